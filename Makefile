@@ -1,0 +1,41 @@
+# `make demo` sets up and runs the main job; `make test` sets up and runs the tests. pip's own settings (PIP_*) apply.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?=
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: demo test test-all lint bench clean
+
+demo: $(VENV)/train.stamp
+	$(BIN)/riyl demo $(if $(DATA),"$(DATA)")
+
+test: lint
+	$(BIN)/pytest -m "not slow and not postgres and not browser and not clients and not bench"
+
+test-all: $(VENV)/dev.stamp
+	$(BIN)/pytest -m "(slow or postgres or browser or clients) and not bench"
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/pytest -m bench -s -p no:cacheprovider tests/benchmarks
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("RIYL needs Python 3.11 or newer; found " + sys.version) if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/train.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e '.[train]'
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e '.[dev]'
+	touch $@ $(VENV)/train.stamp

@@ -1,0 +1,94 @@
+"""riyl data list | info | fetch | tables | join."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.commands.session import Session, counts, session
+from core.tables import Tables
+from training.datasets.base import Report
+from training.datasets.fetch import fetch_all
+from training.datasets.join import join as join_tables
+from training.datasets.registry import DATASETS, downloads_of, get, make_tables
+
+app = typer.Typer(no_args_is_help=True, help="Sources of catalogs, and folders of tables.")
+
+Name = Annotated[str, typer.Argument(help="Dataset, or a folder of tables.")]
+
+
+@app.command("list")
+def list_(context: typer.Context) -> None:
+    """List the datasets."""
+    run = session(context)
+    run.show([{"name": d.name, "summary": d.summary, "licence": d.licence} for d in DATASETS.values()])
+    run.table("datasets", ["name", "licence", "summary"], [[d.name, d.licence, d.summary] for d in DATASETS.values()])
+
+
+@app.command()
+def info(context: typer.Context, name: Name) -> None:
+    """Say what a dataset is: files, addresses, licence, citation."""
+    run = session(context)
+    dataset = get(name)
+    files = [asdict(file) for file in dataset.files]
+    run.show(
+        {
+            "name": dataset.name,
+            "summary": dataset.summary,
+            "licence": dataset.licence,
+            "citation": dataset.citation,
+            "files": files,
+        }
+    )
+    run.say(f"{dataset.name}: {dataset.summary}\nlicence   {dataset.licence}\ncitation  {dataset.citation or 'none'}")
+    for file in dataset.files:
+        folder = downloads_of(dataset, run.home.downloads)
+        state = "here" if (folder / file.name).exists() else "optional" if file.optional else "to fetch"
+        run.say(f"file      {folder / file.name} ({state}) from {file.address or 'wherever you have it'}")
+
+
+@app.command()
+def fetch(context: typer.Context, name: Name) -> None:
+    """Download a dataset's files; goes on where it was cut off."""
+    run = session(context)
+    dataset = get(name)
+    with run.progress() as progress:
+        fetched = fetch_all(dataset, downloads_of(dataset, run.home.downloads), progress)
+    run.show({key: str(path) for key, path in fetched.files.items()})
+    for path in fetched.files.values():
+        run.say(str(path))
+
+
+@app.command()
+def tables(context: typer.Context, name: Name, out: Annotated[Path, typer.Argument(help="New folder.")]) -> None:
+    """Make a dataset's tables; of a folder of tables, check every value and write a clean copy."""
+    run = session(context)
+    with run.progress() as progress:
+        report = make_tables(name, run.home.downloads, out, progress)
+    _show(run, out, report)
+
+
+@app.command()
+def join(
+    context: typer.Context,
+    a: Annotated[Path, typer.Argument(help="Folder of tables, whose ids are kept.")],
+    b: Annotated[Path, typer.Argument(help="Folder of tables, matched to it by mbid and name.")],
+    out: Annotated[Path, typer.Argument(help="New folder.")],
+) -> None:
+    """Join two catalogs into one."""
+    run = session(context)
+    with run.progress() as progress:
+        report = join_tables(Tables.open(a), Tables.open(b), out, progress)
+    _show(run, out, report)
+
+
+def _show(run: Session, out: Path, report: Report) -> None:
+    run.show({"folder": str(out), **asdict(report)})
+    run.say(f"{out}: {counts(report.rows)}")
+    for note, count in report.notes.items():
+        run.say(f"  {count:,} {note}")
+        for example in report.examples.get(note, ()):
+            run.say(f"    {example}")

@@ -1,0 +1,53 @@
+"""riyl export embeddings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import typer
+
+from app.commands.session import session
+from app.commands.snapshot import open_snapshot
+from core.errors import InputError
+from core.files import write_bytes
+from core.model import CARD, Model
+from core.settings import newest, pick
+from index.embed import embed
+
+app = typer.Typer(no_args_is_help=True, help="Results as Parquet files.")
+
+
+@app.command()
+def embeddings(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Parquet file to write: artist_id, vector (unit length), modalities.")],
+    model: Annotated[str | None, typer.Option(help="Model [the newest].", show_default=False)] = None,
+    snapshot: Annotated[str | None, typer.Option(help="Snapshot [the newest].", show_default=False)] = None,
+) -> None:
+    """Write every artist's embedding; an artist of whom nothing is known has no vector."""
+    run = session(context)
+    if out.suffix != ".parquet":
+        raise InputError(f"--out: found {out.name!r}; wanted a name that ends in .parquet")
+    models = run.home.models
+    hint = "make one with: riyl train"
+    chosen = Model.open(newest(models, "model", CARD, hint) if model is None else pick(models, model, "model", CARD))
+    opened = open_snapshot(run.home.snapshots, snapshot)
+    with run.progress() as progress:
+        embedding = embed(chosen, opened, threads=run.settings.threads or os.cpu_count() or 1, progress=progress)
+    values = pa.FixedSizeListArray.from_arrays(
+        pa.array(embedding.vectors.ravel()), chosen.dim, mask=pa.array(~embedding.covered)
+    )
+    had = {name: np.isin(np.arange(opened.n_artists), opened.modalities[name].rows) for name in chosen.parts}
+    lists = [[name for name, mask in had.items() if mask[row]] for row in range(opened.n_artists)]
+    table = pa.table({"artist_id": opened.artist_ids, "vector": values, "modalities": lists})
+    table = table.replace_schema_metadata({"model": chosen.id, "snapshot": opened.id})
+    sink = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(table, sink, compression="zstd")
+    write_bytes(out, sink.getvalue().to_pybytes())
+    run.show({"file": str(out), "artists": opened.n_artists, "embedded": int(embedding.covered.sum())})
+    run.say(f"{out}: {int(embedding.covered.sum()):,} of {opened.n_artists:,} artists, {chosen.dim} numbers each")

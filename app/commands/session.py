@@ -1,0 +1,94 @@
+"""What every command shares: the home, the settings, and how to speak to a person or to a program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from core.settings import Home, Settings
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of the command line."""
+
+    settings: Settings
+    json: bool
+
+    @property
+    def home(self) -> Home:
+        return Home(self.settings.home)
+
+    def show(self, value: object) -> None:
+        """Print what a program asked for with --json; a person sees nothing."""
+        if self.json:
+            sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+    def say(self, text: str) -> None:
+        """Print a line for a person; a program sees nothing."""
+        if not self.json:
+            _console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table for a person; the first column to the left, the others to the right."""
+        if self.json:
+            return
+        drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for i, column in enumerate(columns):
+            drawn.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
+        for row in rows:
+            drawn.add_row(*row)
+        _console().print(drawn, highlight=False)
+
+    @contextmanager
+    def progress(self) -> Iterator[Bars]:
+        """Progress bars on stderr while the block runs; nothing where stderr is not a terminal."""
+        bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+            transient=True,
+        )
+        with bars:
+            yield Bars(bars)
+
+
+class Bars:
+    """A core.types.Progress: one bar a step."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        if step not in self._tasks:
+            self._tasks[step] = self._progress.add_task(step, total=total)
+        self._progress.update(self._tasks[step], completed=done, total=total)
+
+
+def session(context: typer.Context) -> Session:
+    """The Session that the command line's entry point made."""
+    found = context.find_object(Session)
+    if found is None:
+        raise TypeError("a command ran without the entry point's Session")
+    return found
+
+
+def counts(values: Mapping[str, int]) -> str:
+    """'tags 8,849, cf 6,985'."""
+    return ", ".join(f"{name} {value:,}" for name, value in values.items())
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 200)

@@ -1,0 +1,39 @@
+"""riyl train."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from app.commands.session import session
+from app.commands.snapshot import open_snapshot
+from training.config import load_config
+from training.train import train as train_model
+
+
+def train(
+    context: typer.Context,
+    config: Annotated[str, typer.Option(help="Config by name, or a TOML file.")] = "paper-msd",
+    snapshot: Annotated[str | None, typer.Option(help="Snapshot to train on [the newest].", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that chance decides.")] = 0,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")] = "cpu",
+    name: Annotated[str | None, typer.Option(help="Name of the model [the config's].", show_default=False)] = None,
+) -> None:
+    """Train a model on a snapshot. A run that was killed goes on where it was."""
+    run = session(context)
+    label, settings = load_config(config)
+    with run.progress() as progress:
+        model = train_model(
+            name or label,
+            settings,
+            open_snapshot(run.home.snapshots, snapshot),
+            run.home.models,
+            seed=seed,
+            device=device,
+            threads=run.settings.threads,
+            progress=progress,
+        )
+    run.show(model.card)
+    scores = "".join(f"; {key} {value:.4g}" for key, value in model.card["scores"].items())
+    run.say(f"model {model.id}: {model.name}, {', '.join(model.parts)} to {model.dim} dimensions{scores}")

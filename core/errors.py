@@ -1,0 +1,45 @@
+"""Every error that RIYL raises on purpose. The docstring is the default message."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+
+class RiylError(Exception):
+    """RIYL could not do what was asked."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or inspect.cleandoc(type(self).__doc__ or ""))
+
+
+class InputError(RiylError):
+    """The input is not what it should be."""
+
+
+class TableError(InputError):
+    """A table of the catalog is not what it should be."""
+
+    def __init__(self, file: Path | str, *, found: str, wanted: str, row: int | None = None) -> None:
+        where = f"{file}, row {row}" if row is not None else str(file)
+        super().__init__(f"{where}: found {found}; wanted {wanted}")
+
+
+class ConfigError(InputError):
+    """A setting, recipe or training config is not what it should be."""
+
+
+class NotFoundError(RiylError):
+    """There is no such thing in this home."""
+
+
+class FormatError(RiylError):
+    """A stored folder is damaged, or of a format that this RIYL does not read."""
+
+
+class MismatchError(RiylError):
+    """Two things do not belong together."""
+
+
+class FetchError(RiylError):
+    """A file could not be downloaded."""

@@ -1,0 +1,199 @@
+"""Files that are either whole or not there: written aside, fsynced, renamed; folders sealed by sha256."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.errors import FormatError
+
+Manifest = dict[str, Any]
+
+_BLOCK_BYTES = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def content_id(kind: str, value: Mapping[str, Any]) -> str:
+    """First 16 hex digits of the sha256 of `kind` and `value` as canonical JSON: the ids of snapshots and so on."""
+    text = json.dumps(
+        {"kind": kind, **value}, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` at once: after a crash it holds the old bytes or the new ones, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with aside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    _fsync(path.parent)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Replace `path` by `value` as indented JSON with sorted keys."""
+    write_bytes(
+        path, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    )
+
+
+@contextmanager
+def published(final: Path) -> Iterator[Path]:
+    """A new empty folder to fill, which becomes `final` when the block ends well and vanishes when it fails.
+
+    A reader sees nothing of it before. Where `final` exists by then (another process made the same
+    content), the new folder is dropped in its favour. What a killed process left aside is removed here.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(final)
+    aside, lock = _new_aside(final)
+    try:
+        yield aside
+        for path in sorted(aside.rglob("*")):
+            _fsync(path)
+        _fsync(aside)
+        aside.chmod(0o755)
+        _rename_unless_there(aside, final)
+        _fsync(final.parent)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    finally:
+        os.close(lock)
+
+
+def seal(folder: Path, name: str, manifest: Manifest) -> None:
+    """Write `manifest` into `folder/name`, with the sha256 and size of every other file in the folder."""
+    files = {
+        path.relative_to(folder).as_posix(): {"sha256": sha256_of(path), "size_bytes": path.stat().st_size}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / name
+    }
+    write_json(folder / name, {**manifest, "files": files})
+
+
+def read_sealed(folder: Path, name: str, kind: str, newest_format: int) -> Manifest:
+    """The manifest of a sealed folder, after its kind, format number and file sizes were checked.
+
+    Raises:
+        FormatError: the manifest is missing or unreadable, of another kind, newer than this RIYL reads,
+            or a file is missing or of another size; the message names found and wanted.
+    """
+    path = folder / name
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FormatError(f"{folder}: found no {name}; wanted a {kind} folder") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise FormatError(f"{path}: damaged, it is not JSON ({error})") from error
+    if not isinstance(manifest, dict) or manifest.get("kind") != kind:
+        raise FormatError(
+            f"{path}: found kind {manifest.get('kind') if isinstance(manifest, dict) else None!r}; wanted {kind!r}"
+        )
+    number = manifest.get("format")
+    if not isinstance(number, int) or not 1 <= number <= newest_format:
+        raise FormatError(f"{path}: found format {number!r}; this RIYL reads {kind} formats 1 to {newest_format}")
+    if not _lists_files(manifest.get("files")):
+        raise FormatError(f"{path}: damaged, found no list of files with sizes and sha256; wanted one")
+    for file, entry in manifest["files"].items():
+        size = (folder / file).stat().st_size if (folder / file).is_file() else None
+        if size != entry["size_bytes"]:
+            found = "no such file" if size is None else f"{size} bytes"
+            raise FormatError(f"{folder / file}: damaged, found {found}; wanted {entry['size_bytes']} bytes")
+    return manifest
+
+
+def verify_sealed(folder: Path, manifest: Manifest) -> None:
+    """Compare every file of a sealed folder with its sha256.
+
+    Raises:
+        FormatError: one differs; the message names it, found and wanted.
+    """
+    for file, entry in manifest["files"].items():
+        found = sha256_of(folder / file)
+        if found != entry["sha256"]:
+            raise FormatError(f"{folder / file}: damaged, found sha256 {found}; wanted {entry['sha256']}")
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _new_aside(final: Path) -> tuple[Path, int]:
+    """A new empty folder beside `final`, and the descriptor whose lock says that somebody is filling it."""
+    while True:
+        aside = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".aside", dir=final.parent))
+        lock = _lock(aside)
+        if lock is not None and aside.exists():
+            return aside, lock
+        if lock is not None:
+            os.close(lock)
+
+
+def _sweep(final: Path) -> None:
+    """Remove the folders that nobody fills any more: a lock ends with its process, in any container; pids recur."""
+    name = re.compile(re.escape(f".{final.name}.") + r"[a-z0-9_]{8}\.aside")
+    for stale in final.parent.iterdir():
+        if name.fullmatch(stale.name) and (lock := _lock(stale)) is not None:
+            shutil.rmtree(stale, ignore_errors=True)
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """A descriptor that holds the folder's lock for as long as it is open; None where it cannot be had."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (FileNotFoundError, PermissionError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _rename_unless_there(aside: Path, final: Path) -> None:
+    try:
+        if not final.exists():
+            aside.rename(final)
+            return
+    except OSError:
+        if not final.exists():
+            raise
+    shutil.rmtree(aside)
+
+
+def _lists_files(files: object) -> bool:
+    return isinstance(files, dict) and all(
+        isinstance(entry, dict) and {"size_bytes", "sha256"} <= entry.keys() for entry in files.values()
+    )

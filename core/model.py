@@ -1,0 +1,106 @@
+"""The model on disk: an immutable folder that turns features into parts, one ONNX file a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from core.errors import MismatchError
+from core.files import Manifest, published, read_sealed, seal, verify_sealed, write_bytes
+from core.snapshot import Snapshot
+
+CARD = "card.json"
+KIND = "riyl-model"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one modality of a model takes.
+
+    Attributes:
+        input: "vector": `vectors` (n, width) float32, as the snapshot holds them; "terms": `tokens` (n, s, width)
+            float32, the basis's factors of an artist's heaviest terms, and `mask` (n, s) bool.
+        width: numbers in a vector or token.
+        longest: terms taken of an artist at most; 0 for vectors.
+    The ONNX file gives `part` (n, dim) float32.
+    """
+
+    input: Literal["vector", "terms"]
+    width: int
+    longest: int = 0
+
+
+@dataclass(frozen=True)
+class Model:
+    """An opened model folder."""
+
+    folder: Path
+    card: Manifest
+
+    @staticmethod
+    def open(folder: Path) -> Model:
+        """Open and verify a model folder.
+
+        Raises:
+            FormatError: see `core.files.read_sealed` and `verify_sealed`.
+        """
+        card = read_sealed(folder, CARD, KIND, FORMAT)
+        verify_sealed(folder, card)
+        return Model(folder, card)
+
+    @property
+    def id(self) -> str:
+        return str(self.card["id"])
+
+    @property
+    def name(self) -> str:
+        return str(self.card["name"])
+
+    @property
+    def dim(self) -> int:
+        return int(self.card["dim"])
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """What each of the model's modalities takes, names ascending."""
+        return {name: Part(**entry) for name, entry in sorted(self.card["parts"].items())}
+
+    def onnx(self, modality: str) -> Path:
+        return self.folder / f"{modality}.onnx"
+
+    def check_fits(self, snapshot: Snapshot) -> None:
+        """A model speaks of the basis that it was fitted on and of no other.
+
+        Raises:
+            MismatchError: the snapshot has another basis; the message names both.
+        """
+        if self.card["basis"] != snapshot.basis_id:
+            raise MismatchError(
+                f"model {self.name} {self.id} was fitted on basis {self.card['basis']} (snapshot "
+                f"{self.card['snapshot']}); snapshot {snapshot.id} has basis {snapshot.basis_id}: "
+                f"train on this snapshot, or build the snapshot with the model's basis (--keep-basis)"
+            )
+
+
+def save_model(
+    models: Path, parts: Mapping[str, tuple[Part, bytes]], weights: bytes | None, card: Mapping[str, Any]
+) -> Model:
+    """Write a model into the folder of models.
+
+    Args:
+        parts: by modality what it takes, and its ONNX file.
+        weights: safetensors to resume training from, where the method has any.
+        card: id, name, config, seed, snapshot, basis, dim, scores, version and commit.
+    """
+    final = models / str(card["id"])
+    with published(final) as aside:
+        for modality, (_, onnx) in parts.items():
+            write_bytes(aside / f"{modality}.onnx", onnx)
+        if weights is not None:
+            write_bytes(aside / "weights.safetensors", weights)
+        entries = {name: asdict(part) for name, (part, _) in parts.items()}
+        seal(aside, CARD, {"kind": KIND, "format": FORMAT, **card, "parts": entries})
+    return Model.open(final)

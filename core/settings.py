@@ -1,0 +1,112 @@
+"""Settings of a process, read from RIYL_* environment variables once, at the edge; and the home's folders."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import ConfigError, NotFoundError
+
+
+class Settings(BaseSettings):
+    """Settings shared by every command. An unknown RIYL_ variable is ignored, a malformed value is an error."""
+
+    model_config = SettingsConfigDict(env_prefix="RIYL_", frozen=True)
+
+    home: Path = Field(default=Path("riyl-home"), description="Folder that holds everything RIYL stores.")
+    log_level: str = Field(
+        default="WARNING", pattern="(?i)^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level logged."
+    )
+    threads: int = Field(default=0, ge=0, description="Threads for training and search; 0 takes every core.")
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """Settings from the environment, with `home` taken from the command line where it was given.
+
+    Raises:
+        ConfigError: a variable does not parse; the message names it.
+    """
+    try:
+        return Settings() if home is None else Settings(home=home)
+    except ValidationError as error:
+        wrong = "; ".join(f"RIYL_{str(e['loc'][0]).upper()}: {e['msg']} (found {e['input']!r})" for e in error.errors())
+        raise ConfigError(wrong) from error
+
+
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+def read_toml(path: Path, kind: type[Parsed]) -> Parsed:
+    """A TOML file as a checked value; what the file leaves out has its default.
+
+    Raises:
+        ConfigError: no such file, not TOML, an unknown name or a wrong value; names file, place, found and wanted.
+    """
+    try:
+        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: found no such file; wanted a TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors())
+        raise ConfigError(f"{path}: {wrong}") from error
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder under which everything lives, and where in it."""
+
+    root: Path
+
+    @property
+    def downloads(self) -> Path:
+        return self.root / "downloads"
+
+    @property
+    def tables(self) -> Path:
+        return self.root / "tables"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def truths(self) -> Path:
+        return self.root / "truths"
+
+
+def newest(folder: Path, what: str, manifest: str, hint: str) -> Path:
+    """The most recently made or reused entry of `folder`, by its manifest's modification time.
+
+    Raises:
+        NotFoundError: there is none; the message ends with `hint`.
+    """
+    found = sorted(folder.glob(f"[!.]*/{manifest}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
+    if not found:
+        raise NotFoundError(f"there is no {what} in {folder}; {hint}")
+    return found[-1].parent
+
+
+def pick(folder: Path, name: str, what: str, manifest: str) -> Path:
+    """The entry of `folder` whose id is `name` or begins with it.
+
+    Raises:
+        NotFoundError: none or several do; the message lists what there is.
+    """
+    ids = sorted(p.parent.name for p in folder.glob(f"[!.]*/{manifest}"))
+    matches = [i for i in ids if i == name] or [i for i in ids if name and i.startswith(name)]
+    if len(matches) == 1:
+        return folder / matches[0]
+    problem = "is ambiguous" if matches else "does not exist"
+    listed = ", ".join(matches or ids) or "none"
+    raise NotFoundError(f"{what} {name!r} {problem}; there are: {listed}")

@@ -1,0 +1,1 @@
+"""The protocol: who is asked, what is counted, and how sure the figures are."""

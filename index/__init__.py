@@ -1,0 +1,1 @@
+"""Embed every artist from what it has, and search."""

@@ -1,0 +1,95 @@
+"""What tests share: a hand-made catalog with one right answer, and where real data lies, if anywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from core.snapshot import Snapshot
+from core.tables import Tables
+from training.features.build import build_snapshot
+from training.features.recipe import CfRecipe, Recipe, TagRecipe
+
+REPOSITORY = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("RIYL_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with the real catalogs; tests that use it have twins on made-up data."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no real catalogs at {SHARED} (set RIYL_TEST_DATA to their folder)")
+    return SHARED
+
+
+def write_tables(folder: Path, **tables: dict[str, list[object]]) -> Path:
+    """Write each table as a Parquet file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, columns in tables.items():
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+    return folder
+
+
+def small_world(folder: Path, n: int = 60, seed: int = 0) -> Path:
+    """n artists of three scenes (artist i is of scene i % 3) with tags, plays and audio that tell the scene.
+
+    Artist i lacks tags where i % 5 == 4, plays where i % 7 == 6; the last artist has nothing but a name.
+    """
+    rng = np.random.default_rng(seed)
+    ids = [f"a{i:03d}" for i in range(n)]
+    known = range(n - 1)
+    words = [["ska", "dub", "roots", "reggae"], ["noise", "drone", "doom", "sludge"], ["bop", "swing", "cool", "modal"]]
+    tags: dict[str, list[object]] = {"artist_id": [], "tag": [], "weight": []}
+    plays: dict[str, list[object]] = {"user_id": [], "artist_id": [], "count": []}
+    audio: dict[str, list[object]] = {"artist_id": [], "track_id": [], "vector": []}
+    for i in known:
+        if i % 5 != 4:
+            for tag in rng.permutation(words[i % 3])[:3]:
+                tags["artist_id"].append(ids[i])
+                tags["tag"].append(str(tag))
+                tags["weight"].append(float(rng.integers(1, 20)))
+        if i % 7 != 6:
+            for user in rng.permutation(12)[:5]:
+                plays["user_id"].append(f"u{i % 3}{user:02d}")
+                plays["artist_id"].append(ids[i])
+                plays["count"].append(int(rng.integers(1, 50)))
+        for track in range(2):
+            audio["artist_id"].append(ids[i])
+            audio["track_id"].append(f"{ids[i]}-{track}")
+            audio["vector"].append((np.eye(8)[i % 3] + 0.3 * rng.standard_normal(8)).tolist())
+    pairs = [(i, j) for i in known for j in known if i < j and i % 3 == j % 3 and rng.random() < 0.3]
+    return write_tables(
+        folder,
+        artists={"artist_id": ids, "name": [f"Artist {i}" for i in range(n)]},
+        tags=tags,
+        plays=plays,
+        audio=audio,
+        similar={"artist_id": [ids[i] for i, _ in pairs], "similar_id": [ids[j] for _, j in pairs]},
+    )
+
+
+SMALL_RECIPE = Recipe(tags=TagRecipe(dims=6), cf=CfRecipe(factors=5, iterations=8))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the small world's tables."""
+    return small_world(tmp_path_factory.mktemp("world") / "tables")
+
+
+@pytest.fixture(scope="session")
+def snapshot(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """The small world's snapshot."""
+    return build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path_factory.mktemp("home") / "snapshots")
+
+
+@pytest.fixture
+def tables_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the given tables into a fresh folder."""
+    return lambda **tables: write_tables(tmp_path / "given", **tables)

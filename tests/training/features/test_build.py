@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from core.errors import FormatError, InputError, MismatchError
+from core.snapshot import Snapshot
+from core.tables import Tables
+from core.truth import find_truth
+from tests.conftest import SMALL_RECIPE, small_world, write_tables
+from training.features.basis import load_basis
+from training.features.build import build_snapshot, import_similar
+from training.features.recipe import Recipe, TagRecipe
+
+ARTISTS = {"artist_id": ["a", "b", "c"], "name": ["A", "B", "C"]}
+
+
+def test_artists_stand_by_id_and_lack_what_the_tables_lack(snapshot: Snapshot) -> None:
+    assert snapshot.artist_ids == [f"a{i:03d}" for i in range(60)]
+    assert snapshot.modalities["tags"].rows.tolist() == [i for i in range(59) if i % 5 != 4]
+    assert snapshot.modalities["cf"].rows.tolist() == [i for i in range(59) if i % 7 != 6]
+    assert snapshot.modalities["audio"].rows.tolist() == list(range(59))
+    assert np.flatnonzero(~snapshot.having()).tolist() == [59]
+    full = [i for i in range(59) if i % 5 != 4 and i % 7 != 6]
+    assert np.flatnonzero(snapshot.having(["audio", "cf", "tags"])).tolist() == full
+
+
+def test_evidence_and_popularity_count_what_the_tables_hold(snapshot: Snapshot, world: Path) -> None:
+    assert set(snapshot.modalities["tags"].evidence.tolist()) == {3}
+    assert set(snapshot.modalities["cf"].evidence.tolist()) == {5}
+    assert set(snapshot.modalities["audio"].evidence.tolist()) == {2}
+    plays = pq.read_table(world / "plays.parquet").to_pylist()
+    assert snapshot.listeners[:8].tolist() == [5, 5, 5, 5, 5, 5, 0, 5]
+    assert snapshot.plays[0] == sum(row["count"] for row in plays if row["artist_id"] == "a000")
+
+
+def test_the_same_tables_and_recipe_give_the_same_id_and_bytes(world: Path, tmp_path: Path) -> None:
+    one = build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "one")
+    two = build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "two")
+    assert one.manifest == two.manifest
+    assert build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "one").folder == one.folder
+    other = build_snapshot(Tables.open(world), Recipe(tags=TagRecipe(dims=5), cf=SMALL_RECIPE.cf), tmp_path / "one")
+    assert other.id != one.id
+
+
+def test_a_kept_basis_places_new_artists_and_leaves_the_old_where_they_were(
+    snapshot: Snapshot, world: Path, tmp_path: Path
+) -> None:
+    grown = tmp_path / "grown"
+    small_world(grown)  # the same world ...
+    for name, extra in {  # ... and one more artist, with the tags and plays of artist 0
+        "artists": {"artist_id": ["zz"], "name": ["New"]},
+        "tags": _rows_of(world, "tags", "a000", "zz"),
+        "plays": _rows_of(world, "plays", "a000", "zz"),
+    }.items():
+        table = pq.read_table(grown / f"{name}.parquet").to_pydict()
+        write_tables(grown, **{name: {c: [*table[c], *extra[c]] for c in table}})
+    placed = build_snapshot(Tables.open(grown), SMALL_RECIPE, tmp_path / "snapshots", keep=snapshot)
+    assert placed.basis_id == snapshot.basis_id
+    assert placed.id != snapshot.id
+    for name in ("tags", "cf", "audio"):
+        before, after = snapshot.modalities[name], placed.modalities[name]
+        np.testing.assert_array_equal(after.vectors[: len(before.vectors)], before.vectors)
+    for name in ("tags", "cf"):
+        after = placed.modalities[name]
+        assert after.rows[-1] == 60
+        np.testing.assert_allclose(after.vectors[-1], after.vectors[0], rtol=1e-6)
+
+
+def _rows_of(world: Path, table: str, artist: str, new: str) -> dict[str, list[object]]:
+    columns = pq.read_table(world / f"{table}.parquet").to_pydict()
+    mine = [i for i, found in enumerate(columns["artist_id"]) if found == artist]
+    return {c: [new if c == "artist_id" else values[i] for i in mine] for c, values in columns.items()}
+
+
+def test_a_kept_basis_of_other_modalities_is_refused(
+    snapshot: Snapshot, tables_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = tables_folder(artists=ARTISTS, audio={"artist_id": ["a", "b"], "vector": [[1.0], [2.0]]})
+    with pytest.raises(MismatchError, match="the kept basis has audio, cf, tags; the tables have audio"):
+        build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s", keep=snapshot)
+
+
+def test_a_further_modality_needs_no_code(tables_folder: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tables_folder(artists=ARTISTS, bio={"artist_id": ["c", "a"], "vector": [[1.0, 2.0], [3.0, 4.0]]})
+    made = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s")
+    assert list(made.modalities) == ["bio"]
+    assert made.modalities["bio"].rows.tolist() == [0, 2]
+    assert made.modalities["bio"].vectors.tolist() == [[3.0, 4.0], [1.0, 2.0]]
+
+
+def test_tags_may_come_as_vectors(tables_folder: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tables_folder(artists=ARTISTS, tags={"artist_id": ["b", "a"], "vector": [[1.0, 2.0], [3.0, 4.0]]})
+    tags = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s").modalities["tags"]
+    assert tags.sets is None
+    assert tags.vectors.tolist() == [[3.0, 4.0], [1.0, 2.0]]
+
+
+def test_a_zero_vector_is_no_knowledge(tables_folder: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tables_folder(artists=ARTISTS, audio={"artist_id": ["a", "b"], "vector": [[0.0, 0.0], [3.0, 4.0]]})
+    assert build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s").modalities["audio"].rows.tolist() == [1]
+
+
+def test_a_modality_that_nobody_has_is_refused(tables_folder: Callable[..., Path], tmp_path: Path) -> None:
+    folder = tables_folder(artists=ARTISTS, audio={"artist_id": ["x"], "vector": [[1.0]]})
+    with pytest.raises(InputError, match="audio.parquet: found nothing usable for any artist"):
+        build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s")
+    assert not list((tmp_path / "s").glob("*"))
+
+
+def test_a_catalog_of_names_alone_is_refused(tables_folder: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="found no tags, plays, audio or other modality"):
+        build_snapshot(Tables.open(tables_folder(artists=ARTISTS)), Recipe(), tmp_path / "s")
+
+
+def test_popularity_comes_from_attributes_where_there_are_no_plays(
+    tables_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    artists = {**ARTISTS, "listeners": [3, None, 1], "plays": [30.0, 4.0, None]}
+    folder = tables_folder(artists=artists, audio={"artist_id": ["a", "b"], "vector": [[1.0], [2.0]]})
+    made = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s")
+    assert made.listeners.tolist() == [3, 0, 1]
+    assert made.plays.tolist() == [30.0, 4.0, 0.0]
+
+
+def test_the_catalogs_own_links_become_a_truth(world: Path, tmp_path: Path) -> None:
+    import_similar(Tables.open(world), tmp_path / "truths")
+    truth = find_truth(tmp_path / "truths", "similar")
+    assert truth.pairs.num_rows == pq.read_metadata(world / "similar.parquet").num_rows
+    assert not truth.directed
+
+
+def test_a_basis_read_back_places_artists_alike(snapshot: Snapshot) -> None:
+    basis = load_basis(snapshot.folder / "basis")
+    assert basis.recipe == SMALL_RECIPE
+    audio = snapshot.modalities["audio"].vectors
+    np.testing.assert_array_equal(basis.projectors["audio"].transform(np.array(audio)), audio)
+
+
+def test_a_damaged_basis_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
+    copy = tmp_path / "basis"
+    copy.mkdir()
+    for path in (snapshot.folder / "basis").iterdir():
+        (copy / path.name).write_bytes(path.read_bytes()[:-9] if path.name == "cf.safetensors" else path.read_bytes())
+    with pytest.raises(FormatError, match="damaged basis"):
+        load_basis(copy)
+
+
+def test_real_catalog_has_the_artists_of_its_conditions(real_data: Path, tmp_path: Path) -> None:
+    source = real_data / "olga-artists"
+    made = build_snapshot(Tables.open(source), Recipe(), tmp_path / "s")
+    ids = np.array(made.artist_ids)
+    assert set(ids[made.having()]) == set((source / "raw.txt").read_text().split())
+    assert set(ids[made.having(["audio", "cf", "tags"])]) == set((source / "fmc.txt").read_text().split())

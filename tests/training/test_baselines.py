@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.random_projection import GaussianRandomProjection
+
+from core.errors import ConfigError
+from core.snapshot import Snapshot
+from index.embed import embed
+from training.config import PcaConfig, ProjectionConfig, SingleConfig
+from training.train import train
+
+
+def filled(snapshot: Snapshot, unit_rows: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The modalities side by side, the full artists' mean where one is missing; and who is full."""
+    full = np.ones(snapshot.n_artists, bool)
+    blocks = []
+    for modality in snapshot.modalities.values():
+        rows, vectors = modality.rows, np.array(modality.vectors, np.float64)
+        block = np.full((snapshot.n_artists, modality.width), np.nan)
+        block[rows] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if unit_rows else vectors
+        full &= ~np.isnan(block[:, 0])
+        blocks.append(block)
+    joined = np.concatenate(blocks, axis=1)
+    means = joined[full].mean(axis=0)
+    return np.where(np.isnan(joined), means, joined), full
+
+
+def cosines(x: np.ndarray) -> np.ndarray:
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    return x @ x.T
+
+
+@pytest.mark.parametrize("unit_rows", [True, False])
+def test_pca_equals_scikit_learn_on_the_filled_in_concatenation(
+    snapshot: Snapshot, tmp_path: Path, unit_rows: bool
+) -> None:
+    model = train("pca", PcaConfig(method="pca", dim=7, unit_rows=unit_rows), snapshot, tmp_path)
+    embedding = embed(model, snapshot)
+    joined, full = filled(snapshot, unit_rows)
+    expected = PCA(7, svd_solver="full").fit(joined[full]).transform(joined)[:59]
+    np.testing.assert_allclose(cosines(embedding.vectors[:59]), cosines(expected), atol=1e-4)
+    assert embedding.covered.tolist() == [True] * 59 + [False]
+
+
+def test_random_projection_equals_scikit_learn_on_the_centred_filled_in_concatenation(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    config = ProjectionConfig(method="random-projection", dim=7)
+    embedding = embed(train("rp", config, snapshot, tmp_path, seed=5), snapshot)
+    joined, full = filled(snapshot, True)
+    centred = joined - joined[full].mean(axis=0)
+    expected = GaussianRandomProjection(7, random_state=5).fit(centred[full]).transform(centred)[:59]
+    np.testing.assert_allclose(cosines(embedding.vectors[:59]), cosines(expected), atol=1e-4)
+
+
+def test_components_are_as_many_as_there_can_be(snapshot: Snapshot, tmp_path: Path) -> None:
+    widths = sum(m.width for m in snapshot.modalities.values())
+    assert train("pca", PcaConfig(method="pca"), snapshot, tmp_path).dim == widths
+
+
+def test_a_single_modality_keeps_its_own_cosines(snapshot: Snapshot, tmp_path: Path) -> None:
+    embedding = embed(train("single-cf", SingleConfig(method="single", modality="cf"), snapshot, tmp_path), snapshot)
+    cf = snapshot.modalities["cf"]
+    assert np.flatnonzero(embedding.covered).tolist() == cf.rows.tolist()
+    np.testing.assert_allclose(cosines(embedding.vectors[cf.rows]), cosines(np.array(cf.vectors)), atol=1e-5)
+
+
+def test_a_modality_that_is_not_there_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="found no modality 'smell'; wanted one of audio, cf, tags"):
+        train("single-smell", SingleConfig(method="single", modality="smell"), snapshot, tmp_path)

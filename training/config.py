@@ -1,0 +1,148 @@
+"""Training configs: which method, with which settings. Read from TOML, checked once."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+
+from core.errors import ConfigError
+from core.settings import read_toml
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class MlpSpec(_Section):
+    """A vector through hidden layers (`training.encoders.MlpEncoder`)."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (512, 256)
+    """Widths of the hidden layers; the paper's for audio, and ours for a modality that the paper has not."""
+
+
+class SetSpec(_Section):
+    """A set of tokens through self-attention (`training.encoders.SetEncoder`)."""
+
+    kind: Literal["set"] = "set"
+    attention: int = Field(default=256, ge=1)
+    """Width of the attention layer (the paper's 256), divided among the heads."""
+    heads: int = Field(default=4, ge=1)
+    """Attention heads (the paper's 4)."""
+    longest: int = Field(default=20, ge=1)
+    """Tags of an artist that take part, the heaviest first: more cost time and hardly any artist has them."""
+    tokens: Literal["terms", "vector"] = "terms"
+    """The factors of the artist's tags; or its one vector as a set of one, which needs no tag sets."""
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> SetSpec:
+        if self.attention % self.heads:
+            raise ValueError(f"attention {self.attention} is not a multiple of heads {self.heads}")
+        return self
+
+
+EncoderSpec: TypeAlias = Annotated[MlpSpec | SetSpec, Field(discriminator="kind")]
+
+
+class ContrastiveConfig(_Section):
+    """The paper's method: an encoder a modality, trained by InfoNCE over pairs of modalities."""
+
+    method: Literal["contrastive"]
+    modalities: tuple[str, ...] = ("audio", "tags", "cf")
+    """Order of the modalities: of a pair, the first is the anchor. Those that a snapshot lacks are passed over; those
+    that it has beside them follow by name."""
+    encoders: dict[str, EncoderSpec] = {}
+    """Encoder a modality; the default of `MlpSpec` for one that is not named."""
+    dim: int = Field(default=200, ge=1, le=256)
+    """Width of the shared space (the paper's 200)."""
+    temperature: float = Field(default=0.1, gt=0)
+    """Divides the cosines in the loss (the paper's 0.1)."""
+    symmetric: bool = False
+    """Whether each pair is also taken with its sides swapped; the paper's is not."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """Of Adam (the paper's 1e-4)."""
+    batch_size: int = Field(default=128, ge=2)
+    """Artists a step (the paper's 128 on MSD, 2048 on OWN); all of them where there are fewer."""
+    held_back: float = Field(default=0.1, gt=0, lt=0.5)
+    """Share of the full artists that is kept out of training, to tell when to stop."""
+    stop_by: Literal["rank", "loss"] = "rank"
+    """What is watched on held-back artists: the mean reciprocal rank of an artist's own vector among all of the other
+    modality, which is what an embedding is for; or the loss, which turns earlier."""
+    max_epochs: int = Field(default=200, ge=1)
+    """Epochs at most."""
+    patience: int = Field(default=5, ge=1)
+    """Epochs without a better watched value before training stops; the best epoch's weights are kept."""
+
+
+class PcaConfig(_Section):
+    """Baseline: principal components of the concatenated modalities."""
+
+    method: Literal["pca"]
+    dim: int = Field(default=200, ge=1, le=256)
+    """Components; less where the concatenation is narrower or the full artists are fewer."""
+    unit_rows: bool = True
+    """Scale each modality's vectors to unit length first, as the encoders do; or leave them as they are."""
+
+
+class ProjectionConfig(_Section):
+    """Baseline: a Gaussian random projection of the concatenated modalities."""
+
+    method: Literal["random-projection"]
+    dim: int = Field(default=200, ge=1, le=256)
+    """Width of the projection."""
+    unit_rows: bool = True
+    """As in `PcaConfig`."""
+
+
+class SingleConfig(_Section):
+    """Baseline: one modality's own vectors."""
+
+    method: Literal["single"]
+    modality: str
+    """The modality."""
+
+
+Config: TypeAlias = ContrastiveConfig | PcaConfig | ProjectionConfig | SingleConfig
+
+
+class _AnyConfig(RootModel[Annotated[Config, Field(discriminator="method")]]):
+    """A config file holds one method's settings."""
+
+
+SINGLE = "single-"
+"""What the name of a one-modality baseline begins with."""
+
+BASELINES = ("pca", "pca-raw", "random-projection", "random-projection-raw")
+"""Configs of the baselines that take every modality."""
+
+
+def config_names() -> list[str]:
+    """Names of the configs that come with RIYL."""
+    return sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml"))
+
+
+def load_config(name: str) -> tuple[str, Config]:
+    """A config by its name, or from a TOML file by its path; "single-M" is modality M alone, for any M.
+
+    Returns:
+        Its name (of a file: the stem) and the checked config.
+
+    Raises:
+        ConfigError: no such config, or its file is not what it should be.
+    """
+    if name.startswith(SINGLE):
+        return name, SingleConfig(method="single", modality=name.removeprefix(SINGLE))
+    with resources.as_file(_folder()) as folder:
+        path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+        if not path.exists():
+            raise ConfigError(
+                f"found no config {name!r}; wanted {', '.join(config_names())} {SINGLE}MODALITY, or a .toml file"
+            )
+        return path.stem, read_toml(path, _AnyConfig).root
+
+
+def _folder() -> resources.abc.Traversable:
+    return resources.files("training.configs")

@@ -1,0 +1,1 @@
+"""Sources of catalogs: each one becomes a folder of tables."""

@@ -1,0 +1,47 @@
+"""Modalities that come as vectors: audio averaged over tracks, and whatever the user adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import InputError
+from core.types import Matrix
+from training.features.recipe import VectorRecipe
+
+
+@dataclass(frozen=True)
+class VectorProjector:
+    """The fitted scaling of a vector modality.
+
+    Attributes:
+        mean, scale: (d,) float32; a vector x becomes (x - mean) / scale.
+    """
+
+    mean: Matrix
+    scale: Matrix
+
+    @property
+    def width(self) -> int:
+        return len(self.mean)
+
+    def transform(self, vectors: Matrix) -> Matrix:
+        """(m, d) float32 scaled vectors.
+
+        Raises:
+            InputError: they are not as wide as those that were fitted.
+        """
+        if vectors.shape[1] != self.width:
+            raise InputError(f"found vectors of {vectors.shape[1]} numbers; the basis was fitted on {self.width}")
+        return (vectors - self.mean) / self.scale
+
+
+def fit_vectors(vectors: Matrix, recipe: VectorRecipe) -> VectorProjector:
+    """Fit the scaling to (m, d) mean vectors; a dimension that never varies is only centred."""
+    width = vectors.shape[1]
+    if recipe.scale == "none":
+        return VectorProjector(np.zeros(width, np.float32), np.ones(width, np.float32))
+    deviation = vectors.std(axis=0, dtype=np.float64)
+    deviation[deviation < 1e-12] = 1.0
+    return VectorProjector(vectors.mean(axis=0, dtype=np.float64).astype(np.float32), deviation.astype(np.float32))

@@ -1,0 +1,129 @@
+"""Tables to arrays: rows located among the catalog's artists, unknown and double ones counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from core.columns import matrix
+from core.tables import Tables
+from core.types import ArtistId, Matrix, Progress, Rows, silent
+
+
+class Positions:
+    """Where a text stands in a list of texts; the list may grow."""
+
+    def __init__(self, known: list[str], *, grow: bool = False) -> None:
+        self.texts = list(known)
+        self._at = {text: i for i, text in enumerate(known)}
+        self._grow = grow
+
+    def __call__(self, column: pa.Array) -> NDArray[np.int64]:
+        """(n,) position of each text of a string column without nulls; -1 for an unknown one, unless growing."""
+        encoded = column.dictionary_encode()
+        uniques = encoded.dictionary.to_pylist()
+        if self._grow:
+            for text in uniques:
+                if text not in self._at:
+                    self._at[text] = len(self.texts)
+                    self.texts.append(text)
+        positions = np.array([self._at.get(text, -1) for text in uniques], np.int64)
+        return positions[encoded.indices.to_numpy(zero_copy_only=False)] if len(uniques) else np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was read from a table and what was left out, for the report."""
+
+    rows: int
+    unknown_artists: int
+    double_rows: int = 0
+
+
+@dataclass(frozen=True)
+class Incidence:
+    """Weights of (artist, term) pairs: (n_artists, n_terms) CSR float64, terms ascending."""
+
+    weights: sp.csr_matrix
+    terms: list[str]
+    counts: Counts
+
+
+def read_tags(tables: Tables, artist_ids: list[ArtistId], progress: Progress = silent) -> Incidence:
+    """Artists by tags, in the form of `normalised_tags`; equal (artist, tag) rows add up."""
+    return _read_incidence(tables, "tags", "tag", "weight", artist_ids, progress)
+
+
+def read_plays(tables: Tables, artist_ids: list[ArtistId], progress: Progress = silent) -> Incidence:
+    """Artists by listeners, with play counts; equal (listener, artist) rows add up."""
+    return _read_incidence(tables, "plays", "user_id", "count", artist_ids, progress)
+
+
+def normalised_tags(column: pa.Array) -> pa.Array:
+    """Tags as they are compared: NFKC, lower case, outer blanks off."""
+    return pc.utf8_trim_whitespace(pc.utf8_lower(pc.utf8_normalize(column, form="NFKC")))
+
+
+def _read_incidence(
+    tables: Tables, table: str, term: str, weight: str, artist_ids: list[ArtistId], progress: Progress
+) -> Incidence:
+    artists, terms = Positions(artist_ids), Positions([], grow=True)
+    total, seen, unknown = tables.count_rows(table), 0, 0
+    parts: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]] = []
+    for batch in tables.batches(table):
+        rows = artists(batch.column("artist_id"))
+        known = rows >= 0
+        texts = batch.column(term).filter(pa.array(known))
+        columns = terms(normalised_tags(texts) if table == "tags" else texts)
+        values = batch.column(weight).to_numpy(zero_copy_only=False)[known]
+        parts.append((rows[known].astype(np.int32), columns.astype(np.int32), values))
+        seen, unknown = seen + batch.num_rows, unknown + int((~known).sum())
+        progress(f"read {table}", seen, total)
+    rows, columns, values = (np.concatenate([p[i] for p in parts]) for i in range(3))
+    order = np.argsort(np.array(terms.texts, dtype=object)) if terms.texts else np.empty(0, np.int64)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    weights = sp.csr_matrix((values, (rows, place[columns])), shape=(len(artist_ids), len(order)))
+    weights.sum_duplicates()
+    counts = Counts(seen, unknown, len(values) - weights.nnz)
+    return Incidence(weights, [terms.texts[i] for i in order], counts)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Mean vectors: row i is the mean over `tracks[i]` rows of the table that belong to artist rows[i]."""
+
+    rows: Rows
+    means: Matrix
+    tracks: NDArray[np.int32]
+    counts: Counts
+
+
+def read_vectors(tables: Tables, table: str, artist_ids: list[ArtistId], progress: Progress = silent) -> Vectors:
+    """The mean vector of every artist that has at least one; summed in float64, so the order of rows hardly matters."""
+    artists = Positions(artist_ids)
+    total, seen, unknown = tables.count_rows(table), 0, 0
+    tracks = np.zeros(len(artist_ids), np.int32)
+    sums: NDArray[np.float64] | None = None
+    for batch in tables.batches(table):
+        vectors = matrix(batch.column("vector"))
+        if sums is None:
+            sums = np.zeros((len(artist_ids), vectors.shape[1]))
+        rows = artists(batch.column("artist_id"))
+        known = np.flatnonzero(rows >= 0)
+        picks = sp.csr_matrix(
+            (np.ones(len(known)), (rows[known], known)), shape=(len(artist_ids), len(rows)), dtype=np.float64
+        )
+        touched = np.unique(rows[known])
+        sums[touched] += picks[touched] @ vectors.astype(np.float64)
+        tracks += np.bincount(rows[known], minlength=len(artist_ids)).astype(np.int32)
+        seen, unknown = seen + batch.num_rows, unknown + len(rows) - len(known)
+        progress(f"read {table}", seen, total)
+    have = np.flatnonzero(tracks).astype(np.int32)
+    means = np.empty((0, 1), np.float32) if sums is None else (sums[have] / tracks[have, None]).astype(np.float32)
+    return Vectors(have, means, tracks[have], Counts(seen, unknown))

@@ -1,0 +1,116 @@
+"""Tags as vectors and as sets of factors: an association matrix of artists and tags, factored by truncated SVD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.linalg import svds
+
+from core.errors import InputError
+from core.snapshot import WeightedSets
+from core.types import Matrix
+from training.features.recipe import TagRecipe
+
+
+@dataclass(frozen=True)
+class TagProjector:
+    """The fitted side of tags; places any artist with known tags.
+
+    Attributes:
+        weighting: "ppmi" or "tfidf".
+        vocabulary: the V tags that count, ascending.
+        prior: (V,) float64; of PPMI the share of all tag weight that a tag has, of TF-IDF its inverse document
+            frequency.
+        factors: (V, d) float32, a row a tag: the right singular vectors. An artist's vector is the sum of the factors
+            of its tags, each times the artist's association with the tag.
+    """
+
+    weighting: str
+    vocabulary: list[str]
+    prior: NDArray[np.float64]
+    factors: Matrix
+
+    @property
+    def width(self) -> int:
+        return int(self.factors.shape[1])
+
+    def associations(self, weights: sp.csr_matrix) -> sp.csr_matrix:
+        """Association scores of artists with the vocabulary.
+
+        PPMI(a, t) = max(0, log(p(t | a) / p(t))), p(t | a) = w(a, t) / sum of a's weights (Levy & Goldberg 2014);
+        TF-IDF(a, t) = log(1 + w(a, t)) * log(N / df(t)), rows scaled to unit length.
+
+        Args:
+            weights: (m, V) CSR, weights above 0; a row without any stays zero.
+        """
+        scores = weights.astype(np.float64).tocsr()
+        lengths = np.diff(scores.indptr)
+        if self.weighting == "ppmi":
+            totals = np.repeat(np.asarray(scores.sum(axis=1)).ravel(), lengths)
+            scores.data = np.maximum(0.0, np.log(scores.data / totals / self.prior[scores.indices]))
+        else:
+            scores.data = np.log1p(scores.data) * self.prior[scores.indices]
+            norms = np.sqrt(np.asarray(scores.multiply(scores).sum(axis=1)).ravel())
+            scores.data /= np.repeat(np.where(norms > 0, norms, 1.0), lengths)
+        return scores
+
+    def transform(self, weights: sp.csr_matrix) -> Matrix:
+        """(m, d) float32 vectors of artists with the given tag weights; zero for a row whose associations all are."""
+        return np.asarray(self.associations(weights) @ self.factors.astype(np.float64)).astype(np.float32)
+
+    def columns_of(self, terms: list[str]) -> NDArray[np.int64]:
+        """(len(terms),) place of each tag in the vocabulary, -1 where it is not in it."""
+        at = {tag: i for i, tag in enumerate(self.vocabulary)}
+        return np.array([at.get(term, -1) for term in terms], np.int64)
+
+
+def fit_tags(weights: sp.csr_matrix, terms: list[str], recipe: TagRecipe, seed: int) -> TagProjector:
+    """Fit the vocabulary, its prior and the tag factors.
+
+    Args:
+        weights: (n, T) CSR of all artists and all tags.
+        terms: the T tags.
+
+    Raises:
+        InputError: fewer than two tags are shared by `recipe.min_artists` artists.
+    """
+    frequency = np.asarray((weights > 0).sum(axis=0)).ravel()
+    kept = np.flatnonzero(frequency >= recipe.min_artists)
+    if len(kept) < 2:
+        raise InputError(
+            f"tags: found {len(kept)} tags that at least {recipe.min_artists} artists have; wanted at least 2 "
+            f"(a smaller tags.min_artists in the recipe lets rarer tags count)"
+        )
+    counted = weights[:, kept]
+    if recipe.weighting == "ppmi":
+        prior = np.asarray(counted.sum(axis=0)).ravel() / counted.sum()
+    else:
+        prior = np.log(np.count_nonzero(np.diff(counted.indptr)) / frequency[kept])
+    blank = TagProjector(recipe.weighting, [terms[i] for i in kept], prior, np.zeros((len(kept), 0), np.float32))
+    scores = blank.associations(counted)
+    scores = scores[np.flatnonzero(np.diff(scores.indptr))]
+    return TagProjector(recipe.weighting, blank.vocabulary, prior, _right_factors(scores, recipe.dims, seed))
+
+
+def tag_sets(weights: sp.csr_matrix) -> WeightedSets:
+    """The rows of a CSR matrix as sets, heaviest term first; equal weights by ascending term."""
+    rows = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
+    order = np.lexsort((weights.indices, -weights.data, rows))
+    return WeightedSets(
+        weights.indptr.astype(np.int64), weights.indices[order].astype(np.int32), weights.data[order].astype(np.float32)
+    )
+
+
+def _right_factors(scores: sp.csr_matrix, dims: int, seed: int) -> Matrix:
+    """(V, d) right singular vectors of the d largest singular values, each with its largest entry positive."""
+    d = min(dims, min(scores.shape) - 1)
+    if d < 1:
+        return np.ones((scores.shape[1], 1), np.float32)
+    start = np.random.default_rng(seed).standard_normal(min(scores.shape))
+    _, values, right = svds(scores, k=d, v0=start, return_singular_vectors="vh")
+    right = right[np.argsort(-values)]
+    signs = np.sign(right[np.arange(d), np.argmax(np.abs(right), axis=1)])
+    return np.ascontiguousarray((right * signs[:, None]).T, np.float32)

@@ -1,0 +1,90 @@
+"""What the encoders of a snapshot's full artists are fed with, as tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.errors import ConfigError
+from core.model import Part
+from core.snapshot import Snapshot
+from core.types import Rows
+from training.config import MlpSpec, SetSpec
+from training.features.basis import term_factors
+
+Batch: TypeAlias = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class VectorInput:
+    """(n, width) float32 vectors, row i of artist i."""
+
+    vectors: Tensor
+
+    @property
+    def part(self) -> Part:
+        return Part("vector", self.vectors.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __call__(self, index: Tensor) -> Batch:
+        return (self.vectors[index],)
+
+
+@dataclass(frozen=True)
+class TermInput:
+    """Each artist's terms as (n, longest) int64 with a mask, and the (V, width) float32 factors of the terms."""
+
+    terms: Tensor
+    mask: Tensor
+    factors: Tensor
+    longest: int
+
+    @property
+    def part(self) -> Part:
+        return Part("terms", self.factors.shape[1], self.longest)
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def __call__(self, index: Tensor) -> Batch:
+        mask = self.mask[index]
+        widest = int(mask.sum(1).max())
+        return self.factors[self.terms[index, :widest]], mask[:, :widest]
+
+
+Input: TypeAlias = VectorInput | TermInput
+
+
+def modality_input(
+    snapshot: Snapshot, name: str, spec: MlpSpec | SetSpec, artists: Rows, device: torch.device
+) -> Input:
+    """What a modality's encoder takes of the given artists, all of which have it; vectors where it has no sets."""
+    modality = snapshot.modalities[name]
+    at: NDArray[np.int64] = np.searchsorted(modality.rows, artists)
+    if isinstance(spec, MlpSpec) or spec.tokens == "vector" or modality.sets is None:
+        return VectorInput(torch.from_numpy(np.array(modality.vectors[at])).to(device))
+    terms, mask = modality.sets.padded(at, spec.longest)
+    factors = torch.from_numpy(term_factors(snapshot, name)).to(device)
+    return TermInput(
+        torch.from_numpy(terms.astype(np.int64)).to(device), torch.from_numpy(mask).to(device), factors, spec.longest
+    )
+
+
+def chosen_modalities(order: tuple[str, ...], snapshot: Snapshot) -> list[str]:
+    """The snapshot's modalities in the config's order, those it does not name behind by name.
+
+    Raises:
+        ConfigError: fewer than two, so that there is no pair to learn from.
+    """
+    have = list(snapshot.modalities)
+    chosen = [m for m in order if m in have] + [m for m in have if m not in order]
+    if len(chosen) < 2:
+        raise ConfigError(f"snapshot {snapshot.id} has {', '.join(have)} alone; a contrastive method wants two or more")
+    return chosen
