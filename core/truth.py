@@ -83,40 +83,28 @@ class Truth:
 def save_truth(folder: Path, name: str, pairs: pa.Table, *, directed: bool, source: str) -> Truth:
     """Keep `pairs` (artist_id, similar_id) as a truth called `name` in the folder of truths.
 
-    Pairs of an artist with itself are left out and a pair given twice counts once; the manifest counts both.
-    The same pairs under the same name give the same id, and then nothing new is written.
+    Pairs of an artist with itself are left out, and a pair given twice (of an undirected truth: either way round)
+    counts once; the manifest counts both. The same pairs under the same name give the same id, and then nothing new
+    is written.
     """
-    known = pairs.filter(pc.not_equal(pairs.column("artist_id"), pairs.column("similar_id")))
-    once = (
-        known.group_by(["artist_id", "similar_id"])
-        .aggregate([])
-        .sort_by([("artist_id", "ascending"), ("similar_id", "ascending")])
-    )
-    once = once.select(["artist_id", "similar_id"]).combine_chunks()
+    left, right = (pairs.column(c).combine_chunks() for c in ("artist_id", "similar_id"))
+    if not directed:
+        turned = pc.greater(left, right)
+        left, right = pc.if_else(turned, right, left), pc.if_else(turned, left, right)
+    given = pa.table({"artist_id": left, "similar_id": right})
+    known = given.filter(pc.not_equal(left, right))
+    order: list[tuple[str, str]] = [("artist_id", "ascending"), ("similar_id", "ascending")]
+    once = known.group_by(known.column_names).aggregate([]).sort_by(order).combine_chunks()
     rows = "\n".join(f"{a}\t{b}" for a, b in zip(*(once.column(c).to_pylist() for c in once.column_names), strict=True))
     identity = content_id("truth", {"name": name, "directed": directed, "pairs": rows})
     final = folder / identity
     if not final.exists():
         with published(final) as aside:
             pyarrow.parquet.write_table(once, aside / "pairs.parquet", compression="zstd")
-            counts = {
-                "pairs": once.num_rows,
-                "self_pairs": pairs.num_rows - known.num_rows,
-                "double_pairs": known.num_rows - once.num_rows,
-            }
-            seal(
-                aside,
-                MANIFEST,
-                {
-                    "kind": KIND,
-                    "format": FORMAT,
-                    "id": identity,
-                    "name": name,
-                    "directed": directed,
-                    "source": source,
-                    "counts": counts,
-                },
-            )
+            fields = {"id": identity, "name": name, "directed": directed, "source": source}
+            left_out = {"self_pairs": given.num_rows - known.num_rows, "double_pairs": known.num_rows - once.num_rows}
+            counts = {"pairs": once.num_rows, **left_out}
+            seal(aside, MANIFEST, {"kind": KIND, "format": FORMAT, **fields, "counts": counts})
     (final / MANIFEST).touch()
     return Truth.open(final)
 
@@ -130,9 +118,9 @@ def find_truth(folder: Path, name: str | None) -> Truth:
     hint = "bring one with: riyl truth import FILE, or a `similar` table in the catalog"
     if name is None:
         return Truth.open(newest(folder, "truth", MANIFEST, hint))
-    found = [Truth.open(path.parent) for path in folder.glob(f"[!.]*/{MANIFEST}")]
-    matching = [t for t in found if name in (t.name, t.id)]
+    found = [(path, read_sealed(path.parent, MANIFEST, KIND, FORMAT)) for path in folder.glob(f"[!.]*/{MANIFEST}")]
+    matching = [path for path, manifest in found if name in (manifest["name"], manifest["id"])]
     if not matching:
-        known = ", ".join(sorted({t.name for t in found})) or "none"
+        known = ", ".join(sorted({manifest["name"] for _, manifest in found})) or "none"
         raise NotFoundError(f"there is no truth {name!r} in {folder}; there are: {known}; {hint}")
-    return max(matching, key=lambda t: (t.folder / MANIFEST).stat().st_mtime_ns)
+    return Truth.open(max(matching, key=lambda path: path.stat().st_mtime_ns).parent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TypeAlias
 
 import faiss
 import numpy as np
@@ -12,6 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from core.errors import InputError, MismatchError
 from core.types import ArtistId, Lists, Matrix, Progress, silent
+
+Places: TypeAlias = NDArray[np.int64]
+"""(n,) int64 positions in another array."""
 
 MARGIN = 16
 """Distinct vectors asked for beyond those needed, so that a tie at the end of a list is mostly seen at once."""
@@ -43,16 +47,16 @@ class _Groups:
     """Candidates grouped by vector, so that equals can be put in order after the search.
 
     Attributes:
-        vectors: (u, d) float32, each distinct vector once, by the smallest tie rank that has it.
+        vectors: (u, d) float32, each distinct vector once, in an order that depends on the vectors alone.
         starts: (u + 1,) int64; group g is `members[starts[g]:starts[g + 1]]`.
         members: (n,) int32 candidates, group by group, inside a group by tie rank.
         ranks: (n,) int64, the tie rank of each entry of `members`, as a permutation of 0..n-1.
     """
 
     vectors: Matrix
-    starts: NDArray[np.int64]
+    starts: Places
     members: NDArray[np.int32]
-    ranks: NDArray[np.int64]
+    ranks: Places
 
 
 def exact_top_k(
@@ -96,17 +100,16 @@ def exact_top_k(
     scores = np.full((len(queries), k), np.nan, np.float32)
     if not len(candidates) or not len(queries):
         return lists, scores
-    distinct, which = _distinct(queries)
-    groups = _grouped(candidates, which if candidates is queries else _distinct(candidates)[1], order)
+    first, which = _distinct(queries)
+    groups = _grouped(candidates, order, (first, which) if candidates is queries else _distinct(candidates))
     by_vector = np.argsort(which, kind="stable")
     step = max(1, min(QUERIES_AT_ONCE, BUDGET // (k + 1 + MARGIN)))
     with threadpool_limits(limits=threads or None):
         for start in range(0, len(queries), step):
             chunk = by_vector[start : start + step]
-            first = int(which[chunk[0]])
-            asked = _plain(queries[distinct[first : which[chunk[-1]] + 1]])
-            ranked, values = _search(asked, groups, k + 1)
-            own = which[chunk] - first
+            low = which[chunk[0]]
+            ranked, values = _search(_plain(queries[first[low : which[chunk[-1]] + 1]]), groups, k + 1)
+            own = which[chunk] - low
             lists[chunk], scores[chunk] = _without_self(ranked[own], values[own], self_positions[chunk])
             progress("exact search", start + len(chunk), len(queries))
     return lists, scores
@@ -142,7 +145,7 @@ def _check(
             raise InputError(f"{name} {bad[0]}: found a number that is not finite; wanted finite vectors")
 
 
-def _distinct(matrix: Matrix) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _distinct(matrix: Matrix) -> tuple[Places, Places]:
     """Where each distinct row comes first, and which of them each row is; numbered by their bytes alone.
 
     Rows are told apart by a 128-bit hash of their bytes: sorting hashes is ten times faster than sorting rows.
@@ -160,16 +163,12 @@ def _plain(matrix: Matrix) -> Matrix:
     return np.add(matrix, np.float32(0), dtype=np.float32, order="C")
 
 
-def _grouped(candidates: Matrix, group: NDArray[np.int64], order: NDArray[np.int32]) -> _Groups:
+def _grouped(candidates: Matrix, order: NDArray[np.int32], distinct: tuple[Places, Places]) -> _Groups:
+    first, group = distinct
     by_rank = np.argsort(order)
-    _, first = np.unique(group[by_rank], return_index=True)  # first[g]: the best tie rank in group g
-    by_best = np.argsort(first)
-    renumbered = np.empty_like(by_best)
-    renumbered[by_best] = np.arange(len(by_best))
-    ranks = np.argsort(renumbered[group[by_rank]], kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(group)[by_best])])
-    vectors = _plain(candidates[by_rank[first[by_best]]])
-    return _Groups(vectors, starts, by_rank[ranks].astype(np.int32), ranks)
+    ranks = np.argsort(group[by_rank], kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(group))])
+    return _Groups(_plain(candidates[first]), starts, by_rank[ranks].astype(np.int32), ranks)
 
 
 def _search(queries: Matrix, groups: _Groups, k: int) -> tuple[Lists, Matrix]:
@@ -210,7 +209,7 @@ def _edge(values: Matrix, sizes: NDArray[np.int64], k: int) -> Matrix:
 
 
 def _expand(
-    values: Matrix, found: NDArray[np.int64], sizes: NDArray[np.int64], edge: Matrix, groups: _Groups, k: int
+    values: Matrix, found: Places, sizes: NDArray[np.int64], edge: Matrix, groups: _Groups, k: int
 ) -> tuple[Lists, Matrix]:
     """Write every group that can reach the first k out into its candidates, equal scores by tie rank.
 
@@ -238,7 +237,7 @@ def _expand(
     return lists, np.where(inside, values.ravel()[cell[at]], np.nan).astype(np.float32, copy=False)
 
 
-def _order_ties(values: Matrix, cell: NDArray[np.int64], entry: NDArray[np.int64], groups: _Groups) -> None:
+def _order_ties(values: Matrix, cell: Places, entry: Places, groups: _Groups) -> None:
     """Sort, in place, the entries of different groups with one score by tie rank; a single group is sorted already."""
     same = values[:, 1:] == values[:, :-1]  # (m, w - 1): as good as the place before
     tied = np.zeros(values.shape, bool)

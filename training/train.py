@@ -75,6 +75,8 @@ def _train_encoders(
     threads: int,
     progress: Progress,
 ) -> Model:
+    # threads that wait asleep: spinning ones make training several times slower where another process is busy
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # here, so that fitting a baseline does not wait for torch
     import torch
     from safetensors.torch import save

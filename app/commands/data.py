@@ -60,6 +60,8 @@ def fetch(context: typer.Context, name: Name) -> None:
     run.show({key: str(path) for key, path in fetched.files.items()})
     for path in fetched.files.values():
         run.say(str(path))
+    for file, reason in fetched.left_out.items():
+        run.say(f"left out {file}: {reason}")
 
 
 @app.command()

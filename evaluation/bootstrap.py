@@ -1,0 +1,189 @@
+"""How sure a figure is: 95 % intervals by resampling the artists that were asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from core.errors import InputError, MismatchError
+from core.metrics import gini_rows
+from core.types import Lists, Scores
+
+TAILS = (2.5, 97.5)
+"""Percentiles that a 95 % interval runs between."""
+
+_DRAWS_AT_ONCE = 1 << 20
+_WEIGHTS_AT_ONCE = 1 << 22
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval, ends included; NaN where the figure is undefined."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Paired:
+    """How far one system is from another on the same queries.
+
+    Attributes:
+        difference: mean of a - b over the queries.
+        interval: 95 % interval of the difference.
+        p: two-sided share of rounds on the other side of 0 than the difference, at least 2 / (rounds + 1).
+    """
+
+    difference: float
+    interval: Interval
+    p: float
+
+
+def interval(values: Scores, rounds: int = 1000, *, seed: int) -> Interval:
+    """Percentile bootstrap interval of the mean (Efron 1979): queries are drawn with replacement.
+
+    Args:
+        values: (q,) one figure a query, none NaN.
+        rounds: resamples; at 1,000 an end of the interval is itself known to about a tenth of its distance.
+        seed: the same seed gives the same interval.
+
+    Returns:
+        The 2.5th and 97.5th percentile of the resampled means; NaN without queries.
+
+    Raises:
+        InputError: rounds is below 1.
+    """
+    return _percentiles(_resampled_means(values, rounds, seed))
+
+
+def paired(a: Scores, b: Scores, rounds: int = 1000, *, seed: int) -> Paired:
+    """Paired bootstrap of the mean difference a - b: both systems are asked the same resampled queries.
+
+    p = 2 min(#{difference <= 0} + 1, #{difference >= 0} + 1) / (rounds + 1), 1 at most: the rounds in which the
+    sign is the other, counted twice for two sides, with the observed sample as one more round (Davison and Hinkley
+    1997, 4.2), so that it is never 0.
+
+    Args:
+        a: (q,) figures of one system.
+        b: (q,) figures of the other for the same queries, in the same order.
+        rounds: resamples.
+        seed: the same seed gives the same result.
+
+    Returns:
+        The difference, its interval and p; NaN without queries.
+
+    Raises:
+        InputError: rounds is below 1.
+        MismatchError: a and b differ in length.
+    """
+    if len(a) != len(b):
+        raise MismatchError(f"paired bootstrap: found {len(a)} and {len(b)} figures; wanted the same queries")
+    means = _resampled_means(a - b, rounds, seed)
+    if not len(a):
+        return Paired(np.nan, _percentiles(means), np.nan)
+    rarer = min(int(np.sum(means <= 0)), int(np.sum(means >= 0))) + 1
+    return Paired(float(np.mean(a - b)), _percentiles(means), min(1.0, 2 * rarer / (rounds + 1)))
+
+
+def gini_interval(
+    lists: Lists, n_candidates: int, estimate: float, rounds: int = 1000, *, seed: int, threads: int = 1
+) -> Interval:
+    """Bias-corrected bootstrap interval of the Gini coefficient of retrieval counts: list owners are drawn anew.
+
+    Resampling doubles some lists and drops others, so resampled counts are more dispersed than the counts: every
+    resampled Gini tends to lie above the estimate, and a plain percentile interval (or Efron's BC, whose correction
+    is then infinite) can exclude it. The replicates are therefore moved so that their median is the estimate:
+    [G + q_2.5 - q_50, G + q_97.5 - q_50], cut to 0..1, which holds G always. It is an interval for the Gini that
+    this many lists give on average; Gini itself depends on the number of lists. Measured on made-up populations of
+    lists, it holds that Gini in 93 to 95 % of samples where a candidate stands in 20 lists or more on average (here:
+    about 200), and in 84 to 90 % at 2 lists or fewer, where resampling sees too few of the possible candidates.
+
+    A resample is a vector of weights w (how often each list was drawn), its counts are the product of the sparse
+    candidate-by-list incidence with w, here for up to 64 resamples at a time.
+
+    Args:
+        lists: (q, k) int32 positions of candidates, none twice in a list; -1 is no candidate.
+        n_candidates: candidates, never retrieved ones included.
+        estimate: `core.metrics.gini` of the lists' counts.
+        rounds: resamples.
+        seed: the same seed gives the same interval, whatever the threads.
+        threads: blocks of resamples worked on at a time; SciPy's product runs outside the interpreter's lock.
+
+    Returns:
+        The interval; NaN where the estimate is NaN (nothing retrieved), or every resample drew empty lists alone.
+        A resample of empty lists has no Gini and is left out.
+
+    Raises:
+        InputError: rounds is below 1.
+    """
+    _check_rounds(rounds)
+    if np.isnan(estimate):
+        return Interval(np.nan, np.nan)
+    incidence = _incidence(lists, n_candidates)
+    step = min(64, max(8, _WEIGHTS_AT_ONCE // max(lists.shape[0], n_candidates)))
+    sizes = [min(step, rounds - done) for done in range(0, rounds, step)]
+    seeds = np.random.SeedSequence(seed).spawn(len(sizes))
+
+    def replicates(block: tuple[np.random.SeedSequence, int]) -> Scores:
+        weights = _weights(np.random.default_rng(block[0]), len(lists), block[1], incidence.dtype)
+        counts = incidence @ weights  # (n_candidates, b)
+        return gini_rows(np.ascontiguousarray(counts.T, np.int32))
+
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        found = np.concatenate(list(pool.map(replicates, zip(seeds, sizes, strict=True))))
+    defined = found[~np.isnan(found)]
+    if not len(defined):
+        return Interval(np.nan, np.nan)
+    low, middle, high = np.percentile(defined, [TAILS[0], 50, TAILS[1]])
+    return Interval(max(0.0, float(estimate + low - middle)), min(1.0, float(estimate + high - middle)))
+
+
+def _incidence(lists: Lists, n_candidates: int) -> scipy.sparse.csr_array:
+    """(n_candidates, q) ones where a list holds a candidate, in the narrowest type that no resampled count overflows.
+
+    A candidate stands in a list at most once and q lists are drawn, so a count is q at most. Sixteen bits make the
+    product four times as fast as thirty-two.
+    """
+    inside = lists >= 0
+    indptr = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
+    ones = np.ones(int(indptr[-1]), np.uint16 if len(lists) <= np.iinfo(np.uint16).max else np.int32)
+    by_list = scipy.sparse.csc_array((ones, lists[inside], indptr), shape=(n_candidates, len(lists)))
+    return by_list.tocsr()
+
+
+def _weights(rng: np.random.Generator, n: int, rounds: int, kind: np.dtype[np.generic]) -> NDArray[np.generic]:
+    """(n, rounds) how often each of n is drawn in n draws."""
+    weights = np.empty((rounds, n), kind)
+    for row in weights:
+        row[:] = np.bincount(rng.integers(0, n, n), minlength=n)
+    return np.ascontiguousarray(weights.T)
+
+
+def _resampled_means(values: Scores, rounds: int, seed: int) -> Scores:
+    """(rounds,) means of as many values as there are, drawn with replacement; NaN without values."""
+    _check_rounds(rounds)
+    if not len(values):
+        return np.full(rounds, np.nan)
+    return np.concatenate([values[drawn].mean(axis=1) for drawn in _draws(len(values), rounds, seed)])
+
+
+def _draws(n: int, rounds: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    rng = np.random.default_rng(seed)
+    step = max(1, _DRAWS_AT_ONCE // n)
+    for done in range(0, rounds, step):
+        yield rng.integers(0, n, (min(step, rounds - done), n))
+
+
+def _check_rounds(rounds: int) -> None:
+    if rounds < 1:
+        raise InputError(f"bootstrap rounds: found {rounds}; wanted at least 1")
+
+
+def _percentiles(replicates: Scores) -> Interval:
+    low, high = np.percentile(replicates, TAILS)
+    return Interval(float(low), float(high))

@@ -1,0 +1,276 @@
+"""The protocol: who is asked, who can be found, what is counted, and how sure the figures are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import MismatchError
+from core.metrics import Counts, Hits, coverage, gini, ndcg, retrieval_counts
+from core.snapshot import Snapshot
+from core.truth import Relevance
+from core.types import Lists, Mask, Matrix, Progress, Rows, Scores, silent
+from evaluation.bootstrap import Interval, gini_interval, interval
+from index.ann import exact_top_k
+
+PROTOCOL = """\
+Each artist's list holds the 200 other artists of the condition (raw: those with any modality; fmc: those with all) \
+that score highest, by exact search; the artist itself is left out by its id, and equal scores go by a seeded hash of \
+the artist id. nDCG@200: binary gains, discount 1/log2(rank + 1), ideal over the first 200; its mean is over every \
+artist of the condition with a similar artist in it, artists without one are left out and counted. A system that \
+cannot embed a query scores 0 on it, and never retrieves an artist that it cannot embed; covered is the share of \
+queries that it can embed, and nDCG over those stands beside. Gini@200 is that of how often each artist of the \
+condition, those never retrieved included, stands in the lists of all its artists, linked or not; coverage is the \
+share that stands in any. Intervals are 95 %, by 1,000 bootstrap rounds over the artists asked: percentiles for nDCG, \
+moved to have their median at the estimate for Gini, as resampling alone makes lists look less even."""
+"""The protocol in words, with the usual k and rounds; printed with every table."""
+
+_CELLS = 1 << 24
+
+
+@dataclass(frozen=True)
+class System:
+    """What is evaluated: scores of every artist for every other, as inner products.
+
+    Attributes:
+        name: as it stands in tables.
+        queries: (n, d) float32, row i is what artist i of the snapshot asks with; zeros where not covered.
+        candidates: (n, d) float32, row i is what it is found by; zeros where not covered. The score of y for x is
+            <queries[x], candidates[y]>; a correction that depends on y is one more column here, of ones in queries.
+        covered: (n,) the artists that the system can embed.
+    """
+
+    name: str
+    queries: Matrix
+    candidates: Matrix
+    covered: Mask
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The artists that ask and can be found: `rows` of the snapshot, ascending."""
+
+    name: str
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Lists held against the truth.
+
+    Attributes:
+        query_rows: (q,) rows of the snapshot: the artists of the condition with a relevant candidate in it.
+        hits: (q, k) which of the retrieved are relevant.
+        n_relevant: (q,) relevant candidates of each query, at least 1.
+    """
+
+    query_rows: Rows
+    hits: Hits
+    n_relevant: Counts
+
+
+@dataclass(frozen=True)
+class Result:
+    """Every figure of one system in one condition; NaN where a figure is undefined.
+
+    Attributes:
+        system, condition: names.
+        k: length of a list.
+        n_artists: artists of the condition: all are candidates.
+        n_queries: those with a relevant candidate in the condition: all count in nDCG.
+        n_without_links: the others: they count in Gini alone.
+        query_rows: (n_queries,) rows of the snapshot.
+        ndcg: (n_queries,) nDCG@k of each; 0 where the system cannot embed the query.
+        ndcg_mean, ndcg_interval: its mean, with a percentile bootstrap interval.
+        ndcg_covered: the mean over the queries that the system can embed.
+        covered_share: their share of the queries.
+        gini, gini_interval: Gini@k of retrieval counts, with a bias-corrected bootstrap interval.
+        coverage: share of the candidates in any list.
+    """
+
+    system: str
+    condition: str
+    k: int
+    n_artists: int
+    n_queries: int
+    n_without_links: int
+    query_rows: Rows
+    ndcg: Scores
+    ndcg_mean: float
+    ndcg_interval: Interval
+    ndcg_covered: float
+    covered_share: float
+    gini: float
+    gini_interval: Interval
+    coverage: float
+
+
+def conditions_of(snapshot: Snapshot) -> list[Condition]:
+    """raw: the artists that have any modality. fmc (full modality coverage): those that have all of the snapshot's."""
+    full = snapshot.having(list(snapshot.modalities))
+    return [
+        Condition("raw", np.flatnonzero(snapshot.having()).astype(np.int32)),
+        Condition("fmc", np.flatnonzero(full).astype(np.int32)),
+    ]
+
+
+def evaluate(
+    system: System,
+    condition: Condition,
+    relevance: Relevance,
+    order: NDArray[np.int32],
+    *,
+    k: int = 200,
+    rounds: int = 1000,
+    seed: int = 0,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> Result:
+    """Evaluate one system in one condition by the protocol.
+
+    Args:
+        system: what is evaluated.
+        condition: who asks and can be found.
+        relevance: the truth over the artists of the snapshot.
+        order: (n,) tie rank of every artist of the snapshot, see `index.ann.tie_order`.
+        k: length of a list.
+        rounds: bootstrap resamples.
+        seed: of the resampling.
+        threads: of search and resampling; 0 takes every core.
+        progress: hears of the search, which takes most of the time.
+
+    Returns:
+        The figures.
+
+    Raises:
+        InputError: see `index.ann.exact_top_k`; rounds is below 1.
+        MismatchError: system, condition, truth and order are not over the same artists.
+    """
+    if len(relevance.indptr) - 1 != len(order):
+        raise MismatchError(f"truth: found {len(relevance.indptr) - 1} artists; wanted the snapshot's {len(order)}")
+    lists = retrieve(system, condition, order, k=k, threads=threads, progress=progress)
+    judged = judge(lists, condition, relevance)
+    scores = ndcg(judged.hits, judged.n_relevant)
+    covered = system.covered[judged.query_rows]
+    local = _positions(condition, len(order))[lists]
+    counts = retrieval_counts(local, len(condition.rows))
+    evenness = gini(counts)
+    return Result(
+        system=system.name,
+        condition=condition.name,
+        k=k,
+        n_artists=len(condition.rows),
+        n_queries=len(scores),
+        n_without_links=len(condition.rows) - len(scores),
+        query_rows=judged.query_rows,
+        ndcg=scores,
+        ndcg_mean=_mean(scores),
+        ndcg_interval=interval(scores, rounds, seed=seed),
+        ndcg_covered=_mean(scores[covered]),
+        covered_share=_mean(covered),
+        gini=evenness,
+        gini_interval=gini_interval(
+            local, len(condition.rows), evenness, rounds, seed=seed, threads=threads or os.cpu_count() or 1
+        ),
+        coverage=coverage(counts),
+    )
+
+
+def retrieve(
+    system: System,
+    condition: Condition,
+    order: NDArray[np.int32],
+    *,
+    k: int = 200,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> Lists:
+    """The list of every artist of a condition among the others of it, linked or not.
+
+    Returns:
+        (len(condition.rows), k) rows of the snapshot, best first; -1 behind the end, and throughout where the system
+        cannot embed the artist.
+
+    Raises:
+        InputError: see `index.ann.exact_top_k`.
+        MismatchError: system, condition and order are not over the same artists.
+    """
+    n = len(order)
+    if not len(system.queries) == len(system.candidates) == len(system.covered) == n:
+        raise MismatchError(
+            f"system {system.name!r}: found {len(system.queries)} queries, {len(system.candidates)} candidates and "
+            f"{len(system.covered)} marks of coverage; wanted the snapshot's {n} of each"
+        )
+    _check_rows(condition, n)
+    able = system.covered[condition.rows]
+    rows = condition.rows[able]
+    asked = system.queries[rows]
+    found, _ = exact_top_k(
+        asked,
+        asked if system.candidates is system.queries else system.candidates[rows],
+        k,
+        order=order[rows],
+        self_positions=np.arange(len(rows), dtype=np.int32),
+        threads=threads,
+        progress=progress,
+    )
+    lists = np.full((len(condition.rows), k), -1, np.int32)
+    lists[able] = np.append(rows, np.int32(-1))[found]  # position -1 is the -1 appended
+    return lists
+
+
+def judge(lists: Lists, condition: Condition, relevance: Relevance) -> Judged:
+    """Hold the lists of a condition against the truth; what is relevant outside of the condition does not count.
+
+    Args:
+        lists: (len(condition.rows), k) rows of the snapshot, see `retrieve`.
+        condition: who asks and can be found.
+        relevance: the truth over the artists of the snapshot.
+
+    Raises:
+        MismatchError: lists, condition and truth are not over the same artists.
+    """
+    n, m = len(relevance.indptr) - 1, len(condition.rows)
+    _check_rows(condition, n)
+    if len(lists) != m:
+        raise MismatchError(f"condition {condition.name!r}: found {len(lists)} lists; wanted {m}, one for each artist")
+    position = _positions(condition, n)
+    first, last = relevance.indptr[condition.rows], relevance.indptr[condition.rows + 1]
+    owners = np.repeat(np.arange(m), last - first)  # (pairs,)
+    before = np.cumsum(last - first) - (last - first)
+    columns = position[relevance.columns[np.arange(len(owners)) + np.repeat(first - before, last - first)]]
+    columns, owners = columns[columns >= 0], owners[columns >= 0]
+    n_relevant = np.bincount(owners, minlength=m)
+    queries = np.flatnonzero(n_relevant)
+    hits = np.zeros((len(queries), lists.shape[1]), bool)
+    starts = np.concatenate([[0], np.cumsum(n_relevant[queries])])
+    step = max(1, _CELLS // (m + 1))
+    for start in range(0, len(queries), step):
+        chunk = queries[start : start + step]
+        relevant = np.zeros((len(chunk), m + 1), bool)  # the last column is what position -1 points at: never relevant
+        pairs = slice(starts[start], starts[start + len(chunk)])
+        relevant[np.repeat(np.arange(len(chunk)), n_relevant[chunk]), columns[pairs]] = True
+        hits[start : start + step] = np.take_along_axis(relevant, position[lists[chunk]], axis=1)
+    return Judged(condition.rows[queries], hits, n_relevant[queries])
+
+
+def _check_rows(condition: Condition, n: int) -> None:
+    if len(condition.rows) and not 0 <= condition.rows.min() <= condition.rows.max() < n:
+        raise MismatchError(
+            f"condition {condition.name!r}: found rows {condition.rows.min()} to {condition.rows.max()}; "
+            f"wanted 0 to {n - 1}"
+        )
+
+
+def _positions(condition: Condition, n: int) -> Rows:
+    """(n + 1,) position of each row of the snapshot in the condition; -1 where it is not in it, and for row -1."""
+    position = np.full(n + 1, -1, np.int32)
+    position[condition.rows] = np.arange(len(condition.rows), dtype=np.int32)
+    return position
+
+
+def _mean(values: Scores | Mask) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

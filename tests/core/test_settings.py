@@ -1,0 +1,161 @@
+"""Settings come from the environment once; folders of the home are picked by id, prefix or age."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.errors import ConfigError, NotFoundError
+from core.settings import Home, load_settings, newest, pick, read_toml
+
+
+@pytest.fixture(autouse=True)
+def _no_riyl_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [n for n in os.environ if n.upper().startswith("RIYL_")]:
+        monkeypatch.delenv(name)
+
+
+def test_without_variables_there_are_defaults() -> None:
+    settings = load_settings()
+    assert (settings.home, settings.log_level, settings.threads) == (Path("riyl-home"), "WARNING", 0)
+
+
+def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIYL_HOME", "/some/where")
+    monkeypatch.setenv("RIYL_LOG_LEVEL", "debug")
+    monkeypatch.setenv("RIYL_THREADS", "3")
+    settings = load_settings()
+    assert (settings.home, settings.log_level, settings.threads) == (Path("/some/where"), "debug", 3)
+
+
+def test_the_command_line_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIYL_HOME", "/some/where")
+    assert load_settings(Path("/else/where")).home == Path("/else/where")
+
+
+def test_an_unknown_variable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIYL_NO_SUCH_THING", "1")
+    load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("RIYL_THREADS", "many"), ("RIYL_THREADS", "-1"), ("RIYL_LOG_LEVEL", "LOUD")]
+)
+def test_a_malformed_variable_is_named_with_what_was_found(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert str(caught.value).startswith(f"{name}: ")
+    assert f"(found {value!r})" in str(caught.value)
+
+
+def test_every_malformed_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIYL_THREADS", "x")
+    monkeypatch.setenv("RIYL_LOG_LEVEL", "y")
+    with pytest.raises(ConfigError, match=r"RIYL_LOG_LEVEL: .*; RIYL_THREADS: "):
+        load_settings()
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        load_settings().threads = 2  # type: ignore[misc]
+
+
+def test_everything_lies_under_the_home() -> None:
+    home = Home(Path("/h"))
+    folders = [home.downloads, home.tables, home.snapshots, home.models, home.truths]
+    assert len(set(folders)) == 5
+    assert all(folder.parent == Path("/h") for folder in folders)
+
+
+class Colours(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    red: int = 1
+    green: int = 2
+
+
+def test_toml_is_read_with_defaults_for_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("green = 5\n")
+    assert read_toml(tmp_path / "c.toml", Colours) == Colours(red=1, green=5)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"red = ", "c.toml: not TOML: "),
+        (b"red = '\xff'", "c.toml: not TOML: "),
+        (b"red = 'x'", "c.toml: red: Input should be a valid integer"),
+        (b"blue = 3", "c.toml: blue: Extra inputs are not permitted (found 3)"),
+    ],
+)
+def test_wrong_toml_is_refused_with_file_and_place(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "c.toml").write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_toml(tmp_path / "c.toml", Colours)
+    assert message in str(caught.value)
+
+
+def test_missing_toml_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="found no such file; wanted a TOML file"):
+        read_toml(tmp_path / "c.toml", Colours)
+
+
+def entries(folder: Path, **ages: int) -> Path:
+    for name, seconds in ages.items():
+        (folder / name).mkdir()
+        (folder / name / "manifest.json").write_text("{}")
+        os.utime(folder / name / "manifest.json", (seconds, seconds))
+    return folder
+
+
+def test_the_newest_entry_is_the_one_whose_manifest_is(tmp_path: Path) -> None:
+    entries(tmp_path, aa=2000, bb=3000, cc=1000)
+    assert newest(tmp_path, "model", "manifest.json", "make one") == tmp_path / "bb"
+
+
+def test_of_equally_new_entries_the_last_by_name_is_taken(tmp_path: Path) -> None:
+    entries(tmp_path, aa=1000, bb=1000)
+    assert newest(tmp_path, "model", "manifest.json", "make one") == tmp_path / "bb"
+
+
+def test_hidden_and_unfinished_entries_are_not_seen(tmp_path: Path) -> None:
+    entries(tmp_path, aa=1000, **{".bb": 2000})
+    (tmp_path / "cc").mkdir()
+    assert newest(tmp_path, "model", "manifest.json", "make one") == tmp_path / "aa"
+
+
+def test_where_there_is_no_entry_the_hint_is_given(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"there is no model in .*; make one with: riyl train"):
+        newest(tmp_path / "none", "model", "manifest.json", "make one with: riyl train")
+
+
+def test_an_entry_is_picked_by_id_or_by_its_beginning(tmp_path: Path) -> None:
+    entries(tmp_path, abc=1, abcd=1, xyz=1)
+    assert pick(tmp_path, "abc", "model", "manifest.json") == tmp_path / "abc"
+    assert pick(tmp_path, "abcd", "model", "manifest.json") == tmp_path / "abcd"
+    assert pick(tmp_path, "x", "model", "manifest.json") == tmp_path / "xyz"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ab", "model 'ab' is ambiguous; there are: abc, abcd"),
+        ("q", "model 'q' does not exist; there are: abc, abcd, xyz"),
+        ("", "model '' does not exist; there are: abc, abcd, xyz"),
+    ],
+)
+def test_a_name_that_is_none_or_several_is_not_found(tmp_path: Path, name: str, message: str) -> None:
+    entries(tmp_path, abc=1, abcd=1, xyz=1)
+    with pytest.raises(NotFoundError) as caught:
+        pick(tmp_path, name, "model", "manifest.json")
+    assert str(caught.value) == message
+
+
+def test_in_an_empty_folder_nothing_is_picked(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="model 'a' does not exist; there are: none"):
+        pick(tmp_path, "a", "model", "manifest.json")

@@ -1,0 +1,172 @@
+"""Ground truths: pairs are kept once, counted, found again, and laid over a catalog as a naive loop would."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import FormatError, NotFoundError
+from core.truth import Relevance, Truth, find_truth, save_truth
+
+IDS = list("abcdefg")
+
+
+def pairs(*both: str) -> pa.Table:
+    """A table of pairs from texts such as "ab"."""
+    columns = {"artist_id": [p[0] for p in both], "similar_id": [p[1] for p in both]}
+    return pa.table(columns, schema=pa.schema([(c, pa.string()) for c in columns]))
+
+
+def lists(relevance: Relevance, artist_ids: list[str]) -> dict[str, str]:
+    return {
+        artist: "".join(artist_ids[c] for c in relevance.columns[relevance.indptr[i] : relevance.indptr[i + 1]])
+        for i, artist in enumerate(artist_ids)
+    }
+
+
+def test_an_undirected_pair_counts_both_ways(tmp_path: Path) -> None:
+    truth = save_truth(tmp_path, "t", pairs("ab", "bc"), directed=False, source="test")
+    assert lists(truth.relevance(list("abc")), list("abc")) == {"a": "b", "b": "ac", "c": "b"}
+
+
+def test_a_directed_pair_counts_one_way(tmp_path: Path) -> None:
+    truth = save_truth(tmp_path, "t", pairs("ab", "bc"), directed=True, source="test")
+    assert lists(truth.relevance(list("abc")), list("abc")) == {"a": "b", "b": "c", "c": ""}
+
+
+def test_a_pair_given_in_both_directions_counts_once_each_way(tmp_path: Path) -> None:
+    truth = save_truth(tmp_path, "t", pairs("ab", "ba"), directed=False, source="test")
+    assert lists(truth.relevance(list("ab")), list("ab")) == {"a": "b", "b": "a"}
+
+
+def test_self_and_double_pairs_are_left_out_and_counted(tmp_path: Path) -> None:
+    truth = save_truth(tmp_path, "t", pairs("ab", "aa", "ab", "ab", "bb", "ca"), directed=True, source="test")
+    assert truth.pairs.to_pydict() == {"artist_id": ["a", "c"], "similar_id": ["b", "a"]}
+    assert truth.manifest["counts"] == {"pairs": 2, "self_pairs": 2, "double_pairs": 2}
+
+
+def test_pairs_with_an_unknown_artist_are_left_out_and_counted(tmp_path: Path) -> None:
+    truth = save_truth(tmp_path, "t", pairs("ab", "ax", "xb", "xy"), directed=False, source="test")
+    relevance = truth.relevance(list("abz"))
+    assert lists(relevance, list("abz")) == {"a": "b", "b": "a", "z": ""}
+    assert relevance.unknown_pairs == 3
+
+
+def test_over_no_artists_there_is_nothing(tmp_path: Path) -> None:
+    relevance = save_truth(tmp_path, "t", pairs("ab"), directed=False, source="test").relevance([])
+    assert relevance.indptr.tolist() == [0]
+    assert relevance.columns.tolist() == []
+    assert relevance.unknown_pairs == 1
+
+
+def test_a_truth_without_pairs_is_empty(tmp_path: Path) -> None:
+    relevance = save_truth(tmp_path, "t", pairs("aa"), directed=False, source="test").relevance(["a"])
+    assert relevance.indptr.tolist() == [0, 0]
+    assert relevance.unknown_pairs == 0
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(IDS), st.sampled_from(IDS)), min_size=1, max_size=30),
+    st.permutations(IDS[:5]),
+    st.booleans(),
+)
+def test_relevance_is_what_a_naive_loop_finds(
+    tmp_path_factory: pytest.TempPathFactory, given_pairs: list[tuple[str, str]], catalog: list[str], directed: bool
+) -> None:
+    both = pairs(*(a + b for a, b in given_pairs))
+    truth = save_truth(tmp_path_factory.mktemp("truth"), "t", both, directed=directed, source="test")
+    relevance = truth.relevance(catalog)
+    for row, artist in enumerate(catalog):
+        wanted = []
+        for column, other in enumerate(catalog):
+            linked = (artist, other) in given_pairs or (not directed and (other, artist) in given_pairs)
+            if linked and artist != other:
+                wanted.append(column)
+        assert relevance.columns[relevance.indptr[row] : relevance.indptr[row + 1]].tolist() == wanted
+    unknown = {(a, b) for a, b in given_pairs if a != b and not {a, b} <= set(catalog)}
+    assert relevance.unknown_pairs == len(unknown)
+    assert relevance.indptr.dtype == np.int64
+    assert relevance.columns.dtype == np.int32
+
+
+def test_the_same_pairs_give_the_same_id_in_any_order(tmp_path: Path) -> None:
+    one = save_truth(tmp_path, "t", pairs("ab", "bc", "ab"), directed=False, source="test")
+    two = save_truth(tmp_path, "t", pairs("bc", "ab"), directed=False, source="elsewhere")
+    assert one.id == two.id
+    assert [p.name for p in tmp_path.iterdir()] == [one.id]
+
+
+def test_name_direction_and_pairs_each_change_the_id(tmp_path: Path) -> None:
+    ids = {
+        save_truth(tmp_path, name, both, directed=directed, source="test").id
+        for name, both, directed in [
+            ("t", pairs("ab"), False),
+            ("u", pairs("ab"), False),
+            ("t", pairs("ab"), True),
+            ("t", pairs("ac"), False),
+        ]
+    }
+    assert len(ids) == 4
+
+
+def test_what_was_saved_is_opened_again(tmp_path: Path) -> None:
+    saved = save_truth(tmp_path, "similar", pairs("ab"), directed=True, source="table similar.csv")
+    truth = Truth.open(tmp_path / saved.id)
+    assert (truth.id, truth.name, truth.directed) == (saved.id, "similar", True)
+    assert truth.manifest["source"] == "table similar.csv"
+    assert truth.pairs.equals(saved.pairs)
+
+
+def test_a_flipped_byte_is_found_on_opening(tmp_path: Path) -> None:
+    truth = save_truth(tmp_path, "t", pairs("ab"), directed=False, source="test")
+    path = truth.folder / "pairs.parquet"
+    data = bytearray(path.read_bytes())
+    data[10] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match=r"pairs\.parquet: damaged, found sha256"):
+        Truth.open(truth.folder)
+
+
+def age(truth: Truth, seconds: int) -> None:
+    os.utime(truth.folder / "manifest.json", (seconds, seconds))
+
+
+def test_a_truth_is_found_by_name_by_id_and_as_the_newest(tmp_path: Path) -> None:
+    old = save_truth(tmp_path, "olga", pairs("ab"), directed=False, source="test")
+    new = save_truth(tmp_path, "olga", pairs("ac"), directed=False, source="test")
+    other = save_truth(tmp_path, "editors", pairs("ad"), directed=False, source="test")
+    for seconds, truth in enumerate((other, old, new), start=1000):
+        age(truth, seconds)
+    assert find_truth(tmp_path, "olga").id == new.id
+    assert find_truth(tmp_path, old.id).id == old.id
+    assert find_truth(tmp_path, "editors").id == other.id
+    assert find_truth(tmp_path, None).id == new.id
+
+
+def test_saving_again_makes_a_truth_the_newest(tmp_path: Path) -> None:
+    first = save_truth(tmp_path, "t", pairs("ab"), directed=False, source="test")
+    second = save_truth(tmp_path, "t", pairs("ac"), directed=False, source="test")
+    age(first, 1000)
+    age(second, 2000)
+    save_truth(tmp_path, "t", pairs("ab"), directed=False, source="test")
+    assert find_truth(tmp_path, "t").id == first.id
+
+
+def test_an_unknown_truth_is_not_found_and_the_others_are_listed(tmp_path: Path) -> None:
+    save_truth(tmp_path, "olga", pairs("ab"), directed=False, source="test")
+    save_truth(tmp_path, "editors", pairs("ab"), directed=False, source="test")
+    with pytest.raises(NotFoundError) as caught:
+        find_truth(tmp_path, "none")
+    assert f"there is no truth 'none' in {tmp_path}; there are: editors, olga; bring one with:" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["olga", None])
+def test_where_there_are_no_truths_the_message_says_how_to_bring_one(tmp_path: Path, name: str | None) -> None:
+    with pytest.raises(NotFoundError, match="bring one with: riyl truth import FILE"):
+        find_truth(tmp_path, name)

@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import InputError, MismatchError
+from core.metrics import gini, retrieval_counts
+from evaluation.bootstrap import gini_interval, interval, paired
+
+
+def gini_and_interval(lists, n, rounds=1000, seed=0, **options):
+    estimate = gini(retrieval_counts(lists, n))
+    return estimate, gini_interval(lists, n, estimate, rounds, seed=seed, **options)
+
+
+def made_lists(rng, q, n, k, hubs):
+    """Lists without doubles in which some candidates come up far more often than others."""
+    pull = rng.pareto(hubs, n) + 0.05
+    return np.argsort(-(np.log(pull) + rng.gumbel(size=(q, n))), axis=1)[:, :k].astype(np.int32)
+
+
+def test_interval_agrees_with_scipy():
+    values = np.random.default_rng(1).beta(0.5, 2, 400)
+    ours = interval(values, 20_000, seed=2)
+    theirs = scipy.stats.bootstrap(
+        (values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(3)
+    ).confidence_interval
+    width = theirs.high - theirs.low
+    assert [ours.low, ours.high] == pytest.approx([theirs.low, theirs.high], abs=0.03 * width)
+
+
+def test_interval_of_equal_values_is_that_value():
+    found = interval(np.full(7, 0.25), seed=0)
+    assert (found.low, found.high) == (0.25, 0.25)
+
+
+def test_interval_repeats_for_a_seed_and_differs_between_seeds():
+    values = np.random.default_rng(0).random(50)
+    assert interval(values, 200, seed=1) == interval(values, 200, seed=1)
+    assert interval(values, 200, seed=1) != interval(values, 200, seed=2)
+
+
+def test_no_queries_have_no_interval():
+    found = interval(np.zeros(0), seed=0)
+    assert np.isnan([found.low, found.high]).all()
+    found = paired(np.zeros(0), np.zeros(0), seed=0)
+    assert np.isnan([found.difference, found.interval.low, found.interval.high, found.p]).all()
+
+
+def test_paired_difference_is_judged_on_the_same_queries():
+    # Queries differ far more than the systems do: only pairing can tell 0.01 apart.
+    rng = np.random.default_rng(4)
+    easy = rng.random(500)
+    found = paired(easy + 0.01 + 0.02 * rng.standard_normal(500), easy, seed=5)
+    assert found.difference == pytest.approx(0.01, abs=0.003)
+    assert found.interval.low > 0
+    assert found.interval.low < found.difference < found.interval.high
+    assert found.p == pytest.approx(2 / 1001)
+
+
+def test_paired_agrees_with_scipy():
+    rng = np.random.default_rng(6)
+    a, b = rng.random(300), rng.random(300)
+    ours = paired(a, b, 20_000, seed=7)
+    theirs = scipy.stats.bootstrap(
+        (a, b),
+        lambda x, y, axis: np.mean(x - y, axis=axis),
+        paired=True,
+        n_resamples=20_000,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.default_rng(8),
+    )
+    low, high = theirs.confidence_interval
+    assert [ours.interval.low, ours.interval.high] == pytest.approx([low, high], abs=0.03 * (high - low))
+    share = np.mean(theirs.bootstrap_distribution <= 0)
+    assert ours.p == pytest.approx(2 * min(share, 1 - share), abs=0.02)
+
+
+def test_a_system_does_not_differ_from_itself():
+    values = np.random.default_rng(0).random(30)
+    found = paired(values, values, seed=0)
+    assert (found.difference, found.interval.low, found.interval.high, found.p) == (0, 0, 0, 1)
+
+
+def test_pairs_of_different_length_are_refused():
+    with pytest.raises(MismatchError, match="found 3 and 4 figures; wanted the same queries"):
+        paired(np.zeros(3), np.zeros(4), seed=0)
+
+
+def test_less_than_one_round_is_refused():
+    for ask in (
+        lambda: interval(np.ones(2), 0, seed=0),
+        lambda: paired(np.ones(2), np.ones(2), 0, seed=0),
+        lambda: gini_interval(np.zeros((1, 1), np.int32), 1, 0.0, 0, seed=0),
+    ):
+        with pytest.raises(InputError, match="bootstrap rounds: found 0; wanted at least 1"):
+            ask()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(1, 25), st.integers(1, 25), st.integers(1, 6), st.integers(1, 40), st.floats(0, 1), st.integers(0, 999)
+)
+def test_gini_interval_holds_the_estimate(q, n, k, rounds, empty, seed):
+    rng = np.random.default_rng(seed)
+    lists = np.full((q, k), -1, np.int32)
+    for row in lists[rng.random(q) >= empty]:
+        row[: min(k, n)] = rng.choice(n, min(k, n), replace=False)
+    estimate, found = gini_and_interval(lists, n, rounds, seed)
+    if np.isnan(estimate):
+        assert np.isnan([found.low, found.high]).all()
+    elif not np.isnan(found.low):  # NaN where each of a few rounds drew empty lists alone
+        assert 0 <= found.low <= estimate + 1e-12
+        assert estimate - 1e-12 <= found.high <= 1
+
+
+def test_gini_interval_holds_an_estimate_that_plain_percentiles_exclude():
+    rng = np.random.default_rng(9)
+    lists = made_lists(rng, 300, 600, 10, hubs=5)
+    estimate, found = gini_and_interval(lists, 600)
+    resampled = [gini(retrieval_counts(lists[rng.integers(0, 300, 300)], 600)) for _ in range(300)]
+    assert np.percentile(resampled, 2.5) > estimate
+    assert found.low < estimate < found.high
+
+
+def test_gini_interval_is_as_wide_as_a_loop_over_resamples_finds():
+    rng = np.random.default_rng(10)
+    lists = made_lists(rng, 200, 80, 8, hubs=2)
+    lists[::7, 3:] = -1
+    estimate, found = gini_and_interval(lists, 80, 4000)
+    resampled = [gini(retrieval_counts(lists[rng.integers(0, 200, 200)], 80)) for _ in range(4000)]
+    low, middle, high = np.percentile(resampled, [2.5, 50, 97.5])
+    expected = [estimate + low - middle, estimate + high - middle]
+    assert [found.low, found.high] == pytest.approx(expected, abs=0.05 * (high - low))
+
+
+def test_gini_interval_does_not_depend_on_the_threads():
+    lists = made_lists(np.random.default_rng(0), 60, 30, 5, hubs=2)
+    assert gini_and_interval(lists, 30, 300, threads=1) == gini_and_interval(lists, 30, 300, threads=3)
+
+
+def test_gini_interval_is_right_beyond_sixteen_bits():
+    # 70,000 lists of one candidate, half of them the first: counts near 70,000 would overflow 16 bits.
+    lists = np.zeros((70_000, 1), np.int32)
+    lists[:100] = 1
+    estimate, found = gini_and_interval(lists, 2, 70)
+    assert estimate == pytest.approx(0.5 - 100 / 70_000, abs=1e-12)
+    assert found.low < estimate < found.high < 0.5
+    assert found.high - found.low == pytest.approx(2 * 1.96 * 10 / 70_000, rel=0.5)
+
+
+@pytest.mark.slow
+def test_gini_interval_covers_the_gini_of_fresh_samples():
+    """The oracle: many samples from a known population of lists, and the mean Gini of samples of that size."""
+    rng = np.random.default_rng(11)
+    population = made_lists(rng, 3000, 200, 20, hubs=1.5)
+
+    def sample():
+        return population[rng.integers(0, 3000, 300)]
+
+    truth = np.mean([gini(retrieval_counts(sample(), 200)) for _ in range(4000)])
+    covered = 0
+    for seed in range(400):
+        _, found = gini_and_interval(sample(), 200, 400, seed)
+        covered += found.low <= truth <= found.high
+    # Of 400 at a true 95 % the share is 0.95 with a standard error of 0.011.
+    assert 0.915 <= covered / 400 <= 0.985

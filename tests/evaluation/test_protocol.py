@@ -1,0 +1,274 @@
+import dataclasses
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from core.errors import InputError, MismatchError, NotFoundError
+from core.snapshot import Modality, Snapshot, seal_snapshot, write_artists, write_modality
+from core.truth import Relevance
+from evaluation.protocol import PROTOCOL, Condition, System, conditions_of, evaluate, judge, retrieve
+from evaluation.table import compare, noise_system, plain_rows, popularity_system, table
+from index.ann import tie_order
+
+
+def truth_of(n, pairs):
+    """Relevance of n artists from (row, similar row), each counted one way."""
+    known = sorted(set(pairs))
+    counts = np.bincount([a for a, _ in known], minlength=n)
+    return Relevance(
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.array([b for _, b in known], np.int32), 0
+    )
+
+
+def system_of(vectors, covered=None, name="made"):
+    matrix = np.array(vectors, np.float32)
+    covered = np.ones(len(matrix), bool) if covered is None else np.array(covered, bool)
+    matrix[~covered] = 0
+    return System(name, matrix, matrix, covered)
+
+
+def everyone(n):
+    return Condition("raw", np.arange(n, dtype=np.int32))
+
+
+def rows(*numbers):
+    return Condition("some", np.array(numbers, np.int32))
+
+
+def in_order(n):
+    return np.arange(n, dtype=np.int32)
+
+
+# Five artists on a line, the score of x and y is x * y: everyone's best are 4, 3, 2, 1, 0, itself left out.
+LINE = system_of([[1], [2], [3], [4], [5]])
+LINKS = truth_of(5, [(0, 4), (0, 1), (1, 0), (4, 0), (2, 3)])
+
+
+def test_every_figure_by_hand():
+    found = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2)
+    # Lists: 0: 4 3; 1: 4 3; 2: 4 3; 3: 4 2; 4: 3 2. Queries are 0, 1, 2 and 4; 3 has no links.
+    half = 1 / math.log2(3)
+    assert found.query_rows.tolist() == [0, 1, 2, 4]
+    assert found.ndcg == pytest.approx([1 / (1 + half), 0, half, 0], abs=1e-12)
+    assert found.ndcg_mean == pytest.approx((1 / (1 + half) + half) / 4, abs=1e-12)
+    assert (found.n_artists, found.n_queries, found.n_without_links) == (5, 4, 1)
+    assert (found.covered_share, found.ndcg_covered) == (1, found.ndcg_mean)
+    # Counts 0 0 2 4 4: pairs differ by 0+2+4+4+2+4+4+2+2+0 = 24, twice, over 25, over twice the mean 2.
+    assert found.gini == pytest.approx(2 * 24 / 25 / 4, abs=1e-12)
+    assert found.coverage == 0.6
+    assert found.ndcg_interval.low <= found.ndcg_mean <= found.ndcg_interval.high
+    assert found.gini_interval.low <= found.gini <= found.gini_interval.high
+
+
+def test_what_a_system_cannot_embed_scores_zero_is_not_counted_and_never_found():
+    system = system_of([[1], [2], [3], [4], [5]], covered=[1, 1, 1, 1, 0])
+    lists = retrieve(system, everyone(5), in_order(5), k=2)
+    assert lists.tolist() == [[3, 2], [3, 2], [3, 1], [2, 1], [-1, -1]]
+    found = evaluate(system, everyone(5), LINKS, in_order(5), k=2)
+    # 0 has two relevant candidates although the system can never find 4; 4 itself is a query that scores 0.
+    assert found.n_queries == 4
+    assert found.ndcg == pytest.approx([0, 0, 1, 0], abs=1e-12)
+    assert found.ndcg_mean == 0.25
+    assert found.covered_share == 0.75
+    assert found.ndcg_covered == pytest.approx(1 / 3, abs=1e-12)
+    # Counts 0 2 3 3 0: pairs differ by 2+3+3+0+1+1+2+0+3+3 = 18, twice, over 25, over twice the mean 8 / 5.
+    assert found.gini == pytest.approx(2 * 18 / 25 / (2 * 8 / 5), abs=1e-12)
+    assert found.coverage == 0.6
+
+
+def test_a_system_that_embeds_nothing_scores_zero_and_has_no_gini():
+    found = evaluate(system_of(np.ones((5, 1)), covered=[0] * 5), everyone(5), LINKS, in_order(5), k=2)
+    assert (found.ndcg_mean, found.covered_share, found.coverage) == (0, 0, 0)
+    undefined = [found.ndcg_covered, found.gini, found.gini_interval.low, found.gini_interval.high]
+    assert np.isnan(undefined).all()
+
+
+def test_a_condition_bounds_queries_candidates_and_what_is_relevant():
+    found = evaluate(LINE, rows(0, 1, 3), LINKS, in_order(5), k=2)
+    assert retrieve(LINE, rows(0, 1, 3), in_order(5), k=2).tolist() == [[3, 1], [3, 0], [1, 0]]
+    assert found.query_rows.tolist() == [0, 1]
+    assert found.n_without_links == 1
+    # 0 has 1 alone left as relevant, at rank 2; 1 finds 0 at rank 2.
+    assert found.ndcg == pytest.approx([1 / math.log2(3)] * 2, abs=1e-12)
+    assert found.gini == pytest.approx(0, abs=1e-12)
+
+
+def test_a_condition_without_links_has_no_ndcg_but_a_gini():
+    found = evaluate(LINE, rows(1, 2), LINKS, in_order(5), k=2)
+    assert (found.n_queries, found.n_without_links) == (0, 2)
+    assert np.isnan([found.ndcg_mean, found.ndcg_covered, found.covered_share, found.ndcg_interval.low]).all()
+    assert found.gini == pytest.approx(0, abs=1e-12)
+
+
+def test_an_empty_condition_has_no_figures():
+    found = evaluate(LINE, rows(), LINKS, in_order(5), k=2)
+    assert (found.n_artists, found.n_queries) == (0, 0)
+    assert np.isnan([found.ndcg_mean, found.gini, found.coverage]).all()
+
+
+def test_hits_equal_plain_loops():
+    rng = np.random.default_rng(0)
+    pairs = [(int(a), int(b)) for a, b in rng.integers(0, 60, (300, 2)) if a != b]
+    links = truth_of(60, pairs)
+    condition = Condition("some", np.flatnonzero(rng.random(60) < 0.7).astype(np.int32))
+    system = system_of(rng.standard_normal((60, 4)), covered=rng.random(60) < 0.8)
+    lists = retrieve(system, condition, in_order(60), k=12)
+    inside = set(condition.rows.tolist())
+    relevant = {a: {b for x, b in pairs if x == a and b in inside} for a in inside}
+    queries = [a for a in condition.rows.tolist() if relevant[a]]
+    by_row = dict(zip(condition.rows.tolist(), lists.tolist(), strict=True))
+    found = judge(lists, condition, links)
+    assert found.query_rows.tolist() == queries
+    assert found.n_relevant.tolist() == [len(relevant[a]) for a in queries]
+    assert found.hits.tolist() == [[c in relevant[a] for c in by_row[a]] for a in queries]
+
+
+def test_permuting_the_artists_changes_no_figure():
+    rng = np.random.default_rng(1)
+    n = 200
+    ids = [f"artist {i}" for i in range(n)]
+    vectors = rng.standard_normal((n, 5)).astype(np.float32)
+    vectors[rng.integers(0, n, 120)] = vectors[0]
+    pairs = [(int(a), int(b)) for a, b in rng.integers(0, n, (600, 2)) if a != b]
+    moved = rng.permutation(n)
+    place = np.argsort(moved)
+    one = evaluate(system_of(vectors), everyone(n), truth_of(n, pairs), tie_order(ids, 0), k=10)
+    other = evaluate(
+        system_of(vectors[moved]),
+        everyone(n),
+        truth_of(n, [(int(place[a]), int(place[b])) for a, b in pairs]),
+        tie_order([ids[i] for i in moved], 0),
+        k=10,
+    )
+    by_id = dict(zip(moved[other.query_rows].tolist(), other.ndcg.tolist(), strict=True))
+    assert [by_id[row] for row in one.query_rows.tolist()] == one.ndcg.tolist()
+    assert other.gini == one.gini
+
+
+def test_popularity_gives_everyone_the_most_popular_others():
+    system = popularity_system(np.array([3, 1 << 40, (1 << 40) + 1, 3, 0]))
+    lists = retrieve(system, everyone(5), np.array([4, 3, 2, 1, 0], np.int32), k=4)
+    assert lists.tolist() == [[2, 1, 3, 4], [2, 3, 0, 4], [1, 3, 0, 4], [2, 1, 0, 4], [2, 1, 3, 0]]
+
+
+def test_noise_is_random_unit_vectors_and_repeats_for_a_seed():
+    system = noise_system(50, 7, 3)
+    np.testing.assert_allclose(np.linalg.norm(system.queries, axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(noise_system(50, 7, 3).candidates, system.candidates)
+    assert not np.array_equal(noise_system(50, 7, 4).candidates, system.candidates)
+    assert system.covered.all()
+
+
+def test_noise_finds_what_chance_does():
+    n = 400
+    rng = np.random.default_rng(2)
+    pairs = [(a, int(b)) for a in range(n) for b in rng.choice(n, 5, replace=False) if a != b]
+    found = evaluate(noise_system(n, 50, 0), everyone(n), truth_of(n, pairs), in_order(n), k=20, rounds=200)
+    # The k places hold k / (n - 1) of the relevant on average, evenly spread over the ranks.
+    discounts = 1 / np.log2(np.arange(2, 22))
+    chance = (discounts.sum() * 5 / (n - 1)) / discounts[:5].sum()
+    assert found.ndcg_interval.low < chance < found.ndcg_interval.high
+
+
+def test_every_table_ends_each_condition_with_noise_and_popularity():
+    results = table([LINE], [everyone(5), rows(0, 1)], LINKS, in_order(5), np.arange(5), k=2, rounds=50)
+    names = [(r.condition, r.system) for r in results]
+    systems = ["made", "noise", "popularity"]
+    assert names == [("raw", s) for s in systems] + [("some", s) for s in systems]
+
+
+def test_systems_of_one_name_are_refused():
+    with pytest.raises(InputError, match="noise, noise, popularity; wanted each once"):
+        table([dataclasses.replace(LINE, name="noise")], [everyone(5)], LINKS, in_order(5), np.arange(5), k=2)
+
+
+def test_progress_names_condition_and_system():
+    heard = []
+    table(
+        [LINE],
+        [everyone(5)],
+        LINKS,
+        in_order(5),
+        np.arange(5),
+        k=2,
+        rounds=5,
+        progress=lambda step, done, total: heard.append((step, done, total)),
+    )
+    assert heard[0] == ("raw, made: exact search", 5, 5)
+
+
+def test_plain_rows_hold_the_figures():
+    found = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2, rounds=50)
+    (row,) = plain_rows([found])
+    assert row["ndcg"] == found.ndcg_mean
+    assert row["without_links"] == 1
+    assert all(isinstance(value, str | int | float) for value in row.values())
+
+
+def test_systems_are_compared_on_the_same_queries_of_each_condition():
+    results = table([LINE], [everyone(5), rows(0, 1)], LINKS, in_order(5), np.arange(5), k=2, rounds=50)
+    found = compare(results, "made", rounds=100)
+    assert [(c.condition, c.system) for c in found] == [
+        ("raw", "noise"),
+        ("raw", "popularity"),
+        ("some", "noise"),
+        ("some", "popularity"),
+    ]
+    assert found[0].ndcg.difference == pytest.approx(results[1].ndcg_mean - results[0].ndcg_mean, abs=1e-12)
+    # Popularity 0..4 and the line rank alike, so they do not differ at all.
+    assert (found[1].ndcg.difference, found[1].ndcg.p) == (0, 1)
+
+
+def test_results_over_different_queries_are_not_compared():
+    one = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2, rounds=5)
+    other = dataclasses.replace(one, system="other", query_rows=one.query_rows[::-1])
+    with pytest.raises(MismatchError, match="wanted the same queries and k"):
+        compare([one, other], "made")
+    with pytest.raises(NotFoundError, match="no result of a system 'absent'"):
+        compare([one], "absent")
+
+
+def test_results_repeat_for_a_seed_and_do_not_depend_on_the_threads():
+    rng = np.random.default_rng(5)
+    system = system_of(rng.standard_normal((100, 6)))
+    links = truth_of(100, [(int(a), int(b)) for a, b in rng.integers(0, 100, (200, 2)) if a != b])
+    one, other = (evaluate(system, everyone(100), links, in_order(100), k=10, threads=t) for t in (1, 2))
+    assert plain_rows([one]) == plain_rows([other])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((system_of(np.ones((4, 1))), everyone(5), LINKS, in_order(5)), "found 4 queries, 4 candidates and 4 marks"),
+        ((LINE, rows(2, 5), LINKS, in_order(5)), "condition 'some': found rows 2 to 5; wanted 0 to 4"),
+        ((LINE, everyone(5), truth_of(4, [(0, 1)]), in_order(5)), "truth: found 4 artists; wanted the snapshot's 5"),
+    ],
+)
+def test_what_is_not_over_the_same_artists_is_refused(arguments, message):
+    with pytest.raises(MismatchError, match=message):
+        evaluate(*arguments, k=2)
+
+
+def test_lists_of_another_condition_are_refused():
+    with pytest.raises(MismatchError, match="found 2 lists; wanted 5"):
+        judge(np.zeros((2, 3), np.int32), everyone(5), LINKS)
+
+
+def test_raw_is_everyone_and_fmc_those_with_every_modality(tmp_path):
+    write_artists(tmp_path, pa.table({"artist_id": ["a", "b", "c"]}), np.zeros(3, np.int64), np.zeros(3))
+    for name, having in (("audio", [0, 2]), ("tags", [1, 2])):
+        write_modality(
+            tmp_path,
+            Modality(name, np.array(having, np.int32), np.ones((2, 2), np.float32), np.ones(2, np.int32), None),
+        )
+    seal_snapshot(tmp_path, {"id": "made", "artists": 3, "modalities": ["audio", "tags"]})
+    raw, fmc = conditions_of(Snapshot.open(tmp_path))
+    assert (raw.name, raw.rows.tolist()) == ("raw", [0, 1, 2])
+    assert (fmc.name, fmc.rows.tolist()) == ("fmc", [2])
+
+
+def test_the_protocol_is_stated_in_words():
+    for word in ("nDCG@200", "Gini@200", "left out and counted", "seeded hash", "1,000 bootstrap rounds"):
+        assert word in PROTOCOL

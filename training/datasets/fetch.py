@@ -1,0 +1,276 @@
+"""Bring the files of a dataset: resumed, verified, written aside and renamed; or say which file to put where."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import httpx
+
+from core.errors import FetchError
+from core.files import sha256_of, write_json
+from core.types import Progress, silent
+from training.datasets.base import Dataset, RemoteFile
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = httpx.Timeout(60.0, connect=15.0)
+"""How long a server may keep silent; a download as a whole may take as long as it needs."""
+
+_ATTEMPTS = 5
+_BLOCK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What is in place after a fetch.
+
+    Attributes:
+        files: by name.
+        left_out: the optional files that could not be had, with the reason and what to do about it.
+    """
+
+    files: Mapping[str, Path]
+    left_out: Mapping[str, str]
+
+
+def fetch_all(dataset: Dataset, folder: Path, progress: Progress = silent) -> Fetched:
+    """Have every file of `dataset` in `folder`; what is there already is verified and not fetched again.
+
+    Raises:
+        FetchError: a file that the dataset cannot do without could not be had, or one in place is not the right one.
+    """
+    files: dict[str, Path] = {}
+    left_out: dict[str, str] = {}
+    for file in dataset.files:
+        try:
+            files[file.name] = fetch(file, folder, progress)
+        except FetchError as error:
+            if not file.optional or (folder / file.name).exists():
+                raise
+            left_out[file.name] = str(error)
+            log.info("optional_file_left_out dataset=%s file=%s", dataset.name, file.name)
+    return Fetched(files, left_out)
+
+
+def fetch(file: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
+    """Have `file` in `folder`. The step's progress is in bytes; its total is 0 until the server has told it.
+
+    A download that broke off is kept beside, as NAME.part, and continued by the next fetch.
+
+    Raises:
+        FetchError: it could not be had, which says where to get it and where to put it; or its size or sha256
+            is wrong, which names found and wanted. A wrong download is removed, a wrong file in place is not.
+    """
+    target = folder.resolve() / file.name
+    if target.exists():
+        _verify(file, target, "remove it to fetch it again")
+        return target
+    if file.address is None:
+        raise FetchError(f"{file.name} has no address to fetch it from; get it from its owner and put it at {target}")
+    archive = None if file.archive is None else _fetch_archive(file, file.archive, target, progress)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(target) as part:
+        if target.exists():
+            _part_of(target).unlink(missing_ok=True)
+            return target
+        if archive is not None:
+            _unpack(file, archive, target, part)
+        else:
+            _download(file, file.address, target, part, progress)
+        _accept(file, _part_of(target), target)
+    return target
+
+
+def _fetch_archive(file: RemoteFile, archive: RemoteFile, target: Path, progress: Progress) -> Path:
+    try:
+        return fetch(archive, target.parent, progress)
+    except FetchError as error:
+        raise FetchError(f"{error}; or put {file.name}, which it holds, at {target}") from error
+
+
+def _download(file: RemoteFile, url: str, target: Path, part: IO[bytes], progress: Progress) -> None:
+    """Fill `part`, going on where it ends; a broken connection is taken up again as long as each try brings bytes."""
+    headers = {"Accept-Encoding": "identity", "User-Agent": "riyl"}
+    reason = "the server keeps refusing to send the rest of it"
+    with httpx.Client(timeout=TIMEOUT_S, follow_redirects=True, headers=headers) as client:
+        for _ in range(_ATTEMPTS):
+            validator = _resume_from(file, url, target, part)
+            before = _size(part)
+            resume = {"Range": f"bytes={before}-"} if before else {}
+            if before and validator:
+                resume["If-Range"] = validator
+            try:
+                with client.stream("GET", url, headers=resume) as response:
+                    if _receive(file, response, target, part, progress):
+                        return
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                reason = str(error) or type(error).__name__
+                if _size(part) <= before:
+                    break
+    kept = f" ({_size(part)} bytes are kept, and the next fetch goes on from there)" if _size(part) else ""
+    raise _unreachable(file, target, reason + kept)
+
+
+def _receive(file: RemoteFile, response: httpx.Response, target: Path, part: IO[bytes], progress: Progress) -> bool:
+    """Append a response's body to `part`; False where it had to be emptied first, to ask again from the start."""
+    start, total = _content_range(response)
+    if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and _size(part):
+        if total == _size(part):
+            return True
+        part.truncate(0)
+        return False
+    if response.status_code == httpx.codes.PARTIAL_CONTENT:
+        if start != _size(part):
+            part.truncate(0)
+            return False
+    elif response.status_code == httpx.codes.OK:
+        part.truncate(0)
+        length = response.headers.get("content-length", "")
+        total = int(length) if length.isdigit() else None
+    else:
+        raise _unreachable(file, target, f"HTTP {response.status_code} {response.reason_phrase}".strip())
+    _refuse_other(file, response, target, total)
+    _refuse_full_disk(file, target, _size(part), total)
+    _remember(file, response, target)
+    step = f"fetch {file.name}"
+    progress(step, _size(part), total or 0)
+    for block in response.iter_raw():
+        part.write(block)
+        part.flush()
+        progress(step, _size(part), total or 0)
+    progress(step, _size(part), _size(part))
+    return True
+
+
+def _refuse_other(file: RemoteFile, response: httpx.Response, target: Path, total: int | None) -> None:
+    """Refuse, before it is downloaded, what is certainly not the file."""
+    if response.headers.get("content-type", "").startswith("text/html") and not file.name.endswith(".html"):
+        raise _unreachable(file, target, f"found a web page at {response.url}; wanted the file")
+    if response.headers.get("content-encoding", "identity") != "identity":
+        found = response.headers["content-encoding"]
+        raise _unreachable(file, target, f"found it sent as {found}; wanted the bytes of the file")
+    if None not in (total, file.size_bytes) and total != file.size_bytes:
+        _part_of(target).unlink(missing_ok=True)
+        raise FetchError(f"{file.name} at {response.url}: found {total} bytes; wanted {file.size_bytes}")
+
+
+def _refuse_full_disk(file: RemoteFile, target: Path, have: int, total: int | None) -> None:
+    free = shutil.disk_usage(target.parent).free
+    if total is not None and total - have > free:
+        raise FetchError(f"{file.name}: found {free} bytes free at {target.parent}; wanted {total - have}")
+
+
+def _accept(file: RemoteFile, aside: Path, target: Path) -> None:
+    """Verify a finished file and give it its name."""
+    try:
+        _verify(file, aside, "it was removed; fetch it again, or put the right file at " + str(target))
+    except FetchError:
+        aside.unlink()
+        _memory_of(target).unlink(missing_ok=True)
+        raise
+    with aside.open("rb") as whole:
+        os.fsync(whole.fileno())
+    aside.replace(target)
+    _memory_of(target).unlink(missing_ok=True)
+
+
+def _verify(file: RemoteFile, path: Path, advice: str) -> None:
+    if not path.is_file():
+        raise FetchError(f"{path}: found no file of that name but something else; wanted {file.name}")
+    if file.size_bytes not in (None, path.stat().st_size):
+        raise FetchError(f"{path}: found {path.stat().st_size} bytes; wanted {file.size_bytes}; {advice}")
+    if file.sha256 is not None and (found := sha256_of(path)) != file.sha256.lower():
+        raise FetchError(f"{path}: found sha256 {found}; wanted {file.sha256}; {advice}")
+
+
+def _unpack(file: RemoteFile, archive: Path, target: Path, part: IO[bytes]) -> None:
+    """Fill `part` with `file` out of its archive."""
+    part.truncate(0)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = [m for m in opened.namelist() if PurePosixPath(m).name == file.name]
+            if len(members) == 1:
+                with opened.open(members[0]) as source:
+                    shutil.copyfileobj(source, part, _BLOCK_BYTES)
+                part.flush()
+                return
+            found = f"{len(members)} entries called {file.name}; wanted one"
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        found = f"damage ({error}); wanted a whole zip"
+    _part_of(target).unlink()
+    raise FetchError(f"{archive}: found {found}; remove it to fetch it again, or put {file.name} at {target}")
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[IO[bytes]]:
+    """NAME.part, opened for appending by this process alone."""
+    path = _part_of(target)
+    while True:
+        with path.open("ab") as part:
+            try:
+                fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FetchError(f"{target.name} is being fetched by another process; wait for it to end") from None
+            if path.exists() and os.path.samestat(os.fstat(part.fileno()), path.stat()):
+                yield part
+                return
+
+
+def _resume_from(file: RemoteFile, url: str, target: Path, part: IO[bytes]) -> str | None:
+    """What the bytes in `part` are a part of, as the server called it; they are dropped where nobody could tell."""
+    try:
+        memory = json.loads(_memory_of(target).read_bytes())
+    except (FileNotFoundError, ValueError):
+        memory = None
+    same = isinstance(memory, dict) and memory.get("url") == url
+    validator = memory.get("validator") if same else None
+    if not same or (validator is None and file.sha256 is None):
+        part.truncate(0)
+    return validator
+
+
+def _remember(file: RemoteFile, response: httpx.Response, target: Path) -> None:
+    """Keep what the server calls this state of the file: a strong ETag, or the time of its last change."""
+    etag = response.headers.get("etag", "W/")
+    validator = response.headers.get("last-modified") if etag.startswith("W/") else etag
+    write_json(_memory_of(target), {"url": file.url, "validator": validator})
+
+
+def _content_range(response: httpx.Response) -> tuple[int | None, int | None]:
+    """First byte and size of the whole, from a header like "bytes 5-9/10" or "bytes */10"."""
+    unit, _, rest = response.headers.get("content-range", "").partition(" ")
+    span, _, whole = rest.partition("/")
+    first = span.partition("-")[0]
+    return (
+        int(first) if unit == "bytes" and first.isdigit() else None,
+        int(whole) if unit == "bytes" and whole.isdigit() else None,
+    )
+
+
+def _unreachable(file: RemoteFile, target: Path, reason: str) -> FetchError:
+    return FetchError(
+        f"{file.name} could not be fetched from {file.url}: {reason}; get it by other means and put it at {target}"
+    )
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(target.name + ".part")
+
+
+def _memory_of(target: Path) -> Path:
+    return target.with_name(target.name + ".part.json")
+
+
+def _size(part: IO[bytes]) -> int:
+    return os.fstat(part.fileno()).st_size

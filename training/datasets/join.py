@@ -1,0 +1,287 @@
+"""Two catalogs made one: artists of B that A has too take A's id, all others are added.
+
+An artist of B is one of A if both have the same MusicBrainz id; else if both have the same normalised name, which no
+other artist of A or of B has, and not two different MusicBrainz ids. "The Beatles" and "Beatles" are two names, and
+aliases are not compared: an artist that stands twice does less harm than two that became one.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from core.errors import MismatchError
+from core.tables import Tables
+from core.types import Progress, silent
+from training.datasets.base import SOURCE, Notes, Report, TableWriter, new_tables, write_source, write_table
+from training.datasets.tables import batches, note_unknown
+
+PREFIX = "b:"
+"""Put before an id of B that A uses for another artist or listener."""
+
+NAME_FIELDS = ("artist_id", "name")
+
+
+def join(a: Tables, b: Tables, out: Path, progress: Progress = silent) -> Report:
+    """Make the tables of both catalogs together in the new folder `out`.
+
+    A matched artist keeps what A says of it; what A leaves open is taken from B. Tables that both have are put one
+    after the other, `similar` without the pairs that stand twice in the same direction. Listeners of A and of B
+    are taken to be different people. Rows of artists that their own catalog has not are left out and noted.
+
+    Raises:
+        InputError: a table is not what it should be, or there is something in `out`.
+        MismatchError: a table of both has vectors of different widths, or is of another kind, or an attribute
+            has other types.
+    """
+    _refuse_unlike(a, b)
+    notes = Notes()
+    of_a, of_b = a.artists(), b.artists()
+    match = match_artists(of_a, of_b, notes)
+    progress("match artists", of_b.num_rows, of_b.num_rows)
+    both_play = "plays" in a.files and "plays" in b.files
+    users = _fresh(_listeners(a, progress), _listeners(b, progress)) if both_play else {}
+    notes.add(f"listeners of B whose id A has too, so that it got {PREFIX!r} before it", count=len(users))
+    sides = (_Side("A", a, of_a, {}, {}), _Side("B", b, of_b, match.ids, users))
+    with new_tables(out) as folder:
+        write_table(folder, "artists", _merged(of_a, of_b, match))
+        for table in sorted((a.files.keys() | b.files.keys()) - {"artists"}):
+            having = [side for side in sides if table in side.tables.files]
+            if table == "similar":
+                _write_pairs(having, folder, notes, progress)
+            else:
+                _write(having, table, folder, notes, progress)
+        report = notes.report(Tables.open(folder))
+        sources = [_source(a.folder), _source(b.folder)]
+        licence, citation = (" + ".join(dict.fromkeys(s[k] for s in sources if s[k])) for k in ("licence", "citation"))
+        write_source(folder, " + ".join(s["dataset"] for s in sources), licence, citation, report)
+    return report
+
+
+def normalised_name(name: str) -> str:
+    """A name as it is compared: NFKC, case folded, white space at the ends off and within as one blank."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return " ".join(folded.split())
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which artists of B are artists of A.
+
+    Attributes:
+        rows: (n_b,) the row in A of each artist of B, -1 where A has it not.
+        ids: new id by old id, of those artists of B whose id changes.
+    """
+
+    rows: NDArray[np.int64]
+    ids: Mapping[str, str]
+
+
+def match_artists(a: pa.Table, b: pa.Table, notes: Notes) -> Match:
+    """Find the artists of `b` in `a`, both as `Tables.artists` gives them."""
+    ids_a, ids_b = a.column("artist_id").to_pylist(), b.column("artist_id").to_pylist()
+    mbids_a, mbids_b = (_mbids(t) for t in (a, b))
+    rows = np.full(len(ids_b), -1, np.int64)
+    places_a, places_b = _places(mbids_a), _places(mbids_b)
+    for mbid in places_b.keys() & places_a.keys():
+        if len(places_a[mbid]) == len(places_b[mbid]) == 1:
+            rows[places_b[mbid][0]] = places_a[mbid][0]
+    notes.add("artists matched by MusicBrainz id", count=int((rows >= 0).sum()))
+    _note_ambiguous(notes, "MusicBrainz id", places_a, places_b, rows, ids_b)
+    taken = set(rows[rows >= 0].tolist())
+    names_a, names_b = ([normalised_name(n) for n in t.column("name").to_pylist()] for t in (a, b))
+    places_a, places_b = _places(names_a), _places(names_b)
+    by_name = 0
+    for row, name in enumerate(names_b):
+        if rows[row] >= 0 or len(places_a.get(name, ())) != 1 or len(places_b[name]) != 1:
+            continue
+        candidate = places_a[name][0]
+        differ = len({mbids_a[candidate], mbids_b[row]} - {None}) > 1
+        if candidate in taken or differ:
+            notes.add(
+                "artists of B left unmatched by name: A's artist of that name is another", f"{ids_b[row]}: {name}"
+            )
+        else:
+            rows[row] = candidate
+            by_name += 1
+    notes.add("artists matched by name", count=by_name)
+    _note_ambiguous(notes, "name", places_a, places_b, rows, ids_b)
+    notes.add("artists of B added", count=int((rows < 0).sum()))
+    ids = _fresh(ids_a, [i for i, row in zip(ids_b, rows, strict=True) if row < 0])
+    notes.add(f"artists of B whose id A has for another, so that it got {PREFIX!r} before it", count=len(ids))
+    matched = {i: ids_a[row] for i, row in zip(ids_b, rows, strict=True) if row >= 0 and i != ids_a[row]}
+    return Match(rows, {**ids, **matched})
+
+
+def _mbids(artists: pa.Table) -> list[str | None]:
+    column = pc.utf8_lower(pc.utf8_trim_whitespace(artists.column("mbid")))
+    return [mbid or None for mbid in column.to_pylist()]
+
+
+def _places(keys: Iterable[str | None]) -> dict[str, list[int]]:
+    """The rows of every key that is one."""
+    places: dict[str, list[int]] = {}
+    for row, key in enumerate(keys):
+        if key is not None:
+            places.setdefault(key, []).append(row)
+    return places
+
+
+def _note_ambiguous(
+    notes: Notes,
+    what: str,
+    places_a: Mapping[str, list[int]],
+    places_b: Mapping[str, list[int]],
+    rows: NDArray[np.int64],
+    ids_b: list[str],
+) -> None:
+    """Note the artists of B that have a key in common with A, but one that several artists of A or of B have."""
+    for key, of_b in places_b.items():
+        of_a = places_a.get(key, [])
+        if of_a and len(of_a) + len(of_b) > 2:
+            for row in (r for r in of_b if rows[r] < 0):
+                example = f"{ids_b[row]}: {key} ({len(of_a)} in A, {len(of_b)} in B)"
+                notes.add(f"artists of B left unmatched by {what}: it is ambiguous", example)
+
+
+def _fresh(taken: Iterable[str], ids: Iterable[str]) -> dict[str, str]:
+    """New ids for those of `ids` that are taken: PREFIX before them, as often as it needs."""
+    used = set(taken)
+    ids = list(ids)
+    colliding = [i for i in ids if i in used]
+    used.update(ids)
+    new: dict[str, str] = {}
+    for old in colliding:
+        fresh = PREFIX + old
+        while fresh in used:
+            fresh = PREFIX + fresh
+        used.add(fresh)
+        new[old] = fresh
+    return new
+
+
+def _merged(a: pa.Table, b: pa.Table, match: Match) -> pa.Table:
+    """The artists of A, with B's word where A says nothing, and those of B that A has not."""
+    kinds = {field.name: _common_type(a, b, field.name) for schema in (a.schema, b.schema) for field in schema}
+    in_b = np.full(a.num_rows, -1, np.int64)
+    matched = np.flatnonzero(match.rows >= 0)
+    in_b[match.rows[matched]] = matched
+    other = pa.array(in_b, mask=in_b < 0)
+    added = pa.array(np.flatnonzero(match.rows < 0))
+    columns = {}
+    for name, kind in kinds.items():
+        of_a, of_b = _column(a, name, kind), _column(b, name, kind)
+        if name == "artist_id":
+            of_b = pa.array([match.ids.get(i, i) for i in of_b.to_pylist()], kind)
+        elif name not in NAME_FIELDS:
+            of_a = pc.if_else(pc.is_valid(of_a), of_a, of_b.take(other))
+        columns[name] = pa.concat_arrays([of_a, of_b.take(added)])
+    return pa.table(columns)
+
+
+def _column(artists: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
+    if name not in artists.column_names:
+        return pa.nulls(artists.num_rows, kind)
+    return artists.column(name).combine_chunks().cast(kind)
+
+
+def _common_type(a: pa.Table, b: pa.Table, name: str) -> pa.DataType:
+    """The type that holds an attribute of both: where one is all empty the other's, of two numbers float64."""
+    types = {t.schema.field(name).type for t in (a, b) if name in t.column_names} - {pa.null()}
+    if not types:
+        return pa.string()
+    if types == {pa.int64(), pa.float64()}:
+        return pa.float64()
+    if len(types) > 1:
+        found = " and ".join(f"{t.schema.field(name).type} in {w}" for t, w in ((a, "A"), (b, "B")))
+        raise MismatchError(f"attribute {name!r} of artists: found {found}; wanted the same in both")
+    return types.pop()
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two catalogs, with the ids that change."""
+
+    letter: str
+    tables: Tables
+    artists: pa.Table
+    ids: Mapping[str, str]
+    users: Mapping[str, str]
+
+    def rows(self, table: str, notes: Notes, progress: Progress) -> Iterable[pa.RecordBatch]:
+        """The rows of a table under their new ids, without those of unknown artists."""
+        known = self.artists.column("artist_id").combine_chunks()
+        file = f"{self.letter}, {self.tables.files[table].name}"
+        changes = {"artist_id": self.ids, "similar_id": self.ids, "user_id": self.users}
+        for first_row, batch in batches(self.tables, table, progress):
+            good = note_unknown(notes, file, batch, first_row, known, "row left out")
+            kept = batch.filter(pa.array(good))
+            yield pa.RecordBatch.from_pydict(
+                {n: _renamed(kept.column(n), changes.get(n, {})) for n in batch.schema.names}
+            )
+
+
+def _renamed(column: pa.Array, changes: Mapping[str, str]) -> pa.Array:
+    if not changes or not len(column):
+        return column
+    encoded = column.dictionary_encode()
+    texts = [changes.get(text, text) for text in encoded.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(encoded.indices)
+
+
+def _write(sides: list[_Side], table: str, folder: Path, notes: Notes, progress: Progress) -> None:
+    with TableWriter(folder, table) as writer:
+        for side in sides:
+            for batch in side.rows(table, notes, progress):
+                writer.write(batch)
+
+
+def _write_pairs(sides: list[_Side], folder: Path, notes: Notes, progress: Progress) -> None:
+    pairs = pa.Table.from_batches([batch for side in sides for batch in side.rows("similar", notes, progress)])
+    once = pairs.group_by(pairs.column_names).aggregate([]).sort_by([(c, "ascending") for c in pairs.column_names])
+    notes.add("similar: pair left out, it stands there already", count=pairs.num_rows - once.num_rows)
+    write_table(folder, "similar", once)
+
+
+def _listeners(tables: Tables, progress: Progress) -> list[str]:
+    users: set[str] = set()
+    for _, batch in batches(tables, "plays", progress):
+        users.update(batch.column("user_id").unique().to_pylist())
+    return sorted(users)
+
+
+def _refuse_unlike(a: Tables, b: Tables) -> None:
+    """Refuse tables of the same name that cannot stand in one."""
+    for modality in a.modalities.keys() & b.modalities.keys():
+        tables = a.modalities[modality], b.modalities[modality]
+        if tables[0] != tables[1]:
+            raise MismatchError(f"found {tables[0]} in A and {tables[1]} in B; wanted one of them in both")
+    for table in sorted(a.files.keys() & b.files.keys() - {"artists", "similar"}):
+        widths = [_width(t, table) for t in (a, b)]
+        if widths[0] != widths[1]:
+            found = " and ".join(f"{w or 'no'} numbers a vector in {x}" for w, x in zip(widths, "AB", strict=True))
+            raise MismatchError(f"table {table}: found {found}; wanted the same in both")
+
+
+def _width(tables: Tables, table: str) -> int | None:
+    if not tables.has_vectors(table):
+        return None
+    return int(next(iter(tables.batches(table))).column("vector").type.list_size)
+
+
+def _source(folder: Path) -> dict[str, str]:
+    """What a folder of tables says of where it comes from; its own name where it says nothing."""
+    said = {"dataset": folder.name, "licence": "", "citation": ""}
+    try:
+        found = json.loads((folder / SOURCE).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return said
+    return {key: str(found.get(key, value)) for key, value in said.items()} if isinstance(found, dict) else said

@@ -1,0 +1,64 @@
+"""The datasets by name, and the whole way from a name to a folder of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from core.errors import NotFoundError
+from core.types import Progress, silent
+from training.datasets import lastfm2k, olga, tables
+from training.datasets.base import Dataset, Notes, Report, build
+from training.datasets.fetch import fetch_all
+
+
+def _make_synthetic(files: Mapping[str, Path], out: Path, notes: Notes, progress: Progress) -> None:
+    from training.datasets import synthetic
+
+    synthetic.generate(out, progress=progress)
+
+
+SYNTHETIC = Dataset(
+    name="synthetic",
+    summary="5,000 made-up artists with tags, plays, audio and links, to try things out",
+    licence="free for any use",
+    citation="",
+    files=(),
+    make=_make_synthetic,
+)
+
+DATASETS: Mapping[str, Dataset] = {d.name: d for d in (SYNTHETIC, lastfm2k.DATASET, olga.DATASET)}
+"""Every dataset that has a name of its own; beside them any folder of tables is one."""
+
+
+def get(name: str) -> Dataset:
+    """The dataset called `name`, or the tables in the folder `name`.
+
+    Raises:
+        NotFoundError: there is neither; the message lists the names.
+    """
+    if name in DATASETS:
+        return DATASETS[name]
+    if Path(name).is_dir():
+        return tables.dataset(Path(name))
+    raise NotFoundError(
+        f"there is no dataset {name!r}; there are: {', '.join(DATASETS)}; a folder of tables is one too"
+    )
+
+
+def downloads_of(dataset: Dataset, downloads: Path) -> Path:
+    """Where the files of a dataset are fetched to, or put by hand: a folder of its own."""
+    return downloads / dataset.name
+
+
+def make_tables(name: str, downloads: Path, out: Path, progress: Progress = silent) -> Report:
+    """Fetch what is missing of the dataset `name`, and make its tables in the new folder `out`.
+
+    Raises:
+        NotFoundError: there is no such dataset.
+        FetchError: a file that it needs could not be had; says where to put it.
+        InputError: a file is not what it should be, or there is something in `out`.
+    """
+    dataset = get(name)
+    fetched = fetch_all(dataset, downloads_of(dataset, downloads), progress)
+    return build(dataset, fetched.files, out, progress)
