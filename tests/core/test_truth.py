@@ -89,7 +89,8 @@ def test_relevance_is_what_a_naive_loop_finds(
             if linked and artist != other:
                 wanted.append(column)
         assert relevance.columns[relevance.indptr[row] : relevance.indptr[row + 1]].tolist() == wanted
-    unknown = {(a, b) for a, b in given_pairs if a != b and not {a, b} <= set(catalog)}
+    outside = [(a, b) for a, b in given_pairs if a != b and not {a, b} <= set(catalog)]
+    unknown = set(outside) if directed else {frozenset(pair) for pair in outside}
     assert relevance.unknown_pairs == len(unknown)
     assert relevance.indptr.dtype == np.int64
     assert relevance.columns.dtype == np.int32
