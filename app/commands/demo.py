@@ -28,6 +28,7 @@ def demo(
     tables: Annotated[
         Path | None, typer.Argument(help="Folder of tables [a made-up catalog].", show_default=False)
     ] = None,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the catalog at the end.")] = True,
 ) -> None:
     """From tables to measured embeddings: catalog, snapshot, the paper's encoders, baselines, the table of figures."""
     run = session(context)

@@ -1,0 +1,45 @@
+"""Peak memory and time of each step of the offline path, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.bench
+
+STEPS = {
+    "tables (synthetic)": ["data", "tables", "synthetic", "{base}/tables"],
+    "snapshot": ["snapshot", "build", "{base}/tables"],
+    "train paper-msd": ["train"],
+    "export embeddings": ["export", "embeddings", "--out", "{base}/e.parquet"],
+    "evaluate, 10 systems": ["evaluate"],
+}
+
+RUN = """
+import sys, time
+from pathlib import Path
+from app.cli import app
+start = time.perf_counter()
+try:
+    app(sys.argv[1:])
+except SystemExit as end:
+    if end.code:
+        raise
+# not getrusage, whose peak a child takes over from the process that started it
+lines = Path("/proc/self/status").read_text().splitlines()
+used = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+print(f"PEAK {used:.0f} {time.perf_counter() - start:.1f}", file=sys.stderr)
+"""
+
+
+def test_peak_memory_of_each_step(tmp_path: Path) -> None:
+    print("\npeak memory of each step, 5,000 synthetic artists")
+    for step, arguments in STEPS.items():
+        given = [a.format(base=tmp_path) for a in arguments]
+        command = [sys.executable, "-c", RUN, "--home", str(tmp_path / "home"), *given]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        _, mebibytes, seconds = done.stderr.splitlines()[-1].split()
+        print(f"  {step:22} {mebibytes:>6} MiB  {seconds:>6} s")

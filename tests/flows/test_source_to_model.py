@@ -1,0 +1,154 @@
+"""Flow A of the design, as a user runs it: tables, snapshot, model, figures, each by the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import small_world, write_tables
+
+
+def riyl(home: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    done = subprocess.run(
+        [Path(sys.executable).parent / "riyl", "--home", home, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "RIYL_THREADS": "1"},
+        cwd=home.parent,
+    )
+    assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def as_json(home: Path, *arguments: str) -> Any:
+    return json.loads(riyl(home, "--json", *arguments).stdout)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the demo ran on the small world."""
+    base = tmp_path_factory.mktemp("flow")
+    small_world(base / "catalog")
+    done = riyl(base / "home", "demo", "--no-serve", str(base / "catalog"))
+    assert "paper-msd" in done.stdout
+    return base / "home"
+
+
+def test_demo_prints_every_system_in_both_conditions_with_the_protocol(home: Path) -> None:
+    out = riyl(home, "demo", "--no-serve", str(home.parent / "catalog")).stdout
+    for system in ("paper-msd", "pca", "random-projection", "single-tags", "single-cf", "single-audio", "noise"):
+        assert sum(line.startswith(f"{system} ") for line in out.splitlines()) == 2, system
+    assert "raw: 59 artists" in out
+    assert "fmc: 41 artists" in out
+    assert "the artist itself is left out by its id" in out
+
+
+def test_demo_run_again_reuses_what_is_there(home: Path) -> None:
+    before = {path: path.stat().st_ino for path in home.rglob("*.onnx")}
+    assert before
+    riyl(home, "demo", "--no-serve", str(home.parent / "catalog"))
+    assert {path: path.stat().st_ino for path in home.rglob("*.onnx")} == before
+
+
+def test_figures_say_what_was_run_on_what(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    printed = as_json(home, "evaluate", "--systems", "paper-msd,pca", "-k", "10", "--figures", str(file))
+    assert json.loads(file.read_text()) == printed
+    assert [r["system"] for r in printed["results"]] == ["paper-msd", "pca", "noise", "popularity"] * 2
+    assert printed["snapshot"] == as_json(home, "snapshot", "list")[0]["id"]
+    assert set(printed["models"]) == {"paper-msd", "pca"}
+    noise = next(r for r in printed["results"] if r["system"] == "noise")
+    assert printed["results"][0]["ndcg"] > 2 * noise["ndcg"]
+
+
+def test_a_condition_may_be_a_file_of_ids(home: Path, tmp_path: Path) -> None:
+    ids = tmp_path / "mine.txt"
+    ids.write_text("\n".join(f"a{i:03d}" for i in range(30)))
+    printed = as_json(home, "evaluate", "--systems", "pca", "--conditions", str(ids))
+    assert {(r["condition"], r["artists"]) for r in printed["results"]} == {("mine", 30)}
+    ids.write_text("a000\nnobody\n")
+    wrong = riyl(home, "evaluate", "--systems", "pca", "--conditions", str(ids), code=1)
+    assert "found 1 ids that snapshot" in wrong.stderr
+    assert "'nobody' first" in wrong.stderr
+
+
+def test_embeddings_are_exported_whole(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "e.parquet"
+    riyl(home, "export", "embeddings", "--model", as_json(home, "train")["id"], "--out", str(file))
+    table = pq.read_table(file)
+    assert table.column("artist_id").to_pylist() == [f"a{i:03d}" for i in range(60)]
+    vectors = table.column("vector").to_pylist()
+    assert vectors[59] is None
+    np.testing.assert_allclose([np.linalg.norm(v) for v in vectors[:59]], 1.0, atol=1e-5)
+    assert table.column("modalities").to_pylist()[4] == ["audio", "cf"]
+
+
+def test_another_basis_over_the_same_tables_stands_in_the_same_table(home: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "tfidf.toml"
+    recipe.write_text('[tags]\nweighting = "tfidf"\n')
+    first = as_json(home, "snapshot", "list")[0]["id"]
+    other = as_json(home, "snapshot", "build", str(home.parent / "catalog"), "--features", str(recipe))["id"]
+    made = as_json(home, "train", "--config", "single-tags", "--name", "tfidf", "--snapshot", other)
+    printed = as_json(home, "evaluate", "--snapshot", first, "--systems", f"single-tags,{made['id']}")
+    assert [r["system"] for r in printed["results"]][:2] == ["single-tags", f"tfidf ({other})"]
+    riyl(home, "snapshot", "build", str(home.parent / "catalog"))  # the newest again, for the other tests
+
+
+def test_a_truth_is_imported_listed_and_used(home: Path, tmp_path: Path) -> None:
+    pairs = (
+        write_tables(tmp_path, mine={"artist_id": ["a000", "a000"], "similar_id": ["a003", "a000"]}) / "mine.parquet"
+    )
+    made = as_json(home, "truth", "import", str(pairs), "--directed")
+    assert made["counts"] == {"pairs": 1, "self_pairs": 1, "double_pairs": 0}
+    assert "mine" in [t["name"] for t in as_json(home, "truth", "list")]
+    printed = as_json(home, "evaluate", "--truth", "mine", "--systems", "pca", "--conditions", "raw")
+    assert {r["queries"] for r in printed["results"]} == {1}
+
+
+def test_a_model_of_other_tables_is_refused_naming_both(home: Path, tmp_path: Path) -> None:
+    small_world(tmp_path / "other", seed=5)
+    old = as_json(home, "snapshot", "list")[-1]
+    new = as_json(home, "snapshot", "build", str(tmp_path / "other"))
+    model = as_json(home, "train", "--config", "pca", "--snapshot", old["id"])["id"]
+    wrong = riyl(home, "evaluate", "--snapshot", new["id"], "--systems", model, code=1)
+    assert old["basis"] in wrong.stderr
+    assert new["basis"] in wrong.stderr
+    riyl(home, "snapshot", "build", str(home.parent / "catalog"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["snapshot", "build", "nowhere"], 1, "error: nowhere: found no such folder; wanted a folder of tables"),
+        (["evaluate"], 1, "there is no snapshot in"),
+        (["export", "embeddings", "--out", "x.csv"], 1, "wanted a name that ends in .parquet"),
+        (["train", "--config", "nothing"], 1, "found no config 'nothing'"),
+        (["train", "--device", "abacus"], 2, "abacus"),
+        (["sing"], 2, "No such command"),
+        (["data", "tables", "nothing", "out"], 1, "there is no dataset 'nothing'"),
+    ],
+)
+def test_misuse_is_one_clear_line(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
+    wrong = riyl(tmp_path / "home", *arguments, code=code)
+    assert message in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    wrong = riyl(tmp_path / "home", "--debug", "snapshot", "build", "nowhere", code=1)
+    assert "Traceback" in wrong.stderr
+
+
+def test_a_setting_that_does_not_parse_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIYL_LOG_LEVEL", "loud")
+    assert "RIYL_LOG_LEVEL" in riyl(tmp_path / "home", "snapshot", "list", code=1).stderr
