@@ -25,7 +25,7 @@ def list_(context: typer.Context) -> None:
     """List the datasets."""
     run = session(context)
     run.show([{"name": d.name, "summary": d.summary, "licence": d.licence} for d in DATASETS.values()])
-    run.table("datasets", ["name", "licence", "summary"], [[d.name, d.licence, d.summary] for d in DATASETS.values()])
+    run.table("datasets", ["name", "summary"], [[d.name, d.summary] for d in DATASETS.values()], words=True)
 
 
 @app.command()

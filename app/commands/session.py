@@ -37,13 +37,13 @@ class Session:
         if not self.json:
             _console().print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table for a person; the first column to the left, the others to the right."""
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: bool = False) -> None:
+        """Print a table for a person; the first column to the left, the others to the right unless they are words."""
         if self.json:
             return
         drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for i, column in enumerate(columns):
-            drawn.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
+            drawn.add_column(column, justify="left" if words or i == 0 else "right", no_wrap=True)
         for row in rows:
             drawn.add_row(*row)
         _console().print(drawn, highlight=False)
@@ -65,7 +65,7 @@ class Session:
 
 
 class Bars:
-    """A core.types.Progress: one bar a step."""
+    """A core.types.Progress: one bar a step; a total of 0 is not known yet."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -73,8 +73,8 @@ class Bars:
 
     def __call__(self, step: str, done: int, total: int) -> None:
         if step not in self._tasks:
-            self._tasks[step] = self._progress.add_task(step, total=total)
-        self._progress.update(self._tasks[step], completed=done, total=total)
+            self._tasks[step] = self._progress.add_task(step, total=None)
+        self._progress.update(self._tasks[step], completed=done, total=total or None)
 
 
 def session(context: typer.Context) -> Session:

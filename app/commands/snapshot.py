@@ -52,7 +52,7 @@ def list_(context: typer.Context) -> None:
     opened = [Snapshot.open(path.parent) for path in found]
     run.show([s.manifest for s in opened])
     rows = [[s.id, s.basis_id, f"{s.n_artists:,}", counts(s.manifest["modalities"])] for s in opened]
-    run.table("snapshots", ["id", "basis", "artists", "modalities"], rows)
+    run.table("snapshots", ["id", "basis", "artists", "modalities"], rows, words=True)
 
 
 def open_snapshot(folder: Path, name: str | None) -> Snapshot:

@@ -47,4 +47,4 @@ def list_(context: typer.Context) -> None:
     opened = [Truth.open(path.parent) for path in found]
     run.show([t.manifest for t in opened])
     rows = [[t.name, t.id, f"{t.pairs.num_rows:,}", "directed" if t.directed else "undirected"] for t in opened]
-    run.table("truths", ["name", "id", "pairs", "kind"], rows)
+    run.table("truths", ["name", "id", "pairs", "kind"], rows, words=True)
