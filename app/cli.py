@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import data, demo, evaluate, export, snapshot, train, truth
+from app.commands import data, demo, evaluate, export, index, serve, similar, snapshot, train, truth
 from app.commands.session import Session
 from core import log
 from core.errors import RiylError
@@ -24,9 +24,12 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(truth.app, name="truth")
+app.add_typer(index.app, name="index")
 app.add_typer(export.app, name="export")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("similar")(similar.similar)
+app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 
 

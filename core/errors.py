@@ -43,3 +43,11 @@ class MismatchError(RiylError):
 
 class FetchError(RiylError):
     """A file could not be downloaded."""
+
+
+class NothingKnownError(RiylError):
+    """Nothing is known of this artist yet: it has no embedding, so nobody is similar to it."""
+
+
+class GateError(RiylError):
+    """The version failed its gate, and is not promoted."""

@@ -84,6 +84,10 @@ class Home:
     def truths(self) -> Path:
         return self.root / "truths"
 
+    @property
+    def versions(self) -> Path:
+        return self.root / "versions"
+
 
 def newest(folder: Path, what: str, manifest: str, hint: str) -> Path:
     """The most recently made or reused entry of `folder`, by its manifest's modification time.

@@ -20,8 +20,12 @@ Places: TypeAlias = NDArray[np.int64]
 MARGIN = 16
 """Distinct vectors asked for beyond those needed, so that a tie at the end of a list is mostly seen at once."""
 
-BUDGET = 1 << 20
-"""Entries (query, candidate) held at a time; with some ten working arrays of 8 bytes that is about 100 MB."""
+BUDGET = 9 << 17
+"""Entries (query, candidate) held at a time; with some ten working arrays of 8 bytes that is about 100 MB.
+
+Enough for lists of 256 to take as many queries at once as lists of 200 do: scores differ in the last bit where the
+shape of the matrix product does, and a list of 200 should be the beginning of the list of 256.
+"""
 
 QUERIES_AT_ONCE = 4096
 """As many as Faiss itself takes in one matrix product."""

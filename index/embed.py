@@ -59,7 +59,8 @@ def embed(
     vectors = sums / np.maximum(counts, 1)[:, None]
     lengths = np.linalg.norm(vectors, axis=1)
     covered = lengths > np.finfo(np.float32).tiny
-    return Embedding(np.where(covered[:, None], vectors / np.where(covered, lengths, 1)[:, None], 0), covered)
+    unit = np.where(covered[:, None], vectors / np.where(covered, lengths, 1)[:, None], 0)
+    return Embedding(unit.astype(np.float32), covered)
 
 
 def parts_of(

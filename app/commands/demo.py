@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
+import httpx
 import typer
+import uvicorn
 
 from app.commands.evaluate import ALL, choose_models, measure, show_results
+from app.commands.index import who
 from app.commands.session import Session, counts, session
+from app.logs import configure
+from app.main import create_app
+from app.serving import server
 from core.tables import Tables
 from core.truth import find_truth
 from core.types import Progress
 from evaluation.protocol import conditions_of
+from index import versions
+from index.build import build_version
+from index.search import Artist, Searcher
 from training.config import load_config
 from training.datasets.registry import make_tables
 from training.features.build import build_snapshot, import_similar
@@ -29,8 +43,9 @@ def demo(
         Path | None, typer.Argument(help="Folder of tables [a made-up catalog].", show_default=False)
     ] = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the catalog at the end.")] = True,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve at.")] = 8000,
 ) -> None:
-    """From tables to measured embeddings: catalog, snapshot, the paper's encoders, baselines, the table of figures."""
+    """The whole way: catalog, snapshot, the paper's encoders, baselines, the table of figures, index, service."""
     run = session(context)
     with run.progress() as progress:
         folder = _catalog(run, progress) if tables is None else tables
@@ -42,16 +57,21 @@ def demo(
         name, config = load_config(CONFIG)
         model = train(name, config, snapshot, run.home.models, threads=run.settings.threads, progress=progress)
         run.say(f"model     {model.id}: {name}, best of epoch {model.card['scores']['best_epoch']:.0f}")
-        if "similar" not in opened.files:
+        if "similar" in opened.files:
+            truth = find_truth(run.home.truths, "similar")
+            models = choose_models(run, snapshot, ALL, 0, progress)
+            results, comparisons = measure(run, snapshot, truth, models, conditions_of(snapshot), progress=progress)
+            show_results(run, truth, results, comparisons)
+        else:
             run.say("\nThe catalog has no `similar` table, so there is nothing to measure against; bring a truth with")
-            run.say(
-                "riyl truth import FILE, then run riyl evaluate; the vectors: riyl export embeddings --out F.parquet"
-            )
-            return
-        truth = find_truth(run.home.truths, "similar")
-        models = choose_models(run, snapshot, ALL, 0, progress)
-        results, comparisons = measure(run, snapshot, truth, models, conditions_of(snapshot), progress=progress)
-    show_results(run, truth, results, comparisons)
+            run.say("riyl truth import FILE, then run riyl evaluate.")
+        threads = run.settings.threads or os.cpu_count() or 1
+        version = build_version(model, snapshot, run.home.versions, threads=threads, progress=progress)
+    if versions.current(run.home.versions) != version.id:
+        versions.promote(run.home.versions, version.id, by=who(), why="demo")
+    run.say(f"\nversion   {version.id}: {version.manifest['counts']['embedded']:,} artists, current")
+    if serve:
+        _serve(run, port)
 
 
 def _catalog(run: Session, progress: Progress) -> Path:
@@ -59,3 +79,35 @@ def _catalog(run: Session, progress: Progress) -> Path:
     if not folder.exists():
         make_tables(CATALOG, run.home.downloads, folder, progress)
     return folder
+
+
+def _serve(run: Session, port: int) -> None:
+    """Serve until Ctrl-C; once the service answers, ask it three times."""
+    configure("WARNING")
+    service = server(create_app(run.home), "127.0.0.1", port)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # uvicorn ends in order on these, and then raises them once more
+    asking = threading.Thread(target=_ask, args=(run, service, f"http://127.0.0.1:{port}"), daemon=True)
+    asking.start()
+    service.run()
+
+
+def _ask(run: Session, service: uvicorn.Server, address: str) -> None:
+    while not service.started:
+        time.sleep(0.05)
+    with httpx.Client(base_url=address) as client:
+        for artist in _examples(run):
+            path = f"/v1/artists/{quote(artist.id, safe='')}/similar?k=5"
+            answer = client.get(path).raise_for_status().json()
+            run.say(f"\nGET {path}\n{artist.name} ({', '.join(artist.modalities)}; {artist.listeners:,} listeners)")
+            for found in answer["similar"]:
+                run.say(f"  {found['score']:.3f}  {found['name']}  ({', '.join(found['modalities'])})")
+    run.say(f"\nServing at {address}, its interface at {address}/docs, until Ctrl-C.")
+
+
+def _examples(run: Session) -> list[Artist]:
+    """The best known artist, one in the middle and one whom hardly anybody knows."""
+    searcher = Searcher.open(versions.find_version(run.home.versions, None), verify=False)
+    known = [a for a in map(searcher.artist, range(searcher.n_artists)) if searcher.is_known(a.row)]
+    ranked = sorted(known, key=lambda a: (-a.listeners, a.id))
+    return [ranked[0], ranked[len(ranked) // 2], ranked[-1]]

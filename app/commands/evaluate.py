@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from app.commands.ids import read_ids
 from app.commands.session import Session, session
 from app.commands.snapshot import open_snapshot
 from core.errors import InputError
@@ -184,14 +185,11 @@ def _condition(name: str, snapshot: Snapshot) -> Condition:
     path = Path(name)
     if not path.is_file():
         raise InputError(f"--conditions: found {name!r}; wanted {', '.join(known)} or a text file of artist ids")
-    try:
-        ids = path.read_text(encoding="utf-8").split()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error})") from error
+    ids = read_ids(path)
     at = {artist_id: row for row, artist_id in enumerate(snapshot.artist_ids)}
     unknown = [artist_id for artist_id in ids if artist_id not in at]
-    if unknown or not ids:
-        found = f"{len(unknown)} ids that snapshot {snapshot.id} has not, {unknown[0]!r} first" if ids else "no ids"
+    if unknown:
+        found = f"{len(unknown)} ids that snapshot {snapshot.id} has not, {unknown[0]!r} first"
         raise InputError(f"{path}: found {found}; wanted ids of its artists, one a line")
     return Condition(path.stem, np.unique([at[artist_id] for artist_id in ids]).astype(np.int32))
 

@@ -1,4 +1,4 @@
-"""riyl export embeddings."""
+"""riyl export embeddings | neighbours."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet
 import typer
 
+from app.commands.ids import read_ids
 from app.commands.session import session
 from app.commands.snapshot import open_snapshot
 from core.errors import InputError
 from core.files import write_bytes
 from core.model import CARD, Model
 from core.settings import newest, pick
+from index.artifact import Version
 from index.embed import embed
+from index.neighbours import export_neighbours, restrict
+from index.versions import find_version
 
 app = typer.Typer(no_args_is_help=True, help="Results as Parquet files.")
 
@@ -31,8 +35,7 @@ def embeddings(
 ) -> None:
     """Write every artist's embedding; an artist of whom nothing is known has no vector."""
     run = session(context)
-    if out.suffix != ".parquet":
-        raise InputError(f"--out: found {out.name!r}; wanted a name that ends in .parquet")
+    _check_out(out)
     models = run.home.models
     hint = "make one with: riyl train"
     chosen = Model.open(newest(models, "model", CARD, hint) if model is None else pick(models, model, "model", CARD))
@@ -51,3 +54,37 @@ def embeddings(
     write_bytes(out, sink.getvalue().to_pybytes())
     run.show({"file": str(out), "artists": opened.n_artists, "embedded": int(embedding.covered.sum())})
     run.say(f"{out}: {int(embedding.covered.sum()):,} of {opened.n_artists:,} artists, {chosen.dim} numbers each")
+
+
+@app.command()
+def neighbours(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Parquet file to write: artist_id, rank from 1, similar_id, score.")],
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Length of a list.")] = 200,
+    having: Annotated[
+        str | None,
+        typer.Option(help="Keep only artists that have all these modalities, commas between.", show_default=False),
+    ] = None,
+    only: Annotated[
+        Path | None, typer.Option(help="Keep only the artists of this file, an id a line.", show_default=False)
+    ] = None,
+    version: Annotated[str | None, typer.Option(help="Version [the current one].", show_default=False)] = None,
+) -> None:
+    """Write every artist's similar artists; what is kept both asks and can be found, and its lists are made anew."""
+    run = session(context)
+    _check_out(out)
+    opened = Version.open(find_version(run.home.versions, version))
+    names = None if having is None else [name.strip() for name in having.split(",")]
+    ids = None if only is None else read_ids(only)
+    keep = None if names is None and ids is None else restrict(opened, names, ids)
+    with run.progress() as progress:
+        threads = run.settings.threads or os.cpu_count() or 1
+        lists = export_neighbours(opened, out, k, keep=keep, threads=threads, progress=progress)
+    kept = opened.n_artists if keep is None else int(keep.sum())
+    run.show({"file": str(out), "version": opened.id, "artists": kept, "lists": lists})
+    run.say(f"{out}: lists of {lists:,} artists among {kept:,}; the others have no embedding")
+
+
+def _check_out(out: Path) -> None:
+    if out.suffix != ".parquet":
+        raise InputError(f"--out: found {out.name!r}; wanted a name that ends in .parquet")

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from core.settings import Home, Settings
 
@@ -41,11 +42,11 @@ class Session:
         """Print a table for a person; the first column to the left, the others to the right unless they are words."""
         if self.json:
             return
-        drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        drawn = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for i, column in enumerate(columns):
             drawn.add_column(column, justify="left" if words or i == 0 else "right", no_wrap=True)
         for row in rows:
-            drawn.add_row(*row)
+            drawn.add_row(*(Text(cell) for cell in row))
         _console().print(drawn, highlight=False)
 
     @contextmanager

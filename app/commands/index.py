@@ -1,0 +1,150 @@
+"""riyl index build | list | promote | rollback | verify | prune."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from app.commands.session import Session, session
+from app.commands.snapshot import open_snapshot
+from core.errors import FormatError, GateError
+from core.model import CARD, Model
+from core.settings import newest, pick
+from index import versions
+from index.artifact import Version
+from index.build import build_version
+
+app = typer.Typer(no_args_is_help=True, help="Versions of the index: what the service answers from.")
+
+Why = Annotated[str, typer.Option(help="Reason, for the history.")]
+
+
+@app.command()
+def build(
+    context: typer.Context,
+    promote: Annotated[bool, typer.Option("--promote", help="Make it current if it passes its gate.")] = False,
+    model: Annotated[str | None, typer.Option(help="Model [the newest].", show_default=False)] = None,
+    snapshot: Annotated[
+        str | None, typer.Option(help="Snapshot [the newest that fits the model].", show_default=False)
+    ] = None,
+    why: Why = "",
+) -> None:
+    """Embed a snapshot's artists with a model, and make a version of it; the same two give the same version."""
+    run = session(context)
+    version = build_newest(run, model, snapshot)
+    if promote:
+        versions.promote(run.home.versions, version.id, by=who(), why=why or "built")
+    run.show(version.manifest)
+    counts, gate = version.manifest["counts"], version.manifest["gate"]
+    run.say(
+        f"version {version.id}: {counts['embedded']:,} of {counts['artists']:,} artists embedded by "
+        f"{version.manifest['model_name']}; {'current' if promote else _state(gate)}"
+    )
+    for reason, count in counts["left_out"].items():
+        run.say(f"  left out {count:,}: {reason}")
+    for check in gate["checks"]:
+        run.say(f"  {'ok    ' if check['passed'] else 'FAILED'} {check['name']}: {_figure(check)} ({check['wanted']})")
+    if not gate["passed"]:
+        raise GateError(f"version {version.id} failed its gate; it is kept, and cannot be promoted")
+
+
+def build_newest(run: Session, model: str | None, snapshot: str | None) -> Version:
+    """Build a version; of the newest model, and of the newest snapshot that has its basis, where none is named."""
+    models, snapshots = run.home.models, run.home.snapshots
+    hint = "make one with: riyl train"
+    chosen = Model.open(newest(models, "model", CARD, hint) if model is None else pick(models, model, "model", CARD))
+    opened = open_snapshot(snapshots, snapshot)
+    if snapshot is None and chosen.card["basis"] != opened.basis_id and (snapshots / chosen.card["snapshot"]).exists():
+        opened = open_snapshot(snapshots, chosen.card["snapshot"])
+    with run.progress() as progress:
+        threads = run.settings.threads or os.cpu_count() or 1
+        return build_version(chosen, opened, run.home.versions, threads=threads, progress=progress)
+
+
+@app.command("list")
+def list_(context: typer.Context) -> None:
+    """List the versions, the newest last; the current one is marked."""
+    run = session(context)
+    found, current = versions.versions(run.home.versions), versions.current(run.home.versions)
+    run.show([{**manifest, "current": manifest["id"] == current} for manifest in found])
+    rows = [
+        [
+            manifest["id"],
+            f"{manifest['model_name']} {manifest['model']}",
+            manifest["snapshot"],
+            f"{manifest['counts']['embedded']:,} of {manifest['counts']['artists']:,}",
+            "current" if manifest["id"] == current else _state(manifest["gate"]),
+        ]
+        for manifest in found
+    ]
+    run.table("versions", ["id", "model", "snapshot", "artists embedded", "state"], rows)
+
+
+@app.command()
+def promote(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(help="Version, or how its id begins.")],
+    why: Why = "",
+) -> None:
+    """Make a version current; a running service takes it up."""
+    run = session(context)
+    _show(run, versions.promote(run.home.versions, version, by=who(), why=why))
+
+
+@app.command()
+def rollback(context: typer.Context, why: Why = "") -> None:
+    """Make current what was current before the last promotion."""
+    run = session(context)
+    _show(run, versions.rollback(run.home.versions, by=who(), why=why))
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    version: Annotated[str | None, typer.Argument(help="Version [all].", show_default=False)] = None,
+) -> None:
+    """Compare every file of the versions with its sha256."""
+    run = session(context)
+    found = versions.verify(run.home.versions, version)
+    run.show(found)
+    for identity, problem in found.items():
+        run.say(f"version {identity}: {problem or 'whole'}")
+    if damaged := [identity for identity, problem in found.items() if problem]:
+        raise FormatError(f"found {len(damaged)} of {len(found)} versions damaged: {', '.join(damaged)}")
+
+
+@app.command()
+def prune(
+    context: typer.Context,
+    keep: Annotated[int, typer.Option(min=0, help="Newest versions to keep.")] = 3,
+) -> None:
+    """Remove old versions; never the current one, nor the one that a rollback goes to."""
+    run = session(context)
+    gone = versions.prune(run.home.versions, keep=keep)
+    run.show(gone)
+    run.say(f"removed {len(gone)} versions{': ' if gone else ''}{', '.join(gone)}")
+
+
+def who() -> str:
+    """The user who runs this, for the history."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user may have no name
+        return str(os.getuid())
+
+
+def _show(run: Session, entry: versions.Promotion) -> None:
+    run.show(asdict(entry))
+    run.say(f"current is {entry.version}")
+
+
+def _state(gate: dict[str, Any]) -> str:
+    return "ready" if gate["passed"] else "failed its gate"
+
+
+def _figure(check: dict[str, Any]) -> str:
+    return f"{check['found']:,}" if isinstance(check["found"], int) else f"{check['found']:.6g}"

@@ -1,0 +1,63 @@
+"""riyl similar."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.commands.session import session
+from core.errors import InputError, NotFoundError
+from index.search import Searcher
+from index.versions import find_version
+
+NEAR = 5
+
+
+def similar(
+    context: typer.Context,
+    artist: Annotated[str, typer.Argument(help="Name, id or mbid.")],
+    k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many.")] = 10,
+) -> None:
+    """List the artists most similar to one, from the current version."""
+    run = session(context)
+    searcher = Searcher.open(find_version(run.home.versions, None))
+    row = _find(searcher, artist)
+    asked, found = searcher.artist(row), searcher.similar(row, k)
+    others = [searcher.artist(other) for other in found.rows.tolist()]
+    scores = found.scores.tolist()
+    run.show(
+        {
+            "version": searcher.version_id,
+            "artist": {"id": asked.id, "name": asked.name, "modalities": asked.modalities},
+            "similar": [
+                {"rank": rank, "id": a.id, "name": a.name, "score": score, "modalities": a.modalities}
+                for rank, (a, score) in enumerate(zip(others, scores, strict=True), 1)
+            ],
+        }
+    )
+    run.say(f"similar to {asked.name} ({asked.id}; {', '.join(asked.modalities)})")
+    run.table(
+        "",
+        ["name", "id", "score", "modalities"],
+        [[a.name, a.id, f"{score:.4f}", ", ".join(a.modalities)] for a, score in zip(others, scores, strict=True)],
+    )
+
+
+def _find(searcher: Searcher, text: str) -> int:
+    row = searcher.row_of(text)
+    if row is not None:
+        return row
+    named = searcher.named(text)
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise InputError(f"several artists are called {text!r}; say which by id: {_listed(searcher, named)}")
+    near = searcher.search_names(text, NEAR)
+    hint = f"; there are: {_listed(searcher, near)}" if near else ""
+    raise NotFoundError(f"there is no artist {text!r} in version {searcher.version_id}{hint}")
+
+
+def _listed(searcher: Searcher, rows: list[int]) -> str:
+    artists = [searcher.artist(row) for row in rows]
+    return ", ".join(f"{a.name} ({a.id}, {a.listeners:,} listeners)" for a in artists)

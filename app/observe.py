@@ -1,0 +1,166 @@
+"""What happens around every request: its id, its log line, its metrics, the headers that every answer has."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from http import HTTPStatus
+from itertools import count
+from time import perf_counter
+
+from fastapi.routing import APIRoute
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+)
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import Act, internal_error, problem
+from app.logs import RequestLog
+
+log = logging.getLogger(__name__)
+
+LONGEST_TARGET_BYTES = 16 * 1024
+"""Of path and query together, as they came; a name of 10 kB passes, escaped or not it is asked for in vain."""
+
+SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+PAGE_HEADERS = [
+    NOSNIFF,
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+]
+"""Of whatever a browser may show. The JSON that a version answers is no page, and there are many of these answers."""
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """The figures of one app, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "riyl_http_request_seconds",
+            "Requests and how long they took, by route template and status.",
+            ("method", "path", "status"),
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
+        self._children: dict[tuple[str, str, int], Histogram] = {}
+        self._version = Info("riyl_version", "The index version that serves.", registry=self.registry)
+        self._artists = Gauge("riyl_artists", "Artists in the version that serves.", registry=self.registry)
+        self._taken = Counter("riyl_versions_taken", "Versions taken up since start.", registry=self.registry)
+        self._refused = Counter("riyl_versions_refused", "Versions refused since start.", registry=self.registry)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+
+    def request(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count a request; `path` is the route's template."""
+        key = (method, path, status)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self._seconds.labels(method, path, status)
+        child.observe(seconds)
+
+    def version_taken(self, version: str, model: str, snapshot: str, artists: int) -> None:
+        """Say which version serves from now on."""
+        self._version.info({"version": version, "model": model, "snapshot": snapshot})
+        self._artists.set(artists)
+        self._taken.inc()
+
+    def version_refused(self) -> None:
+        """Count a version that is not served."""
+        self._refused.inc()
+
+
+class Observed:
+    """ASGI middleware; pure, because wrapping each request in tasks and streams costs more than answering it.
+
+    Gives the request its id (the client's X-Request-ID where it is sane), logs and counts it, adds the headers that
+    every answer has, answers HEAD as GET without the body, and turns what nobody caught into a 500.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._requests = RequestLog()
+        self._prefix = secrets.token_hex(3)
+        self._numbers = count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = perf_counter()
+        act = Act(self._request_id(scope))
+        method = scope["method"]
+        status = 0
+
+        async def observed_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"] = [*message["headers"], (b"x-request-id", act.request_id.encode())]
+                if act.version is None:
+                    headers += PAGE_HEADERS
+                else:
+                    headers += ((b"riyl-version", act.version.encode()), NOSNIFF)
+            elif method == "HEAD":
+                if message.get("more_body"):
+                    return
+                message = {"type": "http.response.body"}
+            await send(message)
+
+        # a scope of our own, so that the server still sees HEAD and sends no body
+        inner = scope if method != "HEAD" else {**scope, "method": "GET"}
+        inner["riyl"] = act
+        try:
+            if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET_BYTES:
+                await _too_long(act)(inner, receive, observed_send)
+            else:
+                await self._app(inner, receive, observed_send)
+        except Exception as error:
+            log.error("request_failed", extra={"request_id": act.request_id}, exc_info=error)
+            if status:
+                raise
+            await internal_error(act)(inner, receive, observed_send)
+        finally:
+            seconds = perf_counter() - start
+            path = _template(inner)
+            self._metrics.request(method if method in METHODS else "other", path, status, seconds)
+            self._requests.add(act.request_id, method, path, status, seconds, act.version)
+
+    def _request_id(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(value):
+                return str(value, "ascii")
+        return f"{self._prefix}-{next(self._numbers):x}"
+
+
+def _too_long(act: Act) -> ASGIApp:
+    detail = f"found more than {LONGEST_TARGET_BYTES} bytes of path and query; wanted at most that"
+    return problem(act, HTTPStatus.REQUEST_URI_TOO_LONG, "address too long", detail)
+
+
+def _template(scope: Scope) -> str:
+    """The path by which a request is counted: as few different ones as there are routes, whatever is asked."""
+    route = scope.get("route")
+    if isinstance(route, APIRoute):
+        return route.path_format
+    if isinstance(route, str):
+        return route
+    return "/web" if scope["path"].startswith("/web/") else "unmatched"

@@ -1,0 +1,99 @@
+"""Artists by name and by id, and who is similar to them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from app.deps import TheSearcher, known_row, summaries, summary, unknown_artist, versioned
+from app.errors import AmbiguousNameError
+from app.schemas import ArtistAnswer, ArtistsAnswer, Details, Problem, ResolveAnswer, SimilarAnswer
+from app.similar import DEFAULT_K, LARGEST_K, similar_model
+
+router = APIRouter(prefix="/v1", tags=["artists"])
+
+LONGEST_NAME = 1000
+"""Characters of a name that is searched for."""
+
+ArtistPath = Annotated[
+    str, Path(description="The catalog's own id of the artist, or its MusicBrainz id.", examples=["a017"])
+]
+NameQuery = Annotated[str, Query(max_length=LONGEST_NAME, description="The whole name.", examples=["Björk"])]
+
+
+@router.get(
+    "/artists",
+    summary="Search artists by name",
+    response_model=ArtistsAnswer,
+    responses={status: {"model": Problem} for status in (422, 503)},
+)
+async def search_artists(
+    request: Request,
+    searcher: TheSearcher,
+    q: Annotated[
+        str,
+        Query(
+            max_length=LONGEST_NAME,
+            description="The name or its beginning; accents, case and one typo do not matter. Empty finds nothing.",
+            examples=["bjork"],
+        ),
+    ],
+    limit: Annotated[int, Query(ge=1, le=50, description="How many at most.", examples=[10])] = 10,
+) -> Response:
+    """Artists whose name or alias begins like `q`, the best match first and among equals the most listened to."""
+    found = summaries(searcher, searcher.search_names(q, limit))
+    return versioned(request, searcher, ArtistsAnswer(version=searcher.version_id, artists=found))
+
+
+@router.get(
+    "/artists:resolve",
+    summary="Find the one artist of a name",
+    response_model=ResolveAnswer,
+    responses={status: {"model": Problem} for status in (404, 409, 422, 503)},
+)
+async def resolve_artist(request: Request, searcher: TheSearcher, name: NameQuery) -> Response:
+    """The artist that is called `name`. 409 with `candidates` when several are, 404 with `near` names when none is."""
+    rows = searcher.named(name)
+    if not rows:
+        raise unknown_artist(searcher, name)
+    found = summaries(searcher, rows)
+    if len(found) > 1:
+        raise AmbiguousNameError(f"{len(found)} artists have this name; choose one of them by its id", found)
+    return versioned(request, searcher, ResolveAnswer(version=searcher.version_id, artist=found[0]))
+
+
+# before the next one, whose id would take "/similar" in: ids may hold slashes
+@router.get(
+    "/artists/{id:path}/similar",
+    summary="Who is similar to an artist",
+    response_model=SimilarAnswer,
+    responses={status: {"model": Problem} for status in (404, 409, 422, 503)},
+)
+async def similar_artists(
+    request: Request,
+    searcher: TheSearcher,
+    id: ArtistPath,
+    k: Annotated[int, Query(ge=1, le=LARGEST_K, description="How many at most.", examples=[10])] = DEFAULT_K,
+) -> Response:
+    """The artists most similar to this one, best first. 409 when nothing is known yet that could tell."""
+    return versioned(request, searcher, similar_model(searcher, known_row(searcher, id), k))
+
+
+@router.get(
+    "/artists/{id:path}",
+    summary="What is known of an artist",
+    response_model=ArtistAnswer,
+    responses={status: {"model": Problem} for status in (404, 422, 503)},
+)
+async def get_artist(request: Request, searcher: TheSearcher, id: ArtistPath) -> Response:
+    """Names, attributes, modalities and popularity of one artist."""
+    artist = searcher.artist(known_row(searcher, id))
+    details = Details(
+        **summary(artist).model_dump(),
+        aliases=list(artist.aliases),
+        attributes=dict(artist.attributes),
+        plays=artist.plays,
+    )
+    return versioned(request, searcher, ArtistAnswer(version=searcher.version_id, artist=details))

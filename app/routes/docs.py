@@ -1,0 +1,117 @@
+"""The API's reference at /docs: one page without any script, made from the OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, Response
+
+router = APIRouter(include_in_schema=False)
+
+OpenApi = Mapping[str, Any]
+"""A part of an OpenAPI document."""
+
+STYLE = """\
+:root { color-scheme: light dark; }
+body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 56rem; padding: 1rem; }
+h2 { border-top: 1px solid color-mix(in srgb, currentColor 25%, transparent); margin-top: 2.5rem; padding-top: 1rem; }
+code, pre { font: 0.9rem/1.45 ui-monospace, monospace; }
+pre { background: color-mix(in srgb, currentColor 7%, transparent); border-radius: 6px; overflow-x: auto;
+  padding: .8rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); padding: .35rem .8rem .35rem 0;
+  text-align: left; vertical-align: top; }
+"""
+
+
+@router.get("/docs")
+async def docs(request: Request) -> HTMLResponse:
+    """Every operation with its parameters, an example request, its answer, and its errors."""
+    return HTMLResponse(render(request.app.openapi()), headers={"cache-control": "no-cache"})
+
+
+@router.get("/docs/style.css")
+async def style() -> Response:
+    """The style of the reference."""
+    return Response(STYLE, headers={"cache-control": "no-cache"}, media_type="text/css")
+
+
+def render(document: OpenApi) -> str:
+    """The OpenAPI document as a page."""
+    operations = [(path, operation["get"]) for path, operation in document["paths"].items()]
+    contents = "".join(
+        f'<li><a href="#{_anchor(operation)}"><code>GET {escape(path)}</code></a> {escape(operation["summary"])}</li>'
+        for path, operation in operations
+    )
+    body = "".join(_operation(document, path, operation) for path, operation in operations)
+    title = escape(document["info"]["title"])
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}: API</title>'
+        '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/docs/style.css"></head><body>'
+        f"<h1>{title}: API</h1><p>{escape(document['info']['description'])}</p>"
+        f'<ul>{contents}</ul><p>For programs: <a href="/openapi.json">openapi.json</a>.</p>{body}</body></html>'
+    )
+
+
+def _operation(document: OpenApi, path: str, operation: OpenApi) -> str:
+    parameters = operation.get("parameters", [])
+    rows = "".join(_parameter(parameter) for parameter in parameters)
+    table = f"<table><tr><th>parameter</th><th>type</th><th>meaning</th></tr>{rows}</table>" if rows else ""
+    media, example = _example(document, operation["responses"]["200"])
+    failures = {status: r for status, r in operation["responses"].items() if status >= "4"}
+    errors = "".join(
+        f"<tr><td>{status}</td><td>{escape(response['description'])}</td></tr>" for status, response in failures.items()
+    )
+    described = "".join(f"<p>{escape(part)}</p>" for part in operation["description"].split("\n\n"))
+    return (
+        f'<h2 id="{_anchor(operation)}">{escape(operation["summary"])}</h2><p><code>GET {escape(path)}</code></p>'
+        f"{described}{table}<h3>Example</h3><pre>{escape(_curl(path, parameters))}</pre>"
+        f"<p>answers, as {escape(media)}:</p><pre>{escape(example)}</pre>"
+        + (f"<h3>Errors</h3><table><tr><th>status</th><th>meaning</th></tr>{errors}</table>" if errors else "")
+    )
+
+
+def _parameter(parameter: OpenApi) -> str:
+    schema = parameter["schema"]
+    kind = schema["type"]
+    if "minimum" in schema:
+        kind += f", {schema['minimum']} to {schema['maximum']}"
+    if "maxLength" in schema:
+        kind += f", at most {schema['maxLength']} characters"
+    if "default" in schema:
+        kind += f", {schema['default']} if not given"
+    name, meaning = escape(parameter["name"]), escape(parameter.get("description", ""))
+    return f"<tr><td><code>{name}</code></td><td>{escape(kind)}</td><td>{meaning}</td></tr>"
+
+
+def _curl(path: str, parameters: list[OpenApi]) -> str:
+    query = []
+    for parameter in parameters:
+        value = quote(str(parameter["schema"]["examples"][0]))
+        if parameter["in"] == "path":
+            path = path.replace("{" + parameter["name"] + "}", value)
+        elif parameter["in"] == "query":
+            query.append(f"{parameter['name']}={value}")
+    return f"curl 'http://127.0.0.1:8000{path}{'?' if query else ''}{'&'.join(query)}'"
+
+
+def _example(document: OpenApi, response: OpenApi) -> tuple[str, str]:
+    """The media type of a response, and its example."""
+    ((media, content),) = response["content"].items()
+    if "example" in content:
+        return media, content["example"] if isinstance(content["example"], str) else _pretty(content["example"])
+    schema = document["components"]["schemas"][content["schema"]["$ref"].rsplit("/", 1)[1]]
+    return media, _pretty(schema["example"])
+
+
+def _pretty(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _anchor(operation: OpenApi) -> str:
+    return str(operation["operationId"])

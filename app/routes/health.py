@@ -1,0 +1,49 @@
+"""For those who run the service: is it alive, is it ready, what has it done."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from app.deps import TheMetrics, TheSearcher, TheServing
+from app.schemas import Alive, Problem, Ready
+
+router = APIRouter(tags=["operation"])
+
+NO_STORE = {"cache-control": "no-store"}
+
+METRICS_EXAMPLE = """\
+# HELP riyl_artists Artists in the version that serves.
+# TYPE riyl_artists gauge
+riyl_artists 11098.0
+"""
+
+
+@router.get("/healthz", summary="Is the process alive", response_model=Alive)
+async def healthz() -> Response:
+    """Answers as long as the process does; says nothing of versions."""
+    return Response(Alive(status="alive").model_dump_json(), headers=NO_STORE, media_type="application/json")
+
+
+@router.get(
+    "/readyz", summary="Does the service answer queries", response_model=Ready, responses={503: {"model": Problem}}
+)
+async def readyz(serving: TheServing, searcher: TheSearcher) -> Response:
+    """200 with the version that serves, and `refused` where a newer promoted one is damaged or of a foreign format.
+
+    503 says what to run.
+    """
+    ready = Ready(status="ready", version=searcher.version_id, refused=serving.refused)
+    return Response(ready.model_dump_json(), headers=NO_STORE, media_type="application/json")
+
+
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": METRICS_EXAMPLE}}}},
+)
+async def metrics(metrics: TheMetrics) -> Response:
+    """Requests and latency by route template and status; the version that serves, its artists; the process."""
+    return Response(generate_latest(metrics.registry), headers={**NO_STORE, "content-type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,24 @@
+"""The page at / and the files it is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+router = APIRouter(include_in_schema=False)
+
+WEB = Path(__file__).parent.parent / "web"
+
+
+@router.get("/")
+async def page() -> FileResponse:
+    """The page, whatever its address asks for: it reads that itself."""
+    return FileResponse(WEB / "index.html", headers={"cache-control": "no-cache"})
+
+
+def web_files() -> StaticFiles:
+    """Scripts and styles of the page."""
+    return StaticFiles(directory=WEB)

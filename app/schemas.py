@@ -1,0 +1,220 @@
+"""What the service answers, as pydantic models: the API's contract, its documentation and its examples."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+JsonObject = dict[str, JsonValue]
+
+EXAMPLE_VERSION = "5f2a9c0e41d7b386"
+EXAMPLE_SUMMARY: JsonObject = {
+    "id": "a017",
+    "name": "Björk",
+    "mbid": "87c5dedd-371d-4a53-9f7f-80522fb7f3cb",
+    "modalities": ["audio", "cf", "tags"],
+    "listeners": 5120,
+}
+EXAMPLE_SIMILAR: JsonObject = {
+    "id": "a203",
+    "name": "Portishead",
+    "mbid": "8f6bd1e4-fbe1-4f50-aa9b-94c450ec0f11",
+    "modalities": ["cf", "tags"],
+    "score": 0.8231476,
+}
+EXAMPLE_PROBLEM: JsonObject = {
+    "type": "urn:riyl:problem:unknown-artist",
+    "title": "unknown artist",
+    "status": 404,
+    "detail": "there is no artist 'bjrk' in version 5f2a9c0e41d7b386",
+    "request_id": "9c41f2-1a",
+    "version": EXAMPLE_VERSION,
+    "near": [EXAMPLE_SUMMARY],
+}
+
+
+def _example(value: JsonObject) -> ConfigDict:
+    return ConfigDict(json_schema_extra=lambda schema: schema.update(example=value), frozen=True)
+
+
+Id = Annotated[str, Field(description="The catalog's own id of the artist.")]
+Name = Annotated[str, Field(description="The artist's name as the catalog spells it.")]
+Mbid = Annotated[str | None, Field(description="MusicBrainz id, where the catalog has one.")]
+Modalities = Annotated[list[str], Field(description="What is known of the artist, by name, such as tags, cf, audio.")]
+Version = Annotated[str, Field(description="Id of the index version that answered.")]
+
+
+class Summary(BaseModel):
+    """An artist in a list."""
+
+    model_config = _example(EXAMPLE_SUMMARY)
+    id: Id
+    name: Name
+    mbid: Mbid
+    modalities: Modalities
+    listeners: Annotated[int, Field(ge=0, description="Distinct listeners in the catalog; 0 where none is known.")]
+
+
+class Details(Summary):
+    """All that a version tells of an artist."""
+
+    aliases: Annotated[list[str], Field(description="Other names.")]
+    attributes: Annotated[dict[str, object], Field(description="Further columns of the catalog's artists table.")]
+    plays: Annotated[float, Field(ge=0, description="Plays in the catalog; 0 where none is known.")]
+
+
+class Similar(BaseModel):
+    """One of the artists that are similar to another."""
+
+    model_config = _example(EXAMPLE_SIMILAR)
+    id: Id
+    name: Name
+    mbid: Mbid
+    modalities: Modalities
+    score: Annotated[float, Field(description="How similar; higher is more. Comparable inside one version.")]
+
+
+class ArtistsAnswer(BaseModel):
+    """Artists by name, best first."""
+
+    model_config = _example({"version": EXAMPLE_VERSION, "artists": [EXAMPLE_SUMMARY]})
+    version: Version
+    artists: list[Summary]
+
+
+class ResolveAnswer(BaseModel):
+    """The one artist of this name."""
+
+    model_config = _example({"version": EXAMPLE_VERSION, "artist": EXAMPLE_SUMMARY})
+    version: Version
+    artist: Summary
+
+
+class ArtistAnswer(BaseModel):
+    """One artist."""
+
+    model_config = _example(
+        {
+            "version": EXAMPLE_VERSION,
+            "artist": {**EXAMPLE_SUMMARY, "aliases": ["Bjork"], "attributes": {"country": "IS"}, "plays": 91344.0},
+        }
+    )
+    version: Version
+    artist: Details
+
+
+class SimilarAnswer(BaseModel):
+    """The artists most similar to one, best first; fewer than k where the version has no more."""
+
+    model_config = _example({"version": EXAMPLE_VERSION, "artist": EXAMPLE_SUMMARY, "similar": [EXAMPLE_SIMILAR]})
+    version: Version
+    artist: Summary
+    similar: list[Similar]
+
+
+class GateCheck(BaseModel):
+    """One thing that had to hold before the version could be promoted."""
+
+    name: str
+    found: float
+    wanted: str
+    passed: bool
+
+
+class Gate(BaseModel):
+    """What the gate found."""
+
+    passed: bool
+    checks: list[GateCheck]
+
+
+class Pattern(BaseModel):
+    """A set of modalities, and how many artists have exactly these."""
+
+    modalities: list[str]
+    artists: Annotated[int, Field(ge=0)]
+
+
+class IndexAnswer(BaseModel):
+    """What the version that serves is made of."""
+
+    model_config = _example(
+        {
+            "version": EXAMPLE_VERSION,
+            "format": 1,
+            "model": "0c5be12f97a3d468",
+            "model_name": "paper-msd",
+            "snapshot": "b1946ac92492d234",
+            "last_change": 0,
+            "artists": 2000,
+            "embedded": 1996,
+            "left_out": {"no input": 4},
+            "modalities": {"audio": 1700, "cf": 1650, "tags": 1810},
+            "patterns": [{"modalities": ["audio", "cf", "tags"], "artists": 1312}],
+            "gate": {
+                "passed": True,
+                "checks": [{"name": "artists embedded", "found": 1996.0, "wanted": "at least 1", "passed": True}],
+            },
+        }
+    )
+    version: Version
+    format: Annotated[int, Field(description="Number of the format of its files.")]
+    model: Annotated[str, Field(description="Id of the model that embedded the artists.")]
+    model_name: Annotated[str, Field(description="What the model is called.")]
+    snapshot: Annotated[str, Field(description="Id of the snapshot that the artists come from.")]
+    last_change: Annotated[int, Field(ge=0, description="Number of the last change folded in; 0 is none.")]
+    artists: Annotated[int, Field(ge=0, description="All artists.")]
+    embedded: Annotated[int, Field(ge=0, description="Those that can be asked for and be neighbours.")]
+    left_out: Annotated[dict[str, int], Field(description="The others, by the reason.")]
+    modalities: Annotated[dict[str, int], Field(description="By modality, the artists that have it.")]
+    patterns: Annotated[list[Pattern], Field(description="By set of modalities, the artists that have exactly it.")]
+    gate: Gate
+
+
+class Alive(BaseModel):
+    """The process runs."""
+
+    model_config = _example({"status": "alive"})
+    status: str
+
+
+class Refused(BaseModel):
+    """A promoted version that is not served."""
+
+    version: Annotated[str | None, Field(description="Its id; null where CURRENT itself cannot be read.")]
+    reason: Annotated[str, Field(description="What is wrong with it.")]
+
+
+class Ready(BaseModel):
+    """The service answers queries."""
+
+    model_config = _example({"status": "ready", "version": EXAMPLE_VERSION, "refused": None})
+    status: str
+    version: Version
+    refused: Annotated[
+        Refused | None, Field(description="A newer promoted version that was refused; the last good one serves.")
+    ]
+
+
+class InvalidInput(BaseModel):
+    """One thing that is wrong with a request."""
+
+    where: Annotated[str, Field(description="Place in the request, such as query.k.")]
+    found: Annotated[str, Field(description="What it was, cut to 100 characters.")]
+    wanted: Annotated[str, Field(description="What it should be.")]
+
+
+class Problem(BaseModel):
+    """The body of every error (RFC 9457)."""
+
+    model_config = _example(EXAMPLE_PROBLEM)
+    type: Annotated[str, Field(description="Stable name of the kind of problem.")]
+    title: Annotated[str, Field(description="The kind of problem, for people.")]
+    status: Annotated[int, Field(description="The HTTP status.")]
+    detail: Annotated[str, Field(description="What happened this time.")]
+    request_id: Annotated[str, Field(description="Finds the request in the log; also in X-Request-ID.")]
+    version: Annotated[str | None, Field(description="The version asked, where one was.")] = None
+    near: Annotated[list[Summary] | None, Field(description="Artists with names near the one asked for.")] = None
+    candidates: Annotated[list[Summary] | None, Field(description="The artists that share the name.")] = None
+    errors: Annotated[list[InvalidInput] | None, Field(description="Everything wrong with the request.")] = None

@@ -1,0 +1,135 @@
+"""Which version serves: the promoted one, taken up while the service runs, or the last good one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from time import perf_counter
+
+from app.observe import Metrics
+from app.schemas import Refused
+from core.errors import FormatError, RiylError
+from index.search import Searcher
+from index.versions import current, history
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.5
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+"""Name, inode, size and modification time of every file of a folder: equal stamps, nothing changed."""
+
+
+class Serving:
+    """The searcher that answers. A request takes it once and keeps it; a promotion swaps the one reference.
+
+    Args:
+        versions: the folder of versions, with CURRENT in it.
+        metrics: told what was taken and refused.
+    """
+
+    def __init__(self, versions: Path, metrics: Metrics) -> None:
+        self.searcher: Searcher | None = None
+        self.refused: Refused | None = None
+        self._versions = versions
+        self._metrics = metrics
+        self._failed: dict[str, tuple[Stamp, str]] = {}
+
+    def look(self) -> None:
+        """Take up the promoted version if it is another one than serves. Blocks while it is verified; never raises.
+
+        A version that does not open stays refused until its files change or another one is promoted. While nothing
+        serves yet, those promoted before it are tried, the newest first.
+        """
+        try:
+            wanted = current(self._versions)
+        except (RiylError, OSError) as error:
+            self._refuse(None, str(error))
+            wanted = None
+        else:
+            if wanted is None:
+                return
+            if self.searcher is not None and self.searcher.version_id == wanted:
+                self.refused = None
+                return
+            opened = self._open(wanted)
+            if opened is not None:
+                self._take(opened)
+                self.refused = None
+                return
+            self._refuse(wanted, self._failed[wanted][1])
+        if self.searcher is None:
+            for version in self._promoted_before():
+                opened = None if version == wanted else self._open(version)
+                if opened is not None:
+                    self._take(opened)
+                    return
+
+    async def watch(self, poll_s: float = POLL_S) -> None:
+        """Look again and again, in a thread, until cancelled."""
+        while True:
+            await asyncio.sleep(poll_s)
+            await asyncio.to_thread(self.look)
+
+    def _open(self, version: str) -> Searcher | None:
+        """The version, verified; None where it does not open, or did not and has not changed since."""
+        stamp = _stamp(self._versions / version)
+        if version in self._failed and self._failed[version][0] == stamp:
+            return None
+        start = perf_counter()
+        try:
+            opened = Searcher.open(self._versions / version, verify=True)
+            if opened.version_id != version:
+                raise FormatError(f"{self._versions / version}: found version {opened.version_id}; wanted {version}")
+        except Exception as error:
+            # whatever is wrong with a version, the service goes on with the one it has
+            self._failed[version] = (stamp, str(error))
+            self._metrics.version_refused()
+            log.error(
+                "version_refused",
+                extra={"version": version, "reason": str(error), "serving": self._serving_id()},
+                exc_info=None if isinstance(error, RiylError) else error,
+            )
+            return None
+        log.info(
+            "version_opened",
+            extra={"version": version, "artists": opened.n_artists, "seconds": round(perf_counter() - start, 3)},
+        )
+        return opened
+
+    def _take(self, opened: Searcher) -> None:
+        before = self._serving_id()
+        self.searcher = opened
+        self._failed.pop(opened.version_id, None)
+        manifest = opened.manifest
+        self._metrics.version_taken(
+            opened.version_id, str(manifest.get("model")), str(manifest.get("snapshot")), opened.n_artists
+        )
+        log.info("version_taken", extra={"version": opened.version_id, "before": before})
+
+    def _promoted_before(self) -> list[str]:
+        """What was promoted, the last first, each once; nothing where the history cannot be read."""
+        try:
+            entries = history(self._versions)
+        except (RiylError, OSError) as error:
+            log.error("history_unreadable", extra={"reason": str(error)})
+            return []
+        return list(dict.fromkeys(entry.version for entry in reversed(entries)))
+
+    def _refuse(self, version: str | None, reason: str) -> None:
+        found = Refused(version=version, reason=reason)
+        if version is None and found != self.refused:
+            log.error("current_unreadable", extra={"reason": reason, "serving": self._serving_id()})
+        self.refused = found
+
+    def _serving_id(self) -> str | None:
+        return None if self.searcher is None else self.searcher.version_id
+
+
+def _stamp(folder: Path) -> Stamp:
+    try:
+        found = [(path, path.stat()) for path in sorted(folder.rglob("*"))]
+    except (OSError, ValueError):
+        return ()
+    return tuple((str(path), s.st_ino, s.st_size, s.st_mtime_ns) for path, s in found)

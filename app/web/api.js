@@ -1,0 +1,57 @@
+// Questions to the service, and what can go wrong with them.
+
+const TIMEOUT_MS = 15_000;
+
+/** The service refused, or could not be reached (status 0). `problem` is its problem+json body, or {}. */
+export class ApiError extends Error {
+  constructor(status, problem = {}) {
+    super(problem.detail || problem.title || `HTTP ${status}`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+/** Called with the index version that each answer names. */
+export const listener = { version: () => {} };
+
+/**
+ * The JSON at `path`.
+ * @throws {ApiError} for any answer but a good one
+ * @throws {DOMException} AbortError where `signal` was aborted: the answer is no longer wanted
+ */
+export async function get(path, signal) {
+  let response;
+  let body;
+  try {
+    const limit = AbortSignal.timeout(TIMEOUT_MS);
+    response = await fetch(path, {
+      headers: { accept: "application/json" },
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    });
+    body = await response.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0);
+  }
+  const answer = parsed(body);
+  if (typeof answer?.version === "string") listener.version(answer.version);
+  if (!response.ok || answer === undefined) throw new ApiError(response.ok ? 502 : response.status, answer);
+  return answer;
+}
+
+function parsed(body) {
+  try {
+    const value = JSON.parse(body);
+    return value !== null && typeof value === "object" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const id = encodeURIComponent;
+
+export const find = (text, limit, signal) => get(`/v1/artists?q=${id(text)}&limit=${limit}`, signal);
+export const resolve = (name, signal) => get(`/v1/artists:resolve?name=${id(name)}`, signal);
+export const artist = (key, signal) => get(`/v1/artists/${id(key)}`, signal);
+export const similar = (key, k, signal) => get(`/v1/artists/${id(key)}/similar?k=${k}`, signal);
+export const index = (signal) => get("/v1/index", signal);

@@ -1,0 +1,156 @@
+"""The version on disk: an immutable folder that says who is similar, opened without reading what is not asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from core.errors import FormatError
+from core.files import Manifest, read_sealed, seal, verify_sealed, write_bytes
+from core.types import ArtistId, Lists, Mask, Matrix
+from index.scoring import Patterns, Scoring
+
+MANIFEST = "manifest.json"
+SEAL = "manifest.sha256"
+KIND = "riyl-version"
+FORMAT = 1
+LIST_LENGTH = 256
+"""Neighbours kept ready of each artist: 200 are asked for at most, the rest is for deletions."""
+
+FAISS = "embeddings.faiss"
+NAMES = "names"
+COLUMNS = ("artist_id", "name", "mbid", "aliases")
+
+
+@dataclass(frozen=True)
+class Version:
+    """An opened version. Artists stand in the order of their ids; a position in that order is a row. Arrays are mapped.
+
+    Its files: artists.arrow (COLUMNS and the attributes), listeners.npy and plays.npy (n,), by_popularity.npy (n,)
+    int32 rows, the most listened to first, patterns.npy (n,) int32, embeddings.npy (n, d) float32 unit rows (zeros
+    where not known), known.npy (n,) bool, h.npy and c.npy (see `index.scoring`), embeddings.faiss (the known artists
+    in row order), neighbours.npy and scores.npy (n, 256), names/ (see `index.names`), left_out.arrow (artist_id and
+    reason of those without embedding), manifest.json and manifest.sha256.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    @staticmethod
+    def open(folder: Path, *, verify: bool = True) -> Version:
+        """Open a version folder; sizes are always checked, sha256 when `verify` is set.
+
+        Raises:
+            FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted.
+        """
+        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT)
+        if verify:
+            _verify_manifest(folder)
+            verify_sealed(folder, manifest)
+        return Version(folder, manifest)
+
+    @property
+    def id(self) -> str:
+        return str(self.manifest["id"])
+
+    @property
+    def n_artists(self) -> int:
+        return int(self.manifest["counts"]["artists"])
+
+    @property
+    def patterns_of_modalities(self) -> list[tuple[str, ...]]:
+        """The sets of modalities that artists have; `patterns` points into it."""
+        return [tuple(names) for names in self.manifest["patterns"]]
+
+    @cached_property
+    def artists(self) -> pa.Table:
+        """artist_id, name, mbid, aliases and the attributes, one artist a row, mapped into memory."""
+        return read_arrow(self.folder / "artists.arrow")
+
+    @cached_property
+    def artist_ids(self) -> list[ArtistId]:
+        return list(self.artists.column("artist_id").to_pylist())
+
+    @cached_property
+    def listeners(self) -> NDArray[np.int64]:
+        return self._load("listeners")
+
+    @cached_property
+    def plays(self) -> NDArray[np.float64]:
+        return self._load("plays")
+
+    @cached_property
+    def by_popularity(self) -> NDArray[np.int32]:
+        return self._load("by_popularity")
+
+    @cached_property
+    def patterns(self) -> Patterns:
+        return self._load("patterns")
+
+    @cached_property
+    def embeddings(self) -> Matrix:
+        return self._load("embeddings")
+
+    @cached_property
+    def known(self) -> Mask:
+        return self._load("known")
+
+    @cached_property
+    def neighbours(self) -> Lists:
+        return self._load("neighbours")
+
+    @cached_property
+    def scores(self) -> Matrix:
+        """(n, 256) float32 scores of `neighbours`, NaN behind the end of a list."""
+        return self._load("scores")
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        return Scoring.load(self.folder)
+
+    def having(self, names: list[str]) -> Mask:
+        """(n,) bool: the artists that have all the named modalities."""
+        fits = np.array([set(names) <= set(pattern) for pattern in self.patterns_of_modalities], bool)
+        return np.asarray(fits[self.patterns], bool)
+
+    def _load(self, name: str) -> NDArray[Any]:
+        # a plain array over the map: slices of np.memmap cost ten times as much
+        return np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+
+
+def seal_version(folder: Path, fields: Manifest) -> None:
+    """Write the manifest over all of `folder`, and its sha256 beside it, so that no byte of it can change unseen."""
+    seal(folder, MANIFEST, {"kind": KIND, "format": FORMAT, **fields})
+    write_bytes(folder / SEAL, _seal_line((folder / MANIFEST).read_bytes()))
+
+
+def write_arrow(path: Path, table: pa.Table) -> None:
+    """Write a table as one uncompressed batch, to be mapped into memory."""
+    table = table.replace_schema_metadata(None).combine_chunks()
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_table(table)
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """A table that `write_arrow` wrote, mapped into memory."""
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
+
+
+def _verify_manifest(folder: Path) -> None:
+    wanted = _seal_line((folder / MANIFEST).read_bytes())
+    found = (folder / SEAL).read_bytes() if (folder / SEAL).is_file() else b"no such file"
+    if found != wanted:
+        text = found.decode(errors="replace").strip()
+        raise FormatError(f"{folder / MANIFEST}: damaged, {SEAL} says {text!r}; wanted {wanted.decode().strip()!r}")
+
+
+def _seal_line(manifest: bytes) -> bytes:
+    return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode()

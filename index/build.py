@@ -1,0 +1,162 @@
+"""Snapshot and model to a version: embeddings, ready lists, Faiss file, names, gate. Same inputs, same bytes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from core.files import content_id, published
+from core.model import Model
+from core.snapshot import Snapshot
+from core.types import Mask, Progress, silent
+from index.artifact import COLUMNS, FAISS, LIST_LENGTH, MANIFEST, NAMES, Version, seal_version, write_arrow
+from index.embed import embed
+from index.gate import inspect
+from index.names import popularity_order, write_names
+from index.neighbours import TIE_SEED, Catalog, ready_lists
+from index.scoring import Patterns, Scoring
+
+SETTINGS = {"list_length": LIST_LENGTH, "tie_seed": TIE_SEED}
+"""What decides a version besides the model and the snapshot."""
+
+_log = logging.getLogger(__name__)
+
+
+def version_id(model: Model, snapshot: Snapshot) -> str:
+    """The id of the version that a model makes of a snapshot."""
+    return content_id("version", {"model": model.id, "snapshot": snapshot.id, "last_change": 0, "settings": SETTINGS})
+
+
+def build_version(
+    model: Model, snapshot: Snapshot, versions: Path, *, threads: int = 1, progress: Progress = silent
+) -> Version:
+    """Build the version of a model and a snapshot in the folder of versions, or find it there.
+
+    One that fails its gate is kept, to be looked at; it cannot be promoted.
+
+    Args:
+        threads: of embedding and search.
+
+    Raises:
+        MismatchError: the model was fitted on another basis.
+        FormatError: the version is there and damaged.
+    """
+    model.check_fits(snapshot)
+    final = versions / version_id(model, snapshot)
+    if final.exists():
+        found = Version.open(final)
+        (final / MANIFEST).touch()
+        return found
+    with published(final) as aside:
+        _fill(aside, final.name, model, snapshot, threads, progress)
+    version = Version.open(final, verify=False)
+    gate = version.manifest["gate"]
+    (_log.info if gate["passed"] else _log.error)("version_built id=%s passed=%s", version.id, gate["passed"])
+    return version
+
+
+def _fill(folder: Path, identity: str, model: Model, snapshot: Snapshot, threads: int, progress: Progress) -> None:
+    embedding = embed(model, snapshot, threads=threads, progress=progress)
+    sets, patterns = _patterns(snapshot)
+    scoring = Scoring.none(snapshot.n_artists, len(sets))
+    catalog = Catalog(snapshot.artist_ids, embedding.vectors, embedding.covered, patterns, scoring)
+    lists, scores = ready_lists(catalog, threads=threads, progress=progress)
+    popular = popularity_order(snapshot.listeners, snapshot.plays)
+    arrays: dict[str, NDArray[Any]] = {
+        "listeners": snapshot.listeners,
+        "plays": snapshot.plays,
+        "by_popularity": popular,
+        "patterns": patterns,
+        "embeddings": embedding.vectors,
+        "known": embedding.covered,
+        "neighbours": lists,
+        "scores": scores,
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    scoring.save(folder)
+    _write_artists(folder, snapshot.artists)
+    left_out = _left_out(model, snapshot, embedding.covered)
+    write_arrow(folder / "left_out.arrow", left_out)
+    stored = scoring.stored(embedding.vectors)[embedding.covered]
+    index = faiss.IndexFlatL2(stored.shape[1])
+    index.add(stored)
+    faiss.write_index(index, str(folder / FAISS))
+    write_names(folder / NAMES, _names(snapshot.artists), popular, progress)
+    report = inspect(folder, catalog, lists, left_out.num_rows, threads=threads, progress=progress)
+    seal_version(
+        folder,
+        {
+            "id": identity,
+            "model": model.id,
+            "model_name": model.name,
+            "snapshot": snapshot.id,
+            "last_change": 0,
+            "settings": SETTINGS,
+            "dim": model.dim,
+            "patterns": [list(names) for names in sets],
+            "counts": _counts(snapshot, embedding.covered, sets, patterns, left_out),
+            "gate": report.as_dict(),
+        },
+    )
+
+
+def _patterns(snapshot: Snapshot) -> tuple[list[tuple[str, ...]], Patterns]:
+    """The sets of modalities that artists have, sorted, and which of them each artist has."""
+    names = sorted(snapshot.modalities)
+    has = np.zeros((snapshot.n_artists, len(names)), bool)
+    for column, name in enumerate(names):
+        has[snapshot.modalities[name].rows, column] = True
+    distinct, patterns = np.unique(has, axis=0, return_inverse=True)
+    sets = [tuple(name for name, had in zip(names, row, strict=True) if had) for row in distinct.tolist()]
+    return sets, patterns.reshape(-1).astype(np.int32)
+
+
+def _write_artists(folder: Path, artists: pa.Table) -> None:
+    others = [name for name in artists.column_names if name not in COLUMNS]
+    write_arrow(folder / "artists.arrow", artists.select([*COLUMNS, *others]))
+
+
+def _names(artists: pa.Table) -> list[list[str]]:
+    """The name and aliases of each artist."""
+    names, aliases = artists.column("name").to_pylist(), artists.column("aliases").to_pylist()
+    return [[name, *(a for a in more or () if a)] for name, more in zip(names, aliases, strict=True)]
+
+
+def _left_out(model: Model, snapshot: Snapshot, covered: Mask) -> pa.Table:
+    """artist_id and reason of every artist without an embedding."""
+    takes = snapshot.having(list(snapshot.modalities)) & False
+    for name in model.parts:
+        takes[snapshot.modalities[name].rows] = True
+    wanted = ", ".join(model.parts)
+    any_at_all = snapshot.having()
+    rows = np.flatnonzero(~covered)
+    reasons = [
+        "its parts cancel each other out"
+        if takes[row]
+        else f"no usable input: has none of {wanted}"
+        if any_at_all[row]
+        else "no input"
+        for row in rows.tolist()
+    ]
+    ids = [snapshot.artist_ids[row] for row in rows.tolist()]
+    return pa.table({"artist_id": pa.array(ids, pa.string()), "reason": pa.array(reasons, pa.string())})
+
+
+def _counts(
+    snapshot: Snapshot, covered: Mask, sets: list[tuple[str, ...]], patterns: Patterns, left_out: pa.Table
+) -> dict[str, Any]:
+    reasons = left_out.column("reason").to_pylist()
+    per_pattern = np.bincount(patterns, minlength=len(sets)).tolist()
+    return {
+        "artists": snapshot.n_artists,
+        "embedded": int(covered.sum()),
+        "by_pattern": {"+".join(names) or "nothing": count for names, count in zip(sets, per_pattern, strict=True)},
+        "left_out": {reason: reasons.count(reason) for reason in sorted(set(reasons))},
+    }

@@ -1,0 +1,131 @@
+"""The gate: what must hold of a version before it may be promoted, checked on what is about to be published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from core.types import Lists, Matrix, Progress, Rows, silent
+from index.artifact import FAISS, LIST_LENGTH
+from index.neighbours import Catalog
+
+RECALL_AT = 10
+RECALL = 0.99
+SAMPLE = 200
+NORM = 1e-4
+"""How far from 1 the length of an embedding may be, in float32."""
+
+_AT_ONCE = 16
+_CLOSE = 1e-5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: what was found, and what was wanted."""
+
+    name: str
+    found: float
+    wanted: str
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the gate found."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"passed": self.passed, "checks": [asdict(check) for check in self.checks]}
+
+
+def inspect(
+    folder: Path,
+    catalog: Catalog,
+    lists: Lists,
+    left_out: int,
+    *,
+    seed: int = 0,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> Report:
+    """Hold a version's files against brute force.
+
+    Args:
+        folder: where the Faiss file is.
+        catalog: the artists.
+        lists: (n, 256) the ready lists.
+        left_out: artists listed as not embedded, with the reason.
+        seed: of the sample of artists whose neighbours are searched by numpy.
+        threads: of that search; 0 takes every core.
+    """
+    rows = np.flatnonzero(catalog.known).astype(np.int32)
+    n, m = len(catalog.ids), len(rows)
+    norms = np.linalg.norm(catalog.vectors, axis=1)
+    furthest = float(np.abs(norms - catalog.known).max(initial=0))
+    index = faiss.read_index(str(folder / FAISS))
+    full = min(LIST_LENGTH, max(m - 1, 0))
+    short = int(np.count_nonzero((lists[rows] >= 0).sum(axis=1) != full))
+    with threadpool_limits(limits=threads or None):
+        by_faiss, by_list = _recalls(catalog, index, lists, rows, seed, progress)
+    return Report(
+        (
+            Check("artists embedded", m, "at least 1", m >= 1),
+            Check("artists neither embedded nor listed with a reason", n - m - left_out, "0", n == m + left_out),
+            Check("largest distance of a length from 1", _plain(furthest), f"at most {NORM}", furthest <= NORM),
+            Check("vectors in the Faiss index", index.ntotal, str(m), index.ntotal == m),
+            Check(f"ready lists without {full} artists", short, "0", short == 0),
+            Check(f"recall@{RECALL_AT} of the Faiss index", _plain(by_faiss), f"at least {RECALL}", by_faiss >= RECALL),
+            Check(f"recall@{RECALL_AT} of the ready lists", _plain(by_list), f"at least {RECALL}", by_list >= RECALL),
+        )
+    )
+
+
+def _recalls(
+    catalog: Catalog, index: faiss.Index, lists: Lists, rows: Rows, seed: int, progress: Progress
+) -> tuple[float, float]:
+    """Share of the places of the Faiss index's and the ready lists' first ten that hold one of the true ten.
+
+    One that scores as the true tenth does is as good. 1 where nobody has a neighbour.
+    """
+    sample = np.sort(np.random.default_rng(seed).permutation(rows)[:SAMPLE])
+    k = min(RECALL_AT, len(rows) - 1)
+    if k < 1:
+        return 1.0, 1.0
+    queries, candidates = catalog.scoring.factors(catalog.vectors, catalog.patterns)
+    position = np.full(len(catalog.ids), -1, np.int64)
+    position[rows] = np.arange(len(rows))
+    hits = np.zeros(2)
+    for start in range(0, len(sample), _AT_ONCE):
+        chunk = sample[start : start + _AT_ONCE]
+        scores = queries[chunk] @ candidates[rows].T  # (a, m)
+        own = position[chunk]
+        scores[np.arange(len(chunk)), own] = -np.inf
+        tenth = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]  # (a, 1)
+        _, found = index.search(catalog.scoring.asked(catalog.vectors[chunk]), k + 1)  # (a, k + 1)
+        hits += _good(scores, tenth, found, own, k), _good(scores, tenth, position[lists[chunk, :k]], own, k)
+        progress("gate", min(start + _AT_ONCE, len(sample)), len(sample))
+    by_faiss, by_list = hits / (len(sample) * k)
+    return float(by_faiss), float(by_list)
+
+
+def _good(scores: Matrix, tenth: Matrix, found: NDArray[np.int64], own: NDArray[np.int64], k: int) -> int:
+    """How many of the first k found, the artist itself left out, score as the k-th best does or better."""
+    other = (found != own[:, None]) & (found >= 0)
+    first = other & (np.cumsum(other, axis=1) <= k)
+    return int(np.count_nonzero(first & (np.take_along_axis(scores, found, axis=1) >= tenth - _CLOSE)))
+
+
+def _plain(value: float) -> float:
+    """A number that JSON can hold: what is not finite becomes -1, which passes nothing."""
+    return value if np.isfinite(value) else -1.0

@@ -1,0 +1,187 @@
+"""Exact lists of similar artists: those that a version keeps ready, and those among a part of the artists."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from core.errors import InputError
+from core.types import ArtistId, Lists, Mask, Matrix, Progress, Rows, silent
+from index.ann import exact_top_k, tie_order
+from index.artifact import LIST_LENGTH, Version
+from index.scoring import Patterns, Scoring
+
+TIE_SEED = 0
+"""Of the order among equal scores; the evaluation's own default."""
+
+COLUMNS = pa.schema({"artist_id": pa.string(), "rank": pa.int32(), "similar_id": pa.string(), "score": pa.float32()})
+
+_LISTS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What lists are made of.
+
+    Attributes:
+        ids: (n,) artist ids.
+        vectors: (n, d) float32 unit rows; zeros where not known.
+        known: (n,) bool.
+        patterns: (n,) int32.
+        scoring: the corrections.
+    """
+
+    ids: list[ArtistId]
+    vectors: Matrix
+    known: Mask
+    patterns: Patterns
+    scoring: Scoring
+
+
+def exact_lists(
+    catalog: Catalog, rows: Rows, k: int, *, threads: int = 0, progress: Progress = silent
+) -> tuple[Lists, NDArray[np.float32]]:
+    """The k best of `rows` for each of `rows`, itself left out; equal scores by a seeded hash of the artist id.
+
+    Args:
+        catalog: the artists.
+        rows: (m,) ascending, all known: queries and candidates alike.
+
+    Returns:
+        (m, k) rows, best first, -1 behind the end; (m, k) float32 scores, NaN there.
+    """
+    queries, candidates = catalog.scoring.factors(catalog.vectors, catalog.patterns)
+    asked = queries[rows]
+    found, scores = exact_top_k(
+        asked,
+        asked if candidates is queries else candidates[rows],
+        k,
+        order=tie_order(catalog.ids, TIE_SEED)[rows],
+        self_positions=np.arange(len(rows), dtype=np.int32),
+        threads=threads,
+        progress=progress,
+    )
+    return np.append(rows, np.int32(-1))[found], scores  # position -1 is the -1 appended
+
+
+def ready_lists(
+    catalog: Catalog, *, threads: int = 0, progress: Progress = silent
+) -> tuple[Lists, NDArray[np.float32]]:
+    """The lists that a version keeps: (n, 256) rows and scores of every artist; -1 and NaN where not known."""
+    rows = np.flatnonzero(catalog.known).astype(np.int32)
+    lists = np.full((len(catalog.ids), LIST_LENGTH), -1, np.int32)
+    scores = np.full(lists.shape, np.nan, np.float32)
+    lists[rows], scores[rows] = exact_lists(catalog, rows, LIST_LENGTH, threads=threads, progress=progress)
+    return lists, scores
+
+
+def catalog_of(version: Version) -> Catalog:
+    """The artists of a version."""
+    return Catalog(version.artist_ids, version.embeddings, version.known, version.patterns, version.scoring)
+
+
+def restrict(version: Version, having: list[str] | None = None, only: list[ArtistId] | None = None) -> Mask:
+    """(n,) bool: the artists that have all of `having` and stand in `only`, where these are given.
+
+    Raises:
+        InputError: a modality or artist that the version has not.
+    """
+    mask = np.ones(version.n_artists, bool)
+    if having is not None:
+        known = {name for pattern in version.patterns_of_modalities for name in pattern}
+        unknown = [name for name in having if name not in known]
+        if unknown or not having:
+            raise InputError(
+                f"modalities: found {', '.join(unknown) or 'none'}; wanted some of {', '.join(sorted(known))}"
+            )
+        mask &= version.having(having)
+    if only is not None:
+        at = {artist_id: row for row, artist_id in enumerate(version.artist_ids)}
+        absent = [artist_id for artist_id in only if artist_id not in at]
+        if absent or not only:
+            found = (
+                f"{len(absent):,} ids that version {version.id} has not, {absent[0]!r} first" if absent else "no ids"
+            )
+            raise InputError(f"artists: found {found}; wanted ids of its artists")
+        listed = np.zeros(version.n_artists, bool)
+        listed[[at[artist_id] for artist_id in only]] = True
+        mask &= listed
+    return mask
+
+
+def export_neighbours(
+    version: Version,
+    out: Path,
+    k: int,
+    *,
+    keep: Mask | None = None,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> int:
+    """Write lists as Parquet: artist_id, rank from 1, similar_id, score; the file is there when it is whole.
+
+    Args:
+        version: whose artists.
+        out: the file; one that is there is replaced.
+        k: length of a list.
+        keep: (n,) bool: the artists that ask and can be found; None keeps all, and then the ready lists are written.
+
+    Returns:
+        How many artists have a list.
+    """
+    mask = version.known if keep is None else version.known & keep
+    rows = np.flatnonzero(mask).astype(np.int32)
+    lists: Lists
+    if keep is None and k <= LIST_LENGTH:
+        lists, scores, at = version.neighbours, version.scores, rows
+    else:
+        lists, scores = exact_lists(catalog_of(version), rows, k, threads=threads, progress=progress)
+        at = np.arange(len(rows), dtype=np.int32)
+    ids = version.artists.column("artist_id").combine_chunks()
+    metadata = {"version": version.id, "model": version.manifest["model"], "snapshot": version.manifest["snapshot"]}
+    with (
+        _replaced(out) as aside,
+        pyarrow.parquet.ParquetWriter(aside, COLUMNS.with_metadata(metadata), compression="zstd") as writer,
+    ):
+        for start in range(0, len(rows), _LISTS_AT_ONCE):
+            part = slice(start, start + _LISTS_AT_ONCE)
+            writer.write_table(_table(ids, rows[part], lists[at[part], :k], scores[at[part], :k]))
+            progress("write", min(start + _LISTS_AT_ONCE, len(rows)), len(rows))
+    return len(rows)
+
+
+def _table(ids: pa.Array, rows: Rows, lists: Lists, scores: Matrix) -> pa.Table:
+    query, place = np.nonzero(lists >= 0)
+    return pa.table(
+        {
+            "artist_id": ids.take(pa.array(rows[query])),
+            "rank": (place + 1).astype(np.int32),
+            "similar_id": ids.take(pa.array(lists[query, place])),
+            "score": scores[query, place],
+        },
+        schema=COLUMNS,
+    )
+
+
+@contextmanager
+def _replaced(out: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `out` when the block ends well and vanishes when it fails."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
+    try:
+        yield aside
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+        aside.replace(out)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise

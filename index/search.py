@@ -1,0 +1,162 @@
+"""The read side of a version: who an artist is, who is similar, who is called so. No model and no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from core.errors import InputError, NothingKnownError
+from core.files import Manifest
+from core.types import ArtistId, Rows
+from index.artifact import COLUMNS, NAMES, Version
+from index.names import NameIndex
+
+
+@dataclass(frozen=True)
+class Artist:
+    """What a version knows of an artist besides its embedding.
+
+    Attributes:
+        row: its position in the version.
+        mbid: MusicBrainz id, where the catalog has one.
+        attributes: the catalog's further columns; None where it says nothing.
+        modalities: those that it has, names ascending; empty where nothing is known of it.
+        listeners, plays: 0 where none is known.
+    """
+
+    row: int
+    id: ArtistId
+    name: str
+    mbid: str | None
+    aliases: tuple[str, ...]
+    attributes: Mapping[str, object]
+    modalities: tuple[str, ...]
+    listeners: int
+    plays: float
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Similar artists: (k,) rows and (k,) float32 scores, best first; shorter where fewer exist."""
+
+    rows: Rows
+    scores: NDArray[np.float32]
+
+
+class Searcher:
+    """An opened version, for reading from any number of threads. It stays whole when its folder is pruned."""
+
+    def __init__(self, version: Version) -> None:
+        self._version = version
+        self._artists = version.artists
+        self._ids = _column(self._artists, "artist_id")
+        self._names = _column(self._artists, "name")
+        self._row_of_id = {artist_id: row for row, artist_id in enumerate(self._ids.to_pylist())}
+        mbids = _column(self._artists, "mbid").to_pylist()
+        self._row_of_mbid = {mbids[row].lower(): row for row in range(len(mbids) - 1, -1, -1) if mbids[row]}
+        self._attributes = [name for name in self._artists.column_names if name not in COLUMNS]
+        self._patterns = version.patterns_of_modalities
+        self._pattern_of, self._known = version.patterns, version.known
+        self._neighbours, self._scores = version.neighbours, version.scores
+        self._listeners, self._plays = version.listeners, version.plays
+        self._name_index = NameIndex.open(version.folder / NAMES, version.by_popularity)
+
+    @staticmethod
+    def open(folder: Path, *, verify: bool = True) -> Searcher:
+        """Open a version folder; sha256 of every file is checked unless `verify` is off.
+
+        Raises:
+            FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted.
+        """
+        return Searcher(Version.open(folder, verify=verify))
+
+    @property
+    def version_id(self) -> str:
+        return self._version.id
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._version.manifest
+
+    @property
+    def n_artists(self) -> int:
+        return self._version.n_artists
+
+    def row_of(self, id_or_mbid: str) -> int | None:
+        """The artist with that id, else with that mbid, in either case; the first by id where several have it."""
+        row = self._row_of_id.get(id_or_mbid)
+        return self._row_of_mbid.get(id_or_mbid.lower()) if row is None else row
+
+    def artist(self, row: int) -> Artist:
+        """Everything about one artist."""
+        return Artist(
+            row=row,
+            id=self._ids[row].as_py(),
+            name=self._names[row].as_py(),
+            mbid=self._artists.column("mbid")[row].as_py(),
+            aliases=tuple(alias for alias in self._artists.column("aliases")[row].as_py() or () if alias is not None),
+            attributes={name: self._artists.column(name)[row].as_py() for name in self._attributes},
+            modalities=self._patterns[self._pattern_of[row]],
+            listeners=int(self._listeners[row]),
+            plays=float(self._plays[row]),
+        )
+
+    def is_known(self, row: int) -> bool:
+        """Whether the artist has an embedding."""
+        return bool(self._known[row])
+
+    def similar(self, row: int, k: int) -> Neighbours:
+        """The first k of the artist's ready list, which holds 256 at most.
+
+        Raises:
+            InputError: k is below 1.
+            NothingKnownError: the artist has no embedding.
+        """
+        if k < 1:
+            raise InputError(f"k: found {k}; wanted at least 1")
+        if not self._known[row]:
+            raise NothingKnownError(
+                f"nothing known yet of {self._names[row].as_py()} ({self._ids[row].as_py()}): "
+                "nothing that the model takes, so nobody is similar"
+            )
+        rows = self._neighbours[row, :k]
+        length = int(np.count_nonzero(rows >= 0))
+        return Neighbours(rows[:length], self._scores[row, :length])
+
+    def ids_of(self, rows: Rows) -> list[ArtistId]:
+        """The ids of some artists, in the order asked for."""
+        return list(self._ids.take(pa.array(rows)).to_pylist())
+
+    def names_of(self, rows: Rows) -> list[str]:
+        """The names of some artists, in the order asked for."""
+        return list(self._names.take(pa.array(rows)).to_pylist())
+
+    def modalities_of(self, rows: Rows) -> list[tuple[str, ...]]:
+        """The modalities that some artists have, in the order asked for."""
+        return [self._patterns[pattern] for pattern in self._pattern_of[rows].tolist()]
+
+    def search_names(self, text: str, limit: int) -> list[int]:
+        """Rows of the artists whose name or alias fits what was typed: exactly, then begun, then with a typo a word.
+
+        Case, accents and punctuation do not matter; inside a class the most popular come first. Any text will do;
+        where there is nothing to go by, the list is empty.
+        """
+        return self._name_index.search(text, limit)
+
+    def named(self, name: str) -> list[int]:
+        """Rows of the artists with that name or alias, the most popular first.
+
+        Case and Unicode form do not matter; accents only matter where somebody is called so with them.
+        """
+        return self._name_index.named(name)
+
+
+def _column(table: pa.Table, name: str) -> Any:
+    """A column as one array; of a mapped table without a copy."""
+    return table.column(name).combine_chunks()

@@ -1,0 +1,91 @@
+"""What service tests share: two versions of the small world, homes that promote them, and a client of the app."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.main import create_app
+from core.model import Model
+from core.settings import Home
+from core.snapshot import Snapshot
+from index.artifact import Version
+from index.build import build_version
+from index.versions import promote
+from tests.index.conftest import named_model, named_snapshot, version  # noqa: F401
+from training.config import load_config
+from training.train import train
+
+POLL_S = 0.02
+
+
+@pytest.fixture(scope="session")
+def other_version(
+    named_snapshot: Snapshot,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Version:
+    """Another version of the same artists. No test may change it; copy it first."""
+    name, config = load_config("random-projection")
+    model: Model = train(name, config, named_snapshot, tmp_path_factory.mktemp("other-models"))
+    return build_version(model, named_snapshot, tmp_path_factory.mktemp("other-versions"))
+
+
+@pytest.fixture
+def home(version: Version, other_version: Version, tmp_path: Path) -> Home:  # noqa: F811
+    """A home of its own with both versions; `version` is promoted."""
+    home = Home(tmp_path / "home")
+    for each in (version, other_version):
+        shutil.copytree(each.folder, home.versions / each.id)
+    promote(home.versions, version.id, by="test", why="test")
+    return home
+
+
+@asynccontextmanager
+async def running(home: Home, **options: Any) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+    """The app of a home between its start and its end, and a client of it."""
+    app = create_app(home, poll_s=POLL_S, **options)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://riyl") as client:
+            yield app, client
+
+
+def asked(home: Home, *paths: str, method: str = "GET", headers: dict[str, str] | None = None) -> list[httpx.Response]:
+    """The answers of a freshly started service, one a path."""
+
+    async def ask() -> list[httpx.Response]:
+        async with running(home) as (_, client):
+            return [await client.request(method, path, headers=headers) for path in paths]
+
+    return asyncio.run(ask())
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a test's coroutine."""
+    asyncio.run(work)
+
+
+async def until(holds: Callable[[], bool], deadline_s: float = 20) -> None:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: it does not in time.
+    """
+    async with asyncio.timeout(deadline_s):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+def flip_a_byte(path: Path) -> None:
+    """Change one bit in the middle of a file, and nothing else that a directory listing shows."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))

@@ -1,0 +1,146 @@
+"""The real service over the small world, and a browser that notices whatever a page should not do."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from core.settings import Home
+from core.tables import Tables
+from index import versions
+from index.build import build_version
+from tests.conftest import SMALL_RECIPE, small_world, write_tables
+from training.config import load_config
+from training.features.build import build_snapshot
+from training.train import train
+
+HTML_NAME = "<b>Bold</b> <img src=x onerror=alert(1)>"
+"""Name of artist a003."""
+
+SHARED_NAME = "The Doubles"
+"""Name of the artists a010 and a020."""
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+WATCH = """
+window.violations = [];
+addEventListener("securitypolicyviolation", (e) => violations.push(`${e.violatedDirective}: ${e.blockedURI}`));
+window.shifts = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) shifts += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@contextmanager
+def serving(home: Path, log: Path) -> Iterator[str]:
+    """`riyl serve` over `home` on a free port; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    riyl = Path(sys.executable).with_name("riyl")
+    command = [str(riyl), "--home", str(home), "serve", "--port", str(port)]
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
+        try:
+            # retried with growing pauses, until it listens
+            with httpx.Client(transport=httpx.HTTPTransport(retries=7)) as client:
+                client.get(f"http://127.0.0.1:{port}/healthz").raise_for_status()
+            yield f"http://127.0.0.1:{port}"
+        except httpx.ConnectError as error:
+            raise RuntimeError(f"riyl serve did not start: {log.read_text()}") from error
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a service over the small world, with some names that are harder than `Artist 7`."""
+    root = tmp_path_factory.mktemp("site")
+    home = Home(root / "home")
+    world = small_world(root / "tables")
+    artists = pq.read_table(world / "artists.parquet").to_pydict()
+    artists["name"][3] = HTML_NAME
+    artists["name"][10] = artists["name"][20] = SHARED_NAME
+    artists["country"] = ["IS" if i % 2 else None for i in range(len(artists["name"]))]
+    write_tables(world, artists=artists)
+    snapshot = build_snapshot(Tables.open(world), SMALL_RECIPE, home.snapshots)
+    model = train(*load_config("pca"), snapshot, home.models)
+    version = build_version(model, snapshot, home.versions)
+    versions.promote(home.versions, version.id, by="test", why="test")
+    with serving(home.root, root / "serve.log") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def bare_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a service over a home that has no version."""
+    root = tmp_path_factory.mktemp("bare")
+    with serving(root / "home", root / "serve.log") as address:
+        yield address
+
+
+# of a module, not of the session: while Playwright runs, its event loop is in the way of other tests' asyncio.run
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("found no Chromium on the PATH (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page in a context of its own; keywords go to the context.
+
+    In the end it asserts of every page opened that there was no error but answers of the API that are refusals, no
+    violation of the content security policy, and no request to another origin.
+    """
+    pages: list[Page] = []
+    wrong: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        refusal = message.text.startswith("Failed to load resource") and "/v1/" in message.location["url"]
+        if message.type in ("error", "warning") and not refusal:
+            wrong.append(f"console: {message.text}")
+
+    def see(request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "data:")):
+            wrong.append(f"request to elsewhere: {request.url}")
+
+    def open_one(**options: Any) -> Page:
+        page = browser.new_context(**options).new_page()
+        page.set_default_timeout(10_000)
+        page.add_init_script(WATCH)
+        page.on("console", hear)
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("request", see)
+        page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
+        pages.append(page)
+        return page
+
+    yield open_one
+    for page in pages:
+        wrong += page.evaluate("window.violations ?? []")
+        page.context.close()
+    assert wrong == []

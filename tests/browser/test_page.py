@@ -1,0 +1,367 @@
+"""The page, used in a real browser against the real service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from tests.browser.conftest import HTML_NAME, SHARED_NAME
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+OpenPage = Callable[..., Page]
+
+
+def field(page: Page) -> Locator:
+    return page.get_by_role("combobox", name="Artist")
+
+
+def suggestions(page: Page) -> Locator:
+    return page.get_by_role("option")
+
+
+def similar(page: Page) -> Locator:
+    return page.get_by_role("list", name="Similar artists", exact=True).get_by_role("listitem")
+
+
+def heading(page: Page) -> Locator:
+    return page.get_by_role("heading", level=1)
+
+
+def ask(site: str, path: str, **query: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = httpx.get(f"{site}{path}", params=query).json()
+    return answer
+
+
+def test_a_typed_name_is_chosen_by_keyboard_and_answered(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(site)
+    expect(field(page)).to_be_focused()
+    page.keyboard.type("artist 7")
+    expect(suggestions(page).first).to_contain_text("Artist 7")
+    expect(field(page)).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("ArrowDown")
+    expect(suggestions(page).first).to_have_attribute("aria-selected", "true")
+    active = suggestions(page).first.get_attribute("id")
+    assert active
+    expect(field(page)).to_have_attribute("aria-activedescendant", active)
+    page.keyboard.press("Enter")
+    expect(heading(page)).to_have_text("Artist 7")
+    expect(heading(page)).to_be_focused()
+    expect(suggestions(page)).to_have_count(0)
+    expect(page).to_have_url(f"{site}/?artist=a007")
+    expect(page).to_have_title("Artist 7 · RIYL")
+
+    answer = ask(site, "/v1/artists/a007/similar", k=20)
+    expect(similar(page)).to_have_count(20)
+    for shown, wanted in zip(similar(page).all(), answer["similar"], strict=True):
+        expect(shown.get_by_role("link")).to_have_text(wanted["name"])
+        expect(shown.locator(".score")).to_have_text(f"score {wanted['score']:.2f}")
+        words = [w for m, w in (("tags", "tags"), ("cf", "listeners"), ("audio", "sound")) if m in wanted["modalities"]]
+        assert shown.locator(".badge").all_inner_texts() == words
+    expect(page.locator("#version")).to_have_text(f"index {answer['version'][:12]}")
+
+
+def test_arrows_go_round_and_escape_closes_then_clears(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(site)
+    field(page).fill("artist")
+    expect(suggestions(page)).to_have_count(8)
+    page.keyboard.press("ArrowUp")
+    expect(suggestions(page).last).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[aria-selected=true]")).to_have_count(0)
+    page.keyboard.press("ArrowDown")
+    expect(suggestions(page).first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Escape")
+    expect(page.locator("#popup")).to_be_hidden()
+    expect(field(page)).to_have_attribute("aria-expanded", "false")
+    expect(field(page)).to_have_value("artist")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#popup")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(field(page)).to_have_value("")
+
+
+def test_a_suggestion_is_chosen_by_pointer(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(site)
+    field(page).fill("artist 12")
+    suggestions(page).first.click()
+    expect(heading(page)).to_have_text("Artist 12")
+
+
+def test_click_back_forward_and_reload_show_what_the_address_says(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(f"{site}/?artist=a007")
+    expect(heading(page)).to_have_text("Artist 7")
+    row = similar(page).nth(9)
+    name = row.get_by_role("link").inner_text()
+    row.scroll_into_view_if_needed()
+    page.evaluate("scrollTo(0, 300)")
+    row.get_by_role("link").click()
+    expect(heading(page)).to_have_text(name)
+    expect(page).not_to_have_url(f"{site}/?artist=a007")
+    assert page.evaluate("scrollY") == 0
+    page.go_back()
+    expect(heading(page)).to_have_text("Artist 7")
+    expect(page).to_have_url(f"{site}/?artist=a007")
+    page.wait_for_function("scrollY === 300")
+    page.go_forward()
+    expect(heading(page)).to_have_text(name)
+    page.reload()
+    expect(heading(page)).to_have_text(name)
+    expect(similar(page)).to_have_count(20)
+
+
+def test_a_shared_link_opens_the_same_view_and_more_is_part_of_it(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(f"{site}/?artist=a007&k=5")
+    expect(similar(page)).to_have_count(5)
+    page.get_by_role("button", name="Show more").click()
+    expect(similar(page)).to_have_count(20)
+    expect(page).to_have_url(f"{site}/?artist=a007&k=20")
+    expect(similar(page).nth(5).get_by_role("link")).to_be_focused()
+    other = open_page()
+    other.goto(f"{page.url}")
+    expect(similar(other)).to_have_count(20)
+    assert similar(other).all_inner_texts() == similar(page).all_inner_texts()
+
+
+@pytest.mark.parametrize(("given", "shown"), [("0", 1), ("-3", 20), ("many", 20), ("", 20), ("99999", 58)])
+def test_a_k_out_of_range_in_a_link_is_put_right(site: str, open_page: OpenPage, given: str, shown: int) -> None:
+    page = open_page()
+    page.goto(f"{site}/?artist=a007&k={given}")
+    expect(similar(page)).to_have_count(shown)
+
+
+def test_a_whole_name_and_enter_lead_to_the_artist(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(site)
+    field(page).fill("ARTIST 30")
+    page.keyboard.press("Enter")
+    expect(heading(page)).to_have_text("Artist 30")
+    expect(page).to_have_url(f"{site}/?artist=a030")
+    page.go_back()
+    expect(page).to_have_url(f"{site}/")
+
+
+def test_a_name_that_two_artists_share_is_asked_about(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(site)
+    field(page).fill(SHARED_NAME)
+    page.keyboard.press("Enter")
+    expect(heading(page)).to_have_text(f"Several artists are called {SHARED_NAME}")
+    expect(page.locator("main").get_by_role("link")).to_have_count(2)
+    page.locator("main").get_by_role("link").first.click()
+    expect(page).to_have_url(re.compile(r"artist=a0[12]0$"))
+
+
+def test_nothing_found_is_said_and_near_names_are_offered(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(site)
+    field(page).fill("artichoke heart")
+    expect(page.locator("#popup")).to_have_text("No artist called “artichoke heart”.")
+    expect(page.get_by_role("status")).to_have_text("No artist called “artichoke heart”.")
+    page.keyboard.press("Enter")
+    expect(heading(page)).to_have_text("No artist called artichoke heart")
+    expect(page).to_have_url(f"{site}/?q=artichoke%20heart")
+    page.reload()
+    expect(heading(page)).to_have_text("No artist called artichoke heart")
+    expect(field(page)).to_have_value("artichoke heart")
+    field(page).fill("the doubbles")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Near names")).to_be_visible()
+    expect(page.locator("main").get_by_role("link").first).to_have_text(SHARED_NAME)
+
+
+def test_a_link_to_an_artist_that_is_gone_says_so(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(f"{site}/?artist=nobody%2F%3Cb%3E")
+    expect(heading(page)).to_have_text("No artist nobody/<b>")
+
+
+def test_an_artist_of_whom_nothing_is_known_is_shown_as_such(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(f"{site}/?artist=a059")
+    expect(heading(page)).to_have_text("Artist 59")
+    expect(page.get_by_role("main")).to_contain_text("Nothing is known yet")
+    expect(page.get_by_role("main")).to_contain_text("country IS")
+
+
+def test_html_in_a_name_is_text(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(site)
+    field(page).fill("bold")
+    field(page).fill(HTML_NAME[:6])
+    expect(suggestions(page).first).to_contain_text(HTML_NAME)
+    page.goto(f"{site}/?artist=a003")
+    expect(heading(page)).to_have_text(HTML_NAME)
+    page.goto(f"{site}/?q={HTML_NAME.replace('Bold', 'Bald')}!!!!!!!")
+    expect(heading(page)).to_contain_text("<b>Bald</b> <img src=x")
+    expect(page.locator("main img, main b")).to_have_count(0)
+
+
+def test_a_late_answer_to_an_older_text_never_shows(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(site)
+    expect(heading(page)).to_be_visible()
+    held: list[Route] = []
+    page.route("**/v1/artists?q=artist%201&**", lambda route: held.append(route))
+    with page.expect_request("**/v1/artists?q=artist%201&**"):
+        field(page).fill("artist 1")
+    field(page).fill("artist 44")
+    expect(suggestions(page).first).to_contain_text("Artist 44")
+    for route in held:
+        route.continue_()
+    page.unroute_all(behavior="wait")
+    expect(suggestions(page).first).to_contain_text("Artist 44")
+
+
+def test_what_is_typed_while_an_answer_is_under_way_is_kept(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    held: list[Route] = []
+    page.route(re.compile("/v1/(index|artists/a007)"), lambda route: held.append(route))
+    page.goto(site)
+    expect(field(page)).to_be_focused()
+    page.keyboard.type("artist 7")
+    expect(suggestions(page).first).to_contain_text("Artist 7")
+    held.pop().continue_()
+    expect(heading(page)).to_have_text("Who else will you like?")
+    expect(suggestions(page).first).to_contain_text("Artist 7")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(field(page)).to_have_value("")
+    page.keyboard.type("artist 4")
+    for route in held:
+        route.continue_()
+    expect(heading(page)).to_have_text("Artist 7")
+    expect(field(page)).to_be_focused()
+    expect(field(page)).to_have_value("artist 4")
+    expect(suggestions(page).first).to_contain_text("Artist 4")
+
+
+def test_a_service_without_a_version_says_what_to_do_and_can_be_asked_again(
+    bare_site: str, open_page: OpenPage
+) -> None:
+    page = open_page()
+    page.goto(bare_site)
+    expect(heading(page)).to_have_text("The service is not ready")
+    expect(page.get_by_role("main")).to_contain_text("riyl index build --promote")
+    with page.expect_response("**/v1/index"):
+        page.get_by_role("button", name="Try again").click()
+
+
+def test_a_service_that_cannot_be_reached_is_said_so(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(f"{site}/?artist=a007")
+    expect(similar(page)).to_have_count(20)
+    page.route("**/v1/**", lambda route: route.abort("connectionrefused"))
+    field(page).fill("artist")
+    expect(page.locator("#popup")).to_have_text("The service cannot be reached.")
+    page.keyboard.press("Escape")
+    similar(page).first.get_by_role("link").click()
+    expect(heading(page)).to_have_text("The service cannot be reached")
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(similar(page)).to_have_count(20)
+
+
+def test_while_an_answer_is_under_way_its_place_is_kept(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    held: list[Route] = []
+    page.route("**/v1/artists/a007**", lambda route: held.append(route))
+    page.goto(f"{site}/?artist=a007&k=10")
+    expect(page.get_by_role("main")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("ol.ghost > li")).to_have_count(10)
+    for route in held:
+        route.continue_()
+    expect(similar(page)).to_have_count(10)
+    expect(page.get_by_role("main")).not_to_have_attribute("aria-busy", "true")
+    assert page.evaluate("shifts") < 0.02
+
+
+@pytest.mark.parametrize("path", ["/", "/?artist=a007", "/?artist=a059", "/?q=artichoke", "/?artist=a003"])
+def test_a_phone_of_360_pixels_shows_all_of_it(site: str, open_page: OpenPage, path: str) -> None:
+    page = open_page(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    page.goto(f"{site}{path}")
+    expect(page.locator("footer")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for link in page.locator("main").get_by_role("link").all():
+        box = link.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+    field(page).fill("artist")
+    expect(suggestions(page).first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+TEXTS = (
+    *("h1", "h2", "h2 .what", ".rank", ".score", ".artists a", ".badge.tags", ".badge.cf", ".badge.audio"),
+    *("#version", "footer a", ".brand a", ".brand strong", "button"),
+)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2) of `rgb(r, g, b)`."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground_in_both_schemes(site: str, open_page: OpenPage, scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    page.goto(f"{site}/?artist=a007")
+    expect(similar(page)).to_have_count(20)
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (luminance(ground) < 0.1) == (scheme == "dark")
+    for selector in TEXTS:
+        colour, behind = page.locator(f"{selector} >> nth=0").evaluate(
+            """(element) => {
+              const clear = "rgba(0, 0, 0, 0)";
+              let holder = element;
+              while (getComputedStyle(holder).backgroundColor === clear) holder = holder.parentElement;
+              return [getComputedStyle(element).color, getComputedStyle(holder).backgroundColor];
+            }"""
+        )
+        dark, light = sorted((luminance(colour), luminance(behind)))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{selector}: {colour} on {behind}"
+
+
+def test_what_has_the_focus_is_seen(site: str, open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(f"{site}/?artist=a007&k=2")
+    expect(similar(page)).to_have_count(2)
+    seen = []
+    for _ in range(7):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate(
+                """() => {
+                  const at = document.activeElement;
+                  const outlines = [null, "::after"].map((part) => getComputedStyle(at, part).outlineStyle);
+                  return [at.textContent.trim() || at.id, outlines.includes("solid")];
+                }"""
+            )
+        )
+    names = [item["name"] for item in ask(site, "/v1/artists/a007/similar", k=2)["similar"]]
+    assert [name for name, _ in seen] == [
+        "Skip to the answer", "RIYL recommended if you like", "q", *names, "Show more", "API documentation",
+    ]  # fmt: skip
+    assert all(outlined for _, outlined in seen)
+
+
+def test_the_policy_lets_in_nothing_inline_and_nothing_from_elsewhere(site: str) -> None:
+    policy = httpx.get(site).headers["content-security-policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";") if rule.strip())
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
+    assert rules["img-src"] == "'self' data:"

@@ -1,0 +1,76 @@
+"""What index tests share: the small world with names worth searching, a model of it, and its version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from core.model import Model
+from core.snapshot import Snapshot
+from core.tables import Tables
+from index.artifact import Version
+from index.build import build_version
+from tests.conftest import SMALL_RECIPE, small_world
+from training.config import load_config
+from training.features.build import build_snapshot
+from training.train import train
+
+NAMES = {
+    0: "Björk",
+    1: "Radiohead",
+    2: "AC/DC",
+    3: "Sigur Rós",
+    4: "Guns N' Roses",
+    5: "Aurora",
+    6: "AURORA",
+    7: "Auróra",
+    8: "!!!",
+    9: "The Beatles",
+    10: "أم كلثوم",
+    11: "MØ",
+    17: "[/red] herring [bold]",
+    59: "Nobody Knows",
+}
+ALIASES = {1: ["On a Friday", None], 10: ["Umm Kulthum"], 12: ["Björk Tribute"]}
+MBID = "a74b1b7f-71a5-4011-9441-d0b5e4122711"
+
+
+def write_world(folder: Path) -> Path:
+    """The small world with NAMES, aliases, an mbid of artist 1, and the attributes country and year."""
+    small_world(folder)
+    artists = pq.read_table(folder / "artists.parquet")
+    names = [NAMES.get(i, name) for i, name in enumerate(artists.column("name").to_pylist())]
+    n = len(names)
+    table = pa.table(
+        {
+            "artist_id": artists.column("artist_id"),
+            "name": names,
+            "mbid": [MBID.upper() if i == 1 else None for i in range(n)],
+            "aliases": pa.array([ALIASES.get(i) for i in range(n)], pa.list_(pa.string())),
+            "country": ["GB" if i == 1 else None for i in range(n)],
+            "year": [1985 + i for i in range(n)],
+        }
+    )
+    pq.write_table(table, folder / "artists.parquet")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def named_snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    home = tmp_path_factory.mktemp("named")
+    return build_snapshot(Tables.open(write_world(home / "tables")), SMALL_RECIPE, home / "snapshots")
+
+
+@pytest.fixture(scope="session")
+def named_model(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    name, config = load_config("pca")
+    return train(name, config, named_snapshot, tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def version(named_snapshot: Snapshot, named_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Version:
+    """A version that no test may change; copy it first."""
+    return build_version(named_model, named_snapshot, tmp_path_factory.mktemp("versions"))
