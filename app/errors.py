@@ -108,6 +108,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RiylError, _riyl_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Exception, _fault)
 
 
 async def _riyl_error(request: Request, error: Exception) -> Response:
@@ -123,6 +124,10 @@ async def _riyl_error(request: Request, error: Exception) -> Response:
         case AmbiguousNameError(candidates=candidates):
             extras["candidates"] = [summary.model_dump() for summary in candidates]
     return problem(act, *known, str(error), extras=extras)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    return internal_error(act_of(request.scope))
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:

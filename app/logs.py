@@ -49,7 +49,8 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for library in ("uvicorn", "faiss"):
+        logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 class RequestLog:

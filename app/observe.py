@@ -94,10 +94,10 @@ class Observed:
     every answer has, answers HEAD as GET without the body, and turns what nobody caught into a 500.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, requests: RequestLog) -> None:
         self._app = app
         self._metrics = metrics
-        self._requests = RequestLog()
+        self._requests = requests
         self._prefix = secrets.token_hex(3)
         self._numbers = count(1)
 
@@ -135,9 +135,9 @@ class Observed:
                 await self._app(inner, receive, observed_send)
         except Exception as error:
             log.error("request_failed", extra={"request_id": act.request_id}, exc_info=error)
-            if status:
-                raise
-            await internal_error(act)(inner, receive, observed_send)
+            # where an answer had begun, the server sees that it did not end, and closes the connection
+            if not status:
+                await internal_error(act)(inner, receive, observed_send)
         finally:
             seconds = perf_counter() - start
             path = _template(inner)

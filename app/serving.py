@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from core.errors import RiylError
+
+log = logging.getLogger(__name__)
 
 LONGEST_HEAD_BYTES = 64 * 1024
 """Of request line and headers together; httptools itself has no limit and would keep whatever it is sent."""
@@ -16,23 +27,17 @@ SHUTDOWN_S = 30
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, which also refuses a request whose head does not end."""
 
-    _in_head = True
     _head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
+        before = self.cycle  # of the last request whose head ended; None before the first
         super().data_received(data)
-        if self._in_head and self._head_bytes > LONGEST_HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response("Request line and headers are too long.")
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self._in_head, self._head_bytes = True, 0
-        super().on_message_complete()
+        if self.cycle is not before:
+            self._head_bytes = 0
+        elif before is None or before.response_complete or not before.more_body:
+            self._head_bytes += len(data)
+            if self._head_bytes > LONGEST_HEAD_BYTES and not self.transport.is_closing():
+                self.send_400_response("Request line and headers are too long.")
 
 
 def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
@@ -50,3 +55,37 @@ def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
     return uvicorn.Server(config)
+
+
+def run(app: ASGIApp, host: str, port: int, *, when_started: Callable[[], None] | None = None) -> None:
+    """Serve an app until SIGINT or SIGTERM; requests that run then may end.
+
+    Args:
+        when_started: called once, in a thread of its own, when requests are answered.
+
+    Raises:
+        RiylError: the address cannot be listened at.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn ends in order on these, and then raises them again for whom it may concern: nobody
+        signal.signal(number, lambda *_: None)
+    with _listening(host, port) as listening:
+        service = server(app, host, port)
+        if when_started is not None:
+            threading.Thread(target=_call_when_started, args=(service, when_started), daemon=True).start()
+        log.info("service_started", extra={"host": host, "port": listening.getsockname()[1]})
+        service.run(sockets=[listening])
+    log.info("service_ended")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise RiylError(f"cannot listen at {host}, port {port}: {error.strerror}") from error
+
+
+def _call_when_started(service: uvicorn.Server, act: Callable[[], None]) -> None:
+    while not service.started:
+        time.sleep(0.05)
+    act()

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-import time
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
 import httpx
 import typer
-import uvicorn
 
 from app.commands.evaluate import ALL, choose_models, measure, show_results
 from app.commands.index import who
 from app.commands.session import Session, counts, session
 from app.logs import configure
 from app.main import create_app
-from app.serving import server
+from app.serving import run as serve_until_signalled
 from core.tables import Tables
 from core.truth import find_truth
 from core.types import Progress
@@ -35,6 +31,7 @@ from training.train import train
 
 CATALOG = "synthetic"
 CONFIG = "paper-msd"
+HOST = "127.0.0.1"
 
 
 def demo(
@@ -84,17 +81,10 @@ def _catalog(run: Session, progress: Progress) -> Path:
 def _serve(run: Session, port: int) -> None:
     """Serve until Ctrl-C; once the service answers, ask it three times."""
     configure("WARNING")
-    service = server(create_app(run.home), "127.0.0.1", port)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # uvicorn ends in order on these, and then raises them once more
-    asking = threading.Thread(target=_ask, args=(run, service, f"http://127.0.0.1:{port}"), daemon=True)
-    asking.start()
-    service.run()
+    serve_until_signalled(create_app(run.home), HOST, port, when_started=lambda: _ask(run, f"http://{HOST}:{port}"))
 
 
-def _ask(run: Session, service: uvicorn.Server, address: str) -> None:
-    while not service.started:
-        time.sleep(0.05)
+def _ask(run: Session, address: str) -> None:
     with httpx.Client(base_url=address) as client:
         for artist in _examples(run):
             path = f"/v1/artists/{quote(artist.id, safe='')}/similar?k=5"

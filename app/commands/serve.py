@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Annotated
 
 import typer
@@ -22,11 +21,8 @@ def serve(
     # the server is imported where it is used: the other commands start faster
     from app.logs import configure
     from app.main import create_app
-    from app.serving import server
+    from app.serving import run as serve_until_signalled
 
     run = session(context)
     configure(run.settings.log_level if "log_level" in run.settings.model_fields_set else "INFO")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn ends in order on these, and then raises them again for whom it may concern: nobody
-        signal.signal(number, lambda *_: None)
-    server(create_app(run.home), host, port).run()
+    serve_until_signalled(create_app(run.home), host, port)

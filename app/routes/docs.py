@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -52,7 +53,8 @@ def render(document: OpenApi) -> str:
     title = escape(document["info"]["title"])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}: API</title>'
-        '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/docs/style.css"></head><body>'
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+        '<link rel="stylesheet" href="/docs/style.css"></head><body>'
         f"<h1>{title}: API</h1><p>{escape(document['info']['description'])}</p>"
         f'<ul>{contents}</ul><p>For programs: <a href="/openapi.json">openapi.json</a>.</p>{body}</body></html>'
     )
@@ -65,9 +67,9 @@ def _operation(document: OpenApi, path: str, operation: OpenApi) -> str:
     media, example = _example(document, operation["responses"]["200"])
     failures = {status: r for status, r in operation["responses"].items() if status >= "4"}
     errors = "".join(
-        f"<tr><td>{status}</td><td>{escape(response['description'])}</td></tr>" for status, response in failures.items()
+        f"<tr><td>{status}</td><td>{_prose(response['description'])}</td></tr>" for status, response in failures.items()
     )
-    described = "".join(f"<p>{escape(part)}</p>" for part in operation["description"].split("\n\n"))
+    described = "".join(f"<p>{_prose(part)}</p>" for part in operation["description"].split("\n\n"))
     return (
         f'<h2 id="{_anchor(operation)}">{escape(operation["summary"])}</h2><p><code>GET {escape(path)}</code></p>'
         f"{described}{table}<h3>Example</h3><pre>{escape(_curl(path, parameters))}</pre>"
@@ -107,6 +109,10 @@ def _example(document: OpenApi, response: OpenApi) -> tuple[str, str]:
         return media, content["example"] if isinstance(content["example"], str) else _pretty(content["example"])
     schema = document["components"]["schemas"][content["schema"]["$ref"].rsplit("/", 1)[1]]
     return media, _pretty(schema["example"])
+
+
+def _prose(text: str) -> str:
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _pretty(value: object) -> str:

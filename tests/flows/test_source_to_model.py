@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -152,3 +155,24 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 def test_a_setting_that_does_not_parse_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RIYL_LOG_LEVEL", "loud")
     assert "RIYL_LOG_LEVEL" in riyl(tmp_path / "home", "snapshot", "list", code=1).stderr
+
+
+def test_the_demo_ends_in_three_answers_and_a_served_catalog(home: Path) -> None:
+    command = [Path(sys.executable).parent / "riyl", "--home", home, "demo", "--port", str(_free_port())]
+    with subprocess.Popen([*command, home.parent / "catalog"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Serving at"):
+                break
+        address = lines[-1].split()[2].rstrip(",")
+        assert httpx.get(f"{address}/v1/artists/a000/similar?k=3").json()["artist"]["id"] == "a000"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    assert sum(line.startswith("GET /v1/artists/") for line in lines) == 3
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])

@@ -1,0 +1,163 @@
+"""What others would try: the whole OpenAPI document, and names that nobody has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.schemas import APIOperation
+
+from app.main import create_app
+from core.settings import Home
+from index.artifact import Version
+from index.versions import promote
+
+ODD = [
+    "",
+    " ",
+    "\x00",
+    "a\x00b",
+    "\n",
+    "%",
+    "%00",
+    "%zz",
+    "..",
+    "../../etc/passwd",
+    "/",
+    "//",
+    "\\",
+    "?",
+    "#",
+    "&limit=3",
+    "+",
+    "*",
+    "a" * 1000,
+    "a" * 10_000,
+    "é" * 1500,
+    "\U0001f3b8" * 500,
+    "أم كلثوم",
+    "\u202eabc\u202c",
+    "\u200b",
+    "\ufeff",
+    "\ufffd",
+    "e\u0301" * 300,
+    "Z" + "\u0335" * 500,
+    "' OR 1=1 --",
+    '"; DROP TABLE artists; --',
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[/red] herring",
+    "{{7*7}}",
+    "${jndi:ldap://x}",
+    "field:value AND (a OR b)",
+    "a~2",
+    "^boost^3",
+    "[a TO z]",
+    '"unfinished',
+    "-",
+    "!!!",
+    "word " * 200,
+    "\t".join("abc"),
+    "1e999",
+    "null",
+    "undefined",
+    "NaN",
+]
+
+ROUTES = ["/v1/artists?q={}", "/v1/artists:resolve?name={}", "/v1/artists/{}", "/v1/artists/{}/similar?k=3"]
+
+
+@pytest.fixture(scope="module")
+def served(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home that no test of this module changes."""
+    promote(version.folder.parent, version.id, by="test", why="test")
+    home = Home(tmp_path_factory.mktemp("served"))
+    (home.root / "versions").symlink_to(version.folder.parent)
+    return home
+
+
+class Asking:
+    """The app, started, and a client of it, for code that is not asynchronous."""
+
+    def __init__(self, home: Home) -> None:
+        self.app = create_app(home)
+        self._runner = asyncio.Runner()
+        self._lifespan = self.app.router.lifespan_context(self.app)
+        self._runner.run(self._lifespan.__aenter__())
+        transport = httpx.ASGITransport(self.app)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://riyl")
+
+    def get(self, *paths: str) -> list[httpx.Response]:
+        async def ask() -> list[httpx.Response]:
+            return [await self._client.get(path) for path in paths]
+
+        return self._runner.run(ask())
+
+    def close(self) -> None:
+        self._runner.run(self._lifespan.__aexit__(None, None, None))
+        self._runner.close()
+
+
+@pytest.fixture(scope="module")
+def asking(served: Home) -> Iterator[Asking]:
+    asking = Asking(served)
+    yield asking
+    asking.close()
+
+
+def check(asking: Asking, name: str) -> None:
+    escaped = quote(name.encode(errors="surrogatepass"), safe="")
+    for answer in asking.get(*(route.format(escaped) for route in ROUTES)):
+        assert answer.status_code in (200, 404, 409, 414, 422), (name, answer.text)
+        answer.json()
+
+
+@pytest.mark.parametrize("name", ODD, ids=lambda name: ascii(name[:20]))
+def test_an_odd_name_is_answered(asking: Asking, name: str) -> None:
+    check(asking, name)
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.text(st.characters(), max_size=40)
+    | st.text(st.sampled_from("Björk AC/DC!'\"\\\u0301\x00%&+أ"), max_size=12)
+)
+def test_a_thousand_odd_names_never_fail(asking: Asking, name: str) -> None:
+    check(asking, name)
+
+
+@pytest.mark.parametrize("raw", ["%", "%00", "%ff%fe", "%c0%80", "%ed%a0%80", "%u0041", "a%2", "%2e%2e%2f"])
+def test_bytes_that_are_no_text_are_answered(asking: Asking, raw: str) -> None:
+    for answer in asking.get(*(route.format(raw) for route in ROUTES)):
+        assert answer.status_code in (200, 404, 409, 422)
+
+
+def explore(asking: Asking, operation: APIOperation, seen: set[int]) -> None:
+    """Ask an operation for what its description allows and for what it does not, and hold it to its description."""
+
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(data=st.data())
+    def ask(data: st.DataObject) -> None:
+        mode = data.draw(st.sampled_from(list(schemathesis.GenerationMode)))
+        case = data.draw(operation.as_strategy(generation_mode=mode))
+        if "id" in case.path_parameters and data.draw(st.booleans()):
+            case.path_parameters["id"] = data.draw(st.sampled_from(["a001", "a059", "nobody"]))
+        response = case.call(base_url="http://riyl", app=asking.app)
+        seen.add(response.status_code)
+        case.validate_response(response)
+
+    ask()
+
+
+def test_schemathesis_finds_nothing(asking: Asking) -> None:
+    schema = schemathesis.openapi.from_dict(asking.get("/openapi.json")[0].json())
+    seen = set[int]()
+    for operation in schema.get_all_operations():
+        explore(asking, operation.ok(), seen)
+    assert seen >= {200, 404, 409, 422}

@@ -1,0 +1,155 @@
+"""Requests a second: GET similar, k=50, beside a bare Starlette route that returns ready bytes of the same size.
+
+One worker each, asked in turn in one run by wrk with one thread and 32 connections; prints, asserts no times. Thousands
+of artists are asked for in random order. Once with answers kept ready, as the service does, and once with none kept, as
+if every request were the first for its artist.
+"""
+
+import contextlib
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+import httpx
+import numpy as np
+import pytest
+
+from core.settings import Home
+from core.tables import Tables
+from index.build import build_version
+from index.versions import promote
+from tests.conftest import REPOSITORY, SMALL_RECIPE, write_tables
+from training.config import load_config
+from training.features.build import build_snapshot
+from training.train import train
+
+N, ASKED, K, ROUNDS, SECONDS = 11_098, 5_000, 50, 3, 5
+PORTS = {"bare": 8431, "similar": 8432, "similar, none kept": 8433}
+
+LUA = """
+local requests, n, i = {}, 0, 0
+function init(args)
+  for line in io.lines(args[1]) do n = n + 1; requests[n] = wrk.format("GET", line) end
+end
+function request() i = i % n + 1; return requests[i] end
+"""
+
+BARE = """
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+body = b"x" * {size}
+async def ready(request):
+    return Response(body, media_type="application/json")
+app = Starlette(routes=[Route("/similar", ready)])
+"""
+
+SERVICE = """
+from pathlib import Path
+from app.logs import configure
+from app.main import create_app
+from core.settings import Home
+configure("INFO")
+app = create_app(Home(Path({home!r})){options})
+"""
+
+RUN = """
+from app.serving import server
+server(app, "127.0.0.1", {port}).run()
+"""
+
+
+def made_home(folder):
+    """A promoted version of N artists with names, mbids and up to two modalities."""
+    rng = np.random.default_rng(0)
+    ids = [f"artist-{i:06d}" for i in range(N)]
+    tagged = [i for i in range(N) for _ in range(3) if i % 3]
+    tables = write_tables(
+        folder / "tables",
+        artists={
+            "artist_id": ids,
+            "name": [f"Artist Number {i}" for i in range(N)],
+            "mbid": [f"87c5dedd-371d-4a53-9f7f-{i:012d}" for i in range(N)],
+        },
+        audio={"artist_id": ids, "vector": list(rng.standard_normal((N, 32)))},
+        tags={
+            "artist_id": [ids[i] for i in tagged],
+            "tag": [f"tag {t}" for t in rng.integers(0, 100, len(tagged))],
+            "weight": [1.0] * len(tagged),
+        },
+    )
+    home = Home(folder / "home")
+    snapshot = build_snapshot(Tables.open(tables), SMALL_RECIPE, home.snapshots)
+    version = build_version(train(*load_config("pca"), snapshot, home.models), snapshot, home.versions, threads=2)
+    promote(home.versions, version.id, by="bench", why="bench")
+    return home, ids
+
+
+@contextlib.contextmanager
+def serving(code, port):
+    command = [sys.executable, "-c", code + RUN.format(port=port)]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(f"http://127.0.0.1:{port}/similar")
+                break
+            if process.poll() is not None:
+                raise RuntimeError(f"the server on port {port} ended with {process.returncode}")
+        yield time.perf_counter() - started
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def per_second(port, paths, lua):
+    command = ["wrk", "-t1", "-c32", f"-d{SECONDS}", "-s", str(lua), f"http://127.0.0.1:{port}", "--", str(paths)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in printed
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", printed)[1])
+
+
+@pytest.mark.bench
+def test_similar_beside_a_bare_route(tmp_path, capsys):
+    if shutil.which("wrk") is None:
+        pytest.skip("found no wrk on the PATH (Debian: apt-get install wrk)")
+    home, ids = made_home(tmp_path)
+    chosen = random.Random(0).sample(ids, ASKED)
+    (tmp_path / "paths").write_text("".join(f"/v1/artists/{i}/similar?k={K}\n" for i in chosen))
+    (tmp_path / "bare").write_text("/similar\n" * ASKED)
+    (tmp_path / "ask.lua").write_text(LUA)
+    service = {
+        "similar": SERVICE.format(home=str(home.root), options=""),
+        "similar, none kept": SERVICE.format(home=str(home.root), options=", most_bytes=0"),
+    }
+    lines = []
+    with contextlib.ExitStack() as running:
+        for name, code in service.items():
+            seconds = running.enter_context(serving(code, PORTS[name]))
+            lines.append(f"{name}: {seconds:.2f} s from start to the first answer, {N} artists (wanted: at most 2)")
+        answers = [httpx.get(f"http://127.0.0.1:{PORTS['similar']}/v1/artists/{i}/similar?k={K}") for i in chosen[:200]]
+        size = round(statistics.mean(len(answer.content) for answer in answers))
+        running.enter_context(serving(BARE.format(size=size), PORTS["bare"]))
+        asked = {name: tmp_path / ("bare" if name == "bare" else "paths") for name in PORTS}
+        for name, port in PORTS.items():
+            per_second(port, asked[name], tmp_path / "ask.lua")  # to warm up
+        rounds = [
+            {name: per_second(port, asked[name], tmp_path / "ask.lua") for name, port in PORTS.items()}
+            for _ in range(ROUNDS)
+        ]
+    lines += ["; ".join(f"{name} {rate:,.0f}/s" for name, rate in one.items()) for one in rounds]
+    for name in service:
+        ratio = statistics.median(one[name] / one["bare"] for one in rounds)
+        rate = statistics.median(one[name] for one in rounds)
+        bare = statistics.median(one["bare"] for one in rounds)
+        lines.append(
+            f"medians, {size} bytes: bare {bare:,.0f}/s, {name} {rate:,.0f}/s, "
+            f"ratio of rounds {ratio:.2f} (wanted: at least 0.5, better 0.85)"
+        )
+    with capsys.disabled():
+        sys.stdout.write("\n" + "\n".join(lines) + "\n")
