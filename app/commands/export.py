@@ -14,10 +14,9 @@ import typer
 from app.commands.ids import read_ids
 from app.commands.session import session
 from app.commands.snapshot import open_snapshot
+from app.commands.train import open_model
 from core.errors import InputError
 from core.files import write_bytes
-from core.model import CARD, Model
-from core.settings import newest, pick
 from index.artifact import Version
 from index.embed import embed
 from index.neighbours import export_neighbours, restrict
@@ -36,9 +35,7 @@ def embeddings(
     """Write every artist's embedding; an artist of whom nothing is known has no vector."""
     run = session(context)
     _check_out(out)
-    models = run.home.models
-    hint = "make one with: riyl train"
-    chosen = Model.open(newest(models, "model", CARD, hint) if model is None else pick(models, model, "model", CARD))
+    chosen = open_model(run.home.models, model)
     opened = open_snapshot(run.home.snapshots, snapshot)
     with run.progress() as progress:
         embedding = embed(chosen, opened, threads=run.settings.threads or os.cpu_count() or 1, progress=progress)

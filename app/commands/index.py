@@ -11,9 +11,8 @@ import typer
 
 from app.commands.session import Session, session
 from app.commands.snapshot import open_snapshot
+from app.commands.train import open_model
 from core.errors import FormatError, GateError
-from core.model import CARD, Model
-from core.settings import newest, pick
 from index import versions
 from index.artifact import Version
 from index.build import build_version
@@ -54,9 +53,8 @@ def build(
 
 def build_newest(run: Session, model: str | None, snapshot: str | None) -> Version:
     """Build a version; of the newest model, and of the newest snapshot that has its basis, where none is named."""
-    models, snapshots = run.home.models, run.home.snapshots
-    hint = "make one with: riyl train"
-    chosen = Model.open(newest(models, "model", CARD, hint) if model is None else pick(models, model, "model", CARD))
+    snapshots = run.home.snapshots
+    chosen = open_model(run.home.models, model)
     opened = open_snapshot(snapshots, snapshot)
     if snapshot is None and chosen.card["basis"] != opened.basis_id and (snapshots / chosen.card["snapshot"]).exists():
         opened = open_snapshot(snapshots, chosen.card["snapshot"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from app.commands.session import session
 from app.commands.snapshot import open_snapshot
+from core.model import CARD, Model
+from core.settings import newest, pick
 from training.config import load_config
 from training.train import train as train_model
 
@@ -37,3 +40,13 @@ def train(
     run.show(model.card)
     scores = "".join(f"; {key} {value:.4g}" for key, value in model.card["scores"].items())
     run.say(f"model {model.id}: {model.name}, {', '.join(model.parts)} to {model.dim} dimensions{scores}")
+
+
+def open_model(folder: Path, name: str | None) -> Model:
+    """The named model, or the newest.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    hint = "make one with: riyl train"
+    return Model.open(newest(folder, "model", CARD, hint) if name is None else pick(folder, name, "model", CARD))
