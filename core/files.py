@@ -39,20 +39,28 @@ def content_id(kind: str, value: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` at once: after a crash it holds the old bytes or the new ones, never a part."""
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A path to write a file to, which takes the place of `path` when the block ends well and vanishes when it fails.
+
+    After a crash `path` holds the old bytes or the new ones, never a part.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with aside.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield aside
+        _fsync(aside)
         aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
     _fsync(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` at once."""
+    with replaced(path) as aside, aside.open("xb") as file:
+        file.write(data)
 
 
 def write_json(path: Path, value: object) -> None:

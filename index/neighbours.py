@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +11,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from core.errors import InputError
+from core.files import replaced
 from core.types import ArtistId, Lists, Mask, Matrix, Progress, Rows, silent
 from index.ann import exact_top_k, tie_order
 from index.artifact import LIST_LENGTH, Version
@@ -149,7 +146,7 @@ def export_neighbours(
     ids = version.artists.column("artist_id").combine_chunks()
     metadata = {"version": version.id, "model": version.manifest["model"], "snapshot": version.manifest["snapshot"]}
     with (
-        _replaced(out) as aside,
+        replaced(out) as aside,
         pyarrow.parquet.ParquetWriter(aside, COLUMNS.with_metadata(metadata), compression="zstd") as writer,
     ):
         for start in range(0, len(rows), _LISTS_AT_ONCE):
@@ -170,18 +167,3 @@ def _table(ids: pa.Array, rows: Rows, lists: Lists, scores: Matrix) -> pa.Table:
         },
         schema=COLUMNS,
     )
-
-
-@contextmanager
-def _replaced(out: Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of `out` when the block ends well and vanishes when it fails."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    try:
-        yield aside
-        with aside.open("rb+") as file:
-            os.fsync(file.fileno())
-        aside.replace(out)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise

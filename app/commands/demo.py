@@ -21,6 +21,7 @@ from core.truth import find_truth
 from core.types import Progress
 from evaluation.protocol import conditions_of
 from index import versions
+from index.artifact import Version
 from index.build import build_version
 from index.search import Artist, Searcher
 from training.config import load_config
@@ -97,7 +98,7 @@ def _ask(run: Session, address: str) -> None:
 
 def _examples(run: Session) -> list[Artist]:
     """The best known artist, one in the middle and one whom hardly anybody knows."""
-    searcher = Searcher.open(versions.find_version(run.home.versions, None), verify=False)
-    known = [a for a in map(searcher.artist, range(searcher.n_artists)) if searcher.is_known(a.row)]
-    ranked = sorted(known, key=lambda a: (-a.listeners, a.id))
-    return [ranked[0], ranked[len(ranked) // 2], ranked[-1]]
+    version = Version.open(versions.find_version(run.home.versions, None), verify=False)
+    rows = version.by_popularity[version.known[version.by_popularity]]
+    searcher = Searcher(version)
+    return [searcher.artist(int(rows[place])) for place in (0, len(rows) // 2, -1)]
