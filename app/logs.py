@@ -49,7 +49,7 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for library in ("uvicorn", "faiss"):
+    for library in ("uvicorn", "faiss", "alembic"):
         logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 

@@ -18,7 +18,8 @@ from app.observe import Metrics, Observed
 from app.routes import artists, docs, health, index, page
 from app.similar import MOST_BYTES, SimilarShortWay
 from app.watch import POLL_S, Serving
-from core.settings import Home, load_settings
+from core.db.session import Database
+from core.settings import Home, Settings, load_settings
 
 DESCRIPTION = (
     "Who is similar to an artist. Every answer names the index version it comes from, in its body and in the header "
@@ -41,20 +42,21 @@ HEADERS = {
 }
 
 
-def create_app(home: Home, *, poll_s: float = POLL_S, most_bytes: int = MOST_BYTES) -> FastAPI:
-    """The service over one home.
+def create_app(settings: Settings, *, poll_s: float = POLL_S, most_bytes: int = MOST_BYTES) -> FastAPI:
+    """The service over the home that the settings name.
 
     Before it accepts requests it opens the promoted version; from then on it looks for another one every `poll_s`
     seconds and takes it up while it answers from the old one.
 
     Args:
-        home: whose versions are served.
+        settings: the home, its database, and who may do what.
         poll_s: seconds between looks.
         most_bytes: of answers to "who is similar" that are kept ready; 0 keeps none.
     """
     metrics = Metrics()
     requests = RequestLog()
-    serving = Serving(home.versions, metrics)
+    database = Database.of(settings)
+    serving = Serving(Home(settings.home).versions, database, metrics)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -67,6 +69,7 @@ def create_app(home: Home, *, poll_s: float = POLL_S, most_bytes: int = MOST_BYT
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
         requests.flush()
+        database.close()
 
     app = FastAPI(
         title="RIYL",
@@ -96,7 +99,7 @@ def create_app(home: Home, *, poll_s: float = POLL_S, most_bytes: int = MOST_BYT
 
 def from_environment() -> FastAPI:
     """The service over RIYL_HOME, for `uvicorn --factory app.main:from_environment`."""
-    return create_app(Home(load_settings().home))
+    return create_app(load_settings())
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -9,13 +9,17 @@ from time import perf_counter
 
 from app.observe import Metrics
 from app.schemas import Refused
+from core.db.session import Database
 from core.errors import FormatError, RiylError
 from index.search import Searcher
-from index.versions import current, history
+from index.versions import current, follow, history
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
+
+FOLLOW_AGAIN_S = 1.0
+"""Until the database is asked again after it failed."""
 
 Stamp = tuple[tuple[str, int, int, int], ...]
 """Name, inode, size and modification time of every file of a folder: equal stamps, nothing changed."""
@@ -26,13 +30,17 @@ class Serving:
 
     Args:
         versions: the folder of versions, with CURRENT in it.
+        database: says what CURRENT should be; without an answer of it CURRENT stands.
         metrics: told what was taken and refused.
     """
 
-    def __init__(self, versions: Path, metrics: Metrics) -> None:
+    def __init__(self, versions: Path, database: Database, metrics: Metrics) -> None:
         self.searcher: Searcher | None = None
         self.refused: Refused | None = None
         self._versions = versions
+        self._database = database
+        self._followed = ""
+        self._follow_again = 0.0
         self._metrics = metrics
         self._failed: dict[str, tuple[Stamp, str]] = {}
 
@@ -42,6 +50,7 @@ class Serving:
         A version that does not open stays refused until its files change or another one is promoted. While nothing
         serves yet, those promoted before it are tried, the newest first.
         """
+        self._follow()
         try:
             wanted = current(self._versions)
         except (RiylError, OSError) as error:
@@ -71,6 +80,20 @@ class Serving:
         while True:
             await asyncio.sleep(poll_s)
             await asyncio.to_thread(self.look)
+
+    def _follow(self) -> None:
+        """Bring CURRENT to what the database says; where that fails, say so once and try again a little later."""
+        if perf_counter() < self._follow_again:
+            return
+        try:
+            follow(self._versions, self._database)
+        except (RiylError, OSError) as error:
+            self._follow_again = perf_counter() + FOLLOW_AGAIN_S
+            if str(error) != self._followed:
+                log.warning("promotions_unknown", extra={"reason": str(error), "serving": self._serving_id()})
+            self._followed = str(error)
+        else:
+            self._followed = ""
 
     def _open(self, version: str) -> Searcher | None:
         """The version, verified; None where it does not open, or did not and has not changed since."""
@@ -111,7 +134,7 @@ class Serving:
     def _promoted_before(self) -> list[str]:
         """What was promoted, the last first, each once; nothing where the history cannot be read."""
         try:
-            entries = history(self._versions)
+            entries = history(self._database)
         except (RiylError, OSError) as error:
             log.error("history_unreadable", extra={"reason": str(error)})
             return []

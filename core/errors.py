@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
 class RiylError(Exception):
@@ -51,3 +53,27 @@ class NothingKnownError(RiylError):
 
 class GateError(RiylError):
     """The version failed its gate, and is not promoted."""
+
+    def __init__(self, message: str | None = None, checks: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.checks = list(checks)
+
+
+class DatabaseError(RiylError):
+    """The database refused."""
+
+
+class DatabaseDownError(DatabaseError):
+    """The database cannot be reached."""
+
+
+class SchemaError(DatabaseError):
+    """The database is of another release."""
+
+
+class JobEndedError(RiylError):
+    """The job has ended already."""
+
+
+class JobCancelledError(RiylError):
+    """The job was cancelled."""

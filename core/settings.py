@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import ConfigError, NotFoundError
@@ -23,6 +23,35 @@ class Settings(BaseSettings):
         default="WARNING", pattern="(?i)^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level logged."
     )
     threads: int = Field(default=0, ge=0, description="Threads for training and search; 0 takes every core.")
+    database_url: SecretStr | None = Field(
+        default=None, description="postgresql://user:password@host/name; without it a SQLite file in the home."
+    )
+    database_password_file: Path | None = Field(
+        default=None, description="File with the database's password, instead of one in the address."
+    )
+    tables: Path | None = Field(default=None, description="Folder of tables that a re-index takes where none is named.")
+    worker: str = Field(
+        default="worker",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="Name of the worker: stays the same when it starts again, and no two have the same.",
+    )
+    reindex_cron: str | None = Field(default=None, description="When to re-index, as five cron fields in UTC.")
+    keep_versions: int = Field(default=3, ge=1, description="Newest versions that a re-index keeps.")
+    gate_min_share: float = Field(
+        default=0.9, ge=0, le=1, description="Least artists embedded, as a share of the current version's."
+    )
+    gate_min_overlap: float = Field(
+        default=0.3, ge=0, le=1, description="Least mean overlap@50 of an artist's list with the current version's."
+    )
+    gate_truth: str | None = Field(
+        default=None, description="Truth on which a version must not be worse than the current one."
+    )
+    gate_max_drop: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Most that nDCG@200 on that truth may fall, as a share of the current.",
+    )
 
 
 def load_settings(home: Path | None = None) -> Settings:
@@ -71,6 +100,11 @@ class Home:
     @property
     def tables(self) -> Path:
         return self.root / "tables"
+
+    @property
+    def fixed(self) -> Path:
+        """Copies of tables as jobs found them, by their content's id."""
+        return self.root / "fixed"
 
     @property
     def snapshots(self) -> Path:

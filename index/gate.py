@@ -45,6 +45,16 @@ class Report:
     def passed(self) -> bool:
         return all(check.passed for check in self.checks)
 
+    @property
+    def failures(self) -> str:
+        """What did not hold, found and wanted."""
+        return "; ".join(f"{c.name}: found {c.found:.6g}, wanted {c.wanted}" for c in self.checks if not c.passed)
+
+    @classmethod
+    def of(cls, value: dict[str, Any]) -> Report:
+        """The report that `as_dict` gave."""
+        return cls(tuple(Check(**check) for check in value["checks"]))
+
     def as_dict(self) -> dict[str, Any]:
         return {"passed": self.passed, "checks": [asdict(check) for check in self.checks]}
 

@@ -5,42 +5,29 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
+from sqlalchemy import Connection
+
+from core.db.promotions import Promotion, add_promotion, all_promotions, last_promotion, lock_promotions
+from core.db.session import Database
 from core.errors import FormatError, GateError, InputError, NotFoundError
-from core.files import Manifest, read_sealed, write_bytes
+from core.files import Manifest, discard, read_sealed, sweep, write_bytes
 from core.settings import pick
-from index.artifact import FORMAT, KIND, MANIFEST, Version
+from index.artifact import EMBEDDING, FORMAT, KIND, MANIFEST, Version
+from index.gate import Report
 
 CURRENT = "CURRENT"
-"""File in the folder of versions that holds the id of the current one; replaced at once."""
+"""File in the folder of versions that holds the id of the current one; replaced at once. The database says which one
+it is; this copy of it is what a service starts from, whether or not the database can be reached."""
 
 HISTORY = "promotions.jsonl"
+"""Where promotions were written down before there was a database."""
 
 HINT = "make one with: riyl index build --promote"
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """One line of the history.
-
-    Attributes:
-        version: the id of what became current.
-        act: "promote", or "rollback" to what was current before.
-        at: when, ISO 8601, UTC.
-    """
-
-    version: str
-    act: Literal["promote", "rollback"]
-    by: str
-    why: str
-    at: str
 
 
 def current(folder: Path) -> str | None:
@@ -74,48 +61,97 @@ def versions(folder: Path) -> list[Manifest]:
     return [read_sealed(path.parent, MANIFEST, KIND, FORMAT) for path in _by_age(folder)]
 
 
-def promote(folder: Path, name: str, *, by: str, why: str) -> Promotion:
+def states(folder: Path) -> dict[str, Manifest | FormatError]:
+    """By id, the newest last, a version's manifest, or what is wrong with it; other files are checked by size alone."""
+    found: dict[str, Manifest | FormatError] = {}
+    for path in _by_age(folder):
+        try:
+            found[path.parent.name] = Version.open(path.parent, verify=False).manifest
+        except FormatError as error:
+            found[path.parent.name] = error
+    return found
+
+
+def promote(
+    folder: Path,
+    database: Database,
+    name: str,
+    *,
+    by: str,
+    why: str,
+    verdict: Report | None = None,
+    force: bool = False,
+    job: str | None = None,
+) -> Promotion:
     """Make a version current, after it was verified; a service takes it up by itself.
+
+    Args:
+        verdict: of the gate's policy; with None that of the version's own gate.
+        force: promote against the verdict; that is written down.
+        job: the job that asks, which promotes once however often it runs.
 
     Raises:
         NotFoundError: there is no such version.
         FormatError: it is damaged.
-        GateError: it failed its gate.
+        GateError: the verdict is against it; names what was found and wanted.
+        DatabaseDownError: the database cannot be reached; nothing has changed.
     """
-    found = pick(folder, name, "version", MANIFEST)
+    version = Version.open(pick(folder, name, "version", MANIFEST))
+    report = verdict or Report.of(version.manifest["gate"])
+    if not report.passed and not force:
+        message = f"version {version.id} failed its gate, and is not promoted: {report.failures}"
+        raise GateError(message, report.as_dict()["checks"])
     with _locked(folder):
-        return _make_current(folder, Version.open(found), "promote", by, why)
+        with database.write() as connection:
+            lock_promotions(connection)
+            entry = add_promotion(connection, version.id, "promote", by=by, why=why, forced=not report.passed, job=job)
+        _follow(folder, database)
+    return entry
 
 
-def rollback(folder: Path, *, by: str, why: str) -> Promotion:
+def rollback(folder: Path, database: Database, *, by: str, why: str) -> Promotion:
     """Make current what was current before the last promotion; once more goes one further back.
 
     Raises:
         NotFoundError: there was none before, or it is gone.
         FormatError: it is damaged.
+        DatabaseDownError: the database cannot be reached; nothing has changed.
     """
     with _locked(folder):
-        before = _standing(folder)[:-1]
-        if not before:
-            raise NotFoundError(f"there is nothing to go back to in {folder}: fewer than two versions were promoted")
-        return _make_current(folder, Version.open(pick(folder, before[-1], "version", MANIFEST)), "rollback", by, why)
+        with database.write() as connection:
+            lock_promotions(connection)
+            before = _standing(all_promotions(connection))[:-1]
+            if not before:
+                raise NotFoundError("there is nothing to go back to: fewer than two versions were promoted")
+            version = Version.open(pick(folder, before[-1], "version", MANIFEST))
+            entry = add_promotion(connection, version.id, "rollback", by=by, why=why)
+        _follow(folder, database)
+    return entry
 
 
-def history(folder: Path) -> list[Promotion]:
-    """Every promotion and rollback, the last one last.
+def follow(folder: Path, database: Database) -> None:
+    """Make this home's CURRENT what the database says is current.
+
+    A process that was killed between the two, or another home of the same database, may have left it behind.
 
     Raises:
-        FormatError: a line is damaged.
+        NotFoundError: the current version is not in this home; CURRENT stays.
+        DatabaseDownError: the database cannot be reached; CURRENT stays.
     """
-    path = folder / HISTORY
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    try:
-        # what stands behind the last line end was cut off by a crash and never took effect
-        return [Promotion(**json.loads(line)) for line in lines[:-1]]
-    except (ValueError, TypeError) as error:
-        raise FormatError(f"{path}: damaged ({error}); wanted one promotion a line") from error
+    with database.read() as connection:
+        last = last_promotion(connection)
+    if last is not None and last.version == _copy(folder):
+        return
+    if last is None and not (folder / HISTORY).exists():
+        return
+    with _locked(folder):
+        _follow(folder, database)
+
+
+def history(database: Database) -> list[Promotion]:
+    """Every promotion and rollback, the last one last."""
+    with database.read() as connection:
+        return all_promotions(connection)
 
 
 def verify(folder: Path, name: str | None = None) -> dict[str, str | None]:
@@ -131,10 +167,11 @@ def verify(folder: Path, name: str | None = None) -> dict[str, str | None]:
     return {path.name: _problem(path) for path in paths}
 
 
-def prune(folder: Path, *, keep: int = 3) -> list[str]:
+def prune(folder: Path, database: Database, *, keep: int = 3) -> list[str]:
     """Remove all but the newest `keep` versions; never the current one, nor the one that a rollback goes to.
 
-    A process that has a version open keeps it: its files are mapped.
+    A process that has a version open keeps it: its files are mapped. What killed builds left is removed too, and every
+    embedding that was kept aside: a build that still wants it embeds again.
 
     Returns:
         The ids removed.
@@ -145,48 +182,57 @@ def prune(folder: Path, *, keep: int = 3) -> list[str]:
     if keep < 0:
         raise InputError(f"keep: found {keep}; wanted 0 or more")
     with _locked(folder):
-        for left in folder.glob(".*.pruned"):  # by a killed process
-            shutil.rmtree(left)
+        sweep(folder)
+        for left in folder.glob(f".*{EMBEDDING}"):
+            discard(left)
         ids = [path.parent.name for path in _by_age(folder)]
-        kept = {*ids[max(0, len(ids) - keep) :], *_standing(folder)[-2:], current(folder)}
+        kept = {*ids[max(0, len(ids) - keep) :], *_standing(history(database))[-2:], current(folder)}
         gone = [i for i in ids if i not in kept]
         for i in gone:
-            aside = folder / f".{i}.pruned"
-            (folder / i).rename(aside)
-            shutil.rmtree(aside)
+            discard(folder / i)
     return gone
 
 
-def _make_current(folder: Path, version: Version, act: Literal["promote", "rollback"], by: str, why: str) -> Promotion:
-    if not version.manifest["gate"]["passed"]:
-        failed = "; ".join(
-            f"{check['name']}: found {check['found']}, wanted {check['wanted']}"
-            for check in version.manifest["gate"]["checks"]
-            if not check["passed"]
-        )
-        raise GateError(f"version {version.id} failed its gate, and is not promoted: {failed}")
-    entry = Promotion(version.id, act, by, why, datetime.now(UTC).isoformat(timespec="seconds"))
-    with (folder / HISTORY).open("rb+" if (folder / HISTORY).exists() else "xb+") as file:
-        _cut_after_last_line(file.read(), folder / HISTORY)
-        file.seek(0, os.SEEK_END)
-        file.write(json.dumps(asdict(entry), ensure_ascii=False).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    write_bytes(folder / CURRENT, f"{version.id}\n".encode())
-    return entry
+def _follow(folder: Path, database: Database) -> None:
+    with database.write() as connection:
+        lock_promotions(connection)
+        last = last_promotion(connection)
+        if last is None and (folder / HISTORY).exists():
+            last = _take_over(connection, folder / HISTORY)
+    if last is None or last.version == _copy(folder):
+        return
+    if not (folder / last.version / MANIFEST).is_file():
+        raise NotFoundError(f"version {last.version} was promoted, and is not in {folder}; copy it there")
+    write_bytes(folder / CURRENT, f"{last.version}\n".encode())
 
 
-def _cut_after_last_line(data: bytes, path: Path) -> None:
-    """Remove what a crash left of a line."""
-    end = data.rfind(b"\n") + 1
-    if end < len(data):
-        os.truncate(path, end)
+def _copy(folder: Path) -> str | None:
+    """What CURRENT says; None where it is damaged, for then it is written anew."""
+    try:
+        return current(folder)
+    except FormatError:
+        return None
 
 
-def _standing(folder: Path) -> list[str]:
+def _take_over(connection: Connection, path: Path) -> Promotion | None:
+    """Bring in the promotions of a home from before there was a database."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    last = None
+    try:
+        # what stands behind the last line end was cut off by a crash and never took effect
+        for line in lines[:-1]:
+            entry = json.loads(line)
+            at = datetime.fromisoformat(entry["at"])
+            last = add_promotion(connection, entry["version"], entry["act"], by=entry["by"], why=entry["why"], at=at)
+    except (ValueError, TypeError, KeyError) as error:
+        raise FormatError(f"{path}: damaged ({error}); wanted one promotion a line") from error
+    return last
+
+
+def _standing(entries: list[Promotion]) -> list[str]:
     """What is current, last, and before it what a rollback would go to, and so on."""
     stack: list[str] = []
-    for entry in history(folder):
+    for entry in entries:
         if entry.act == "rollback":
             stack.pop()
         elif stack[-1:] != [entry.version]:

@@ -12,6 +12,7 @@ import typer
 from app.commands.session import Session, session
 from app.commands.snapshot import open_snapshot
 from app.commands.train import open_model
+from core.db.promotions import Promotion
 from core.errors import FormatError, GateError
 from index import versions
 from index.artifact import Version
@@ -36,7 +37,7 @@ def build(
     run = session(context)
     version = build_newest(run, model, snapshot)
     if promote:
-        versions.promote(run.home.versions, version.id, by=who(), why=why or "built")
+        versions.promote(run.home.versions, run.database, version.id, by=who(), why=why or "built")
     run.show(version.manifest)
     counts, gate = version.manifest["counts"], version.manifest["gate"]
     run.say(
@@ -90,14 +91,14 @@ def promote(
 ) -> None:
     """Make a version current; a running service takes it up."""
     run = session(context)
-    _show(run, versions.promote(run.home.versions, version, by=who(), why=why))
+    _show(run, versions.promote(run.home.versions, run.database, version, by=who(), why=why))
 
 
 @app.command()
 def rollback(context: typer.Context, why: Why = "") -> None:
     """Make current what was current before the last promotion."""
     run = session(context)
-    _show(run, versions.rollback(run.home.versions, by=who(), why=why))
+    _show(run, versions.rollback(run.home.versions, run.database, by=who(), why=why))
 
 
 @app.command()
@@ -122,7 +123,7 @@ def prune(
 ) -> None:
     """Remove old versions; never the current one, nor the one that a rollback goes to."""
     run = session(context)
-    gone = versions.prune(run.home.versions, keep=keep)
+    gone = versions.prune(run.home.versions, run.database, keep=keep)
     run.show(gone)
     run.say(f"removed {len(gone)} versions{': ' if gone else ''}{', '.join(gone)}")
 
@@ -135,8 +136,8 @@ def who() -> str:
         return str(os.getuid())
 
 
-def _show(run: Session, entry: versions.Promotion) -> None:
-    run.show(asdict(entry))
+def _show(run: Session, entry: Promotion) -> None:
+    run.show({**asdict(entry), "at": entry.at.isoformat()})
     run.say(f"current is {entry.version}")
 
 

@@ -25,4 +25,4 @@ def serve(
 
     run = session(context)
     configure(run.settings.log_level if "log_level" in run.settings.model_fields_set else "INFO")
-    serve_until_signalled(create_app(run.home), host, port)
+    serve_until_signalled(create_app(run.settings), host, port)

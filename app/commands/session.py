@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import typer
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from core.db.session import Database
 from core.settings import Home, Settings
 
 
@@ -27,6 +29,11 @@ class Session:
     @property
     def home(self) -> Home:
         return Home(self.settings.home)
+
+    @cached_property
+    def database(self) -> Database:
+        """The home's database; opened when it is first asked for."""
+        return Database.of(self.settings)
 
     def show(self, value: object) -> None:
         """Print what a program asked for with --json; a person sees nothing."""

@@ -14,8 +14,10 @@ import pytest
 from fastapi import FastAPI
 
 from app.main import create_app
+from core.db.promotions import add_promotion
+from core.db.session import Database
 from core.model import Model
-from core.settings import Home
+from core.settings import Home, Settings
 from core.snapshot import Snapshot
 from index.artifact import Version
 from index.build import build_version
@@ -44,14 +46,27 @@ def home(version: Version, other_version: Version, tmp_path: Path) -> Home:  # n
     home = Home(tmp_path / "home")
     for each in (version, other_version):
         shutil.copytree(each.folder, home.versions / each.id)
-    promote(home.versions, version.id, by="test", why="test")
+    promote(home.versions, database(home), version.id, by="test", why="test")
     return home
 
 
+def database(home: Home) -> Database:
+    """The database of a home."""
+    return Database.of(Settings(home=home.root))
+
+
+def record(home: Home, identity: str) -> None:
+    """Say in the database alone that a version was promoted, as another home of the same database would."""
+    with database(home).write() as connection:
+        add_promotion(connection, identity, "promote", by="test", why="test")
+
+
 @asynccontextmanager
-async def running(home: Home, **options: Any) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+async def running(
+    home: Home, settings: Settings | None = None, **options: Any
+) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
     """The app of a home between its start and its end, and a client of it."""
-    app = create_app(home, poll_s=POLL_S, **options)
+    app = create_app(settings or Settings(home=home.root), poll_s=POLL_S, **options)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://riyl") as client:

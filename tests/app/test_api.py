@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from schemathesis.schemas import APIOperation
 
 from app.main import create_app
-from core.settings import Home
+from core.db.session import Database
+from core.settings import Home, Settings
 from index.artifact import Version
 from index.versions import promote
 
@@ -76,9 +77,9 @@ ROUTES = ["/v1/artists?q={}", "/v1/artists:resolve?name={}", "/v1/artists/{}", "
 @pytest.fixture(scope="module")
 def served(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home that no test of this module changes."""
-    promote(version.folder.parent, version.id, by="test", why="test")
     home = Home(tmp_path_factory.mktemp("served"))
     (home.root / "versions").symlink_to(version.folder.parent)
+    promote(home.versions, Database.of(Settings(home=home.root)), version.id, by="test", why="test")
     return home
 
 
@@ -86,7 +87,7 @@ class Asking:
     """The app, started, and a client of it, for code that is not asynchronous."""
 
     def __init__(self, home: Home) -> None:
-        self.app = create_app(home)
+        self.app = create_app(Settings(home=home.root))
         self._runner = asyncio.Runner()
         self._lifespan = self.app.router.lifespan_context(self.app)
         self._runner.run(self._lifespan.__aenter__())

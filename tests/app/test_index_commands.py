@@ -9,8 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from core.db.session import Database
 from core.errors import FormatError, InputError, NotFoundError, NothingKnownError
 from core.model import Model
+from core.settings import Settings
 from core.snapshot import Snapshot
 from core.tables import Tables
 from index.versions import current, history
@@ -67,7 +69,7 @@ def test_the_life_of_versions_by_the_command_line(home: Path) -> None:
     assert "59 of 60" in table
     assert "ready" in table
     assert as_json(home, "index", "rollback", "--why", "no better")["version"] == first
-    last = history(home / "versions")[-2:]
+    last = history(Database.of(Settings(home=home)))[-2:]
     assert [(e.version, e.act, e.why) for e in last] == [(second, "promote", "a try"), (first, "rollback", "no better")]
     assert all(e.by for e in last)
     assert as_json(home, "index", "verify") == {first: None, second: None}

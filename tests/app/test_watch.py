@@ -9,11 +9,16 @@ import shutil
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from core.settings import Home
+from core.db.session import FILE, Database
+from core.settings import Home, Settings
 from index.artifact import Version
-from index.versions import CURRENT, HISTORY, promote
-from tests.app.conftest import flip_a_byte, run, running, until
+from index.versions import CURRENT, promote
+from tests.app.conftest import database, flip_a_byte, record, run, running, until
+
+AWAY = Settings(database_url=SecretStr("postgresql://riyl@127.0.0.1:1/riyl"))
+"""A database that nobody answers for."""
 
 
 def expected_ids(version: Version, row: int, k: int) -> list[str]:
@@ -42,7 +47,7 @@ def test_promotions_under_load_fail_no_request(home: Home, version: Version, oth
                     group.create_task(ask(client, seen, stop, each))
                 for _ in range(4):
                     for wanted in (other_version.id, version.id):
-                        await asyncio.to_thread(promote, home.versions, wanted, by="test", why="test")
+                        await asyncio.to_thread(promote, home.versions, database(home), wanted, by="test", why="test")
                         await until(lambda wanted=wanted: serving.searcher.version_id == wanted)  # type: ignore[misc]
                         before = len(seen)
                         await until(lambda before=before: len(seen) > before + 30)  # type: ignore[misc]
@@ -59,14 +64,14 @@ def test_a_version_with_a_flipped_byte_is_not_served(
     async def scenario() -> None:
         async with running(home) as (app, client):
             serving = app.state.serving
-            promote(home.versions, other_version.id, by="test", why="test")
+            promote(home.versions, Database.of(Settings(home=home.root)), other_version.id, by="test", why="test")
             await until(lambda: serving.searcher.version_id == other_version.id)
-            promote(home.versions, version.id, by="test", why="test")
+            promote(home.versions, Database.of(Settings(home=home.root)), version.id, by="test", why="test")
             await until(lambda: serving.searcher.version_id == version.id)
 
-            # damaged after it was promoted for the first time, and made current once more by hand
+            # damaged after it was promoted for the first time, and promoted once more without a look at it
             flip_a_byte(home.versions / other_version.id / "scores.npy")
-            (home.versions / CURRENT).write_text(other_version.id + "\n")
+            record(home, other_version.id)
             await until(lambda: serving.refused is not None)
             ready = (await client.get("/readyz")).json()
             assert (ready["status"], ready["version"]) == ("ready", version.id)
@@ -100,7 +105,7 @@ def test_a_newer_or_foreign_version_is_refused_naming_found_and_wanted(
 
     async def scenario() -> None:
         async with running(home) as (app, client):
-            (home.versions / CURRENT).write_text(other_version.id)
+            record(home, other_version.id)
             await until(lambda: app.state.serving.refused is not None)
             ready = (await client.get("/readyz")).json()
             assert ready["version"] == version.id
@@ -114,18 +119,57 @@ def test_a_newer_or_foreign_version_is_refused_naming_found_and_wanted(
     [b"nothing-of-that-name", b"../../etc", b"\xff\xfe\x00", b"a\x00b", b"x" * 5000],
     ids=lambda c: repr(c[:20]),
 )
-def test_a_service_that_starts_on_a_damaged_current_serves_the_last_good_one(
+def test_a_damaged_current_is_mended_from_the_database(
     home: Home, version: Version, other_version: Version, current: bytes
 ) -> None:
-    promote(home.versions, other_version.id, by="test", why="test")
+    promote(home.versions, Database.of(Settings(home=home.root)), other_version.id, by="test", why="test")
     (home.versions / CURRENT).write_bytes(current)
 
     async def scenario() -> None:
         async with running(home) as (_, client):
             ready = (await client.get("/readyz")).json()
-            assert ready["version"] == other_version.id
-            assert ready["refused"]["reason"]
+            assert (ready["version"], ready["refused"]) == (other_version.id, None)
+            assert (home.versions / CURRENT).read_text() == f"{other_version.id}\n"
+
+    run(scenario())
+
+
+def test_without_the_database_a_service_serves_what_its_home_says(home: Home, version: Version) -> None:
+    async def scenario() -> None:
+        async with running(home, AWAY.model_copy(update={"home": home.root})) as (_, client):
+            assert (await client.get("/readyz")).json()["version"] == version.id
             assert (await client.get("/v1/artists/a001/similar")).status_code == 200
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "current", [b"nothing-of-that-name", b"../../etc", b"\xff\xfe\x00", b"a\x00b"], ids=lambda c: repr(c[:20])
+)
+def test_without_the_database_a_damaged_current_is_not_served(home: Home, current: bytes) -> None:
+    (home.versions / CURRENT).write_bytes(current)
+
+    async def scenario() -> None:
+        async with running(home, AWAY.model_copy(update={"home": home.root})) as (_, client):
+            assert (await client.get("/readyz")).status_code == 503
+            assert (await client.get("/healthz")).status_code == 200
+
+    run(scenario())
+
+
+def test_a_promoted_version_that_is_in_another_home_is_looked_for_and_the_old_one_serves(
+    home: Home, version: Version, other_version: Version, caplog: pytest.LogCaptureFixture
+) -> None:
+    other_version_elsewhere = home.root / "elsewhere"
+    (home.versions / other_version.id).rename(other_version_elsewhere)
+
+    async def scenario() -> None:
+        async with running(home) as (app, client):
+            record(home, other_version.id)
+            await until(lambda: "promotions_unknown" in caplog.messages)
+            assert (await client.get("/readyz")).json()["version"] == version.id
+            other_version_elsewhere.rename(home.versions / other_version.id)
+            await until(lambda: app.state.serving.searcher.version_id == other_version.id)
 
     run(scenario())
 
@@ -133,7 +177,7 @@ def test_a_service_that_starts_on_a_damaged_current_serves_the_last_good_one(
 def test_a_service_that_starts_on_a_damaged_version_serves_the_one_before(
     home: Home, version: Version, other_version: Version
 ) -> None:
-    promote(home.versions, other_version.id, by="test", why="test")
+    promote(home.versions, Database.of(Settings(home=home.root)), other_version.id, by="test", why="test")
     flip_a_byte(home.versions / other_version.id / "neighbours.npy")
 
     async def scenario() -> None:
@@ -144,13 +188,10 @@ def test_a_service_that_starts_on_a_damaged_version_serves_the_one_before(
     run(scenario())
 
 
-@pytest.mark.parametrize("with_history", [True, False])
 def test_where_no_version_is_good_nothing_is_served_until_one_is(
-    home: Home, version: Version, other_version: Version, with_history: bool
+    home: Home, version: Version, other_version: Version
 ) -> None:
     flip_a_byte(home.versions / version.id / "neighbours.npy")
-    if not with_history:
-        (home.versions / HISTORY).write_text("damaged\n")
 
     async def scenario() -> None:
         async with running(home) as (app, client):
@@ -158,7 +199,7 @@ def test_where_no_version_is_good_nothing_is_served_until_one_is(
             assert (ready.status_code, ready.json()["title"]) == (503, "not ready")
             assert "neighbours.npy: damaged" in ready.json()["detail"]
             assert (await client.get("/v1/artists/a001/similar")).status_code == 503
-            (home.versions / CURRENT).write_text(other_version.id)
+            record(home, other_version.id)
             await until(lambda: app.state.serving.searcher is not None)
             assert (await client.get("/v1/artists/a001/similar")).json()["version"] == other_version.id
 
@@ -167,11 +208,12 @@ def test_where_no_version_is_good_nothing_is_served_until_one_is(
 
 def test_a_home_that_gets_its_first_version_while_it_is_served(home: Home, version: Version) -> None:
     (home.versions / CURRENT).unlink()
+    (home.root / FILE).unlink()
 
     async def scenario() -> None:
         async with running(home) as (app, client):
             assert (await client.get("/readyz")).status_code == 503
-            promote(home.versions, version.id, by="test", why="test")
+            promote(home.versions, Database.of(Settings(home=home.root)), version.id, by="test", why="test")
             await until(lambda: app.state.serving.searcher is not None)
             assert (await client.get("/readyz")).json()["version"] == version.id
 

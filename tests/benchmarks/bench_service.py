@@ -18,7 +18,8 @@ import httpx
 import numpy as np
 import pytest
 
-from core.settings import Home
+from core.db.session import Database
+from core.settings import Home, Settings
 from core.tables import Tables
 from index.build import build_version
 from index.versions import promote
@@ -52,9 +53,9 @@ SERVICE = """
 from pathlib import Path
 from app.logs import configure
 from app.main import create_app
-from core.settings import Home
+from core.settings import Settings
 configure("INFO")
-app = create_app(Home(Path({home!r})){options})
+app = create_app(Settings(home=Path({home!r})){options})
 """
 
 RUN = """
@@ -85,7 +86,7 @@ def made_home(folder):
     home = Home(folder / "home")
     snapshot = build_snapshot(Tables.open(tables), SMALL_RECIPE, home.snapshots)
     version = build_version(train(*load_config("pca"), snapshot, home.models), snapshot, home.versions, threads=2)
-    promote(home.versions, version.id, by="bench", why="bench")
+    promote(home.versions, Database.of(Settings(home=home.root)), version.id, by="bench", why="bench")
     return home, ids
 
 

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-from core.settings import Home
+from core.db.session import Database
+from core.settings import Home, Settings
 from core.tables import Tables
 from index import versions
 from index.build import build_version
@@ -84,7 +85,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     snapshot = build_snapshot(Tables.open(world), SMALL_RECIPE, home.snapshots)
     model = train(*load_config("pca"), snapshot, home.models)
     version = build_version(model, snapshot, home.versions)
-    versions.promote(home.versions, version.id, by="test", why="test")
+    versions.promote(home.versions, Database.of(Settings(home=home.root)), version.id, by="test", why="test")
     with serving(home.root, root / "serve.log") as address:
         yield address
 

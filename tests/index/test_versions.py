@@ -2,19 +2,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from core.db.session import Database
 from core.errors import FormatError, GateError, InputError, NotFoundError
+from core.settings import Settings
 from index.artifact import Version, seal_version
+from index.gate import Check, Report
 from index.versions import (
     CURRENT,
     HISTORY,
     current,
     find_version,
+    follow,
     history,
     promote,
     prune,
@@ -47,64 +53,70 @@ def home(version: Version, tmp_path: Path) -> Path:
     return folder
 
 
-def test_nothing_is_current_before_a_promotion(home: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database.of(Settings(home=tmp_path))
+
+
+def test_nothing_is_current_before_a_promotion(home: Path, tmp_path: Path, database: Database) -> None:
     assert current(home) is None
     assert current(tmp_path / "nowhere") is None
-    assert history(home) == []
+    assert history(database) == []
     assert versions(tmp_path / "nowhere") == []
     with pytest.raises(NotFoundError, match="no version is promoted in .*; make one with: riyl index build --promote"):
         find_version(home, None)
 
 
-def test_a_promotion_makes_current_and_says_who_when_and_why(home: Path) -> None:
-    before = datetime.now(UTC).replace(microsecond=0)
-    entry = promote(home, "bb", by="ann", why="better — much")
+def test_a_promotion_makes_current_and_says_who_when_and_why(home: Path, database: Database) -> None:
+    before = datetime.now(UTC)
+    entry = promote(home, database, "bb", by="ann", why="better — much")
     assert current(home) == "bbb"
     assert find_version(home, None) == home / "bbb"
     assert (entry.version, entry.act, entry.by, entry.why) == ("bbb", "promote", "ann", "better — much")
-    assert before <= datetime.fromisoformat(entry.at) <= datetime.now(UTC)
-    promote(home, "ccc", by="bob", why="")
-    assert history(home)[0] == entry
-    assert [e.version for e in history(home)] == ["bbb", "ccc"]
-    assert [json.loads(line)["by"] for line in (home / HISTORY).read_text().splitlines()] == ["ann", "bob"]
+    assert before <= entry.at <= datetime.now(UTC)
+    promote(home, database, "ccc", by="bob", why="")
+    assert history(database)[0] == entry
+    assert [e.version for e in history(database)] == ["bbb", "ccc"]
 
 
-def test_rollback_goes_back_one_promotion_at_a_time(home: Path) -> None:
+def test_rollback_goes_back_one_promotion_at_a_time(home: Path, database: Database) -> None:
     for name in ("aaa", "bbb", "ccc", "ccc"):
-        promote(home, name, by="ann", why="")
-    assert rollback(home, by="ann", why="worse").version == "bbb"
+        promote(home, database, name, by="ann", why="")
+    assert rollback(home, database, by="ann", why="worse").version == "bbb"
     assert current(home) == "bbb"
-    assert rollback(home, by="ann", why="worse").version == "aaa"
+    assert rollback(home, database, by="ann", why="worse").version == "aaa"
     with pytest.raises(NotFoundError, match="nothing to go back to"):
-        rollback(home, by="ann", why="")
+        rollback(home, database, by="ann", why="")
     assert current(home) == "aaa"
-    promote(home, "ddd", by="ann", why="")
-    assert rollback(home, by="ann", why="").version == "aaa"
-    assert [e.act for e in history(home)] == ["promote"] * 4 + ["rollback"] * 2 + ["promote", "rollback"]
+    promote(home, database, "ddd", by="ann", why="")
+    assert rollback(home, database, by="ann", why="").version == "aaa"
+    assert [e.act for e in history(database)] == ["promote"] * 4 + ["rollback"] * 2 + ["promote", "rollback"]
 
 
-def test_there_is_nothing_to_go_back_to_after_one_promotion(home: Path) -> None:
-    promote(home, "aaa", by="ann", why="")
+def test_there_is_nothing_to_go_back_to_after_one_promotion(home: Path, database: Database) -> None:
+    promote(home, database, "aaa", by="ann", why="")
     with pytest.raises(NotFoundError, match="fewer than two versions were promoted"):
-        rollback(home, by="ann", why="")
+        rollback(home, database, by="ann", why="")
 
 
-def test_a_version_that_failed_its_gate_is_kept_and_not_promoted(home: Path, version: Version) -> None:
+def test_a_version_that_failed_its_gate_is_kept_and_not_promoted(
+    home: Path, version: Version, database: Database
+) -> None:
     put(home, version, "eee", passed=False)
-    promote(home, "aaa", by="ann", why="")
+    promote(home, database, "aaa", by="ann", why="")
     with pytest.raises(GateError, match=r"eee failed its gate.*recall@10: found 0.5, wanted at least 0.99"):
-        promote(home, "eee", by="ann", why="")
+        promote(home, database, "eee", by="ann", why="")
     assert current(home) == "aaa"
-    assert len(history(home)) == 1
+    assert len(history(database)) == 1
     assert Version.open(home / "eee").id == "eee"
 
 
-def test_a_damaged_version_is_not_promoted(home: Path) -> None:
+def test_a_damaged_version_is_not_promoted(home: Path, database: Database) -> None:
     damage(home / "aaa" / "plays.npy")
     with pytest.raises(FormatError, match="plays.npy: damaged"):
-        promote(home, "aaa", by="ann", why="")
+        promote(home, database, "aaa", by="ann", why="")
     assert current(home) is None
-    assert history(home) == []
+    assert history(database) == []
 
 
 def damage(path: Path) -> None:
@@ -113,42 +125,88 @@ def damage(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
-def test_a_damaged_version_is_not_gone_back_to(home: Path) -> None:
-    promote(home, "aaa", by="ann", why="")
-    promote(home, "bbb", by="ann", why="")
+def test_a_damaged_version_is_not_gone_back_to(home: Path, database: Database) -> None:
+    promote(home, database, "aaa", by="ann", why="")
+    promote(home, database, "bbb", by="ann", why="")
     damage(home / "aaa" / "plays.npy")
     with pytest.raises(FormatError, match="plays.npy: damaged"):
-        rollback(home, by="ann", why="")
+        rollback(home, database, by="ann", why="")
     assert current(home) == "bbb"
 
 
-def test_an_unknown_version_is_named_with_those_there_are(home: Path) -> None:
+def test_an_unknown_version_is_named_with_those_there_are(home: Path, database: Database) -> None:
     with pytest.raises(NotFoundError, match="version 'zzz' does not exist; there are: aaa, bbb, ccc, ddd"):
-        promote(home, "zzz", by="ann", why="")
+        promote(home, database, "zzz", by="ann", why="")
 
 
-def test_a_line_cut_off_by_a_crash_never_counts(home: Path) -> None:
-    promote(home, "aaa", by="ann", why="")
-    whole = (home / HISTORY).read_bytes()
-    (home / HISTORY).write_bytes(whole + whole[:20])
-    assert [e.version for e in history(home)] == ["aaa"]
-    promote(home, "bbb", by="ann", why="")
-    assert [e.version for e in history(home)] == ["aaa", "bbb"]
+OLD = [
+    {"version": "aaa", "act": "promote", "by": "ann", "why": "é", "at": "2026-01-02T03:04:05+00:00"},
+    {"version": "bbb", "act": "promote", "by": "bob", "why": "", "at": "2026-01-03T03:04:05+00:00"},
+]
 
 
-def test_a_crash_between_history_and_current_is_undone_by_rollback(home: Path) -> None:
-    promote(home, "aaa", by="ann", why="")
-    promote(home, "bbb", by="ann", why="")
-    (home / CURRENT).write_text("aaa\n")
-    assert rollback(home, by="ann", why="").version == "aaa"
-    assert current(home) == "aaa"
+def test_promotions_of_a_home_without_a_database_are_taken_over_once(home: Path, database: Database) -> None:
+    lines = "".join(json.dumps(entry) + "\n" for entry in OLD)
+    (home / HISTORY).write_text(lines + lines[:20])  # a line cut off by a crash never took effect
+    follow(home, database)
+    follow(home, database)
+    assert current(home) == "bbb"
+    assert [(e.version, e.by, e.why) for e in history(database)] == [("aaa", "ann", "é"), ("bbb", "bob", "")]
+    assert history(database)[0].at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert rollback(home, database, by="ann", why="").version == "aaa"
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"version": "a"}', '"x"'])
-def test_a_damaged_history_says_so(home: Path, text: str) -> None:
-    (home / HISTORY).write_text(text + "\n")
+def test_old_promotions_that_are_damaged_say_so(home: Path, text: str, database: Database) -> None:
+    (home / HISTORY).write_text(json.dumps(OLD[0]) + "\n" + text + "\n")
     with pytest.raises(FormatError, match="promotions.jsonl: damaged"):
-        history(home)
+        follow(home, database)
+    assert history(database) == []
+
+
+def test_a_crash_between_the_database_and_current_is_mended(home: Path, database: Database) -> None:
+    promote(home, database, "aaa", by="ann", why="")
+    promote(home, database, "bbb", by="ann", why="")
+    (home / CURRENT).write_text("aaa\n")
+    follow(home, database)
+    assert current(home) == "bbb"
+
+
+def test_a_current_version_that_is_in_another_home_leaves_this_one_as_it_is(
+    home: Path, database: Database, tmp_path: Path, version: Version
+) -> None:
+    promote(home, database, "aaa", by="ann", why="")
+    other = tmp_path / "other"
+    put(other, version, "xxx")
+    promote(other, database, "xxx", by="ann", why="")
+    with pytest.raises(NotFoundError, match="version xxx was promoted, and is not in"):
+        follow(home, database)
+    assert current(home) == "aaa"
+
+
+def test_a_job_promotes_once_however_often_it_runs(home: Path, database: Database) -> None:
+    first = promote(home, database, "aaa", by="job", why="", job="j1")
+    promote(home, database, "bbb", by="ann", why="")
+    assert promote(home, database, "aaa", by="job", why="", job="j1") == first
+    assert current(home) == "bbb"
+    assert [e.version for e in history(database)] == ["aaa", "bbb"]
+
+
+def test_a_verdict_counts_more_than_the_versions_own_gate(home: Path, database: Database) -> None:
+    verdict = Report((Check("overlap@50", 0.125, "at least 0.3", False),))
+    with pytest.raises(GateError, match=re.escape("overlap@50: found 0.125, wanted at least 0.3")):
+        promote(home, database, "aaa", by="ann", why="", verdict=verdict)
+    assert history(database) == []
+    assert promote(home, database, "aaa", by="ann", why="", verdict=verdict, force=True).forced
+    assert not promote(home, database, "bbb", by="ann", why="", force=True).forced
+    assert [e.forced for e in history(database)] == [True, False]
+
+
+def test_promotions_from_many_threads_take_effect_one_by_one(home: Path, database: Database) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        entries = list(pool.map(lambda i: promote(home, database, "abcd"[i % 4] * 3, by="t", why=str(i)), range(24)))
+    assert sorted(e.number for e in entries) == list(range(1, 25))
+    assert current(home) == max(entries, key=lambda e: e.number).version
 
 
 def test_a_damaged_current_says_so(home: Path) -> None:
@@ -157,8 +215,8 @@ def test_a_damaged_current_says_so(home: Path) -> None:
         current(home)
 
 
-def test_a_current_version_that_is_gone_says_what_to_do(home: Path) -> None:
-    promote(home, "aaa", by="ann", why="")
+def test_a_current_version_that_is_gone_says_what_to_do(home: Path, database: Database) -> None:
+    promote(home, database, "aaa", by="ann", why="")
     shutil.rmtree(home / "aaa")
     with pytest.raises(NotFoundError, match="the current version aaa is not in .*; make one with"):
         find_version(home, None)
@@ -180,23 +238,25 @@ def test_verify_says_which_are_damaged_and_where(home: Path, version: Version) -
     assert verify(home, "aa") == {"aaa": None}
 
 
-def test_prune_keeps_the_newest_the_current_and_the_one_before(home: Path, version: Version) -> None:
+def test_prune_keeps_the_newest_the_current_and_the_one_before(
+    home: Path, version: Version, database: Database
+) -> None:
     for name in ("ccc", "aaa", "bbb"):
-        promote(home, name, by="ann", why="")
-    assert prune(home, keep=1) == ["ccc"]
+        promote(home, database, name, by="ann", why="")
+    assert prune(home, database, keep=1) == ["ccc"]
     assert [manifest["id"] for manifest in versions(home)] == ["aaa", "bbb", "ddd"]
-    assert prune(home, keep=0) == ["ddd"]
-    assert rollback(home, by="ann", why="").version == "aaa"
+    assert prune(home, database, keep=0) == ["ddd"]
+    assert rollback(home, database, by="ann", why="").version == "aaa"
 
 
-def test_prune_removes_what_a_killed_prune_left(home: Path) -> None:
+def test_prune_removes_what_a_killed_prune_left(home: Path, database: Database) -> None:
     (home / "aaa").rename(home / ".aaa.pruned")
-    assert prune(home, keep=3) == []
+    assert prune(home, database, keep=3) == []
     assert not (home / ".aaa.pruned").exists()
 
 
-def test_prune_of_few_removes_none(home: Path, tmp_path: Path) -> None:
-    assert prune(home, keep=9) == []
-    assert prune(tmp_path / "nowhere") == []
+def test_prune_of_few_removes_none(home: Path, tmp_path: Path, database: Database) -> None:
+    assert prune(home, database, keep=9) == []
+    assert prune(tmp_path / "nowhere", database) == []
     with pytest.raises(InputError, match="keep: found -1"):
-        prune(home, keep=-1)
+        prune(home, database, keep=-1)

@@ -1,0 +1,1 @@
+"""Durable jobs: re-index, train, evaluate, import."""

@@ -1,0 +1,1 @@
+"""The SQL database: small things that change."""

@@ -1,0 +1,13 @@
+"""Alembic's entry: runs the migrations in one transaction of the connection that it is handed."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from core.db.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()
+connection.commit()

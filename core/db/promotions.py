@@ -1,0 +1,123 @@
+"""Who made which version current, when and why; and what the gate said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, insert, select
+
+from core.db.session import Database
+from core.db.tables import promotions, verdicts
+
+Act = Literal["promote", "rollback"]
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One act, in the order in which they took effect.
+
+    Attributes:
+        version: the id of what became current.
+        act: "promote", or "rollback" to what was current before.
+        at: when, in UTC.
+        forced: whether against the gate.
+        job: the job that did it, if one did.
+    """
+
+    number: int
+    version: str
+    act: Act
+    by: str
+    why: str
+    at: datetime
+    forced: bool
+    job: str | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate said of a version.
+
+    Attributes:
+        against: the version that was current then.
+        checks: name, found, wanted and passed of each check.
+    """
+
+    version: str
+    against: str | None
+    passed: bool
+    checks: list[dict[str, Any]]
+    at: datetime
+    job: str | None
+
+
+def add_promotion(
+    connection: Connection,
+    version: str,
+    act: Act,
+    *,
+    by: str,
+    why: str,
+    forced: bool = False,
+    job: str | None = None,
+    at: datetime | None = None,
+) -> Promotion:
+    """Write a promotion down, of now or of `at`; a job's second one is its first one.
+
+    The caller's transaction must be the only one that promotes: see `lock_promotions`.
+    """
+    if job is not None:
+        done = connection.execute(select(promotions).where(promotions.c.job == job)).one_or_none()
+        if done is not None:
+            return _promotion(done)
+    values = {"version": version, "act": act, "by": by, "why": why, "forced": forced, "job": job}
+    added = connection.execute(insert(promotions).values(**values, at=at or datetime.now(UTC)).returning(promotions))
+    return _promotion(added.one())
+
+
+def lock_promotions(connection: Connection) -> None:
+    """Let one transaction at a time promote. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE")
+
+
+def all_promotions(connection: Connection) -> list[Promotion]:
+    """Every promotion, the last one last."""
+    return [_promotion(row) for row in connection.execute(select(promotions).order_by(promotions.c.number))]
+
+
+def last_promotion(connection: Connection) -> Promotion | None:
+    """The one that stands."""
+    row = connection.execute(select(promotions).order_by(promotions.c.number.desc()).limit(1)).one_or_none()
+    return None if row is None else _promotion(row)
+
+
+def add_verdict(
+    database: Database,
+    version: str,
+    against: str | None,
+    passed: bool,
+    checks: list[dict[str, Any]],
+    *,
+    job: str | None = None,
+) -> None:
+    """Write down what the gate said; a job says it once."""
+    with database.write() as connection:
+        if job is not None and connection.execute(select(verdicts.c.number).where(verdicts.c.job == job)).first():
+            return
+        values = {"version": version, "against": against, "passed": passed, "checks": checks, "job": job}
+        connection.execute(insert(verdicts).values(**values, at=datetime.now(UTC)))
+
+
+def last_verdicts(connection: Connection) -> dict[str, Verdict]:
+    """By version, what the gate said of it last."""
+    rows = connection.execute(select(verdicts).order_by(verdicts.c.number))
+    return {
+        row.version: Verdict(row.version, row.against, row.passed, list(row.checks), row.at, row.job) for row in rows
+    }
+
+
+def _promotion(row: Row[Any]) -> Promotion:
+    return Promotion(row.number, row.version, row.act, row.by, row.why, row.at, row.forced, row.job)

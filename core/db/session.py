@@ -1,0 +1,264 @@
+"""A connection to the database: SQLite in the home, or PostgreSQL; transactions, and what its errors mean here."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from core.db.upgrade import HEAD, revision_of, upgrade_schema
+from core.errors import ConfigError, DatabaseDownError, DatabaseError, SchemaError
+from core.settings import Settings
+
+FILE = "riyl.sqlite"
+JOBS_FILE = "jobs.sqlite"
+
+CONNECT_S = 3
+"""Seconds to wait for PostgreSQL."""
+
+BUSY_MS = 30_000
+"""Milliseconds that one writer waits for another."""
+
+UPGRADE_LOCK = 0x5249594C
+"""PostgreSQL's advisory lock of who upgrades: "RIYL"."""
+
+
+def database_url(settings: Settings, file: str = FILE) -> URL:
+    """Where the database is: RIYL_DATABASE_URL, or with none of it `file` in the home.
+
+    Raises:
+        ConfigError: the address is of another database, or its password cannot be read.
+    """
+    if settings.database_url is None:
+        return URL.create("sqlite", database=str((settings.home / file).absolute()))
+    try:
+        url = make_url(settings.database_url.get_secret_value())
+    except ArgumentError as error:
+        raise ConfigError("RIYL_DATABASE_URL: found no address of a database; wanted postgresql://...") from error
+    if url.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ConfigError(f"RIYL_DATABASE_URL: found {url.drivername}://; wanted postgresql://, or none for SQLite")
+    if settings.database_password_file is not None:
+        try:
+            url = url.set(password=settings.database_password_file.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"RIYL_DATABASE_PASSWORD_FILE: cannot be read: {error}") from error
+    return url.set(drivername="postgresql+psycopg")
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine with the pragmas, time limits and transactions that RIYL relies on; connects to nothing yet."""
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url)
+        event.listen(engine, "connect", _sqlite_connected)
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    return create_engine(url, pool_pre_ping=True, pool_timeout=5, connect_args={"connect_timeout": CONNECT_S})
+
+
+class Database:
+    """The database of a home.
+
+    Args:
+        engine: from `make_engine`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._checked = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Database:
+        """The database that the settings name; where it is SQLite and not there yet, it is made, once.
+
+        Raises:
+            ConfigError: RIYL_DATABASE_URL is not the address of one.
+        """
+        database = cls(make_engine(database_url(settings)))
+        if database.is_sqlite and database.is_fresh():
+            database.upgrade()
+        return database
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction; one writer at a time on SQLite.
+
+        Raises:
+            DatabaseDownError: it cannot be reached.
+            SchemaError: it is of another release.
+        """
+        with translated():
+            self._check()
+            with self.engine.begin() as connection:
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads, and waits for no writer. Raises as `write`."""
+        with translated():
+            self._check()
+            with self.engine.connect() as connection:
+                yield connection.execution_options(riyl_begin="BEGIN DEFERRED")
+
+    def is_fresh(self) -> bool:
+        """Whether nothing was ever made in it.
+
+        Raises:
+            DatabaseDownError: it cannot be reached.
+        """
+        if self.is_sqlite and not Path(self.engine.url.database or "").exists():
+            return True
+        with translated(), self.engine.connect() as connection:
+            return revision_of(connection) is None
+
+    def upgrade(self) -> None:
+        """Bring the tables to this release's. One process does it, the others wait; what is there stays.
+
+        Raises:
+            DatabaseDownError: it cannot be reached.
+            SchemaError: it is of a newer release.
+        """
+        with translated(), self.upgrade_lock(), self.engine.connect() as connection:
+            upgrade_schema(connection)
+
+    @contextmanager
+    def upgrade_lock(self) -> Iterator[None]:
+        """Held by the one process that upgrades."""
+        if not self.is_sqlite:
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("SELECT pg_advisory_lock(%s)", (UPGRADE_LOCK,))
+                yield  # the lock ends with the session, which the pool resets
+                connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (UPGRADE_LOCK,))
+            return
+        path = Path(self.engine.url.database or "")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path.with_name(f".{path.name}.upgrade"), os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.engine.dispose()
+
+    def _check(self) -> None:
+        if self._checked:
+            return
+        with self.engine.connect() as connection:
+            found = revision_of(connection)
+        if found != HEAD:
+            state = "nothing in it yet" if found is None else f"schema {found}"
+            raise SchemaError(f"found a database with {state}; this RIYL needs schema {HEAD}: run riyl db upgrade")
+        self._checked = True
+
+
+class WorkerLock:
+    """Held by a process as long as it lives: nobody else has it.
+
+    On PostgreSQL it is an advisory lock of a session of its own, by name; on SQLite a lock on a file in the home.
+    """
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database = database
+        self._name = name
+        self._connection: Connection | None = None
+        self._descriptor: int | None = None
+        self._guard = threading.Lock()
+
+    def take(self) -> bool:
+        """Take it, or make sure that it is held still; False where another process has it.
+
+        Raises:
+            DatabaseDownError: the database cannot be reached.
+        """
+        with self._guard:
+            return self._take_file() if self._database.is_sqlite else self._take_session()
+
+    def release(self) -> None:
+        """Give it back."""
+        with self._guard:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+            if self._connection is not None:
+                self._connection.invalidate()
+                self._connection = None
+
+    def _take_file(self) -> bool:
+        if self._descriptor is not None:
+            return True
+        path = Path(self._database.engine.url.database or "").with_name(".worker.lock")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def _take_session(self) -> bool:
+        with translated():
+            if self._connection is not None:
+                try:
+                    self._connection.exec_driver_sql("SELECT 1")
+                    return True
+                except DBAPIError:
+                    self._connection.invalidate()
+                    self._connection = None
+            connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            found = connection.exec_driver_sql(
+                "SELECT pg_try_advisory_lock(%s, hashtext(%s))", (UPGRADE_LOCK, self._name)
+            )
+            if not found.scalar():
+                connection.close()
+                return False
+            self._connection = connection
+            return True
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into ours.
+
+    Raises:
+        DatabaseDownError: the database cannot be reached.
+        DatabaseError: it refused.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise DatabaseDownError(f"the database cannot be reached: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseDownError(f"the database cannot be reached: {_first_line(error)}") from error
+        raise DatabaseError(f"the database refused: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return str(cause).strip().split("\n", 1)[0]
+
+
+def _sqlite_connected(connection: Any, record: object) -> None:
+    connection.isolation_level = None  # the driver begins no transactions of its own: ours are whole, DDL included
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("riyl_begin", "BEGIN IMMEDIATE"))

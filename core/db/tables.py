@@ -1,0 +1,102 @@
+"""The tables of the database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An instant; always aware and in UTC in Python, whatever the database can hold."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"found the naive time {value}; wanted one with its zone")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True, comment="In the order they took effect."),
+    Column("version", String(64), nullable=False),
+    Column("act", String(16), nullable=False, comment="promote or rollback"),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("forced", Boolean, nullable=False, comment="Whether it was promoted against the gate."),
+    Column("job", String(64), unique=True, comment="The job that promoted; a job promotes once, however often it runs"),
+    sqlite_autoincrement=True,
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("version", String(64), nullable=False, index=True),
+    Column("against", String(64), comment="The version that was current then."),
+    Column("passed", Boolean, nullable=False),
+    Column("checks", JSON, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("job", String(64), unique=True),
+    sqlite_autoincrement=True,
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(16), primary_key=True, comment="The part of a key that is no secret."),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False, comment="sha256 of the secret, which has 256 random bits"),
+    Column("created", UtcTime, nullable=False),
+    Column("revoked", UtcTime),
+)
+
+job_progress = Table(
+    "job_progress",
+    metadata,
+    Column("job", String(64), primary_key=True),
+    Column("step", String(64), nullable=False),
+    Column("number", Integer, nullable=False, comment="Of the step, from 1."),
+    Column("steps", Integer, nullable=False),
+    Column("what", String(64), nullable=False, comment="What is counted in the step."),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False, comment="0 where it is not known."),
+    Column("seconds_left", Float, comment="Of what is counted; null where it cannot be told."),
+    Column("at", UtcTime, nullable=False),
+)
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("id", String(64), primary_key=True, comment="Of the job that made it."),
+    Column("asked", JSON, nullable=False),
+    Column("figures", JSON, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)

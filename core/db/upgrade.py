@@ -1,0 +1,36 @@
+"""The schema's revisions, by Alembic: which one a database has, and bringing it to the newest."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+
+from core.errors import SchemaError
+
+HEAD = "0001"
+"""The revision of this release."""
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The database's revision; None where nothing was ever made in it."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade_schema(connection: Connection) -> None:
+    """Run every migration that is missing, all or none.
+
+    Raises:
+        SchemaError: the database is of a newer release.
+    """
+    found = revision_of(connection)
+    connection.rollback()
+    if found is not None and found > HEAD:
+        raise SchemaError(
+            f"found a database with schema {found}; this RIYL knows schemas up to {HEAD}: run a newer RIYL"
+        )
+    config = Config()
+    config.set_main_option("script_location", "core.db:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, HEAD)
