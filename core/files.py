@@ -78,7 +78,7 @@ def published(final: Path) -> Iterator[Path]:
     content), the new folder is dropped in its favour. What a killed process left aside is removed here.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(final)
+    _sweep(final.parent, re.escape(final.name))
     aside, lock = _new_aside(final)
     try:
         yield aside
@@ -93,6 +93,20 @@ def published(final: Path) -> Iterator[Path]:
         raise
     finally:
         os.close(lock)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder; a reader sees all of it or nothing."""
+    aside = folder.with_name(f".{folder.name}.pruned")
+    folder.rename(aside)
+    shutil.rmtree(aside)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left of `published` and `discard` in a folder; what is being filled stays."""
+    _sweep(folder, ".+")
+    for left in folder.glob(".*.pruned"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def seal(folder: Path, name: str, manifest: Manifest) -> None:
@@ -167,11 +181,11 @@ def _new_aside(final: Path) -> tuple[Path, int]:
             os.close(lock)
 
 
-def _sweep(final: Path) -> None:
+def _sweep(folder: Path, name: str) -> None:
     """Remove the folders that nobody fills any more: a lock ends with its process, in any container; pids recur."""
-    name = re.compile(re.escape(f".{final.name}.") + r"[a-z0-9_]{8}\.aside")
-    for stale in final.parent.iterdir():
-        if name.fullmatch(stale.name) and (lock := _lock(stale)) is not None:
+    aside = re.compile(rf"\.{name}\.[a-z0-9_]{{8}}\.aside")
+    for stale in folder.iterdir():
+        if aside.fullmatch(stale.name) and (lock := _lock(stale)) is not None:
             shutil.rmtree(stale, ignore_errors=True)
             os.close(lock)
 

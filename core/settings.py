@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         default=0.9, ge=0, le=1, description="Least artists embedded, as a share of the current version's."
     )
     gate_min_overlap: float = Field(
-        default=0.3, ge=0, le=1, description="Least mean overlap@50 of an artist's list with the current version's."
+        default=0.5, ge=0, le=1, description="Least mean overlap@50 of an artist's list with the current version's."
     )
     gate_truth: str | None = Field(
         default=None, description="Truth on which a version must not be worse than the current one."

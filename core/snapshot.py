@@ -14,6 +14,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from core.files import Manifest, read_sealed, seal, verify_sealed
+from core.settings import newest, pick
 from core.types import ArtistId, Mask, Matrix, Rows
 
 MANIFEST = "manifest.json"
@@ -148,6 +149,18 @@ class Snapshot:
         return Modality(
             name, _load(folder / "rows.npy"), _load(folder / "vectors.npy"), _load(folder / "evidence.npy"), sets
         )
+
+
+def find_snapshot(folder: Path, name: str | None) -> Snapshot:
+    """The snapshot whose id is `name` or begins with it; the newest with None.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    hint = "make one with: riyl snapshot build TABLES"
+    return Snapshot.open(
+        newest(folder, "snapshot", MANIFEST, hint) if name is None else pick(folder, name, "snapshot", MANIFEST)
+    )
 
 
 def write_artists(folder: Path, artists: pa.Table, listeners: NDArray[np.int64], plays: NDArray[np.float64]) -> None:

@@ -97,6 +97,23 @@ class Tables:
             return int(_parquet(path).metadata.num_rows)
         return sum(batch.num_rows for batch in self.batches(table))
 
+    def columns(self, table: str) -> list[str]:
+        """Names of a table's columns, those that it must have among them; reads no rows.
+
+        Raises:
+            TableError: a column is missing, or a name stands twice.
+        """
+        path = self.files[table]
+        names = _column_names(path)
+        for name, kind in self._required(table).items():
+            if name not in names:
+                found = f"columns {', '.join(names) or 'none'}"
+                raise TableError(path, found=found, wanted=f"a column {name!r} ({kind.value})")
+        for name in names:
+            if names.count(name) > 1:
+                raise TableError(path, found=f"column {name!r} twice", wanted="each column once")
+        return names
+
     def batches(self, table: str) -> Iterator[pa.RecordBatch]:
         """The rows of a table in file order, every known column checked and in its canonical type.
 
@@ -106,19 +123,8 @@ class Tables:
             TableError: a column is missing, or a value is not what it must be; names file, row, found, wanted.
         """
         path = self.files[table]
-        required = VECTORS if self.has_vectors(table) else REQUIRED[table]
-        names = _column_names(path)
-        for name in required:
-            if name not in names:
-                raise TableError(
-                    path,
-                    found=f"columns {', '.join(names) or 'none'}",
-                    wanted=f"a column {name!r} ({required[name].value})",
-                )
-        for name in names:
-            if names.count(name) > 1:
-                raise TableError(path, found=f"column {name!r} twice", wanted="each column once")
-        kinds = {**required, **{n: k for n, k in OPTIONAL.get(table, {}).items() if n in names}}
+        names = self.columns(table)
+        kinds = self._required(table) | {n: k for n, k in OPTIONAL.get(table, {}).items() if n in names}
         attributes = [n for n in names if n not in kinds] if table == "artists" else []
         checks = {name: ColumnCheck(path, name, kind) for name, kind in kinds.items()}
         row, seen = 1, False
@@ -153,6 +159,9 @@ class Tables:
             if name not in table.column_names:
                 table = table.append_column(name, pa.nulls(len(ids), kind))
         return table.take(pc.sort_indices(ids)).combine_chunks()
+
+    def _required(self, table: str) -> dict[str, Kind]:
+        return VECTORS if self.has_vectors(table) else REQUIRED[table]
 
 
 def _parquet(path: Path) -> pyarrow.parquet.ParquetFile:

@@ -15,6 +15,7 @@ from core.truth import Relevance
 from core.types import Lists, Mask, Matrix, Progress, Rows, Scores, silent
 from evaluation.bootstrap import Interval, gini_interval, interval
 from index.ann import exact_top_k
+from index.artifact import Version
 
 PROTOCOL = """\
 Each artist's list holds the 200 other artists of the condition (raw: those with any modality; fmc: those with all) \
@@ -108,11 +109,14 @@ class Result:
     coverage: float
 
 
-def conditions_of(snapshot: Snapshot) -> list[Condition]:
-    """raw: the artists that have any modality. fmc (full modality coverage): those that have all of the snapshot's."""
-    full = snapshot.having(list(snapshot.modalities))
+def conditions_of(catalog: Snapshot | Version) -> list[Condition]:
+    """raw: the artists that have any modality. fmc (full modality coverage): those that have all of the catalog's.
+
+    A version gives the same as the snapshot that it was made of.
+    """
+    full = catalog.having(list(catalog.modalities))
     return [
-        Condition("raw", np.flatnonzero(snapshot.having()).astype(np.int32)),
+        Condition("raw", np.flatnonzero(catalog.having()).astype(np.int32)),
         Condition("fmc", np.flatnonzero(full).astype(np.int32)),
     ]
 

@@ -26,6 +26,9 @@ LIST_LENGTH = 256
 
 FAISS = "embeddings.faiss"
 NAMES = "names"
+EMBEDDING = ".embedding"
+"""What the name of a hidden folder beside the versions ends with that keeps the embedding of one in the making."""
+
 COLUMNS = ("artist_id", "name", "mbid", "aliases")
 
 
@@ -45,14 +48,14 @@ class Version:
 
     @staticmethod
     def open(folder: Path, *, verify: bool = True) -> Version:
-        """Open a version folder; sizes are always checked, sha256 when `verify` is set.
+        """Open a version folder; the manifest and sizes are always checked, the files' sha256 when `verify` is set.
 
         Raises:
             FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted.
         """
         manifest = read_sealed(folder, MANIFEST, KIND, FORMAT)
+        _verify_manifest(folder)
         if verify:
-            _verify_manifest(folder)
             verify_sealed(folder, manifest)
         return Version(folder, manifest)
 
@@ -115,10 +118,17 @@ class Version:
     def scoring(self) -> Scoring:
         return Scoring.load(self.folder)
 
-    def having(self, names: list[str]) -> Mask:
-        """(n,) bool: the artists that have all the named modalities."""
-        fits = np.array([set(names) <= set(pattern) for pattern in self.patterns_of_modalities], bool)
-        return np.asarray(fits[self.patterns], bool)
+    @property
+    def modalities(self) -> list[str]:
+        """Every modality that some artist has, names ascending: those of the snapshot."""
+        return sorted({name for pattern in self.patterns_of_modalities for name in pattern})
+
+    def having(self, names: list[str] | None = None) -> Mask:
+        """(n,) bool: the artists that have all the named modalities; with None, those that have any at all."""
+        fits = [
+            bool(pattern) if names is None else set(names) <= set(pattern) for pattern in self.patterns_of_modalities
+        ]
+        return np.asarray(np.array(fits, bool)[self.patterns], bool)
 
     def _load(self, name: str) -> NDArray[Any]:
         # a plain array over the map: slices of np.memmap cost ten times as much

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,23 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from core.errors import FormatError
 from core.files import content_id, published
 from core.model import Model
 from core.snapshot import Snapshot
 from core.types import Mask, Progress, silent
-from index.artifact import COLUMNS, FAISS, LIST_LENGTH, MANIFEST, NAMES, Version, seal_version, write_arrow
-from index.embed import embed
+from index.artifact import (
+    COLUMNS,
+    EMBEDDING,
+    FAISS,
+    LIST_LENGTH,
+    MANIFEST,
+    NAMES,
+    Version,
+    seal_version,
+    write_arrow,
+)
+from index.embed import Embedding, embed
 from index.gate import inspect
 from index.names import popularity_order, write_names
 from index.neighbours import TIE_SEED, Catalog, ready_lists
@@ -38,6 +50,7 @@ def build_version(
 ) -> Version:
     """Build the version of a model and a snapshot in the folder of versions, or find it there.
 
+    The embedding is the one that `embed_aside` kept, where it did; then that is removed at the end.
     One that fails its gate is kept, to be looked at; it cannot be promoted.
 
     Args:
@@ -49,20 +62,72 @@ def build_version(
     """
     model.check_fits(snapshot)
     final = versions / version_id(model, snapshot)
+    kept = _aside(final)
     if final.exists():
         found = Version.open(final)
         (final / MANIFEST).touch()
+        shutil.rmtree(kept, ignore_errors=True)
         return found
+    embedding = _kept(kept) or embed(model, snapshot, threads=threads, progress=progress)
     with published(final) as aside:
-        _fill(aside, final.name, model, snapshot, threads, progress)
+        _fill(aside, final.name, model, snapshot, embedding, threads, progress)
+    shutil.rmtree(kept, ignore_errors=True)
     version = Version.open(final, verify=False)
     gate = version.manifest["gate"]
     (_log.info if gate["passed"] else _log.error)("version_built id=%s passed=%s", version.id, gate["passed"])
     return version
 
 
-def _fill(folder: Path, identity: str, model: Model, snapshot: Snapshot, threads: int, progress: Progress) -> None:
-    embedding = embed(model, snapshot, threads=threads, progress=progress)
+def embed_aside(
+    model: Model, snapshot: Snapshot, versions: Path, *, threads: int = 1, progress: Progress = silent
+) -> Path:
+    """Embed, and keep that beside the versions for `build_version`, so that one that was killed does not embed again.
+
+    Nothing is embedded where it is kept already, or where the version is there.
+
+    Args:
+        threads: for ONNX.
+
+    Returns:
+        The folder that `build_version` takes it from.
+
+    Raises:
+        MismatchError: the model was fitted on another basis.
+    """
+    final = versions / version_id(model, snapshot)
+    kept = _aside(final)
+    if not final.exists() and _kept(kept) is None:
+        embedding = embed(model, snapshot, threads=threads, progress=progress)
+        with published(kept) as aside:
+            embedding.save(aside)
+    return kept
+
+
+def _aside(final: Path) -> Path:
+    return final.with_name(f".{final.name}{EMBEDDING}")
+
+
+def _kept(folder: Path) -> Embedding | None:
+    """The embedding that is kept aside; None where there is none, or it was damaged, and then it is removed."""
+    if not folder.exists():
+        return None
+    try:
+        return Embedding.load(folder)
+    except (FormatError, FileNotFoundError) as error:  # the latter where another build removes it meanwhile
+        _log.warning("embedding_damaged %s", error)
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+
+def _fill(
+    folder: Path,
+    identity: str,
+    model: Model,
+    snapshot: Snapshot,
+    embedding: Embedding,
+    threads: int,
+    progress: Progress,
+) -> None:
     sets, patterns = _patterns(snapshot)
     scoring = Scoring.none(snapshot.n_artists, len(sets))
     catalog = Catalog(snapshot.artist_ids, embedding.vectors, embedding.covered, patterns, scoring)

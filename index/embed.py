@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from core.errors import MismatchError, RiylError
+from core.files import read_sealed, seal, verify_sealed
 from core.model import Model, Part
 from core.snapshot import Modality, Snapshot
 from core.types import Mask, Matrix, Progress, silent
 from training.features.basis import term_factors
 
 BATCH = 1024
+
+MANIFEST = "manifest.json"
+KIND = "riyl-embedding"
+FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,23 @@ class Embedding:
 
     vectors: Matrix
     covered: Mask
+
+    def save(self, folder: Path) -> None:
+        """Write it into an empty folder, sealed."""
+        np.save(folder / "vectors.npy", self.vectors)
+        np.save(folder / "covered.npy", self.covered)
+        seal(folder, MANIFEST, {"kind": KIND, "format": FORMAT})
+
+    @staticmethod
+    def load(folder: Path) -> Embedding:
+        """Read and verify what `save` wrote.
+
+        Raises:
+            FormatError: see `core.files.read_sealed` and `verify_sealed`.
+        """
+        verify_sealed(folder, read_sealed(folder, MANIFEST, KIND, FORMAT))
+        vectors, covered = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("vectors", "covered"))
+        return Embedding(vectors, covered)
 
 
 def embed(

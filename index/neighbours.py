@@ -94,11 +94,10 @@ def restrict(version: Version, having: list[str] | None = None, only: list[Artis
     """
     mask = np.ones(version.n_artists, bool)
     if having is not None:
-        known = {name for pattern in version.patterns_of_modalities for name in pattern}
-        unknown = [name for name in having if name not in known]
+        unknown = [name for name in having if name not in version.modalities]
         if unknown or not having:
             raise InputError(
-                f"modalities: found {', '.join(unknown) or 'none'}; wanted some of {', '.join(sorted(known))}"
+                f"modalities: found {', '.join(unknown) or 'none'}; wanted some of {', '.join(version.modalities)}"
             )
         mask &= version.having(having)
     if only is not None:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from core.db.promotions import Promotion, add_promotion, all_promotions, last_promotion, lock_promotions
+from core.db.promotions import Promotion, add_promotion, all_promotions, last_promotion
 from core.db.session import Database
 from core.errors import FormatError, GateError, InputError, NotFoundError
 from core.files import Manifest, discard, read_sealed, sweep, write_bytes
 from core.settings import pick
 from index.artifact import EMBEDDING, FORMAT, KIND, MANIFEST, Version
-from index.gate import Report
+from index.report import Report
 
 CURRENT = "CURRENT"
 """File in the folder of versions that holds the id of the current one; replaced at once. The database says which one
@@ -102,8 +102,7 @@ def promote(
         message = f"version {version.id} failed its gate, and is not promoted: {report.failures}"
         raise GateError(message, report.as_dict()["checks"])
     with _locked(folder):
-        with database.write() as connection:
-            lock_promotions(connection)
+        with database.alone() as connection:
             entry = add_promotion(connection, version.id, "promote", by=by, why=why, forced=not report.passed, job=job)
         _follow(folder, database)
     return entry
@@ -118,8 +117,7 @@ def rollback(folder: Path, database: Database, *, by: str, why: str) -> Promotio
         DatabaseDownError: the database cannot be reached; nothing has changed.
     """
     with _locked(folder):
-        with database.write() as connection:
-            lock_promotions(connection)
+        with database.alone() as connection:
             before = _standing(all_promotions(connection))[:-1]
             if not before:
                 raise NotFoundError("there is nothing to go back to: fewer than two versions were promoted")
@@ -182,20 +180,17 @@ def prune(folder: Path, database: Database, *, keep: int = 3) -> list[str]:
     if keep < 0:
         raise InputError(f"keep: found {keep}; wanted 0 or more")
     with _locked(folder):
-        sweep(folder)
-        for left in folder.glob(f".*{EMBEDDING}"):
-            discard(left)
         ids = [path.parent.name for path in _by_age(folder)]
         kept = {*ids[max(0, len(ids) - keep) :], *_standing(history(database))[-2:], current(folder)}
         gone = [i for i in ids if i not in kept]
-        for i in gone:
-            discard(folder / i)
+        sweep(folder)
+        for path in [*folder.glob(f".*{EMBEDDING}"), *(folder / i for i in gone)]:
+            discard(path)
     return gone
 
 
 def _follow(folder: Path, database: Database) -> None:
-    with database.write() as connection:
-        lock_promotions(connection)
+    with database.alone() as connection:
         last = last_promotion(connection)
         if last is None and (folder / HISTORY).exists():
             last = _take_over(connection, folder / HISTORY)

@@ -10,16 +10,15 @@ from urllib.parse import quote
 import httpx
 import typer
 
-from app.commands.evaluate import ALL, choose_models, measure, show_results
+from app.commands.evaluate import show_results
 from app.commands.index import who
 from app.commands.session import Session, counts, session
+from app.evaluating import Question, run_evaluation
 from app.logs import configure
 from app.main import create_app
 from app.serving import run as serve_until_signalled
 from core.tables import Tables
-from core.truth import find_truth
 from core.types import Progress
-from evaluation.protocol import conditions_of
 from index import versions
 from index.artifact import Version
 from index.build import build_version
@@ -45,6 +44,7 @@ def demo(
 ) -> None:
     """The whole way: catalog, snapshot, the paper's encoders, baselines, the table of figures, index, service."""
     run = session(context)
+    threads = run.settings.threads or os.cpu_count() or 1
     with run.progress() as progress:
         folder = _catalog(run, progress) if tables is None else tables
         opened = Tables.open(folder)
@@ -56,17 +56,15 @@ def demo(
         model = train(name, config, snapshot, run.home.models, threads=run.settings.threads, progress=progress)
         run.say(f"model     {model.id}: {name}, best of epoch {model.card['scores']['best_epoch']:.0f}")
         if "similar" in opened.files:
-            truth = find_truth(run.home.truths, "similar")
-            models = choose_models(run, snapshot, ALL, 0, progress)
-            results, comparisons = measure(run, snapshot, truth, models, conditions_of(snapshot), progress=progress)
-            show_results(run, truth, results, comparisons)
+            asked = Question(truth="similar", snapshot=snapshot.id)
+            _, results, comparisons = run_evaluation(run.home, asked, threads=threads, progress=progress)
+            show_results(run, "similar", results, comparisons)
         else:
             run.say("\nThe catalog has no `similar` table, so there is nothing to measure against; bring a truth with")
             run.say("riyl truth import FILE, then run riyl evaluate.")
-        threads = run.settings.threads or os.cpu_count() or 1
         version = build_version(model, snapshot, run.home.versions, threads=threads, progress=progress)
     if versions.current(run.home.versions) != version.id:
-        versions.promote(run.home.versions, version.id, by=who(), why="demo")
+        versions.promote(run.home.versions, run.database, version.id, by=who(), why="demo")
     run.say(f"\nversion   {version.id}: {version.manifest['counts']['embedded']:,} artists, current")
     if serve:
         _serve(run, port)
@@ -82,7 +80,7 @@ def _catalog(run: Session, progress: Progress) -> Path:
 def _serve(run: Session, port: int) -> None:
     """Serve until Ctrl-C; once the service answers, ask it three times."""
     configure("WARNING")
-    serve_until_signalled(create_app(run.home), HOST, port, when_started=lambda: _ask(run, f"http://{HOST}:{port}"))
+    serve_until_signalled(create_app(run.settings), HOST, port, when_started=lambda: _ask(run, f"http://{HOST}:{port}"))
 
 
 def _ask(run: Session, address: str) -> None:

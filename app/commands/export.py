@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet
 import typer
 
-from app.commands.ids import read_ids
 from app.commands.session import session
-from app.commands.snapshot import open_snapshot
 from app.commands.train import open_model
+from app.ids import read_ids
 from core.errors import InputError
 from core.files import write_bytes
+from core.snapshot import find_snapshot
 from index.artifact import Version
 from index.embed import embed
 from index.neighbours import export_neighbours, restrict
@@ -36,7 +36,7 @@ def embeddings(
     run = session(context)
     _check_out(out)
     chosen = open_model(run.home.models, model)
-    opened = open_snapshot(run.home.snapshots, snapshot)
+    opened = find_snapshot(run.home.snapshots, snapshot)
     with run.progress() as progress:
         embedding = embed(chosen, opened, threads=run.settings.threads or os.cpu_count() or 1, progress=progress)
     values = pa.FixedSizeListArray.from_arrays(

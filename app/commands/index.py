@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from app.commands.session import Session, session
-from app.commands.snapshot import open_snapshot
 from app.commands.train import open_model
 from core.db.promotions import Promotion
 from core.errors import FormatError, GateError
+from core.snapshot import find_snapshot
 from index import versions
 from index.artifact import Version
 from index.build import build_version
@@ -56,9 +56,9 @@ def build_newest(run: Session, model: str | None, snapshot: str | None) -> Versi
     """Build a version; of the newest model, and of the newest snapshot that has its basis, where none is named."""
     snapshots = run.home.snapshots
     chosen = open_model(run.home.models, model)
-    opened = open_snapshot(snapshots, snapshot)
+    opened = find_snapshot(snapshots, snapshot)
     if snapshot is None and chosen.card["basis"] != opened.basis_id and (snapshots / chosen.card["snapshot"]).exists():
-        opened = open_snapshot(snapshots, chosen.card["snapshot"])
+        opened = find_snapshot(snapshots, chosen.card["snapshot"])
     with run.progress() as progress:
         threads = run.settings.threads or os.cpu_count() or 1
         return build_version(chosen, opened, run.home.versions, threads=threads, progress=progress)

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from app.commands.session import counts, session
-from core.settings import newest, pick
-from core.snapshot import MANIFEST, Snapshot
+from core.snapshot import MANIFEST, Snapshot, find_snapshot
 from core.tables import Tables
 from training.features.build import build_snapshot, import_similar
 from training.features.recipe import Recipe, load_recipe
@@ -30,7 +29,7 @@ def build(
     run = session(context)
     opened = Tables.open(tables)
     recipe = Recipe() if features is None else load_recipe(features)
-    kept = None if keep_basis is None else Snapshot.open(pick(run.home.snapshots, keep_basis, "snapshot", MANIFEST))
+    kept = None if keep_basis is None else find_snapshot(run.home.snapshots, keep_basis)
     with run.progress() as progress:
         made = build_snapshot(opened, recipe, run.home.snapshots, keep=kept, progress=progress)
         import_similar(opened, run.home.truths)
@@ -53,15 +52,3 @@ def list_(context: typer.Context) -> None:
     run.show([s.manifest for s in opened])
     rows = [[s.id, s.basis_id, f"{s.n_artists:,}", counts(s.manifest["modalities"])] for s in opened]
     run.table("snapshots", ["id", "basis", "artists", "modalities"], rows, words=True)
-
-
-def open_snapshot(folder: Path, name: str | None) -> Snapshot:
-    """The named snapshot, or the newest.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    hint = "make one with: riyl snapshot build TABLES"
-    return Snapshot.open(
-        newest(folder, "snapshot", MANIFEST, hint) if name is None else pick(folder, name, "snapshot", MANIFEST)
-    )

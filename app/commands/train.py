@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from app.commands.session import session
-from app.commands.snapshot import open_snapshot
 from core.model import CARD, Model
 from core.settings import newest, pick
+from core.snapshot import find_snapshot
 from training.config import load_config
 from training.train import train as train_model
 
@@ -30,7 +30,7 @@ def train(
         model = train_model(
             name or label,
             settings,
-            open_snapshot(run.home.snapshots, snapshot),
+            find_snapshot(run.home.snapshots, snapshot),
             run.home.models,
             seed=seed,
             device=device,

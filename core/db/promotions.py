@@ -66,7 +66,7 @@ def add_promotion(
 ) -> Promotion:
     """Write a promotion down, of now or of `at`; a job's second one is its first one.
 
-    The caller's transaction must be the only one that promotes: see `lock_promotions`.
+    The transaction must be the only one that promotes: `Database.alone`.
     """
     if job is not None:
         done = connection.execute(select(promotions).where(promotions.c.job == job)).one_or_none()
@@ -75,12 +75,6 @@ def add_promotion(
     values = {"version": version, "act": act, "by": by, "why": why, "forced": forced, "job": job}
     added = connection.execute(insert(promotions).values(**values, at=at or datetime.now(UTC)).returning(promotions))
     return _promotion(added.one())
-
-
-def lock_promotions(connection: Connection) -> None:
-    """Let one transaction at a time promote. SQLite has one writer anyway."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE promotions IN SHARE ROW EXCLUSIVE MODE")
 
 
 def all_promotions(connection: Connection) -> list[Promotion]:

@@ -31,6 +31,8 @@ BUSY_MS = 30_000
 UPGRADE_LOCK = 0x5249594C
 """PostgreSQL's advisory lock of who upgrades: "RIYL"."""
 
+ALONE_LOCK = 0x5249594D
+
 
 def database_url(settings: Settings, file: str = FILE) -> URL:
     """Where the database is: RIYL_DATABASE_URL, or with none of it `file` in the home.
@@ -103,6 +105,14 @@ class Database:
             self._check()
             with self.engine.begin() as connection:
                 yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """A transaction that waits until nobody else is in one of these. Raises as `write`."""
+        with self.write() as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (ALONE_LOCK,))
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

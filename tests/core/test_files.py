@@ -19,10 +19,12 @@ import pytest
 from core.errors import FormatError
 from core.files import (
     content_id,
+    discard,
     published,
     read_sealed,
     seal,
     sha256_of,
+    sweep,
     verify_sealed,
     write_bytes,
     write_json,
@@ -173,6 +175,25 @@ def test_leftovers_of_a_name_that_begins_alike_are_not_touched(tmp_path: Path) -
     with published(tmp_path / "final"):
         pass
     assert names(tmp_path) == [".final.old.abcdefgh.aside", "final"]
+
+
+def test_a_discarded_folder_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "x" / "deep").mkdir(parents=True)
+    discard(tmp_path / "x")
+    assert names(tmp_path) == []
+    with pytest.raises(FileNotFoundError):
+        discard(tmp_path / "x")
+
+
+def test_a_sweep_removes_what_was_left_and_nothing_else(tmp_path: Path) -> None:
+    for left in (".a.abcdefgh.aside", ".b.0_9zzzzz.aside", ".c.pruned"):
+        (tmp_path / left / "deep").mkdir(parents=True)
+    kept = ["a", ".hidden", ".a.conf", ".a.1.aside", "a.pruned"]
+    for name in kept:
+        (tmp_path / name).mkdir()
+    with published(tmp_path / "filling") as aside:
+        sweep(tmp_path)
+        assert names(tmp_path) == sorted([*kept, aside.name])
 
 
 def sealed(folder: Path) -> Path:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,8 @@ from core.model import Model
 from core.snapshot import Snapshot
 from core.tables import Tables
 from index.artifact import Version, read_arrow
-from index.build import build_version
-from index.embed import embed
+from index.build import build_version, embed_aside
+from index.embed import Embedding, embed
 from index.versions import current, versions
 from tests.conftest import REPOSITORY, SMALL_RECIPE, small_world
 from training.config import load_config
@@ -106,6 +108,82 @@ def test_a_model_of_another_basis_is_refused(named_model: Model, tmp_path: Path)
     assert not (tmp_path / "v").exists()
 
 
+def test_an_embedding_kept_aside_gives_the_same_bytes_and_is_removed(
+    version: Version, named_model: Model, named_snapshot: Snapshot, tmp_path: Path
+) -> None:
+    kept = embed_aside(named_model, named_snapshot, tmp_path)
+    assert kept == tmp_path / f".{version.id}.embedding"
+    assert versions(tmp_path) == []
+    heard: list[str] = []
+    made = build_version(named_model, named_snapshot, tmp_path, progress=lambda step, done, total: heard.append(step))
+    assert not any(step.startswith("embed") for step in heard)
+    assert bytes_of(made.folder) == bytes_of(version.folder)
+    assert [path.name for path in tmp_path.iterdir()] == [version.id]
+
+
+def test_embedding_aside_again_finds_it(named_model: Model, named_snapshot: Snapshot, tmp_path: Path) -> None:
+    kept = embed_aside(named_model, named_snapshot, tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in kept.iterdir()}
+    heard: list[str] = []
+    embed_aside(named_model, named_snapshot, tmp_path, progress=lambda step, done, total: heard.append(step))
+    assert heard == []
+    assert {path.name: path.stat().st_mtime_ns for path in kept.iterdir()} == before
+
+
+def test_nothing_is_embedded_where_the_version_is_there(
+    named_model: Model, named_snapshot: Snapshot, tmp_path: Path
+) -> None:
+    made = build_version(named_model, named_snapshot, tmp_path)
+    embed_aside(named_model, named_snapshot, tmp_path)
+    assert list(tmp_path.iterdir()) == [made.folder]
+
+
+def test_a_build_killed_after_it_published_is_tidied_by_the_next(
+    named_model: Model, named_snapshot: Snapshot, tmp_path: Path
+) -> None:
+    kept = embed_aside(named_model, named_snapshot, tmp_path)
+    copy = shutil.copytree(kept, tmp_path / "copy")
+    made = build_version(named_model, named_snapshot, tmp_path)
+    copy.rename(kept)
+    build_version(named_model, named_snapshot, tmp_path)
+    assert list(tmp_path.iterdir()) == [made.folder]
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "missing"])
+@pytest.mark.parametrize("again", [embed_aside, build_version])
+def test_a_damaged_embedding_is_made_anew_and_said(
+    version: Version,
+    named_model: Model,
+    named_snapshot: Snapshot,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    harm: str,
+    again: Callable[..., object],
+) -> None:
+    kept = embed_aside(named_model, named_snapshot, tmp_path)
+    vectors = kept / "vectors.npy"
+    data = vectors.read_bytes()
+    if harm == "missing":
+        vectors.unlink()
+    else:
+        vectors.write_bytes(data[:-1] + (bytes([data[-1] ^ 1]) if harm == "flip" else b""))
+    again(named_model, named_snapshot, tmp_path)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "embedding_damaged" in caplog.text
+    assert "vectors.npy: damaged" in caplog.text
+    if again is embed_aside:
+        np.testing.assert_array_equal(Embedding.load(kept).vectors, version.embeddings)
+    made = build_version(named_model, named_snapshot, tmp_path)
+    assert bytes_of(made.folder) == bytes_of(version.folder)
+
+
+def test_an_embedding_of_another_basis_is_not_made(named_model: Model, tmp_path: Path) -> None:
+    other = build_snapshot(Tables.open(small_world(tmp_path / "t", seed=9)), SMALL_RECIPE, tmp_path / "s")
+    with pytest.raises(MismatchError, match="fitted on basis"):
+        embed_aside(named_model, other, tmp_path / "v")
+    assert not (tmp_path / "v").exists()
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -121,10 +199,13 @@ build_version(Model.open(Path(sys.argv[1])), Snapshot.open(Path(sys.argv[2])), P
 """
 
 
+@pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("step", ["exact search", "names", "gate"])
 def test_a_killed_build_leaves_nothing_visible_and_the_next_is_whole(
-    version: Version, named_model: Model, named_snapshot: Snapshot, tmp_path: Path, step: str
+    version: Version, named_model: Model, named_snapshot: Snapshot, tmp_path: Path, step: str, kept: bool
 ) -> None:
+    if kept:
+        embed_aside(named_model, named_snapshot, tmp_path)
     arguments = [str(named_model.folder), str(named_snapshot.folder), str(tmp_path), step]
     killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=REPOSITORY, check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -132,6 +213,8 @@ def test_a_killed_build_leaves_nothing_visible_and_the_next_is_whole(
     assert not list(tmp_path.glob("[!.]*"))
     assert versions(tmp_path) == []
     assert current(tmp_path) is None
-    made = build_version(named_model, named_snapshot, tmp_path)
+    heard: list[str] = []
+    made = build_version(named_model, named_snapshot, tmp_path, progress=lambda step, done, total: heard.append(step))
+    assert any(step.startswith("embed") for step in heard) is not kept
     assert bytes_of(made.folder) == bytes_of(version.folder)
     assert not list(tmp_path.glob(".*.aside"))

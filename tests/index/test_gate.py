@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from index.artifact import FAISS, LIST_LENGTH
-from index.gate import Report, inspect
+from index.gate import inspect
 from index.neighbours import Catalog, ready_lists
+from index.report import Report
 from index.scoring import Scoring
 
 

@@ -12,9 +12,10 @@ import pytest
 
 from core.db.session import Database
 from core.errors import FormatError, GateError, InputError, NotFoundError
+from core.files import published
 from core.settings import Settings
 from index.artifact import Version, seal_version
-from index.gate import Check, Report
+from index.report import Check, Report
 from index.versions import (
     CURRENT,
     HISTORY,
@@ -253,6 +254,17 @@ def test_prune_removes_what_a_killed_prune_left(home: Path, database: Database) 
     (home / "aaa").rename(home / ".aaa.pruned")
     assert prune(home, database, keep=3) == []
     assert not (home / ".aaa.pruned").exists()
+
+
+def test_prune_removes_what_builds_left_and_nothing_that_is_being_filled(home: Path, database: Database) -> None:
+    (home / ".aaa.embedding").mkdir()
+    (home / ".eee.embedding").mkdir()
+    (home / ".eee.12345678.aside").mkdir()
+    (home / "..eee.embedding.12345678.aside").mkdir()
+    with published(home / "fff") as version, published(home / ".fff.embedding") as embedding:
+        assert prune(home, database, keep=9) == []
+        hidden = {path.name for path in home.glob(".*") if path.is_dir()}
+        assert hidden == {version.name, embedding.name}
 
 
 def test_prune_of_few_removes_none(home: Path, tmp_path: Path, database: Database) -> None:

@@ -1,0 +1,72 @@
+"""Removing what nothing needs any more: old versions, the snapshots behind them, and old copies of tables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from pathlib import Path
+
+from core import model
+from core.db.session import Database
+from core.errors import FormatError
+from core.files import discard, read_sealed, sweep
+from core.settings import Home
+from core.snapshot import MANIFEST, Snapshot
+from index.versions import prune, versions
+
+log = logging.getLogger(__name__)
+
+
+def tidy(home: Home, database: Database, *, keep: int, in_use: Collection[str] = ()) -> dict[str, list[str]]:
+    """Remove old versions, then what those that are left do not need, and what killed processes left.
+
+    Versions are kept as `index.versions.prune` says; of snapshots those that a version or a model is of, and the
+    newest, and whatever is the last with its basis; of fixed tables the newest. What a process is filling stays.
+
+    Args:
+        keep: newest versions to keep.
+        in_use: ids of snapshots and tables that a running job has made, and still needs.
+
+    Returns:
+        By kind (versions, snapshots, tables), the ids removed.
+
+    Raises:
+        InputError: keep is below 0.
+        DatabaseDownError: the database cannot be reached; nothing was removed.
+    """
+    return {
+        "versions": prune(home.versions, database, keep=keep),
+        "snapshots": _remove_old(home.snapshots, MANIFEST, _snapshots_needed(home, in_use)),
+        "tables": _remove_old(home.fixed, "artists.*", set(in_use)),
+    }
+
+
+def _snapshots_needed(home: Home, in_use: Collection[str]) -> set[str] | None:
+    """Ids of the snapshots that are needed; None where something that may need one cannot be read."""
+    cards = [path.parent for path in home.models.glob(f"[!.]*/{model.CARD}")]
+    bases: set[str] = set()
+    try:
+        manifests = [read_sealed(folder, model.CARD, model.KIND, model.FORMAT) for folder in cards]
+        needed = {*in_use, *(str(manifest["snapshot"]) for manifest in [*manifests, *versions(home.versions)])}
+        # a basis without a model yet is one that somebody trains on, and cannot be had again from other snapshots
+        paths = home.snapshots.glob(f"[!.]*/{MANIFEST}")
+        for each in sorted((Snapshot.open(path.parent) for path in paths), key=lambda s: s.id not in needed):
+            if each.basis_id not in bases:
+                needed.add(each.id)
+            bases.add(each.basis_id)
+        return needed
+    except FormatError as error:
+        log.error("snapshots_kept reason=%s", error)
+        return None
+
+
+def _remove_old(folder: Path, file: str, needed: set[str] | None) -> list[str]:
+    """Remove all but the newest and those needed; none with None. `file` is what tells an entry and its age."""
+    if not folder.is_dir() or needed is None:
+        return []
+    sweep(folder)
+    found = sorted(folder.glob(f"[!.]*/{file}"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+    old = [path.parent for path in found[:-1] if path.parent.name not in needed]
+    for path in old:
+        discard(path)
+    return [path.name for path in old]

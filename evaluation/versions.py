@@ -1,0 +1,29 @@
+"""Versions of the index by the protocol: what a service answers from, held against a truth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.metrics import ndcg
+from core.truth import Truth
+from evaluation.protocol import System, conditions_of, judge
+from index.artifact import Version
+
+NDCG_AT = 200
+
+
+def version_system(version: Version) -> System:
+    """A version, with its corrections, as a system over its own artists."""
+    queries, candidates = version.scoring.factors(version.embeddings, version.patterns)
+    return System(f"version {version.id}", queries, candidates, version.known)
+
+
+def version_ndcg(version: Version, truth: Truth) -> float:
+    """Mean nDCG@200 in the condition raw; NaN where it has no query.
+
+    The ready lists are what the protocol retrieves there: exact, and equal scores in the order of its default seed.
+    """
+    raw = conditions_of(version)[0]
+    judged = judge(version.neighbours[raw.rows, :NDCG_AT], raw, truth.relevance(version.artist_ids))
+    scores = ndcg(judged.hits, judged.n_relevant)
+    return float(np.mean(scores)) if len(scores) else float("nan")

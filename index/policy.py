@@ -1,0 +1,90 @@
+"""The gate as a policy: what must hold of a version beside the one that is current, for it to take its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.compute as pc
+
+from core.settings import Settings
+from index.artifact import Version
+from index.report import Check, Report
+
+OVERLAP_AT = 50
+SAMPLE = 1_000
+SEED = 0
+"""Of the sample of artists whose lists are compared."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a version may fall behind the current one.
+
+    Attributes:
+        min_share: least artists embedded, as a share of the current version's.
+        min_overlap: least mean overlap@50 of an artist's two lists, 0..1.
+        max_drop: most that nDCG@200 may fall, as a share of the current version's.
+    """
+
+    min_share: float
+    min_overlap: float
+    max_drop: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """The limits that the settings name."""
+        return cls(settings.gate_min_share, settings.gate_min_overlap, settings.gate_max_drop)
+
+
+def judge(
+    version: Version, last: Version | None, limits: Limits, *, ndcg: Callable[[Version], float] | None = None
+) -> Report:
+    """The checks of a version's own gate, and behind them those against the version that is current.
+
+    Args:
+        version: what may become current.
+        last: what is current. With None, the same version, or one that embeds nobody there is nothing to compare.
+        limits: what is let through.
+        ndcg: mean nDCG@200 of a version on the configured truth; NaN, which passes nothing, where it has no query.
+    """
+    own = Report.of(version.manifest["gate"])
+    if last is None or last.id == version.id or not last.known.any():
+        return own
+    share = int(version.known.sum()) / int(last.known.sum())
+    checks = [
+        _at_least("artists embedded, as a share of the current version's", share, limits.min_share),
+        _at_least(
+            f"mean overlap@{OVERLAP_AT} with the current version's lists", overlap(version, last), limits.min_overlap
+        ),
+    ]
+    if ndcg is not None:
+        least = (1 - limits.max_drop) * ndcg(last)
+        checks.append(_at_least("nDCG@200 on the truth", ndcg(version), least if np.isfinite(least) else 0.0))
+    return Report((*own.checks, *checks))
+
+
+def overlap(version: Version, other: Version, *, sample: int = SAMPLE, seed: int = SEED) -> float:
+    """Mean overlap@50 of the ready lists of artists known in both: |both lists| / min(50, the shorter list's length).
+
+    Artists are told by their ids. Of more than `sample` a seeded sample is looked at; an artist with an empty list
+    is passed over. 0 where no artist is known in both, 1 where nobody in the sample has a neighbour.
+    """
+    found = pc.index_in(version.artists.column("artist_id"), other.artists.column("artist_id").combine_chunks())
+    there = np.append(pc.fill_null(found, -1).to_numpy(), np.int32(-1))  # (n + 1,) row in other; row -1 is in none
+    both = np.flatnonzero(version.known & (there[:-1] >= 0) & other.known[there[:-1]])
+    if not len(both):
+        return 0.0
+    rows = np.sort(np.random.default_rng(seed).permutation(both)[:sample])
+    mine, others = version.neighbours[rows, :OVERLAP_AT], other.neighbours[there[rows], :OVERLAP_AT]
+    possible = np.minimum((mine >= 0).sum(axis=1), (others >= 0).sum(axis=1))  # (s,)
+    mine = there[mine][:, :, None]  # (s, 50, 1) rows in other
+    shared = ((mine == others[:, None, :]) & (mine >= 0)).sum(axis=(1, 2))  # (s,)
+    some = possible > 0
+    return float(np.mean(shared[some] / possible[some])) if some.any() else 1.0
+
+
+def _at_least(name: str, found: float, least: float) -> Check:
+    plain = float(found) if np.isfinite(found) else -1.0  # which JSON can hold, and nothing lets through
+    return Check(name, plain, f"at least {least:.6g}", plain >= least)

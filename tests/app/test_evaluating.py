@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app
+from app.evaluating import Question, run_evaluation
+from app.jobs.types import EvaluateParams
+from core.errors import InputError, NotFoundError
+from core.settings import Home
+from core.snapshot import Snapshot
+from core.tables import Tables
+from index.artifact import Version
+from index.build import build_version
+from tests.conftest import SMALL_RECIPE, small_world
+from training.config import load_config
+from training.features.build import build_snapshot, import_similar
+from training.train import train
+
+BASELINES = ["pca", "pca-raw", "random-projection", "random-projection-raw", "single-audio", "single-cf", "single-tags"]
+FLOORS = ["noise", "popularity"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with a snapshot, its truth, a model called mine and the version of that."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    tables = Tables.open(small_world(home.root / "tables"))
+    snapshot = build_snapshot(tables, SMALL_RECIPE, home.snapshots)
+    import_similar(tables, home.truths)
+    model = train("mine", load_config("pca")[1], snapshot, home.models, seed=5)
+    build_version(model, snapshot, home.versions)
+    return home
+
+
+@pytest.fixture(scope="module")
+def version(home: Home) -> Version:
+    return Version.open(next(home.versions.glob("[!.]*/manifest.json")).parent)
+
+
+def figures(home: Home, **asked: Any) -> dict[str, Any]:
+    return run_evaluation(home, Question(**{"k": 10, "rounds": 50, **asked}))[0]
+
+
+def systems(found: dict[str, Any]) -> Sequence[str]:
+    return [row["system"] for row in found["results"] if row["condition"] == "raw"]
+
+
+def without_names(rows: list[dict[str, Any]], system: str) -> list[dict[str, Any]]:
+    return [{**row, "system": ""} for row in rows if row["system"] == system]
+
+
+def test_left_to_itself_it_takes_every_model_and_baseline(home: Home) -> None:
+    found = figures(home)
+    assert systems(found) == ["mine", *BASELINES, *FLOORS]
+    assert list(found["models"]) == ["mine", *BASELINES]
+    assert {row["reference"] for row in found["differences"]} == {"mine"}
+    assert found["version"] is None
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_command_line_gives_the_same_figures(home: Home, version: Version) -> None:
+    arguments = ["-k", "10", "--rounds", "50", "--seed", "2", "--systems", "mine,pca"]
+    for more, asked in (([], {}), (["--version", version.id[:6]], {"version": version.id})):
+        printed = CliRunner().invoke(app, ["--home", str(home.root), "--json", "evaluate", *arguments, *more]).stdout
+        assert json.loads(printed) == figures(home, systems=["mine", "pca"], seed=2, **asked)
+
+
+def test_what_a_job_is_asked_for_is_a_question() -> None:
+    params = EvaluateParams(systems=["mine"], conditions=["fmc"], k=5)
+    assert Question(**params.model_dump()) == Question(systems=["mine"], conditions=["fmc"], k=5)
+    assert Question(**EvaluateParams().model_dump()) == Question(conditions=["raw", "fmc"])
+
+
+def test_a_version_is_measured_alone_and_as_its_model_is(home: Home, version: Version) -> None:
+    found = figures(home, version=version.id)
+    assert systems(found) == [f"version {version.id}", *FLOORS]
+    assert (found["version"], found["snapshot"], found["models"]) == (version.id, version.manifest["snapshot"], {})
+    assert without_names(found["results"], f"version {version.id}") == without_names(figures(home)["results"], "mine")
+
+
+def test_others_are_compared_to_the_version(home: Home, version: Version) -> None:
+    found = figures(home, version=version.id[:8], systems=["pca", "mine"])
+    assert systems(found) == [f"version {version.id}", "pca", "mine", *FLOORS]
+    assert {row["reference"] for row in found["differences"]} == {f"version {version.id}"}
+    assert [row["ndcg"] for row in found["differences"] if row["system"] == "mine"] == [0, 0]
+    assert systems(figures(home, version=version.id, systems=["all"]))[1:] == ["mine", *BASELINES, *FLOORS]
+
+
+def test_a_version_alone_needs_no_snapshot(home: Home, version: Version, tmp_path: Path) -> None:
+    bare = Home(tmp_path)
+    shutil.copytree(home.truths, bare.truths)
+    shutil.copytree(version.folder, bare.versions / version.id)
+    ids = tmp_path / "some.txt"
+    ids.write_text("a000\na003\na006\n")
+    for conditions in (["raw", "fmc"], [str(ids)]):
+        asked = {"version": version.id, "conditions": conditions}
+        assert figures(bare, **asked) == figures(home, **asked)
+    with pytest.raises(NotFoundError, match=f"snapshot '{version.manifest['snapshot']}' does not exist"):
+        figures(bare, version=version.id, systems=["pca"])
+
+
+def test_an_undefined_figure_is_null(home: Home, tmp_path: Path) -> None:
+    ids = tmp_path / "one.txt"
+    ids.write_text("a000\n")
+    found = figures(home, systems=["pca"], conditions=[str(ids)])
+    assert [row["ndcg"] for row in found["results"]] == [None, None, None]
+    assert [(row["ndcg"], row["low"]) for row in found["differences"]] == [(None, None), (None, None)]
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "message"),
+    [
+        ({"truth": "none"}, NotFoundError, "there is no truth 'none'"),
+        ({"version": "zz"}, NotFoundError, "version 'zz' does not exist"),
+        ({"systems": ["zz"]}, NotFoundError, "model 'zz' does not exist"),
+        ({"systems": []}, InputError, "systems: found none; wanted models or baselines, or a version"),
+        ({"conditions": ["fcm"]}, InputError, "conditions: found 'fcm'; wanted raw, fmc or a text file of artist ids"),
+        ({"version": "v", "snapshot": "s"}, InputError, "found a version and a snapshot; wanted one"),
+    ],
+)
+def test_a_wrong_question_says_what_is_wrong(
+    home: Home, asked: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        figures(home, **asked)
+
+
+def test_a_condition_of_others_artists_names_whose_it_is(home: Home, version: Version, tmp_path: Path) -> None:
+    ids = tmp_path / "others.txt"
+    ids.write_text("a000\nnobody\n")
+    snapshot = Snapshot.open(home.snapshots / version.manifest["snapshot"])
+    for asked, whose in (({"systems": ["pca"]}, f"snapshot {snapshot.id}"), ({"version": version.id}, "version")):
+        with pytest.raises(InputError, match=f"found 1 ids that {whose} .*'nobody' first; wanted ids of its artists"):
+            figures(home, conditions=[str(ids)], **asked)

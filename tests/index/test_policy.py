@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from core.settings import Settings
+from index.artifact import LIST_LENGTH, Version, seal_version, write_arrow
+from index.policy import Limits, judge, overlap
+
+LIMITS = Limits(min_share=0.9, min_overlap=0.3, max_drop=0.05)
+SHARE = "artists embedded, as a share of the current version's"
+OVERLAP = "mean overlap@50 with the current version's lists"
+NDCG = "nDCG@200 on the truth"
+
+
+def made(folder: Path, lists: dict[str, list[str] | None], *, gate: bool = True) -> Version:
+    """A version of what the policy reads: each artist's list, None where it is not embedded."""
+    ids = list(lists)
+    at = {artist: row for row, artist in enumerate(ids)}
+    neighbours = np.full((len(ids), LIST_LENGTH), -1, np.int32)
+    for artist, similar in lists.items():
+        neighbours[at[artist], : len(similar or [])] = [at[other] for other in similar or []]
+    folder.mkdir()
+    np.save(folder / "neighbours.npy", neighbours)
+    np.save(folder / "known.npy", np.array([similar is not None for similar in lists.values()]))
+    write_arrow(folder / "artists.arrow", pa.table({"artist_id": pa.array(ids, pa.string())}))
+    checks = [{"name": "recall@10 of the ready lists", "found": 1.0, "wanted": "at least 0.99", "passed": gate}]
+    fields = {"id": folder.name, "gate": {"passed": gate, "checks": checks}}
+    seal_version(folder, {**fields, "counts": {"artists": len(ids)}})
+    return Version.open(folder)
+
+
+def ring(ids: list[str], length: int) -> dict[str, list[str] | None]:
+    """Each artist's list: those that follow it, around and around."""
+    return {artist: (ids[i + 1 :] + ids[:i])[:length] for i, artist in enumerate(ids)}
+
+
+def named(n: int) -> list[str]:
+    return [f"a{i:03d}" for i in range(n)]
+
+
+THREE = {"a": ["b", "c"], "b": ["a", "c"], "c": ["a", "b"]}
+
+
+def test_the_overlap_by_hand_over_the_artists_known_in_both(tmp_path: Path) -> None:
+    last = made(tmp_path / "last", {"a": ["b", "d"], "b": ["a", "c"], "c": None, "d": ["a", "b"], "z": ["a", "b"]})
+    new = made(tmp_path / "new", {"0": ["a", "b"], "a": ["b", "0"], "b": ["d", "a"], "c": ["a", "b"], "d": ["b", "a"]})
+    # a: b of 2; b: a of 2; c is not known in the last; d: both, in whatever order; 0 and z are in one alone.
+    assert overlap(new, last) == pytest.approx((1 / 2 + 1 / 2 + 2 / 2) / 3, abs=1e-12)
+    assert overlap(last, new) == overlap(new, last)
+
+
+def test_the_overlap_is_that_of_sets_of_the_first_fifty(tmp_path: Path) -> None:
+    ids = named(130)
+    rng = np.random.default_rng(3)
+    one, two = (
+        made(
+            tmp_path / name,
+            {a: [b for b in rng.permutation(some).tolist() if b != a][:60] for a in some},
+        )
+        for name, some in (("one", ids[:120]), ("two", ids[10:]))
+    )
+    shares = []
+    for artist in ids[10:120]:
+        first, second = (
+            {v.artist_ids[row] for row in v.neighbours[v.artist_ids.index(artist), :50].tolist()} for v in (one, two)
+        )
+        shares.append(len(first & second) / 50)
+    assert overlap(one, two) == pytest.approx(np.mean(shares), abs=1e-12)
+
+
+def test_a_list_as_long_as_it_can_be_counts_in_full(tmp_path: Path) -> None:
+    last = made(tmp_path / "last", {"a": ["b"], "b": ["a"]})
+    assert overlap(made(tmp_path / "new", THREE), last) == (1 / 1 + 1 / 1) / 2
+
+
+def test_a_sample_repeats_for_a_seed(tmp_path: Path) -> None:
+    ids = named(40)
+    last = made(tmp_path / "last", ring(ids, 5))
+    new = made(tmp_path / "new", {a: ring(ids, 5)[a] if i % 2 else ids[:1] for i, a in enumerate(ids)})
+    assert overlap(new, last, sample=9, seed=4) == overlap(new, last, sample=9, seed=4)
+    assert len({overlap(new, last, sample=9, seed=seed) for seed in range(9)}) > 1
+
+
+def test_no_artist_in_common_is_an_overlap_of_nothing(tmp_path: Path) -> None:
+    assert overlap(made(tmp_path / "new", {"x": ["y"], "y": ["x"]}), made(tmp_path / "last", THREE)) == 0
+
+
+def test_artists_without_any_neighbour_are_passed_over(tmp_path: Path) -> None:
+    alone = made(tmp_path / "alone", {"a": [], "b": None})
+    assert overlap(alone, made(tmp_path / "same", {"a": [], "b": None})) == 1
+    assert overlap(alone, made(tmp_path / "last", THREE)) == 1
+
+
+def test_a_first_version_is_judged_by_its_own_gate(tmp_path: Path) -> None:
+    report = judge(made(tmp_path / "new", THREE), None, LIMITS)
+    assert [(c.name, c.found, c.wanted) for c in report.checks] == [
+        ("recall@10 of the ready lists", 1.0, "at least 0.99")
+    ]
+    assert report.passed
+    assert not judge(made(tmp_path / "bad", THREE, gate=False), None, LIMITS).passed
+
+
+def test_there_is_nothing_to_compare_with_itself_or_with_nobody(tmp_path: Path) -> None:
+    new, nobody = made(tmp_path / "new", THREE), made(tmp_path / "nobody", {"a": None, "b": None})
+    for last in (new, nobody):
+        assert len(judge(new, last, LIMITS, ndcg=lambda version: 0.0).checks) == 1
+
+
+def test_its_own_gate_stands_before_what_is_compared(tmp_path: Path) -> None:
+    new, last = made(tmp_path / "new", THREE, gate=False), made(tmp_path / "last", THREE)
+    report = judge(new, last, LIMITS, ndcg=lambda version: 0.2)
+    assert [(c.name, c.found, c.wanted, c.passed) for c in report.checks] == [
+        ("recall@10 of the ready lists", 1.0, "at least 0.99", False),
+        (SHARE, 1.0, "at least 0.9", True),
+        (OVERLAP, 1.0, "at least 0.3", True),
+        (NDCG, 0.2, "at least 0.19", True),
+    ]
+    assert not report.passed
+
+
+def test_too_few_artists_fail(tmp_path: Path) -> None:
+    ids = named(20)
+    last = made(tmp_path / "last", ring(ids, 5))
+    for n, passed in ((18, True), (17, False)):
+        lists = {a: similar if i < n else None for i, (a, similar) in enumerate(ring(ids, 5).items())}
+        share = judge(made(tmp_path / f"of{n}", lists), last, LIMITS).checks[1]
+        assert (share.name, share.found, share.passed) == (SHARE, n / 20, passed)
+
+
+def test_lists_of_others_fail(tmp_path: Path) -> None:
+    ids = named(40)
+    last = made(tmp_path / "last", ring(ids, 5))
+    turned = judge(made(tmp_path / "turned", ring(ids[::-1], 5)), last, LIMITS)
+    assert turned.failures == f"{OVERLAP}: found 0, wanted at least 0.3"
+    assert judge(made(tmp_path / "same", ring(ids, 5)), last, LIMITS).passed
+
+
+@pytest.mark.parametrize(
+    ("new", "last", "found", "wanted", "passed"),
+    [
+        (0.19, 0.2, 0.19, "at least 0.19", True),
+        (0.18, 0.2, 0.18, "at least 0.19", False),
+        (0.1, 0.0, 0.1, "at least 0", True),
+        (float("nan"), 0.2, -1.0, "at least 0.19", False),
+        (0.1, float("nan"), 0.1, "at least 0", True),
+        (float("nan"), float("nan"), -1.0, "at least 0", False),
+    ],
+)
+def test_a_drop_on_the_truth_and_a_figure_that_is_undefined_fail(
+    tmp_path: Path, new: float, last: float, found: float, wanted: str, passed: bool
+) -> None:
+    figures = {"new": new, "last": last}
+    versions = [made(tmp_path / name, THREE) for name in figures]
+    check = judge(*versions, LIMITS, ndcg=lambda version: figures[version.id]).checks[-1]
+    assert (check.name, check.found, check.wanted, check.passed) == (NDCG, found, wanted, passed)
+
+
+def test_the_limits_are_the_settings(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, gate_min_share=0.7, gate_min_overlap=0.2, gate_max_drop=0.1)
+    assert Limits.of(settings) == Limits(min_share=0.7, min_overlap=0.2, max_drop=0.1)
