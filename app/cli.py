@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from app.commands import data, demo, evaluate, export, index, serve, similar, snapshot, train, truth
+from app.commands import (
+    data,
+    db,
+    demo,
+    evaluate,
+    export,
+    index,
+    jobs,
+    keys,
+    serve,
+    similar,
+    snapshot,
+    train,
+    truth,
+    worker,
+)
 from app.commands.session import Session
 from core import log
 from core.errors import RiylError
@@ -18,6 +33,7 @@ app = typer.Typer(
     name="riyl",
     help="Artist similarity from whatever is known of an artist. What is not named means the newest.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
@@ -31,6 +47,10 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("similar")(similar.similar)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
+app.add_typer(jobs.app, name="jobs")
+app.command("worker")(worker.worker)
+app.add_typer(keys.app, name="keys")
+app.add_typer(db.app, name="db")
 
 
 @app.callback()

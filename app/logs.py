@@ -17,7 +17,8 @@ import orjson
 FLUSH_S = 0.2
 """A request line is at most this late: so many requests share one write."""
 
-OURS = ("app", "core", "index")
+OURS = ("app", "core", "evaluation", "index", "training")
+"""Packages whose records the level is for; libraries are heard from WARNING upward."""
 
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
 
@@ -48,9 +49,11 @@ def configure(level: str) -> None:
     """Send every log record from `level` upward to stderr as JSON. Called once, by the process's entry point."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for library in ("uvicorn", "faiss", "alembic"):
-        logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))
+    logging.basicConfig(handlers=[handler], force=True)
+    ours = logging.getLevelName(level.upper())
+    logging.getLogger().setLevel(max(logging.WARNING, ours))
+    for package in OURS:
+        logging.getLogger(package).setLevel(ours)
 
 
 class RequestLog:

@@ -2,9 +2,46 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from dbos import DBOSClient, WorkflowStatus
+from dbos import error as dbos_error
+
+from app.jobs.store import APPLICATION, FORMAT, INDEX_QUEUE, WORK_QUEUE, JsonSerializer, jobs_engine, upgrade_fresh_jobs
 from app.jobs.types import Job, JobKind, JobState, Params
-from core.db.session import Database
+from core.db.progress import JobProgress, progress_of
+from core.db.session import Database, WorkerLock, translated
+from core.errors import JobEndedError, MismatchError, NotFoundError
 from core.settings import Settings
+
+QUEUES = {
+    JobKind.REINDEX: INDEX_QUEUE,
+    JobKind.TRAIN: WORK_QUEUE,
+    JobKind.EVALUATE: WORK_QUEUE,
+    JobKind.IMPORT: WORK_QUEUE,
+}
+
+JOINED = frozenset({JobKind.REINDEX, JobKind.TRAIN})
+"""Kinds of which a second request joins the one that waits. One that runs is not joined: it has fixed its tables."""
+
+STATES = {
+    "ENQUEUED": JobState.WAITING,
+    "DELAYED": JobState.WAITING,
+    "PENDING": JobState.RUNNING,
+    "SUCCESS": JobState.DONE,
+    "ERROR": JobState.FAILED,
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": JobState.FAILED,
+    "CANCELLED": JobState.CANCELLED,
+}
+
+GIVEN_UP = "given up: the worker died of it again and again"
+
+_ANY_ID = 32
+"""Hex digits of a job's id."""
 
 
 class Jobs:
@@ -12,34 +49,156 @@ class Jobs:
 
     Raises (every method):
         DatabaseDownError: the database cannot be reached.
+        SchemaError: it is of another release.
     """
 
-    def __init__(self, settings: Settings, database: Database) -> None: ...
+    def __init__(self, settings: Settings, database: Database) -> None:
+        upgrade_fresh_jobs(settings, database)
+        self._database = database
+        self._engine = jobs_engine(settings)
+        self._dbos = DBOSClient(
+            system_database_engine=self._engine,
+            serializer=JsonSerializer(),
+            application_name=APPLICATION,
+            lazy=True,
+            retry_connection_errors=False,
+        )
 
     def submit(self, kind: JobKind, params: Params, *, by: str) -> tuple[Job, bool]:
         """Ask for a job; whether it is one that waited already with the same params (a reindex or train is joined)."""
-        raise NotImplementedError
+        asked = params.model_dump(mode="json")
+        # looking and asking are one act, between processes too
+        with self._database.alone():
+            if kind in JOINED:
+                waiting = self._dbos.list_workflows(name=kind.value, status="ENQUEUED", has_parent=False)
+                same = [found for found in waiting if _asked(found) == asked]
+                if same:
+                    return _job(same[0], None), True
+            identity = secrets.token_hex(_ANY_ID // 2)
+            self._dbos.enqueue(
+                {
+                    "queue_name": QUEUES[kind],
+                    "workflow_name": kind.value,
+                    "workflow_id": identity,
+                    "app_version": FORMAT,
+                },
+                asked,
+                by,
+            )
+        return self.get(identity), False
 
     def get(self, identity: str) -> Job:
         """A job, by its id or how that begins.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: there is none, or several begin like this.
         """
-        raise NotImplementedError
+        with translated():
+            names = [kind.value for kind in JobKind]
+            found = self._dbos.list_workflows(workflow_ids=[identity], name=names)
+            if not found and identity:
+                head, dash, number = identity.partition("-")  # a job that another one asked for has its id and a number
+                begin = self._dbos.list_workflows(workflow_id_prefix=head, name=names, has_parent=bool(dash))
+                found = [each for each in begin if each.workflow_id.endswith(dash + number)]
+        if len(found) != 1:
+            problem = "is ambiguous" if found else "does not exist"
+            raise NotFoundError(f"job {identity!r} {problem}; see riyl jobs list, or GET /v1/jobs")
+        return self._with_progress(found)[0]
 
     def all(self, *, kind: JobKind | None = None, state: JobState | None = None, limit: int = 50) -> list[Job]:
         """The jobs asked for last, the newest first."""
-        raise NotImplementedError
+        names = [kind.value] if kind is not None else [each.value for each in JobKind]
+        states = None if state is None else [name for name, each in STATES.items() if each is state]
+        with translated():
+            found = self._dbos.list_workflows(name=names, status=states, limit=limit, sort_desc=True)
+        return self._with_progress(found)
 
     def cancel(self, identity: str) -> Job:
-        """Cancel a job; one that runs stops at its next sign of progress.
+        """Cancel a job, and the re-index that it waits for; one that runs stops at its next sign of progress.
 
         Raises:
             NotFoundError: there is none.
             JobEndedError: it has ended.
         """
-        raise NotImplementedError
+        job = self.get(identity)
+        if job.state.ended:
+            raise JobEndedError(f"job {job.id} is {job.state} already; found nothing to cancel")
+        with translated(), _unknown(job.id):
+            self._dbos.cancel_workflow(job.id, cancel_children=True)
+        return self.get(job.id)
+
+    def adopt(self, worker: str, *, force: bool = False) -> list[Job]:
+        """Hand the jobs that a lost worker ran to those that live.
+
+        Args:
+            force: even though it still holds its place: it hangs, or its host is cut off.
+
+        Raises:
+            MismatchError: it still holds its place, or the database is SQLite, which has one worker only.
+        """
+        if self._database.is_sqlite:
+            raise MismatchError("SQLite has one worker only: start it again, and it goes on with its jobs itself")
+        if not force and self.runs(worker):
+            raise MismatchError(
+                f"worker {worker!r} still holds its place; stop it first, or take its jobs all the same with --force"
+            )
+        with translated():
+            found = self._dbos.list_workflows(executor_id=worker, status="PENDING")
+            for each in found:
+                self._dbos.resume_workflow(each.workflow_id, queue_name=each.queue_name)
+        kinds = {kind.value for kind in JobKind}
+        return self._with_progress([each for each in found if each.name in kinds])
+
+    def runs(self, worker: str) -> bool:
+        """Whether somebody holds this worker's place; with SQLite, whether any worker runs."""
+        lock = WorkerLock(self._database, worker)
+        free = lock.take()
+        lock.release()
+        return not free
 
     def close(self) -> None:
         """Close the connections."""
+        self._dbos.destroy()
+        self._engine.dispose()
+
+    def _with_progress(self, found: list[WorkflowStatus]) -> list[Job]:
+        with self._database.read() as connection:
+            progress = progress_of(connection, [each.workflow_id for each in found])
+        return [_job(each, progress.get(each.workflow_id)) for each in found]
+
+
+def _job(found: WorkflowStatus, progress: JobProgress | None) -> Job:
+    state = STATES[found.status]
+    by = found.input["args"][1] if found.input else ""
+    given_up = found.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+    error = GIVEN_UP if given_up else None if found.error is None else str(found.error)
+    return Job(
+        id=found.workflow_id,
+        kind=JobKind(found.name),
+        params=_asked(found),
+        by=by,
+        state=state,
+        created=_time(found.created_at) or datetime.fromtimestamp(0, UTC),
+        started=_time(found.dequeued_at),
+        ended=_time(found.completed_at),
+        worker=None if state is JobState.WAITING else found.executor_id,
+        progress=progress,
+        result=found.output if state is JobState.DONE else None,
+        error=error if state is JobState.FAILED else None,
+    )
+
+
+def _asked(found: WorkflowStatus) -> dict[str, Any]:
+    return dict(found.input["args"][0]) if found.input else {}
+
+
+def _time(epoch_ms: int | None) -> datetime | None:
+    return None if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000, UTC)
+
+
+@contextmanager
+def _unknown(identity: str) -> Iterator[None]:
+    try:
+        yield
+    except dbos_error.DBOSNonExistentWorkflowError as error:
+        raise NotFoundError(f"job {identity!r} does not exist") from error

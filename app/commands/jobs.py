@@ -1,0 +1,192 @@
+"""riyl jobs run | list | watch | cancel | adopt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.text import Text
+
+from app.commands.index import who
+from app.commands.session import Bars, Session, session
+from app.jobs.types import PARAMS, Job, JobKind, JobState, Params
+from core.errors import InputError, RiylError
+
+if TYPE_CHECKING:
+    from app.jobs.client import Jobs
+
+app = typer.Typer(no_args_is_help=True, help="Jobs: re-index, train, evaluate, import; a worker runs them.")
+
+POLL_S = 0.5
+
+Identity = Annotated[str, typer.Argument(help="Job, or how its id begins.")]
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    kind: Annotated[JobKind, typer.Argument(help="What to do.")],
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", help="NAME=VALUE; riyl jobs run KIND -p help lists them.", show_default=False),
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the job's id and leave it.")] = False,
+) -> None:
+    """Ask for a job, and watch it to its end."""
+    chosen = session(context)
+    params = parse(kind, param or [])
+    with opened(chosen) as jobs:
+        job, joined = jobs.submit(kind, params, by=who())
+        chosen.say(f"job {job.id}: {'joined the one that waits' if joined else 'asked for'}")
+        if detach:
+            chosen.show(as_json(job))
+            return
+        if not jobs.runs(chosen.settings.worker):
+            chosen.say("No worker runs now: start riyl worker, or riyl serve, which has one of its own.")
+        follow(chosen, jobs, job)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    kind: Annotated[JobKind | None, typer.Option(help="Only these.", show_default=False)] = None,
+    state: Annotated[JobState | None, typer.Option(help="Only these.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+) -> None:
+    """List the jobs, the newest first."""
+    chosen = session(context)
+    with opened(chosen) as jobs:
+        found = jobs.all(kind=kind, state=state, limit=limit)
+    chosen.show([as_json(job) for job in found])
+    rows = [[_short(job), job.kind, job.state, job.by, _when(job.created), _story(job)] for job in found]
+    chosen.table("jobs", ["job", "kind", "state", "asked by", "asked at (UTC)", ""], rows, words=True)
+
+
+@app.command()
+def watch(context: typer.Context, job: Identity) -> None:
+    """Watch a job to its end."""
+    chosen = session(context)
+    with opened(chosen) as jobs:
+        follow(chosen, jobs, jobs.get(job))
+
+
+@app.command()
+def cancel(context: typer.Context, job: Identity) -> None:
+    """Cancel a job."""
+    chosen = session(context)
+    with opened(chosen) as jobs:
+        found = jobs.cancel(job)
+    chosen.show(as_json(found))
+    chosen.say(f"job {found.id}: {found.state}")
+
+
+@app.command()
+def adopt(
+    context: typer.Context,
+    worker: Annotated[str, typer.Argument(help="The lost worker's name (RIYL_WORKER).")],
+    force: Annotated[bool, typer.Option("--force", help="Even though it still holds its place.")] = False,
+) -> None:
+    """Hand the jobs of a worker that will not come back to those that live (PostgreSQL)."""
+    chosen = session(context)
+    with opened(chosen) as jobs:
+        found = jobs.adopt(worker, force=force)
+    chosen.show([as_json(job) for job in found])
+    chosen.say(f"handed over {len(found)} jobs{': ' if found else ''}{', '.join(map(_short, found))}")
+
+
+def parse(kind: JobKind, given: list[str]) -> Params:
+    """The params of a job from NAME=VALUE; a list's values have commas between.
+
+    Raises:
+        InputError: a name that the job does not know, or a wrong value; lists the names.
+    """
+    known = PARAMS[kind].model_fields
+    listed = "".join(f"\n  {name}: {field.description}" for name, field in known.items())
+    values: dict[str, Any] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or name not in known:
+            raise InputError(f"found {item!r}; wanted NAME=VALUE with a name of {kind}:{listed}")
+        values[name] = value.split(",") if "list" in str(known[name].annotation) else value
+    try:
+        return PARAMS[kind].model_validate(values)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors())
+        raise InputError(f"{kind}: {wrong}") from error
+
+
+def follow(chosen: Session, jobs: Jobs, job: Job) -> None:
+    """Show a job's progress until it has ended.
+
+    Raises:
+        RiylError: it failed or was cancelled.
+    """
+    with chosen.progress() as bars:
+        while not job.state.ended:
+            _draw(bars, job)
+            time.sleep(POLL_S)
+            job = jobs.get(job.id)
+    chosen.show(as_json(job))
+    if job.state is not JobState.DONE:
+        raise RiylError(f"job {job.id} {job.state}{': ' if job.error else ''}{job.error or ''}")
+    chosen.say(f"job {job.id}: done; {_story(job)}")
+
+
+@contextmanager
+def opened(chosen: Session) -> Iterator[Jobs]:
+    """The jobs of the home, for the block."""
+    from app.jobs.client import (
+        Jobs,
+    )  # here, for dbos takes most of a second, which the other commands need not wait for
+
+    jobs = Jobs(chosen.settings, chosen.database)
+    try:
+        yield jobs
+    finally:
+        jobs.close()
+
+
+def as_json(job: Job) -> dict[str, Any]:
+    """A job as JSON knows it: times in ISO 8601."""
+    return {name: _plain(value) for name, value in asdict(job).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return {name: _plain(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def _draw(bars: Bars, job: Job) -> None:
+    p = job.progress
+    if p is None or job.state is JobState.WAITING:
+        bars("waiting", 0, 0)
+    else:
+        bars(f"{p.number}/{p.steps} {p.step}{'' if p.what == p.step else f': {p.what}'}", p.done, p.total)
+
+
+def _story(job: Job) -> str:
+    """The end of a job, or how far it is, in a few words."""
+    if job.error:
+        return str(Text(job.error.split("\n", 1)[0]).plain)[:100]
+    if job.result is not None:
+        shown = ("version", "promoted", "model", "evaluation", "tables")
+        return ", ".join(f"{name} {job.result[name]}" for name in shown if name in job.result)
+    p = job.progress
+    return "" if p is None else f"step {p.number} of {p.steps}, {p.step}"
+
+
+def _short(job: Job) -> str:
+    """The beginning of a job's id; of one that another job asked for its number too."""
+    head, dash, number = job.id.partition("-")
+    return head[:8] + dash + number
+
+
+def _when(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,29 @@
+"""riyl worker."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.commands.session import session
+
+
+def worker(
+    context: typer.Context,
+    until_closed: Annotated[
+        bool, typer.Option("--until-closed", hidden=True, help="End when standard input is closed.")
+    ] = False,
+) -> None:
+    """Run the jobs that are asked for, until SIGTERM. A job that a worker was stopped or killed in goes on when it
+    starts again.
+
+    RIYL_WORKER names it; RIYL_REINDEX_CRON, such as '0 3 * * *', has it re-index by itself, in UTC. Logs JSON on
+    stderr.
+    """
+    from app.jobs.worker import work
+    from app.logs import configure
+
+    run = session(context)
+    configure(run.settings.log_level if "log_level" in run.settings.model_fields_set else "INFO")
+    work(run.settings, until_closed=until_closed)

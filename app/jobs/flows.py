@@ -1,0 +1,135 @@
+"""The jobs as DBOS workflows: which steps, in which order, and what each hands to the next.
+
+A step that has ended is on record with its result and never runs again; one that was cut off runs again from its
+beginning. So what comes next is decided by params and results alone: no clock, no chance, no look at the home outside
+of a step.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from dbos import DBOS, StepOptions
+from threadpoolctl import threadpool_limits
+
+from app.jobs.client import Jobs
+from app.jobs.report import Reporter
+from app.jobs.steps import Result, Steps
+from app.jobs.store import INDEX_QUEUE
+from app.jobs.types import EvaluateParams, ImportParams, JobKind, ReindexParams, TrainParams
+from core.errors import DatabaseDownError, FetchError, GateError
+from index.report import Report
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 8
+"""Times that a step is tried which fails of something that passes: two minutes in all."""
+
+DEATHS = 20
+"""Times that a worker may die of a job before the job is given up."""
+
+REINDEX_STEPS = ("fix", "model", "place", "embed", "build", "gate", "promote", "prune")
+TRAIN_STEPS = ("fix", "fit", "train", "reindex")
+
+Act = Callable[[Steps], Result]
+
+
+def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
+    """Make DBOS know the jobs, once in a process and before it is launched.
+
+    Returns:
+        The workflow that asks for a re-index, to be run by a schedule.
+    """
+
+    def run(name: str, number: int, count: int, act: Act) -> Result:
+        job = str(DBOS.workflow_id)
+
+        def step() -> Result:
+            progress = Reporter(steps.database, job, name, number, count, lambda: _cancelled(job))
+            with threadpool_limits(limits=steps.threads):  # of libraries that are not told
+                return act(steps.for_job(job, progress))
+
+        return DBOS.run_step(_options(name), step)
+
+    def run_all(names: tuple[str, ...]) -> Callable[[str, Act], Result]:
+        return lambda name, act: run(name, names.index(name) + 1, len(names), act)
+
+    @DBOS.workflow(name=JobKind.REINDEX.value, max_recovery_attempts=DEATHS)
+    def reindex(asked: dict[str, Any], by: str) -> Result:
+        params, step = ReindexParams(**asked), run_all(REINDEX_STEPS)
+        tables = step("fix", lambda s: s.fix(params.tables))["tables"]
+        model = step("model", lambda s: s.choose_model(params.model))["model"]
+        snapshot = step("place", lambda s: s.place(tables, model))["snapshot"]
+        step("embed", lambda s: s.embed(model, snapshot))
+        built = step("build", lambda s: s.build(model, snapshot))
+        version = built["version"]
+        judged = step("gate", lambda s: s.judge(version))
+        result = {"tables": tables, "model": model, "snapshot": snapshot, **built, **judged, "promoted": False}
+        if not params.promote:
+            return result
+        if not judged["verdict"]["passed"]:
+            failures = Report.of(judged["verdict"]).failures
+            raise GateError(f"version {version} failed its gate; it is kept, and not promoted: {failures}")
+        promoted = step("promote", lambda s: s.promote(version, judged["verdict"], by))
+        return {**result, **promoted, **step("prune", lambda s: s.prune(_in_use()))}
+
+    @DBOS.workflow(name=JobKind.TRAIN.value, max_recovery_attempts=DEATHS)
+    def train(asked: dict[str, Any], by: str) -> Result:
+        params, step = TrainParams(**asked), run_all(TRAIN_STEPS)
+        tables = step("fix", lambda s: s.fix(params.tables))["tables"]
+        snapshot = step("fit", lambda s: s.fit(tables))["snapshot"]
+        model = step("train", lambda s: s.train(params, snapshot))["model"]
+        step("reindex", lambda s: {})
+        then = ReindexParams(tables=tables, model=model, promote=params.promote).model_dump(mode="json")
+        handle = DBOS.enqueue_workflow(INDEX_QUEUE, reindex, then, by)
+        return {"model": model, "snapshot": snapshot, "reindex": handle.workflow_id, **handle.get_result()}
+
+    @DBOS.workflow(name=JobKind.EVALUATE.value, max_recovery_attempts=DEATHS)
+    def evaluate(asked: dict[str, Any], by: str) -> Result:
+        return run("evaluate", 1, 1, lambda s: s.evaluate(EvaluateParams(**asked)))
+
+    @DBOS.workflow(name=JobKind.IMPORT.value, max_recovery_attempts=DEATHS)
+    def bring(asked: dict[str, Any], by: str) -> Result:
+        return run("import", 1, 1, lambda s: s.bring(ImportParams(**asked)))
+
+    @DBOS.workflow(name="scheduled")
+    def scheduled(at: datetime, context: Any) -> None:
+        DBOS.run_step(_options("submit"), lambda: jobs.submit(JobKind.REINDEX, ReindexParams(), by="schedule")[0].id)
+
+    return scheduled
+
+
+def _options(name: str) -> StepOptions:
+    return {
+        "name": name,
+        "retries_allowed": True,
+        "max_attempts": ATTEMPTS,
+        "interval_seconds": 1.0,
+        "backoff_rate": 2.0,
+        "should_retry": _passes,
+    }
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether trying again may help: a full disk, a server that is away; not bad input, nor a refused version."""
+    passes = isinstance(error, OSError | DatabaseDownError | FetchError)
+    if passes:
+        log.warning("step_failed job=%s reason=%s", DBOS.workflow_id, error)
+    return passes
+
+
+def _cancelled(job: str) -> bool:
+    found = DBOS.list_workflows(workflow_ids=[job], load_input=False, load_output=False)
+    return bool(found) and found[0].status == "CANCELLED"
+
+
+def _in_use() -> set[str]:
+    """Ids of whatever the steps of running jobs have made: tables, snapshots, models."""
+    running = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+    outputs = [step["output"] for job in running for step in DBOS.list_workflow_steps(job.workflow_id)]
+    return {
+        value for output in outputs if isinstance(output, dict) for value in output.values() if isinstance(value, str)
+    }

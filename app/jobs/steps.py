@@ -1,0 +1,199 @@
+"""What jobs do, step by step. Each step may be run again from its beginning, and then finds what it made before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app.evaluating import Question, run_evaluation
+from app.housekeeping import tidy
+from app.jobs.types import EvaluateParams, ImportParams, TrainParams
+from core.db.evaluations import add_evaluation
+from core.db.promotions import add_verdict, last_promotion
+from core.db.session import Database
+from core.errors import NotFoundError
+from core.fixing import fix_tables
+from core.model import CARD, Model
+from core.settings import Home, Settings, newest, pick
+from core.snapshot import Snapshot
+from core.tables import Tables
+from core.truth import find_truth
+from core.types import Progress, silent
+from evaluation.versions import version_ndcg
+from index.artifact import Version
+from index.build import build_version, embed_aside
+from index.policy import Limits, judge
+from index.report import Report
+from index.versions import current, find_version, promote
+from training.config import load_config
+from training.datasets.registry import DATASETS, make_tables
+from training.features.build import build_snapshot, import_similar
+from training.features.recipe import Recipe
+from training.train import train
+
+Result = dict[str, Any]
+"""What a step hands to the next: JSON."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of all jobs over one home.
+
+    Attributes:
+        threads: of training, embedding and search.
+        job: the job that they are run for.
+        progress: told how far the step is; may raise to end the job.
+    """
+
+    settings: Settings
+    database: Database
+    threads: int = 1
+    job: str = ""
+    progress: Progress = silent
+
+    def for_job(self, job: str, progress: Progress) -> Steps:
+        """The same for one job."""
+        return replace(self, job=job, progress=progress)
+
+    @property
+    def home(self) -> Home:
+        return Home(self.settings.home)
+
+    def bring(self, params: ImportParams) -> Result:
+        """Make a dataset's tables, or check a folder of them, and fix them in the home."""
+        source = Path(params.source)
+        if params.source in DATASETS:
+            source = self.home.tables / params.source
+            if not source.exists():
+                make_tables(params.source, self.home.downloads, source, self.progress)
+        return self.fix(str(source))
+
+    def fix(self, tables: str | None) -> Result:
+        """Copy the tables as they are now into the home: the rest of the job reads these.
+
+        Raises:
+            NotFoundError: none are named, set or imported.
+        """
+        source = Path(tables) if tables is not None else self.settings.tables
+        if source is None:
+            source = newest(
+                self.home.fixed, "imported tables", "artists.*", "name a folder of tables, or set RIYL_TABLES"
+            )
+        elif len(source.parts) == 1 and not source.exists():
+            source = self.home.fixed / source
+        fixed = fix_tables(source, self.home.fixed)
+        return {"tables": fixed.name, "last_change": 0}
+
+    def choose_model(self, name: str | None) -> Result:
+        """The model asked for, else the current version's, else the newest."""
+        models, versions = self.home.models, self.home.versions
+        if name is None and current(versions) is not None:
+            name = Version.open(find_version(versions, None), verify=False).manifest["model"]
+        found = (
+            pick(models, name, "model", CARD) if name else newest(models, "model", CARD, "make one with: riyl train")
+        )
+        return {"model": Model.open(found).id}
+
+    def place(self, tables: str, model: str) -> Result:
+        """Snapshot of the tables in the basis of a model."""
+        opened, chosen = self._tables(tables), Model.open(self.home.models / model)
+        kept_folder = self.home.snapshots / str(chosen.card["snapshot"])
+        if not kept_folder.exists():
+            raise NotFoundError(
+                f"{kept_folder}: found no such snapshot; wanted the one that model {model} was trained on"
+            )
+        kept = Snapshot.open(kept_folder)
+        if kept.manifest["tables"] == opened.digests():
+            snapshot = kept
+        else:
+            snapshot = build_snapshot(opened, Recipe(), self.home.snapshots, keep=kept, progress=self.progress)
+        import_similar(opened, self.home.truths)
+        return {"snapshot": snapshot.id}
+
+    def fit(self, tables: str) -> Result:
+        """Snapshot of the tables in a basis fitted on them."""
+        opened = self._tables(tables)
+        snapshot = build_snapshot(opened, Recipe(), self.home.snapshots, progress=self.progress)
+        import_similar(opened, self.home.truths)
+        return {"snapshot": snapshot.id}
+
+    def train(self, params: TrainParams, snapshot: str) -> Result:
+        """Model of a snapshot."""
+        name, config = load_config(params.config)
+        model = train(
+            name,
+            config,
+            self._snapshot(snapshot),
+            self.home.models,
+            seed=params.seed,
+            device=params.device,
+            threads=self.threads,
+            progress=self.progress,
+        )
+        return {"model": model.id}
+
+    def embed(self, model: str, snapshot: str) -> Result:
+        """Every artist's embedding, kept until the version is built."""
+        chosen, opened = Model.open(self.home.models / model), self._snapshot(snapshot)
+        embed_aside(chosen, opened, self.home.versions, threads=self.threads, progress=self.progress)
+        return {}
+
+    def build(self, model: str, snapshot: str) -> Result:
+        """Version of a model and a snapshot."""
+        chosen, opened = Model.open(self.home.models / model), self._snapshot(snapshot)
+        version = build_version(chosen, opened, self.home.versions, threads=self.threads, progress=self.progress)
+        return {"version": version.id, "counts": version.manifest["counts"]}
+
+    def judge(self, version: str) -> Result:
+        """What the gate says of a version, written down."""
+        versions = self.home.versions
+        against = current(versions)
+        last = None if against is None else Version.open(find_version(versions, None))
+        name = self.settings.gate_truth
+        ndcg = None if name is None else partial(version_ndcg, truth=find_truth(self.home.truths, name))
+        judged = Version.open(versions / version)
+        report = judge(judged, last, Limits.of(self.settings), ndcg=ndcg)
+        said = report.as_dict()
+        add_verdict(self.database, version, against, report.passed, said["checks"], job=self.job)
+        return {"verdict": said, "against": against}
+
+    def promote(self, version: str, verdict: Result, by: str) -> Result:
+        """Make a version current, unless it is.
+
+        Raises:
+            GateError: the gate is against it.
+        """
+        with self.database.read() as connection:
+            last = last_promotion(connection)
+        if last is not None and last.version == version and last.job != self.job:
+            return {"promoted": False}
+        report, why = Report.of(verdict), f"job {self.job}"
+        promote(self.home.versions, self.database, version, by=by, why=why, verdict=report, job=self.job)
+        return {"promoted": True}
+
+    def prune(self, in_use: Collection[str]) -> Result:
+        """Remove what is old, and what no running job has made."""
+        keep = self.settings.keep_versions
+        return {"removed": tidy(self.home, self.database, keep=keep, in_use=in_use)}
+
+    def evaluate(self, params: EvaluateParams) -> Result:
+        """Every figure, stored under the job's id."""
+        asked = Question(**params.model_dump())
+        report, _, _ = run_evaluation(self.home, asked, threads=self.threads, progress=self.progress)
+        add_evaluation(self.database, self.job, params.model_dump(mode="json"), report)
+        return {"evaluation": self.job}
+
+    def _snapshot(self, identity: str) -> Snapshot:
+        return Snapshot.open(self.home.snapshots / identity)
+
+    def _tables(self, identity: str) -> Tables:
+        return Tables.open(self.home.fixed / identity)
+
+
+def worker_threads(settings: Settings) -> int:
+    """Threads of a worker: RIYL_THREADS, else one, for a service runs beside it."""
+    return min(settings.threads or 1, os.cpu_count() or 1)

@@ -1,0 +1,109 @@
+"""Where DBOS keeps the jobs: its own tables, beside ours in PostgreSQL, in a file of their own with SQLite."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS, Serializer
+from dbos import error as dbos_error
+from sqlalchemy import Engine, create_engine, event, inspect
+from sqlalchemy.engine import URL
+
+from core.db.session import BUSY_MS, JOBS_FILE, Database, database_url, translated
+from core.errors import DatabaseError
+from core.settings import Settings
+
+APPLICATION = "riyl"
+
+FORMAT = "1"
+"""Of a job's input and steps. A worker takes up jobs of its own format alone, so change it when they change, not with
+every release: a job that an upgrade interrupted must go on."""
+
+INDEX_QUEUE = "index"
+"""Of what makes versions current: one at a time, whatever the number of workers."""
+
+WORK_QUEUE = "work"
+"""Of everything else: one at a time too, beside a re-index."""
+
+
+class JobError(Exception):
+    """What a job failed of, as it was stored."""
+
+
+class JsonSerializer(Serializer):
+    """Inputs, results and errors as JSON: nothing that is read is ever executed, and people can read it too."""
+
+    def serialize(self, data: Any) -> str:
+        if isinstance(data, BaseException):
+            return json.dumps({"error": type(data).__name__, "message": str(data)})
+        return json.dumps({"value": data}, ensure_ascii=False, allow_nan=False, default=_time)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        read = json.loads(serialized_data)
+        return JobError(read["message"]) if "error" in read else read["value"]
+
+    def name(self) -> str:
+        return "riyl_json"
+
+
+def jobs_engine(settings: Settings) -> Engine:
+    """An engine for DBOS, which begins its transactions itself; connects to nothing yet.
+
+    Raises:
+        ConfigError: RIYL_DATABASE_URL is not the address of a database.
+    """
+    url = database_url(settings, JOBS_FILE)
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, pool_timeout=5, pool_size=10, connect_args={"connect_timeout": 3})
+    engine = create_engine(url)
+    event.listen(engine, "connect", _sqlite_connected)
+    return engine
+
+
+def upgrade_jobs(settings: Settings, database: Database) -> None:
+    """Bring DBOS's tables to what this release needs. One process does it, the others wait.
+
+    Raises:
+        DatabaseDownError: the database cannot be reached.
+        DatabaseError: the migration failed.
+    """
+    with translated(), database.upgrade_lock():
+        try:
+            DBOS.migrate(_plain(database_url(settings, JOBS_FILE)))
+        except dbos_error.DBOSException as error:
+            raise DatabaseError(f"the tables of the jobs cannot be upgraded: {error}") from error
+
+
+def upgrade_fresh_jobs(settings: Settings, database: Database) -> None:
+    """Make DBOS's tables in a home that has none yet; leave any other database to `riyl db upgrade`."""
+    url = database_url(settings, JOBS_FILE)
+    if url.get_backend_name() != "sqlite":
+        return
+    if Path(url.database or "").exists():
+        engine = create_engine(url)
+        try:
+            if inspect(engine).has_table("workflow_status"):
+                return
+        finally:
+            engine.dispose()
+    upgrade_jobs(settings, database)
+
+
+def _time(value: object) -> str:
+    """A schedule's time; nothing else that is no JSON is ever stored."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"found {type(value).__name__} to be stored; wanted JSON")
+
+
+def _plain(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+def _sqlite_connected(connection: Any, record: object) -> None:
+    connection.isolation_level = "IMMEDIATE"
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,138 @@
+"""A worker: the process that runs the jobs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+
+from dbos import DBOS
+from dbos import error as dbos_error
+
+from app.jobs.client import Jobs
+from app.jobs.flows import register
+from app.jobs.steps import Steps, worker_threads
+from app.jobs.store import APPLICATION, FORMAT, INDEX_QUEUE, WORK_QUEUE, JsonSerializer, jobs_engine, upgrade_fresh_jobs
+from core.db.session import Database, WorkerLock
+from core.errors import ConfigError, DatabaseDownError, MismatchError, RiylError, SchemaError
+from core.settings import Home, Settings
+from index.versions import follow
+
+log = logging.getLogger(__name__)
+
+NICE = 10
+"""How far behind others: queries come first."""
+
+LOOK_S = 5.0
+"""Seconds between looks whether the worker still has its place."""
+
+POLL_S = 0.5
+"""Seconds between looks for a job."""
+
+SCHEDULE = "reindex"
+
+
+def work(settings: Settings, *, until_closed: bool = False) -> None:
+    """Run jobs until SIGTERM or SIGINT, which leave a running one to the next start; ends the process.
+
+    Args:
+        until_closed: end too once standard input is closed, as it is when the process that started this one is gone.
+
+    Raises:
+        MismatchError: another process holds this worker's place.
+        DatabaseDownError: the database cannot be reached.
+        SchemaError: it is of another release.
+        ConfigError: a setting is not what it should be.
+    """
+    os.nice(NICE)
+    database = Database.of(settings)
+    lock = WorkerLock(database, settings.worker)
+    if not lock.take():
+        raise MismatchError(_taken(database, settings))
+    upgrade_fresh_jobs(settings, database)
+    try:
+        follow(Home(settings.home).versions, database)
+    except RiylError as error:
+        log.warning("promotions_unknown reason=%s", error)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if until_closed:
+        threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
+    _launch(settings, database)
+    log.info("worker_started", extra={"worker": settings.worker, "threads": worker_threads(settings)})
+    _hold(lock, stop, settings)
+    log.info("worker_ended", extra={"worker": settings.worker})
+    logging.shutdown()
+    # at once, as if killed: a step in the middle runs again at the next start, whatever it is waiting for now
+    os._exit(0)
+
+
+def _launch(settings: Settings, database: Database) -> None:
+    DBOS(
+        config={
+            "name": APPLICATION,
+            "application_version": FORMAT,
+            "executor_id": settings.worker,
+            "system_database_engine": jobs_engine(settings),
+            "serializer": JsonSerializer(),
+            "run_migrations": False,
+            "log_level": "WARNING",
+            "scheduler_polling_interval_sec": LOOK_S,
+        }
+    )
+    logging.getLogger("dbos").handlers.clear()  # ours print what it says
+    steps = Steps(settings, database, worker_threads(settings))
+    scheduled = register(steps, Jobs(settings, database))
+    try:
+        DBOS.launch()
+    except dbos_error.DBOSInitializationError as error:
+        raise SchemaError(f"the tables of the jobs are of another release: run riyl db upgrade ({error})") from error
+    for queue in (INDEX_QUEUE, WORK_QUEUE):
+        DBOS.register_queue(queue, global_concurrency=1, polling_interval_sec=POLL_S, on_conflict="always_update")
+    if settings.reindex_cron is None:
+        DBOS.delete_schedule(SCHEDULE)
+        return
+    try:
+        DBOS.apply_schedules(
+            [{"schedule_name": SCHEDULE, "workflow_fn": scheduled, "schedule": settings.reindex_cron, "context": None}]
+        )
+    except dbos_error.DBOSException as error:
+        raise ConfigError(
+            f"RIYL_REINDEX_CRON: found {settings.reindex_cron!r}; wanted minute, hour, day, month and weekday"
+        ) from error
+
+
+def _hold(lock: WorkerLock, stop: threading.Event, settings: Settings) -> None:
+    """Keep the worker's place until it is to stop.
+
+    Raises:
+        MismatchError: another process has taken it while the database was away.
+    """
+    while not stop.wait(LOOK_S):
+        try:
+            held = lock.take()
+        except DatabaseDownError as error:
+            log.warning("database_down", extra={"reason": str(error)})
+            continue
+        if not held:
+            log.error("place_lost", extra={"worker": settings.worker})
+            logging.shutdown()
+            os._exit(1)
+
+
+def _taken(database: Database, settings: Settings) -> str:
+    if database.is_sqlite:
+        return (
+            f"another worker runs on {settings.home}; SQLite has one worker at a time: stop the other one, "
+            "or give PostgreSQL's address in RIYL_DATABASE_URL"
+        )
+    return f"another worker named {settings.worker!r} runs; give each one a name of its own in RIYL_WORKER"
+
+
+def _until_closed(stop: threading.Event) -> None:
+    while sys.stdin.buffer.read(1024):
+        pass
+    stop.set()

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.jobs.steps import Steps, worker_threads
+from app.jobs.types import ImportParams
+from core.db.promotions import last_promotion, last_verdicts
+from core.db.session import Database
+from core.errors import GateError, InputError, NotFoundError
+from core.settings import Home, Settings
+from core.snapshot import Snapshot
+from core.tables import Tables
+from index.versions import current, history
+from tests.conftest import SMALL_RECIPE, small_world
+from training.config import load_config
+from training.features.build import build_snapshot
+from training.train import train
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Steps:
+    """Steps over a home with a model of the small world; RIYL_TABLES is that world's tables."""
+    tables = small_world(tmp_path / "catalog")
+    settings = Settings(home=tmp_path / "home", tables=tables)
+    home = Home(settings.home)
+    snapshot = build_snapshot(Tables.open(tables), SMALL_RECIPE, home.snapshots)
+    name, config = load_config("pca")
+    train(name, config, snapshot, home.models)
+    return Steps(settings, Database.of(settings), job="j1")
+
+
+def reindexed(steps: Steps) -> str:
+    """The version that the steps up to the promotion make."""
+    tables = steps.fix(None)["tables"]
+    model = steps.choose_model(None)["model"]
+    snapshot = steps.place(tables, model)["snapshot"]
+    steps.embed(model, snapshot)
+    version: str = steps.build(model, snapshot)["version"]
+    assert steps.promote(version, steps.judge(version)["verdict"], "ann") == {"promoted": True}
+    return version
+
+
+def test_every_step_run_twice_gives_what_it_gave(steps: Steps) -> None:
+    tables = steps.fix(None)
+    assert steps.fix(None) == tables
+    model = steps.choose_model(None)["model"]
+    placed = steps.place(tables["tables"], model)
+    assert steps.place(tables["tables"], model) == placed
+    snapshot = placed["snapshot"]
+    assert steps.embed(model, snapshot) == steps.embed(model, snapshot) == {}
+    built = steps.build(model, snapshot)
+    assert steps.embed(model, snapshot) == {}
+    assert steps.build(model, snapshot) == built
+    judged = steps.judge(built["version"])
+    assert steps.judge(built["version"]) == judged
+    for _ in range(2):
+        assert steps.promote(built["version"], judged["verdict"], "ann") == {"promoted": True}
+    assert [(e.version, e.by, e.job) for e in history(steps.database)] == [(built["version"], "ann", "j1")]
+
+
+def test_what_is_current_is_not_promoted_again(steps: Steps) -> None:
+    version = reindexed(steps)
+    later = steps.for_job("j2", steps.progress)
+    assert later.promote(version, later.judge(version)["verdict"], "bob") == {"promoted": False}
+    assert len(history(steps.database)) == 1
+
+
+def test_tables_are_those_named_or_set_or_imported_last(steps: Steps, tmp_path: Path) -> None:
+    set_ = steps.fix(None)["tables"]
+    named = steps.fix(str(small_world(tmp_path / "other", seed=1)))["tables"]
+    assert named != set_
+    unset = Steps(steps.settings.model_copy(update={"tables": None}), steps.database)
+    assert unset.fix(None)["tables"] == named
+    os.utime(Home(steps.settings.home).fixed / named / "artists.parquet", (1e9, 1e9))
+    assert unset.fix(None)["tables"] == set_
+    assert unset.fix(named)["tables"] == named  # by the id that a job gave
+    os.utime(Home(steps.settings.home).fixed / set_ / "artists.parquet", (1e9, 1e9))
+    assert unset.fix(None)["tables"] == named
+
+
+def test_without_any_tables_it_says_what_to_do(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with pytest.raises(NotFoundError, match="name a folder of tables, or set RIYL_TABLES"):
+        Steps(settings, Database.of(settings)).fix(None)
+
+
+def test_tables_that_are_none_are_not_imported(steps: Steps, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="artists"):
+        steps.bring(ImportParams(source=str(tmp_path / "empty")))
+    with pytest.raises(InputError, match="found no such folder"):
+        steps.bring(ImportParams(source=str(tmp_path / "nowhere")))
+    assert not list(Home(steps.settings.home).fixed.glob("*"))
+
+
+def test_the_current_versions_model_is_kept_and_a_newer_one_is_not_taken(steps: Steps) -> None:
+    version = reindexed(steps)
+    home = Home(steps.settings.home)
+    name, config = load_config("random-projection")
+    newer = train(name, config, Snapshot.open(next(home.snapshots.glob("[!.]*"))), home.models)
+    assert steps.choose_model(None)["model"] != newer.id
+    assert steps.choose_model(newer.id[:8])["model"] == newer.id
+    assert current(home.versions) == version
+    with pytest.raises(NotFoundError, match="model 'zzz' does not exist"):
+        steps.choose_model("zzz")
+
+
+def test_the_same_tables_need_no_new_snapshot_and_others_keep_the_basis(steps: Steps, tmp_path: Path) -> None:
+    home = Home(steps.settings.home)
+    model = steps.choose_model(None)["model"]
+    same = steps.place(steps.fix(None)["tables"], model)["snapshot"]
+    assert [path.name for path in home.snapshots.glob("[!.]*")] == [same]
+    other = steps.fix(str(small_world(tmp_path / "other", n=50)))["tables"]
+    placed = Snapshot.open(home.snapshots / steps.place(other, model)["snapshot"])
+    assert placed.id != same
+    assert placed.basis_id == Snapshot.open(home.snapshots / same).basis_id
+    assert placed.n_artists == 50
+
+
+def test_a_version_that_lost_its_artists_is_refused_and_the_verdict_written_down(steps: Steps, tmp_path: Path) -> None:
+    version = reindexed(steps)
+    small = steps.for_job("j2", steps.progress)
+    tables = small.fix(str(small_world(tmp_path / "shrunk", n=20)))["tables"]
+    model = small.choose_model(None)["model"]
+    shrunk = small.build(model, small.place(tables, model)["snapshot"])["version"]
+    verdict = small.judge(shrunk)["verdict"]
+    assert not verdict["passed"]
+    failed = [check for check in verdict["checks"] if not check["passed"]]
+    assert any(check["found"] == pytest.approx(19 / 59) for check in failed)  # the last artist of each has no input
+    with pytest.raises(GateError, match="wanted at least 0.9"):
+        small.promote(shrunk, verdict, "ann")
+    assert current(Home(steps.settings.home).versions) == version
+    with steps.database.read() as connection:
+        said = last_verdicts(connection)[shrunk]
+        assert last_promotion(connection).version == version  # type: ignore[union-attr]
+    assert (said.passed, said.against, said.job, said.checks) == (False, version, "j2", verdict["checks"])
+
+
+def test_a_worker_takes_one_thread_unless_it_is_told_otherwise() -> None:
+    assert worker_threads(Settings()) == 1
+    assert worker_threads(Settings(threads=1)) == 1
