@@ -1,0 +1,169 @@
+"""p99 of GET similar at a fixed 200 requests a second, idle and with re-index jobs beside it, in turn in one run.
+
+`riyl serve` with the worker that it starts itself (niced, one thread); each re-index takes other tables, so that it
+embeds, builds and promotes. Requests are sent when they are due, whether or not those before were answered, and a
+latency counts from when its request was due. RIYL_BENCH_TABLES=FOLDER takes a catalog of one's own.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from itertools import count
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from app.jobs.client import Jobs
+from app.jobs.types import JobKind, JobState, ReindexParams, TrainParams
+from core.db.session import Database
+from core.settings import Settings
+from tests.conftest import write_tables
+
+N, K, RATE, SECONDS, ROUNDS, CONNECTIONS, PORT = 11_098, 50, 200, 20, 3, 16, 8441
+
+
+def made_tables(folder):
+    """Tables of N artists with up to two modalities."""
+    rng = np.random.default_rng(0)
+    ids = [f"artist-{i:06d}" for i in range(N)]
+    tagged = [i for i in range(N) for _ in range(3) if i % 3]
+    return write_tables(
+        folder,
+        artists={"artist_id": ids, "name": [f"Artist Number {i}" for i in range(N)]},
+        audio={"artist_id": ids, "vector": list(rng.standard_normal((N, 32)))},
+        tags={
+            "artist_id": [ids[i] for i in tagged],
+            "tag": [f"tag {t}" for t in rng.integers(0, 100, len(tagged))],
+            "weight": [1.0] * len(tagged),
+        },
+    )
+
+
+def catalogs(tables, folder):
+    """The tables again and again, each time without another one of the last artists."""
+    for n in count(1):
+        (folder / str(n)).mkdir(parents=True)
+        for path in tables.glob("*.parquet"):
+            table = pq.read_table(path)
+            if path.stem == "artists":
+                gone = table.num_rows - n
+                table = pa.concat_tables([table.slice(0, gone), table.slice(gone + 1)])
+            pq.write_table(table, folder / str(n) / path.name)
+        yield folder / str(n)
+
+
+@contextlib.contextmanager
+def serving(home):
+    command = [Path(sys.executable).parent / "riyl", "--home", home, "serve", "--port", str(PORT)]
+    process = subprocess.Popen(command, env={**os.environ, "RIYL_THREADS": "1"}, stderr=subprocess.DEVNULL)
+    try:
+        while process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(f"http://127.0.0.1:{PORT}/healthz")
+                break
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def ask(requests, start, latencies):
+    """Send over one connection what is due on it, and note how long after it was due its answer was whole."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    for due, request in requests:
+        await asyncio.sleep(max(0.0, start + due - time.perf_counter()))
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), head
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        await reader.readexactly(int(length.split(b":")[1]))
+        latencies.append(time.perf_counter() - start - due)
+    writer.close()
+
+
+def measured(ids, seed):
+    """Milliseconds of RATE * SECONDS requests."""
+    chosen = random.Random(seed).choices(ids, k=RATE * SECONDS)
+    lines = [f"GET /v1/artists/{i}/similar?k={K} HTTP/1.1\r\nhost: riyl\r\n\r\n".encode() for i in chosen]
+    due = [(n / RATE, line) for n, line in enumerate(lines)]
+    latencies = []
+
+    async def run():
+        start = time.perf_counter() + 0.5
+        await asyncio.gather(*(ask(due[c::CONNECTIONS], start, latencies) for c in range(CONNECTIONS)))
+
+    asyncio.run(run())
+    return np.array(latencies) * 1e3
+
+
+@contextlib.contextmanager
+def reindexing(jobs, folders, done):
+    """One re-index job after the other, for the block."""
+    stop = threading.Event()
+
+    def keep():
+        while not stop.is_set():
+            job, _ = jobs.submit(JobKind.REINDEX, ReindexParams(tables=str(next(folders))), by="bench")
+            while not (job := jobs.get(job.id)).state.ended:
+                time.sleep(0.2)
+            assert job.state is JobState.DONE, job.error
+            done.append((job.ended - job.started).total_seconds())
+
+    thread = threading.Thread(target=keep)
+    thread.start()
+    try:
+        while jobs.all(limit=1)[0].state is not JobState.RUNNING:
+            time.sleep(0.05)
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.bench
+def test_similar_beside_a_reindex(tmp_path, capsys):
+    given = os.environ.get("RIYL_BENCH_TABLES")
+    tables = Path(given) if given else made_tables(tmp_path / "tables")
+    home = tmp_path / "home"
+    settings = Settings(home=home)
+    jobs, done, rounds = Jobs(settings, Database.of(settings)), [], []
+    with serving(home):
+        job, _ = jobs.submit(JobKind.TRAIN, TrainParams(tables=str(tables), config="pca"), by="bench")
+        while not (job := jobs.get(job.id)).state.ended:
+            time.sleep(0.2)
+        assert job.state is JobState.DONE, job.error
+        ids = pq.read_table(tables / "artists.parquet").column("artist_id").to_pylist()[:-100]
+        with httpx.Client(base_url=f"http://127.0.0.1:{PORT}") as client:
+            while client.get("/readyz").status_code != 200:
+                time.sleep(0.1)
+            ids = [i for i in ids if client.get(f"/v1/artists/{i}/similar").status_code == 200][:5000]
+        folders = catalogs(tables, tmp_path / "catalogs")
+        for n in range(ROUNDS):
+            idle = measured(ids, n)
+            with reindexing(jobs, folders, done):
+                busy = measured(ids, n)
+            rounds.append((idle, busy))
+    jobs.close()
+    lines = [f"{len(ids):,} artists asked at {RATE}/s for {SECONDS} s, k={K}, {CONNECTIONS} connections"]
+    for idle, busy in rounds:
+        parts = [
+            f"{name} p50 {np.percentile(t, 50):.2f} p99 {np.percentile(t, 99):.2f} max {t.max():.1f} ms"
+            for name, t in (("idle", idle), ("re-indexing", busy))
+        ]
+        lines.append("; ".join(parts))
+    ratio = statistics.median(np.percentile(busy, 99) / np.percentile(idle, 99) for idle, busy in rounds)
+    lines.append(f"{len(done)} re-indexes of {min(done):.1f} to {max(done):.1f} s")
+    lines.append(f"p99 re-indexing by p99 idle, median of rounds: {ratio:.2f} (wanted: at most 3)")
+    with capsys.disabled():
+        sys.stdout.write("\n" + "\n".join(lines) + "\n")
