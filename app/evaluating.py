@@ -39,8 +39,8 @@ class Question:
 
     Attributes:
         truth: name or id; None is the newest.
-        systems: models and baselines by name or id; "all" is every model of the snapshot, the newest of each name, and
-            every baseline. None is all, or none where a version is named.
+        systems: models and baselines by name or id; "all" is every model of the snapshot's basis, the newest of each
+            name, and every baseline. None is all, or none where a version is named.
         version: a version, or how its id begins; it stands first, so that the others are compared to it.
         conditions: "raw", "fmc", or text files of artist ids, one a line.
         snapshot: whose artists, or how its id begins; None is the newest, or the version's own where one is named.
@@ -132,7 +132,8 @@ def _systems(
         snapshot = find_snapshot(home.snapshots, _snapshot_id(catalog))
         for model in _choose(home, snapshot, names or [ALL], asked.seed, progress):
             embedding = embed(model, _snapshot_of(home, model, snapshot), threads=threads, progress=progress)
-            name = model.name if model.card["snapshot"] == snapshot.id else f"{model.name} ({model.card['snapshot']})"
+            own = model.card["basis"] == snapshot.basis_id
+            name = model.name if own else f"{model.name} ({model.card['snapshot']})"
             systems.append(System(name, embedding.vectors, embedding.vectors, embedding.covered))
             models[name] = model
     if not systems:
@@ -142,7 +143,7 @@ def _systems(
 
 def _choose(home: Home, snapshot: Snapshot, names: Sequence[str], seed: int, progress: Progress) -> list[Model]:
     stored = [Model.open(p.parent) for p in sorted(home.models.glob(f"[!.]*/{CARD}"), key=_age)]
-    own = {m.name: m for m in stored if m.card["snapshot"] == snapshot.id}
+    own = {m.name: m for m in stored if m.card["basis"] == snapshot.basis_id}
     if list(names) == [ALL]:
         baselines = [*BASELINES, *(SINGLE + name for name in snapshot.modalities)]
         trained = [model for name, model in own.items() if name not in baselines]

@@ -140,3 +140,13 @@ def test_a_condition_of_others_artists_names_whose_it_is(home: Home, version: Ve
     for asked, whose in (({"systems": ["pca"]}, f"snapshot {snapshot.id}"), ({"version": version.id}, "version")):
         with pytest.raises(InputError, match=f"found 1 ids that {whose} .*'nobody' first; wanted ids of its artists"):
             figures(home, conditions=[str(ids)], **asked)
+
+
+def test_a_model_is_measured_on_the_next_tables_placed_in_its_basis(home: Home, tmp_path: Path) -> None:
+    kept = Snapshot.open(next(home.snapshots.glob("[!.]*/manifest.json")).parent)
+    own = Home(tmp_path / "home")
+    shutil.copytree(home.root, own.root)
+    later = build_snapshot(Tables.open(small_world(tmp_path / "later", n=50)), SMALL_RECIPE, own.snapshots, keep=kept)
+    found = figures(own, snapshot=later.id)
+    assert found["snapshot"] == later.id
+    assert systems(found) == ["mine", *BASELINES, *FLOORS]
