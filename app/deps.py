@@ -1,11 +1,14 @@
-"""What routes are given: the searcher, taken once a request, and how its answers are sent."""
+"""What routes are given: what the app holds, the searcher, taken once a request; and how answers are sent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -13,30 +16,99 @@ from app.errors import NotReadyError, UnknownArtistError, act_of
 from app.observe import Metrics
 from app.schemas import Summary
 from app.watch import Serving
+from core.db.session import Database
+from core.settings import Settings
 from index.search import Artist, Searcher
+
+if TYPE_CHECKING:
+    from app.jobs.client import Jobs
 
 NEAR = 5
 """Artists with near names that an unknown one is answered with."""
 
+VERSIONED: dict[int | str, dict[str, str]] = {304: {"description": "The client has this answer already."}}
+"""What a route says of itself that answers by `versioned`."""
+
+NOT_SERVED = {503: "No version is served yet; `detail` says what to run."}
+UNREACHABLE = {503: "The database cannot be reached; Retry-After says when to ask again."}
+INVALID = {422: "A parameter is missing or out of range; `errors` says which."}
+BODY = {400: "The body is no text in UTF-8.", 413: "The body has more than a mebibyte."}
+"""What errors mean, by status."""
+
 NO_VERSION = "there is no promoted version in this home; make one with: riyl index build --promote"
 
 
-async def _serving(request: Request) -> Serving:
-    found = request.app.state.serving
-    if not isinstance(found, Serving):
-        raise TypeError(f"app.state.serving is {type(found).__name__}; wanted Serving")
+class LazyJobs:
+    """The jobs of the home, opened when they are first asked for: the library below them takes a second to load."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._jobs: Jobs | None = None
+        self._guard = Lock()
+
+    def open(self) -> Jobs:
+        """The jobs; every method of theirs blocks.
+
+        Raises:
+            DatabaseDownError: the database cannot be reached.
+        """
+        with self._guard:
+            if self._jobs is None:
+                from app.jobs.client import Jobs
+
+                self._jobs = Jobs(self._settings, self._database)
+            return self._jobs
+
+    def close(self) -> None:
+        """Close their connections, if there are any."""
+        with self._guard:
+            if self._jobs is not None:
+                self._jobs.close()
+                self._jobs = None
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What answers that do not end by themselves go by.
+
+    Attributes:
+        poll_s: seconds between looks at what is told of.
+        ending: set when the service is about to end, and they are to end too.
+    """
+
+    poll_s: float
+    ending: asyncio.Event
+
+
+Held = TypeVar("Held")
+
+
+def held(app: FastAPI, name: str, kind: type[Held]) -> Held:
+    """What `create_app` put into the app's state.
+
+    Raises:
+        TypeError: it is of another type.
+    """
+    found = app.state[name]
+    if not isinstance(found, kind):
+        raise TypeError(f"app.state.{name} is {type(found).__name__}; wanted {kind.__name__}")
     return found
 
 
-async def _metrics(request: Request) -> Metrics:
-    found = request.app.state.metrics
-    if not isinstance(found, Metrics):
-        raise TypeError(f"app.state.metrics is {type(found).__name__}; wanted Metrics")
-    return found
+def _from_state(name: str, kind: type[Held]) -> Callable[[Request], Awaitable[Held]]:
+    async def find(request: Request) -> Held:
+        return held(request.app, name, kind)
+
+    return find
 
 
-TheServing = Annotated[Serving, Depends(_serving)]
-TheMetrics = Annotated[Metrics, Depends(_metrics)]
+TheServing = Annotated[Serving, Depends(_from_state("serving", Serving))]
+TheMetrics = Annotated[Metrics, Depends(_from_state("metrics", Metrics))]
+TheSettings = Annotated[Settings, Depends(_from_state("settings", Settings))]
+TheDatabase = Annotated[Database, Depends(_from_state("database", Database))]
+TheJobs = Annotated[LazyJobs, Depends(_from_state("jobs", LazyJobs))]
+TheStreams = Annotated[Streams, Depends(_from_state("streams", Streams))]
 
 
 async def _searcher(request: Request, serving: TheServing) -> Searcher:
@@ -68,6 +140,13 @@ def versioned(request: Request, searcher: Searcher, model: BaseModel) -> Respons
     if not_modified(request.headers.get("if-none-match", ""), searcher.version_id):
         return Response(status_code=304, headers=headers)
     return Response(model.model_dump_json(), headers=headers, media_type="application/json")
+
+
+def fresh(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The model as JSON that is true now and kept by nobody."""
+    return Response(
+        model.model_dump_json(), status, {"cache-control": "no-store", **(headers or {})}, "application/json"
+    )
 
 
 def summary(artist: Artist) -> Summary:

@@ -6,21 +6,38 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from app.schemas import Summary
-from core.errors import InputError, NotFoundError, NothingKnownError, RiylError
+from app.schemas import Problem, Summary
+from core.errors import (
+    DatabaseDownError,
+    GateError,
+    InputError,
+    JobEndedError,
+    NotFoundError,
+    NothingKnownError,
+    RiylError,
+    SchemaError,
+)
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST_FOUND = 100
+
+LARGEST_BODY_BYTES = 1 << 20
+"""Of a request."""
+
+RETRY_AFTER_S = 5
+"""When a database that is down is worth asking again."""
 
 
 class UnknownArtistError(NotFoundError):
@@ -43,11 +60,30 @@ class NotReadyError(RiylError):
     """No version is served yet."""
 
 
+class DamagedVersionError(RiylError):
+    """The version is damaged, and cannot become current."""
+
+
+class NoKeyError(RiylError):
+    """This needs the header Authorization: Bearer riyl_..., with a key made by: riyl keys create NAME --role admin"""
+
+
+class RoleError(RiylError):
+    """The key may not do this."""
+
+
 STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     UnknownArtistError: (HTTPStatus.NOT_FOUND, "unknown artist"),
     AmbiguousNameError: (HTTPStatus.CONFLICT, "several artists have this name"),
     NothingKnownError: (HTTPStatus.CONFLICT, "nothing known yet"),
     NotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "not ready"),
+    NoKeyError: (HTTPStatus.UNAUTHORIZED, "key needed"),
+    RoleError: (HTTPStatus.FORBIDDEN, "not allowed"),
+    GateError: (HTTPStatus.CONFLICT, "refused by the gate"),
+    DamagedVersionError: (HTTPStatus.CONFLICT, "damaged version"),
+    JobEndedError: (HTTPStatus.CONFLICT, "job has ended"),
+    DatabaseDownError: (HTTPStatus.SERVICE_UNAVAILABLE, "database down"),
+    SchemaError: (HTTPStatus.SERVICE_UNAVAILABLE, "database of another release"),
     NotFoundError: (HTTPStatus.NOT_FOUND, "not found"),
     InputError: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid request"),
 }
@@ -103,6 +139,17 @@ def internal_error(act: Act) -> Response:
     return problem(act, HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", detail)
 
 
+def body_too_large(act: Act) -> Response:
+    """The answer to a body of more than LARGEST_BODY_BYTES."""
+    detail = f"found a body of more than {LARGEST_BODY_BYTES} bytes; wanted at most that"
+    return problem(act, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too large", detail, headers={"Connection": "close"})
+
+
+def problems(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """What a route says of its errors: by status, what it means there."""
+    return {status: {"model": Problem, "description": text} for status, text in sorted(texts.items())}
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Answer every error with the one body."""
     app.add_exception_handler(RiylError, _riyl_error)
@@ -117,13 +164,22 @@ async def _riyl_error(request: Request, error: Exception) -> Response:
     if known is None:
         log.error("request_failed", extra={"request_id": act.request_id}, exc_info=error)
         return internal_error(act)
-    extras: dict[str, object] = {}
+    detail, extras, headers = str(error), dict[str, object](), dict[str, str]()
     match error:
         case UnknownArtistError(near=near):
             extras["near"] = [summary.model_dump() for summary in near]
         case AmbiguousNameError(candidates=candidates):
             extras["candidates"] = [summary.model_dump() for summary in candidates]
-    return problem(act, *known, str(error), extras=extras)
+        case GateError(checks=checks):
+            extras["checks"] = checks
+        case NoKeyError():
+            headers["WWW-Authenticate"] = "Bearer"
+        case DatabaseDownError():
+            # where it is and who connects to it is for the log alone
+            log.warning("database_down", extra={"request_id": act.request_id, "reason": detail})
+            detail = f"the database cannot be reached; ask again in {RETRY_AFTER_S} seconds"
+            headers["Retry-After"] = str(RETRY_AFTER_S)
+    return problem(act, *known, detail, extras=extras, headers=headers)
 
 
 async def _fault(request: Request, error: Exception) -> Response:
@@ -132,37 +188,53 @@ async def _fault(request: Request, error: Exception) -> Response:
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    errors = [
-        {
-            "where": ".".join(str(part) for part in entry["loc"]),
-            "found": "nothing" if entry["type"] == "missing" else _shown(entry["input"]),
-            "wanted": entry["msg"],
-        }
-        for entry in found
-    ]
+    errors = [_invalid(entry) for entry in found]
     detail = "; ".join(f"{e['where']}: found {e['found']}; wanted: {e['wanted']}" for e in errors)
     return problem(
         act_of(request.scope), HTTPStatus.UNPROCESSABLE_ENTITY, "invalid request", detail, extras={"errors": errors}
     )
 
 
+def _invalid(entry: Mapping[str, Any]) -> dict[str, str]:
+    where = _cut(".".join(str(part) for part in entry["loc"]))
+    match entry["type"]:
+        case "json_invalid":
+            return {
+                "where": "body",
+                "found": f"no JSON: {entry['ctx']['error']} at {entry['loc'][1]}",
+                "wanted": "JSON",
+            }
+        case "missing":
+            return {"where": where, "found": "nothing", "wanted": entry["msg"]}
+        case _:
+            return {"where": where, "found": _cut(repr(entry["input"])), "wanted": entry["msg"]}
+
+
 async def _http_exception(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
     match status:
         case HTTPStatus.NOT_FOUND:
             detail = "there is nothing at this address; the API is described at /docs"
+        case HTTPStatus.BAD_REQUEST:
+            detail = "the body cannot be read; wanted JSON in UTF-8"
         case HTTPStatus.METHOD_NOT_ALLOWED:
             detail = f"{request.method} is not possible here"
+            headers["Allow"] = _allowed(request)
         case _:
             detail = error.detail
-    headers = dict(error.headers or {})
-    if "Allow" in headers:
-        headers["Allow"] = "GET, HEAD"
     return problem(act_of(request.scope), status, status.phrase.lower(), detail, headers=headers)
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
+def _allowed(request: Request) -> str:
+    """The methods of the path asked for; what the document does not name can only be read."""
+    route = request.scope.get("route")
+    operations = request.app.openapi()["paths"].get(route.path_format if isinstance(route, APIRoute) else None)
+    methods = {method.upper() for method in operations or ("get",)}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_FOUND else text[: LONGEST_FOUND - 3] + "..."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,13 +14,13 @@ import numpy as np
 from app.ids import read_ids
 from core.errors import InputError
 from core.model import CARD, Model
-from core.settings import Home, pick
+from core.settings import Home, Settings, pick
 from core.snapshot import Snapshot, find_snapshot
 from core.truth import Truth, find_truth
 from core.types import Progress, silent
 from evaluation.protocol import PROTOCOL, Condition, Result, System, conditions_of
 from evaluation.table import Comparison, compare, plain_rows, table
-from evaluation.versions import version_system
+from evaluation.versions import version_ndcg, version_system
 from index.ann import tie_order
 from index.artifact import Version
 from index.embed import embed
@@ -92,6 +93,17 @@ def run_evaluation(
     )
     comparisons = compare(results, systems[0].name, rounds=asked.rounds, seed=asked.seed)
     return _figures(asked, truth, catalog, models, results, comparisons), results, comparisons
+
+
+def gate_ndcg(settings: Settings) -> Callable[[Version], float] | None:
+    """What the gate measures versions by: mean nDCG@200 on the truth that the settings name; None where they do not.
+
+    Raises:
+        NotFoundError: there is no such truth.
+    """
+    if settings.gate_truth is None:
+        return None
+    return partial(version_ndcg, truth=find_truth(Home(settings.home).truths, settings.gate_truth))
 
 
 def _catalog(home: Home, asked: Question) -> Snapshot | Version:

@@ -12,51 +12,53 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from app.bounds import BoundedBody
+from app.deps import LazyJobs, Streams
 from app.errors import MEDIA_TYPE, add_error_handlers
 from app.logs import RequestLog
 from app.observe import Metrics, Observed
-from app.routes import artists, docs, health, index, page
+from app.routes import artists, docs, evaluations, health, index, jobs, page, versions
 from app.similar import MOST_BYTES, SimilarShortWay
 from app.watch import POLL_S, Serving
 from core.db.session import Database
 from core.settings import Home, Settings, load_settings
 
 DESCRIPTION = (
-    "Who is similar to an artist. Every answer names the index version it comes from, in its body and in the header "
-    "RIYL-Version, and carries it as its ETag. Every error is application/problem+json. X-Request-ID is taken over "
-    "where it is sane, and is in every answer and in the log."
+    "Who is similar to an artist. Every answer about artists names the index version it comes from, in its body and "
+    "in the header RIYL-Version, and carries it as its ETag. What changes anything needs a key: `riyl keys create`. "
+    "Every error is application/problem+json. X-Request-ID is taken over where it is sane, and is in every answer and "
+    "in the log."
 )
 
-ERRORS = {
-    "404": "There is no such artist; `near` has artists with near names.",
-    "409": "The artist is there, but cannot be answered for: several share the name (`candidates`), or nothing is "
-    "known of it yet.",
-    "422": "A parameter is missing or out of range; `errors` says which.",
-    "503": "No version is served yet; `detail` says what to run.",
-}
-"""What a status means, for the document."""
+EVENTS_S = 1.0
+"""Between looks at a job that somebody hears of."""
 
-HEADERS = {
+VERSION_HEADERS = {
     "RIYL-Version": "Id of the index version that answered.",
     "ETag": "The version as an entity tag; send it as If-None-Match and get 304 while nothing has changed.",
 }
+LOCATION = {"Location": "Where to ask how far it is."}
 
 
-def create_app(settings: Settings, *, poll_s: float = POLL_S, most_bytes: int = MOST_BYTES) -> FastAPI:
+def create_app(
+    settings: Settings, *, poll_s: float = POLL_S, most_bytes: int = MOST_BYTES, events_s: float = EVENTS_S
+) -> FastAPI:
     """The service over the home that the settings name.
 
     Before it accepts requests it opens the promoted version; from then on it looks for another one every `poll_s`
     seconds and takes it up while it answers from the old one.
 
     Args:
-        settings: the home, its database, and who may do what.
+        settings: the home, its database, and the limits of the gate.
         poll_s: seconds between looks.
         most_bytes: of answers to "who is similar" that are kept ready; 0 keeps none.
+        events_s: seconds between looks at a job that somebody hears of.
     """
     metrics = Metrics()
     requests = RequestLog()
     database = Database.of(settings)
     serving = Serving(Home(settings.home).versions, database, metrics)
+    lazy_jobs = LazyJobs(settings, database)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -69,6 +71,7 @@ def create_app(settings: Settings, *, poll_s: float = POLL_S, most_bytes: int = 
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
         requests.flush()
+        lazy_jobs.close()
         database.close()
 
     app = FastAPI(
@@ -83,14 +86,18 @@ def create_app(settings: Settings, *, poll_s: float = POLL_S, most_bytes: int = 
         # asked of the environment anew for each request; RIYL has its own metrics
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    app.state.settings = settings
+    app.state.database = database
     app.state.serving = serving
     app.state.metrics = metrics
-    for module in (artists, index, health, docs, page):
+    app.state.jobs = lazy_jobs
+    app.state.streams = Streams(events_s, asyncio.Event())
+    for module in (artists, index, versions, jobs, evaluations, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
     add_error_handlers(app)
     # outside of FastAPI's own: what Observed does, they do too, and a ready answer should pass through nothing else
-    short_way = SimilarShortWay(app.build_middleware_stack(), serving, most_bytes)
+    short_way = SimilarShortWay(BoundedBody(app.build_middleware_stack()), serving, most_bytes)
     app.middleware_stack = Observed(short_way, metrics, requests)
     document = _describe(app)
     app.openapi = lambda: document  # type: ignore[method-assign]
@@ -107,17 +114,21 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with what FastAPI does not know: the errors' media type, 304, and our headers."""
+    """The OpenAPI document, with what FastAPI does not know: the errors' media type, and our headers."""
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    for path, operations in document["paths"].items():
-        responses = operations["get"]["responses"]
-        for status, text in ERRORS.items():
-            if status in responses:
-                content = responses[status]["content"]
-                responses[status] = {"description": text, "content": {MEDIA_TYPE: content["application/json"]}}
-        if path.startswith("/v1/"):
-            responses["200"]["headers"] = {
-                name: {"description": text, "schema": {"type": "string"}} for name, text in HEADERS.items()
-            }
-            responses["304"] = {"description": "The client has this answer already."}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            responses = operation["responses"]
+            for status, response in responses.items():
+                if status >= "4":
+                    (content,) = response["content"].values()
+                    response["content"] = {MEDIA_TYPE: content}
+            if "304" in responses:
+                responses["200"]["headers"] = _headers(VERSION_HEADERS)
+            if "202" in responses:
+                responses["202"]["headers"] = _headers(LOCATION)
     return document
+
+
+def _headers(texts: dict[str, str]) -> dict[str, Any]:
+    return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}

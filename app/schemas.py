@@ -23,6 +23,23 @@ EXAMPLE_SIMILAR: JsonObject = {
     "modalities": ["cf", "tags"],
     "score": 0.8231476,
 }
+EXAMPLE_INDEX: JsonObject = {
+    "version": EXAMPLE_VERSION,
+    "format": 1,
+    "model": "0c5be12f97a3d468",
+    "model_name": "paper-msd",
+    "snapshot": "b1946ac92492d234",
+    "last_change": 0,
+    "artists": 2000,
+    "embedded": 1996,
+    "left_out": {"no input": 4},
+    "modalities": {"audio": 1700, "cf": 1650, "tags": 1810},
+    "patterns": [{"modalities": ["audio", "cf", "tags"], "artists": 1312}],
+    "gate": {
+        "passed": True,
+        "checks": [{"name": "artists embedded", "found": 1996.0, "wanted": "at least 1", "passed": True}],
+    },
+}
 EXAMPLE_PROBLEM: JsonObject = {
     "type": "urn:riyl:problem:unknown-artist",
     "title": "unknown artist",
@@ -34,7 +51,8 @@ EXAMPLE_PROBLEM: JsonObject = {
 }
 
 
-def _example(value: JsonObject) -> ConfigDict:
+def example(value: JsonObject) -> ConfigDict:
+    """The config of a model that the document shows by this."""
     return ConfigDict(json_schema_extra=lambda schema: schema.update(example=value), frozen=True)
 
 
@@ -48,7 +66,7 @@ Version = Annotated[str, Field(description="Id of the index version that answere
 class Summary(BaseModel):
     """An artist in a list."""
 
-    model_config = _example(EXAMPLE_SUMMARY)
+    model_config = example(EXAMPLE_SUMMARY)
     id: Id
     name: Name
     mbid: Mbid
@@ -67,7 +85,7 @@ class Details(Summary):
 class Similar(BaseModel):
     """One of the artists that are similar to another."""
 
-    model_config = _example(EXAMPLE_SIMILAR)
+    model_config = example(EXAMPLE_SIMILAR)
     id: Id
     name: Name
     mbid: Mbid
@@ -78,7 +96,7 @@ class Similar(BaseModel):
 class ArtistsAnswer(BaseModel):
     """Artists by name, best first."""
 
-    model_config = _example({"version": EXAMPLE_VERSION, "artists": [EXAMPLE_SUMMARY]})
+    model_config = example({"version": EXAMPLE_VERSION, "artists": [EXAMPLE_SUMMARY]})
     version: Version
     artists: list[Summary]
 
@@ -86,7 +104,7 @@ class ArtistsAnswer(BaseModel):
 class ResolveAnswer(BaseModel):
     """The one artist of this name."""
 
-    model_config = _example({"version": EXAMPLE_VERSION, "artist": EXAMPLE_SUMMARY})
+    model_config = example({"version": EXAMPLE_VERSION, "artist": EXAMPLE_SUMMARY})
     version: Version
     artist: Summary
 
@@ -94,7 +112,7 @@ class ResolveAnswer(BaseModel):
 class ArtistAnswer(BaseModel):
     """One artist."""
 
-    model_config = _example(
+    model_config = example(
         {
             "version": EXAMPLE_VERSION,
             "artist": {**EXAMPLE_SUMMARY, "aliases": ["Bjork"], "attributes": {"country": "IS"}, "plays": 91344.0},
@@ -107,7 +125,7 @@ class ArtistAnswer(BaseModel):
 class SimilarAnswer(BaseModel):
     """The artists most similar to one, best first; fewer than k where the version has no more."""
 
-    model_config = _example({"version": EXAMPLE_VERSION, "artist": EXAMPLE_SUMMARY, "similar": [EXAMPLE_SIMILAR]})
+    model_config = example({"version": EXAMPLE_VERSION, "artist": EXAMPLE_SUMMARY, "similar": [EXAMPLE_SIMILAR]})
     version: Version
     artist: Summary
     similar: list[Similar]
@@ -139,25 +157,7 @@ class Pattern(BaseModel):
 class IndexAnswer(BaseModel):
     """What the version that serves is made of."""
 
-    model_config = _example(
-        {
-            "version": EXAMPLE_VERSION,
-            "format": 1,
-            "model": "0c5be12f97a3d468",
-            "model_name": "paper-msd",
-            "snapshot": "b1946ac92492d234",
-            "last_change": 0,
-            "artists": 2000,
-            "embedded": 1996,
-            "left_out": {"no input": 4},
-            "modalities": {"audio": 1700, "cf": 1650, "tags": 1810},
-            "patterns": [{"modalities": ["audio", "cf", "tags"], "artists": 1312}],
-            "gate": {
-                "passed": True,
-                "checks": [{"name": "artists embedded", "found": 1996.0, "wanted": "at least 1", "passed": True}],
-            },
-        }
-    )
+    model_config = example(EXAMPLE_INDEX)
     version: Version
     format: Annotated[int, Field(description="Number of the format of its files.")]
     model: Annotated[str, Field(description="Id of the model that embedded the artists.")]
@@ -175,7 +175,7 @@ class IndexAnswer(BaseModel):
 class Alive(BaseModel):
     """The process runs."""
 
-    model_config = _example({"status": "alive"})
+    model_config = example({"status": "alive"})
     status: str
 
 
@@ -189,7 +189,7 @@ class Refused(BaseModel):
 class Ready(BaseModel):
     """The service answers queries."""
 
-    model_config = _example({"status": "ready", "version": EXAMPLE_VERSION, "refused": None})
+    model_config = example({"status": "ready", "version": EXAMPLE_VERSION, "refused": None})
     status: str
     version: Version
     refused: Annotated[
@@ -208,7 +208,7 @@ class InvalidInput(BaseModel):
 class Problem(BaseModel):
     """The body of every error (RFC 9457)."""
 
-    model_config = _example(EXAMPLE_PROBLEM)
+    model_config = example(EXAMPLE_PROBLEM)
     type: Annotated[str, Field(description="Stable name of the kind of problem.")]
     title: Annotated[str, Field(description="The kind of problem, for people.")]
     status: Annotated[int, Field(description="The HTTP status.")]
@@ -217,4 +217,5 @@ class Problem(BaseModel):
     version: Annotated[str | None, Field(description="The version asked, where one was.")] = None
     near: Annotated[list[Summary] | None, Field(description="Artists with names near the one asked for.")] = None
     candidates: Annotated[list[Summary] | None, Field(description="The artists that share the name.")] = None
+    checks: Annotated[list[GateCheck] | None, Field(description="What the gate found, where it refused.")] = None
     errors: Annotated[list[InvalidInput] | None, Field(description="Everything wrong with the request.")] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
@@ -10,9 +11,10 @@ import time
 from collections.abc import Callable
 
 import uvicorn
-from starlette.types import ASGIApp
+from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.deps import Streams, held
 from core.errors import RiylError
 
 log = logging.getLogger(__name__)
@@ -20,8 +22,8 @@ log = logging.getLogger(__name__)
 LONGEST_HEAD_BYTES = 64 * 1024
 """Of request line and headers together; httptools itself has no limit and would keep whatever it is sent."""
 
-SHUTDOWN_S = 30
-"""Running requests have this long to end."""
+SHUTDOWN_S = 6
+"""Running requests have this long to end: the process is to be gone 10 s after SIGTERM, whatever it does then."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -40,7 +42,20 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.send_400_response("Request line and headers are too long.")
 
 
-def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """uvicorn's server, which lets answers that do not end by themselves end when it is told to."""
+
+    def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let everything end that runs."""
+        self._ending.set()
+        await super().shutdown(sockets)
+
+
+def server(app: FastAPI, host: str, port: int) -> Server:
     """A server of an app, not yet running. It logs nothing of its own but faults, and tells nobody its name."""
     config = uvicorn.Config(
         app,
@@ -54,10 +69,10 @@ def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    return uvicorn.Server(config)
+    return Server(config, held(app, "streams", Streams).ending)
 
 
-def run(app: ASGIApp, host: str, port: int, *, when_started: Callable[[], None] | None = None) -> None:
+def run(app: FastAPI, host: str, port: int, *, when_started: Callable[[], None] | None = None) -> None:
     """Serve an app until SIGINT or SIGTERM; requests that run then may end.
 
     Args:

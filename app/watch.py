@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
+from threading import Lock
 from time import perf_counter
 
 from app.observe import Metrics
@@ -41,6 +42,7 @@ class Serving:
         self._database = database
         self._followed = ""
         self._follow_again = 0.0
+        self._guard = Lock()
         self._metrics = metrics
         self._failed: dict[str, tuple[Stamp, str]] = {}
 
@@ -50,6 +52,16 @@ class Serving:
         A version that does not open stays refused until its files change or another one is promoted. While nothing
         serves yet, those promoted before it are tried, the newest first.
         """
+        with self._guard:
+            self._look()
+
+    async def watch(self, poll_s: float = POLL_S) -> None:
+        """Look again and again, in a thread, until cancelled."""
+        while True:
+            await asyncio.sleep(poll_s)
+            await asyncio.to_thread(self.look)
+
+    def _look(self) -> None:
         self._follow()
         try:
             wanted = current(self._versions)
@@ -74,12 +86,6 @@ class Serving:
                 if opened is not None:
                     self._take(opened)
                     return
-
-    async def watch(self, poll_s: float = POLL_S) -> None:
-        """Look again and again, in a thread, until cancelled."""
-        while True:
-            await asyncio.sleep(poll_s)
-            await asyncio.to_thread(self.look)
 
     def _follow(self) -> None:
         """Bring CURRENT to what the database says; where that fails, say so once and try again a little later."""

@@ -14,9 +14,12 @@ from core.errors import ConfigError, NotFoundError
 
 
 class Settings(BaseSettings):
-    """Settings shared by every command. An unknown RIYL_ variable is ignored, a malformed value is an error."""
+    """Settings shared by every command.
 
-    model_config = SettingsConfigDict(env_prefix="RIYL_", frozen=True)
+    An unknown RIYL_ variable is ignored, an empty one is not set, a malformed value is an error.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="RIYL_", env_ignore_empty=True, frozen=True)
 
     home: Path = Field(default=Path("riyl-home"), description="Folder that holds everything RIYL stores.")
     log_level: str = Field(
@@ -29,7 +32,9 @@ class Settings(BaseSettings):
     database_password_file: Path | None = Field(
         default=None, description="File with the database's password, instead of one in the address."
     )
-    tables: Path | None = Field(default=None, description="Folder of tables that a re-index takes where none is named.")
+    tables: Path | None = Field(
+        default=None, description="Folder of tables that a re-index, and the demo, take where none is named."
+    )
     worker: str = Field(
         default="worker",
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
@@ -121,6 +126,11 @@ class Home:
     @property
     def versions(self) -> Path:
         return self.root / "versions"
+
+    @property
+    def workers(self) -> Path:
+        """A file by each worker's name, whose modification time is when it last made sure of its place."""
+        return self.root / "workers"
 
 
 def newest(folder: Path, what: str, manifest: str, hint: str) -> Path:

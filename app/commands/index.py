@@ -11,12 +11,15 @@ import typer
 
 from app.commands.session import Session, session
 from app.commands.train import open_model
+from app.evaluating import gate_ndcg
+from app.promoting import promote_checked
 from core.db.promotions import Promotion
 from core.errors import FormatError, GateError
 from core.snapshot import find_snapshot
 from index import versions
 from index.artifact import Version
 from index.build import build_version
+from index.policy import Limits
 
 app = typer.Typer(no_args_is_help=True, help="Versions of the index: what the service answers from.")
 
@@ -37,7 +40,7 @@ def build(
     run = session(context)
     version = build_newest(run, model, snapshot)
     if promote:
-        versions.promote(run.home.versions, run.database, version.id, by=who(), why=why or "built")
+        promote_judged(run, version.id, why or "built", force=False)
     run.show(version.manifest)
     counts, gate = version.manifest["counts"], version.manifest["gate"]
     run.say(
@@ -88,10 +91,11 @@ def promote(
     context: typer.Context,
     version: Annotated[str, typer.Argument(help="Version, or how its id begins.")],
     why: Why = "",
+    force: Annotated[bool, typer.Option("--force", help="Against the gate; that is written down.")] = False,
 ) -> None:
-    """Make a version current; a running service takes it up."""
+    """Hold a version against the current one, and make it current; a running service takes it up."""
     run = session(context)
-    _show(run, versions.promote(run.home.versions, run.database, version, by=who(), why=why))
+    _show(run, promote_judged(run, version, why, force=force))
 
 
 @app.command()
@@ -134,6 +138,24 @@ def who() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user may have no name
         return str(os.getuid())
+
+
+def promote_judged(run: Session, version: str, why: str, *, force: bool) -> Promotion:
+    """Make a version current if the gate lets it through, or by force.
+
+    Raises:
+        GateError: the gate refuses it.
+    """
+    return promote_checked(
+        run.home.versions,
+        run.database,
+        version,
+        Limits.of(run.settings),
+        by=who(),
+        why=why,
+        force=force,
+        ndcg=gate_ndcg(run.settings),
+    )
 
 
 def _show(run: Session, entry: Promotion) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.evaluating import Question, run_evaluation
+from app.evaluating import Question, gate_ndcg, run_evaluation
 from app.housekeeping import tidy
 from app.jobs.types import EvaluateParams, ImportParams, TrainParams
+from app.promoting import judged
 from core.db.evaluations import add_evaluation
-from core.db.promotions import add_verdict, last_promotion
+from core.db.promotions import last_promotion
 from core.db.session import Database
 from core.errors import NotFoundError
 from core.fixing import fix_tables
@@ -21,12 +21,10 @@ from core.model import CARD, Model
 from core.settings import Home, Settings, newest, pick
 from core.snapshot import Snapshot
 from core.tables import Tables
-from core.truth import find_truth
 from core.types import Progress, silent
-from evaluation.versions import version_ndcg
 from index.artifact import Version
 from index.build import build_version, embed_aside
-from index.policy import Limits, judge
+from index.policy import Limits
 from index.report import Report
 from index.versions import current, find_version, promote
 from training.config import load_config
@@ -150,16 +148,9 @@ class Steps:
 
     def judge(self, version: str) -> Result:
         """What the gate says of a version, written down."""
-        versions = self.home.versions
-        against = current(versions)
-        last = None if against is None else Version.open(find_version(versions, None))
-        name = self.settings.gate_truth
-        ndcg = None if name is None else partial(version_ndcg, truth=find_truth(self.home.truths, name))
-        judged = Version.open(versions / version)
-        report = judge(judged, last, Limits.of(self.settings), ndcg=ndcg)
-        said = report.as_dict()
-        add_verdict(self.database, version, against, report.passed, said["checks"], job=self.job)
-        return {"verdict": said, "against": against}
+        ndcg, limits = gate_ndcg(self.settings), Limits.of(self.settings)
+        report = judged(self.home.versions, self.database, version, limits, ndcg=ndcg, job=self.job)
+        return {"verdict": report.as_dict()}
 
     def promote(self, version: str, verdict: Result, by: str) -> Result:
         """Make a version current, unless it is.

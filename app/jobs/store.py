@@ -12,7 +12,7 @@ from dbos import error as dbos_error
 from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL
 
-from core.db.session import BUSY_MS, JOBS_FILE, Database, database_url, translated
+from core.db.session import JOBS_FILE, Database, database_url, set_pragmas, translated
 from core.errors import DatabaseError
 from core.settings import Settings
 
@@ -105,5 +105,4 @@ def _plain(url: URL) -> str:
 
 def _sqlite_connected(connection: Any, record: object) -> None:
     connection.isolation_level = "IMMEDIATE"
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    set_pragmas(connection)

@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
+from time import monotonic, sleep
 
 from dbos import DBOS
 from dbos import error as dbos_error
@@ -24,6 +26,9 @@ log = logging.getLogger(__name__)
 
 NICE = 10
 """How far behind others: queries come first."""
+
+TAKE_S = 1.0
+"""To try to take the worker's place."""
 
 LOOK_S = 5.0
 """Seconds between looks whether the worker still has its place."""
@@ -49,7 +54,7 @@ def work(settings: Settings, *, until_closed: bool = False) -> None:
     os.nice(NICE)
     database = Database.of(settings)
     lock = WorkerLock(database, settings.worker)
-    if not lock.take():
+    if not _take(lock):
         raise MismatchError(_taken(database, settings))
     upgrade_fresh_jobs(settings, database)
     try:
@@ -68,6 +73,14 @@ def work(settings: Settings, *, until_closed: bool = False) -> None:
     logging.shutdown()
     # at once, as if killed: a step in the middle runs again at the next start, whatever it is waiting for now
     os._exit(0)
+
+
+def _take(lock: WorkerLock) -> bool:
+    """Take the worker's place; somebody who only looks whether it is taken holds it for a moment too."""
+    end = monotonic() + TAKE_S
+    while not (taken := lock.take()) and monotonic() < end:
+        sleep(0.1)
+    return taken
 
 
 def _launch(settings: Settings, database: Database) -> None:
@@ -106,11 +119,9 @@ def _launch(settings: Settings, database: Database) -> None:
 
 
 def _hold(lock: WorkerLock, stop: threading.Event, settings: Settings) -> None:
-    """Keep the worker's place until it is to stop.
-
-    Raises:
-        MismatchError: another process has taken it while the database was away.
-    """
+    """Keep the worker's place, and say so in the home, until it is to stop; end where another has taken it."""
+    alive = Home(settings.home).workers / settings.worker
+    _touch(alive)
     while not stop.wait(LOOK_S):
         try:
             held = lock.take()
@@ -121,6 +132,15 @@ def _hold(lock: WorkerLock, stop: threading.Event, settings: Settings) -> None:
             log.error("place_lost", extra={"worker": settings.worker})
             logging.shutdown()
             os._exit(1)
+        _touch(alive)
+
+
+def _touch(path: Path) -> None:
+    try:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    except OSError as error:  # a full disk is no reason to stop: whoever looks sees the file grow old
+        log.warning("alive_not_written", extra={"reason": str(error)})
 
 
 def _taken(database: Database, settings: Settings) -> str:

@@ -7,15 +7,31 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from app.deps import TheSearcher, known_row, summaries, summary, unknown_artist, versioned
-from app.errors import AmbiguousNameError
-from app.schemas import ArtistAnswer, ArtistsAnswer, Details, Problem, ResolveAnswer, SimilarAnswer
+from app.deps import (
+    INVALID,
+    NOT_SERVED,
+    VERSIONED,
+    TheSearcher,
+    known_row,
+    summaries,
+    summary,
+    unknown_artist,
+    versioned,
+)
+from app.errors import AmbiguousNameError, problems
+from app.schemas import ArtistAnswer, ArtistsAnswer, Details, ResolveAnswer, SimilarAnswer
 from app.similar import DEFAULT_K, LARGEST_K, similar_model
 
 router = APIRouter(prefix="/v1", tags=["artists"])
 
 LONGEST_NAME = 1000
 """Characters of a name that is searched for."""
+
+UNKNOWN = {404: "There is no such artist; `near` has artists with near names."}
+UNCLEAR = {
+    409: "The artist is there, but cannot be answered for: several share the name (`candidates`), or nothing is known "
+    "of it yet."
+}
 
 ArtistPath = Annotated[
     str, Path(description="The catalog's own id of the artist, or its MusicBrainz id.", examples=["a017"])
@@ -27,7 +43,7 @@ NameQuery = Annotated[str, Query(max_length=LONGEST_NAME, description="The whole
     "/artists",
     summary="Search artists by name",
     response_model=ArtistsAnswer,
-    responses={status: {"model": Problem} for status in (422, 503)},
+    responses={**VERSIONED, **problems(INVALID | NOT_SERVED)},
 )
 async def search_artists(
     request: Request,
@@ -51,7 +67,7 @@ async def search_artists(
     "/artists:resolve",
     summary="Find the one artist of a name",
     response_model=ResolveAnswer,
-    responses={status: {"model": Problem} for status in (404, 409, 422, 503)},
+    responses={**VERSIONED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
 )
 async def resolve_artist(request: Request, searcher: TheSearcher, name: NameQuery) -> Response:
     """The artist that is called `name`. 409 with `candidates` when several are, 404 with `near` names when none is."""
@@ -69,7 +85,7 @@ async def resolve_artist(request: Request, searcher: TheSearcher, name: NameQuer
     "/artists/{id:path}/similar",
     summary="Who is similar to an artist",
     response_model=SimilarAnswer,
-    responses={status: {"model": Problem} for status in (404, 409, 422, 503)},
+    responses={**VERSIONED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
 )
 async def similar_artists(
     request: Request,
@@ -85,7 +101,7 @@ async def similar_artists(
     "/artists/{id:path}",
     summary="What is known of an artist",
     response_model=ArtistAnswer,
-    responses={status: {"model": Problem} for status in (404, 422, 503)},
+    responses={**VERSIONED, **problems(UNKNOWN | INVALID | NOT_SERVED)},
 )
 async def get_artist(request: Request, searcher: TheSearcher, id: ArtistPath) -> Response:
     """Names, attributes, modalities and popularity of one artist."""

@@ -17,6 +17,8 @@ router = APIRouter(include_in_schema=False)
 OpenApi = Mapping[str, Any]
 """A part of an OpenAPI document."""
 
+NULL = {"type": "null"}
+
 STYLE = """\
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 56rem; padding: 1rem; }
@@ -44,12 +46,16 @@ async def style() -> Response:
 
 def render(document: OpenApi) -> str:
     """The OpenAPI document as a page."""
-    operations = [(path, operation["get"]) for path, operation in document["paths"].items()]
+    operations = [
+        (f"{method.upper()} {path}", operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
     contents = "".join(
-        f'<li><a href="#{_anchor(operation)}"><code>GET {escape(path)}</code></a> {escape(operation["summary"])}</li>'
-        for path, operation in operations
+        f'<li><a href="#{_anchor(operation)}"><code>{escape(line)}</code></a> {escape(operation["summary"])}</li>'
+        for line, operation in operations
     )
-    body = "".join(_operation(document, path, operation) for path, operation in operations)
+    body = "".join(_operation(document, line, operation) for line, operation in operations)
     title = escape(document["info"]["title"])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}: API</title>'
@@ -60,27 +66,29 @@ def render(document: OpenApi) -> str:
     )
 
 
-def _operation(document: OpenApi, path: str, operation: OpenApi) -> str:
-    parameters = operation.get("parameters", [])
-    rows = "".join(_parameter(parameter) for parameter in parameters)
+def _operation(document: OpenApi, line: str, operation: OpenApi) -> str:
+    rows = "".join(_parameter(document, parameter) for parameter in operation.get("parameters", []))
     table = f"<table><tr><th>parameter</th><th>type</th><th>meaning</th></tr>{rows}</table>" if rows else ""
-    media, example = _example(document, operation["responses"]["200"])
+    media, example = _example(document, next(r for status, r in operation["responses"].items() if status < "3"))
     failures = {status: r for status, r in operation["responses"].items() if status >= "4"}
     errors = "".join(
         f"<tr><td>{status}</td><td>{_prose(response['description'])}</td></tr>" for status, response in failures.items()
     )
     described = "".join(f"<p>{_prose(part)}</p>" for part in operation["description"].split("\n\n"))
     return (
-        f'<h2 id="{_anchor(operation)}">{escape(operation["summary"])}</h2><p><code>GET {escape(path)}</code></p>'
-        f"{described}{table}<h3>Example</h3><pre>{escape(_curl(path, parameters))}</pre>"
+        f'<h2 id="{_anchor(operation)}">{escape(operation["summary"])}</h2><p><code>{escape(line)}</code></p>'
+        f"{described}{table}<h3>Example</h3><pre>{escape(_curl(document, line, operation))}</pre>"
         f"<p>answers, as {escape(media)}:</p><pre>{escape(example)}</pre>"
         + (f"<h3>Errors</h3><table><tr><th>status</th><th>meaning</th></tr>{errors}</table>" if errors else "")
     )
 
 
-def _parameter(parameter: OpenApi) -> str:
+def _parameter(document: OpenApi, parameter: OpenApi) -> str:
     schema = parameter["schema"]
-    kind = schema["type"]
+    choices = [_resolved(document, choice) for choice in schema.get("anyOf", [schema])]
+    kind = " or ".join(
+        ", ".join(choice["enum"]) if "enum" in choice else choice["type"] for choice in choices if choice != NULL
+    )
     if "minimum" in schema:
         kind += f", {schema['minimum']} to {schema['maximum']}"
     if "maxLength" in schema:
@@ -91,15 +99,24 @@ def _parameter(parameter: OpenApi) -> str:
     return f"<tr><td><code>{name}</code></td><td>{escape(kind)}</td><td>{meaning}</td></tr>"
 
 
-def _curl(path: str, parameters: list[OpenApi]) -> str:
+def _curl(document: OpenApi, line: str, operation: OpenApi) -> str:
+    method, path = line.split(" ")
     query = []
-    for parameter in parameters:
+    for parameter in operation.get("parameters", []):
         value = quote(str(parameter["schema"]["examples"][0]))
         if parameter["in"] == "path":
             path = path.replace("{" + parameter["name"] + "}", value)
         elif parameter["in"] == "query":
             query.append(f"{parameter['name']}={value}")
-    return f"curl 'http://127.0.0.1:8000{path}{'?' if query else ''}{'&'.join(query)}'"
+    options = [] if method == "GET" else [f"-X {method}"]
+    if "security" in operation:
+        options.append('-H "Authorization: Bearer $RIYL_KEY"')
+    if "requestBody" in operation:
+        schema = _resolved(document, operation["requestBody"]["content"]["application/json"]["schema"])
+        body = schema["examples"][0] if "examples" in schema else schema["example"]
+        options.append(f"-H 'Content-Type: application/json' -d '{json.dumps(body, ensure_ascii=False)}'")
+    address = f"'http://127.0.0.1:8000{path}{'?' if query else ''}{'&'.join(query)}'"
+    return " \\\n  ".join([f"curl {address}", *options])
 
 
 def _example(document: OpenApi, response: OpenApi) -> tuple[str, str]:
@@ -107,8 +124,15 @@ def _example(document: OpenApi, response: OpenApi) -> tuple[str, str]:
     ((media, content),) = response["content"].items()
     if "example" in content:
         return media, content["example"] if isinstance(content["example"], str) else _pretty(content["example"])
-    schema = document["components"]["schemas"][content["schema"]["$ref"].rsplit("/", 1)[1]]
-    return media, _pretty(schema["example"])
+    return media, _pretty(_resolved(document, content["schema"])["example"])
+
+
+def _resolved(document: OpenApi, schema: OpenApi) -> OpenApi:
+    """The schema, or the one that it refers to; what stands beside the reference counts for more."""
+    if "$ref" not in schema:
+        return schema
+    referred: OpenApi = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    return {**referred, **schema}
 
 
 def _prose(text: str) -> str:

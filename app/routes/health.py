@@ -6,8 +6,9 @@ from fastapi import APIRouter
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from app.deps import TheMetrics, TheSearcher, TheServing
-from app.schemas import Alive, Problem, Ready
+from app.deps import NOT_SERVED, TheMetrics, TheSearcher, TheServing
+from app.errors import problems
+from app.schemas import Alive, Ready
 
 router = APIRouter(tags=["operation"])
 
@@ -26,9 +27,7 @@ async def healthz() -> Response:
     return Response(Alive(status="alive").model_dump_json(), headers=NO_STORE, media_type="application/json")
 
 
-@router.get(
-    "/readyz", summary="Does the service answer queries", response_model=Ready, responses={503: {"model": Problem}}
-)
+@router.get("/readyz", summary="Does the service answer queries", response_model=Ready, responses=problems(NOT_SERVED))
 async def readyz(serving: TheServing, searcher: TheSearcher) -> Response:
     """200 with the version that serves, and `refused` where a newer promoted one is damaged or of a foreign format.
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.deps import TheSearcher, versioned
-from app.schemas import Gate, IndexAnswer, Pattern, Problem
+from app.deps import NOT_SERVED, VERSIONED, TheSearcher, versioned
+from app.errors import problems
+from app.schemas import Gate, IndexAnswer, Pattern
 from core.files import Manifest
 
 router = APIRouter(prefix="/v1", tags=["index"])
 
 
-@router.get("/index", summary="What answers", response_model=IndexAnswer, responses={503: {"model": Problem}})
+@router.get(
+    "/index",
+    summary="What answers",
+    response_model=IndexAnswer,
+    responses={**VERSIONED, **problems(NOT_SERVED)},
+)
 async def get_index(request: Request, searcher: TheSearcher) -> Response:
     """The version that serves: its model and snapshot, how many artists it has and knows, and its gate report."""
     return versioned(request, searcher, described(searcher.manifest))

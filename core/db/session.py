@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,9 @@ BUSY_MS = 30_000
 
 UPGRADE_LOCK = 0x5249594C
 """PostgreSQL's advisory lock of who upgrades: "RIYL"."""
+
+POLL_S = 0.05
+"""Between looks at a lock that others hold."""
 
 ALONE_LOCK = 0x5249594D
 
@@ -147,10 +152,15 @@ class Database:
     def upgrade_lock(self) -> Iterator[None]:
         """Held by the one process that upgrades."""
         if not self.is_sqlite:
-            with self.engine.connect() as connection:
-                connection.exec_driver_sql("SELECT pg_advisory_lock(%s)", (UPGRADE_LOCK,))
-                yield  # the lock ends with the session, which the pool resets
-                connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (UPGRADE_LOCK,))
+            with self.engine.connect() as opened:
+                # no transaction and no wait inside the database: DBOS's CREATE INDEX CONCURRENTLY waits for either
+                connection = opened.execution_options(isolation_level="AUTOCOMMIT")
+                while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (UPGRADE_LOCK,)).scalar():
+                    time.sleep(POLL_S)
+                try:
+                    yield
+                finally:  # the pool keeps the session, and the session would keep the lock
+                    connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (UPGRADE_LOCK,))
             return
         path = Path(self.engine.url.database or "")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -205,6 +215,8 @@ class WorkerLock:
                 os.close(self._descriptor)
                 self._descriptor = None
             if self._connection is not None:
+                with suppress(DBAPIError):  # a session that is gone has let go of it
+                    self._connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
                 self._connection.invalidate()
                 self._connection = None
 
@@ -264,10 +276,24 @@ def _first_line(error: Exception) -> str:
     return str(cause).strip().split("\n", 1)[0]
 
 
+def set_pragmas(connection: sqlite3.Connection) -> None:
+    """Make a connection to SQLite wait for others, and keep what was committed through a loss of power."""
+    for pragma in (f"busy_timeout={BUSY_MS}", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    deadline = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:  # here SQLite does not wait for others: somebody makes the file
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
+
+
 def _sqlite_connected(connection: Any, record: object) -> None:
     connection.isolation_level = None  # the driver begins no transactions of its own: ours are whole, DDL included
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    set_pragmas(connection)
 
 
 def _sqlite_begin(connection: Connection) -> None:

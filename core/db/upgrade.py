@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 
 from core.errors import SchemaError
 
@@ -15,7 +12,9 @@ HEAD = "0001"
 
 def revision_of(connection: Connection) -> str | None:
     """The database's revision; None where nothing was ever made in it."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def upgrade_schema(connection: Connection) -> None:
@@ -24,6 +23,9 @@ def upgrade_schema(connection: Connection) -> None:
     Raises:
         SchemaError: the database is of a newer release.
     """
+    from alembic import command  # here: a service that finds its database in order need not wait for it
+    from alembic.config import Config
+
     found = revision_of(connection)
     connection.rollback()
     if found is not None and found > HEAD:

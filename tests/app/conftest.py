@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.main import create_app
+from core.db.keys import Role, create_key
 from core.db.promotions import add_promotion
 from core.db.session import Database
 from core.model import Model
@@ -61,26 +62,53 @@ def record(home: Home, identity: str) -> None:
         add_promotion(connection, identity, "promote", by="test", why="test")
 
 
+def key_headers(home: Home, role: Role = Role.ADMIN) -> dict[str, str]:
+    """What a request carries that has a key of this role, made for it."""
+    opened = database(home)
+    _, token = create_key(opened, "tester", role)
+    opened.close()
+    return {"authorization": f"Bearer {token}"}
+
+
 @asynccontextmanager
 async def running(
     home: Home, settings: Settings | None = None, **options: Any
 ) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
     """The app of a home between its start and its end, and a client of it."""
-    app = create_app(settings or Settings(home=home.root), poll_s=POLL_S, **options)
+    app = create_app(settings or Settings(home=home.root), poll_s=POLL_S, events_s=POLL_S, **options)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://riyl") as client:
             yield app, client
 
 
-def asked(home: Home, *paths: str, method: str = "GET", headers: dict[str, str] | None = None) -> list[httpx.Response]:
+def asked(
+    home: Home,
+    *paths: str,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    json: object = None,
+    settings: Settings | None = None,
+) -> list[httpx.Response]:
     """The answers of a freshly started service, one a path."""
 
     async def ask() -> list[httpx.Response]:
-        async with running(home) as (_, client):
-            return [await client.request(method, path, headers=headers) for path in paths]
+        async with running(home, settings) as (_, client):
+            return [await client.request(method, path, headers=headers, json=json) for path in paths]
 
     return asyncio.run(ask())
+
+
+def problem_of(response: httpx.Response, status: int, title: str) -> dict[str, Any]:
+    """The body of an error, after it was held to what all of them share."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert (body["status"], body["title"]) == (status, title)
+    assert body["request_id"] == response.headers["x-request-id"]
+    assert body["type"] == "urn:riyl:problem:" + title.replace(" ", "-")
+    assert body["detail"]
+    return body
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

@@ -18,16 +18,17 @@ import pytest
 
 from core.settings import Home
 from index.artifact import Version
+from tests.app.conftest import key_headers
 from tests.conftest import REPOSITORY
 
 
 @contextmanager
-def serve(home: Path, log: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def serve(home: Path, log: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """`riyl serve` on a free port, once it listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", "from app.cli import main; main()", "--home", str(home), "serve"]
+    command = [sys.executable, "-c", "from app.cli import main; main()", "--home", str(home), "serve", *options]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("RIYL_")}
     variables |= {"RIYL_PORT": str(port), **environment}
     with log.open("wb") as out, subprocess.Popen(command, cwd=REPOSITORY, env=variables, stderr=out) as process:
@@ -53,7 +54,7 @@ def read_until_closed(connection: socket.socket) -> bytes:
 def test_importing_the_service_imports_nothing_that_trains_and_does_nothing() -> None:
     code = (
         "import sys, logging, threading; import app.main, app.serving;"
-        "found = {'torch', 'sklearn', 'implicit', 'onnx'} & set(sys.modules);"
+        "found = {'torch', 'sklearn', 'implicit', 'onnx', 'dbos'} & set(sys.modules);"
         "print(sorted(found), logging.getLogger().handlers, threading.active_count())"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
@@ -113,6 +114,33 @@ def test_a_running_request_ends_before_the_service_does(home: Home, tmp_path: Pa
     # whatever was begun was brought to its end
     head, body = answers[answers.rindex(b"HTTP/1.1 200") :].split(b"\r\n\r\n", 1)
     assert f"content-length: {len(body)}".encode() in head
+
+
+def test_event_streams_end_when_the_service_is_told_to(home: Home, tmp_path: Path) -> None:
+    headers = key_headers(home)
+    with serve(home.root, tmp_path / "log", "--no-worker") as (process, port):
+        address = f"http://127.0.0.1:{port}/v1/jobs"
+        job = httpx.post(address, headers=headers, json={"kind": "reindex"}).json()
+        with httpx.stream("GET", f"{address}/{job['id']}/events") as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "event: job"
+            process.send_signal(signal.SIGTERM)
+            # to its proper end: a connection that is cut raises
+            assert [line[:5] for line in lines] == ["data:", ""]
+        assert process.wait(timeout=10) == 0
+    (told,) = [line for line in lines_of(tmp_path / "log") if line.get("path") == "/v1/jobs/{id}/events"]
+    assert (told["status"], told["level"]) == (200, "info")
+
+
+def test_a_request_that_does_not_end_is_given_up(home: Home, tmp_path: Path) -> None:
+    with (
+        serve(home.root, tmp_path / "log", "--no-worker") as (process, port),
+        socket.create_connection(("127.0.0.1", port)) as slow,
+    ):
+        slow.sendall(b"POST /v1/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,13 @@ def test_the_command_line_beats_the_environment(monkeypatch: pytest.MonkeyPatch)
     assert load_settings(Path("/else/where")).home == Path("/else/where")
 
 
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RIYL_TABLES", "RIYL_REINDEX_CRON", "RIYL_DATABASE_URL", "RIYL_THREADS"):
+        monkeypatch.setenv(name, "")
+    settings = load_settings()
+    assert (settings.tables, settings.reindex_cron, settings.database_url, settings.threads) == (None, None, None, 0)
+
+
 def test_an_unknown_variable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RIYL_NO_SUCH_THING", "1")
     load_settings()

@@ -26,6 +26,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     database = Database.of(made)
     database.upgrade()
     upgrade_jobs(made, database)
+    database.close()
     return made
 
 
@@ -68,9 +69,11 @@ def test_evaluations_and_imports_are_never_joined(jobs: Jobs) -> None:
 
 def test_of_many_requests_at_once_all_but_one_join(settings: Settings) -> None:
     def ask(i: int) -> tuple[str, bool]:
-        mine = Jobs(settings, Database.of(settings))
+        database = Database.of(settings)
+        mine = Jobs(settings, database)
         job, joined = mine.submit(JobKind.REINDEX, REINDEX, by=str(i))
         mine.close()
+        database.close()
         return job.id, joined
 
     with ThreadPoolExecutor(8) as pool:

@@ -1,0 +1,57 @@
+"""How much of a request is read: a body that is too large is refused before all of it is here."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import LARGEST_BODY_BYTES, act_of, body_too_large
+
+
+class BoundedBody:
+    """ASGI middleware that reads a request's body before the app runs, and answers 413 where there is too much of it.
+
+    It goes by what arrives, not only by what was announced: a body in chunks announces nothing.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        announced = _announced(scope) if scope["type"] == "http" else 0
+        if announced == 0:
+            await self._app(scope, receive, send)
+            return
+        whole = None if announced is not None and announced > LARGEST_BODY_BYTES else await _whole(receive)
+        if whole is None:
+            await body_too_large(act_of(scope))(scope, receive, send)
+            return
+        waiting = [whole]
+
+        async def replay() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        await self._app(scope, replay, send)
+
+
+def _announced(scope: Scope) -> int | None:
+    """Bytes of the body, as its head says; None where it does not say how many."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else None
+        if name == b"transfer-encoding":
+            return None
+    return 0
+
+
+async def _whole(receive: Receive) -> Message | None:
+    """The body in one message, or the message that the client is gone; None where it is too large."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return message
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY_BYTES:
+            return None
+        if not message.get("more_body", False):
+            return {"type": "http.request", "body": bytes(body), "more_body": False}

@@ -1,0 +1,144 @@
+"""Jobs: asking for them, looking after them, cancelling them, and hearing how far they are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Path, Query
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
+
+from app import security
+from app.deps import BODY, INVALID, UNREACHABLE, LazyJobs, Streams, TheJobs, TheStreams, fresh
+from app.errors import problems
+from app.jobs.types import Job, JobKind, JobState
+from app.schemas_jobs import EXAMPLE_JOB_ID, JobAnswer, JobAsked, JobsAnswer, JobTaken
+from app.security import TheAdmin
+from core.errors import DatabaseError, NotFoundError
+
+router = APIRouter(prefix="/v1", tags=["jobs"])
+
+NO_JOB = {404: "There is no such job."}
+
+EVENTS_EXAMPLE = f"""\
+event: job
+data: {{"id":"{EXAMPLE_JOB_ID}","kind":"reindex","state":"running", ...}}
+
+event: job
+data: {{"id":"{EXAMPLE_JOB_ID}","kind":"reindex","state":"done", ...}}
+"""
+
+JobPath = Annotated[str, Path(pattern=r"^[0-9a-z-]{1,64}$", description="Id of the job.", examples=[EXAMPLE_JOB_ID])]
+
+
+def find_job(jobs: LazyJobs, id: str) -> Job:
+    """The job with this id, the whole of it.
+
+    Raises:
+        NotFoundError: there is none.
+        DatabaseDownError: the database cannot be reached.
+    """
+    found = jobs.open().get(id)
+    if found.id != id:
+        raise NotFoundError(f"there is no job {id!r}")
+    return found
+
+
+def _job(id: JobPath, jobs: TheJobs) -> Job:
+    return find_job(jobs, id)
+
+
+TheJob = Annotated[Job, Depends(_job)]
+
+
+@router.post(
+    "/jobs",
+    status_code=202,
+    summary="Ask for a job",
+    response_model=JobTaken,
+    responses=problems(security.PROBLEMS | BODY | INVALID | UNREACHABLE),
+)
+def ask_for_job(
+    admin: TheAdmin,
+    jobs: TheJobs,
+    asked: Annotated[JobAsked, Body(examples=[{"kind": "reindex", "params": {"promote": True}}])],
+) -> Response:
+    """A worker runs it when its turn comes. A re-index or training that waits already is joined and not asked twice."""
+    job, joined = jobs.open().submit(JobKind(asked.kind), asked.params, by=security.author(admin))
+    return fresh(JobTaken.of(job, joined=joined), 202, {"location": f"/v1/jobs/{job.id}"})
+
+
+@router.get("/jobs", summary="List jobs", response_model=JobsAnswer, responses=problems(INVALID | UNREACHABLE))
+def list_jobs(
+    jobs: TheJobs,
+    kind: Annotated[JobKind | None, Query(description="Only of this kind.", examples=["reindex"])] = None,
+    state: Annotated[JobState | None, Query(description="Only in this state.", examples=["done"])] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.", examples=[10])] = 50,
+) -> Response:
+    """The jobs asked for last, the newest first."""
+    found = jobs.open().all(kind=kind, state=state, limit=limit)
+    return fresh(JobsAnswer(jobs=[JobAnswer.model_validate(job) for job in found]))
+
+
+@router.get(
+    "/jobs/{id}",
+    summary="How far a job is",
+    response_model=JobAnswer,
+    responses=problems(NO_JOB | INVALID | UNREACHABLE),
+)
+def get_job(job: TheJob) -> Response:
+    """One job: its state, its progress, and what came of it."""
+    return fresh(JobAnswer.model_validate(job))
+
+
+@router.post(
+    "/jobs/{id}/cancel",
+    summary="Cancel a job",
+    response_model=JobAnswer,
+    responses=problems(security.PROBLEMS | NO_JOB | {409: "The job has ended."} | INVALID | UNREACHABLE),
+)
+def cancel_job(admin: TheAdmin, job: TheJob, jobs: TheJobs) -> Response:
+    """One that waits never runs; one that runs stops at its next sign of progress."""
+    return fresh(JobAnswer.model_validate(jobs.open().cancel(job.id)))
+
+
+@router.get(
+    "/jobs/{id}/events",
+    summary="Hear how far a job is",
+    response_class=EventSourceResponse,
+    responses={
+        **problems(NO_JOB | INVALID | UNREACHABLE),
+        200: {"content": {"text/event-stream": {"example": EVENTS_EXAMPLE}}},
+    },
+)
+async def job_events(job: TheJob, jobs: TheJobs, streams: TheStreams) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `job`, with the job as JSON, now and whenever anything in it changed, until it has ended.
+
+    The stream ends earlier where the service does; a client that connects again hears on.
+    """
+    told = None
+    while True:
+        answer = JobAnswer.model_validate(job).model_dump_json()
+        if answer != told:
+            yield ServerSentEvent(event="job", raw_data=answer)
+        told = answer
+        if job.state.ended or await _ends_within(streams):
+            return
+        try:
+            job = await run_in_threadpool(find_job, jobs, job.id)
+        except NotFoundError:
+            return
+        except DatabaseError:
+            yield ServerSentEvent(comment="the database cannot be reached; trying again")
+
+
+async def _ends_within(streams: Streams) -> bool:
+    """Whether the service ends before it is time to look again; waits until then."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(streams.poll_s):
+            await streams.ending.wait()
+    return streams.ending.is_set()

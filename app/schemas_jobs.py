@@ -1,0 +1,148 @@
+"""What the API takes and answers about jobs and evaluations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.jobs.types import EvaluateParams, ImportParams, Job, JobKind, JobState, ReindexParams, TrainParams
+from app.schemas import EXAMPLE_VERSION, JsonObject, example
+
+EXAMPLE_JOB_ID = "0b6a3c1e52d74b0e9a553f6f0c9f1d20"
+EXAMPLE_JOB: JsonObject = {
+    "id": EXAMPLE_JOB_ID,
+    "kind": "reindex",
+    "state": "running",
+    "params": {"tables": None, "model": None, "promote": True},
+    "by": "key:nightly",
+    "created": "2026-03-01T02:00:00Z",
+    "started": "2026-03-01T02:00:01Z",
+    "ended": None,
+    "worker": "worker",
+    "progress": {
+        "step": "build",
+        "number": 4,
+        "steps": 7,
+        "what": "neighbours",
+        "done": 60000,
+        "total": 100000,
+        "seconds_left": 21.5,
+        "at": "2026-03-01T02:03:10Z",
+    },
+    "result": None,
+    "error": None,
+}
+EXAMPLE_ASKED: JsonObject = {"truth": "editorial", "version": EXAMPLE_VERSION, "conditions": ["raw"], "k": 200}
+EXAMPLE_EVALUATION: JsonObject = {
+    "id": EXAMPLE_JOB_ID,
+    "state": "done",
+    "asked": EXAMPLE_ASKED,
+    "error": None,
+    "at": "2026-03-01T02:10:00Z",
+    "figures": {"truth": "editorial", "k": 200},
+}
+
+
+class Asked(BaseModel):
+    """A job as it is asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReindexAsked(Asked):
+    """Ask for a re-index."""
+
+    kind: Literal["reindex"]
+    params: ReindexParams = ReindexParams()
+
+
+class TrainAsked(Asked):
+    """Ask for a training and the re-index that follows it."""
+
+    kind: Literal["train"]
+    params: TrainParams = TrainParams()
+
+
+class EvaluateAsked(Asked):
+    """Ask for an evaluation."""
+
+    kind: Literal["evaluate"]
+    params: EvaluateParams = EvaluateParams()
+
+
+class ImportAsked(Asked):
+    """Ask for tables to be brought in."""
+
+    kind: Literal["import"]
+    params: ImportParams
+
+
+JobAsked = Annotated[ReindexAsked | TrainAsked | EvaluateAsked | ImportAsked, Field(discriminator="kind")]
+
+
+class ProgressAnswer(BaseModel):
+    """How far a job is."""
+
+    model_config = ConfigDict(from_attributes=True)
+    step: Annotated[str, Field(description="What runs.")]
+    number: Annotated[int, Field(description="Of the step, from 1.")]
+    steps: Annotated[int, Field(description="How many steps there are.")]
+    what: Annotated[str, Field(description="What is counted in the step.")]
+    done: Annotated[int, Field(ge=0, description="How many of these are done.")]
+    total: Annotated[int, Field(ge=0, description="How many there are; 0 where it is not known.")]
+    seconds_left: Annotated[float | None, Field(description="Until all are done; null where it cannot be told.")]
+    at: Annotated[datetime, Field(description="When this was so.")]
+
+
+class JobAnswer(BaseModel):
+    """A job."""
+
+    model_config = example(EXAMPLE_JOB) | ConfigDict(from_attributes=True)
+    id: str
+    kind: JobKind
+    state: Annotated[JobState, Field(description="The last three are for good.")]
+    params: Annotated[dict[str, Any], Field(description="What it was asked for with.")]
+    by: Annotated[str, Field(description="Who asked.")]
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+    worker: Annotated[str | None, Field(description="Who runs or ran it; null while it waits.")]
+    progress: Annotated[ProgressAnswer | None, Field(description="How far it is; null before its first step.")]
+    result: Annotated[dict[str, Any] | None, Field(description="What came of it, once it is done.")]
+    error: Annotated[str | None, Field(description="Why it failed.")]
+
+
+class JobTaken(JobAnswer):
+    """The job that was asked for."""
+
+    model_config = example(
+        {**EXAMPLE_JOB, "state": "waiting", "started": None, "worker": None, "progress": None, "joined": False}
+    )
+    joined: Annotated[bool, Field(description="Whether it was waiting already, asked for with the same params.")]
+
+    @classmethod
+    def of(cls, job: Job, *, joined: bool) -> JobTaken:
+        return cls(**JobAnswer.model_validate(job).model_dump(), joined=joined)
+
+
+class JobsAnswer(BaseModel):
+    """Jobs, the newest first."""
+
+    model_config = example({"jobs": [EXAMPLE_JOB]})
+    jobs: list[JobAnswer]
+
+
+class EvaluationAnswer(BaseModel):
+    """An evaluation; its id is the id of its job."""
+
+    model_config = example(EXAMPLE_EVALUATION)
+    id: str
+    state: JobState
+    asked: Annotated[dict[str, Any], Field(description="What it was asked for with.")]
+    error: Annotated[str | None, Field(description="Why it failed.")] = None
+    at: Annotated[datetime | None, Field(description="When its figures were stored.")] = None
+    figures: Annotated[
+        dict[str, Any] | None, Field(description="What riyl --json evaluate prints; null until it is done.")
+    ] = None

@@ -1,0 +1,51 @@
+"""Who may change things: every route that does takes `TheAdmin`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.deps import TheDatabase
+from app.errors import NoKeyError, RoleError
+from core.db.keys import Key, Role, key_of
+
+PROBLEMS = {
+    401: "There is no key in the header Authorization, or it is unknown or revoked.",
+    403: "The key has a lesser role than admin.",
+}
+"""What a route that takes `TheAdmin` says of it."""
+
+Bearer = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Security(
+        HTTPBearer(
+            scheme_name="key",
+            bearerFormat="riyl_<id>_<secret>",
+            description="A key with the role admin, made by: `riyl keys create NAME --role admin`",
+            auto_error=False,
+        )
+    ),
+]
+
+
+# not async: it runs in a thread, and the event loop goes on answering while the database is asked
+def _admin(bearer: Bearer, database: TheDatabase) -> Key:
+    if bearer is None:
+        raise NoKeyError
+    key = key_of(database, bearer.credentials)
+    if key is None:
+        raise NoKeyError("the key is unknown or revoked; wanted one that riyl keys list shows as in force")
+    if not key.role.may(Role.ADMIN):
+        raise RoleError(f"found the key {key.name!r} with the role {key.role}; wanted one with the role {Role.ADMIN}")
+    return key
+
+
+TheAdmin = Annotated[Key, Depends(_admin)]
+"""The key that the request came with: 401 without one, 403 where its role is too small."""
+
+
+def author(key: Key) -> str:
+    """Who did it, for histories."""
+    return f"key:{key.name}"

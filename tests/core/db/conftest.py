@@ -1,0 +1,29 @@
+"""What tests of the database share: each runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from core.db.session import Database
+from core.settings import Settings
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings that name a database with nothing in it."""
+    if request.param == "sqlite":
+        return Settings(home=tmp_path, database_url=None)
+    return Settings(home=tmp_path, database_url=SecretStr(request.getfixturevalue("postgres_url")))
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """A database of this release, without a row."""
+    database = Database.of(settings)
+    database.upgrade()
+    yield database
+    database.close()
