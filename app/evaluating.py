@@ -173,7 +173,7 @@ def _choose(home: Home, snapshot: Snapshot, names: Sequence[str], seed: int, pro
 
 def _baseline(home: Home, snapshot: Snapshot, name: str, seed: int, progress: Progress) -> Model:
     label, config = load_config(name)
-    return train(label, config, snapshot, home.models, seed=seed, progress=progress)
+    return train(label, config, snapshot, home.models, seed=seed, as_newest=False, progress=progress)
 
 
 def _snapshot_of(home: Home, model: Model, snapshot: Snapshot) -> Snapshot:

@@ -14,7 +14,7 @@ from core.files import content_id
 from core.model import CARD, Model, Part, save_model
 from core.snapshot import Snapshot
 from core.types import Progress, silent
-from training.config import Config, ContrastiveConfig
+from training.config import Config, ContrastiveConfig, PcaConfig, ProjectionConfig, SingleConfig
 
 
 def train(
@@ -26,6 +26,7 @@ def train(
     seed: int = 0,
     device: str = "cpu",
     threads: int = 0,
+    as_newest: bool = True,
     progress: Progress = silent,
 ) -> Model:
     """Train or fit `config` on `snapshot`, or find that model in the folder `models`.
@@ -35,6 +36,7 @@ def train(
         seed: of everything that chance decides.
         device: "cpu" or "cuda", for the methods that train.
         threads: CPU threads; 0 takes every core.
+        as_newest: whether it is the newest model from now on; a baseline fitted to compare with is not.
 
     Raises:
         ConfigError: the config does not fit the snapshot, or the device is not there.
@@ -43,7 +45,8 @@ def train(
     identity = content_id("model", {"snapshot": snapshot.id, "config": config.model_dump(mode="json"), "seed": seed})
     final = models / identity
     if final.exists():
-        (final / CARD).touch()
+        if as_newest:
+            (final / CARD).touch()
         return Model.open(final)
     card = {
         "id": identity,
@@ -55,14 +58,24 @@ def train(
         "version": version("riyl"),
         "commit": _commit(),
     }
-    if not isinstance(config, ContrastiveConfig):
-        from training.baselines import fit_baseline, linear_onnx
+    if isinstance(config, ContrastiveConfig):
+        model = _train_encoders(config, snapshot, models, card, device=device, threads=threads, progress=progress)
+    else:
+        model = _fit_baseline(config, snapshot, models, card)
+    if not as_newest:
+        os.utime(model.folder / CARD, (0, 0))
+    return model
 
-        linear = fit_baseline(config, snapshot, seed)
-        dim = next(iter(linear.values())).weights.shape[1]
-        parts = {modality: linear_onnx(part) for modality, part in linear.items()}
-        return save_model(models, parts, None, {**card, "dim": dim, "scores": {}})
-    return _train_encoders(config, snapshot, models, card, device=device, threads=threads, progress=progress)
+
+def _fit_baseline(
+    config: PcaConfig | ProjectionConfig | SingleConfig, snapshot: Snapshot, models: Path, card: dict[str, Any]
+) -> Model:
+    from training.baselines import fit_baseline, linear_onnx
+
+    linear = fit_baseline(config, snapshot, int(card["seed"]))
+    dim = next(iter(linear.values())).weights.shape[1]
+    parts = {modality: linear_onnx(part) for modality, part in linear.items()}
+    return save_model(models, parts, None, {**card, "dim": dim, "scores": {}})
 
 
 def _train_encoders(

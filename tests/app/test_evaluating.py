@@ -10,9 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.commands.train import open_model
 from app.evaluating import Question, run_evaluation
 from app.jobs.types import EvaluateParams
 from core.errors import InputError, NotFoundError
+from core.model import Model
 from core.settings import Home
 from core.snapshot import Snapshot
 from core.tables import Tables
@@ -150,3 +152,18 @@ def test_a_model_is_measured_on_the_next_tables_placed_in_its_basis(home: Home, 
     found = figures(own, snapshot=later.id)
     assert found["snapshot"] == later.id
     assert systems(found) == ["mine", *BASELINES, *FLOORS]
+
+
+def test_evaluating_leaves_the_newest_model_what_it_was(home: Home, tmp_path: Path) -> None:
+    own = Home(tmp_path / "home")
+    mine = next(m for path in home.models.glob("[!.]*") if (m := Model.open(path)).name == "mine")
+    for folder in (home.snapshots, home.truths):
+        shutil.copytree(folder, own.root / folder.name)
+    shutil.copytree(mine.folder, own.models / mine.id)
+    for _ in range(2):
+        figures(own)
+        assert open_model(own.models, None).id == mine.id
+    snapshot = Snapshot.open(own.snapshots / mine.card["snapshot"])
+    asked_for = train("pca", load_config("pca")[1], snapshot, own.models)
+    figures(own)
+    assert open_model(own.models, None).id == asked_for.id
