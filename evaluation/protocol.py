@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import MismatchError
-from core.metrics import Counts, Hits, coverage, gini, ndcg, retrieval_counts
+from core.metrics import LIST_METRICS, Counts, Hits, coverage, gini, retrieval_counts
 from core.snapshot import Snapshot
 from core.truth import Relevance
 from core.types import Lists, Mask, Matrix, Progress, Rows, Scores, silent
-from evaluation.bootstrap import Interval, gini_interval, interval
+from evaluation.bootstrap import Evenness, Interval, evenness_intervals, intervals
 from index.ann import exact_top_k
 from index.artifact import Version
 
@@ -25,8 +26,10 @@ artist of the condition with a similar artist in it, artists without one are lef
 cannot embed a query scores 0 on it, and never retrieves an artist that it cannot embed; covered is the share of \
 queries that it can embed, and nDCG over those stands beside. Gini@200 is that of how often each artist of the \
 condition, those never retrieved included, stands in the lists of all its artists, linked or not; coverage is the \
-share that stands in any. Intervals are 95 %, by 1,000 bootstrap rounds over the artists asked: percentiles for nDCG, \
-moved to have their median at the estimate for Gini, as resampling alone makes lists look less even."""
+share that stands in any. Precision and recall at 200 and R-precision are over the queries of nDCG; precision divides \
+by 200 whatever the list, R-precision looks at as many ranks as the query has similar artists. Intervals are 95 %, by \
+1,000 bootstrap rounds over the artists asked: percentiles for nDCG, precision, recall and R-precision, moved to have \
+their median at the estimate for Gini and coverage, as resampling alone makes lists look less even."""
 """The protocol in words, with the usual k and rounds; printed with every table."""
 
 _CELLS = 1 << 24
@@ -74,6 +77,15 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class ListFigure:
+    """A list metric of every query, 0 where the system cannot embed it; its mean with a percentile interval."""
+
+    scores: Scores
+    mean: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
 class Result:
     """Every figure of one system in one condition; NaN where a figure is undefined.
 
@@ -81,15 +93,12 @@ class Result:
         system, condition: names.
         k: length of a list.
         n_artists: artists of the condition: all are candidates.
-        n_queries: those with a relevant candidate in the condition: all count in nDCG.
-        n_without_links: the others: they count in Gini alone.
-        query_rows: (n_queries,) rows of the snapshot.
-        ndcg: (n_queries,) nDCG@k of each; 0 where the system cannot embed the query.
-        ndcg_mean, ndcg_interval: its mean, with a percentile bootstrap interval.
-        ndcg_covered: the mean over the queries that the system can embed.
-        covered_share: their share of the queries.
+        n_queries, query_rows: those with a relevant candidate in the condition, as rows of the snapshot.
+        n_without_links: the others: they count in Gini and coverage alone.
+        lists: each of `core.metrics.LIST_METRICS` by name: ndcg, precision, recall, r_precision.
+        ndcg_covered, covered_share: the mean nDCG over the queries that the system can embed, and their share.
         gini, gini_interval: Gini@k of retrieval counts, with a bias-corrected bootstrap interval.
-        coverage: share of the candidates in any list.
+        coverage, coverage_interval: share of the candidates in any list, likewise.
     """
 
     system: str
@@ -99,14 +108,26 @@ class Result:
     n_queries: int
     n_without_links: int
     query_rows: Rows
-    ndcg: Scores
-    ndcg_mean: float
-    ndcg_interval: Interval
+    lists: Mapping[str, ListFigure]
     ndcg_covered: float
     covered_share: float
     gini: float
     gini_interval: Interval
     coverage: float
+    coverage_interval: Interval
+
+    @property
+    def ndcg(self) -> Scores:
+        """(n_queries,) nDCG@k of each query."""
+        return self.lists["ndcg"].scores
+
+    @property
+    def ndcg_mean(self) -> float:
+        return self.lists["ndcg"].mean
+
+    @property
+    def ndcg_interval(self) -> Interval:
+        return self.lists["ndcg"].interval
 
 
 def conditions_of(catalog: Snapshot | Version) -> list[Condition]:
@@ -146,9 +167,6 @@ def evaluate(
         threads: of search and resampling; 0 takes every core.
         progress: hears of the search, which takes most of the time.
 
-    Returns:
-        The figures.
-
     Raises:
         InputError: see `index.ann.exact_top_k`; rounds is below 1.
         MismatchError: system, condition, truth and order are not over the same artists.
@@ -157,29 +175,30 @@ def evaluate(
         raise MismatchError(f"truth: found {len(relevance.indptr) - 1} artists; wanted the snapshot's {len(order)}")
     lists = retrieve(system, condition, order, k=k, threads=threads, progress=progress)
     judged = judge(lists, condition, relevance)
-    scores = ndcg(judged.hits, judged.n_relevant)
+    scores = {name: metric(judged.hits, judged.n_relevant) for name, metric in LIST_METRICS.items()}
+    spans = intervals(list(scores.values()), rounds, seed=seed)
+    figures = {name: ListFigure(s, _mean(s), span) for (name, s), span in zip(scores.items(), spans, strict=True)}
     covered = system.covered[judged.query_rows]
-    local = _positions(condition, len(order))[lists]
-    counts = retrieval_counts(local, len(condition.rows))
-    evenness = gini(counts)
+    local, m = _positions(condition, len(order))[lists], len(condition.rows)
+    counts = retrieval_counts(local, m)
+    even = Evenness(gini(counts), coverage(counts))
+    cores = threads or os.cpu_count() or 1
+    gini_span, coverage_span = evenness_intervals(local, m, even, rounds, seed=seed, threads=cores)
     return Result(
         system=system.name,
         condition=condition.name,
         k=k,
-        n_artists=len(condition.rows),
-        n_queries=len(scores),
-        n_without_links=len(condition.rows) - len(scores),
+        n_artists=m,
+        n_queries=len(judged.query_rows),
+        n_without_links=m - len(judged.query_rows),
         query_rows=judged.query_rows,
-        ndcg=scores,
-        ndcg_mean=_mean(scores),
-        ndcg_interval=interval(scores, rounds, seed=seed),
-        ndcg_covered=_mean(scores[covered]),
+        lists=figures,
+        ndcg_covered=_mean(scores["ndcg"][covered]),
         covered_share=_mean(covered),
-        gini=evenness,
-        gini_interval=gini_interval(
-            local, len(condition.rows), evenness, rounds, seed=seed, threads=threads or os.cpu_count() or 1
-        ),
-        coverage=coverage(counts),
+        gini=even.gini,
+        gini_interval=gini_span,
+        coverage=even.coverage,
+        coverage_interval=coverage_span,
     )
 
 

@@ -115,12 +115,24 @@ def plain_rows(results: Sequence[Result]) -> list[Row]:
             "gini_low": r.gini_interval.low,
             "gini_high": r.gini_interval.high,
             "coverage": r.coverage,
+            "coverage_low": r.coverage_interval.low,
+            "coverage_high": r.coverage_interval.high,
+            **_others(r),
             "artists": r.n_artists,
             "queries": r.n_queries,
             "without_links": r.n_without_links,
         }
         for r in results
     ]
+
+
+def _others(result: Result) -> Row:
+    """The list metrics beside nDCG, each with its interval."""
+    row: Row = {}
+    for name, figure in result.lists.items():
+        if name != "ndcg":
+            row |= {name: figure.mean, f"{name}_low": figure.interval.low, f"{name}_high": figure.interval.high}
+    return row
 
 
 def compare(results: Sequence[Result], reference: str, *, rounds: int = 1000, seed: int = 0) -> list[Comparison]:

@@ -5,13 +5,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError, MismatchError
-from core.metrics import gini, retrieval_counts
-from evaluation.bootstrap import gini_interval, interval, paired
+from core.metrics import coverage, gini, retrieval_counts
+from evaluation.bootstrap import Evenness, evenness_intervals, interval, intervals, paired
+
+
+def evenness_and_intervals(lists, n, rounds=1000, seed=0, **options):
+    counts = retrieval_counts(lists, n)
+    estimates = Evenness(gini(counts), coverage(counts))
+    return estimates, *evenness_intervals(lists, n, estimates, rounds, seed=seed, **options)
 
 
 def gini_and_interval(lists, n, rounds=1000, seed=0, **options):
-    estimate = gini(retrieval_counts(lists, n))
-    return estimate, gini_interval(lists, n, estimate, rounds, seed=seed, **options)
+    estimates, found, _ = evenness_and_intervals(lists, n, rounds, seed, **options)
+    return estimates.gini, found
 
 
 def made_lists(rng, q, n, k, hubs):
@@ -39,6 +45,15 @@ def test_interval_repeats_for_a_seed_and_differs_between_seeds():
     values = np.random.default_rng(0).random(50)
     assert interval(values, 200, seed=1) == interval(values, 200, seed=1)
     assert interval(values, 200, seed=1) != interval(values, 200, seed=2)
+
+
+def test_intervals_of_several_figures_are_those_of_each():
+    table = np.random.default_rng(12).random((3, 40))
+    assert intervals(list(table), 300, seed=1) == [interval(values, 300, seed=1) for values in table]
+    assert np.isnan([intervals([np.zeros(0)], seed=0)[0].low]).all()
+    assert intervals([], seed=0) == []
+    with pytest.raises(MismatchError, match=r"found \[2, 3\] figures; wanted the same queries in each"):
+        intervals([np.zeros(2), np.zeros(3)], seed=0)
 
 
 def test_no_queries_have_no_interval():
@@ -93,7 +108,8 @@ def test_less_than_one_round_is_refused():
     for ask in (
         lambda: interval(np.ones(2), 0, seed=0),
         lambda: paired(np.ones(2), np.ones(2), 0, seed=0),
-        lambda: gini_interval(np.zeros((1, 1), np.int32), 1, 0.0, 0, seed=0),
+        lambda: intervals([np.ones(2)], 0, seed=0),
+        lambda: evenness_intervals(np.zeros((1, 1), np.int32), 1, Evenness(0.0, 1.0), 0, seed=0),
     ):
         with pytest.raises(InputError, match="bootstrap rounds: found 0; wanted at least 1"):
             ask()
@@ -103,17 +119,19 @@ def test_less_than_one_round_is_refused():
 @given(
     st.integers(1, 25), st.integers(1, 25), st.integers(1, 6), st.integers(1, 40), st.floats(0, 1), st.integers(0, 999)
 )
-def test_gini_interval_holds_the_estimate(q, n, k, rounds, empty, seed):
+def test_intervals_of_evenness_hold_the_estimates(q, n, k, rounds, empty, seed):
     rng = np.random.default_rng(seed)
     lists = np.full((q, k), -1, np.int32)
     for row in lists[rng.random(q) >= empty]:
         row[: min(k, n)] = rng.choice(n, min(k, n), replace=False)
-    estimate, found = gini_and_interval(lists, n, rounds, seed)
-    if np.isnan(estimate):
-        assert np.isnan([found.low, found.high]).all()
-    elif not np.isnan(found.low):  # NaN where each of a few rounds drew empty lists alone
-        assert 0 <= found.low <= estimate + 1e-12
-        assert estimate - 1e-12 <= found.high <= 1
+    estimates, of_gini, of_coverage = evenness_and_intervals(lists, n, rounds, seed)
+    assert 0 <= of_coverage.low <= estimates.coverage + 1e-12
+    assert estimates.coverage - 1e-12 <= of_coverage.high <= 1
+    if np.isnan(estimates.gini):
+        assert np.isnan([of_gini.low, of_gini.high]).all()
+    elif not np.isnan(of_gini.low):  # NaN where each of a few rounds drew empty lists alone
+        assert 0 <= of_gini.low <= estimates.gini + 1e-12
+        assert estimates.gini - 1e-12 <= of_gini.high <= 1
 
 
 def test_gini_interval_holds_an_estimate_that_plain_percentiles_exclude():
@@ -136,9 +154,30 @@ def test_gini_interval_is_as_wide_as_a_loop_over_resamples_finds():
     assert [found.low, found.high] == pytest.approx(expected, abs=0.05 * (high - low))
 
 
-def test_gini_interval_does_not_depend_on_the_threads():
+def test_coverage_interval_is_as_wide_as_a_loop_over_resamples_finds():
+    rng = np.random.default_rng(13)
+    lists = made_lists(rng, 200, 400, 8, hubs=1)
+    lists[::7, 3:] = -1
+    estimates, _, found = evenness_and_intervals(lists, 400, 4000)
+    resampled = [coverage(retrieval_counts(lists[rng.integers(0, 200, 200)], 400)) for _ in range(4000)]
+    low, middle, high = np.percentile(resampled, [2.5, 50, 97.5])
+    assert high < estimates.coverage  # so plain percentiles would exclude it
+    expected = [estimates.coverage + low - middle, estimates.coverage + high - middle]
+    assert [found.low, found.high] == pytest.approx(expected, abs=2 / 400 + 1e-9)  # two of its steps
+
+
+def test_nothing_to_retrieve_has_no_evenness():
+    for lists, n in ((np.zeros((0, 3), np.int32), 0), (np.full((4, 3), -1, np.int32), 0)):
+        _, of_gini, of_coverage = evenness_and_intervals(lists, n)
+        assert np.isnan([of_gini.low, of_gini.high, of_coverage.low, of_coverage.high]).all()
+    _, of_gini, of_coverage = evenness_and_intervals(np.full((4, 3), -1, np.int32), 5)
+    assert np.isnan([of_gini.low, of_gini.high]).all()
+    assert (of_coverage.low, of_coverage.high) == (0, 0)
+
+
+def test_intervals_of_evenness_do_not_depend_on_the_threads():
     lists = made_lists(np.random.default_rng(0), 60, 30, 5, hubs=2)
-    assert gini_and_interval(lists, 30, 300, threads=1) == gini_and_interval(lists, 30, 300, threads=3)
+    assert evenness_and_intervals(lists, 30, 300, threads=1) == evenness_and_intervals(lists, 30, 300, threads=3)
 
 
 def test_gini_interval_is_right_beyond_sixteen_bits():
@@ -152,18 +191,20 @@ def test_gini_interval_is_right_beyond_sixteen_bits():
 
 
 @pytest.mark.slow
-def test_gini_interval_covers_the_gini_of_fresh_samples():
-    """The oracle: many samples from a known population of lists, and the mean Gini of samples of that size."""
+def test_intervals_of_evenness_cover_the_figures_of_fresh_samples():
+    """The oracle: many samples from a known population of lists, and the mean figures of samples of that size."""
     rng = np.random.default_rng(11)
     population = made_lists(rng, 3000, 200, 20, hubs=1.5)
 
     def sample():
         return population[rng.integers(0, 3000, 300)]
 
-    truth = np.mean([gini(retrieval_counts(sample(), 200)) for _ in range(4000)])
-    covered = 0
+    counts = [retrieval_counts(sample(), 200) for _ in range(4000)]
+    truth = [np.mean([gini(c) for c in counts]), np.mean([coverage(c) for c in counts])]
+    covered = np.zeros(2)
     for seed in range(400):
-        _, found = gini_and_interval(sample(), 200, 400, seed)
-        covered += found.low <= truth <= found.high
-    # Of 400 at a true 95 % the share is 0.95 with a standard error of 0.011.
-    assert 0.915 <= covered / 400 <= 0.985
+        _, *found = evenness_and_intervals(sample(), 200, 400, seed)
+        covered += [span.low <= right <= span.high for span, right in zip(found, truth, strict=True)]
+    # Of 400 at a true 95 % the share is 0.95 with a standard error of 0.011; coverage moves in steps of 1 / 200.
+    assert 0.915 <= covered[0] / 400 <= 0.985
+    assert 0.88 <= covered[1] / 400 <= 0.985

@@ -58,7 +58,14 @@ def test_every_figure_by_hand():
     # Counts 0 0 2 4 4: pairs differ by 0+2+4+4+2+4+4+2+2+0 = 24, twice, over 25, over twice the mean 2.
     assert found.gini == pytest.approx(2 * 24 / 25 / 4, abs=1e-12)
     assert found.coverage == 0.6
-    assert found.ndcg_interval.low <= found.ndcg_mean <= found.ndcg_interval.high
+    # 0 finds one of its two and so does 2 its one, at rank 2; the first rank of 0 is a hit and that of 2 is not.
+    assert found.lists["precision"].scores == pytest.approx([0.5, 0, 0.5, 0], abs=1e-12)
+    assert found.lists["recall"].scores == pytest.approx([0.5, 0, 1, 0], abs=1e-12)
+    assert found.lists["r_precision"].scores == pytest.approx([0.5, 0, 0, 0], abs=1e-12)
+    assert [f.mean for f in found.lists.values()] == pytest.approx([found.ndcg_mean, 0.25, 0.375, 0.125], abs=1e-12)
+    for figure in found.lists.values():
+        assert figure.interval.low <= figure.mean <= figure.interval.high
+    assert found.coverage_interval.low <= found.coverage <= found.coverage_interval.high
     assert found.gini_interval.low <= found.gini <= found.gini_interval.high
 
 
@@ -203,6 +210,8 @@ def test_plain_rows_hold_the_figures():
     found = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2, rounds=50)
     (row,) = plain_rows([found])
     assert row["ndcg"] == found.ndcg_mean
+    assert (row["recall"], row["recall_high"]) == (found.lists["recall"].mean, found.lists["recall"].interval.high)
+    assert row["coverage_low"] == found.coverage_interval.low
     assert row["without_links"] == 1
     assert all(isinstance(value, str | int | float) for value in row.values())
 
@@ -270,5 +279,12 @@ def test_raw_is_everyone_and_fmc_those_with_every_modality(tmp_path):
 
 
 def test_the_protocol_is_stated_in_words():
-    for word in ("nDCG@200", "Gini@200", "left out and counted", "seeded hash", "1,000 bootstrap rounds"):
+    for word in (
+        "nDCG@200",
+        "Gini@200",
+        "recall at 200",
+        "left out and counted",
+        "seeded hash",
+        "1,000 bootstrap rounds",
+    ):
         assert word in PROTOCOL

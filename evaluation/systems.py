@@ -1,0 +1,110 @@
+"""Models as systems: one model asked with any of its modalities, masked at inference and never retrained."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from itertools import combinations
+from typing import TypeAlias
+
+import numpy as np
+
+from core.errors import InputError, MismatchError, NotFoundError
+from core.model import Model
+from core.snapshot import Snapshot
+from core.types import Mask, Matrix, Progress, silent
+from evaluation.protocol import System
+from index.embed import parts_of
+
+Parts: TypeAlias = Mapping[str, Matrix]
+"""By modality (n, d) float32, what a system makes of it alone: row i is artist i, zeros where it has no such part."""
+
+Subset: TypeAlias = tuple[str, ...]
+"""Modalities by name, ascending."""
+
+_ROWS_AT_ONCE = 1 << 15
+
+
+def subsets_of(modalities: Collection[str]) -> list[Subset]:
+    """The 2^M - 1 non-empty subsets of M modalities: the small first, those of a size by name."""
+    names = sorted(set(modalities))
+    return [subset for size in range(1, len(names) + 1) for subset in combinations(names, size)]
+
+
+def model_parts(model: Model, snapshot: Snapshot, *, threads: int = 1, progress: Progress = silent) -> Parts:
+    """The parts of every artist of a snapshot, modality by modality; 4 n d bytes each.
+
+    Raises:
+        MismatchError: see `index.embed.parts_of`.
+    """
+    parts: dict[str, Matrix] = {}
+    for name in model.parts:
+        parts[name] = np.zeros((snapshot.n_artists, model.dim), np.float32)
+        rows = snapshot.modalities[name].rows
+        parts[name][rows] = parts_of(model, snapshot, name, threads=threads, progress=progress)
+    return parts
+
+
+def check_parts(parts: Parts) -> None:
+    """Parts are matrices of one shape.
+
+    Raises:
+        InputError: there are none.
+        MismatchError: two differ in shape; the message has every shape.
+    """
+    if not parts:
+        raise InputError("parts: found none; wanted at least one modality")
+    if len({matrix.shape for matrix in parts.values()}) > 1:
+        shapes = ", ".join(f"{name} {matrix.shape}" for name, matrix in parts.items())
+        raise MismatchError(f"parts: found {shapes}; wanted one shape")
+
+
+def fuse(parts: Parts, only: Collection[str] | None = None) -> tuple[Matrix, Mask]:
+    """An artist's embedding as `index.embed.embed` has it: the mean of the parts at hand, scaled to unit length.
+
+    Args:
+        parts: of all artists.
+        only: the modalities to use, the others are taken as missing; None uses all.
+
+    Returns:
+        (n, d) float32 unit rows, and (n,) who has any; zeros where an artist has none, or none is asked for.
+
+    Raises:
+        InputError, MismatchError: see `check_parts`.
+    """
+    check_parts(parts)
+    n, d = next(iter(parts.values())).shape
+    unit, covered = np.zeros((n, d), np.float32), np.zeros(n, bool)
+    names = [name for name in sorted(parts) if only is None or name in only]
+    for start in range(0, n, _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        sums, counts = np.zeros(unit[block].shape, np.float32), np.zeros(len(unit[block]), np.int32)
+        for name in names:
+            sums += parts[name][block]
+            counts += parts[name][block].any(axis=1)
+        vectors = sums / np.maximum(counts, 1)[:, None]
+        lengths = np.linalg.norm(vectors, axis=1)
+        covered[block] = lengths > np.finfo(np.float32).tiny
+        np.divide(vectors, lengths[:, None], out=unit[block], where=covered[block, None], casting="same_kind")
+    return unit, covered
+
+
+def subset_system(name: str, parts: Parts, subset: Subset) -> System:
+    """A system that is given some of its modalities only, called as "paper-msd audio+cf".
+
+    Raises:
+        NotFoundError: the subset is empty or has a modality that there are no parts of.
+    """
+    if not subset or not set(subset) <= set(parts):
+        raise NotFoundError(f"{name}: asked for {'+'.join(subset) or 'no modality'}; there are {', '.join(parts)}")
+    vectors, covered = fuse(parts, subset)
+    return System(f"{name} {'+'.join(subset)}", vectors, vectors, covered)
+
+
+def subset_systems(name: str, parts: Parts) -> Iterator[System]:
+    """Every subset of a system's modalities, one after the other: the rows of Table 1 in Ferraro et al. 2023.
+
+    None is retrained, and all modalities together are the system itself. A list of all holds 2^M - 1 matrices of
+    (n, d); taken one by one they need one at a time.
+    """
+    for subset in subsets_of(parts):
+        yield subset_system(name, parts, subset)

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from core.errors import InputError, MismatchError
+from core.truth import Relevance
+from evaluation.groups import Groups, deal_groups, group_matrix, grouped_system, over_groupings
+from evaluation.protocol import System
+from evaluation.systems import subsets_of
+
+THREE = ("audio", "cf", "tags")
+
+
+def in_order(n):
+    return np.arange(n, dtype=np.int32)
+
+
+def links_of(n, pairs):
+    known = sorted(set(pairs))
+    counts = np.bincount([a for a, _ in known], minlength=n)
+    columns = np.array([b for _, b in known], np.int32)
+    return Relevance(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), columns, 0)
+
+
+def asking(n, lists, covered=None):
+    """A system whose lists are as given: a candidate is its own axis, and the first of a list scores highest."""
+    queries = np.zeros((n, n), np.float32)
+    for row, wanted in lists.items():
+        queries[row, wanted] = np.arange(len(wanted), 0, -1)
+    covered = np.ones(n, bool) if covered is None else covered
+    return System("made", queries * covered[:, None], np.eye(n, dtype=np.float32) * covered[:, None], covered)
+
+
+def every_group(n, modalities=THREE):
+    """Artist i is in group i mod G."""
+    subsets = tuple(subsets_of(modalities))
+    return Groups(subsets, in_order(n), in_order(n) % len(subsets))
+
+
+def test_a_single_modality_reaches_four_sevenths_of_log_four_and_no_more():
+    # Four artists a group, artist i in group i % 7; groups 1, 3, 5 and 6 keep cf. The t-th artist of each of these has
+    # one artist of each of the four in its list, and one more of the t-th: five places of each group for each.
+    n, able = 28, [1, 3, 5, 6]
+    lists = {
+        g + 7 * t: [able[t] + 7 * ((t + 1) % 4), *(h + 7 * ((t + 2) % 4) for h in able)] for g in able for t in range(4)
+    }
+    system = asking(n, lists, np.isin(in_order(n) % 7, able))
+    found = group_matrix(system, every_group(n), links_of(n, [(1, 3)]), in_order(n))
+    wanted = np.zeros((7, 7), np.int64)
+    wanted[np.ix_(able, able)] = 5
+    assert found.counts.tolist() == wanted.tolist()
+    assert found.entropy == pytest.approx(4 / 7 * math.log(4), abs=1e-12)
+    assert found.entropy == pytest.approx(0.79216, abs=1e-5)
+    assert found.shares[0].tolist() == [0] * 7
+    assert found.row_entropy.tolist() == pytest.approx([0, math.log(4), 0, math.log(4), 0, math.log(4), math.log(4)])
+
+
+def test_a_single_modality_never_passes_its_ceiling():
+    rng = np.random.default_rng(0)
+    groups = deal_groups(in_order(700), THREE, seed=0, groupings=1)[0]
+    system = grouped_system("single-cf", {"cf": rng.standard_normal((700, 8)).astype(np.float32)}, groups)
+    found = group_matrix(system, groups, links_of(700, [(0, 1)]), in_order(700))
+    able = ["cf" in subset for subset in groups.subsets]
+    assert (found.counts.sum(axis=1) > 0).tolist() == able
+    assert (found.counts.sum(axis=0) > 0).tolist() == able
+    assert 0.78 < found.entropy <= 4 / 7 * math.log(4)
+
+
+def test_noise_spreads_over_all_groups_and_finds_nothing():
+    rng = np.random.default_rng(1)
+    groups = deal_groups(in_order(1400), THREE, seed=0, groupings=1)[0]
+    noise = rng.standard_normal((1400, 30)).astype(np.float32)
+    system = grouped_system("noise", dict.fromkeys(THREE, noise), groups)
+    np.testing.assert_allclose(system.queries, noise / np.linalg.norm(noise, axis=1, keepdims=True), atol=1e-6)
+    pairs = [(a, int(b)) for a in range(1400) for b in rng.choice(1400, 4, replace=False) if a != b]
+    found = group_matrix(system, groups, links_of(1400, pairs), in_order(1400), k=50)
+    assert math.log(7) - 0.01 < found.entropy < math.log(7)
+    assert found.ndcg_mean < 0.03
+
+
+def test_groups_that_keep_to_themselves_have_no_entropy():
+    # Artist i is in group i % 7, and each group has an axis of its own.
+    vectors = np.eye(7, dtype=np.float32)[in_order(70) % 7]
+    groups = every_group(70)
+    found = group_matrix(
+        System("made", vectors, vectors, np.ones(70, bool)), groups, links_of(70, [(0, 7)]), in_order(70)
+    )
+    assert found.counts.tolist() == (np.eye(7, dtype=int) * 50).tolist()
+    assert found.entropy == 0
+
+
+def test_figures_by_hand():
+    # Two modalities, three groups: a has 0 and 3, b has 1 and 4, a+b has 2 and 5.
+    lists = {0: [1, 2, 3, 4, 5], 1: [0, 2, 3, 5, 4], 2: [5, 0, 1, 3, 4], 3: [0, 1, 2, 4, 5], 4: [1, 0, 2, 3, 5]}
+    lists[5] = [0, 1, 2, 3, 4]
+    links = links_of(6, [(0, 2), (0, 3), (1, 0), (2, 5), (5, 4), (3, 0)])
+    found = group_matrix(asking(6, lists), every_group(6, "ab"), links, in_order(6), k=5)
+    assert found.subsets == (("a",), ("b",), ("a", "b"))
+    # Each list is all five others, so each artist finds one of its own group and two of each other.
+    assert found.counts.tolist() == [[2, 4, 4], [4, 2, 4], [4, 4, 2]]
+    assert found.shares[0].tolist() == [0.2, 0.4, 0.4]
+    assert found.entropy == pytest.approx(-(0.2 * math.log(0.2) + 0.8 * math.log(0.4)), abs=1e-12)
+    half, third = 1 / math.log2(3), 0.5
+    zero = (half + third) / (1 + half)  # 2 and 3 at ranks 2 and 3
+    last = 1 / math.log2(6)  # 4 at rank 5
+    assert found.ndcg.tolist() == pytest.approx([(zero + 1) / 2, 1, (1 + last) / 2], abs=1e-12)
+    assert found.ndcg_mean == pytest.approx((zero + 1 + 1 + 1 + last) / 5, abs=1e-12)
+    # Bounded by its own group each artist has one candidate: 0 and 3 are each other's, and 2 finds 5.
+    assert found.ndcg_own == 1
+
+
+def test_ndcg_among_all_groups_falls_where_groups_mix_wrongly_and_that_inside_each_does_not():
+    # Two scenes at the ends of an axis. Turning one group round leaves its own lists as they were and puts each of
+    # its artists among the other scene's of the other groups: as even a mixture, and a wrong one.
+    rng = np.random.default_rng(2)
+    n = 300
+    scene = in_order(n) // 3 % 2
+    groups = every_group(n, "ab")
+    right = np.stack([2 * scene - 1, np.zeros(n)], axis=1) + 0.1 * rng.standard_normal((n, 2))
+    wrong = np.where((groups.group == 1)[:, None], -right, right)
+    links = links_of(n, [(a, b) for a in range(n) for b in range(n) if a != b and scene[a] == scene[b]])
+    one, other = (
+        group_matrix(
+            grouped_system("made", dict.fromkeys("ab", v.astype(np.float32)), groups), groups, links, in_order(n)
+        )
+        for v in (right, wrong)
+    )
+    assert one.entropy == pytest.approx(other.entropy, abs=0.05)
+    assert one.ndcg_own == pytest.approx(other.ndcg_own, abs=1e-6)
+    assert one.ndcg_mean > other.ndcg_mean + 0.3
+
+
+def test_the_matrix_equals_plain_loops():
+    rng = np.random.default_rng(3)
+    n = 120
+    rows = np.sort(rng.choice(n, 90, replace=False)).astype(np.int32)
+    groups = deal_groups(rows, THREE, seed=4, groupings=1)[0]
+    parts = {name: rng.standard_normal((n, 4)).astype(np.float32) for name in THREE}
+    pairs = [(int(a), int(b)) for a, b in rng.integers(0, n, (900, 2)) if a != b]
+    found = group_matrix(grouped_system("made", parts, groups), groups, links_of(n, pairs), in_order(n), k=10)
+    of = dict(zip(rows.tolist(), groups.group.tolist(), strict=True))
+    vectors = {}
+    for row, g in of.items():
+        mean = np.mean([parts[name][row].astype(float) for name in groups.subsets[g]], axis=0)
+        vectors[row] = mean / np.linalg.norm(mean)
+
+    def ndcg_of(row, inside):
+        relevant = {b for a, b in pairs if a == row and b in inside}
+        ranked = sorted((y for y in inside if y != row), key=lambda y: -float(vectors[row] @ vectors[y]))[:10]
+        gained = sum(1 / math.log2(i + 2) for i, y in enumerate(ranked) if y in relevant)
+        return gained / sum(1 / math.log2(i + 2) for i in range(min(len(relevant), 10))) if relevant else None
+
+    counts = Counter()
+    for row in of:
+        ranked = sorted((y for y in of if y != row), key=lambda y: -float(vectors[row] @ vectors[y]))
+        counts.update((of[row], of[y]) for y in ranked[:5])
+    assert found.counts.tolist() == [[counts[g, h] for h in range(7)] for g in range(7)]
+    entropies = [-sum(c / sum(r) * math.log(c / sum(r)) for c in r if c) for r in found.counts.tolist()]
+    assert found.row_entropy.tolist() == pytest.approx(entropies, abs=1e-12)
+    assert found.entropy == pytest.approx(sum(entropies) / 7, abs=1e-12)
+    everyone = [s for row in of if (s := ndcg_of(row, of)) is not None]
+    assert found.ndcg_mean == pytest.approx(np.mean(everyone), abs=1e-12)
+    own = [s for row in of if (s := ndcg_of(row, [y for y in of if of[y] == of[row]])) is not None]
+    assert found.ndcg_own == pytest.approx(np.mean(own), abs=1e-12)
+
+
+@pytest.mark.parametrize("modalities", [("a",), ("a", "b"), THREE, ("a", "b", "c", "d")])
+def test_any_number_of_modalities_has_groups_of_equal_size(modalities):
+    g = 2 ** len(modalities) - 1
+    for groups in deal_groups(in_order(10 * g + 1), modalities, seed=0):
+        assert groups.subsets == tuple(subsets_of(modalities))
+        assert np.bincount(groups.group).tolist() == [11] + [10] * (g - 1)
+
+
+def test_groupings_repeat_for_a_seed_and_do_not_depend_on_their_number():
+    one, other = deal_groups(in_order(50), THREE, 3, 5), deal_groups(in_order(50), THREE, 3, 2)
+    for mine, wanted in zip(one, other, strict=False):
+        np.testing.assert_array_equal(mine.group, wanted.group)
+    assert len({tuple(g.group.tolist()) for g in [*one, *deal_groups(in_order(50), THREE, 4, 5)]}) == 10
+
+
+def test_an_artist_is_known_by_its_groups_modalities_alone():
+    parts = {"a": np.array([[1, 0]] * 4, np.float32), "b": np.array([[0, 1]] * 4, np.float32)}
+    groups = Groups((("a",), ("b",), ("a", "b")), np.array([0, 1, 3], np.int32), np.array([2, 0, 1], np.int32))
+    system = grouped_system("made", parts, groups)
+    half = math.sqrt(0.5)
+    np.testing.assert_allclose(system.queries, [[half, half], [1, 0], [0, 0], [0, 1]], atol=1e-7)
+    assert system.covered.tolist() == [True, True, False, True]
+    alone = grouped_system("made", {"b": parts["b"]}, groups)
+    np.testing.assert_array_equal(alone.queries, [[0, 1], [0, 0], [0, 0], [0, 1]])
+    assert alone.covered.tolist() == [True, False, False, True]
+
+
+def test_a_system_that_embeds_no_group_has_entropy_zero_and_scores_zero():
+    groups = every_group(21)
+    system = grouped_system("made", {"other": np.ones((21, 2), np.float32)}, groups)
+    found = group_matrix(system, groups, links_of(21, [(0, 7)]), in_order(21))
+    assert (found.entropy, found.ndcg_mean, found.ndcg_own, found.counts.sum()) == (0, 0, 0, 0)
+    assert np.isnan(found.ndcg[1:]).all()
+
+
+def test_mean_and_deviation_over_groupings():
+    rng = np.random.default_rng(5)
+    parts = {name: rng.standard_normal((100, 4)).astype(np.float32) for name in THREE}
+    links = links_of(100, [(int(a), int(b)) for a, b in rng.integers(0, 100, (400, 2)) if a != b])
+    matrices = [
+        group_matrix(grouped_system("made", parts, groups), groups, links, in_order(100), k=20)
+        for groups in deal_groups(in_order(100), THREE, 0, 3)
+    ]
+    found = over_groupings(matrices)
+    a, b, c = (m.entropy for m in matrices)
+    mean = (a + b + c) / 3
+    assert found.entropy.mean == pytest.approx(mean, abs=1e-12)
+    squares = (a - mean) ** 2 + (b - mean) ** 2 + (c - mean) ** 2
+    assert found.entropy.deviation == pytest.approx(math.sqrt(squares / 2), abs=1e-12)
+    np.testing.assert_allclose(found.shares, sum(m.shares for m in matrices) / 3, atol=1e-12)
+    assert found.ndcg.mean == pytest.approx(sum(m.ndcg_mean for m in matrices) / 3, abs=1e-12)
+    assert math.isnan(over_groupings(matrices[:1]).entropy.deviation)
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(InputError, match="found 6 artists, 7 groups and 5 groupings"):
+        deal_groups(in_order(6), THREE, 0)
+    with pytest.raises(InputError, match="found 6 artists, 0 groups"):
+        deal_groups(in_order(6), (), 0)
+    groups = every_group(7)
+    system, links = grouped_system("made", {"audio": np.ones((7, 2), np.float32)}, groups), links_of(7, [(0, 1)])
+    with pytest.raises(InputError, match="list length: found 4; wanted at least 5"):
+        group_matrix(system, groups, links, in_order(7), k=4)
+    unordered = Groups(groups.subsets, groups.rows[::-1], groups.group)
+    with pytest.raises(MismatchError, match="wanted a group for each row, rows ascending"):
+        group_matrix(system, unordered, links, in_order(7))
+    with pytest.raises(InputError, match="found no grouping"):
+        over_groupings([])
+    one = group_matrix(system, groups, links, in_order(7))
+    other = group_matrix(
+        grouped_system("other", {"a": np.ones((7, 2), np.float32)}, groups), groups, links, in_order(7)
+    )
+    with pytest.raises(MismatchError, match="groupings of made, other; wanted one system"):
+        over_groupings([one, other])

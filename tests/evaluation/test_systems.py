@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import evaluation.systems
+from core.errors import InputError, MismatchError, NotFoundError
+from core.model import Model
+from core.snapshot import Snapshot
+from evaluation.protocol import conditions_of, retrieve
+from evaluation.systems import check_parts, fuse, model_parts, subset_system, subset_systems, subsets_of
+from index.ann import tie_order
+from index.embed import embed
+from tests.index.conftest import named_model, named_snapshot  # noqa: F401
+
+
+def matrix(*rows):
+    return np.array(rows, np.float32)
+
+
+def test_subsets_are_the_small_first_and_then_by_name():
+    assert subsets_of(["tags", "audio", "cf"]) == [
+        ("audio",),
+        ("cf",),
+        ("tags",),
+        ("audio", "cf"),
+        ("audio", "tags"),
+        ("cf", "tags"),
+        ("audio", "cf", "tags"),
+    ]
+    assert [len(subsets_of("abcd"[:m])) for m in range(5)] == [0, 1, 3, 7, 15]
+
+
+def test_fusing_is_the_unit_mean_of_the_parts_at_hand():
+    parts = {"a": matrix([3, 0], [0, 2], [0, 0], [1, 0]), "b": matrix([0, 4], [0, 0], [0, 0], [-1, 0])}
+    vectors, covered = fuse(parts)
+    # 0: the mean (1.5, 2) has length 2.5; 1 has one part; 2 has none; the two of 3 leave nothing.
+    np.testing.assert_allclose(vectors, [[0.6, 0.8], [0, 1], [0, 0], [0, 0]], atol=1e-7)
+    assert covered.tolist() == [True, True, False, False]
+    vectors, covered = fuse(parts, ["b"])
+    np.testing.assert_array_equal(vectors, [[0, 1], [0, 0], [0, 0], [-1, 0]])
+    assert covered.tolist() == [True, False, False, True]
+    assert not fuse(parts, ["c"])[1].any()
+
+
+def test_every_subset_is_what_embedding_with_it_alone_gives(
+    named_model: Model,  # noqa: F811
+    named_snapshot: Snapshot,  # noqa: F811
+) -> None:
+    parts = model_parts(named_model, named_snapshot)
+    systems = list(subset_systems("pca", parts))
+    assert [s.name for s in systems[2:4]] == ["pca tags", "pca audio+cf"]
+    for subset, system in zip(subsets_of(parts), systems, strict=True):
+        wanted = embed(named_model, named_snapshot, only=subset)
+        np.testing.assert_array_equal(system.queries, wanted.vectors)
+        np.testing.assert_array_equal(system.covered, wanted.covered)
+    np.testing.assert_array_equal(systems[-1].candidates, embed(named_model, named_snapshot).vectors)
+
+
+def test_the_seven_subsets_give_pairwise_different_lists(
+    named_model: Model,  # noqa: F811
+    named_snapshot: Snapshot,  # noqa: F811
+) -> None:
+    fmc = conditions_of(named_snapshot)[1]
+    order = tie_order(named_snapshot.artist_ids, 0)
+    systems = subset_systems("pca", model_parts(named_model, named_snapshot))
+    lists = {system.name: retrieve(system, fmc, order, k=10) for system in systems}
+    assert len(lists) == 7
+    assert all(not np.array_equal(a, b) for a, b in itertools.combinations(lists.values(), 2))
+
+
+def test_a_subset_that_a_system_has_not_is_refused():
+    parts = {"a": matrix([1, 0]), "b": matrix([0, 1])}
+    with pytest.raises(NotFoundError, match=r"made: asked for a\+c; there are a, b"):
+        subset_system("made", parts, ("a", "c"))
+    with pytest.raises(NotFoundError, match="made: asked for no modality; there are a, b"):
+        subset_system("made", parts, ())
+
+
+def test_parts_of_two_shapes_or_of_nothing_are_refused():
+    with pytest.raises(MismatchError, match=r"found a \(1, 2\), b \(1, 3\); wanted one shape"):
+        check_parts({"a": matrix([1, 0]), "b": matrix([0, 1, 0])})
+    with pytest.raises(InputError, match="parts: found none"):
+        fuse({})
+
+
+def test_blocks_of_rows_make_no_difference(monkeypatch):
+    rng = np.random.default_rng(0)
+    parts = {name: rng.standard_normal((20, 3)).astype(np.float32) for name in "ab"}
+    whole = fuse(parts)
+    monkeypatch.setattr(evaluation.systems, "_ROWS_AT_ONCE", 7)
+    for mine, wanted in zip(fuse(parts), whole, strict=True):
+        np.testing.assert_array_equal(mine, wanted)
