@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -20,6 +21,8 @@ from core.errors import FormatError
 Manifest = dict[str, Any]
 
 _BLOCK_BYTES = 1 << 20
+_FULL_BYTES = 1 << 16
+"""A disk with less than this free is what writing failed of."""
 
 
 def sha256_of(path: Path) -> str:
@@ -76,6 +79,9 @@ def published(final: Path) -> Iterator[Path]:
 
     A reader sees nothing of it before. Where `final` exists by then (another process made the same
     content), the new folder is dropped in its favour. What a killed process left aside is removed here.
+
+    Raises:
+        OSError: ENOSPC, whatever the block raised of it, where the disk is full.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     _sweep(final.parent, re.escape(final.name))
@@ -88,8 +94,11 @@ def published(final: Path) -> Iterator[Path]:
         aside.chmod(0o755)
         _rename_unless_there(aside, final)
         _fsync(final.parent)
-    except BaseException:
+    except BaseException as error:
+        full = isinstance(error, Exception) and shutil.disk_usage(final.parent).free < _FULL_BYTES
         shutil.rmtree(aside, ignore_errors=True)
+        if full:  # numpy, Faiss and tantivy say it in words of their own
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(final)) from error
         raise
     finally:
         os.close(lock)

@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from dbos import DBOS, Serializer
 from dbos import error as dbos_error
-from sqlalchemy import Engine, create_engine, event, inspect
+from sqlalchemy import Engine, ExceptionContext, create_engine, event, inspect
 from sqlalchemy.engine import URL
 
 from core.db.session import JOBS_FILE, Database, database_url, set_pragmas, translated
@@ -37,6 +38,8 @@ class JsonSerializer(Serializer):
     """Inputs, results and errors as JSON: nothing that is read is ever executed, and people can read it too."""
 
     def serialize(self, data: Any) -> str:
+        if isinstance(data, dbos_error.DBOSMaxStepRetriesExceeded) and data.errors:
+            data = data.errors[-1]  # why it failed, not that it did
         if isinstance(data, BaseException):
             return json.dumps({"error": type(data).__name__, "message": str(data)})
         return json.dumps({"value": data}, ensure_ascii=False, allow_nan=False, default=_time)
@@ -57,7 +60,11 @@ def jobs_engine(settings: Settings) -> Engine:
     """
     url = database_url(settings, JOBS_FILE)
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, pool_timeout=5, pool_size=10, connect_args={"connect_timeout": 3})
+        engine = create_engine(
+            url, pool_pre_ping=True, pool_timeout=5, pool_size=10, connect_args={"connect_timeout": 3}
+        )
+        event.listen(engine, "handle_error", _unreachable)
+        return engine
     engine = create_engine(url)
     event.listen(engine, "connect", _sqlite_connected)
     return engine
@@ -101,6 +108,16 @@ def _time(value: object) -> str:
 
 def _plain(url: URL) -> str:
     return url.render_as_string(hide_password=False)
+
+
+def _unreachable(context: ExceptionContext) -> None:
+    """Call every connection that cannot be made a lost one.
+
+    DBOS waits for a lost one to come back, and ends a job for anything else. It tells them apart by words, which a host
+    whose name does not resolve does not have; a stopped container is one.
+    """
+    if context.connection is None and isinstance(context.original_exception, psycopg.OperationalError):
+        context.is_disconnect = True
 
 
 def _sqlite_connected(connection: Any, record: object) -> None:

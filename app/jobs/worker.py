@@ -59,6 +59,8 @@ def work(settings: Settings, *, until_closed: bool = False) -> None:
     upgrade_fresh_jobs(settings, database)
     try:
         follow(Home(settings.home).versions, database)
+    except SchemaError:
+        raise
     except RiylError as error:
         log.warning("promotions_unknown reason=%s", error)
     stop = threading.Event()
@@ -96,7 +98,9 @@ def _launch(settings: Settings, database: Database) -> None:
             "scheduler_polling_interval_sec": LOOK_S,
         }
     )
-    logging.getLogger("dbos").handlers.clear()  # ours print what it says
+    library = logging.getLogger("dbos")  # what it says is printed as everything else is
+    library.handlers.clear()
+    library.propagate = True
     steps = Steps(settings, database, worker_threads(settings))
     scheduled = register(steps, Jobs(settings, database))
     try:

@@ -17,6 +17,7 @@ from app.jobs.client import Jobs
 from app.jobs.types import EvaluateParams, ImportParams, Job, JobKind, JobState, Params, ReindexParams, TrainParams
 from core.db.evaluations import find_evaluation
 from core.db.session import Database
+from core.db.upgrade import HEAD
 from core.settings import Home, Settings
 from index.versions import current
 from tests.conftest import small_world
@@ -198,6 +199,29 @@ def test_a_schedule_that_is_none_is_refused(home: Path) -> None:
     )
     assert done.returncode == 1
     assert "error: RIYL_REINDEX_CRON: found 'at night'; wanted minute, hour, day, month and weekday" in done.stderr
+
+
+def test_a_worker_that_has_its_place_says_so_in_the_home(home: Path) -> None:
+    def touched_ns() -> int:
+        return alive.stat().st_mtime_ns if alive.exists() else 0
+
+    alive = Home(home).workers / "by-name"
+    with worker(home, RIYL_WORKER="by-name"):
+        for _ in range(2):
+            before, deadline = touched_ns(), time.monotonic() + DEADLINE_S
+            while touched_ns() == before:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+
+def test_a_worker_leaves_a_database_of_another_release_alone(home: Path) -> None:
+    database = Database.of(Settings(home=home))
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+    done = riyl(home, "worker", code=1)
+    assert "error: found a database with schema 0000; this RIYL needs schema" in done.stderr
+    with database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{HEAD}'")
 
 
 def test_sigterm_ends_a_worker_at_once_with_0(home: Path) -> None:
