@@ -1,20 +1,33 @@
 # Two images: `service` answers queries and has no torch; `train` adds what trains.
 # pip's own settings can be given as build arguments.
-FROM python:3.11-slim-bookworm AS build
+# What RIYL needs comes first: it changes less often than RIYL.
+FROM python:3.11-slim-bookworm AS needs
 ARG PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS
 WORKDIR /src
 RUN python3 -m venv /venv
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml constraints.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip \
+    touch README.md LICENSE && /venv/bin/pip install --constraint constraints.txt .
+
+FROM needs AS needs-train
+RUN --mount=type=cache,target=/root/.cache/pip /venv/bin/pip install --constraint constraints.txt '.[train]'
+
+FROM needs AS wheel
+COPY README.md LICENSE ./
 COPY core core
 COPY training training
 COPY index index
 COPY evaluation evaluation
 COPY app app
-RUN --mount=type=cache,target=/root/.cache/pip /venv/bin/pip install --constraint constraints.txt .
+RUN --mount=type=cache,target=/root/.cache/pip /venv/bin/pip wheel --no-deps --wheel-dir /wheel .
 
-FROM build AS build-train
-ARG PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS
-RUN --mount=type=cache,target=/root/.cache/pip /venv/bin/pip install --constraint constraints.txt '.[train]'
+FROM needs AS build
+COPY --from=wheel /wheel /wheel
+RUN /venv/bin/pip install --no-deps --force-reinstall /wheel/*.whl
+
+FROM needs-train AS build-train
+COPY --from=wheel /wheel /wheel
+RUN /venv/bin/pip install --no-deps --force-reinstall /wheel/*.whl
 
 FROM python:3.11-slim-bookworm AS base
 # OpenMP, which scikit-learn and torch bring themselves and implicit does not

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?=
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint bench secrets clean
 
 demo: $(VENV)/train.stamp
 	$(BIN)/riyl demo $(if $(DATA),"$(DATA)")
@@ -24,6 +24,15 @@ lint: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/pytest -m bench -s -p no:cacheprovider tests/benchmarks
+
+# a password for docker compose's database; the folder is yours alone, the file is read by the containers' users
+secrets: secrets/postgres_password
+	grep -qs '^RIYL_SECRETS=' .env || echo 'RIYL_SECRETS=./secrets' >> .env
+
+secrets/postgres_password:
+	mkdir -p -m 700 secrets
+	head -c 24 /dev/urandom | base64 > $@
+	chmod 644 $@
 
 clean:
 	rm -rf $(VENV)

@@ -17,6 +17,7 @@ from app.evaluating import Question, run_evaluation
 from app.logs import configure
 from app.main import create_app
 from app.serving import run as serve_until_signalled
+from core.fixing import fix_tables
 from core.tables import Tables
 from core.types import Progress
 from index import versions
@@ -37,17 +38,36 @@ HOST = "127.0.0.1"
 def demo(
     context: typer.Context,
     tables: Annotated[
-        Path | None, typer.Argument(help="Folder of tables [a made-up catalog].", show_default=False)
+        Path | None, typer.Argument(help="Folder of tables [RIYL_TABLES, else a made-up catalog].", show_default=False)
     ] = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the catalog at the end.")] = True,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve at.")] = 8000,
+    once: Annotated[bool, typer.Option("--once", help="Make nothing where a version is current already.")] = False,
 ) -> None:
-    """The whole way: catalog, snapshot, the paper's encoders, baselines, the table of figures, index, service."""
+    """The whole way: catalog, snapshot, the paper's encoders, baselines, the table of figures, index, service.
+
+    The catalog is imported on the way: a re-index that names no tables takes it.
+    """
     run = session(context)
+    if not once or not _current(run):
+        _make(run, tables or run.settings.tables)
+    if serve:
+        _serve(run, port)
+
+
+def _current(run: Session) -> bool:
+    versions.follow(run.home.versions, run.database)
+    made = versions.current(run.home.versions)
+    if made is not None:
+        run.say(f"version   {made}: current")
+    return made is not None
+
+
+def _make(run: Session, tables: Path | None) -> None:
     threads = run.settings.threads or os.cpu_count() or 1
     with run.progress() as progress:
         folder = _catalog(run, progress) if tables is None else tables
-        opened = Tables.open(folder)
+        opened = Tables.open(fix_tables(folder, run.home.fixed))
         snapshot = build_snapshot(opened, Recipe(), run.home.snapshots, progress=progress)
         import_similar(opened, run.home.truths)
         run.say(f"catalog   {folder}: {snapshot.n_artists:,} artists")
@@ -66,8 +86,6 @@ def demo(
     if versions.current(run.home.versions) != version.id:
         versions.promote(run.home.versions, run.database, version.id, by=who(), why="demo")
     run.say(f"\nversion   {version.id}: {version.manifest['counts']['embedded']:,} artists, current")
-    if serve:
-        _serve(run, port)
 
 
 def _catalog(run: Session, progress: Progress) -> Path:

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from core.tables import Tables
 from tests.conftest import small_world, write_tables
 
 
@@ -61,6 +62,30 @@ def test_demo_run_again_reuses_what_is_there(home: Path) -> None:
     assert before
     riyl(home, "demo", "--no-serve", str(home.parent / "catalog"))
     assert {path: path.stat().st_ino for path in home.rglob("*.onnx")} == before
+
+
+def test_the_demo_asked_for_once_leaves_what_is_current(tmp_path: Path) -> None:
+    tables = small_world(tmp_path / "catalog")
+    riyl(tmp_path / "home", "demo", "--no-serve", "--once", str(tables))
+    made = as_json(tmp_path / "home", "index", "list")
+    assert [version["current"] for version in made] == [True]
+    again = riyl(tmp_path / "home", "demo", "--no-serve", "--once", str(small_world(tmp_path / "other", seed=1))).stdout
+    assert again == f"version   {made[0]['id']}: current\n"
+    assert as_json(tmp_path / "home", "index", "list") == made
+
+
+def test_the_demo_takes_the_tables_that_are_set_and_leaves_them_imported(tmp_path: Path) -> None:
+    tables = small_world(tmp_path / "catalog", n=40)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "riyl", "--home", tmp_path / "home", "demo", "--no-serve"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "RIYL_THREADS": "1", "RIYL_TABLES": str(tables)},
+    )
+    assert "catalog: 40 artists" in done.stdout
+    (fixed,) = (tmp_path / "home" / "fixed").glob("[!.]*")
+    assert Tables.open(fixed).digests() == Tables.open(tables).digests()
 
 
 def test_figures_say_what_was_run_on_what(home: Path, tmp_path: Path) -> None:
