@@ -1,0 +1,167 @@
+"""What the tests of faults share: a small home to copy, both databases, and workers to kill."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine, create_engine, make_url
+
+from app.jobs.client import Jobs
+from app.jobs.store import upgrade_jobs
+from app.jobs.types import JobState, ReindexParams, TrainParams
+from core.db.session import Database
+from core.settings import Home, Settings
+from core.tables import Tables
+from index.artifact import MANIFEST
+from index.build import build_version
+from index.versions import promote
+from tests.conftest import SMALL_RECIPE, small_world
+from tests.faults.processes import HeldWorkers, Site, World, opened, started
+from training.config import load_config
+from training.features.build import build_snapshot
+from training.train import train
+
+TRAINING = "paper-msd"
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Two versions of the small world, and tables of a world that has grown since."""
+    base = tmp_path_factory.mktemp("faults")
+    home = Home(base / "home")
+    snapshot = build_snapshot(Tables.open(small_world(base / "before")), SMALL_RECIPE, home.snapshots)
+    models = [
+        train(name, config, snapshot, home.models) for name, config in map(load_config, ("random-projection", "pca"))
+    ]
+    first, second = (build_version(model, snapshot, home.versions).id for model in models)
+    made = World(home.root, small_world(base / "tables", n=66), (first, second))
+    fill(made, Settings(home=home.root))
+    return made
+
+
+@dataclass(frozen=True)
+class Template:
+    """A database of the world in PostgreSQL, to be copied."""
+
+    server: Engine
+    name: str
+
+    def copy(self) -> str:
+        """Address of a copy of it."""
+        name = f"faults_{secrets.token_hex(4)}"
+        with self.server.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {self.name}")
+        return self.server.url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def template_of(postgres: str, world: World) -> Iterator[Template]:
+    """A new database of the world in PostgreSQL."""
+    url = make_url(postgres).set(drivername="postgresql+psycopg")
+    server = create_engine(url, isolation_level="AUTOCOMMIT")
+    name = f"faults_{secrets.token_hex(4)}"
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    address = url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+    fill(world, Settings(home=world.home, database_url=SecretStr(address)))
+    try:
+        yield Template(server, name)
+    finally:
+        server.dispose()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str, world: World) -> Iterator[Template]:
+    with template_of(postgres, world) as made:
+        yield made
+
+
+Sites = Callable[[str], Site]
+"""Makes a home of its own with its database, by the name of its folder."""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def sites(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Iterator[Sites]:
+    """Homes of this test, with a database of either kind."""
+    template = request.getfixturevalue("template") if request.param == "postgres" else None
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(opened(world, tmp_path / name, template.copy() if template else None))
+
+
+@pytest.fixture
+def site(sites: Sites) -> Site:
+    """A home with a database of either kind."""
+    return sites("site")
+
+
+@pytest.fixture
+def sqlite_site(world: World, tmp_path: Path) -> Iterator[Site]:
+    with opened(world, tmp_path, None) as made:
+        yield made
+
+
+@pytest.fixture
+def postgres_site(template: Template, world: World, tmp_path: Path) -> Iterator[Site]:
+    with opened(world, tmp_path, template.copy()) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def nurseries() -> Iterator[list[HeldWorkers]]:
+    made = [HeldWorkers() for _ in range(3)]
+    yield made
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def held_workers(nurseries: list[HeldWorkers]) -> Iterator[list[HeldWorkers]]:
+    """Three, which are held and killed beside each other."""
+    yield nurseries
+    for each in nurseries:
+        each.end()
+
+
+@pytest.fixture
+def held_worker(held_workers: list[HeldWorkers]) -> HeldWorkers:
+    return held_workers[0]
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """The manifests, which have the sha256 of every file, of the versions that jobs make whom nobody disturbs."""
+
+    reindex: bytes
+    train: bytes
+
+
+@pytest.fixture(scope="session")
+def undisturbed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    def manifest(params: ReindexParams | TrainParams) -> bytes:
+        job = site.ended(site.ask(params))
+        assert job.state is JobState.DONE, job
+        return (site.home.versions / job.result["version"] / MANIFEST).read_bytes()
+
+    with opened(world, tmp_path_factory.mktemp("undisturbed"), None) as site, started(site, "worker"):
+        tables = str(world.tables)
+        return Undisturbed(
+            reindex=manifest(ReindexParams(tables=tables)), train=manifest(TrainParams(tables=tables, config=TRAINING))
+        )
+
+
+def fill(world: World, settings: Settings) -> None:
+    """Make the databases of a home, and write down which versions were promoted."""
+    database = Database.of(settings)
+    if not database.is_sqlite:
+        database.upgrade()
+        upgrade_jobs(settings, database)
+    Jobs(settings, database).close()
+    for version in world.versions:
+        promote(Home(settings.home).versions, database, version, by="test", why="test")
+    database.close()

@@ -1,0 +1,126 @@
+"""The disk is full when a version is built: the job says so, what serves goes on, and the next run works."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.jobs.types import JobState, ReindexParams
+from core.settings import Home, Settings
+from core.tables import Tables
+from index.build import build_version
+from tests.conftest import SMALL_RECIPE, write_tables
+from tests.faults.conftest import Template, fill, template_of
+from tests.faults.processes import HeldWorkers, World, opened, serving, started, until, visible
+from training.config import load_config
+from training.features.build import build_snapshot
+from training.train import train
+
+pytestmark = pytest.mark.slow
+
+N = 4_000
+CUT_OFF = ("neighbours.npy", "embeddings.faiss", "names")
+"""What is being written when the disk is full: by numpy, by Faiss, by tantivy."""
+
+DISK_BYTES = 64 << 20
+ATTEMPTS = 2
+
+
+@pytest.fixture(scope="module")
+def large_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A version that is larger than all else that a re-index writes, and tables with one artist more."""
+    base = tmp_path_factory.mktemp("large")
+    home = Home(base / "home")
+    snapshot = build_snapshot(Tables.open(loud(base / "before", N)), SMALL_RECIPE, home.snapshots)
+    name, config = load_config("single-audio")
+    version = build_version(train(name, config, snapshot, home.models), snapshot, home.versions)
+    made = World(home.root, loud(base / "tables", N + 1), (version.id,))
+    fill(made, Settings(home=home.root))
+    return made
+
+
+@pytest.fixture(scope="module")
+def large_template(postgres: str, large_world: World) -> Iterator[Template]:
+    with template_of(postgres, large_world) as made:
+        yield made
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder], capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_full_disk_fails_the_build_and_nothing_else(
+    request: pytest.FixtureRequest, large_world: World, small_disk: Path, held_worker: HeldWorkers, database: str
+) -> None:
+    url = request.getfixturevalue("large_template").copy() if database == "postgres" else None
+    (old,) = large_world.versions
+    with (
+        opened(large_world, small_disk, url, small_disk.parent / "log") as site,
+        serving(site, "--no-worker") as (_, client),
+    ):
+
+        def serves(version: str) -> bool:
+            answer = client.get("/v1/artists/a0001/similar?k=3")
+            return answer.status_code == 200 and answer.json()["version"] == version
+
+        for file in CUT_OFF:
+            asked = site.ask(ReindexParams(tables=str(large_world.tables)))
+            held_worker.start(site, attempts=ATTEMPTS, step="build", when="before")
+            held_worker.held()
+            filler = fill_up(small_disk, bytes_until(site.home.versions / old, file))
+            held_worker.send(signal.SIGCONT)
+            job = site.ended(asked)
+            assert job.state is JobState.FAILED, file
+            assert job.error is not None
+            assert "No space left on device" in job.error, file
+            assert serves(old)
+            assert visible(site) == {old}
+            held_worker.kill()
+            filler.unlink()
+        with started(site, "worker"):
+            job = site.ended(site.ask(ReindexParams(tables=str(large_world.tables))))
+        assert job.state is JobState.DONE, job
+        assert job.result is not None
+        until(lambda: serves(job.result["version"]), "the new version")
+
+
+def loud(folder: Path, n: int) -> Path:
+    """Tables of n artists of whom only sound is known."""
+    rng = np.random.default_rng(0)
+    ids = [f"a{i:04d}" for i in range(n)]
+    names = [" ".join(f"{word:x}" for word in rng.integers(0, 1 << 32, 20).tolist()) for _ in ids]
+    audio = {"artist_id": ids, "vector": list(rng.standard_normal((n, 200)).astype(np.float32))}
+    return write_tables(folder, artists={"artist_id": ids, "name": names}, audio=audio)
+
+
+def bytes_until(version: Path, file: str) -> int:
+    """Bytes of a version that are written until the middle of a file of it."""
+    size = {path.relative_to(version).as_posix(): path.stat().st_size for path in version.rglob("*")}
+    order = sorted(size, key=lambda name: (version / name).stat().st_mtime_ns)
+    return sum(size[name] for name in order[: order.index(file)]) + size[file] // 2
+
+
+def fill_up(disk: Path, left_bytes: int) -> Path:
+    """A file that leaves this much room."""
+    filler = disk / "filler"
+    room = os.statvfs(disk)
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - left_bytes)
+    return filler

@@ -1,0 +1,129 @@
+"""`riyl serve` is told to end, or is killed, while it answers and its worker is in the middle of a job."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import psutil
+import pytest
+
+from app.jobs.types import JobState, TrainParams
+from tests.faults.conftest import TRAINING
+from tests.faults.load import Query, load
+from tests.faults.processes import DEADLINE_S, Site, serving, until
+
+pytestmark = pytest.mark.slow
+
+EXIT_S = 10
+QUERY = "/v1/artists/a001/similar?k=200"
+LARGE, MANY = "/openapi.json", 150
+"""An answer that is asked for so often at once on one connection that its buffers do not take it all unread."""
+
+
+def test_sigterm_under_load_ends_what_runs_and_leaves_the_job_to_the_next_start(site: Site) -> None:
+    asked = site.ask(TrainParams(tables=str(site.world.tables), config=TRAINING))
+    with serving(site, "--worker") as (process, client):
+        worker = own_worker_in_training(process.pid, site, asked)
+
+        async def scenario() -> tuple[float, list[Query], bytes]:
+            async with (
+                load(str(client.base_url), [QUERY]) as queries,
+                httpx.AsyncClient(base_url=client.base_url, timeout=DEADLINE_S) as listener,
+                listener.stream("GET", f"/v1/jobs/{asked}/events") as events,
+            ):
+                lines = events.aiter_lines()
+                assert await anext(lines) == "event: job"
+                with unread_answers(client.base_url) as slow:
+                    told = asyncio.get_running_loop().time()
+                    process.send_signal(signal.SIGTERM)
+                    await asyncio.to_thread(until, lambda: refuses(client.base_url), "the end of listening")
+                    answers, code = await asyncio.gather(
+                        asyncio.to_thread(read_until_closed, slow), asyncio.to_thread(process.wait, EXIT_S)
+                    )
+                assert code == 0
+                assert [line async for line in lines][-1] == ""
+            return told, queries, answers
+
+        told, queries, answers = asyncio.run(scenario())
+        assert not psutil.pid_exists(worker.pid)
+    assert {query.status for query in queries if query.error is None} == {200}
+    failed = [query for query in queries if query.error is not None]
+    # what had not been read yet when it was told is refused whole; what had begun to come has come
+    assert [query for query in failed if query.ended < told] == []
+    assert {type(query.error) for query in failed} <= {httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError}
+    assert [query for query in failed if "incomplete" in str(query.error)] == []
+    assert whole_answers(answers) > 0
+    assert site.jobs.get(asked).state is JobState.RUNNING
+    with serving(site, "--worker"):
+        job = site.ended(asked)
+    assert job.state is JobState.DONE, job
+
+
+def test_a_client_that_never_reads_does_not_hold_the_end_up(sqlite_site: Site) -> None:
+    with serving(sqlite_site, "--no-worker") as (process, client), unread_answers(client.base_url):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(EXIT_S) == 0
+
+
+def test_a_killed_service_leaves_no_worker_behind(sqlite_site: Site) -> None:
+    asked = sqlite_site.ask(TrainParams(tables=str(sqlite_site.world.tables), config=TRAINING))
+    with serving(sqlite_site, "--worker") as (process, _):
+        worker = own_worker_in_training(process.pid, sqlite_site, asked)
+        process.kill()
+        worker.wait(DEADLINE_S)
+    assert sqlite_site.jobs.get(asked).state is JobState.RUNNING
+
+
+def own_worker_in_training(service: int, site: Site, job: str) -> psutil.Process:
+    """The worker that the service started, once it trains."""
+
+    def trains() -> bool:
+        progress = site.jobs.get(job).progress
+        return progress is not None and progress.step == "train"
+
+    until(trains, "training")
+    (worker,) = psutil.Process(service).children(recursive=True)
+    return worker
+
+
+@contextmanager
+def unread_answers(address: httpx.URL) -> Iterator[socket.socket]:
+    """A connection whose answers have begun to come, and wait to be read."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+        connection.settimeout(DEADLINE_S)
+        connection.connect((address.host, address.port))
+        connection.sendall(f"GET {LARGE} HTTP/1.1\r\nhost: x\r\n\r\n".encode() * MANY)
+        assert connection.recv(1, socket.MSG_PEEK) == b"H"
+        yield connection
+
+
+def refuses(address: httpx.URL) -> bool:
+    """Whether nobody listens any more."""
+    with socket.socket() as connection:
+        return connection.connect_ex((address.host, address.port)) != 0
+
+
+def read_until_closed(connection: socket.socket) -> bytes:
+    parts = []
+    while part := connection.recv(1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def whole_answers(stream: bytes) -> int:
+    """How many answers came, the last one as whole as the others."""
+    count = 0
+    while stream:
+        head, _, rest = stream.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        length = int(re.search(rb"content-length: (\d+)", head)[1])
+        assert len(rest) >= length
+        stream, count = rest[length:], count + 1
+    return count
