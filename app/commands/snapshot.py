@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from app.commands.session import counts, session
 from core.snapshot import MANIFEST, Snapshot, find_snapshot
 from core.tables import Tables
-from training.features.build import build_snapshot, import_similar
+from training.features.build import TUNING, build_snapshot, import_similar
 from training.features.recipe import Recipe, load_recipe
+from training.features.tune import Tuning, tune_cf
 
 app = typer.Typer(no_args_is_help=True, help="Features of a catalog, and the basis that places new artists among them.")
 
@@ -24,16 +25,35 @@ def build(
     keep_basis: Annotated[
         str | None, typer.Option(help="Snapshot whose basis is kept: artists are placed in it, nothing is fitted.")
     ] = None,
+    tune: Annotated[
+        Literal["cf"] | None, typer.Option(help="Search these hyper-parameters first, from the recipe's own on.")
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Trials of --tune in all; those already made count.")] = 30,
 ) -> None:
-    """Turn tables into a snapshot; a `similar` table becomes the truth "similar"."""
+    """Turn tables into a snapshot; a `similar` table becomes the truth "similar".
+
+    With --tune cf, CF's regularization, alpha and iterations are searched on held-back plays. A search that was
+    stopped goes on where it was.
+    """
+    if tune is not None and keep_basis is not None:
+        raise typer.BadParameter("--tune fits a basis and --keep-basis keeps one; wanted one of them")
     run = session(context)
     opened = Tables.open(tables)
     recipe = Recipe() if features is None else load_recipe(features)
     kept = None if keep_basis is None else find_snapshot(run.home.snapshots, keep_basis)
     with run.progress() as progress:
-        made = build_snapshot(opened, recipe, run.home.snapshots, keep=kept, progress=progress)
+        tuning = None
+        if tune is not None:
+            tuning = tune_cf(opened, recipe, run.home.root / "tunings", trials=trials, progress=progress)
+            recipe = tuning.recipe
+        record = None if tuning is None else tuning.record()
+        made = build_snapshot(opened, recipe, run.home.snapshots, keep=kept, tuning=record, progress=progress)
         import_similar(opened, run.home.truths)
-    run.show(made.manifest)
+    run.show(made.manifest if record is None else {**made.manifest, "tuning": record})
+    if tuning is not None:
+        run.say(_outcome(tuning))
+        if not (made.folder / TUNING).exists():
+            run.say(f"  this snapshot was there before: the trials are in {run.home.root / 'tunings'} alone")
     run.say(f"snapshot {made.id}: {made.n_artists:,} artists; {counts(made.manifest['modalities'])}")
     for modality, read in made.manifest["counts"].items():
         if read["unknown_artists"] or read["double_rows"]:
@@ -41,6 +61,18 @@ def build(
                 f"  {modality}: {read['rows']:,} rows; left out {read['unknown_artists']:,} of artists not in the "
                 f"artists table; added up {read['double_rows']:,} double ones"
             )
+
+
+def _outcome(tuning: Tuning) -> str:
+    best, own = tuning.best, tuning.trials[0]
+    if best is own:
+        return f"cf: of {len(tuning.trials)} trials none is above the recipe's own values, {own.score:.4f}; they stay"
+    values = ", ".join(f"{name} {value:g}" for name, value in best.values.items())
+    gain = f"{best.score / own.score - 1:+.1%}" if own.score else "from nothing"
+    return (
+        f"cf: best of {len(tuning.trials)} trials is {best.number}: {values}; nDCG@200 of held-back plays "
+        f"{best.score:.4f}, with the recipe's own values {own.score:.4f} ({gain})"
+    )
 
 
 @app.command("list")

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from core.errors import InputError, MismatchError
-from core.files import content_id, published
+from core.files import content_id, published, write_json
 from core.snapshot import MANIFEST, Modality, Snapshot, seal_snapshot, write_artists, write_modality
 from core.tables import Tables
 from core.truth import save_truth
@@ -29,6 +29,9 @@ from training.features.tags import TagProjector, fit_tags, tag_sets
 
 log = logging.getLogger(__name__)
 
+TUNING = "tuning.json"
+"""The search by which the recipe was found, where one was made."""
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -40,13 +43,21 @@ class Placed:
 
 
 def build_snapshot(
-    tables: Tables, recipe: Recipe, snapshots: Path, *, keep: Snapshot | None = None, progress: Progress = silent
+    tables: Tables,
+    recipe: Recipe,
+    snapshots: Path,
+    *,
+    keep: Snapshot | None = None,
+    tuning: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
 ) -> Snapshot:
     """Make the snapshot of `tables` in the folder `snapshots`, or find it there.
 
     Args:
         recipe: how to fit the basis; the kept basis has its own.
         keep: a snapshot whose basis is kept: artists are placed in it and nothing is fitted.
+        tuning: how the recipe was found, stored beside the features as tuning.json. It is no part of the identity:
+            a snapshot that is there already stays as it is.
 
     Raises:
         InputError: a table is not what it should be, nobody has any modality, or there is too little to fit on.
@@ -79,6 +90,8 @@ def build_snapshot(
             "recipe": fitted.recipe.model_dump(),
             "counts": {p.modality.name: asdict(p.counts) for p in placed},
         }
+        if tuning is not None:
+            write_json(aside / TUNING, tuning)
         seal_snapshot(aside, fields)
     for item in placed:
         if item.counts.unknown_artists:
