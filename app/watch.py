@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from math import inf
 from pathlib import Path
 from threading import Lock
 from time import perf_counter
@@ -21,6 +22,9 @@ POLL_S = 0.5
 
 FOLLOW_AGAIN_S = 1.0
 """Until the database is asked again after it failed."""
+
+TRY_AGAIN_S = 10.0
+"""Until a version is tried again that failed of something else than itself: a full disk, too many open files."""
 
 Stamp = tuple[tuple[str, int, int, int], ...]
 """Name, inode, size and modification time of every file of a folder: equal stamps, nothing changed."""
@@ -44,13 +48,13 @@ class Serving:
         self._follow_again = 0.0
         self._guard = Lock()
         self._metrics = metrics
-        self._failed: dict[str, tuple[Stamp, str]] = {}
+        self._failed: dict[str, tuple[Stamp, str, float]] = {}
 
     def look(self) -> None:
         """Take up the promoted version if it is another one than serves. Blocks while it is verified; never raises.
 
-        A version that does not open stays refused until its files change or another one is promoted. While nothing
-        serves yet, those promoted before it are tried, the newest first.
+        A damaged version stays refused until its files change or another one is promoted; one that failed of something
+        else is tried again after a while. While nothing serves yet, those promoted before are tried, the newest first.
         """
         with self._guard:
             self._look()
@@ -104,7 +108,8 @@ class Serving:
     def _open(self, version: str) -> Searcher | None:
         """The version, verified; None where it does not open, or did not and has not changed since."""
         stamp = _stamp(self._versions / version)
-        if version in self._failed and self._failed[version][0] == stamp:
+        failed, _, again = self._failed.get(version, (None, "", 0.0))
+        if failed == stamp and perf_counter() < again:
             return None
         start = perf_counter()
         try:
@@ -113,7 +118,8 @@ class Serving:
                 raise FormatError(f"{self._versions / version}: found version {opened.version_id}; wanted {version}")
         except Exception as error:
             # whatever is wrong with a version, the service goes on with the one it has
-            self._failed[version] = (stamp, str(error))
+            again = inf if isinstance(error, FormatError) else perf_counter() + TRY_AGAIN_S
+            self._failed[version] = (stamp, str(error), again)
             self._metrics.version_refused()
             log.error(
                 "version_refused",

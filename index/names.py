@@ -74,8 +74,9 @@ class NameIndex:
             folder: of the index.
             by_popularity: (n,) int32 rows, as it was written with.
         """
-        # tantivy puts lock files where it opens; a version is not written to, so it opens links, and keeps the maps
-        with tempfile.TemporaryDirectory(prefix="riyl-names-") as links:
+        # tantivy puts lock files where it opens; a version is not written to, so it opens links, and keeps the maps.
+        # A thread of it may put one there while the links are removed
+        with tempfile.TemporaryDirectory(prefix="riyl-names-", ignore_cleanup_errors=True) as links:
             for path in folder.resolve().iterdir():
                 (Path(links) / path.name).symlink_to(path)
             index = tantivy.Index.open(links)

@@ -6,11 +6,14 @@ import asyncio
 import json
 import logging
 import shutil
+from pathlib import Path
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from app.observe import Metrics
+from app.watch import Serving
 from core.db.session import FILE, Database
 from core.settings import Home, Settings
 from index.artifact import Version
@@ -56,6 +59,23 @@ def test_promotions_under_load_fail_no_request(home: Home, version: Version, oth
             assert set(seen) == set(known)
 
     run(scenario())
+
+
+def test_a_version_that_failed_of_something_else_is_tried_again(
+    home: Home, version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.watch.TRY_AGAIN_S", 0.0)
+    scratch = tmp_path / "scratch"
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    serving = Serving(home.versions, database(home), Metrics())
+    serving.look()
+    assert serving.searcher is None
+    assert serving.refused is not None
+    assert str(scratch) in serving.refused.reason
+    scratch.mkdir()
+    serving.look()
+    assert serving.searcher is not None
+    assert (serving.searcher.version_id, serving.refused) == (version.id, None)
 
 
 def test_a_version_with_a_flipped_byte_is_not_served(
