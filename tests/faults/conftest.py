@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,26 +60,16 @@ class Template:
         return self.server.url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
 
 
-@contextmanager
-def template_of(postgres: str, world: World) -> Iterator[Template]:
-    """A new database of the world in PostgreSQL."""
-    url = make_url(postgres).set(drivername="postgresql+psycopg")
-    server = create_engine(url, isolation_level="AUTOCOMMIT")
-    name = f"faults_{secrets.token_hex(4)}"
-    with server.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    address = url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-    fill(world, Settings(home=world.home, database_url=SecretStr(address)))
-    try:
-        yield Template(server, name)
-    finally:
-        server.dispose()
-
-
 @pytest.fixture(scope="session")
 def template(postgres: str, world: World) -> Iterator[Template]:
-    with template_of(postgres, world) as made:
-        yield made
+    url = make_url(postgres).set(drivername="postgresql+psycopg")
+    server = create_engine(url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE faults")
+    address = url.set(drivername="postgresql", database="faults").render_as_string(hide_password=False)
+    fill(world, Settings(home=world.home, database_url=SecretStr(address)))
+    yield Template(server, "faults")
+    server.dispose()
 
 
 Sites = Callable[[str], Site]

@@ -15,7 +15,8 @@ from tests.faults.processes import Site, serving, until
 pytestmark = pytest.mark.slow
 
 
-def test_a_version_with_a_flipped_bit_in_any_file_is_never_served(site: Site) -> None:
+def test_a_version_with_a_flipped_bit_in_any_file_is_never_served(sqlite_site: Site) -> None:
+    site = sqlite_site
     good, damaged = site.world.versions
     folder = site.home.versions / damaged
     whole = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -41,7 +42,8 @@ def test_a_version_with_a_flipped_bit_in_any_file_is_never_served(site: Site) ->
         until(lambda: client.get("/readyz").json() == taken, "the version once it is whole")
 
 
-def test_a_version_cut_off_in_the_middle_is_refused_at_the_start_too(site: Site) -> None:
+def test_a_version_cut_off_in_the_middle_is_refused_at_the_start_too(sqlite_site: Site) -> None:
+    site = sqlite_site
     good, damaged = site.world.versions
     shutil.rmtree(site.home.versions / damaged / "names")
     with serving(site, "--no-worker") as (_, client):

@@ -16,7 +16,7 @@ from core.settings import Home, Settings
 from core.tables import Tables
 from index.build import build_version
 from tests.conftest import SMALL_RECIPE, write_tables
-from tests.faults.conftest import Template, fill, template_of
+from tests.faults.conftest import fill
 from tests.faults.processes import HeldWorkers, World, opened, serving, started, until, visible
 from training.config import load_config
 from training.features.build import build_snapshot
@@ -45,12 +45,6 @@ def large_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return made
 
 
-@pytest.fixture(scope="module")
-def large_template(postgres: str, large_world: World) -> Iterator[Template]:
-    with template_of(postgres, large_world) as made:
-        yield made
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own."""
@@ -65,16 +59,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_a_full_disk_fails_the_build_and_nothing_else(
-    request: pytest.FixtureRequest, large_world: World, small_disk: Path, held_worker: HeldWorkers, database: str
+    large_world: World, small_disk: Path, held_worker: HeldWorkers, tmp_path: Path
 ) -> None:
-    url = request.getfixturevalue("large_template").copy() if database == "postgres" else None
     (old,) = large_world.versions
-    with (
-        opened(large_world, small_disk, url, small_disk.parent / "log") as site,
-        serving(site, "--no-worker") as (_, client),
-    ):
+    with opened(large_world, small_disk, None, tmp_path / "log") as site, serving(site, "--no-worker") as (_, client):
 
         def serves(version: str) -> bool:
             answer = client.get("/v1/artists/a0001/similar?k=3")

@@ -26,7 +26,8 @@ LARGE, MANY = "/openapi.json", 150
 """An answer that is asked for so often at once on one connection that its buffers do not take it all unread."""
 
 
-def test_sigterm_under_load_ends_what_runs_and_leaves_the_job_to_the_next_start(site: Site) -> None:
+def test_sigterm_under_load_ends_what_runs_and_leaves_the_job_to_the_next_start(sqlite_site: Site) -> None:
+    site = sqlite_site
     asked = site.ask(TrainParams(tables=str(site.world.tables), config=TRAINING))
     with serving(site, "--worker") as (process, client):
         worker = own_worker_in_training(process.pid, site, asked)
@@ -88,7 +89,7 @@ def own_worker_in_training(service: int, site: Site, job: str) -> psutil.Process
         return progress is not None and progress.step == "train"
 
     until(trains, "training")
-    (worker,) = psutil.Process(service).children(recursive=True)
+    (worker,) = psutil.Process(service).children()
     return worker
 
 
