@@ -18,7 +18,8 @@ from core.settings import Home, Settings, pick
 from core.snapshot import Snapshot, find_snapshot
 from core.truth import Truth, find_truth
 from core.types import Progress, silent
-from evaluation.protocol import PROTOCOL, Condition, Result, System, conditions_of
+from evaluation.conditions import Condition, conditions_of
+from evaluation.protocol import PROTOCOL, Result, System
 from evaluation.table import Comparison, compare, plain_rows, table
 from evaluation.versions import version_ndcg, version_system
 from index.ann import tie_order

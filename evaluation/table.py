@@ -13,7 +13,8 @@ from core.errors import InputError, MismatchError, NotFoundError
 from core.truth import Relevance
 from core.types import Progress, silent
 from evaluation.bootstrap import Paired, paired
-from evaluation.protocol import Condition, Result, System, evaluate
+from evaluation.conditions import Condition
+from evaluation.protocol import Result, System, evaluate
 
 NOISE = "noise"
 POPULARITY = "popularity"

@@ -8,7 +8,8 @@ import pytest
 from core.errors import InputError, MismatchError, NotFoundError
 from core.snapshot import Modality, Snapshot, seal_snapshot, write_artists, write_modality
 from core.truth import Relevance
-from evaluation.protocol import PROTOCOL, Condition, System, conditions_of, evaluate, judge, retrieve
+from evaluation.conditions import Condition, conditions_of
+from evaluation.protocol import PROTOCOL, System, evaluate, judge, retrieve
 from evaluation.table import compare, noise_system, plain_rows, popularity_system, table
 from index.ann import tie_order
 
