@@ -174,8 +174,8 @@ class Steps:
     def evaluate(self, params: EvaluateParams) -> Result:
         """Every figure, stored under the job's id."""
         asked = Question(**params.model_dump())
-        report, _, _ = run_evaluation(self.home, asked, threads=self.threads, progress=self.progress)
-        add_evaluation(self.database, self.job, params.model_dump(mode="json"), report)
+        found = run_evaluation(self.home, asked, threads=self.threads, progress=self.progress)
+        add_evaluation(self.database, self.job, params.model_dump(mode="json"), found.figures)
         return {"evaluation": self.job}
 
     def _snapshot(self, identity: str) -> Snapshot:
