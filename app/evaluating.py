@@ -17,9 +17,9 @@ from app.subjects import Chosen, choose, subjects
 from core.errors import InputError
 from core.settings import Home, Settings
 from core.snapshot import Snapshot, find_snapshot
-from core.truth import Truth, find_truth
+from core.truth import Relevance, Truth, find_truth
 from core.types import Progress, silent
-from evaluation.conditions import Condition, conditions_of
+from evaluation.conditions import Condition, conditions_of, judged_only
 from evaluation.groups import deal_groups
 from evaluation.protocol import PROTOCOL, Result
 from evaluation.queries import expected_table, query_table
@@ -55,7 +55,8 @@ class Question:
             its modalities and from each seed, and every baseline. None is the newest model of each name and every
             baseline, or none where a version is named.
         version: a version, or how its id begins; it stands first, so that the others are compared to it.
-        conditions: "raw", "fmc", "groups", or text files of artist ids, one a line.
+        conditions: "raw", "fmc", the same with "-judged" behind it (see `evaluation.conditions.judged_only`),
+            "groups", or text files of artist ids, one a line.
         snapshot: whose artists, or how its id begins; None is the newest, or the version's own where one is named.
         k: length of a list.
         rounds: of the bootstrap.
@@ -105,7 +106,8 @@ def run_evaluation(home: Home, asked: Question, *, threads: int = 1, progress: P
     """
     catalog = _catalog(home, asked)
     truth = find_truth(home.truths, asked.truth)
-    conditions = [_condition(name, catalog) for name in asked.conditions if name != GROUPS]
+    relevance = truth.relevance(catalog.artist_ids)
+    conditions = [_condition(name, catalog, relevance) for name in asked.conditions if name != GROUPS]
     if not conditions:
         raise InputError(f"conditions: found {GROUPS} alone; wanted raw, fmc or a text file of artist ids beside it")
     groupings = []
@@ -113,7 +115,6 @@ def run_evaluation(home: Home, asked: Question, *, threads: int = 1, progress: P
         full = next(c for c in conditions_of(catalog) if c.name == "fmc")
         groupings = deal_groups(full.rows, list(catalog.modalities), asked.seed)
     whole, chosen = _subjects(home, asked, catalog, threads, progress)
-    relevance = truth.relevance(catalog.artist_ids)
     found = study(
         whole,
         conditions,
@@ -133,6 +134,7 @@ def run_evaluation(home: Home, asked: Question, *, threads: int = 1, progress: P
         {"plays": catalog.plays, "listeners": catalog.listeners},
         reference=reference,
         cf=CF if any(entry.name == CF for entry in found.entries) else None,
+        unseen=catalog.held_out if isinstance(catalog, Snapshot) and catalog.held_out.any() else None,
         rounds=asked.rounds,
         seed=asked.seed,
     )
@@ -164,8 +166,9 @@ def _catalog(home: Home, asked: Question) -> Snapshot | Version:
     return Version.open(find_version(home.versions, asked.version))
 
 
-def _condition(name: str, catalog: Snapshot | Version) -> Condition:
-    known = {c.name: c for c in conditions_of(catalog)}
+def _condition(name: str, catalog: Snapshot | Version, relevance: Relevance) -> Condition:
+    whole = conditions_of(catalog)
+    known = {c.name: c for c in [*whole, *(judged_only(c, relevance) for c in whole)]}
     if name in known:
         return known[name]
     path = Path(name)

@@ -21,6 +21,8 @@ MANIFEST = "manifest.json"
 KIND = "riyl-snapshot"
 FORMAT = 1
 
+HELD_OUT = "held_out.npy"
+
 
 @dataclass(frozen=True)
 class WeightedSets:
@@ -128,6 +130,14 @@ class Snapshot:
         return _load(self.folder / "plays.npy")
 
     @cached_property
+    def held_out(self) -> Mask:
+        """(n,) bool: the artists that the basis was fitted without, and models are not trained on; mostly none."""
+        path = self.folder / HELD_OUT
+        if not path.exists():
+            return np.zeros(self.n_artists, bool)
+        return np.unpackbits(np.load(path, allow_pickle=False), count=self.n_artists).astype(bool)
+
+    @cached_property
     def modalities(self) -> Mapping[str, Modality]:
         """Every modality of the snapshot by name, names ascending."""
         return {name: self._modality(name) for name in sorted(self.manifest["modalities"])}
@@ -168,6 +178,12 @@ def write_artists(folder: Path, artists: pa.Table, listeners: NDArray[np.int64],
     pyarrow.parquet.write_table(artists, folder / "artists.parquet", compression="zstd")
     np.save(folder / "listeners.npy", listeners)
     np.save(folder / "plays.npy", plays)
+
+
+def write_held_out(folder: Path, held_out: Mask) -> None:
+    """Write who is held out, a bit an artist; nothing where nobody is."""
+    if held_out.any():
+        np.save(folder / HELD_OUT, np.packbits(held_out))
 
 
 def write_modality(folder: Path, modality: Modality) -> None:

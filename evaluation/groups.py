@@ -67,7 +67,7 @@ class GroupMatrix:
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over several groupings: mean, and sample standard deviation (n - 1), NaN for fewer than two."""
+    """A figure over several groupings or seeds: mean, and sample standard deviation (n - 1), NaN for fewer than two."""
 
     mean: float
     deviation: float
@@ -225,9 +225,9 @@ def over_groupings(matrices: Sequence[GroupMatrix]) -> Robustness:
         first.system,
         first.subsets,
         np.mean([m.shares for m in matrices], axis=0),
-        _spread([m.entropy for m in matrices]),
-        _spread([m.ndcg_mean for m in matrices]),
-        _spread([m.ndcg_own for m in matrices]),
+        spread([m.entropy for m in matrices]),
+        spread([m.ndcg_mean for m in matrices]),
+        spread([m.ndcg_own for m in matrices]),
         tuple(matrices),
     )
 
@@ -249,7 +249,8 @@ def _check(groups: Groups) -> None:
         )
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and deviation of at least one value."""
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"))
 
 

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from core.metrics import LIST_METRICS
-from core.types import Scores
+from core.types import Mask, Scores
 from evaluation.correlation import Correlations, kendall, pooled_kendall
-from evaluation.groups import Robustness
+from evaluation.groups import Robustness, spread
 from evaluation.popularity import QUANTILES, by_quantile, pop, quantile_groups
 from evaluation.protocol import Result
+from evaluation.seeds import over_seeds
 from evaluation.study import FMC, Study
 from evaluation.table import compare, plain_rows
+from evaluation.unseen import seen_and_unseen
 
 Plain: TypeAlias = dict[str, Any]
 """What JSON holds; an undefined figure is NaN until `defined` makes it null."""
@@ -30,6 +32,7 @@ def record(
     *,
     reference: str,
     cf: str | None,
+    unseen: Mask | None = None,
     rounds: int = 1000,
     seed: int = 0,
 ) -> Plain:
@@ -39,10 +42,12 @@ def record(
         popularity: by name ("plays", "listeners") the (n,) numbers of the snapshot's artists.
         reference: the system that the others are compared to.
         cf: the system that popularity groups are relative to (collaborative filtering alone); None without one.
+        unseen: (n,) the artists that were held out of basis and models; None where none were.
         rounds, seed: of the paired bootstrap.
 
     Returns:
-        By section: systems, conditions, results, differences, groups, popularity, links, coherence, measures.
+        By section: systems, conditions, results, differences, groups, seeds, unseen, popularity, links, coherence,
+        measures.
 
     Raises:
         NotFoundError: a condition has no result of `reference`.
@@ -65,6 +70,8 @@ def record(
             for c in compare(study.results, reference, rounds=rounds, seed=seed)
         ],
         "groups": [_group_rows(found) for found in study.robustness],
+        "seeds": _seeds(study, rounds, seed),
+        "unseen": [] if unseen is None else _unseen(main, unseen, rounds, seed),
         "popularity": _by_popularity(main, popularity, cf),
         "links": [
             {"condition": r.condition, "system": r.system, "rows": _rows(by_quantile(r.n_relevant, r.ndcg))}
@@ -108,6 +115,37 @@ def _group_rows(found: Robustness) -> Plain:
             for m in found.groupings
         ],
     }
+
+
+def _seeds(study: Study, rounds: int, seed: int) -> list[Plain]:
+    """The systems that were trained from several seeds, condition by condition."""
+    entropies = {found.system: found.entropy.mean for found in study.robustness}
+    found = []
+    for whole in dict.fromkeys(entry.of for entry in study.entries if entry.role == "seed"):
+        entries = [e for e in study.entries if e.name == whole or (e.role == "seed" and e.of == whole)]
+        names = [entry.name for entry in entries]
+        groups = spread([entropies[name] for name in names]) if set(names) <= set(entropies) else None
+        for condition in study.conditions:
+            results = [r for r in study.results if r.condition == condition.name and r.system in names]
+            over = over_seeds(results, rounds, seed=seed)
+            found.append(
+                {
+                    "system": whole,
+                    "condition": condition.name,
+                    "seeds": [entry.seed for entry in entries],
+                    **{name: asdict(figure) for name, figure in over.figures.items()},
+                    "ndcg_half_width": over.ndcg_half_width,
+                    "entropy": None if groups is None else asdict(groups),
+                }
+            )
+    return found
+
+
+def _unseen(results: Sequence[Result], unseen: Mask, rounds: int, seed: int) -> list[Plain]:
+    return [
+        {"condition": r.condition, "system": r.system, **asdict(seen_and_unseen(r, unseen, rounds, seed=seed))}
+        for r in results
+    ]
 
 
 def _by_popularity(

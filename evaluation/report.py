@@ -75,6 +75,7 @@ def report_html(record: Record) -> str:
         *(_results(record, condition) for condition in record["conditions"]),
         _subsets(record),
         _seeds(record),
+        _unseen(record),
         "<h2>Robustness to missing modalities</h2>" if record["groups"] else "",
         _figure(drawn, "figure-2-modality-groups"),
         _entropies(record),
@@ -198,20 +199,37 @@ def _seeds(record: Record) -> str:
         [
             s["system"],
             s["condition"],
-            str(s["n"]),
-            *(f"{_number(s[m]['mean'])} ± {_number(s[m]['deviation'], 5)}" for m in ("ndcg", "gini")),
-            f"± {_number(s['ndcg_queries'], 5)}",
+            ", ".join(map(str, s["seeds"])),
+            *(_spread(s[name]) for name in ("ndcg", "gini")),
+            "–" if s["entropy"] is None else _spread(s["entropy"]),
+            f"± {_number(s['ndcg_half_width'])}",
         ]
-        for s in record.get("seeds", [])
+        for s in record["seeds"]
     ]
-    if not rows:
-        return ""
-    head = ["system", "condition", "seeds", "nDCG, deviation between seeds", "Gini, likewise", "nDCG between queries"]
-    return _table(
-        "Trained from several seeds: mean and deviation between seeds, and half the 95 % interval over queries",
-        head,
-        rows,
+    k = record["k"]
+    head = ["system", "condition", "seeds", f"nDCG@{k}", f"Gini@{k}", "entropy", f"nDCG@{k}, between queries"]
+    caption = (
+        "Trained from several seeds: mean ± deviation between seeds; last, half the 95 % interval over queries of the "
+        "seeds' mean"
     )
+    return _table(caption, head, rows) if rows else ""
+
+
+def _unseen(record: Record) -> str:
+    """Queries by artists that neither basis nor model was fitted on."""
+    rows = [
+        [
+            u["system"],
+            u["condition"],
+            *(f"{_number(u[g]['ndcg'])} ({u[g]['n_queries']:,})" for g in ("seen", "unseen")),
+            f"{_signed(u['difference'])} [{_signed(u['interval']['low'])}, {_signed(u['interval']['high'])}]",
+        ]
+        for u in record["unseen"]
+    ]
+    k = record["k"]
+    head = ["system", "condition", f"nDCG@{k} seen (queries)", f"nDCG@{k} unseen (queries)", "unseen minus seen"]
+    caption = "Artists held out of basis and models, apart from those fitted on; the candidates are all artists"
+    return _table(caption, head, rows) if rows else ""
 
 
 def _entropies(record: Record) -> str:
@@ -222,7 +240,7 @@ def _entropies(record: Record) -> str:
     rows = [
         [
             g["system"],
-            *(f"{_number(g[m]['mean'])} ± {_number(g[m]['deviation'])}" for m in ("entropy", "ndcg", "ndcg_own")),
+            *(_spread(g[m]) for m in ("entropy", "ndcg", "ndcg_own")),
             f"{min(g['own_share']):.0%} to {max(g['own_share']):.0%}",
         ]
         for g in groups
@@ -291,6 +309,10 @@ def _p(text: str, kind: str = "") -> str:
 
 def _number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _spread(figure: Mapping[str, float | None]) -> str:
+    return f"{_number(figure['mean'])} ± {_number(figure['deviation'])}"
 
 
 def _signed(value: float | None, digits: int = 4) -> str:

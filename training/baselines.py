@@ -9,11 +9,12 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from core.errors import ConfigError, InputError
+from core.errors import ConfigError
 from core.model import Part
 from core.snapshot import Snapshot
-from core.types import Matrix
+from core.types import Matrix, Rows
 from training.config import PcaConfig, ProjectionConfig, SingleConfig
+from training.features.heldout import artists_to_fit_on
 
 _TINY = 1e-12
 """Least length that a vector is divided by; torch's normalize has the same."""
@@ -40,13 +41,13 @@ def fit_baseline(
     """Fit a baseline.
 
     PCA and the random projection work on the modalities side by side and are fitted on the artists that have them
-    all, whose mean stands in for a modality that an artist lacks. Both work on centred data here, so the stand-in
-    adds nothing: the projection of the filled-in row is the sum of the parts of the modalities at hand, and, scaled
-    to unit length, their mean.
+    all and are not held out, whose mean stands in for a modality that an artist lacks. Both work on centred data
+    here, so the stand-in adds nothing: the projection of the filled-in row is the sum of the parts of the modalities
+    at hand, and, scaled to unit length, their mean.
 
     Raises:
         ConfigError: `single` names a modality that the snapshot has not.
-        InputError: fewer than two artists have all modalities.
+        InputError: there are fewer than two such artists.
     """
     if isinstance(config, SingleConfig):
         if config.modality not in snapshot.modalities:
@@ -54,9 +55,7 @@ def fit_baseline(
         width = snapshot.modalities[config.modality].width
         return {config.modality: LinearPart(True, np.zeros(width, np.float32), np.eye(width, dtype=np.float32))}
     names = list(snapshot.modalities)
-    full = np.flatnonzero(snapshot.having(names))
-    if len(full) < 2:
-        raise InputError(f"found {len(full)} artists that have {', '.join(names)} all; wanted at least 2 to fit on")
+    full = artists_to_fit_on(snapshot, names, at_least=2)
     blocks = [_rows(snapshot, name, full, config.unit_rows) for name in names]
     joined = np.concatenate(blocks, axis=1)
     mean = joined.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -98,7 +97,7 @@ def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
     return Part("vector", width), model.SerializeToString(deterministic=True)
 
 
-def _rows(snapshot: Snapshot, name: str, artists: NDArray[np.int64], unit_rows: bool) -> Matrix:
+def _rows(snapshot: Snapshot, name: str, artists: Rows, unit_rows: bool) -> Matrix:
     modality = snapshot.modalities[name]
     vectors: Matrix = np.array(modality.vectors[np.searchsorted(modality.rows, artists)])
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _TINY) if unit_rows else vectors

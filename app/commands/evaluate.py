@@ -35,7 +35,11 @@ def evaluate(
         typer.Option(help="Version of the index to measure too, or how its id begins.", show_default=False),
     ] = None,
     conditions: Annotated[
-        str, typer.Option(help="raw, fmc, groups, or text files of artist ids, one a line; commas between.")
+        str,
+        typer.Option(
+            help="raw, fmc, raw-judged, fmc-judged (artists that the truth has pairs of), groups, or text files of "
+            "artist ids, one a line; commas between."
+        ),
     ] = "raw,fmc",
     snapshot: Annotated[
         str | None, typer.Option(help="Snapshot [the newest; with --version its own].", show_default=False)

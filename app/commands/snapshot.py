@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import typer
 
 from app.commands.session import counts, session
@@ -29,17 +31,33 @@ def build(
         Literal["cf"] | None, typer.Option(help="Search these hyper-parameters first, from the recipe's own on.")
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Trials of --tune in all; those already made count.")] = 30,
+    hold_out: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.5,
+            help="Share of the artists that basis and models never see; the recipe's held_out.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Turn tables into a snapshot; a `similar` table becomes the truth "similar".
 
     With --tune cf, CF's regularization, alpha and iterations are searched on held-back plays. A search that was
     stopped goes on where it was.
+
+    With --hold-out, a share of the artists is placed like all others, but basis, encoders and baselines are fitted
+    without them, to measure what a model makes of artists that it has not seen.
     """
     if tune is not None and keep_basis is not None:
         raise typer.BadParameter("--tune fits a basis and --keep-basis keeps one; wanted one of them")
+    if hold_out is not None and (keep_basis is not None or math.isnan(hold_out)):
+        raise typer.BadParameter("--hold-out takes a share, 0 to 0.5, and a basis to fit: --keep-basis keeps one")
     run = session(context)
     opened = Tables.open(tables)
     recipe = Recipe() if features is None else load_recipe(features)
+    if hold_out is not None:
+        recipe = recipe.model_copy(update={"held_out": hold_out})
     kept = None if keep_basis is None else find_snapshot(run.home.snapshots, keep_basis)
     with run.progress() as progress:
         tuning = None
@@ -55,6 +73,8 @@ def build(
         if not (made.folder / TUNING).exists():
             run.say(f"  this snapshot was there before: the trials are in {run.home.root / 'tunings'} alone")
     run.say(f"snapshot {made.id}: {made.n_artists:,} artists; {counts(made.manifest['modalities'])}")
+    if made.held_out.any():
+        run.say(f"  held out {np.count_nonzero(made.held_out):,} artists: basis and models are fitted without them")
     for modality, read in made.manifest["counts"].items():
         if read["unknown_artists"] or read["double_rows"]:
             run.say(

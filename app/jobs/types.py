@@ -83,7 +83,7 @@ class EvaluateParams(Params):
         str | None, Field(description="A version of the index, or how its id begins, that is measured too.")
     ] = None
     conditions: Annotated[
-        list[Literal["raw", "fmc", "groups"]],
+        list[Literal["raw", "fmc", "raw-judged", "fmc-judged", "groups"]],
         Field(min_length=1, description="Which artists; groups: by the modalities that they are known by."),
     ] = [
         "raw",

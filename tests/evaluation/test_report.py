@@ -1,6 +1,7 @@
 """Report and figures of a small study: they hold the record's figures, and nothing from elsewhere."""
 
 import copy
+import dataclasses
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -67,6 +68,7 @@ def made():
     vectors, covered = fuse(parts)
     own = System(NAME, vectors, vectors, covered)
     masked = [Subject(subset_system(NAME, parts, s), "subset", of=NAME, subset=s) for s in subsets_of(parts)[:-1]]
+    again = Subject(dataclasses.replace(own, name="again"), "seed", of=NAME, seed=8, parts=parts)
     cf, has = fuse({"cf": parts["cf"]})
     single = Subject(System("single-cf", cf, cf, has), parts={"cf": parts["cf"]})
     truth = truth_of(
@@ -74,7 +76,7 @@ def made():
     )
     plays = rng.integers(0, 200, N)
     found = study(
-        [Subject(own, parts=parts), *masked, single],
+        [Subject(own, seed=3, parts=parts), *masked, again, single],
         [Condition("raw", in_order(N)), Condition("fmc", in_order(N)[::2])],
         deal_groups(in_order(N)[::2], list(parts), 0),
         truth,
@@ -96,7 +98,8 @@ def made():
         "models": {NAME: {"id": "ab" * 8, "seed": 3, "commit": None}},
         **{"seed": 0, "rounds": 20, "k": 10, "protocol": PROTOCOL},
     }
-    measured = record(found, {"plays": plays, "listeners": plays // 3}, reference=NAME, cf="single-cf", rounds=20)
+    counts = {"plays": plays, "listeners": plays // 3}
+    measured = record(found, counts, reference=NAME, cf="single-cf", unseen=in_order(N) % 4 == 0, rounds=20)
     return defined({**head, **measured})
 
 
@@ -137,6 +140,14 @@ def test_tables_hold_the_figures(made, html):
     assert {line[0]: line[1] for line in entropy[1:]} == {
         g["system"]: f"{g['entropy']['mean']:.4f} ± {g['entropy']['deviation']:.4f}" for g in made["groups"]
     }
+    (seeds,) = (rows for caption, rows in tables.items() if caption.startswith("Trained from several seeds"))
+    assert [line[:3] for line in seeds[1:]] == [[NAME, "raw", "3, 8"], [NAME, "fmc", "3, 8"]]
+    assert seeds[1][3] == f"{rows[NAME]['ndcg']:.4f} ± 0.0000"  # the other seed gave the same
+    (held,) = (rows for caption, rows in tables.items() if caption.startswith("Artists held out"))
+    assert [(line[0], line[1], line[3].split()[1]) for line in held[1:3]] == [
+        (NAME, "raw", "(15)"),
+        ("single-cf", "raw", "(15)"),
+    ]
     assert tables["and those with exactly these"][1:] == [["audio+cf", "45", "75.0%"], ["cf", "15", "25.0%"]]
 
 
@@ -164,9 +175,11 @@ def test_every_figure_is_drawn_and_is_sound_xml(made):
 def test_matrices_share_one_colour_scale(made):
     figure = draw_all(made)["figure-2-modality-groups"]
     images = [image for axis in figure.axes[:-1] for image in axis.get_images()]
-    largest = max(max(map(max, g["shares"])) for g in made["groups"])
-    assert [image.get_clim() for image in images] == [(0, largest)] * len(made["groups"])
-    np.testing.assert_allclose(images[0].get_array(), made["groups"][0]["shares"])
+    shown = [g["shares"] for g in made["groups"] if g["system"] != "again"]  # other seeds are told in Table 2 alone
+    largest = max(max(map(max, shares)) for shares in shown)
+    assert [image.get_clim() for image in images] == [(0, largest)] * len(shown)
+    for image, shares in zip(images, shown, strict=True):
+        np.testing.assert_allclose(image.get_array(), shares)
 
 
 def test_curves_hold_the_ratios(made):

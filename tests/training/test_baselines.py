@@ -9,8 +9,13 @@ from sklearn.random_projection import GaussianRandomProjection
 
 from core.errors import ConfigError
 from core.snapshot import Snapshot
+from core.tables import Tables
 from index.embed import embed
+from tests.conftest import SMALL_RECIPE, small_world
+from tests.training.features.others import world_without
+from training.baselines import fit_baseline
 from training.config import PcaConfig, ProjectionConfig, SingleConfig
+from training.features.build import build_snapshot
 from training.train import train
 
 
@@ -72,3 +77,18 @@ def test_a_single_modality_keeps_its_own_cosines(snapshot: Snapshot, tmp_path: P
 def test_a_modality_that_is_not_there_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="found no modality 'smell'; wanted one of audio, cf, tags"):
         train("single-smell", SingleConfig(method="single", modality="smell"), snapshot, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "config", [PcaConfig(method="pca", dim=7), ProjectionConfig(method="random-projection", dim=7)]
+)
+def test_baselines_are_fitted_without_the_held_out(config: PcaConfig | ProjectionConfig, tmp_path: Path) -> None:
+    recipe = SMALL_RECIPE.model_copy(update={"held_out": 0.3})
+    made = build_snapshot(Tables.open(small_world(tmp_path / "t")), recipe, tmp_path / "s")
+    out = [artist for artist, held in zip(made.artist_ids, made.held_out.tolist(), strict=True) if held]
+    bare = build_snapshot(Tables.open(world_without(tmp_path / "bare", out)), SMALL_RECIPE, tmp_path / "s")
+    found, wanted = fit_baseline(config, made, 0), fit_baseline(config, bare, 0)
+    assert list(found) == list(wanted) == ["audio", "cf", "tags"]
+    for name, part in found.items():
+        assert part.mean.tobytes() == wanted[name].mean.tobytes()
+        assert part.weights.tobytes() == wanted[name].weights.tobytes()
