@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from app.ids import read_ids
 from core.errors import InputError
-from core.model import CARD, Model
+from core.model import CARD, Model, snapshot_for
 from core.settings import Home, Settings, pick
 from core.snapshot import Snapshot, find_snapshot
 from core.truth import Truth, find_truth
@@ -41,10 +41,13 @@ class Question:
     Attributes:
         truth: name or id; None is the newest.
         systems: models and baselines by name or id; "all" is every model of the snapshot's basis, the newest of each
-            name, and every baseline. None is all, or none where a version is named.
+            name, and every baseline, but for those that could embed nobody. None is all, or none where a version or a
+            model is named.
+        model: a model by name or id, wherever it was trained: it stands first, so that the others are compared to it.
         version: a version, or how its id begins; it stands first, so that the others are compared to it.
         conditions: "raw", "fmc", or text files of artist ids, one a line.
-        snapshot: whose artists, or how its id begins; None is the newest, or the version's own where one is named.
+        snapshot: whose artists, or how its id begins; None is the newest, where a model is named the newest that has
+            its basis, and the version's own where one is named.
         k: length of a list.
         rounds: of the bootstrap.
         seed: of ties, noise, resampling and the baselines.
@@ -52,6 +55,7 @@ class Question:
 
     truth: str | None = None
     systems: Sequence[str] | None = None
+    model: str | None = None
     version: str | None = None
     conditions: Sequence[str] = ("raw", "fmc")
     snapshot: str | None = None
@@ -72,13 +76,14 @@ def run_evaluation(
 
     Raises:
         NotFoundError: there is no such truth, system, version or snapshot.
-        InputError: a condition is none, there is no system, or a snapshot is named beside a version.
-        MismatchError: a model was fitted on another basis and other tables.
+        InputError: a condition is none, there is no system, or a snapshot or a model is named beside a version.
+        MismatchError: a model was fitted on another basis and other tables; says what to run.
     """
-    catalog = _catalog(home, asked)
+    model = None if asked.model is None else _model(home, asked.model, asked.snapshot)
+    catalog = _catalog(home, asked, model)
     truth = find_truth(home.truths, asked.truth)
     conditions = [_condition(name, catalog) for name in asked.conditions]
-    systems, models = _systems(home, asked, catalog, threads, progress)
+    systems, models = _systems(home, asked, catalog, model, threads, progress)
     results = table(
         systems,
         conditions,
@@ -106,11 +111,29 @@ def gate_ndcg(settings: Settings) -> Callable[[Version], float] | None:
     return partial(version_ndcg, truth=find_truth(Home(settings.home).truths, settings.gate_truth))
 
 
-def _catalog(home: Home, asked: Question) -> Snapshot | Version:
+def _model(home: Home, name: str, snapshot: str | None) -> Model:
+    """The newest model of that name, with the named snapshot's basis before others; else the one of that id."""
+    named = [model for model in _stored(home) if model.name == name]
+    if not named:
+        return Model.open(pick(home.models, name, "model", CARD))
+    basis = None if snapshot is None else find_snapshot(home.snapshots, snapshot).basis_id
+    return max(named, key=lambda model: model.card["basis"] == basis)
+
+
+def _stored(home: Home) -> list[Model]:
+    """All models, the newest first."""
+    return [Model.open(p.parent) for p in sorted(home.models.glob(f"[!.]*/{CARD}"), key=_age, reverse=True)]
+
+
+def _catalog(home: Home, asked: Question, model: Model | None) -> Snapshot | Version:
+    if asked.version is None and model is not None:
+        return snapshot_for(model, home.snapshots, asked.snapshot)
     if asked.version is None:
         return find_snapshot(home.snapshots, asked.snapshot)
     if asked.snapshot is not None:
         raise InputError("found a version and a snapshot; wanted one: a version is measured on its own snapshot")
+    if model is not None:
+        raise InputError("found a version and a model; wanted one to compare to: the other can be one of the systems")
     return Version.open(find_version(home.versions, asked.version))
 
 
@@ -132,33 +155,50 @@ def _condition(name: str, catalog: Snapshot | Version) -> Condition:
 
 
 def _systems(
-    home: Home, asked: Question, catalog: Snapshot | Version, threads: int, progress: Progress
+    home: Home, asked: Question, catalog: Snapshot | Version, model: Model | None, threads: int, progress: Progress
 ) -> tuple[list[System], dict[str, Model]]:
-    """The version, if one is named, and the models behind it; and the models by the names of their systems."""
-    systems, models = [], {}
-    names = asked.systems
+    """The version or the model that is named, and the systems behind it; and the models by the names of theirs."""
+    systems: list[System] = []
+    models: dict[str, Model] = {}
+    names, chosen = asked.systems, []
     if isinstance(catalog, Version):
         systems.append(version_system(catalog))
         names = names or []
-    if names is None or names:
+    if model is not None:
+        chosen.append(model)
+        names = names or []
+    if chosen or names is None or names:
         snapshot = find_snapshot(home.snapshots, _snapshot_id(catalog))
-        for model in _choose(home, snapshot, names or [ALL], asked.seed, progress):
-            embedding = embed(model, _snapshot_of(home, model, snapshot), threads=threads, progress=progress)
-            own = model.card["basis"] == snapshot.basis_id
-            name = model.name if own else f"{model.name} ({model.card['snapshot']})"
+        if names is None or names:
+            others = _choose(home, snapshot, names or [ALL], asked.seed, progress)
+            chosen += [other for other in others if model is None or other.id != model.id]
+        for each in chosen:
+            embedding = embed(each, _snapshot_of(home, each, snapshot), threads=threads, progress=progress)
+            name = _label(each, snapshot, models)
             systems.append(System(name, embedding.vectors, embedding.vectors, embedding.covered))
-            models[name] = model
+            models[name] = each
     if not systems:
         raise InputError("systems: found none; wanted models or baselines, or a version")
     return systems, models
 
 
+def _label(model: Model, snapshot: Snapshot, taken: Collection[str]) -> str:
+    """What a model is called in tables: two of one name are told apart by their ids."""
+    own = model.card["basis"] == snapshot.basis_id
+    name = model.name if own else f"{model.name} ({model.card['snapshot']})"
+    return f"{model.name} {model.id}" if name in taken else name
+
+
 def _choose(home: Home, snapshot: Snapshot, names: Sequence[str], seed: int, progress: Progress) -> list[Model]:
-    stored = [Model.open(p.parent) for p in sorted(home.models.glob(f"[!.]*/{CARD}"), key=_age)]
-    own = {m.name: m for m in stored if m.card["basis"] == snapshot.basis_id}
+    own = {m.name: m for m in reversed(_stored(home)) if m.card["basis"] == snapshot.basis_id}
     if list(names) == [ALL]:
-        baselines = [*BASELINES, *(SINGLE + name for name in snapshot.modalities)]
-        trained = [model for name, model in own.items() if name not in baselines]
+        had = snapshot.modalities_had
+        baselines = [*BASELINES, *(SINGLE + name for name in had)]
+        trained = [
+            model
+            for name, model in own.items()
+            if name not in BASELINES and not name.startswith(SINGLE) and not model.parts.keys().isdisjoint(had)
+        ]
         return [*reversed(trained), *(_baseline(home, snapshot, name, seed, progress) for name in baselines)]
     chosen = []
     for name in names:
