@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from app.ids import read_ids
-from app.subjects import Chosen, choose, subjects
+from app.subjects import Chosen, choose, find_model, subjects
 from core.errors import InputError
+from core.model import Model, snapshot_for
 from core.settings import Home, Settings
 from core.snapshot import Snapshot, find_snapshot
 from core.truth import Relevance, Truth, find_truth
@@ -52,12 +53,14 @@ class Question:
     Attributes:
         truth: name or id; None is the newest.
         systems: models and baselines by name or id; "all" is every model of the snapshot's basis with each subset of
-            its modalities and from each seed, and every baseline. None is the newest model of each name and every
-            baseline, or none where a version is named.
+            its modalities and from each seed, and every baseline, but for those that could embed nobody. None is the
+            newest model of each name and every baseline, or none where a version or a model is named.
+        model: a model by name or id, wherever it was trained: it stands first, so that the others are compared to it.
         version: a version, or how its id begins; it stands first, so that the others are compared to it.
         conditions: "raw", "fmc", the same with "-judged" behind it (see `evaluation.conditions.judged_only`),
             "groups", or text files of artist ids, one a line.
-        snapshot: whose artists, or how its id begins; None is the newest, or the version's own where one is named.
+        snapshot: whose artists, or how its id begins; None is the newest, where a model is named the newest that has
+            its basis, and the version's own where one is named.
         k: length of a list.
         rounds: of the bootstrap.
         seed: of ties, noise, groups, resampling and the baselines.
@@ -65,6 +68,7 @@ class Question:
 
     truth: str | None = None
     systems: Sequence[str] | None = None
+    model: str | None = None
     version: str | None = None
     conditions: Sequence[str] = ("raw", "fmc")
     snapshot: str | None = None
@@ -101,10 +105,11 @@ def run_evaluation(home: Home, asked: Question, *, threads: int = 1, progress: P
 
     Raises:
         NotFoundError: there is no such truth, system, version or snapshot.
-        InputError: a condition is none, there is no system, or a snapshot is named beside a version.
-        MismatchError: a model was fitted on another basis and other tables.
+        InputError: a condition is none, there is no system, or a snapshot or a model is named beside a version.
+        MismatchError: a model was fitted on another basis and other tables; says what to run.
     """
-    catalog = _catalog(home, asked)
+    model = None if asked.model is None else find_model(home, asked.model, asked.snapshot)
+    catalog = _catalog(home, asked, model)
     truth = find_truth(home.truths, asked.truth)
     relevance = truth.relevance(catalog.artist_ids)
     conditions = [_condition(name, catalog, relevance) for name in asked.conditions if name != GROUPS]
@@ -114,7 +119,7 @@ def run_evaluation(home: Home, asked: Question, *, threads: int = 1, progress: P
     if GROUPS in asked.conditions:
         full = next(c for c in conditions_of(catalog) if c.name == "fmc")
         groupings = deal_groups(full.rows, list(catalog.modalities), asked.seed)
-    whole, chosen = _subjects(home, asked, catalog, threads, progress)
+    whole, chosen = _subjects(home, asked, catalog, model, threads, progress)
     found = study(
         whole,
         conditions,
@@ -158,11 +163,15 @@ def gate_ndcg(settings: Settings) -> Callable[[Version], float] | None:
     return partial(version_ndcg, truth=find_truth(Home(settings.home).truths, settings.gate_truth))
 
 
-def _catalog(home: Home, asked: Question) -> Snapshot | Version:
+def _catalog(home: Home, asked: Question, model: Model | None) -> Snapshot | Version:
+    if asked.version is None and model is not None:
+        return snapshot_for(model, home.snapshots, asked.snapshot)
     if asked.version is None:
         return find_snapshot(home.snapshots, asked.snapshot)
     if asked.snapshot is not None:
         raise InputError("found a version and a snapshot; wanted one: a version is measured on its own snapshot")
+    if model is not None:
+        raise InputError("found a version and a model; wanted one to compare to: the other can be one of the systems")
     return Version.open(find_version(home.versions, asked.version))
 
 
@@ -186,16 +195,18 @@ def _condition(name: str, catalog: Snapshot | Version, relevance: Relevance) -> 
 
 
 def _subjects(
-    home: Home, asked: Question, catalog: Snapshot | Version, threads: int, progress: Progress
+    home: Home, asked: Question, catalog: Snapshot | Version, model: Model | None, threads: int, progress: Progress
 ) -> tuple[Iterator[Subject], list[Chosen]]:
-    """The version, if one is named, and the models behind it; and those models."""
+    """The version or the model that is named, and the systems behind it; and the models of these."""
     versions = [Subject(version_system(catalog))] if isinstance(catalog, Version) else []
-    if asked.systems == [] or (versions and asked.systems is None):
-        if not versions:
-            raise InputError("systems: found none; wanted models or baselines, or a version")
+    named = bool(versions) or model is not None
+    names = [] if named and asked.systems is None else asked.systems
+    if not named and names == []:
+        raise InputError("systems: found none; wanted models or baselines, or a version")
+    if model is None and names == []:
         return iter(versions), []
     snapshot = find_snapshot(home.snapshots, _snapshot_id(catalog))
-    chosen = choose(home, snapshot, asked.systems, asked.seed, progress)
+    chosen = choose(home, snapshot, names, asked.seed, progress, first=model)
     return chain(versions, subjects(home, snapshot, chosen, threads=threads, progress=progress)), chosen
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.model import CARD, Model
 from core.settings import Home, pick
-from core.snapshot import Snapshot
+from core.snapshot import Snapshot, find_snapshot
 from core.types import Progress
 from evaluation.protocol import System
 from evaluation.study import Role, Subject
@@ -39,40 +39,64 @@ class Chosen:
     subsets: bool = False
 
 
-def choose(home: Home, snapshot: Snapshot, names: Sequence[str] | None, seed: int, progress: Progress) -> list[Chosen]:
+def choose(
+    home: Home,
+    snapshot: Snapshot,
+    names: Sequence[str] | None,
+    seed: int,
+    progress: Progress,
+    *,
+    first: Model | None = None,
+) -> list[Chosen]:
     """The models that are asked for; baselines are fitted where they are not there yet.
 
     Args:
         names: models and baselines by name or id; [`ALL`]; or None: the newest trained model of each name, and every
-            baseline.
+            baseline. Models that could embed nobody are left out of the last two.
         seed: of the baselines.
+        first: a model that stands before them, once.
 
     Raises:
         NotFoundError: there is no such model.
     """
-    stored = [Model.open(path.parent) for path in sorted(home.models.glob(f"[!.]*/{CARD}"), key=_age)]
-    own = {model.name: model for model in stored if model.card["basis"] == snapshot.basis_id}
-    if names is None or list(names) == [ALL]:
-        baselines = [*BASELINES, *(SINGLE + name for name in snapshot.modalities)]
-        trained = [model for name, model in own.items() if name not in baselines]
-        chosen = []
+    stored = _stored(home)
+    own = {model.name: model for model in reversed(stored) if model.card["basis"] == snapshot.basis_id}
+    had = snapshot.modalities_had
+    baselines = [*BASELINES, *(SINGLE + name for name in had)]
+    whole = names is not None and list(names) == [ALL]
+    chosen = [] if first is None else [_chosen(first, snapshot, subsets=whole)]
+    if names is None or whole:
+        trained = [m for name, m in own.items() if not _is_baseline(name) and not m.parts.keys().isdisjoint(had)]
         for model in reversed(trained):
-            chosen.append(Chosen(model.name, model, subsets=names is not None))
-            if names is not None:
+            chosen.append(_chosen(model, snapshot, subsets=whole))
+            if whole:
                 chosen += _other_seeds(model, stored)
-        fitted = [_baseline(home, snapshot, name, seed, progress) for name in baselines]
-        return [*chosen, *(Chosen(model.name, model) for model in fitted)]
-    chosen = []
-    for name in names:
-        if name in own:
-            model = own[name]
-        elif name in BASELINES or name.startswith(SINGLE):
-            model = _baseline(home, snapshot, name, seed, progress)
-        else:
-            model = Model.open(pick(home.models, name, "model", CARD))
-        fits = model.card["basis"] == snapshot.basis_id
-        chosen.append(Chosen(model.name if fits else f"{model.name} ({model.card['snapshot']})", model))
-    return chosen
+        chosen += [_chosen(_baseline(home, snapshot, name, seed, progress), snapshot) for name in baselines]
+    else:
+        for name in names:
+            if name in own:
+                model = own[name]
+            elif _is_baseline(name):
+                model = _baseline(home, snapshot, name, seed, progress)
+            else:
+                model = Model.open(pick(home.models, name, "model", CARD))
+            chosen.append(_chosen(model, snapshot))
+    if first is not None:
+        chosen[1:] = [one for one in chosen[1:] if one.model.id != first.id]
+    return _told_apart(chosen)
+
+
+def find_model(home: Home, name: str, snapshot: str | None) -> Model:
+    """The newest model of that name, one with the named snapshot's basis before others; else the one of that id.
+
+    Raises:
+        NotFoundError: there is no such model, or no such snapshot.
+    """
+    named = [model for model in _stored(home) if model.name == name]
+    if not named:
+        return Model.open(pick(home.models, name, "model", CARD))
+    basis = None if snapshot is None else find_snapshot(home.snapshots, snapshot).basis_id
+    return max(named, key=lambda model: model.card["basis"] == basis)
 
 
 def subjects(
@@ -91,6 +115,29 @@ def subjects(
         yield Subject(system, one.role, of=one.of, seed=int(one.model.card["seed"]), parts=parts)
         for subset in subsets_of(parts)[:-1] if one.subsets else []:
             yield Subject(subset_system(one.name, parts, subset), "subset", of=one.name, subset=subset)
+
+
+def _stored(home: Home) -> list[Model]:
+    """All models, the newest first."""
+    return [Model.open(path.parent) for path in sorted(home.models.glob(f"[!.]*/{CARD}"), key=_age, reverse=True)]
+
+
+def _is_baseline(name: str) -> bool:
+    return name in BASELINES or name.startswith(SINGLE)
+
+
+def _chosen(model: Model, snapshot: Snapshot, *, subsets: bool = False) -> Chosen:
+    own = model.card["basis"] == snapshot.basis_id
+    return Chosen(model.name if own else f"{model.name} ({model.card['snapshot']})", model, subsets=subsets)
+
+
+def _told_apart(chosen: Sequence[Chosen]) -> list[Chosen]:
+    """Of several models of one name, all but the first are called by their ids too."""
+    found = list[Chosen]()
+    for one in chosen:
+        taken = any(other.name == one.name for other in found)
+        found.append(replace(one, name=f"{one.model.name} {one.model.id}") if taken else one)
+    return found
 
 
 def _other_seeds(model: Model, stored: Sequence[Model]) -> list[Chosen]:

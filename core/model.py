@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from core.errors import MismatchError
 from core.files import Manifest, published, read_sealed, seal, verify_sealed, write_bytes
-from core.snapshot import Snapshot
+from core.snapshot import MANIFEST, Snapshot, find_snapshot
 
 CARD = "card.json"
 KIND = "riyl-model"
@@ -78,11 +78,29 @@ class Model:
             MismatchError: the snapshot has another basis; the message names both.
         """
         if self.card["basis"] != snapshot.basis_id:
+            own, other = self.card["snapshot"], snapshot.id
             raise MismatchError(
-                f"model {self.name} {self.id} was fitted on basis {self.card['basis']} (snapshot "
-                f"{self.card['snapshot']}); snapshot {snapshot.id} has basis {snapshot.basis_id}: "
-                f"train on this snapshot, or build the snapshot with the model's basis (--keep-basis)"
+                f"model {self.name} {self.id} was fitted on basis {self.card['basis']} (snapshot {own}); snapshot "
+                f"{other} has basis {snapshot.basis_id}. To give its artists to this model, place them in its basis: "
+                f"riyl snapshot build TABLES --keep-basis {own}, where TABLES is the folder that snapshot {other} was "
+                f"made of; or train a model on it: riyl train --snapshot {other}"
             )
+
+
+def snapshot_for(model: Model, snapshots: Path, name: str | None) -> Snapshot:
+    """The snapshot whose id is `name` or begins with it; with None the newest that has the model's basis.
+
+    Where none has it, the newest of all, which `Model.check_fits` then says about what is to be done.
+
+    Raises:
+        NotFoundError: there is no such snapshot.
+    """
+    newest = find_snapshot(snapshots, name)
+    if name is not None or newest.basis_id == model.card["basis"]:
+        return newest
+    found = sorted(snapshots.glob(f"[!.]*/{MANIFEST}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
+    opened = (Snapshot.open(path.parent) for path in reversed(found))
+    return next((snapshot for snapshot in opened if snapshot.basis_id == model.card["basis"]), newest)
 
 
 def save_model(

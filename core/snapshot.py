@@ -142,6 +142,11 @@ class Snapshot:
         """Every modality of the snapshot by name, names ascending."""
         return {name: self._modality(name) for name in sorted(self.manifest["modalities"])}
 
+    @property
+    def modalities_had(self) -> list[str]:
+        """The modalities that somebody has, names ascending."""
+        return [name for name, modality in self.modalities.items() if len(modality.rows)]
+
     def having(self, names: list[str] | None = None) -> Mask:
         """(n,) bool: the artists that have all the named modalities; with None, those that have any at all."""
         counts = np.zeros(self.n_artists, np.int32)

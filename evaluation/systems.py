@@ -33,14 +33,18 @@ def subsets_of(modalities: Collection[str]) -> list[Subset]:
 def model_parts(model: Model, snapshot: Snapshot, *, threads: int = 1, progress: Progress = silent) -> Parts:
     """The parts of every artist of a snapshot, modality by modality; 4 n d bytes each.
 
+    Of a modality that the model takes and the snapshot lacks, nobody has any.
+
     Raises:
         MismatchError: see `index.embed.parts_of`.
     """
+    model.check_fits(snapshot)
     parts: dict[str, Matrix] = {}
     for name in model.parts:
         parts[name] = np.zeros((snapshot.n_artists, model.dim), np.float32)
-        rows = snapshot.modalities[name].rows
-        parts[name][rows] = parts_of(model, snapshot, name, threads=threads, progress=progress)
+        if name in snapshot.modalities:
+            rows = snapshot.modalities[name].rows
+            parts[name][rows] = parts_of(model, snapshot, name, threads=threads, progress=progress)
     return parts
 
 

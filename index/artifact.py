@@ -120,8 +120,9 @@ class Version:
 
     @property
     def modalities(self) -> list[str]:
-        """Every modality that some artist has, names ascending: those of the snapshot."""
-        return sorted({name for pattern in self.patterns_of_modalities for name in pattern})
+        """Every modality of the snapshot, names ascending, those that nobody has among them."""
+        had = {name for pattern in self.patterns_of_modalities for name in pattern}
+        return sorted(had.union(self.manifest.get("nobody_has", ())))
 
     def having(self, names: list[str] | None = None) -> Mask:
         """(n,) bool: the artists that have all the named modalities; with None, those that have any at all."""

@@ -154,6 +154,7 @@ def _fill(
     index.add(stored)
     faiss.write_index(index, str(folder / FAISS))
     write_names(folder / NAMES, _names(snapshot.artists), popular, progress)
+    nobody = sorted(snapshot.modalities.keys() - snapshot.modalities_had)
     report = inspect(folder, catalog, lists, left_out.num_rows, threads=threads, progress=progress)
     seal_version(
         folder,
@@ -166,6 +167,7 @@ def _fill(
             "settings": SETTINGS,
             "dim": model.dim,
             "patterns": [list(names) for names in sets],
+            **({"nobody_has": nobody} if nobody else {}),
             "counts": _counts(snapshot, embedding.covered, sets, patterns, left_out),
             "gate": report.as_dict(),
         },
@@ -196,8 +198,8 @@ def _names(artists: pa.Table) -> list[list[str]]:
 
 def _left_out(model: Model, snapshot: Snapshot, covered: Mask) -> pa.Table:
     """artist_id and reason of every artist without an embedding."""
-    takes = snapshot.having(list(snapshot.modalities)) & False
-    for name in model.parts:
+    takes = np.zeros(snapshot.n_artists, bool)
+    for name in snapshot.modalities.keys() & model.parts.keys():
         takes[snapshot.modalities[name].rows] = True
     wanted = ", ".join(model.parts)
     any_at_all = snapshot.having()

@@ -64,18 +64,28 @@ def embed(
 ) -> Embedding:
     """An artist's embedding: the mean of the parts of the modalities it has, scaled to unit length.
 
+    Modalities that the model takes and the snapshot lacks are missing of everyone.
+
     Args:
         only: the modalities to use, the others are taken as missing; None uses all of the model's.
         threads: for ONNX.
 
     Raises:
-        MismatchError: the model was fitted on another basis, or has none of the modalities asked for.
+        MismatchError: the model was fitted on another basis, has none of the modalities asked for, or the snapshot
+            has none of those.
     """
+    model.check_fits(snapshot)
     names = [name for name in model.parts if only is None or name in only]
     if not names:
         raise MismatchError(f"model {model.name} has {', '.join(model.parts)}; asked for {', '.join(only or [])}")
+    had = [name for name in names if name in snapshot.modalities]
+    if not had:
+        raise MismatchError(
+            f"model {model.name} {model.id} takes {', '.join(names)}; snapshot {snapshot.id} has "
+            f"{', '.join(snapshot.modalities)} alone: nobody can be embedded"
+        )
     sums, counts = np.zeros((snapshot.n_artists, model.dim), np.float32), np.zeros(snapshot.n_artists, np.int32)
-    for name in names:
+    for name in had:
         rows = snapshot.modalities[name].rows
         sums[rows] += parts_of(model, snapshot, name, threads=threads, progress=progress)
         counts[rows] += 1
@@ -94,10 +104,15 @@ def parts_of(
     Equal inputs give equal bits: each is run once, so that artists with the same tags tie exactly wherever they stand.
 
     Raises:
-        MismatchError: the model was fitted on another basis, or another width.
+        MismatchError: the model was fitted on another basis, or another width, or either lacks the modality.
         RiylError: the model gave a value that is not finite.
     """
     model.check_fits(snapshot)
+    if modality not in model.parts or modality not in snapshot.modalities:
+        raise MismatchError(
+            f"asked for parts of {modality}; model {model.name} takes {', '.join(model.parts)}, "
+            f"snapshot {snapshot.id} has {', '.join(snapshot.modalities)}"
+        )
     takes, given = model.parts[modality], snapshot.modalities[modality]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -40,10 +40,10 @@ def fit_baseline(
 ) -> dict[str, LinearPart]:
     """Fit a baseline.
 
-    PCA and the random projection work on the modalities side by side and are fitted on the artists that have them
-    all and are not held out, whose mean stands in for a modality that an artist lacks. Both work on centred data
-    here, so the stand-in adds nothing: the projection of the filled-in row is the sum of the parts of the modalities
-    at hand, and, scaled to unit length, their mean.
+    PCA and the random projection work on the modalities that somebody has, side by side. They are fitted on the
+    artists that have them all and are not held out; their mean stands in for a modality that an artist lacks. Both
+    work on centred data here, so the stand-in adds nothing: the projection of the filled-in row is the sum of the
+    parts of the modalities at hand, and, scaled to unit length, their mean.
 
     Raises:
         ConfigError: `single` names a modality that the snapshot has not.
@@ -54,7 +54,7 @@ def fit_baseline(
             raise ConfigError(f"found no modality {config.modality!r}; wanted one of {', '.join(snapshot.modalities)}")
         width = snapshot.modalities[config.modality].width
         return {config.modality: LinearPart(True, np.zeros(width, np.float32), np.eye(width, dtype=np.float32))}
-    names = list(snapshot.modalities)
+    names = snapshot.modalities_had
     full = artists_to_fit_on(snapshot, names, at_least=2)
     blocks = [_rows(snapshot, name, full, config.unit_rows) for name in names]
     joined = np.concatenate(blocks, axis=1)

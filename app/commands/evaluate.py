@@ -26,7 +26,15 @@ def evaluate(
         typer.Option(
             help="Models by name or id, commas between; `all`: every model of the snapshot, with each subset of its "
             "modalities and from each seed, and the baselines. Left out: the newest model of each name and the "
-            "baselines, or with --version none.",
+            "baselines, or with --version or --model none.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model by name or id that the others are compared to; with --snapshot on the artists of another "
+            "catalog, placed in its basis.",
             show_default=False,
         ),
     ] = None,
@@ -42,7 +50,11 @@ def evaluate(
         ),
     ] = "raw,fmc",
     snapshot: Annotated[
-        str | None, typer.Option(help="Snapshot [the newest; with --version its own].", show_default=False)
+        str | None,
+        typer.Option(
+            help="Snapshot [the newest; with --model the newest of its basis, with --version its own].",
+            show_default=False,
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Length of a list.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, help="Bootstrap rounds.")] = 1000,
@@ -58,7 +70,17 @@ def evaluate(
     """Hold models, baselines and a version against a ground truth; prints the table and the protocol."""
     run = session(context)
     names = None if systems is None else systems.split(",")
-    asked = Question(truth, names, version, conditions.split(","), snapshot, k, rounds, seed)
+    asked = Question(
+        truth=truth,
+        systems=names,
+        model=model,
+        version=version,
+        conditions=conditions.split(","),
+        snapshot=snapshot,
+        k=k,
+        rounds=rounds,
+        seed=seed,
+    )
     with run.progress() as progress:
         threads = run.settings.threads or os.cpu_count() or 1
         found = run_evaluation(run.home, asked, threads=threads, progress=progress)
@@ -83,6 +105,9 @@ def show_results(run: Session, found: Evaluated) -> None:
     differences = {(c.condition, c.system): c for c in found.comparisons}
     for condition in dict.fromkeys(r.condition for r in found.results):
         mine = [r for r in found.results if r.condition == condition]
+        if not mine[0].n_artists:
+            run.say(f"\n{condition}: no artists, so nothing to measure")
+            continue
         k, reference = mine[0].k, mine[0].system
         rows = []
         for r in mine:

@@ -97,7 +97,13 @@ class Steps:
         return {"model": Model.open(found).id}
 
     def place(self, tables: str, model: str) -> Result:
-        """Snapshot of the tables in the basis of a model."""
+        """Snapshot of the tables in the basis of a model.
+
+        Raises:
+            NotFoundError: the snapshot that the model was trained on is gone.
+            MismatchError: a modality that somebody had there nobody has now, or there is one that the basis lacks: no
+                night may lose one because a table was not there.
+        """
         opened, chosen = self._tables(tables), Model.open(self.home.models / model)
         kept_folder = self.home.snapshots / str(chosen.card["snapshot"])
         if not kept_folder.exists():
@@ -108,7 +114,8 @@ class Steps:
         if kept.manifest["tables"] == opened.digests():
             snapshot = kept
         else:
-            snapshot = build_snapshot(opened, Recipe(), self.home.snapshots, keep=kept, progress=self.progress)
+            snapshots, had = self.home.snapshots, kept.modalities_had
+            snapshot = build_snapshot(opened, Recipe(), snapshots, keep=kept, required=had, progress=self.progress)
         import_similar(opened, self.home.truths)
         return {"snapshot": snapshot.id}
 

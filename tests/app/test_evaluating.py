@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from app.cli import app
 from app.commands.train import open_model
 from app.evaluating import Question, run_evaluation
 from app.jobs.types import EvaluateParams
-from core.errors import InputError, NotFoundError
+from core.errors import InputError, MismatchError, NotFoundError
 from core.model import Model
 from core.settings import Home
 from core.snapshot import Snapshot
@@ -24,8 +25,10 @@ from evaluation.report import report_html
 from index.artifact import Version
 from index.build import build_version
 from tests.conftest import SMALL_RECIPE, small_world
+from tests.training.features.others import world_of_strangers
 from training.config import load_config
 from training.features.build import build_snapshot, import_similar
+from training.features.recipe import Recipe
 from training.train import train
 
 BASELINES = ["pca", "pca-raw", "random-projection", "random-projection-raw", "single-audio", "single-cf", "single-tags"]
@@ -196,6 +199,8 @@ def test_an_undefined_figure_is_null(home: Home, tmp_path: Path) -> None:
             "conditions: found 'fcm'; wanted raw, fmc, raw-judged, fmc-judged, groups or a text file",
         ),
         ({"version": "v", "snapshot": "s"}, InputError, "found a version and a snapshot; wanted one"),
+        ({"version": "v", "model": "mine"}, InputError, "found a version and a model; wanted one to compare to"),
+        ({"model": "zz"}, NotFoundError, "model 'zz' does not exist"),
     ],
 )
 def test_a_wrong_question_says_what_is_wrong(
@@ -237,3 +242,75 @@ def test_evaluating_leaves_the_newest_model_what_it_was(home: Home, tmp_path: Pa
     asked_for = train("pca", load_config("pca")[1], snapshot, own.models)
     figures(own)
     assert open_model(own.models, None).id == asked_for.id
+
+
+def in_basis_of(home: Home, folder: Path) -> Snapshot:
+    """The tables of a folder placed in the basis of the home's snapshot."""
+    kept = Snapshot.open(next(home.snapshots.glob("[!.]*/manifest.json")).parent)
+    return build_snapshot(Tables.open(folder), Recipe(), home.snapshots, keep=kept)
+
+
+@pytest.fixture
+def own(home: Home, tmp_path: Path) -> Home:
+    """A copy of the home, to change."""
+    copy = Home(tmp_path / "home")
+    shutil.copytree(home.root, copy.root)
+    return copy
+
+
+def test_a_model_is_measured_first_and_alone_unless_others_are_named(home: Home) -> None:
+    mine = next(m for path in home.models.glob("[!.]*") if (m := Model.open(path)).name == "mine")
+    alone = figures(home, model="mine")
+    assert systems(alone) == ["mine", *FLOORS]
+    assert alone == figures(home, systems=["mine"])
+    beside = figures(home, model=mine.id[:6], systems=["pca", "mine"])
+    assert systems(beside) == ["mine", "pca", *FLOORS]
+    assert {row["reference"] for row in beside["differences"]} == {"mine"}
+    assert systems(figures(home, model="mine", systems=["all"])) == ["mine", *BASELINES, *FLOORS]
+
+
+def test_a_model_is_measured_on_another_catalog_that_has_some_of_its_modalities(own: Home, tmp_path: Path) -> None:
+    placed = in_basis_of(own, world_of_strangers(tmp_path / "t"))
+    found = figures(own, model="mine", snapshot=placed.id, systems=["all"])
+    assert found["snapshot"] == placed.id
+    baselines = [name for name in BASELINES if name not in ("single-audio", "single-cf")]
+    assert systems(found) == ["mine", *baselines, *FLOORS]
+    mine = {row["condition"]: row for row in found["results"] if row["system"] == "mine"}
+    assert (mine["raw"]["artists"], mine["raw"]["covered"]) == (48, 1)
+    (noise,) = (row for row in found["results"] if (row["condition"], row["system"]) == ("raw", "noise"))
+    assert mine["raw"]["ndcg"] > 2 * noise["ndcg"]  # tags tell the three scenes
+    assert (mine["fmc"]["artists"], mine["fmc"]["ndcg"], mine["fmc"]["gini"]) == (0, None, None)
+    arguments = ["evaluate", "--model", "mine", "--snapshot", placed.id, "-k", "10", "--rounds", "50"]
+    printed = CliRunner().invoke(app, ["--home", str(own.root), *arguments]).stdout
+    assert "fmc: no artists, so nothing to measure" in printed
+    assert "raw: 48 artists" in printed
+
+
+def test_a_model_of_another_basis_says_what_to_run_and_then_it_works(own: Home, tmp_path: Path) -> None:
+    mine = next(m for path in own.models.glob("[!.]*") if (m := Model.open(path)).name == "mine")
+    other = small_world(tmp_path / "other", n=50, seed=3)
+    theirs = build_snapshot(Tables.open(other), SMALL_RECIPE, own.snapshots)
+    command = f"riyl snapshot build TABLES --keep-basis {mine.card['snapshot']}"
+    with pytest.raises(MismatchError, match=f"was fitted on basis {mine.card['basis']} .*: {command}, where TABLES"):
+        figures(own, model="mine", snapshot=theirs.id)
+    arguments = command.replace("TABLES", str(other)).split()[1:]
+    said = CliRunner().invoke(app, ["--home", str(own.root), "--json", *arguments]).stdout
+    placed = json.loads(said)["id"]
+    assert figures(own, model="mine", snapshot=placed)["snapshot"] == placed
+    assert figures(own, model="mine")["snapshot"] == placed  # the newest of its basis
+
+
+def test_of_two_models_of_one_name_the_one_of_the_snapshots_basis_is_meant_and_both_can_stand_in_a_table(
+    own: Home, tmp_path: Path
+) -> None:
+    mine = next(m for path in own.models.glob("[!.]*") if (m := Model.open(path)).name == "mine")
+    snapshot = Snapshot.open(own.snapshots / mine.card["snapshot"])
+    theirs = build_snapshot(Tables.open(small_world(tmp_path / "t", seed=3)), SMALL_RECIPE, own.snapshots)
+    newer = train("mine", load_config("pca")[1], theirs, own.models)
+    again = train("mine", load_config("pca")[1], snapshot, own.models, seed=6)
+    os.utime(again.folder / "card.json", (1e9, 1e9))
+    assert figures(own, model="mine", snapshot=snapshot.id)["models"]["mine"]["id"] == mine.id
+    assert figures(own, model="mine")["models"]["mine"]["id"] == newer.id
+    found = figures(own, model="mine", snapshot=snapshot.id, systems=[again.id])
+    assert systems(found) == ["mine", f"mine {again.id}", *FLOORS]
+    assert found["models"][f"mine {again.id}"]["seed"] == 6

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.random_projection import GaussianRandomProjection
@@ -11,11 +12,13 @@ from core.errors import ConfigError
 from core.snapshot import Snapshot
 from core.tables import Tables
 from index.embed import embed
-from tests.conftest import SMALL_RECIPE, small_world
-from tests.training.features.others import world_without
+from tests.conftest import SMALL_RECIPE, small_world, write_tables
+from tests.training.features.others import world_of_strangers, world_without
 from training.baselines import fit_baseline
 from training.config import PcaConfig, ProjectionConfig, SingleConfig
 from training.features.build import build_snapshot
+from training.features.recipe import Recipe
+from training.inputs import chosen_modalities
 from training.train import train
 
 
@@ -92,3 +95,16 @@ def test_baselines_are_fitted_without_the_held_out(config: PcaConfig | Projectio
     for name, part in found.items():
         assert part.mean.tobytes() == wanted[name].mean.tobytes()
         assert part.weights.tobytes() == wanted[name].weights.tobytes()
+
+
+def test_a_modality_that_nobody_has_takes_no_part(snapshot: Snapshot, tmp_path: Path) -> None:
+    folder = world_of_strangers(tmp_path / "t")
+    write_tables(folder, audio=pq.read_table(small_world(tmp_path / "own") / "audio.parquet").to_pydict())
+    placed = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s", keep=snapshot)
+    (folder / "plays.parquet").unlink()
+    without = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s", keep=snapshot)
+    assert (list(placed.modalities), list(without.modalities)) == (["audio", "cf", "tags"], ["audio", "tags"])
+    found, wanted = (fit_baseline(PcaConfig(method="pca", dim=7), each, 0) for each in (placed, without))
+    assert list(found) == list(wanted)
+    assert all(part.weights.tobytes() == wanted[name].weights.tobytes() for name, part in found.items())
+    assert chosen_modalities(("cf", "tags", "audio"), placed) == ["tags", "audio"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,35 +55,47 @@ def build_snapshot(
     snapshots: Path,
     *,
     keep: Snapshot | None = None,
+    pass_over: Collection[str] = (),
+    required: Collection[str] = (),
     tuning: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Snapshot:
     """Make the snapshot of `tables` in the folder `snapshots`, or find it there.
 
+    A kept basis may have modalities that the tables lack: the snapshot lacks them too. One of which it knows nothing
+    that the tables say (other listeners, other tags) is there and nobody has it; that is logged as a warning.
+
     Args:
         recipe: how to fit the basis; the kept basis has its own.
         keep: a snapshot whose basis is kept: artists are placed in it and nothing is fitted.
+        pass_over: modalities of the tables that the kept basis lacks, and that are to be left out.
+        required: modalities that somebody must have.
         tuning: how the recipe was found, stored beside the features as tuning.json. It is no part of the identity:
             a snapshot that is there already stays as it is.
 
     Raises:
         InputError: a table is not what it should be, nobody has any modality, or there is too little to fit on
             (of the artists that are not held out).
-        MismatchError: the kept basis has not the modalities that the tables have.
+        MismatchError: the kept basis lacks a modality that is not passed over, or nobody has one that is required.
     """
     basis = None if keep is None else load_basis(keep.folder / "basis")
+    modalities = _chosen(tables, basis, pass_over)
     source = {"recipe": recipe.model_dump()} if keep is None else {"basis": keep.basis_id}
     digests = tables.digests()
     identity = content_id("snapshot", {"tables": digests, **source})
     final = snapshots / identity
     if final.exists():
+        found = Snapshot.open(final)
+        _check_required(tables, found.manifest["modalities"], required)
         (final / MANIFEST).touch()
-        return Snapshot.open(final)
+        return found
     artists = tables.artists()
     ids: list[ArtistId] = artists.column("artist_id").to_pylist()
     plays = read_plays(tables, ids, progress) if "plays" in tables.files else None
     held_out = _held_out(ids, recipe, basis)
-    placed = _place_all(tables, ids, plays, recipe, basis, held_out, progress)
+    placed = _place_all(tables, modalities, ids, plays, recipe, basis, held_out, progress)
+    had = {p.modality.name: len(p.modality.rows) for p in placed}
+    _check_required(tables, had, required)
     if basis is None:
         projectors = {p.modality.name: p.projector for p in placed}
         basis = Basis(recipe, projectors, tuple(itertools.compress(ids, held_out.tolist())))
@@ -97,7 +109,7 @@ def build_snapshot(
             "id": identity,
             "basis": basis_id,
             "artists": len(ids),
-            "modalities": {p.modality.name: len(p.modality.rows) for p in placed},
+            "modalities": had,
             "tables": digests,
             "recipe": basis.recipe.model_dump(),
             "counts": {p.modality.name: asdict(p.counts) for p in placed},
@@ -120,8 +132,41 @@ def import_similar(tables: Tables, truths: Path) -> None:
         save_truth(truths, "similar", pairs, directed=False, source=f"table {tables.files['similar'].name}")
 
 
+def _chosen(tables: Tables, basis: Basis | None, pass_over: Collection[str]) -> dict[str, str]:
+    """The modalities to place, and their tables."""
+    if not tables.modalities:
+        raise InputError(f"{tables.folder}: found no tags, plays, audio or other modality; wanted at least one")
+    if basis is None and pass_over:
+        raise InputError(
+            f"pass over {', '.join(pass_over)}: found no kept basis; wanted one that lacks what is left out"
+        )
+    if basis is None:
+        return tables.modalities
+    new = [name for name in tables.modalities if name not in basis.projectors]
+    if wrong := [name for name in pass_over if name not in new]:
+        raise InputError(
+            f"pass over: found {', '.join(wrong)}; wanted some of what the tables have and the kept basis lacks: "
+            f"{', '.join(new) or 'nothing'}"
+        )
+    if left := [name for name in new if name not in pass_over]:
+        raise MismatchError(
+            f"the kept basis has {', '.join(sorted(basis.projectors))}; the tables have {', '.join(left)} besides: "
+            f"fit a new basis (without --keep-basis), or leave it out (--pass-over {','.join(left)})"
+        )
+    return {name: table for name, table in tables.modalities.items() if name not in new}
+
+
+def _check_required(tables: Tables, had: Mapping[str, int], required: Collection[str]) -> None:
+    if missing := [name for name in required if not had.get(name)]:
+        raise MismatchError(
+            f"{tables.folder}: nobody has {', '.join(missing)} that the kept basis can use; "
+            f"wanted somebody with each of {', '.join(sorted(required))}"
+        )
+
+
 def _place_all(
     tables: Tables,
+    modalities: Mapping[str, str],
     ids: list[ArtistId],
     plays: Incidence | None,
     recipe: Recipe,
@@ -129,23 +174,21 @@ def _place_all(
     held_out: Mask,
     progress: Progress,
 ) -> list[Placed]:
-    if not tables.modalities:
-        raise InputError(f"{tables.folder}: found no tags, plays, audio or other modality; wanted at least one")
-    if basis is not None and sorted(basis.projectors) != sorted(tables.modalities):
-        raise MismatchError(
-            f"the kept basis has {', '.join(sorted(basis.projectors))}; the tables have {', '.join(tables.modalities)}"
-        )
     placed = []
-    for name, table in tables.modalities.items():
+    for name, table in modalities.items():
         read = plays if table == "plays" and plays is not None else read_source(tables, table, ids, progress)
-        if basis is not None:
-            projector = basis.projectors[name]
-        else:
-            projector = _fit(tables, name, read, recipe, held_out, progress)
+        projector = _fit(tables, name, read, recipe, held_out, progress) if basis is None else basis.projectors[name]
         modality = place(name, table, read, projector, progress)
         if not len(modality.rows):
-            raise _nothing_usable(tables, table)
+            if basis is None:
+                raise _nothing_usable(tables, table)
+            log.warning("nothing_usable modality=%s rows=%d", name, read.counts.rows)
         placed.append(Placed(modality, projector, read.counts))
+    if not any(len(item.modality.rows) for item in placed):
+        raise InputError(
+            f"{tables.folder}: found nothing in {', '.join(modalities) or 'any modality'} that the kept basis can use; "
+            "wanted tags, listeners or vectors that it was fitted on for at least one artist"
+        )
     return placed
 
 

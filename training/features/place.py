@@ -51,11 +51,15 @@ def place(name: str, table: str, source: Source, projector: Projector, progress:
     """The artists that have something the projector knows, placed by it.
 
     Raises:
-        MismatchError: the projector is of another kind of table.
+        MismatchError: the projector is of another kind of table, or of vectors of another width.
     """
     if isinstance(source, Vectors):
         if not isinstance(projector, VectorProjector):
             raise MismatchError(f"the kept basis has no vectors for {name}; the tables have")
+        if source.means.shape[1] != projector.width:
+            raise MismatchError(
+                f"the kept basis has {name} of {projector.width} numbers; the tables have {source.means.shape[1]}"
+            )
         return _modality(name, source.rows, projector.transform(source.means), source.tracks)
     if table == "plays":
         if not isinstance(projector, CfProjector):

@@ -1,4 +1,4 @@
-"""The small world with some of its artists changed or gone, to see whether anything of them comes through."""
+"""The small world with some of it changed or gone: artists to hold out, and other catalogs for a kept basis."""
 
 from __future__ import annotations
 
@@ -49,6 +49,15 @@ def world_with_others(folder: Path, ids: Collection[str]) -> Path:
     for name, more in changed.items():
         kept = _rows(folder, name, without=ids)
         write_tables(folder, **{name: {column: more[column] + values for column, values in kept.items()}})
+    return folder
+
+
+def world_of_strangers(folder: Path) -> Path:
+    """The small world without audio, and with other listeners throughout."""
+    small_world(folder)
+    (folder / "audio.parquet").unlink()
+    plays = _rows(folder, "plays")
+    write_tables(folder, plays={**plays, "user_id": [f"x{user}" for user in plays["user_id"]]})
     return folder
 
 
