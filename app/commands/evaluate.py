@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app import evaluations
 from app.commands.session import Session, session
 from app.evaluating import Question, run_evaluation
+from core.evaluations import EXPECTED_SCHEMA, QUERIES_SCHEMA
 from core.files import write_bytes
 from evaluation.protocol import PROTOCOL, Result
 from evaluation.table import Comparison
@@ -43,9 +47,15 @@ def evaluate(
     figures: Annotated[
         Path | None, typer.Option(help="JSON file to write every figure to.", show_default=False)
     ] = None,
+    store: Annotated[
+        bool, typer.Option("--store/--no-store", help="Keep the run in the home: see riyl evaluations.")
+    ] = True,
 ) -> None:
     """Hold models, baselines and a version against a ground truth; prints the table and the protocol."""
     run = session(context)
+    if store:
+        with run.database.read():  # or it would refuse when all is done
+            pass
     names = None if systems is None else systems.split(",")
     asked = Question(truth, names, version, conditions.split(","), snapshot, k, rounds, seed)
     with run.progress() as progress:
@@ -55,6 +65,20 @@ def evaluate(
         write_bytes(figures, json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n")
     run.show(found)
     show_results(run, found["truth"]["name"], results, comparisons)
+    if store:
+        identity = secrets.token_hex(16)
+        evaluations.store(
+            run.home,
+            run.database,
+            identity,
+            asdict(asked),
+            by="command line",
+            figures=found,
+            queries=QUERIES_SCHEMA.empty_table(),
+            expected=EXPECTED_SCHEMA.empty_table(),
+            report=b"",
+        )
+        run.say(f"\nstored as evaluation {identity}")
 
 
 def show_results(run: Session, truth: str, results: list[Result], comparisons: list[Comparison]) -> None:
