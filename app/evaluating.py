@@ -94,6 +94,13 @@ class Evaluated:
     queries: pa.Table
     expected: pa.Table
 
+    def report(self) -> bytes:
+        """The figures as `evaluation.report.report_html` has them, in UTF-8."""
+        # here, because matplotlib takes its time to load
+        from evaluation.report import report_html
+
+        return report_html(self.figures).encode()
+
 
 def run_evaluation(home: Home, asked: Question, *, threads: int = 1, progress: Progress = silent) -> Evaluated:
     """Every figure of the systems in the conditions, and the differences to the first system.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import secrets
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from app import evaluations
 from app.commands.session import Session, session
 from app.evaluating import Evaluated, Question, run_evaluation
 from core.files import write_bytes
@@ -66,9 +69,15 @@ def evaluate(
     figures_dir: Annotated[
         Path | None, typer.Option(help="Folder to write each figure to, as SVG and as PDF.", show_default=False)
     ] = None,
+    store: Annotated[
+        bool, typer.Option("--store/--no-store", help="Keep the run in the home: see riyl evaluations.")
+    ] = True,
 ) -> None:
     """Hold models, baselines and a version against a ground truth; prints the table and the protocol."""
     run = session(context)
+    if store:
+        with run.database.read():  # or it would refuse when all is done
+            pass
     names = None if systems is None else systems.split(",")
     asked = Question(
         truth=truth,
@@ -86,17 +95,29 @@ def evaluate(
         found = run_evaluation(run.home, asked, threads=threads, progress=progress)
     if figures is not None:
         write_bytes(figures, json.dumps(found.figures, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n")
-    if report is not None or figures_dir is not None:
-        # here, because what serves has no matplotlib
+    if report is not None:
+        write_bytes(report, found.report())
+    if figures_dir is not None:
+        # here, because matplotlib takes its time to load
         from evaluation.figures import write_figures
-        from evaluation.report import report_html
 
-        if report is not None:
-            write_bytes(report, report_html(found.figures).encode())
-        if figures_dir is not None:
-            write_figures(found.figures, figures_dir)
+        write_figures(found.figures, figures_dir)
     run.show(found.figures)
     show_results(run, found)
+    if store:
+        identity = secrets.token_hex(16)
+        evaluations.store(
+            run.home,
+            run.database,
+            identity,
+            asdict(asked),
+            by="command line",
+            figures=found.figures,
+            queries=found.queries,
+            expected=found.expected,
+            report=found.report(),
+        )
+        run.say(f"\nstored as evaluation {identity}")
 
 
 def show_results(run: Session, found: Evaluated) -> None:

@@ -89,7 +89,7 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
 
     @DBOS.workflow(name=JobKind.EVALUATE.value, max_recovery_attempts=DEATHS)
     def evaluate(asked: dict[str, Any], by: str) -> Result:
-        return run("evaluate", 1, 1, lambda s: s.evaluate(EvaluateParams(**asked)))
+        return run("evaluate", 1, 1, lambda s: s.evaluate(EvaluateParams(**asked), by))
 
     @DBOS.workflow(name=JobKind.IMPORT.value, max_recovery_attempts=DEATHS)
     def bring(asked: dict[str, Any], by: str) -> Result:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from app.evaluating import Question, gate_ndcg, run_evaluation
+from app.evaluations import store
 from app.housekeeping import tidy
 from app.jobs.types import EvaluateParams, ImportParams, TrainParams
 from app.promoting import judged
-from core.db.evaluations import add_evaluation
 from core.db.promotions import last_promotion
 from core.db.session import Database
 from core.errors import NotFoundError
@@ -178,11 +178,21 @@ class Steps:
         keep = self.settings.keep_versions
         return {"removed": tidy(self.home, self.database, keep=keep, in_use=in_use)}
 
-    def evaluate(self, params: EvaluateParams) -> Result:
-        """Every figure, stored under the job's id."""
+    def evaluate(self, params: EvaluateParams, by: str) -> Result:
+        """Every figure, what came of each query, and the report, stored under the job's id."""
         asked = Question(**params.model_dump())
         found = run_evaluation(self.home, asked, threads=self.threads, progress=self.progress)
-        add_evaluation(self.database, self.job, params.model_dump(mode="json"), found.figures)
+        store(
+            self.home,
+            self.database,
+            self.job,
+            params.model_dump(mode="json"),
+            by=by,
+            figures=found.figures,
+            queries=found.queries,
+            expected=found.expected,
+            report=found.report(),
+        )
         return {"evaluation": self.job}
 
     def _snapshot(self, identity: str) -> Snapshot:
