@@ -160,7 +160,7 @@ class Steps:
         return {"verdict": report.as_dict()}
 
     def promote(self, version: str, verdict: Result, by: str) -> Result:
-        """Make a version current, unless it is.
+        """Make a version current, unless it is; and which truth it is then to be evaluated on, if any.
 
         Raises:
             GateError: the gate is against it.
@@ -171,7 +171,7 @@ class Steps:
             return {"promoted": False}
         report, why = Report.of(verdict), f"job {self.job}"
         promote(self.home.versions, self.database, version, by=by, why=why, verdict=report, job=self.job)
-        return {"promoted": True}
+        return {"promoted": True, "truth": self.settings.gate_truth}
 
     def prune(self, in_use: Collection[str]) -> Result:
         """Remove what is old, and what no running job has made."""
