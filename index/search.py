@@ -88,6 +88,11 @@ class Searcher:
     def n_artists(self) -> int:
         return self._version.n_artists
 
+    @property
+    def artist_ids(self) -> pa.Array:
+        """(n,) strings, row by row."""
+        return self._ids
+
     def row_of(self, id_or_mbid: str) -> int | None:
         """The artist with that id, else with that mbid, in either case; the first by id where several have it."""
         row = self._row_of_id.get(id_or_mbid)

@@ -87,14 +87,14 @@ def asked(
     *paths: str,
     method: str = "GET",
     headers: dict[str, str] | None = None,
-    json: object = None,
     settings: Settings | None = None,
+    **body: Any,
 ) -> list[httpx.Response]:
-    """The answers of a freshly started service, one a path."""
+    """The answers of a freshly started service, one a path; `body` as httpx takes it: json, content, files."""
 
     async def ask() -> list[httpx.Response]:
         async with running(home, settings) as (_, client):
-            return [await client.request(method, path, headers=headers, json=json) for path in paths]
+            return [await client.request(method, path, headers=headers, **body) for path in paths]
 
     return asyncio.run(ask())
 
