@@ -202,9 +202,10 @@ def _choose(home: Home, snapshot: Snapshot, names: Sequence[str], seed: int, pro
         return [*reversed(trained), *(_baseline(home, snapshot, name, seed, progress) for name in baselines)]
     chosen = []
     for name in names:
-        if name in own:
+        baseline = name in BASELINES or name.startswith(SINGLE)
+        if name in own and (not baseline or own[name].card["snapshot"] == snapshot.id):
             chosen.append(own[name])
-        elif name in BASELINES or name.startswith(SINGLE):
+        elif baseline:
             chosen.append(_baseline(home, snapshot, name, seed, progress))
         else:
             chosen.append(Model.open(pick(home.models, name, "model", CARD)))

@@ -200,7 +200,9 @@ def test_a_model_is_measured_first_and_alone_unless_others_are_named(home: Home)
 
 
 def test_a_model_is_measured_on_another_catalog_that_has_some_of_its_modalities(own: Home, tmp_path: Path) -> None:
+    kept = Snapshot.open(next(own.snapshots.glob("[!.]*/manifest.json")).parent)
     placed = in_basis_of(own, world_of_strangers(tmp_path / "t"))
+    elsewhere = train("pca", load_config("pca")[1], kept, own.models)
     found = figures(own, model="mine", snapshot=placed.id, systems=["all"])
     assert found["snapshot"] == placed.id
     baselines = [name for name in BASELINES if name not in ("single-audio", "single-cf")]
@@ -210,6 +212,9 @@ def test_a_model_is_measured_on_another_catalog_that_has_some_of_its_modalities(
     (noise,) = (row for row in found["results"] if (row["condition"], row["system"]) == ("raw", "noise"))
     assert mine["raw"]["ndcg"] > 2 * noise["ndcg"]  # tags tell the three scenes
     assert (mine["fmc"]["artists"], mine["fmc"]["ndcg"], mine["fmc"]["gini"]) == (0, None, None)
+    named = figures(own, model="mine", snapshot=placed.id, systems=["pca", elsewhere.id])
+    assert named["models"]["pca"] == found["models"]["pca"]  # fitted on these artists, unless the other is meant
+    assert named["models"][f"pca {elsewhere.id}"]["id"] == elsewhere.id
     arguments = ["evaluate", "--model", "mine", "--snapshot", placed.id, "-k", "10", "--rounds", "50"]
     printed = CliRunner().invoke(app, ["--home", str(own.root), *arguments]).stdout
     assert "fmc: no artists, so nothing to measure" in printed
