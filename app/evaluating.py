@@ -208,7 +208,7 @@ def _choose(home: Home, snapshot: Snapshot, names: Sequence[str], seed: int, pro
         elif baseline:
             chosen.append(_baseline(home, snapshot, name, seed, progress))
         else:
-            chosen.append(Model.open(pick(home.models, name, "model", CARD)))
+            chosen.append(_model(home, name, snapshot.id))
     return chosen
 
 

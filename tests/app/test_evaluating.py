@@ -25,7 +25,7 @@ from tests.conftest import SMALL_RECIPE, small_world
 from tests.training.features.others import world_of_strangers
 from training.config import load_config
 from training.features.build import build_snapshot, import_similar
-from training.features.recipe import Recipe
+from training.features.recipe import Recipe, TagRecipe
 from training.train import train
 
 BASELINES = ["pca", "pca-raw", "random-projection", "random-projection-raw", "single-audio", "single-cf", "single-tags"]
@@ -249,3 +249,12 @@ def test_of_two_models_of_one_name_the_one_of_the_snapshots_basis_is_meant_and_b
     found = figures(own, model="mine", snapshot=snapshot.id, systems=[again.id])
     assert systems(found) == ["mine", f"mine {again.id}", *FLOORS]
     assert found["models"][f"mine {again.id}"]["seed"] == 6
+
+
+def test_a_model_of_another_recipe_of_the_same_tables_is_found_by_its_name(own: Home, tmp_path: Path) -> None:
+    tables = Tables.open(own.root / "tables")
+    other = build_snapshot(tables, Recipe(tags=TagRecipe(weighting="tfidf")), own.snapshots)
+    train("tfidf", load_config("single-tags")[1], other, own.models)
+    mine = next(m for path in own.models.glob("[!.]*") if (m := Model.open(path)).name == "mine")
+    found = figures(own, snapshot=mine.card["snapshot"], systems=["mine", "tfidf"])
+    assert systems(found) == ["mine", f"tfidf ({other.id})", *FLOORS]
