@@ -13,6 +13,7 @@ from app.commands import (
     db,
     demo,
     evaluate,
+    evaluations,
     export,
     index,
     jobs,
@@ -44,6 +45,7 @@ app.add_typer(index.app, name="index")
 app.add_typer(export.app, name="export")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(evaluations.app, name="evaluations")
 app.command("similar")(similar.similar)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
+import numpy as np
 from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from app.schemas import Summary
 from app.watch import Serving
 from core.db.session import Database
 from core.settings import Settings
+from core.types import ArtistId
 from index.search import Artist, Searcher
 
 if TYPE_CHECKING:
@@ -163,6 +165,15 @@ def summary(artist: Artist) -> Summary:
 def summaries(searcher: Searcher, rows: Iterable[int]) -> list[Summary]:
     """The artists of these rows, in their order."""
     return [summary(searcher.artist(row)) for row in rows]
+
+
+def names_of(searcher: Searcher | None, ids: Iterable[ArtistId]) -> dict[ArtistId, str]:
+    """By id, the names of those artists that the version has, if one serves."""
+    if searcher is None:
+        return {}
+    found = [row for row in map(searcher.row_of, dict.fromkeys(ids)) if row is not None]
+    rows = np.array(found, np.int32)
+    return dict(zip(searcher.ids_of(rows), searcher.names_of(rows), strict=True))
 
 
 def known_row(searcher: Searcher, artist: str) -> int:

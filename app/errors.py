@@ -22,6 +22,7 @@ from core.errors import (
     GateError,
     InputError,
     JobEndedError,
+    MismatchError,
     NotFoundError,
     NothingKnownError,
     RiylError,
@@ -64,6 +65,10 @@ class DamagedVersionError(RiylError):
     """The version is damaged, and cannot become current."""
 
 
+class DamagedEvaluationError(RiylError):
+    """A file of the stored evaluation is damaged."""
+
+
 class NoKeyError(RiylError):
     """This needs the header Authorization: Bearer riyl_..., with a key made by: riyl keys create NAME --role admin"""
 
@@ -81,6 +86,8 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     RoleError: (HTTPStatus.FORBIDDEN, "not allowed"),
     GateError: (HTTPStatus.CONFLICT, "refused by the gate"),
     DamagedVersionError: (HTTPStatus.CONFLICT, "damaged version"),
+    DamagedEvaluationError: (HTTPStatus.CONFLICT, "damaged evaluation"),
+    MismatchError: (HTTPStatus.CONFLICT, "not comparable"),
     JobEndedError: (HTTPStatus.CONFLICT, "job has ended"),
     DatabaseDownError: (HTTPStatus.SERVICE_UNAVAILABLE, "database down"),
     SchemaError: (HTTPStatus.SERVICE_UNAVAILABLE, "database of another release"),

@@ -116,7 +116,8 @@ class Observed:
                 status = message["status"]
                 headers = message["headers"] = [*message["headers"], (b"x-request-id", act.request_id.encode())]
                 if act.version is None:
-                    headers += PAGE_HEADERS
+                    own = {name for name, _ in headers}  # a stored report has a policy of its own
+                    headers += [header for header in PAGE_HEADERS if header[0] not in own]
                 else:
                     headers += ((b"riyl-version", act.version.encode()), NOSNIFF)
             elif method == "HEAD":

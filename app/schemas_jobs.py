@@ -1,4 +1,4 @@
-"""What the API takes and answers about jobs and evaluations."""
+"""What the API takes and answers about jobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs.types import EvaluateParams, ImportParams, Job, JobKind, JobState, ReindexParams, TrainParams
-from app.schemas import EXAMPLE_VERSION, JsonObject, example
+from app.schemas import JsonObject, example
 
 EXAMPLE_JOB_ID = "0b6a3c1e52d74b0e9a553f6f0c9f1d20"
 EXAMPLE_JOB: JsonObject = {
@@ -33,15 +33,6 @@ EXAMPLE_JOB: JsonObject = {
     },
     "result": None,
     "error": None,
-}
-EXAMPLE_ASKED: JsonObject = {"truth": "editorial", "version": EXAMPLE_VERSION, "conditions": ["raw"], "k": 200}
-EXAMPLE_EVALUATION: JsonObject = {
-    "id": EXAMPLE_JOB_ID,
-    "state": "done",
-    "asked": EXAMPLE_ASKED,
-    "error": None,
-    "at": "2026-03-01T02:10:00Z",
-    "figures": {"truth": "editorial", "k": 200},
 }
 
 
@@ -132,17 +123,3 @@ class JobsAnswer(BaseModel):
 
     model_config = example({"jobs": [EXAMPLE_JOB]})
     jobs: list[JobAnswer]
-
-
-class EvaluationAnswer(BaseModel):
-    """An evaluation; its id is the id of its job."""
-
-    model_config = example(EXAMPLE_EVALUATION)
-    id: str
-    state: JobState
-    asked: Annotated[dict[str, Any], Field(description="What it was asked for with.")]
-    error: Annotated[str | None, Field(description="Why it failed.")] = None
-    at: Annotated[datetime | None, Field(description="When its figures were stored.")] = None
-    figures: Annotated[
-        dict[str, Any] | None, Field(description="What riyl --json evaluate prints; null until it is done.")
-    ] = None

@@ -128,6 +128,11 @@ class Home:
         return self.root / "versions"
 
     @property
+    def evaluations(self) -> Path:
+        """What each query found, and the report, of the evaluations in the database, by their ids."""
+        return self.root / "evaluations"
+
+    @property
     def workers(self) -> Path:
         """A file by each worker's name, whose modification time is when it last made sure of its place."""
         return self.root / "workers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,3 +125,25 @@ def find_truth(folder: Path, name: str | None) -> Truth:
         known = ", ".join(sorted({manifest["name"] for _, manifest in found})) or "none"
         raise NotFoundError(f"there is no truth {name!r} in {folder}; there are: {known}; {hint}")
     return Truth.open(max(matching, key=lambda path: path.stat().st_mtime_ns).parent)
+
+
+def relevant_to(folder: Path, artist_ids: Collection[ArtistId]) -> dict[ArtistId, set[ArtistId]]:
+    """By artist, who is relevant to it in a truth; of the folder's pairs no more is held than those.
+
+    Args:
+        folder: of the truth.
+        artist_ids: who is asked for; one without a pair has an empty set.
+
+    Raises:
+        FormatError: see `core.files.read_sealed` and `verify_sealed`.
+    """
+    manifest = read_sealed(folder, MANIFEST, KIND, FORMAT)
+    verify_sealed(folder, manifest)
+    found: dict[ArtistId, set[ArtistId]] = {artist_id: set() for artist_id in artist_ids}
+    ways = [("artist_id", "similar_id"), ("similar_id", "artist_id")]
+    for of, to in ways[:1] if manifest["directed"] else ways:
+        asked = pc.field(of).isin(pa.array(list(found), pa.string()))
+        pairs = pyarrow.parquet.read_table(folder / "pairs.parquet", filters=asked, use_threads=False)
+        for artist_id, other in zip(pairs[of].to_pylist(), pairs[to].to_pylist(), strict=True):
+            found[artist_id].add(other)
+    return found

@@ -12,7 +12,8 @@ from core.errors import InputError, MismatchError
 from core.metrics import Counts, ndcg
 from core.truth import Relevance
 from core.types import Lists, Matrix, Progress, Rows, Scores, silent
-from evaluation.protocol import Condition, System, judge, retrieve
+from evaluation.conditions import Condition
+from evaluation.protocol import System, judge, retrieve
 from evaluation.systems import Parts, Subset, check_parts, fuse, subsets_of
 
 TOP = 5

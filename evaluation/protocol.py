@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from core.errors import MismatchError
 from core.metrics import LIST_METRICS, Counts, Hits, coverage, gini, retrieval_counts
-from core.snapshot import Snapshot
 from core.truth import Relevance
 from core.types import Lists, Mask, Matrix, Progress, Rows, Scores, silent
 from evaluation.bootstrap import Evenness, Interval, evenness_intervals, intervals
+from evaluation.conditions import Condition
 from index.ann import exact_top_k
-from index.artifact import Version
 
 PROTOCOL = """\
 Each artist's list holds the 200 other artists of the condition (raw: those with any modality; fmc: those with all) \
@@ -31,6 +30,9 @@ by 200 whatever the list, R-precision looks at as many ranks as the query has si
 1,000 bootstrap rounds over the artists asked: percentiles for nDCG, precision, recall and R-precision, moved to have \
 their median at the estimate for Gini and coverage, as resampling alone makes lists look less even."""
 """The protocol in words, with the usual k and rounds; printed with every table."""
+
+FIRST = 10
+"""How much of each list is kept with the figures, to be looked at."""
 
 _CELLS = 1 << 24
 
@@ -51,14 +53,6 @@ class System:
     queries: Matrix
     candidates: Matrix
     covered: Mask
-
-
-@dataclass(frozen=True)
-class Condition:
-    """The artists that ask and can be found: `rows` of the snapshot, ascending."""
-
-    name: str
-    rows: Rows
 
 
 @dataclass(frozen=True)
@@ -94,6 +88,8 @@ class Result:
         k: length of a list.
         n_artists: artists of the condition: all are candidates.
         n_queries, query_rows: those with a relevant candidate in the condition, as rows of the snapshot.
+        n_relevant: (n_queries,) how many relevant candidates each query has.
+        first: (n_queries, `FIRST`) the best of each query's list, as rows of the snapshot; -1 is nobody.
         n_without_links: the others: they count in Gini and coverage alone.
         lists: each of `core.metrics.LIST_METRICS` by name: ndcg, precision, recall, r_precision.
         ndcg_covered, covered_share: the mean nDCG over the queries that the system can embed, and their share.
@@ -108,6 +104,8 @@ class Result:
     n_queries: int
     n_without_links: int
     query_rows: Rows
+    n_relevant: Counts
+    first: Lists
     lists: Mapping[str, ListFigure]
     ndcg_covered: float
     covered_share: float
@@ -128,18 +126,6 @@ class Result:
     @property
     def ndcg_interval(self) -> Interval:
         return self.lists["ndcg"].interval
-
-
-def conditions_of(catalog: Snapshot | Version) -> list[Condition]:
-    """raw: the artists that have any modality. fmc (full modality coverage): those that have all of the catalog's.
-
-    A version gives the same as the snapshot that it was made of.
-    """
-    full = catalog.having(list(catalog.modalities))
-    return [
-        Condition("raw", np.flatnonzero(catalog.having()).astype(np.int32)),
-        Condition("fmc", np.flatnonzero(full).astype(np.int32)),
-    ]
 
 
 def evaluate(
@@ -192,6 +178,8 @@ def evaluate(
         n_queries=len(judged.query_rows),
         n_without_links=m - len(judged.query_rows),
         query_rows=judged.query_rows,
+        n_relevant=judged.n_relevant,
+        first=lists[np.searchsorted(condition.rows, judged.query_rows), :FIRST].copy(),
         lists=figures,
         ndcg_covered=_mean(scores["ndcg"][covered]),
         covered_share=_mean(covered),

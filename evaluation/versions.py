@@ -6,7 +6,8 @@ import numpy as np
 
 from core.metrics import ndcg
 from core.truth import Truth
-from evaluation.protocol import System, conditions_of, judge
+from evaluation.conditions import conditions_of
+from evaluation.protocol import System, judge
 from index.artifact import Version
 
 NDCG_AT = 200

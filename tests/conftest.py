@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -74,6 +75,86 @@ def small_world(folder: Path, n: int = 60, seed: int = 0) -> Path:
         audio=audio,
         similar={"artist_id": [ids[i] for i, _ in pairs], "similar_id": [ids[j] for _, j in pairs]},
     )
+
+
+def made_up_run(
+    scores: dict[tuple[str, str], dict[str, float]],
+    *,
+    truth: str = "0123456789abcdef",
+    version: str | None = None,
+    k: int = 10,
+    retrieved: dict[str, list[str]] | None = None,
+    expected: dict[str, list[str]] | None = None,
+    n_relevant: int = 2,
+) -> dict[str, Any]:
+    """An evaluation as it is handed over to be stored, with each query's nDCG by condition and system.
+
+    Args:
+        scores: by condition and system, by artist; the first system is the reference.
+        retrieved, expected: by artist, in every condition and of every system; nobody where it is left out.
+        n_relevant: of every query.
+    """
+    retrieved, expected = retrieved or {}, expected or {}
+    queries = [
+        {"condition": c, "system": s, "artist_id": a, "ndcg": ndcg, "retrieved": retrieved.get(a, [])}
+        for (c, s), by_artist in scores.items()
+        for a, ndcg in by_artist.items()
+    ]
+    asked = {(q["condition"], q["artist_id"]) for q in queries}
+    wanted = [
+        {"condition": c, "artist_id": a, "n_relevant": n_relevant, "expected": expected.get(a, [])}
+        for c, a in sorted(asked)
+    ]
+    words = pa.dictionary(pa.int32(), pa.string())
+    results = [
+        {"condition": c, "system": s, "k": k, "queries": len(by_artist), **_figures_of(list(by_artist.values()))}
+        for (c, s), by_artist in scores.items()
+    ]
+    return {
+        "figures": {
+            "format": 2,
+            "snapshot": "5e1f5e1f5e1f5e1f",
+            "version": version,
+            "truth": {"id": truth, "name": "editorial", "directed": False},
+            "models": {results[0]["system"]: {"id": "a0de1a0de1a0de1a", "seed": 3, "commit": None}} if results else {},
+            "seed": 1,
+            "rounds": 100,
+            "k": k,
+            "protocol": "By hand.",
+            "results": results,
+            "differences": [],
+            "groups": [],
+        },
+        "queries": pa.Table.from_pylist(
+            queries,
+            pa.schema(
+                {
+                    "condition": words,
+                    "system": words,
+                    "artist_id": pa.string(),
+                    "ndcg": pa.float64(),
+                    "retrieved": pa.list_(pa.string()),
+                }
+            ),
+        ),
+        "expected": pa.Table.from_pylist(
+            wanted,
+            pa.schema(
+                {
+                    "condition": words,
+                    "artist_id": pa.string(),
+                    "n_relevant": pa.int32(),
+                    "expected": pa.list_(pa.string()),
+                }
+            ),
+        ),
+        "report": b"<!doctype html><title>Evaluation</title><style>p { color: green }</style><p>By hand.",
+    }
+
+
+def _figures_of(ndcg: list[float]) -> dict[str, float]:
+    mean = sum(ndcg) / len(ndcg)
+    return {"ndcg": mean, "ndcg_low": mean - 0.125, "ndcg_high": mean + 0.125, "gini": mean / 2, "coverage": 0.75}
 
 
 SMALL_RECIPE = Recipe(tags=TagRecipe(dims=6), cf=CfRecipe(factors=5, iterations=8))

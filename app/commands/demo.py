@@ -77,8 +77,7 @@ def _make(run: Session, tables: Path | None) -> None:
         run.say(f"model     {model.id}: {name}, best of epoch {model.card['scores']['best_epoch']:.0f}")
         if "similar" in opened.files:
             asked = Question(truth="similar", snapshot=snapshot.id)
-            _, results, comparisons = run_evaluation(run.home, asked, threads=threads, progress=progress)
-            show_results(run, "similar", results, comparisons)
+            show_results(run, run_evaluation(run.home, asked, threads=threads, progress=progress))
         else:
             run.say("\nThe catalog has no `similar` table, so there is nothing to measure against; bring a truth with")
             run.say("riyl truth import FILE, then run riyl evaluate.")

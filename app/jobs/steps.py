@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from app.evaluating import Question, gate_ndcg, run_evaluation
+from app.evaluations import store
 from app.housekeeping import tidy
 from app.jobs.types import EvaluateParams, ImportParams, TrainParams
 from app.promoting import judged
-from core.db.evaluations import add_evaluation
 from core.db.promotions import last_promotion
 from core.db.session import Database
 from core.errors import NotFoundError
@@ -160,7 +160,7 @@ class Steps:
         return {"verdict": report.as_dict()}
 
     def promote(self, version: str, verdict: Result, by: str) -> Result:
-        """Make a version current, unless it is.
+        """Make a version current, unless it is; and which truth it is then to be evaluated on, if any.
 
         Raises:
             GateError: the gate is against it.
@@ -171,18 +171,28 @@ class Steps:
             return {"promoted": False}
         report, why = Report.of(verdict), f"job {self.job}"
         promote(self.home.versions, self.database, version, by=by, why=why, verdict=report, job=self.job)
-        return {"promoted": True}
+        return {"promoted": True, "truth": self.settings.gate_truth}
 
     def prune(self, in_use: Collection[str]) -> Result:
         """Remove what is old, and what no running job has made."""
         keep = self.settings.keep_versions
         return {"removed": tidy(self.home, self.database, keep=keep, in_use=in_use)}
 
-    def evaluate(self, params: EvaluateParams) -> Result:
-        """Every figure, stored under the job's id."""
+    def evaluate(self, params: EvaluateParams, by: str) -> Result:
+        """Every figure, what came of each query, and the report, stored under the job's id."""
         asked = Question(**params.model_dump())
-        report, _, _ = run_evaluation(self.home, asked, threads=self.threads, progress=self.progress)
-        add_evaluation(self.database, self.job, params.model_dump(mode="json"), report)
+        found = run_evaluation(self.home, asked, threads=self.threads, progress=self.progress)
+        store(
+            self.home,
+            self.database,
+            self.job,
+            params.model_dump(mode="json"),
+            by=by,
+            figures=found.figures,
+            queries=found.queries,
+            expected=found.expected,
+            report=found.report(),
+        )
         return {"evaluation": self.job}
 
     def _snapshot(self, identity: str) -> Snapshot:

@@ -82,7 +82,10 @@ class EvaluateParams(Params):
     version: Annotated[
         str | None, Field(description="A version of the index, or how its id begins, that is measured too.")
     ] = None
-    conditions: Annotated[list[Literal["raw", "fmc"]], Field(min_length=1, description="Which artists.")] = [
+    conditions: Annotated[
+        list[Literal["raw", "fmc", "raw-judged", "fmc-judged", "groups"]],
+        Field(min_length=1, description="Which artists; groups: by the modalities that they are known by."),
+    ] = [
         "raw",
         "fmc",
     ]

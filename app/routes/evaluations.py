@@ -1,25 +1,62 @@
-"""Evaluations, which run as jobs."""
+"""Evaluations: asking for them, which run as jobs, and what the stored ones found."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body
-from starlette.responses import Response
+from fastapi import APIRouter, Body, Path, Query
+from starlette.responses import HTMLResponse, Response
 
 from app import security
-from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheJobs, fresh
-from app.errors import problems
+from app.comparing import compare, side
+from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheJobs, TheServing, TheSettings, fresh, names_of
+from app.errors import DamagedEvaluationError, problems
+from app.evaluations import files_of, has_files, stored, systems_in
+from app.failing import failing
 from app.jobs.types import EvaluateParams, Job, JobKind, JobState
-from app.routes.jobs import JobPath, find_job
-from app.schemas_jobs import EXAMPLE_ASKED, EXAMPLE_EVALUATION, EvaluationAnswer
+from app.routes.jobs import find_job
+from app.schemas import EXAMPLE_VERSION
+from app.schemas_evaluations import (
+    EXAMPLE_ASKED,
+    EXAMPLE_EVALUATION,
+    EXAMPLE_RUN_ID,
+    EXAMPLE_SYSTEM,
+    ComparedAnswer,
+    ComparisonAnswer,
+    EvaluationAnswer,
+    EvaluationsAnswer,
+    OutlineAnswer,
+    QueriesAnswer,
+    QueryAnswer,
+    SideAnswer,
+)
+from app.schemas_jobs import EXAMPLE_JOB_ID, JobAnswer
 from app.security import TheAdmin
-from core.db.evaluations import find_evaluation
-from core.errors import NotFoundError
+from core.db.evaluations import find_evaluation, list_evaluations
+from core.errors import FormatError, NotFoundError
+from core.settings import Home
 
 router = APIRouter(prefix="/v1", tags=["evaluations"])
 
-EXAMPLE_WAITING = {**EXAMPLE_EVALUATION, "state": "waiting", "at": None, "figures": None}
+EXAMPLE_WAITING = {**EXAMPLE_EVALUATION, "state": "waiting", "at": None, "by": None, "files": False, "figures": None}
+
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""Content security policy of a report: it is static, and nothing in it may run or be fetched."""
+
+EXAMPLE_REPORT = '<!doctype html>\n<html lang="en"><head><title>Evaluation</title>...</head><body>...</body></html>'
+
+UNFINISHED = frozenset({JobState.WAITING, JobState.RUNNING, JobState.FAILED})
+
+ID = r"^[0-9a-z-]{1,64}$"
+TEXT = r"^[^\x00]*$"
+"""PostgreSQL takes every character but this one."""
+
+NO_FILES = {404: "There is no such evaluation, condition or system, or its files are not in this home."}
+DAMAGED = {409: "A file of it is damaged; `detail` names it."}
+
+RunPath = Annotated[str, Path(pattern=ID, description="Id of the evaluation.", examples=[EXAMPLE_RUN_ID])]
 
 
 @router.post(
@@ -43,16 +80,115 @@ def ask_for_evaluation(
 
 
 @router.get(
+    "/evaluations",
+    summary="List evaluations",
+    response_model=EvaluationsAnswer,
+    responses=problems({404: "There is no such evaluation as `before` names."} | INVALID | UNREACHABLE),
+)
+def get_evaluations(
+    database: TheDatabase,
+    jobs: TheJobs,
+    truth: Annotated[
+        str | None,
+        Query(max_length=200, pattern=TEXT, description="Only on this truth, by name or id.", examples=["editorial"]),
+    ] = None,
+    version: Annotated[
+        str | None,
+        Query(
+            pattern="^[0-9a-f]{1,16}$",
+            description="Only of this version of the index, or how its id begins.",
+            examples=[EXAMPLE_VERSION],
+        ),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.", examples=[50])] = 50,
+    before: Annotated[
+        str | None,
+        Query(
+            pattern=ID,
+            description="Only those after this one in the list, for pages.",
+            examples=[EXAMPLE_RUN_ID],
+        ),
+    ] = None,
+) -> Response:
+    """Stored runs, the newest first, each with the reference's figures. The first page, asked for without a truth or a
+    version, has also the jobs that wait, run or failed."""
+    found = list_evaluations(database, truth=truth, version=version, limit=limit, before=before)
+    asked = [] if truth or version or before else jobs.open().all(kind=JobKind.EVALUATE)
+    return fresh(
+        EvaluationsAnswer(
+            evaluations=[OutlineAnswer.model_validate(each) for each in found],
+            jobs=[JobAnswer.model_validate(job) for job in asked if job.state in UNFINISHED],
+        )
+    )
+
+
+# before the next one, whose id would take "compare" in
+@router.get(
+    "/evaluations/compare",
+    summary="Hold two evaluations against each other",
+    response_model=ComparisonAnswer,
+    responses=problems(
+        NO_FILES
+        | {409: "Truth or k differ, no condition is in both, or a file is damaged; `detail` says what."}
+        | INVALID
+        | UNREACHABLE
+    ),
+)
+def compare_evaluations(
+    settings: TheSettings,
+    database: TheDatabase,
+    serving: TheServing,
+    a: Annotated[str, Query(pattern=ID, description="Id of one evaluation.", examples=[EXAMPLE_RUN_ID])],
+    b: Annotated[str, Query(pattern=ID, description="Id of the other one, or the same.", examples=[EXAMPLE_JOB_ID])],
+    system_a: Annotated[
+        str | None,
+        Query(max_length=200, description="System of a; left out: its reference.", examples=[EXAMPLE_SYSTEM]),
+    ] = None,
+    system_b: Annotated[
+        str | None, Query(max_length=200, description="System of b; left out: its reference.", examples=["pca"])
+    ] = None,
+) -> Response:
+    """How far a is from b in each condition that both have: the mean difference of nDCG over the queries of both, with
+    its interval by paired bootstrap, and the queries on which they differ most."""
+    home = Home(settings.home)
+    with _damage_is_a_conflict():
+        left, right = (
+            side(stored(database, id), files_of(home, id), system) for id, system in ((a, system_a), (b, system_b))
+        )
+        found = compare(left, right)
+    names = names_of(serving.searcher, (each.artist_id for one in found for each in (*one.gained, *one.lost)))
+    outline = left.run.outline
+    return fresh(
+        ComparisonAnswer(
+            truth=outline.truth,
+            truth_name=outline.truth_name,
+            k=outline.k,
+            a=SideAnswer.of(left),
+            b=SideAnswer.of(right),
+            conditions=[ComparedAnswer.of(each, names) for each in found],
+        )
+    )
+
+
+@router.get(
     "/evaluations/{id}",
     summary="What an evaluation found",
     response_model=EvaluationAnswer,
     responses=problems({404: "There is no such evaluation."} | INVALID | UNREACHABLE),
 )
-def get_evaluation(id: JobPath, database: TheDatabase, jobs: TheJobs) -> Response:
+def get_evaluation(id: RunPath, settings: TheSettings, database: TheDatabase, jobs: TheJobs) -> Response:
     """Its figures once it is done, and until then the state of its job."""
     found = find_evaluation(database, id)
     if found is not None:
-        done = EvaluationAnswer(id=found.id, state=JobState.DONE, asked=found.asked, at=found.at, figures=found.figures)
+        done = EvaluationAnswer(
+            id=found.id,
+            state=JobState.DONE,
+            asked=found.asked,
+            at=found.at,
+            by=found.outline.by,
+            files=has_files(Home(settings.home), id),
+            figures=found.figures,
+        )
         return fresh(done)
     job = find_job(jobs, id)
     if job.kind is not JobKind.EVALUATE:
@@ -60,5 +196,80 @@ def get_evaluation(id: JobPath, database: TheDatabase, jobs: TheJobs) -> Respons
     return fresh(_unfinished(job))
 
 
+@router.get(
+    "/evaluations/{id}/report",
+    summary="Read the report of an evaluation",
+    response_class=HTMLResponse,
+    responses={
+        **problems(NO_FILES | DAMAGED | INVALID | UNREACHABLE),
+        200: {"content": {"text/html": {"example": EXAMPLE_REPORT}}},
+    },
+)
+def get_report(id: RunPath, settings: TheSettings, database: TheDatabase) -> Response:
+    """Tables, figures and the protocol on one page that needs nothing else and runs nothing."""
+    stored(database, id)
+    with _damage_is_a_conflict():
+        report = files_of(Home(settings.home), id).report()
+    return HTMLResponse(report, headers={"cache-control": "no-store", "content-security-policy": REPORT_POLICY})
+
+
+@router.get(
+    "/evaluations/{id}/artists",
+    summary="See which queries fail most",
+    response_model=QueriesAnswer,
+    responses=problems(NO_FILES | DAMAGED | INVALID | UNREACHABLE),
+)
+def get_queries(
+    id: RunPath,
+    settings: TheSettings,
+    database: TheDatabase,
+    serving: TheServing,
+    sort: Annotated[Literal["worst", "best"], Query(description="By nDCG.", examples=["worst"])] = "worst",
+    condition: Annotated[
+        str | None, Query(max_length=200, description="Left out: the first of the evaluation.", examples=["raw"])
+    ] = None,
+    system: Annotated[
+        str | None, Query(max_length=200, description="Left out: the reference, the first.", examples=[EXAMPLE_SYSTEM])
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=100, description="How many at most.", examples=[20])] = 20,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="How many to leave out first.", examples=[0])] = 0,
+) -> Response:
+    """Artists that asked, by nDCG and equal ones by id, with who should have been found and who was."""
+    run, home = stored(database, id), Home(settings.home)
+    measured = systems_in(run.figures)
+    condition = next(iter(measured), "") if condition is None else condition
+    if condition not in measured:
+        raise NotFoundError(f"condition: found {condition!r}; wanted one of {', '.join(measured) or 'none'}")
+    system = measured[condition][0] if system is None else system
+    if system not in measured[condition]:
+        raise NotFoundError(f"system: found {system!r}; wanted one of {', '.join(measured[condition])}")
+    with _damage_is_a_conflict():
+        total, found = failing(
+            files_of(home, id),
+            home.truths / str(run.outline.truth),
+            condition,
+            system,
+            best=sort == "best",
+            limit=limit,
+            offset=offset,
+        )
+    ids = [
+        each
+        for query in found
+        for each in (query.artist_id, *(id for id, _ in query.expected), *(id for id, _ in query.retrieved))
+    ]
+    names = names_of(serving.searcher, ids)
+    artists = [QueryAnswer.of(query, names) for query in found]
+    return fresh(QueriesAnswer(id=id, condition=condition, system=system, total=total, artists=artists))
+
+
+@contextmanager
+def _damage_is_a_conflict() -> Iterator[None]:
+    try:
+        yield
+    except FormatError as error:
+        raise DamagedEvaluationError(str(error)) from error
+
+
 def _unfinished(job: Job) -> EvaluationAnswer:
-    return EvaluationAnswer(id=job.id, state=job.state, asked=job.params, error=job.error)
+    return EvaluationAnswer(id=job.id, state=job.state, asked=job.params, by=job.by, error=job.error)

@@ -1,4 +1,4 @@
-"""Evaluations that ran as jobs: what was asked and every figure."""
+"""Evaluations that ran: what was asked, every figure, and what lists of them show."""
 
 from __future__ import annotations
 
@@ -6,37 +6,170 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, Row, Select, and_, insert, or_, select
 
 from core.db.session import Database
 from core.db.tables import evaluations
+from core.errors import NotFoundError
+
+SUMMARY = ("queries", "ndcg", "ndcg_low", "ndcg_high", "gini", "coverage")
+"""Figures of a condition that lists show."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What lists show of a stored run. Rows of earlier releases, and figures that lack them, have None.
+
+    Attributes:
+        id: of its job, or of the run of the command line.
+        by: who asked.
+        truth, truth_name: id and name.
+        version, model: what the reference is, the first system: a version of the index, or a model, by its id.
+        k: length of a list.
+        summary: by condition, the reference's `SUMMARY`; an undefined figure is None.
+    """
+
+    id: str
+    at: datetime
+    by: str | None
+    truth: str | None
+    truth_name: str | None
+    snapshot: str | None
+    version: str | None
+    model: str | None
+    k: int | None
+    summary: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A stored run; its id is the id of its job.
+    """A stored run.
 
     Attributes:
         figures: what `riyl --json evaluate` prints.
     """
 
-    id: str
+    outline: Outline
     asked: dict[str, Any]
     figures: dict[str, Any]
-    at: datetime
+
+    @property
+    def id(self) -> str:
+        return self.outline.id
+
+    @property
+    def at(self) -> datetime:
+        return self.outline.at
 
 
-def add_evaluation(database: Database, identity: str, asked: dict[str, Any], figures: dict[str, Any]) -> None:
+def add_evaluation(
+    database: Database, identity: str, asked: dict[str, Any], figures: dict[str, Any], *, by: str
+) -> None:
     """Store a run; one that is stored already stays."""
-    with database.write() as connection:
+    with database.alone() as connection:
         if connection.execute(select(evaluations.c.id).where(evaluations.c.id == identity)).first():
             return
-        values = {"id": identity, "asked": asked, "figures": figures, "at": datetime.now(UTC)}
-        connection.execute(insert(evaluations).values(**values))
+        values = {"id": identity, "asked": asked, "figures": figures, "at": datetime.now(UTC), "by": by}
+        connection.execute(insert(evaluations).values(**values, **_columns(figures)))
 
 
 def find_evaluation(database: Database, identity: str) -> Evaluation | None:
     """The stored run of this id; None where there is none."""
     with database.read() as connection:
         row = connection.execute(select(evaluations).where(evaluations.c.id == identity)).one_or_none()
-    return None if row is None else Evaluation(row.id, row.asked, row.figures, row.at)
+    return None if row is None else _evaluation(row)
+
+
+def pick_evaluation(database: Database, begin: str) -> Evaluation:
+    """The stored run of this id, or whose id begins so.
+
+    Raises:
+        NotFoundError: there is none, or there are several; names these.
+    """
+    column = evaluations.c.id
+    with database.read() as connection:
+        begun = select(column).where(column.startswith(begin, autoescape=True)).order_by(column).limit(10)
+        found = list(connection.execute(begun).scalars())
+        matching = [each for each in found if each == begin] or found
+        if not begin or len(matching) != 1:
+            problem = f"is ambiguous: {', '.join(matching)}" if begin and matching else "does not exist"
+            raise NotFoundError(f"evaluation {begin!r} {problem}; see riyl evaluations list")
+        return _evaluation(connection.execute(select(evaluations).where(column == matching[0])).one())
+
+
+def list_evaluations(
+    database: Database,
+    *,
+    truth: str | None = None,
+    version: str | None = None,
+    limit: int = 50,
+    before: str | None = None,
+) -> list[Outline]:
+    """The stored runs, the newest first; those of the same instant by id, the greatest first.
+
+    Args:
+        truth: only on this one, by id or name.
+        version: only of this version of the index, or how its id begins.
+        limit: how many at most.
+        before: only those that come after this id in the order.
+
+    Raises:
+        NotFoundError: there is no run of the id `before`.
+    """
+    columns = evaluations.c
+    wanted = select(*(column for column in columns if column.name not in ("asked", "figures")))
+    if truth is not None:
+        wanted = wanted.where(or_(columns.truth == truth, columns.truth_name == truth))
+    if version is not None:
+        wanted = wanted.where(columns.version.startswith(version, autoescape=True))
+    with database.read() as connection:
+        if before is not None:
+            wanted = _after(connection, wanted, before)
+        rows = connection.execute(wanted.order_by(columns.at.desc(), columns.id.desc()).limit(limit))
+        return [_outline(row) for row in rows]
+
+
+def _after(connection: Connection, wanted: Select[Any], identity: str) -> Select[Any]:
+    columns = evaluations.c
+    at = connection.execute(select(columns.at).where(columns.id == identity)).scalar_one_or_none()
+    if at is None:
+        raise NotFoundError(f"there is no stored evaluation {identity!r} to list those before of")
+    return wanted.where(or_(columns.at < at, and_(columns.at == at, columns.id < identity)))
+
+
+def _columns(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures as the columns of `Outline`."""
+    results = figures["results"]  # none, where only groups were asked for
+    reference = results[0]["system"] if results else None
+    return {
+        "truth": figures["truth"]["id"],
+        "truth_name": figures["truth"]["name"],
+        "snapshot": figures["snapshot"],
+        "version": figures["version"],
+        "model": figures["models"].get(reference, {}).get("id"),
+        "k": results[0]["k"] if results else figures.get("k"),
+        "summary": [
+            {"condition": row["condition"], "system": reference, **{name: row[name] for name in SUMMARY}}
+            for row in results
+            if row["system"] == reference
+        ],
+    }
+
+
+def _evaluation(row: Row[Any]) -> Evaluation:
+    return Evaluation(_outline(row), row.asked, row.figures)
+
+
+def _outline(row: Row[Any]) -> Outline:
+    return Outline(
+        row.id,
+        row.at,
+        row.by,
+        row.truth,
+        row.truth_name,
+        row.snapshot,
+        row.version,
+        row.model,
+        row.k,
+        row.summary or [],
+    )

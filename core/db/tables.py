@@ -95,8 +95,16 @@ job_progress = Table(
 evaluations = Table(
     "evaluations",
     metadata,
-    Column("id", String(64), primary_key=True, comment="Of the job that made it."),
+    Column("id", String(64), primary_key=True, comment="Of the job that made it, or of the run of the command line."),
     Column("asked", JSON, nullable=False),
     Column("figures", JSON, nullable=False),
-    Column("at", UtcTime, nullable=False),
+    Column("at", UtcTime, nullable=False, index=True),
+    Column("by", Text, comment="Who asked; null in rows of earlier releases, as the rest may be."),
+    Column("truth", String(64), comment="Its id."),
+    Column("truth_name", Text),
+    Column("snapshot", String(64)),
+    Column("version", String(64), comment="That was measured, if one was."),
+    Column("model", String(64), comment="Of the reference, where that is a model."),
+    Column("k", Integer),
+    Column("summary", JSON, comment="The reference's figures in each condition."),
 )

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection
 
+from app.evaluations import store
 from app.main import create_app
 from core.db.session import Database
 from core.settings import Home, Settings
 from index.artifact import Version
 from index.versions import promote
-from tests.app.conftest import key_headers
+from tests.app.conftest import flip_a_byte, key_headers
+from tests.conftest import made_up_run
 
 ODD = [
     "",
@@ -81,7 +83,12 @@ def served(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home that no test of this module changes."""
     home = Home(tmp_path_factory.mktemp("served"))
     (home.root / "versions").symlink_to(version.folder.parent)
-    promote(home.versions, Database.of(Settings(home=home.root)), version.id, by="test", why="test")
+    database = Database.of(Settings(home=home.root))
+    promote(home.versions, database, version.id, by="test", why="test")
+    run = made_up_run({("raw", "mine"): {"a000": 0.5, "a001": 0.25}}, expected={"a000": ["a001"]})
+    for identity in ("e1", "e2"):
+        store(home, database, identity, {}, by="test", **run)
+    flip_a_byte(home.evaluations / "e2" / "queries.parquet")
     return home
 
 
@@ -166,6 +173,8 @@ def ids_of(asking: Asking, path: str) -> list[str]:
         return ["a001", "a059", "nobody"]
     if path.startswith("/v1/index"):
         return [asking.get("/v1/index")[0].json()["version"], "0123456789abcdef"]
+    if path.startswith("/v1/evaluations/{id}/"):
+        return ["nobody", "e1", "e2"]
     jobs = asking.get("/v1/jobs?limit=200")[0].json()["jobs"]
     # the events of others would not end
     return ["nobody", *(job["id"] for job in jobs if job["state"] == "cancelled" or not path.endswith("/events"))]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import FormatError, NotFoundError
-from core.truth import Relevance, Truth, find_truth, save_truth
+from core.truth import Relevance, Truth, find_truth, relevant_to, save_truth
 
 IDS = list("abcdefg")
 
@@ -171,3 +172,31 @@ def test_an_unknown_truth_is_not_found_and_the_others_are_listed(tmp_path: Path)
 def test_where_there_are_no_truths_the_message_says_how_to_bring_one(tmp_path: Path, name: str | None) -> None:
     with pytest.raises(NotFoundError, match="bring one with: riyl truth import FILE"):
         find_truth(tmp_path, name)
+
+
+def test_who_is_relevant_to_some_artists_is_read_without_the_others(tmp_path: Path) -> None:
+    undirected = save_truth(tmp_path, "t", pairs("ab", "bc", "cd", "ca"), directed=False, source="test")
+    directed = save_truth(tmp_path, "u", pairs("ab", "bc", "cd", "ca"), directed=True, source="test")
+    assert relevant_to(undirected.folder, ["a", "d", "x"]) == {"a": {"b", "c"}, "d": {"c"}, "x": set()}
+    assert relevant_to(directed.folder, ["a", "d", "x"]) == {"a": {"b"}, "d": set(), "x": set()}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(IDS), st.sampled_from(IDS))), st.booleans())
+def test_who_is_relevant_to_each_artist_is_what_the_whole_truth_says(
+    both: list[tuple[str, str]], directed: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        truth = save_truth(Path(folder), "t", pairs(*("".join(p) for p in both)), directed=directed, source="test")
+        whole = lists(truth.relevance(IDS), IDS)
+        assert {a: "".join(sorted(found)) for a, found in relevant_to(truth.folder, IDS).items()} == whole
+
+
+def test_a_damaged_truth_is_no_answer(tmp_path: Path) -> None:
+    truth = save_truth(tmp_path, "t", pairs("ab"), directed=False, source="test")
+    path = truth.folder / "pairs.parquet"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(FormatError, match="damaged, found sha256"):
+        relevant_to(truth.folder, ["a"])

@@ -4,8 +4,7 @@ import pytest
 
 from core.errors import MismatchError
 from core.truth import Relevance, save_truth
-from evaluation.conditions import judged_only
-from evaluation.protocol import Condition
+from evaluation.conditions import Condition, judged_only
 
 
 def truth_of(folder, pairs, directed=False):

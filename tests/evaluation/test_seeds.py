@@ -24,6 +24,8 @@ def result_of(ndcg, gini=0.5, recall=0.25, coverage=1.0):
         n_queries=len(ndcg),
         n_without_links=9 - len(ndcg),
         query_rows=np.arange(len(ndcg), dtype=np.int32),
+        n_relevant=np.ones(len(ndcg), np.int64),
+        first=np.empty((len(ndcg), 10), np.int32),
         lists=figures,
         ndcg_covered=mean,
         covered_share=1.0,

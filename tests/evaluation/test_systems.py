@@ -11,7 +11,8 @@ from core.errors import InputError, MismatchError, NotFoundError
 from core.model import Model
 from core.snapshot import Snapshot
 from core.tables import Tables
-from evaluation.protocol import conditions_of, retrieve
+from evaluation.conditions import conditions_of
+from evaluation.protocol import retrieve
 from evaluation.systems import check_parts, fuse, model_parts, subset_system, subset_systems, subsets_of
 from index.ann import tie_order
 from index.embed import embed

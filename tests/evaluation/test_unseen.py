@@ -22,6 +22,8 @@ def result_of(rows, ndcg):
         n_queries=len(rows),
         n_without_links=8 - len(rows),
         query_rows=np.array(rows, np.int32),
+        n_relevant=np.ones(len(rows), np.int64),
+        first=np.empty((len(rows), 10), np.int32),
         lists={"ndcg": ListFigure(scores, mean, NOTHING)},
         ndcg_covered=mean,
         covered_share=1.0,

@@ -11,7 +11,7 @@ from core.errors import MismatchError
 from core.model import Model
 from core.snapshot import Snapshot
 from core.tables import Tables
-from evaluation.protocol import conditions_of
+from evaluation.conditions import conditions_of
 from index.build import build_version
 from index.embed import embed, parts_of
 from index.neighbours import restrict

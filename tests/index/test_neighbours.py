@@ -16,7 +16,8 @@ from core.metrics import gini, ndcg, retrieval_counts
 from core.model import Model
 from core.snapshot import Snapshot
 from core.truth import Truth, save_truth
-from evaluation.protocol import System, conditions_of, evaluate
+from evaluation.conditions import conditions_of
+from evaluation.protocol import System, evaluate
 from index.ann import tie_order
 from index.artifact import LIST_LENGTH, Version
 from index.embed import embed

@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from app.jobs.steps import Steps, worker_threads
-from app.jobs.types import ImportParams
+from app.jobs.types import EvaluateParams, ImportParams
+from core.db.evaluations import find_evaluation, list_evaluations
 from core.db.promotions import last_promotion, last_verdicts
 from core.db.session import Database
 from core.errors import GateError, InputError, MismatchError, NotFoundError
+from core.evaluations import EvaluationFiles, save_evaluation
 from core.settings import Home, Settings
 from core.snapshot import Snapshot
 from core.tables import Tables
 from index.versions import current, history
-from tests.conftest import SMALL_RECIPE, small_world, write_tables
+from tests.conftest import SMALL_RECIPE, made_up_run, small_world, write_tables
 from tests.training.features.others import world_of_strangers
 from training.config import load_config
 from training.features.build import build_snapshot
@@ -166,6 +168,40 @@ def test_a_version_that_lost_its_artists_is_refused_and_the_verdict_written_down
         said = last_verdicts(connection)[shrunk]
         assert last_promotion(connection).version == version  # type: ignore[union-attr]
     assert (said.passed, said.against, said.job, said.checks) == (False, version, "j2", verdict["checks"])
+
+
+def test_an_evaluation_is_stored_once_under_its_job_however_often_it_runs(steps: Steps) -> None:
+    home = Home(steps.settings.home)
+    steps.place(steps.fix(None)["tables"], steps.choose_model(None)["model"])
+    params = EvaluateParams(systems=["pca"], conditions=["raw"], k=5, rounds=10)
+    for by in ("ann", "bob"):
+        assert steps.evaluate(params, by) == {"evaluation": "j1"}
+    (listed,) = list_evaluations(steps.database)
+    assert (listed.id, listed.by, listed.k) == ("j1", "ann", 5)
+    stored = find_evaluation(steps.database, "j1")
+    assert stored is not None
+    assert stored.asked == params.model_dump(mode="json")
+    assert [path.name for path in home.evaluations.iterdir()] == ["j1"]
+    assert EvaluationFiles.open(home.evaluations / "j1").figures() == stored.figures
+
+
+def test_an_evaluation_whose_files_are_there_gets_the_row_that_they_need(steps: Steps) -> None:
+    home = Home(steps.settings.home)
+    steps.place(steps.fix(None)["tables"], steps.choose_model(None)["model"])
+    before = made_up_run({("raw", "mine"): {"a": 0.5}})  # as if the worker had died between the two
+    save_evaluation(home.evaluations, "j1", **before)
+    steps.evaluate(EvaluateParams(systems=["pca"], conditions=["raw"], k=5, rounds=10), "ann")
+    stored = find_evaluation(steps.database, "j1")
+    assert stored is not None
+    assert stored.figures == before["figures"]
+
+
+def test_an_evaluation_that_fails_leaves_neither_files_nor_a_row(steps: Steps) -> None:
+    steps.place(steps.fix(None)["tables"], steps.choose_model(None)["model"])
+    with pytest.raises(NotFoundError, match="there is no truth 'none'"):
+        steps.evaluate(EvaluateParams(truth="none"), "ann")
+    assert list_evaluations(steps.database) == []
+    assert not Home(steps.settings.home).evaluations.exists()
 
 
 def test_a_worker_takes_one_thread_unless_it_is_told_otherwise() -> None:

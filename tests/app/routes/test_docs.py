@@ -3,8 +3,13 @@ from __future__ import annotations
 from html import unescape
 from urllib.parse import quote
 
+from app.evaluations import store
+from app.schemas import EXAMPLE_VERSION
+from app.schemas_evaluations import EXAMPLE_RUN_ID, EXAMPLE_SYSTEM
+from app.schemas_jobs import EXAMPLE_JOB_ID
 from core.settings import Home
-from tests.app.conftest import asked, key_headers
+from tests.app.conftest import asked, database, key_headers
+from tests.conftest import made_up_run
 
 
 def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(home: Home) -> None:
@@ -24,7 +29,11 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "GET /v1/artists/{id}",
         "GET /v1/artists/{id}/similar",
         "GET /v1/artists:resolve",
+        "GET /v1/evaluations",
+        "GET /v1/evaluations/compare",
         "GET /v1/evaluations/{id}",
+        "GET /v1/evaluations/{id}/artists",
+        "GET /v1/evaluations/{id}/report",
         "GET /v1/index",
         "GET /v1/index/versions",
         "GET /v1/jobs",
@@ -55,9 +64,11 @@ def test_an_example_of_a_change_has_its_key_and_its_body(home: Home) -> None:
 
 def test_every_example_request_of_the_reference_is_possible(home: Home) -> None:
     headers = key_headers(home)
-    asked_for = {"systems": ["pca"]}
-    (job,) = asked(home, "/v1/evaluations", method="POST", headers=headers, json=asked_for)
-    ids = {"jobs": job.json()["id"], "evaluations": job.json()["id"]}
+    (job,) = asked(home, "/v1/jobs", method="POST", headers=headers, json={"kind": "reindex"})
+    ids = {"jobs": job.json()["id"]}
+    run = made_up_run({("raw", EXAMPLE_SYSTEM): {"a000": 1.0}, ("raw", "pca"): {"a000": 0.5}}, version=EXAMPLE_VERSION)
+    for identity in (EXAMPLE_RUN_ID, EXAMPLE_JOB_ID):
+        store(home, database(home), identity, {}, by="test", **run)
     (document,) = asked(home, "/openapi.json")
     for path, operations in document.json()["paths"].items():
         for method, operation in operations.items():

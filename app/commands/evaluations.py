@@ -1,0 +1,139 @@
+"""riyl evaluations list | show | compare."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from math import isnan
+from typing import Annotated, Any
+
+import typer
+
+from app import comparing
+from app.commands.session import Session, session
+from app.evaluations import files_of, has_files
+from core.db.evaluations import Outline, list_evaluations, pick_evaluation
+
+app = typer.Typer(no_args_is_help=True, help="Stored evaluations: what was measured, and how two compare.")
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the evaluation, or how it begins.")]
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    truth: Annotated[str | None, typer.Option(help="Only on this truth, by name or id.", show_default=False)] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Only of this version, or how its id begins.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+) -> None:
+    """List the stored evaluations, the newest first, with the reference's nDCG."""
+    run = session(context)
+    found = list_evaluations(run.database, truth=truth, version=version, limit=limit)
+    run.show([_plain(asdict(each)) for each in found])
+    rows = [
+        [each.id, f"{each.at:%Y-%m-%d %H:%M}", each.truth_name or "", _system(each), _k(each), _ndcg(each)]
+        for each in found
+    ]
+    run.table("evaluations, times in UTC", ["id", "at", "truth", "system", "k", "nDCG"], rows, words=True)
+
+
+@app.command()
+def show(context: typer.Context, identity: Id) -> None:
+    """Show the figures of a stored evaluation."""
+    run = session(context)
+    found = pick_evaluation(run.database, identity)
+    files = has_files(run.home, found.id)
+    run.show({**_plain(asdict(found.outline)), "files": files, "asked": found.asked, "figures": found.figures})
+    run.say(
+        f"evaluation {found.id} of {found.at:%Y-%m-%d %H:%M} UTC by {found.outline.by or 'an earlier release'}; "
+        f"truth {found.outline.truth_name}, snapshot {found.outline.snapshot}, k {_k(found.outline)}"
+    )
+    by_condition: dict[str, list[dict[str, Any]]] = {}
+    for row in found.figures.get("results", []):
+        by_condition.setdefault(row["condition"], []).append(row)
+    columns = ["system", "nDCG", "from", "to", "Gini", "coverage", "precision", "recall", "R-precision"]
+    figures = ("ndcg", "ndcg_low", "ndcg_high", "gini", "coverage", "precision", "recall", "r_precision")
+    for condition, results in by_condition.items():
+        rows = [[row["system"], *(_figure(row.get(name)) for name in figures)] for row in results]
+        run.table(f"\n{condition}: {results[0]['queries']:,} queries", columns, rows)
+    where = run.home.evaluations / found.id
+    run.say(f"\nreport and queries: {where}" if files else "\nits report and queries are not in this home")
+
+
+@app.command()
+def compare(
+    context: typer.Context,
+    a: Id,
+    b: Id,
+    system_a: Annotated[
+        str | None, typer.Option(help="System of the first [its reference].", show_default=False)
+    ] = None,
+    system_b: Annotated[
+        str | None, typer.Option(help="System of the second [its reference].", show_default=False)
+    ] = None,
+) -> None:
+    """Hold two stored evaluations of one truth and k against each other, by paired bootstrap."""
+    run = session(context)
+    left, right = _side(run, a, system_a), _side(run, b, system_b)
+    found = comparing.compare(left, right)
+    run.show(
+        {
+            "a": {"id": left.run.id, "system": left.system},
+            "b": {"id": right.run.id, "system": right.system},
+            "conditions": [_plain(asdict(each)) for each in found],
+        }
+    )
+    run.say(f"a: {left.system} in {left.run.id}\nb: {right.system} in {right.run.id}")
+    rows = [
+        [
+            each.condition,
+            f"{each.common:,}",
+            f"{each.only_a:,}, {each.only_b:,}",
+            _figure(each.ndcg_a),
+            _figure(each.ndcg_b),
+            "" if isnan(each.difference) else f"{each.difference:+.4f} [{each.low:+.4f}, {each.high:+.4f}]",
+            _figure(each.p),
+            _figure(each.gini_a),
+            _figure(each.gini_b),
+        ]
+        for each in found
+    ]
+    columns = ["condition", "queries", "of a, b alone", "nDCG a", "nDCG b", "a - b", "p", "Gini a", "Gini b"]
+    run.table("", columns, rows)
+
+
+def _side(run: Session, identity: str, system: str | None) -> comparing.Side:
+    found = pick_evaluation(run.database, identity)
+    return comparing.side(found, files_of(run.home, found.id), system)
+
+
+def _system(outline: Outline) -> str:
+    return str(outline.summary[0]["system"]) if outline.summary else ""
+
+
+def _k(outline: Outline) -> str:
+    return "" if outline.k is None else str(outline.k)
+
+
+def _ndcg(outline: Outline) -> str:
+    return ", ".join(f"{row['condition']} {_figure(row['ndcg'])}" for row in outline.summary)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None or isnan(value) else f"{value:.4f}"
+
+
+def _plain(value: Any) -> Any:
+    """As JSON knows it: times in ISO 8601, an undefined figure null."""
+    match value:
+        case datetime():
+            return value.isoformat()
+        case float():
+            return None if isnan(value) else value
+        case dict():
+            return {name: _plain(each) for name, each in value.items()}
+        case list():
+            return [_plain(each) for each in value]
+    return value

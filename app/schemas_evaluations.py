@@ -1,0 +1,310 @@
+"""What the API answers about evaluations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.comparing import Change, Compared, Side
+from app.failing import Query
+from app.jobs.types import JobState
+from app.schemas import EXAMPLE_VERSION, JsonObject, example
+from app.schemas_jobs import EXAMPLE_JOB, EXAMPLE_JOB_ID, JobAnswer
+from core.types import ArtistId
+
+EXAMPLE_RUN_ID = "7f0d93b84c1a4e0f8a5f0d2f1c7e6b34"
+EXAMPLE_SYSTEM = f"version {EXAMPLE_VERSION}"
+EXAMPLE_ASKED: JsonObject = {"truth": "editorial", "version": EXAMPLE_VERSION, "conditions": ["raw"], "k": 200}
+EXAMPLE_SUMMARY: JsonObject = {
+    "condition": "raw",
+    "system": EXAMPLE_SYSTEM,
+    "queries": 1720,
+    "ndcg": 0.2144,
+    "ndcg_low": 0.2081,
+    "ndcg_high": 0.2209,
+    "gini": 0.4312,
+    "coverage": 0.9871,
+}
+EXAMPLE_OUTLINE: JsonObject = {
+    "id": EXAMPLE_RUN_ID,
+    "at": "2026-03-01T02:10:00Z",
+    "by": "key:nightly",
+    "truth": "3c9a5e0f81b7d264",
+    "truth_name": "editorial",
+    "snapshot": "b1946ac92492d234",
+    "version": EXAMPLE_VERSION,
+    "model": None,
+    "k": 200,
+    "summary": [EXAMPLE_SUMMARY],
+}
+EXAMPLE_FAILED: JsonObject = {
+    **EXAMPLE_JOB,
+    "kind": "evaluate",
+    "state": "failed",
+    "params": EXAMPLE_ASKED,
+    "ended": "2026-03-01T02:04:00Z",
+    "progress": None,
+    "error": "there is no truth 'editorial' in riyl-home/truths; there are: none",
+}
+EXAMPLE_EVALUATION: JsonObject = {
+    "id": EXAMPLE_JOB_ID,
+    "state": "done",
+    "asked": EXAMPLE_ASKED,
+    "error": None,
+    "at": "2026-03-01T02:10:00Z",
+    "by": "key:nightly",
+    "files": True,
+    "figures": {
+        "truth": {"id": "3c9a5e0f81b7d264", "name": "editorial"},
+        "results": [{**EXAMPLE_SUMMARY, "k": 200}],
+    },
+}
+EXAMPLE_QUERY: JsonObject = {
+    "id": "a017",
+    "name": "Björk",
+    "ndcg": 0.0612,
+    "relevant": 14,
+    "expected": [{"id": "a203", "name": "Portishead", "found": 2}, {"id": "a340", "name": "Tricky", "found": None}],
+    "retrieved": [{"id": "a811", "name": "Enya", "right": False}, {"id": "a203", "name": "Portishead", "right": True}],
+}
+EXAMPLE_CHANGE: JsonObject = {"id": "a017", "name": "Björk", "a": 0.3107, "b": 0.0612, "difference": 0.2495}
+EXAMPLE_COMPARED: JsonObject = {
+    "condition": "raw",
+    "common": 1714,
+    "only_a": 6,
+    "only_b": 2,
+    "ndcg_a": 0.2151,
+    "ndcg_b": 0.2098,
+    "difference": 0.0053,
+    "low": 0.0021,
+    "high": 0.0086,
+    "p": 0.002,
+    "gini_a": 0.4312,
+    "gini_b": 0.4401,
+    "gained": [EXAMPLE_CHANGE],
+    "lost": [],
+}
+
+Condition = Annotated[str, Field(description="Which artists asked and could be found.")]
+System = Annotated[str, Field(description="What was measured.")]
+Figure = Annotated[float | None, Field(description="Null where it is undefined.")]
+Named = Annotated[str | None, Field(description="Its name in the version that serves; null where that has it not.")]
+EvaluationId = Annotated[str, Field(description="Id of its job, or of the run of the command line that stored it.")]
+
+
+class ConditionSummary(BaseModel):
+    """The reference, the first system, in one condition."""
+
+    model_config = example(EXAMPLE_SUMMARY)
+    condition: Condition
+    system: System
+    queries: int | None
+    ndcg: Figure
+    ndcg_low: Figure
+    ndcg_high: Figure
+    gini: Figure
+    coverage: Figure
+
+
+class OutlineAnswer(BaseModel):
+    """A stored evaluation in a list. What rows of earlier releases do not say is null."""
+
+    model_config = example(EXAMPLE_OUTLINE) | ConfigDict(from_attributes=True)
+    id: EvaluationId
+    at: Annotated[datetime, Field(description="When its figures were stored.")]
+    by: Annotated[str | None, Field(description="Who asked.")]
+    truth: Annotated[str | None, Field(description="Id of the truth.")]
+    truth_name: str | None
+    snapshot: Annotated[str | None, Field(description="Whose artists.")]
+    version: Annotated[str | None, Field(description="The version of the index that was measured, if one was.")]
+    model: Annotated[str | None, Field(description="The reference's model, where it is one.")]
+    k: Annotated[int | None, Field(description="Length of a list.")]
+    summary: Annotated[list[ConditionSummary], Field(description="By condition, the reference's figures.")]
+
+
+class EvaluationsAnswer(BaseModel):
+    """Stored evaluations, the newest first, and the jobs that have not stored theirs."""
+
+    model_config = example({"evaluations": [EXAMPLE_OUTLINE], "jobs": [EXAMPLE_FAILED]})
+    evaluations: list[OutlineAnswer]
+    jobs: Annotated[
+        list[JobAnswer],
+        Field(description="Of the last 50 evaluations asked for, those that wait, run or failed; the newest first."),
+    ]
+
+
+class EvaluationAnswer(BaseModel):
+    """An evaluation."""
+
+    model_config = example(EXAMPLE_EVALUATION)
+    id: EvaluationId
+    state: JobState
+    asked: Annotated[dict[str, Any], Field(description="What it was asked for with.")]
+    error: Annotated[str | None, Field(description="Why it failed.")] = None
+    at: Annotated[datetime | None, Field(description="When its figures were stored.")] = None
+    by: Annotated[str | None, Field(description="Who asked; null in rows of earlier releases.")] = None
+    files: Annotated[bool, Field(description="Whether its report and what came of its queries are in this home.")] = (
+        False
+    )
+    figures: Annotated[
+        dict[str, Any] | None, Field(description="What riyl --json evaluate prints; null until it is done.")
+    ] = None
+
+
+class ExpectedAnswer(BaseModel):
+    """An artist that should have been found."""
+
+    id: str
+    name: Named
+    found: Annotated[int | None, Field(description="Its rank in the first 10 of the list; null where it is not there.")]
+
+
+class RetrievedAnswer(BaseModel):
+    """An artist that was found."""
+
+    id: str
+    name: Named
+    right: Annotated[
+        bool | None,
+        Field(
+            description="Whether it is relevant; null where that cannot be told: the truth is not in this home, and "
+            "more artists are relevant than `expected` has."
+        ),
+    ]
+
+
+class QueryAnswer(BaseModel):
+    """A query and what came of it."""
+
+    model_config = example(EXAMPLE_QUERY)
+    id: str
+    name: Named
+    ndcg: float
+    relevant: Annotated[int, Field(description="How many artists of the condition are relevant.")]
+    expected: Annotated[list[ExpectedAnswer], Field(description="10 of these at most, the most played first.")]
+    retrieved: Annotated[
+        list[RetrievedAnswer],
+        Field(description="The first 10 of the list, best first; none where the system cannot embed the artist."),
+    ]
+
+    @classmethod
+    def of(cls, query: Query, names: dict[ArtistId, str]) -> QueryAnswer:
+        return cls(
+            id=query.artist_id,
+            name=names.get(query.artist_id),
+            ndcg=query.ndcg,
+            relevant=query.n_relevant,
+            expected=[ExpectedAnswer(id=id, name=names.get(id), found=found) for id, found in query.expected],
+            retrieved=[RetrievedAnswer(id=id, name=names.get(id), right=right) for id, right in query.retrieved],
+        )
+
+
+class QueriesAnswer(BaseModel):
+    """Queries of a stored evaluation by their nDCG."""
+
+    model_config = example(
+        {
+            "id": EXAMPLE_RUN_ID,
+            "condition": "raw",
+            "system": EXAMPLE_SYSTEM,
+            "total": 1720,
+            "artists": [EXAMPLE_QUERY],
+        }
+    )
+    id: EvaluationId
+    condition: Condition
+    system: System
+    total: Annotated[int, Field(description="Queries of the condition.")]
+    artists: list[QueryAnswer]
+
+
+class SideAnswer(BaseModel):
+    """A system of an evaluation that is compared."""
+
+    id: EvaluationId
+    at: datetime
+    system: System
+    snapshot: str | None
+    version: str | None
+
+    @classmethod
+    def of(cls, side: Side) -> SideAnswer:
+        outline = side.run.outline
+        return cls(id=outline.id, at=outline.at, system=side.system, snapshot=outline.snapshot, version=outline.version)
+
+
+class ChangeAnswer(BaseModel):
+    """nDCG of one query in both."""
+
+    model_config = example(EXAMPLE_CHANGE)
+    id: str
+    name: Named
+    a: float
+    b: float
+    difference: Annotated[float, Field(description="a - b.")]
+
+    @classmethod
+    def of(cls, change: Change, names: dict[ArtistId, str]) -> ChangeAnswer:
+        name = names.get(change.artist_id)
+        return cls(id=change.artist_id, name=name, a=change.a, b=change.b, difference=change.difference)
+
+
+class ComparedAnswer(BaseModel):
+    """Both in one condition. Means and difference are over the queries of both; null where there is none."""
+
+    model_config = example(EXAMPLE_COMPARED)
+    condition: Condition
+    common: Annotated[int, Field(description="Queries of both.")]
+    only_a: Annotated[int, Field(description="Queries of a alone.")]
+    only_b: Annotated[int, Field(description="Queries of b alone.")]
+    ndcg_a: Figure
+    ndcg_b: Figure
+    difference: Annotated[float | None, Field(description="Mean of a - b.")]
+    low: Annotated[float | None, Field(description="Where the 95 % interval of the difference begins.")]
+    high: Annotated[float | None, Field(description="Where it ends.")]
+    p: Annotated[float | None, Field(description="Two-sided, by the same paired bootstrap of 1,000 rounds.")]
+    gini_a: Annotated[float | None, Field(description="Over all lists of a.")]
+    gini_b: Annotated[float | None, Field(description="Over all lists of b.")]
+    gained: Annotated[list[ChangeAnswer], Field(description="The 10 queries on which a is most above b.")]
+    lost: Annotated[list[ChangeAnswer], Field(description="The 10 queries on which a is most below b.")]
+
+    @classmethod
+    def of(cls, compared: Compared, names: dict[ArtistId, str]) -> ComparedAnswer:
+        gained = [ChangeAnswer.of(change, names) for change in compared.gained]
+        lost = [ChangeAnswer.of(change, names) for change in compared.lost]
+        return cls.model_validate({**vars(compared), "gained": gained, "lost": lost})
+
+
+class ComparisonAnswer(BaseModel):
+    """Two stored evaluations, a against b."""
+
+    model_config = example(
+        {
+            "truth": "3c9a5e0f81b7d264",
+            "truth_name": "editorial",
+            "k": 200,
+            "a": {
+                "id": EXAMPLE_RUN_ID,
+                "at": "2026-03-01T02:10:00Z",
+                "system": EXAMPLE_SYSTEM,
+                "snapshot": "b1946ac92492d234",
+                "version": EXAMPLE_VERSION,
+            },
+            "b": {
+                "id": EXAMPLE_JOB_ID,
+                "at": "2026-02-28T02:10:00Z",
+                "system": "version 1d0a5b7c93e8f246",
+                "snapshot": "8f14e45fceea167a",
+                "version": "1d0a5b7c93e8f246",
+            },
+            "conditions": [EXAMPLE_COMPARED],
+        }
+    )
+    truth: str | None
+    truth_name: str | None
+    k: int | None
+    a: SideAnswer
+    b: SideAnswer
+    conditions: list[ComparedAnswer]
