@@ -190,7 +190,10 @@ def get_evaluation(id: RunPath, settings: TheSettings, database: TheDatabase, jo
             figures=found.figures,
         )
         return fresh(done)
-    job = find_job(jobs, id)
+    try:
+        job = find_job(jobs, id)
+    except NotFoundError as error:
+        raise NotFoundError(f"there is no evaluation {id!r}") from error
     if job.kind is not JobKind.EVALUATE:
         raise NotFoundError(f"the job {id!r} is no evaluation: found the kind {job.kind}")
     return fresh(_unfinished(job))

@@ -1,4 +1,4 @@
-"""The page at / and the files it is made of."""
+"""The pages at / and /evaluations, and the files they are made of."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ async def page() -> FileResponse:
     return FileResponse(WEB / "index.html", headers={"cache-control": "no-cache"})
 
 
+@router.get("/evaluations")
+async def evaluations_page() -> FileResponse:
+    """The page of stored evaluations, likewise."""
+    return FileResponse(WEB / "evaluations.html", headers={"cache-control": "no-cache"})
+
+
 def web_files() -> StaticFiles:
-    """Scripts and styles of the page."""
+    """Scripts and styles of the pages."""
     return StaticFiles(directory=WEB)

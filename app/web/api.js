@@ -55,3 +55,14 @@ export const resolve = (name, signal) => get(`/v1/artists:resolve?name=${id(name
 export const artist = (key, signal) => get(`/v1/artists/${id(key)}`, signal);
 export const similar = (key, k, signal) => get(`/v1/artists/${id(key)}/similar?k=${k}`, signal);
 export const index = (signal) => get("/v1/index", signal);
+
+/** `?a=1&b=2` of what is neither empty nor left out. */
+const query = (values) => {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+};
+
+export const evaluations = (values, signal) => get(`/v1/evaluations${query(values)}`, signal);
+export const evaluation = (key, signal) => get(`/v1/evaluations/${id(key)}`, signal);
+export const queries = (key, values, signal) => get(`/v1/evaluations/${id(key)}/artists${query(values)}`, signal);
+export const compared = (values, signal) => get(`/v1/evaluations/compare${query(values)}`, signal);

@@ -3,15 +3,12 @@
 import * as api from "./api.js";
 import * as render from "./render.js";
 import { search } from "./search.js";
+import { shell } from "./shell.js";
 
 const STEPS = [20, 50, 100, 200];
-const KEPT = 30;
-const TITLE = "RIYL: recommended if you like";
 const EXAMPLES = ["s", "m", "a", "d", "t", "b"];
 
 const main = document.getElementById("main");
-const seen = new Map();
-let wanted = new AbortController();
 
 const field = search({
   choose: (artist) => go(render.link(artist)),
@@ -21,8 +18,6 @@ const field = search({
 api.listener.version = (version) => {
   document.getElementById("version").textContent = `index ${version.slice(0, 12)}`;
 };
-
-const here = () => location.pathname + location.search;
 
 /** The question that the address asks. */
 function question() {
@@ -75,86 +70,37 @@ async function startView(_, signal) {
   return { title: "", nodes: render.start(examples) };
 }
 
-function put(view) {
-  main.replaceChildren(...view.nodes);
-  main.removeAttribute("aria-busy");
-  document.title = view.title ? `${view.title} · RIYL` : TITLE;
+function settle(asked = question()) {
+  field.settle(asked.artist ? "" : asked.text);
 }
 
-/** Answer the address. The page as it was stays until the answer is there. */
-async function show({ focus = true, top = false } = {}) {
-  wanted.abort();
-  wanted = new AbortController();
-  const { signal } = wanted;
-  const place = here();
-  const asked = question();
-  if (!field.typing()) field.settle(asked.artist ? "" : asked.text);
-  if (!asked.artist && !asked.text && matchMedia("(hover: hover)").matches) field.focus();
-  main.setAttribute("aria-busy", "true");
-  if (!main.querySelector("h1")) main.replaceChildren(...render.skeleton(asked.artist ? asked.k : 0));
-  let view;
-  try {
-    view = await (asked.artist ? artistView : asked.text ? textView : startView)(asked, signal);
-    if (signal.aborted) return;
-    if (view.moved) {
-      history.replaceState(null, "", view.moved);
-      await show({ focus, top });
-      return;
-    }
-    keep(place, view);
-  } catch (error) {
-    if (signal.aborted) return;
-    if (!(error instanceof api.ApiError)) console.error(error);
-    view = { title: "Trouble", nodes: render.trouble(error) };
-  }
-  put(view);
-  if (top) scrollTo(0, 0);
-  if (focus && here() !== "/" && !field.typing()) main.querySelector("h1")?.focus({ preventScroll: true });
-}
-
-/** Remember a view, so that going back shows it at once, at the place it was left. */
-function keep(place, view) {
-  seen.delete(place);
-  seen.set(place, view);
-  if (seen.size > KEPT) seen.delete(seen.keys().next().value);
-}
-
-function go(href) {
-  if (new URL(href, location).href !== location.href) history.pushState(null, "", href);
-  show({ top: true });
-}
-
-document.addEventListener("click", (event) => {
-  // with a key held, the browser opens a tab or a window
-  const held = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
-  if (event.defaultPrevented || event.button || held) return;
-  const clicked = event.target.closest("a, button");
-  if (clicked?.matches("a") && clicked.origin === location.origin && clicked.pathname === "/" && !clicked.hash) {
-    event.preventDefault();
-    go(clicked.href);
-  } else if (clicked?.matches("[data-retry]")) {
-    show();
-  } else if (clicked?.matches("[data-k]")) {
-    const address = new URL(location.href);
-    address.searchParams.set("k", clicked.dataset.k);
-    const links = () => main.querySelectorAll(".artists > li > a");
-    const before = links().length;
-    history.replaceState(null, "", address);
-    // on to the first artist that was not there before
-    show({ focus: false }).then(() => links()[before]?.focus({ preventScroll: true }));
-  }
+const { show, go } = shell({
+  path: "/",
+  title: "RIYL: recommended if you like",
+  view: (signal) => {
+    const asked = question();
+    return (asked.artist ? artistView : asked.text ? textView : startView)(asked, signal);
+  },
+  skeleton: () => render.skeleton(question().artist ? question().k : 0),
+  begin: () => {
+    const asked = question();
+    if (!field.typing()) settle(asked);
+    if (!asked.artist && !asked.text && matchMedia("(hover: hover)").matches) field.focus();
+  },
+  settle,
+  typing: field.typing,
 });
 
-addEventListener("popstate", () => {
-  const view = seen.get(here());
-  if (!view) {
-    show();
-    return;
-  }
-  wanted.abort();
-  const asked = question();
-  field.settle(asked.artist ? "" : asked.text);
-  put(view);
+document.addEventListener("click", (event) => {
+  const clicked = event.target.closest("[data-k]");
+  if (!clicked) return;
+  const address = new URL(location.href);
+  address.searchParams.set("k", clicked.dataset.k);
+  const links = () => main.querySelectorAll(".artists > li > a");
+  const before = links().length;
+  history.replaceState(null, "", address);
+  // on to the first artist that was not there before
+  show({ focus: false }).then(() => links()[before]?.focus({ preventScroll: true }));
 });
 
 show({ focus: false });

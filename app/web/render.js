@@ -52,7 +52,7 @@ function row(artist, rank) {
   );
 }
 
-const heading = (...text) => el("h1", { tabindex: "-1" }, ...text);
+export const heading = (...text) => el("h1", { tabindex: "-1" }, ...text);
 const choices = (artists) => el("ul", { class: "artists plain", role: "list" }, ...artists.map((a) => row(a)));
 
 /** One line of what is known: attributes, listeners, plays. */

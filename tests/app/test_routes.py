@@ -193,6 +193,7 @@ def test_an_unknown_path_and_another_method_are_problems(home: Home) -> None:
         "/v1/artists/a001/similar",
         "/healthz",
         "/",
+        "/evaluations",
         "/docs",
         "/openapi.json",
         "/web/app.js",
@@ -229,8 +230,9 @@ def test_an_address_that_is_too_long_is_414(home: Home) -> None:
 
 
 def test_the_page_and_its_files_come_with_a_strict_policy(home: Home) -> None:
-    page, script, style, docs = asked(home, "/", "/web/app.js", "/web/style.css", "/docs")
-    for answer, kind in ((page, "text/html"), (script, "text/javascript"), (style, "text/css"), (docs, "text/html")):
+    paths = ("/", "/evaluations", "/evaluations?id=x", "/docs", "/web/app.js", "/web/evaluations.js", "/web/style.css")
+    kinds = ["text/html"] * 4 + ["text/javascript"] * 2 + ["text/css"]
+    for answer, kind in zip(asked(home, *paths), kinds, strict=True):
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith(kind)
         assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY

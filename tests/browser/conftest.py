@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -23,7 +24,7 @@ from index import versions
 from index.build import build_version
 from tests.conftest import SMALL_RECIPE, small_world, write_tables
 from training.config import load_config
-from training.features.build import build_snapshot
+from training.features.build import build_snapshot, import_similar
 from training.train import train
 
 HTML_NAME = "<b>Bold</b> <img src=x onerror=alert(1)>"
@@ -71,10 +72,8 @@ def serving(home: Path, log: Path) -> Iterator[str]:
             process.terminate()
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a service over the small world, with some names that are harder than `Artist 7`."""
-    root = tmp_path_factory.mktemp("site")
+def named_home(root: Path) -> Home:
+    """A home with a promoted version of the small world and its truth, and names that are harder than `Artist 7`."""
     home = Home(root / "home")
     world = small_world(root / "tables")
     artists = pq.read_table(world / "artists.parquet").to_pydict()
@@ -82,11 +81,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     artists["name"][10] = artists["name"][20] = SHARED_NAME
     artists["country"] = ["IS" if i % 2 else None for i in range(len(artists["name"]))]
     write_tables(world, artists=artists)
-    snapshot = build_snapshot(Tables.open(world), SMALL_RECIPE, home.snapshots)
+    tables = Tables.open(world)
+    snapshot = build_snapshot(tables, SMALL_RECIPE, home.snapshots)
+    import_similar(tables, home.truths)
     model = train(*load_config("pca"), snapshot, home.models)
     version = build_version(model, snapshot, home.versions)
     versions.promote(home.versions, Database.of(Settings(home=home.root)), version.id, by="test", why="test")
-    with serving(home.root, root / "serve.log") as address:
+    return home
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a service over the small world."""
+    root = tmp_path_factory.mktemp("site")
+    with serving(named_home(root).root, root / "serve.log") as address:
         yield address
 
 
@@ -145,3 +153,24 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         wrong += page.evaluate("window.violations ?? []")
         page.context.close()
     assert wrong == []
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2) of `rgb(r, g, b)`."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(page: Page, selector: str) -> float:
+    """Contrast (WCAG 2.2) of the first text of a selector with what is behind it."""
+    colour, behind = page.locator(f"{selector} >> nth=0").evaluate(
+        """(element) => {
+          const clear = "rgba(0, 0, 0, 0)";
+          let holder = element;
+          while (getComputedStyle(holder).backgroundColor === clear) holder = holder.parentElement;
+          return [getComputedStyle(element).color, getComputedStyle(holder).backgroundColor];
+        }"""
+    )
+    dark, light = sorted((luminance(colour), luminance(behind)))
+    return (light + 0.05) / (dark + 0.05)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.conftest import HTML_NAME, SHARED_NAME
+from tests.browser.conftest import HTML_NAME, SHARED_NAME, contrast, luminance
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -309,13 +309,6 @@ TEXTS = (
 )
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance (WCAG 2.2) of `rgb(r, g, b)`."""
-    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_stands_out_from_its_ground_in_both_schemes(site: str, open_page: OpenPage, scheme: str) -> None:
     page = open_page(color_scheme=scheme)
@@ -324,16 +317,7 @@ def test_every_text_stands_out_from_its_ground_in_both_schemes(site: str, open_p
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (luminance(ground) < 0.1) == (scheme == "dark")
     for selector in TEXTS:
-        colour, behind = page.locator(f"{selector} >> nth=0").evaluate(
-            """(element) => {
-              const clear = "rgba(0, 0, 0, 0)";
-              let holder = element;
-              while (getComputedStyle(holder).backgroundColor === clear) holder = holder.parentElement;
-              return [getComputedStyle(element).color, getComputedStyle(holder).backgroundColor];
-            }"""
-        )
-        dark, light = sorted((luminance(colour), luminance(behind)))
-        assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{selector}: {colour} on {behind}"
+        assert contrast(page, selector) >= 4.5, selector
 
 
 def test_what_has_the_focus_is_seen(site: str, open_page: OpenPage) -> None:
@@ -354,7 +338,7 @@ def test_what_has_the_focus_is_seen(site: str, open_page: OpenPage) -> None:
         )
     names = [item["name"] for item in ask(site, "/v1/artists/a007/similar", k=2)["similar"]]
     assert [name for name, _ in seen] == [
-        "Skip to the answer", "RIYL recommended if you like", "q", *names, "Show more", "API documentation",
+        "Skip to the answer", "RIYL recommended if you like", "q", *names, "Show more", "Evaluations",
     ]  # fmt: skip
     assert all(outlined for _, outlined in seen)
 

@@ -61,7 +61,7 @@ def test_every_step_run_twice_gives_what_it_gave(steps: Steps) -> None:
     judged = steps.judge(built["version"])
     assert steps.judge(built["version"]) == judged
     for _ in range(2):
-        assert steps.promote(built["version"], judged["verdict"], "ann") == {"promoted": True}
+        assert steps.promote(built["version"], judged["verdict"], "ann") == {"promoted": True, "truth": None}
     assert [(e.version, e.by, e.job) for e in history(steps.database)] == [(built["version"], "ann", "j1")]
 
 

@@ -90,7 +90,8 @@ def test_unknown_evaluation_is_404_and_so_is_a_job_of_another_kind(home: Home) -
             id = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()["id"]
             body = problem_of(await client.get(f"/v1/evaluations/{id}"), 404, "not found")
             assert body["detail"] == f"the job '{id}' is no evaluation: found the kind reindex"
-            problem_of(await client.get("/v1/evaluations/nobody"), 404, "not found")
+            body = problem_of(await client.get("/v1/evaluations/nobody"), 404, "not found")
+            assert body["detail"] == "there is no evaluation 'nobody'"
 
     run(scenario())
 

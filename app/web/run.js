@@ -1,0 +1,149 @@
+// One stored evaluation: what ran on what, and every figure of it.
+
+import { interval } from "./chart.js";
+import { address, asks, count, figure, listed, moment, mono, row } from "./figures.js";
+import { scrolling, signed, spanned, STATES, trail } from "./figures.js";
+import { el, heading, plural } from "./render.js";
+
+const CONDITIONS = { raw: "artists of whom anything is known", fmc: "artists of whom every modality is known" };
+const OTHERS = [
+  ["Gini", "gini"],
+  ["coverage", "coverage"],
+  ["precision", "precision"],
+  ["recall", "recall"],
+  ["R-precision", "r_precision"],
+];
+
+/** An evaluation that has no figures. */
+export const unfinished = (run) => [
+  trail(mono(run.id.slice(0, 8))),
+  el("div", { class: "head" }, heading(`This evaluation ${STATES[run.state] ?? run.state}`)),
+  run.error ? el("p", { class: "lead error" }, run.error) : null,
+  el("p", { class: "lead" }, "It was asked for with ", mono(JSON.stringify(run.asked))),
+  ["waiting", "running"].includes(run.state)
+    ? el("p", {}, el("button", { type: "button", "data-retry": "" }, "Look again"))
+    : null,
+].filter(Boolean);
+
+function fact(term, ...values) {
+  const given = values.filter((value) => value !== null && value !== undefined && value !== "");
+  return given.length ? el("div", {}, el("dt", {}, term), el("dd", {}, ...given)) : null;
+}
+
+/** What ran on what. */
+function facts(run, figures) {
+  const { truth = {}, catalog, models = {}, rounds, seed } = figures;
+  const pairs = truth.pairs ? `, ${plural(truth.pairs, "pair")}` : "";
+  const kind = truth.directed === undefined ? "" : truth.directed ? ", directed" : ", undirected";
+  const by = Object.entries(catalog?.modalities ?? {}).map(([name, n]) => `${name} ${count(n)}`);
+  const artists = catalog?.artists && `: ${plural(catalog.artists, "artist")}${by.length ? ` (${by.join(", ")})` : ""}`;
+  const chance = [
+    typeof seed === "number" && `seed ${seed}`,
+    rounds && `${count(rounds)} bootstrap rounds`,
+  ].filter(Boolean);
+  const trained = Object.entries(models).flatMap(([name, model], i) => [
+    i ? ", " : "",
+    `${name} `,
+    mono(model.id),
+    ` (seed ${model.seed})`,
+  ]);
+  return el(
+    "dl",
+    { class: "ran" },
+    fact("truth", truth.id ? el("span", {}, `${truth.name} `, mono(truth.id), `${kind}${pairs}`) : null),
+    fact("snapshot", figures.snapshot && mono(figures.snapshot), artists),
+    fact("version", figures.version && mono(figures.version)),
+    fact("models", ...trained),
+    fact("chance", chance.join(", ")),
+    fact("by", run.by),
+  );
+}
+
+function conditionTable(run, condition, rows, differences) {
+  const ends = rows.flatMap((each) => [each.ndcg, each.ndcg_low, each.ndcg_high]).filter((end) => end !== null);
+  const [from, to] = [Math.min(...ends), Math.max(...ends)];
+  const others = OTHERS.filter(([, name]) => rows.some((each) => name in each));
+  const reference = rows[0].system;
+  const lines = rows.map((each) => {
+    const paired = differences.find((d) => d.condition === condition && d.system === each.system);
+    const queries = address({ id: run.id, artists: "worst", condition, system: each.system });
+    return row("td", [
+      run.files ? el("a", { href: queries }, each.system) : each.system,
+      each.ndcg === null ? "" : interval(each.ndcg, each.ndcg_low, each.ndcg_high, from, to),
+      spanned(each.ndcg, each.ndcg_low, each.ndcg_high),
+      paired ? spanned(paired.ndcg, paired.low, paired.high, signed) : "",
+      ...others.map(([, name]) => figure(each[name])),
+    ]);
+  });
+  const { k } = rows[0];
+  const columns = ["system", el("span", { class: "unseen" }, "picture"), `nDCG@${k}`, `minus ${reference}`];
+  return scrolling(
+    `Systems, ${condition}`,
+    el(
+      "table",
+      {},
+      el("thead", {}, row("th", [...columns, ...others.map(([word]) => word)])),
+      el("tbody", {}, ...lines),
+    ),
+  );
+}
+
+function groupTable(groups) {
+  const spread = ({ mean, deviation }) => (mean === null ? figure(mean) : `${figure(mean)} ± ${figure(deviation)}`);
+  const lines = groups.map((each) =>
+    row("td", [each.system, spread(each.entropy), spread(each.ndcg), spread(each.ndcg_own)]),
+  );
+  return [
+    el("h2", { id: "groups" }, "groups", el("span", { class: "what" }, "artists known by one to three modalities")),
+    scrolling(
+      "Modality groups",
+      el(
+        "table",
+        {},
+        el("thead", {}, row("th", ["system", "entropy", "nDCG", "nDCG in the own group"])),
+        el("tbody", {}, ...lines),
+      ),
+    ),
+    el("p", { class: "what" }, "Mean and deviation over groupings. Entropy in nats; more is lists more mixed."),
+  ];
+}
+
+/** The figures of one evaluation. */
+export function run(found) {
+  const { figures } = found;
+  const { results = [], differences = [], groups = [], protocol } = figures;
+  const conditions = [...new Set(results.map((each) => each.condition))];
+  const kept = encodeURIComponent(found.id);
+  return [
+    trail(mono(found.id.slice(0, 8))),
+    el("div", { class: "head" }, heading(figures.truth?.name ? `${figures.truth.name}, ` : "", moment(found.at))),
+    el(
+      "p",
+      { class: "links" },
+      ...(found.files
+        ? [
+            el("a", { href: `/v1/evaluations/${kept}/report` }, "Full report"),
+            el("a", { href: address({ id: found.id, artists: "worst" }) }, "Artists that fail"),
+          ]
+        : [el("span", { class: "what" }, "Its report and its artists are not in this home.")]),
+      el("a", { href: `/v1/evaluations/${kept}` }, "Figures as JSON"),
+    ),
+    facts(found, figures),
+    ...conditions.flatMap((condition) => {
+      const rows = results.filter((each) => each.condition === condition);
+      const { artists, queries, without_links: without } = rows[0];
+      const known = listed([
+        CONDITIONS[condition],
+        typeof artists === "number" && plural(artists, "artist"),
+        typeof queries === "number" && asks(queries),
+        typeof without === "number" && `${count(without)} without a similar artist`,
+      ]);
+      return [
+        el("h2", {}, condition, el("span", { class: "what" }, known)),
+        conditionTable(found, condition, rows, differences),
+      ];
+    }),
+    ...(groups.length ? groupTable(groups) : []),
+    protocol ? el("details", {}, el("summary", {}, "How this was measured"), el("p", {}, protocol)) : null,
+  ].filter(Boolean);
+}

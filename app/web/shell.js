@@ -1,0 +1,99 @@
+// What stands between a page's address and what it shows: history, the view under way, errors.
+
+import { ApiError } from "./api.js";
+import { trouble } from "./render.js";
+
+const KEPT = 30;
+
+/**
+ * Keep `main` what the address says.
+ * @param {{
+ *   path: string, title: string,
+ *   view: (signal: AbortSignal) => Promise<{title: string, nodes: Node[]} | {moved: string}>,
+ *   skeleton: () => Node[],
+ *   begin?: () => void, settle?: () => void, typing?: () => boolean,
+ * }} page
+ *   path: of the page; links to it are followed without loading it anew. title: where a view has none.
+ *   view: answers the address as it is. skeleton: stands in its place the first time.
+ *   begin: a view is asked for. settle: an earlier one is shown again. typing: the focus is taken.
+ * @returns {{show: (how?: {focus?: boolean, top?: boolean}) => Promise<void>, go: (href: string) => void}}
+ */
+export function shell({ path, title, view, skeleton, begin = () => {}, settle = () => {}, typing = () => false }) {
+  const main = document.getElementById("main");
+  const seen = new Map();
+  const here = () => location.pathname + location.search;
+  let wanted = new AbortController();
+
+  function put(answer) {
+    main.replaceChildren(...answer.nodes);
+    main.removeAttribute("aria-busy");
+    document.title = answer.title ? `${answer.title} · RIYL` : title;
+  }
+
+  /** Remember a view, so that going back shows it at once, at the place it was left. */
+  function keep(place, answer) {
+    seen.delete(place);
+    seen.set(place, answer);
+    if (seen.size > KEPT) seen.delete(seen.keys().next().value);
+  }
+
+  /** Answer the address. The page as it was stays until the answer is there. */
+  async function show({ focus = true, top = false } = {}) {
+    wanted.abort();
+    wanted = new AbortController();
+    const { signal } = wanted;
+    const place = here();
+    begin();
+    main.setAttribute("aria-busy", "true");
+    if (!main.querySelector("h1")) main.replaceChildren(...skeleton());
+    let answer;
+    try {
+      answer = await view(signal);
+      if (signal.aborted) return;
+      if (answer.moved) {
+        history.replaceState(null, "", answer.moved);
+        await show({ focus, top });
+        return;
+      }
+      keep(place, answer);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof ApiError)) console.error(error);
+      answer = { title: "Trouble", nodes: trouble(error) };
+    }
+    put(answer);
+    if (top) scrollTo(0, 0);
+    if (focus && here() !== path && !typing()) main.querySelector("h1")?.focus({ preventScroll: true });
+  }
+
+  function go(href) {
+    if (new URL(href, location).href !== location.href) history.pushState(null, "", href);
+    show({ top: true });
+  }
+
+  document.addEventListener("click", (event) => {
+    // with a key held, the browser opens a tab or a window
+    const held = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+    if (event.defaultPrevented || event.button || held) return;
+    const clicked = event.target.closest("a, button");
+    if (clicked?.matches("a") && clicked.origin === location.origin && clicked.pathname === path && !clicked.hash) {
+      event.preventDefault();
+      go(clicked.href);
+    } else if (clicked?.matches("[data-retry]")) {
+      show();
+    }
+  });
+
+  addEventListener("popstate", () => {
+    const answer = seen.get(here());
+    if (!answer) {
+      show();
+      return;
+    }
+    wanted.abort();
+    settle();
+    put(answer);
+  });
+
+  return { show, go };
+}
