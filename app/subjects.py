@@ -51,8 +51,9 @@ def choose(
     """The models that are asked for; baselines are fitted where they are not there yet.
 
     Args:
-        names: models and baselines by name or id; [`ALL`]; or None: the newest trained model of each name, and every
-            baseline. Models that could embed nobody are left out of the last two.
+        names: models by name or id, and baselines, which are fitted on this snapshot unless an id names one of
+            another; [`ALL`]; or None: the newest trained model of each name, and every baseline. Models that could
+            embed nobody are left out of the last two.
         seed: of the baselines.
         first: a model that stands before them, once.
 
@@ -74,12 +75,12 @@ def choose(
         chosen += [_chosen(_baseline(home, snapshot, name, seed, progress), snapshot) for name in baselines]
     else:
         for name in names:
-            if name in own:
+            if name in own and (not _is_baseline(name) or own[name].card["snapshot"] == snapshot.id):
                 model = own[name]
             elif _is_baseline(name):
                 model = _baseline(home, snapshot, name, seed, progress)
             else:
-                model = Model.open(pick(home.models, name, "model", CARD))
+                model = find_model(home, name, snapshot.id)
             chosen.append(_chosen(model, snapshot))
     if first is not None:
         chosen[1:] = [one for one in chosen[1:] if one.model.id != first.id]

@@ -28,7 +28,7 @@ from tests.conftest import SMALL_RECIPE, small_world
 from tests.training.features.others import world_of_strangers
 from training.config import load_config
 from training.features.build import build_snapshot, import_similar
-from training.features.recipe import Recipe
+from training.features.recipe import Recipe, TagRecipe
 from training.train import train
 
 BASELINES = ["pca", "pca-raw", "random-projection", "random-projection-raw", "single-audio", "single-cf", "single-tags"]
@@ -266,20 +266,25 @@ def test_a_model_is_measured_first_and_alone_unless_others_are_named(home: Home)
     beside = figures(home, model=mine.id[:6], systems=["pca", "mine"])
     assert systems(beside) == ["mine", "pca", *FLOORS]
     assert {row["reference"] for row in beside["differences"]} == {"mine"}
-    assert systems(figures(home, model="mine", systems=["all"])) == ["mine", *BASELINES, *FLOORS]
+    assert systems(figures(home, model="mine", systems=["all"])) == ["mine", *MASKED, *BASELINES, *FLOORS]
 
 
 def test_a_model_is_measured_on_another_catalog_that_has_some_of_its_modalities(own: Home, tmp_path: Path) -> None:
+    kept = Snapshot.open(next(own.snapshots.glob("[!.]*/manifest.json")).parent)
     placed = in_basis_of(own, world_of_strangers(tmp_path / "t"))
+    elsewhere = train("pca", load_config("pca")[1], kept, own.models)
     found = figures(own, model="mine", snapshot=placed.id, systems=["all"])
     assert found["snapshot"] == placed.id
     baselines = [name for name in BASELINES if name not in ("single-audio", "single-cf")]
-    assert systems(found) == ["mine", *baselines, *FLOORS]
+    assert systems(found) == ["mine", *MASKED, *baselines, *FLOORS]
     mine = {row["condition"]: row for row in found["results"] if row["system"] == "mine"}
     assert (mine["raw"]["artists"], mine["raw"]["covered"]) == (48, 1)
     (noise,) = (row for row in found["results"] if (row["condition"], row["system"]) == ("raw", "noise"))
     assert mine["raw"]["ndcg"] > 2 * noise["ndcg"]  # tags tell the three scenes
     assert (mine["fmc"]["artists"], mine["fmc"]["ndcg"], mine["fmc"]["gini"]) == (0, None, None)
+    named = figures(own, model="mine", snapshot=placed.id, systems=["pca", elsewhere.id])
+    assert named["models"]["pca"] == found["models"]["pca"]  # fitted on these artists, unless the other is meant
+    assert named["models"][f"pca {elsewhere.id}"]["id"] == elsewhere.id
     arguments = ["evaluate", "--model", "mine", "--snapshot", placed.id, "-k", "10", "--rounds", "50"]
     printed = CliRunner().invoke(app, ["--home", str(own.root), *arguments]).stdout
     assert "fmc: no artists, so nothing to measure" in printed
@@ -314,3 +319,12 @@ def test_of_two_models_of_one_name_the_one_of_the_snapshots_basis_is_meant_and_b
     found = figures(own, model="mine", snapshot=snapshot.id, systems=[again.id])
     assert systems(found) == ["mine", f"mine {again.id}", *FLOORS]
     assert found["models"][f"mine {again.id}"]["seed"] == 6
+
+
+def test_a_model_of_another_recipe_of_the_same_tables_is_found_by_its_name(own: Home, tmp_path: Path) -> None:
+    tables = Tables.open(own.root / "tables")
+    other = build_snapshot(tables, Recipe(tags=TagRecipe(weighting="tfidf")), own.snapshots)
+    train("tfidf", load_config("single-tags")[1], other, own.models)
+    mine = next(m for path in own.models.glob("[!.]*") if (m := Model.open(path)).name == "mine")
+    found = figures(own, snapshot=mine.card["snapshot"], systems=["mine", "tfidf"])
+    assert systems(found) == ["mine", f"tfidf ({other.id})", *FLOORS]
