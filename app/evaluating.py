@@ -19,11 +19,11 @@ from core.snapshot import Snapshot, find_snapshot
 from core.truth import Truth, find_truth
 from core.types import Progress, silent
 from evaluation.protocol import PROTOCOL, Condition, Result, System, conditions_of
+from evaluation.systems import model_system
 from evaluation.table import Comparison, compare, plain_rows, table
 from evaluation.versions import version_ndcg, version_system
 from index.ann import tie_order
 from index.artifact import Version
-from index.embed import embed
 from index.versions import find_version
 from training.config import BASELINES, SINGLE, load_config
 from training.train import train
@@ -143,10 +143,10 @@ def _systems(
     if names is None or names:
         snapshot = find_snapshot(home.snapshots, _snapshot_id(catalog))
         for model in _choose(home, snapshot, names or [ALL], asked.seed, progress):
-            embedding = embed(model, _snapshot_of(home, model, snapshot), threads=threads, progress=progress)
             own = model.card["basis"] == snapshot.basis_id
             name = model.name if own else f"{model.name} ({model.card['snapshot']})"
-            systems.append(System(name, embedding.vectors, embedding.vectors, embedding.covered))
+            its = _snapshot_of(home, model, snapshot)
+            systems.append(model_system(name, model, its, threads=threads, progress=progress))
             models[name] = model
     if not systems:
         raise InputError("systems: found none; wanted models or baselines, or a version")

@@ -11,9 +11,11 @@ import numpy as np
 from core.errors import InputError, MismatchError, NotFoundError
 from core.model import Model
 from core.snapshot import Snapshot
-from core.types import Mask, Matrix, Progress, silent
+from core.types import Mask, Matrix, Progress, Rows, silent
 from evaluation.protocol import System
-from index.embed import parts_of
+from index.embed import embed, parts_of
+from index.fitting import fit_scoring, patterns_of
+from index.scoring import Patterns, Scoring
 
 Parts: TypeAlias = Mapping[str, Matrix]
 """By modality (n, d) float32, what a system makes of it alone: row i is artist i, zeros where it has no such part."""
@@ -42,6 +44,43 @@ def model_parts(model: Model, snapshot: Snapshot, *, threads: int = 1, progress:
         rows = snapshot.modalities[name].rows
         parts[name][rows] = parts_of(model, snapshot, name, threads=threads, progress=progress)
     return parts
+
+
+def model_system(
+    name: str, model: Model, snapshot: Snapshot, *, raw: bool = False, threads: int = 1, progress: Progress = silent
+) -> System:
+    """A model over a snapshot as a version of the two would have it, with the corrections that its card wants.
+
+    Args:
+        name: as it stands in tables.
+        raw: leave the corrections out.
+
+    Raises:
+        MismatchError: see `index.embed.embed`.
+    """
+    embedding = embed(model, snapshot, threads=threads, progress=progress)
+    if raw:
+        return System(name, embedding.vectors, embedding.vectors, embedding.covered)
+    scoring = fit_scoring(model, snapshot, embedding, threads=threads)
+    _, patterns = patterns_of(snapshot)
+    return scored_system(name, embedding.vectors, embedding.covered, patterns, scoring)
+
+
+def scored_system(name: str, vectors: Matrix, covered: Mask, patterns: Patterns, scoring: Scoring) -> System:
+    """A system with corrections; hubness is measured anew where candidates are restricted.
+
+    Args:
+        vectors: (n, d) float32 unit rows, zeros where not covered.
+        covered: (n,) bool.
+        patterns: (n,) int32.
+    """
+    if not scoring.corrects:
+        return System(name, vectors, vectors, covered)
+
+    def restricted(rows: Rows) -> tuple[Matrix, Matrix]:
+        return scoring.among(vectors, covered, patterns, rows)
+
+    return System(name, *scoring.factors(vectors, patterns), covered, restricted)
 
 
 def check_parts(parts: Parts) -> None:
