@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -40,6 +39,7 @@ QUERIES = 20_000
 MASKED = 1000
 """Artists that are masked on purpose for each two patterns."""
 
+_CELLS = 1 << 23
 _FEWEST_MASKED = 32
 _FEWEST_NEAREST = 10
 
@@ -74,7 +74,7 @@ class Scoring:
             known: (n,) bool.
             patterns: (n,) int32.
             c: (P, P), see `calibration`.
-            threads: of Faiss; 0 takes every core.
+            threads: of the matrix products; 0 takes every core.
         """
         rows = np.flatnonzero(known)
         h = hubness(vectors[rows], patterns[rows], c, settings, threads=threads)
@@ -152,14 +152,14 @@ def hubness(
     k = min(max(nearest, _FEWEST_NEAREST), len(drawn) - 1)
     queries, candidates = _factors(vectors, patterns, np.zeros(m, np.float32), c)
     means = np.empty(m, np.float64)
-    step = 1 << 14
+    step = max(1, _CELLS // len(drawn))
     with threadpool_limits(limits=threads or None):
         for start in range(0, m, step):
-            chunk = np.ascontiguousarray(candidates[start : start + step])
-            scores, found = faiss.knn(chunk, queries[drawn], k + 1, metric=faiss.METRIC_INNER_PRODUCT)
-            other = drawn[found] != np.arange(start, start + len(chunk))[:, None]
-            other[other.all(axis=1), -1] = False
-            means[start : start + step] = scores[other].reshape(len(chunk), k).mean(axis=1, dtype=np.float64)
+            scores = candidates[start : start + step] @ queries[drawn].T  # (a, len(drawn))
+            own, column = np.nonzero(drawn == np.arange(start, start + len(scores))[:, None])
+            scores[own, column] = -np.inf
+            best = np.partition(scores, len(drawn) - k, axis=1)[:, len(drawn) - k :]
+            means[start : start + step] = np.sort(best, axis=1).mean(axis=1, dtype=np.float64)
     return (settings.hubness * means).astype(np.float32)
 
 

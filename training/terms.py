@@ -29,9 +29,9 @@ def damped(sets: WeightedSets, start: int, stop: int, vocabulary: int, longest: 
 def tfidf_table(sets: WeightedSets, vocabulary: int, dims: int, longest: int, seed: int) -> Matrix:
     """A row a term: its inverse document frequency times its right singular vector.
 
-    The factored matrix is log(1 + w(a, t)) idf(t) with rows scaled to unit length, idf(t) = log(n / sets with t). Its
-    right singular vectors are found by subspace iteration (Halko, Martinsson, Tropp 2011, algorithm 4.4), which reads
-    the sets a chunk at a time: memory is that of a few (vocabulary, dims) matrices, however many artists there are.
+    The factored matrix is log(1 + w(a, t)) idf(t) with rows scaled to unit length, idf(t) = log((n + 1) / sets with t).
+    Its right singular vectors are found by subspace iteration (Halko, Martinsson, Tropp 2011, algorithm 4.4), which
+    reads the sets a chunk at a time: memory is that of a few (vocabulary, dims) matrices, however many artists.
 
     Args:
         sets: at least one, none empty.
@@ -41,7 +41,7 @@ def tfidf_table(sets: WeightedSets, vocabulary: int, dims: int, longest: int, se
         seed: of the iteration's start.
 
     Returns:
-        (V, d) float32; zeros for a term that every set has, or none.
+        (V, d) float32; zeros for a term that no set has.
     """
     n = len(sets.indptr) - 1
     frequency = np.zeros(vocabulary, np.int64)
@@ -49,7 +49,7 @@ def tfidf_table(sets: WeightedSets, vocabulary: int, dims: int, longest: int, se
         frequency += np.bincount(
             damped(sets, start, min(start + CHUNK, n), vocabulary, longest).indices, None, vocabulary
         )
-    idf = np.where(frequency > 0, np.log(n / np.maximum(frequency, 1)), 0.0)
+    idf = np.where(frequency > 0, np.log((n + 1) / np.maximum(frequency, 1)), 0.0)
     width = max(1, min(dims, n, int(np.count_nonzero(idf))))
     start_at = np.random.default_rng(seed).standard_normal((vocabulary, min(width + _OVERSAMPLING, vocabulary)))
     basis: NDArray[np.float64] = np.linalg.qr(start_at)[0]
