@@ -10,9 +10,8 @@ from core.model import CARD, Model
 from core.settings import Home, pick
 from core.snapshot import Snapshot, find_snapshot
 from core.types import Progress
-from evaluation.protocol import System
 from evaluation.study import Role, Subject
-from evaluation.systems import fuse, model_parts, subset_system, subsets_of
+from evaluation.systems import model_parts, model_system, subset_system, subsets_of
 from training.config import BASELINES, SINGLE, load_config
 from training.train import train
 
@@ -111,11 +110,12 @@ def subjects(
     for one in chosen:
         on = _snapshot_of(home, one.model, snapshot)
         parts = model_parts(one.model, on, threads=threads, progress=progress)
-        vectors, covered = fuse(parts)
-        system = System(one.name, vectors, vectors, covered)
-        yield Subject(system, one.role, of=one.of, seed=int(one.model.card["seed"]), parts=parts)
+        system = model_system(one.name, one.model, on, parts, threads=threads)
+        settings, seed = one.model.scoring, int(one.model.card["seed"])
+        yield Subject(system, one.role, of=one.of, seed=seed, parts=parts, scoring=settings)
         for subset in subsets_of(parts)[:-1] if one.subsets else []:
-            yield Subject(subset_system(one.name, parts, subset), "subset", of=one.name, subset=subset)
+            masked = subset_system(one.name, parts, subset, settings, threads=threads)
+            yield Subject(masked, "subset", of=one.name, subset=subset)
 
 
 def _stored(home: Home) -> list[Model]:

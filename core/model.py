@@ -22,15 +22,37 @@ class Part:
 
     Attributes:
         input: "vector": `vectors` (n, width) float32, as the snapshot holds them; "terms": `tokens` (n, s, width)
-            float32, the basis's factors of an artist's heaviest terms, and `mask` (n, s) bool.
-        width: numbers in a vector or token.
+            float32, the basis's factors of an artist's heaviest terms, and `mask` (n, s) bool; "weighted": `terms`
+            (n, s) int64, an artist's heaviest terms, and `weights_of_terms` (n, s) float32, 0 where there is none.
+        width: numbers in a vector or token; of weighted terms, how many the basis knows.
         longest: terms taken of an artist at most; 0 for vectors.
     The ONNX file gives `part` (n, dim) float32.
     """
 
-    input: Literal["vector", "terms"]
+    input: Literal["vector", "terms", "weighted"]
     width: int
     longest: int = 0
+
+
+@dataclass(frozen=True)
+class ScoringSettings:
+    """How strongly the versions of a model correct scores; see `index.scoring`. The paper's method corrects nothing.
+
+    Attributes:
+        hubness: b of h(y) = b (mean score of y for the artists it scores highest for), 0 for none.
+        neighbours: how many those are.
+        calibration: g of c(p, q) = g (what tells apart the best scores between patterns p and q), 0 for none.
+        tail: share of the candidates whose scores are the best.
+    """
+
+    hubness: float = 0.0
+    neighbours: int = 200
+    calibration: float = 0.0
+    tail: float = 0.005
+
+
+NO_SCORING = ScoringSettings()
+"""Scores are cosines."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +89,11 @@ class Model:
     def parts(self) -> dict[str, Part]:
         """What each of the model's modalities takes, names ascending."""
         return {name: Part(**entry) for name, entry in sorted(self.card["parts"].items())}
+
+    @property
+    def scoring(self) -> ScoringSettings:
+        """The scoring that its config wants; none where the card, an older one, does not say."""
+        return ScoringSettings(**self.card.get("scoring", {}))
 
     def onnx(self, modality: str) -> Path:
         return self.folder / f"{modality}.onnx"
@@ -111,7 +138,7 @@ def save_model(
     Args:
         parts: by modality what it takes, and its ONNX file.
         weights: safetensors to resume training from, where the method has any.
-        card: id, name, config, seed, snapshot, basis, dim, scores, version and commit.
+        card: id, name, config, seed, snapshot, basis, dim, scores, scoring, version and commit.
     """
     final = models / str(card["id"])
     with published(final) as aside:

@@ -38,6 +38,13 @@ class WeightedSets:
     terms: NDArray[np.int32]
     weights: Matrix
 
+    def take(self, rows: NDArray[np.int64]) -> WeightedSets:
+        """The sets of these rows, in their order."""
+        lengths = self.indptr[rows + 1] - self.indptr[rows]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return WeightedSets(indptr, self.terms[at], self.weights[at])
+
     def padded(self, rows: NDArray[np.int64], longest: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The `longest` heaviest terms of each set as a rectangle.
 
@@ -48,12 +55,22 @@ class WeightedSets:
         Returns:
             (m, w) int32 terms, 0 where there is none, and (m, w) bool, true where there is one.
         """
+        places, mask = self._places(rows, longest)
+        terms = np.zeros(mask.shape, np.int32)
+        terms[mask] = self.terms[places[mask]]
+        return terms, mask
+
+    def padded_weights(self, rows: NDArray[np.int64], longest: int) -> Matrix:
+        """(m, w) float32 weights of the terms that `padded` gives, 0 where there is none."""
+        places, mask = self._places(rows, longest)
+        weights = np.zeros(mask.shape, np.float32)
+        weights[mask] = self.weights[places[mask]]
+        return weights
+
+    def _places(self, rows: NDArray[np.int64], longest: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         lengths = np.minimum(self.indptr[rows + 1] - self.indptr[rows], longest)
         places = np.arange(max(1, int(lengths.max(initial=0))))
-        mask = places < lengths[:, None]
-        terms = np.zeros(mask.shape, np.int32)
-        terms[mask] = self.terms[(self.indptr[rows, None] + places)[mask]]
-        return terms, mask
+        return self.indptr[rows, None] + places, places < lengths[:, None]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,12 +47,15 @@ class System:
         candidates: (n, d) float32, row i is what it is found by; zeros where not covered. The score of y for x is
             <queries[x], candidates[y]>; a correction that depends on y is one more column here, of ones in queries.
         covered: (n,) the artists that the system can embed.
+        restricted: of some of the covered, what they ask with and are found by where nobody else is there: for
+            corrections that depend on who is (hubness). None: their rows of queries and candidates.
     """
 
     name: str
     queries: Matrix
     candidates: Matrix
     covered: Mask
+    restricted: Callable[[Rows], tuple[Matrix, Matrix]] | None = None
 
 
 @dataclass(frozen=True)
@@ -218,10 +221,14 @@ def retrieve(
     _check_rows(condition, n)
     able = system.covered[condition.rows]
     rows = condition.rows[able]
-    asked = system.queries[rows]
+    if system.restricted is not None:
+        asked, found_by = system.restricted(rows)
+    else:
+        asked = system.queries[rows]
+        found_by = asked if system.candidates is system.queries else system.candidates[rows]
     found, _ = exact_top_k(
         asked,
-        asked if system.candidates is system.queries else system.candidates[rows],
+        found_by,
         k,
         order=order[rows],
         self_positions=np.arange(len(rows), dtype=np.int32),

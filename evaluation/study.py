@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError, NotFoundError
+from core.model import NO_SCORING, ScoringSettings
 from core.truth import Relevance
 from core.types import Matrix, Progress, Rows, silent
 from evaluation.coherence import Coherence, coherence
 from evaluation.conditions import Condition
-from evaluation.groups import Groups, Robustness, group_matrix, grouped_system, over_groupings
+from evaluation.groups import Groups, Robustness, group_matrix, group_scoring, grouped_system, over_groupings
 from evaluation.protocol import Result, System, evaluate
 from evaluation.systems import Parts, Subset
 
@@ -43,6 +44,7 @@ class Subject:
         subset: the modalities given, where it is a subset.
         seed: what its training started from, where it was trained.
         parts: by modality what the system is made of; None where there are none, and then it is in no groups.
+        scoring: the corrections that it wants in the groups too.
     """
 
     system: System
@@ -51,6 +53,7 @@ class Subject:
     subset: Subset | None = None
     seed: int | None = None
     parts: Parts | None = None
+    scoring: ScoringSettings = NO_SCORING
 
     @property
     def name(self) -> str:
@@ -160,7 +163,8 @@ def study(
                 found.coherence[name] = coherence({m: part[condition.rows] for m, part in subject.parts.items()})
         if groupings and subject.parts and subject.role != "subset":
             heard = _Named(f"groups, {name}", progress)
-            grouped = ((grouped_system(name, subject.parts, groups), groups) for groups in groupings)
+            scoring = group_scoring(subject.parts, groupings[0], subject.scoring, seed=seed)
+            grouped = ((grouped_system(name, subject.parts, groups, scoring), groups) for groups in groupings)
             found.robustness.append(
                 over_groupings(
                     [

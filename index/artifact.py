@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.errors import FormatError
 from core.files import Manifest, read_sealed, seal, verify_sealed, write_bytes
+from core.model import ScoringSettings
 from core.types import ArtistId, Lists, Mask, Matrix
 from index.scoring import Patterns, Scoring
 
@@ -116,7 +117,7 @@ class Version:
 
     @cached_property
     def scoring(self) -> Scoring:
-        return Scoring.load(self.folder)
+        return Scoring.load(self.folder, ScoringSettings(**self.manifest.get("scoring", {})))
 
     @property
     def modalities(self) -> list[str]:

@@ -97,11 +97,20 @@ def embed(
 
 
 def parts_of(
-    model: Model, snapshot: Snapshot, modality: str, *, threads: int = 1, progress: Progress = silent
+    model: Model,
+    snapshot: Snapshot,
+    modality: str,
+    *,
+    at: NDArray[np.int64] | None = None,
+    threads: int = 1,
+    progress: Progress = silent,
 ) -> Matrix:
     """(m, dim) float32 parts of one modality, row i of artist `snapshot.modalities[modality].rows[i]`.
 
     Equal inputs give equal bits: each is run once, so that artists with the same tags tie exactly wherever they stand.
+
+    Args:
+        at: which of the modality's rows, and in which order; None takes all.
 
     Raises:
         MismatchError: the model was fitted on another basis, or another width, or either lacks the modality.
@@ -117,8 +126,11 @@ def parts_of(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model.onnx(modality), options, providers=["CPUExecutionProvider"])
-    feed = _TermFeed(takes, snapshot, given) if takes.input == "terms" else _VectorFeed(takes, given)
-    firsts, inverse = _distinct(feed.keys())
+    feed = _feed(takes, snapshot, given)
+    keys = feed.keys()
+    places = np.arange(len(keys)) if at is None else at
+    firsts, inverse = _distinct(keys[places])
+    firsts = places[firsts]
     out = np.empty((len(firsts), model.dim), np.float32)
     for start in range(0, len(firsts), BATCH):
         chosen = firsts[start : start + BATCH]
@@ -127,6 +139,16 @@ def parts_of(
     if not np.isfinite(out).all():
         raise RiylError(f"model {model.name} {model.id} gave {modality} parts that are not finite")
     return out[inverse]
+
+
+def _feed(takes: Part, snapshot: Snapshot, modality: Modality) -> _VectorFeed | _TermFeed | _WeightedFeed:
+    match takes.input:
+        case "vector":
+            return _VectorFeed(takes, modality)
+        case "terms":
+            return _TermFeed(takes, snapshot, modality)
+        case "weighted":
+            return _WeightedFeed(takes, modality)
 
 
 class _VectorFeed:
@@ -156,6 +178,23 @@ class _TermFeed:
         mask = self._mask[rows]
         widest = int(mask.sum(axis=1).max())
         return {"tokens": self._factors[self._terms[rows, :widest]], "mask": mask[:, :widest]}
+
+
+class _WeightedFeed:
+    def __init__(self, takes: Part, modality: Modality) -> None:
+        if modality.sets is None:
+            raise MismatchError(f"the model takes {modality.name} as sets of terms; the snapshot has vectors alone")
+        rows = np.arange(len(modality.rows))
+        self._terms, _ = modality.sets.padded(rows, takes.longest)
+        self._weights = modality.sets.padded_weights(rows, takes.longest)
+
+    def keys(self) -> NDArray[np.generic]:
+        return np.hstack([self._terms, self._weights.view(np.int32)])
+
+    def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+        weights = self._weights[rows]
+        widest = int((weights > 0).sum(axis=1).max())
+        return {"terms": self._terms[rows, :widest].astype(np.int64), "weights_of_terms": weights[:, :widest]}
 
 
 def _distinct(keys: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from core.errors import ConfigError
-from core.model import Part
 from core.snapshot import Snapshot
 from core.types import Matrix, Rows
 from training.config import PcaConfig, ProjectionConfig, SingleConfig
 from training.features.heldout import artists_to_fit_on
-
-_TINY = 1e-12
-"""Least length that a vector is divided by; torch's normalize has the same."""
-
-
-@dataclass(frozen=True)
-class LinearPart:
-    """One modality's share of a linear model: x to (x / |x| - mean) @ weights, or (x - mean) @ weights.
-
-    Attributes:
-        unit_rows: whether x is scaled to unit length first.
-        mean: (width,) float32.
-        weights: (width, dim) float32.
-    """
-
-    unit_rows: bool
-    mean: Matrix
-    weights: Matrix
+from training.linear import TINY, LinearPart
 
 
 def fit_baseline(
@@ -65,42 +42,10 @@ def fit_baseline(
     return {name: LinearPart(config.unit_rows, m, np.ascontiguousarray(w)) for name, m, w in split}
 
 
-def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
-    """A linear part as what it takes and an ONNX file."""
-    width, dim = part.weights.shape
-    nodes, x = [], "vectors"
-    constants: dict[str, NDArray[np.float32]] = {"mean": part.mean, "weights": part.weights}
-    if part.unit_rows:
-        constants["tiny"] = np.array(_TINY, np.float32)
-        nodes += [
-            helper.make_node("ReduceL2", ["vectors", "axis"], ["length"], keepdims=1),
-            helper.make_node("Max", ["length", "tiny"], ["divisor"]),
-            helper.make_node("Div", ["vectors", "divisor"], ["unit"]),
-        ]
-        x = "unit"
-    nodes += [
-        helper.make_node("Sub", [x, "mean"], ["centred"]),
-        helper.make_node("MatMul", ["centred", "weights"], ["part"]),
-    ]
-    initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    if part.unit_rows:
-        initializers.append(numpy_helper.from_array(np.array([1], np.int64), "axis"))
-    graph = helper.make_graph(
-        nodes,
-        "part",
-        [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", width])],
-        [helper.make_tensor_value_info("part", TensorProto.FLOAT, ["n", dim])],
-        initializers,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    onnx.checker.check_model(model)
-    return Part("vector", width), model.SerializeToString(deterministic=True)
-
-
 def _rows(snapshot: Snapshot, name: str, artists: Rows, unit_rows: bool) -> Matrix:
     modality = snapshot.modalities[name]
     vectors: Matrix = np.array(modality.vectors[np.searchsorted(modality.rows, artists)])
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _TINY) if unit_rows else vectors
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), TINY) if unit_rows else vectors
 
 
 def _principal(joined: Matrix, config: PcaConfig, seed: int) -> Matrix:

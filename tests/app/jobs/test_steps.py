@@ -43,7 +43,7 @@ def reindexed(steps: Steps) -> str:
     snapshot = steps.place(tables, model)["snapshot"]
     steps.embed(model, snapshot)
     version: str = steps.build(model, snapshot)["version"]
-    assert steps.promote(version, steps.judge(version)["verdict"], "ann") == {"promoted": True}
+    assert steps.promote(version, steps.judge(version)["verdict"], "ann") == {"promoted": True, "truth": None}
     return version
 
 
