@@ -168,3 +168,11 @@ def test_sets_without_any_term_at_all_can_be_padded() -> None:
 def test_no_sets_asked_for_give_no_rows() -> None:
     terms, mask = SETS.padded(np.array([], np.int64), longest=4)
     assert terms.shape == mask.shape == (0, 1)
+
+
+def test_taken_sets_are_those_of_the_rows() -> None:
+    sets = WeightedSets(
+        np.array([0, 2, 2, 5]), np.array([4, 1, 0, 3, 2], np.int32), np.array([9, 8, 7, 6, 5], np.float32)
+    )
+    found = sets.take(np.array([2, 1]))
+    assert (found.indptr.tolist(), found.terms.tolist(), found.weights.tolist()) == ([0, 3, 3], [0, 3, 2], [7, 6, 5])

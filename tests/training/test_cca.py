@@ -15,6 +15,7 @@ from core.tables import Tables
 from index.build import build_version
 from index.embed import embed, parts_of
 from tests.conftest import SMALL_RECIPE, small_world, write_tables
+from tests.training.features.others import world_without
 from training.cca import beside, canonical, fit_cca, narrowed
 from training.config import CcaConfig, load_config
 from training.features.build import build_snapshot
@@ -255,3 +256,16 @@ def test_modalities_that_no_artist_shares_are_refused(tmp_path: Path) -> None:
     apart = build_snapshot(Tables.open(folder), SMALL_RECIPE, tmp_path / "s")
     with pytest.raises(InputError, match="found no artist that has two of audio, mood"):
         fit_cca(PLAIN, apart, 0)
+
+
+def test_it_is_fitted_without_the_held_out(tmp_path: Path) -> None:
+    recipe = SMALL_RECIPE.model_copy(update={"held_out": 0.3})
+    made = build_snapshot(Tables.open(small_world(tmp_path / "t")), recipe, tmp_path / "s")
+    out = [artist for artist, held in zip(made.artist_ids, made.held_out.tolist(), strict=True) if held]
+    bare = build_snapshot(Tables.open(world_without(tmp_path / "bare", out)), SMALL_RECIPE, tmp_path / "s")
+    config = CcaConfig(method="cca", evidence={"tags": 0.5}, private={"tags": 1.0})
+    found, wanted = fit_cca(config, made, 0), fit_cca(config, bare, 0)
+    assert list(found) == list(wanted) == ["audio", "cf", "tags"]
+    for name, part in found.items():
+        np.testing.assert_allclose(part.mean, wanted[name].mean, atol=1e-6)
+        np.testing.assert_allclose(part.weights, wanted[name].weights, atol=1e-5)
