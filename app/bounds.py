@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import LARGEST_BODY_BYTES, act_of, body_too_large
+from app.errors import BodyTooLargeError, act_of, body_too_large
+
+LARGEST_BODY_BYTES = 1 << 20
+"""Of a request that is not streamed."""
+
+LARGEST_UPLOAD_BYTES = 64 << 20
+
+STREAMED = {("POST", "/v1/truths"): LARGEST_UPLOAD_BYTES}
+"""Requests whose body the route itself reads, as it comes, once it knows who asks; and the largest."""
 
 
 class BoundedBody:
     """ASGI middleware that reads a request's body before the app runs, and answers 413 where there is too much of it.
 
-    It goes by what arrives, not only by what was announced: a body in chunks announces nothing.
+    It goes by what arrives, not only by what was announced: a body in chunks announces nothing. A streamed one is
+    counted while the route reads it, and ends with BodyTooLargeError.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -21,9 +30,16 @@ class BoundedBody:
         if announced == 0:
             await self._app(scope, receive, send)
             return
-        whole = None if announced is not None and announced > LARGEST_BODY_BYTES else await _whole(receive)
+        streamed = STREAMED.get((scope["method"], scope["path"]))
+        most = streamed or LARGEST_BODY_BYTES
+        whole = None
+        if announced is None or announced <= most:
+            if streamed:
+                await self._app(scope, _counted(receive, most), send)
+                return
+            whole = await _whole(receive)
         if whole is None:
-            await body_too_large(act_of(scope))(scope, receive, send)
+            await body_too_large(act_of(scope), BodyTooLargeError(most))(scope, receive, send)
             return
         waiting = [whole]
 
@@ -55,3 +71,17 @@ async def _whole(receive: Receive) -> Message | None:
             return None
         if not message.get("more_body", False):
             return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+
+def _counted(receive: Receive, most: int) -> Receive:
+    left = most
+
+    async def counted() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise BodyTooLargeError(most)
+        return message
+
+    return counted

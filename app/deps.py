@@ -111,6 +111,8 @@ TheSettings = Annotated[Settings, Depends(_from_state("settings", Settings))]
 TheDatabase = Annotated[Database, Depends(_from_state("database", Database))]
 TheJobs = Annotated[LazyJobs, Depends(_from_state("jobs", LazyJobs))]
 TheStreams = Annotated[Streams, Depends(_from_state("streams", Streams))]
+TheUploads = Annotated[asyncio.Lock, Depends(_from_state("uploads", asyncio.Lock))]
+"""Lets one upload be read at a time: each may take a gigabyte of memory."""
 
 
 async def _searcher(request: Request, serving: TheServing) -> Searcher:

@@ -34,9 +34,6 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 LONGEST_FOUND = 100
 
-LARGEST_BODY_BYTES = 1 << 20
-"""Of a request."""
-
 RETRY_AFTER_S = 5
 """When a database that is down is worth asking again."""
 
@@ -69,6 +66,21 @@ class DamagedEvaluationError(RiylError):
     """A file of the stored evaluation is damaged."""
 
 
+class DamagedTruthError(RiylError):
+    """The truth is damaged."""
+
+
+class BodyTooLargeError(RiylError):
+    """The body of the request is too large."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(f"found a body of more than {most_bytes} bytes; wanted at most that")
+
+
+class MediaTypeError(RiylError):
+    """The body of the request is of another kind."""
+
+
 class NoKeyError(RiylError):
     """This needs the header Authorization: Bearer riyl_..., with a key made by: riyl keys create NAME --role admin"""
 
@@ -88,6 +100,9 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     DamagedVersionError: (HTTPStatus.CONFLICT, "damaged version"),
     DamagedEvaluationError: (HTTPStatus.CONFLICT, "damaged evaluation"),
     MismatchError: (HTTPStatus.CONFLICT, "not comparable"),
+    DamagedTruthError: (HTTPStatus.CONFLICT, "damaged truth"),
+    BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too large"),
+    MediaTypeError: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported media type"),
     JobEndedError: (HTTPStatus.CONFLICT, "job has ended"),
     DatabaseDownError: (HTTPStatus.SERVICE_UNAVAILABLE, "database down"),
     SchemaError: (HTTPStatus.SERVICE_UNAVAILABLE, "database of another release"),
@@ -146,10 +161,9 @@ def internal_error(act: Act) -> Response:
     return problem(act, HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", detail)
 
 
-def body_too_large(act: Act) -> Response:
-    """The answer to a body of more than LARGEST_BODY_BYTES."""
-    detail = f"found a body of more than {LARGEST_BODY_BYTES} bytes; wanted at most that"
-    return problem(act, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too large", detail, headers={"Connection": "close"})
+def body_too_large(act: Act, error: BodyTooLargeError) -> Response:
+    """The answer to a body that is too large; what is left of it is not waited for."""
+    return problem(act, *STATUS[BodyTooLargeError], str(error), headers={"Connection": "close"})
 
 
 def problems(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
@@ -173,6 +187,8 @@ async def _riyl_error(request: Request, error: Exception) -> Response:
         return internal_error(act)
     detail, extras, headers = str(error), dict[str, object](), dict[str, str]()
     match error:
+        case BodyTooLargeError():
+            return body_too_large(act, error)
         case UnknownArtistError(near=near):
             extras["near"] = [summary.model_dump() for summary in near]
         case AmbiguousNameError(candidates=candidates):

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
 from app.ids import read_ids
+from app.subjects import Chosen, choose, find_model, subjects
 from core.errors import InputError
-from core.model import CARD, Model
-from core.settings import Home, Settings, pick
+from core.model import Model, snapshot_for
+from core.settings import Home, Settings
 from core.snapshot import Snapshot, find_snapshot
-from core.truth import Truth, find_truth
+from core.truth import Relevance, Truth, find_truth
 from core.types import Progress, silent
-from evaluation.protocol import PROTOCOL, Condition, Result, System, conditions_of
-from evaluation.table import Comparison, compare, plain_rows, table
+from evaluation.conditions import Condition, conditions_of, judged_only
+from evaluation.groups import deal_groups
+from evaluation.protocol import PROTOCOL, Result
+from evaluation.queries import expected_table, query_table
+from evaluation.record import defined, record
+from evaluation.study import Subject, study
+from evaluation.table import Comparison, compare
 from evaluation.versions import version_ndcg, version_system
 from index.ann import tie_order
 from index.artifact import Version
-from index.embed import embed
 from index.versions import find_version
-from training.config import BASELINES, SINGLE, load_config
-from training.train import train
+from training.config import SINGLE
 
-ALL = "all"
+FORMAT = 2
+"""Of the figures."""
+
+GROUPS = "groups"
+"""The condition of modality groups, which is none of single artists."""
+
+CF = f"{SINGLE}cf"
+"""The system that popularity groups are relative to, as in the paper."""
 
 Figures: TypeAlias = dict[str, Any]
 """What was measured, as JSON holds it: an undefined figure is null."""
@@ -40,18 +52,23 @@ class Question:
 
     Attributes:
         truth: name or id; None is the newest.
-        systems: models and baselines by name or id; "all" is every model of the snapshot's basis, the newest of each
-            name, and every baseline. None is all, or none where a version is named.
+        systems: models and baselines by name or id; "all" is every model of the snapshot's basis with each subset of
+            its modalities and from each seed, and every baseline, but for those that could embed nobody. None is the
+            newest model of each name and every baseline, or none where a version or a model is named.
+        model: a model by name or id, wherever it was trained: it stands first, so that the others are compared to it.
         version: a version, or how its id begins; it stands first, so that the others are compared to it.
-        conditions: "raw", "fmc", or text files of artist ids, one a line.
-        snapshot: whose artists, or how its id begins; None is the newest, or the version's own where one is named.
+        conditions: "raw", "fmc", the same with "-judged" behind it (see `evaluation.conditions.judged_only`),
+            "groups", or text files of artist ids, one a line.
+        snapshot: whose artists, or how its id begins; None is the newest, where a model is named the newest that has
+            its basis, and the version's own where one is named.
         k: length of a list.
         rounds: of the bootstrap.
-        seed: of ties, noise, resampling and the baselines.
+        seed: of ties, noise, groups, resampling and the baselines.
     """
 
     truth: str | None = None
     systems: Sequence[str] | None = None
+    model: str | None = None
     version: str | None = None
     conditions: Sequence[str] = ("raw", "fmc")
     snapshot: str | None = None
@@ -60,9 +77,32 @@ class Question:
     seed: int = 0
 
 
-def run_evaluation(
-    home: Home, asked: Question, *, threads: int = 1, progress: Progress = silent
-) -> tuple[Figures, list[Result], list[Comparison]]:
+@dataclass(frozen=True)
+class Evaluated:
+    """What was found.
+
+    Attributes:
+        figures: every figure.
+        results, comparisons: the same before they became plain values.
+        queries: `evaluation.queries.query_table`.
+        expected: `evaluation.queries.expected_table`.
+    """
+
+    figures: Figures
+    results: list[Result]
+    comparisons: list[Comparison]
+    queries: pa.Table
+    expected: pa.Table
+
+    def report(self) -> bytes:
+        """The figures as `evaluation.report.report_html` has them, in UTF-8."""
+        # here, because matplotlib takes its time to load
+        from evaluation.report import report_html
+
+        return report_html(self.figures).encode()
+
+
+def run_evaluation(home: Home, asked: Question, *, threads: int = 1, progress: Progress = silent) -> Evaluated:
     """Every figure of the systems in the conditions, and the differences to the first system.
 
     A version knows its artists, their plays and what each has: measured alone it needs no snapshot.
@@ -72,17 +112,26 @@ def run_evaluation(
 
     Raises:
         NotFoundError: there is no such truth, system, version or snapshot.
-        InputError: a condition is none, there is no system, or a snapshot is named beside a version.
-        MismatchError: a model was fitted on another basis and other tables.
+        InputError: a condition is none, there is no system, or a snapshot or a model is named beside a version.
+        MismatchError: a model was fitted on another basis and other tables; says what to run.
     """
-    catalog = _catalog(home, asked)
+    model = None if asked.model is None else find_model(home, asked.model, asked.snapshot)
+    catalog = _catalog(home, asked, model)
     truth = find_truth(home.truths, asked.truth)
-    conditions = [_condition(name, catalog) for name in asked.conditions]
-    systems, models = _systems(home, asked, catalog, threads, progress)
-    results = table(
-        systems,
+    relevance = truth.relevance(catalog.artist_ids)
+    conditions = [_condition(name, catalog, relevance) for name in asked.conditions if name != GROUPS]
+    if not conditions:
+        raise InputError(f"conditions: found {GROUPS} alone; wanted raw, fmc or a text file of artist ids beside it")
+    groupings = []
+    if GROUPS in asked.conditions:
+        full = next(c for c in conditions_of(catalog) if c.name == "fmc")
+        groupings = deal_groups(full.rows, list(catalog.modalities), asked.seed)
+    whole, chosen = _subjects(home, asked, catalog, model, threads, progress)
+    found = study(
+        whole,
         conditions,
-        truth.relevance(catalog.artist_ids),
+        groupings,
+        relevance,
         tie_order(catalog.artist_ids, asked.seed),
         catalog.plays,
         k=asked.k,
@@ -91,8 +140,23 @@ def run_evaluation(
         threads=threads,
         progress=progress,
     )
-    comparisons = compare(results, systems[0].name, rounds=asked.rounds, seed=asked.seed)
-    return _figures(asked, truth, catalog, models, results, comparisons), results, comparisons
+    reference = found.entries[0].name
+    plain = record(
+        found,
+        {"plays": catalog.plays, "listeners": catalog.listeners},
+        reference=reference,
+        cf=CF if any(entry.name == CF for entry in found.entries) else None,
+        unseen=catalog.held_out if isinstance(catalog, Snapshot) and catalog.held_out.any() else None,
+        rounds=asked.rounds,
+        seed=asked.seed,
+    )
+    return Evaluated(
+        defined({**_header(asked, truth, relevance.unknown_pairs, catalog, chosen), **plain}),
+        found.results,
+        compare(found.results, reference, rounds=asked.rounds, seed=asked.seed),
+        query_table(found.results, catalog.artist_ids),
+        expected_table(found.results, conditions, relevance, catalog.plays, catalog.artist_ids),
+    )
 
 
 def gate_ndcg(settings: Settings) -> Callable[[Version], float] | None:
@@ -106,21 +170,27 @@ def gate_ndcg(settings: Settings) -> Callable[[Version], float] | None:
     return partial(version_ndcg, truth=find_truth(Home(settings.home).truths, settings.gate_truth))
 
 
-def _catalog(home: Home, asked: Question) -> Snapshot | Version:
+def _catalog(home: Home, asked: Question, model: Model | None) -> Snapshot | Version:
+    if asked.version is None and model is not None:
+        return snapshot_for(model, home.snapshots, asked.snapshot)
     if asked.version is None:
         return find_snapshot(home.snapshots, asked.snapshot)
     if asked.snapshot is not None:
         raise InputError("found a version and a snapshot; wanted one: a version is measured on its own snapshot")
+    if model is not None:
+        raise InputError("found a version and a model; wanted one to compare to: the other can be one of the systems")
     return Version.open(find_version(home.versions, asked.version))
 
 
-def _condition(name: str, catalog: Snapshot | Version) -> Condition:
-    known = {c.name: c for c in conditions_of(catalog)}
+def _condition(name: str, catalog: Snapshot | Version, relevance: Relevance) -> Condition:
+    whole = conditions_of(catalog)
+    known = {c.name: c for c in [*whole, *(judged_only(c, relevance) for c in whole)]}
     if name in known:
         return known[name]
     path = Path(name)
     if not path.is_file():
-        raise InputError(f"conditions: found {name!r}; wanted {', '.join(known)} or a text file of artist ids")
+        wanted = ", ".join([*known, GROUPS])
+        raise InputError(f"conditions: found {name!r}; wanted {wanted} or a text file of artist ids")
     ids = read_ids(path)
     at = {artist_id: row for row, artist_id in enumerate(catalog.artist_ids)}
     unknown = [artist_id for artist_id in ids if artist_id not in at]
@@ -131,106 +201,62 @@ def _condition(name: str, catalog: Snapshot | Version) -> Condition:
     return Condition(path.stem, np.unique([at[artist_id] for artist_id in ids]).astype(np.int32))
 
 
-def _systems(
-    home: Home, asked: Question, catalog: Snapshot | Version, threads: int, progress: Progress
-) -> tuple[list[System], dict[str, Model]]:
-    """The version, if one is named, and the models behind it; and the models by the names of their systems."""
-    systems, models = [], {}
-    names = asked.systems
-    if isinstance(catalog, Version):
-        systems.append(version_system(catalog))
-        names = names or []
-    if names is None or names:
-        snapshot = find_snapshot(home.snapshots, _snapshot_id(catalog))
-        for model in _choose(home, snapshot, names or [ALL], asked.seed, progress):
-            embedding = embed(model, _snapshot_of(home, model, snapshot), threads=threads, progress=progress)
-            own = model.card["basis"] == snapshot.basis_id
-            name = model.name if own else f"{model.name} ({model.card['snapshot']})"
-            systems.append(System(name, embedding.vectors, embedding.vectors, embedding.covered))
-            models[name] = model
-    if not systems:
+def _subjects(
+    home: Home, asked: Question, catalog: Snapshot | Version, model: Model | None, threads: int, progress: Progress
+) -> tuple[Iterator[Subject], list[Chosen]]:
+    """The version or the model that is named, and the systems behind it; and the models of these."""
+    versions = [Subject(version_system(catalog))] if isinstance(catalog, Version) else []
+    named = bool(versions) or model is not None
+    names = [] if named and asked.systems is None else asked.systems
+    if not named and names == []:
         raise InputError("systems: found none; wanted models or baselines, or a version")
-    return systems, models
-
-
-def _choose(home: Home, snapshot: Snapshot, names: Sequence[str], seed: int, progress: Progress) -> list[Model]:
-    stored = [Model.open(p.parent) for p in sorted(home.models.glob(f"[!.]*/{CARD}"), key=_age)]
-    own = {m.name: m for m in stored if m.card["basis"] == snapshot.basis_id}
-    if list(names) == [ALL]:
-        baselines = [*BASELINES, *(SINGLE + name for name in snapshot.modalities)]
-        trained = [model for name, model in own.items() if name not in baselines]
-        return [*reversed(trained), *(_baseline(home, snapshot, name, seed, progress) for name in baselines)]
-    chosen = []
-    for name in names:
-        if name in own:
-            chosen.append(own[name])
-        elif name in BASELINES or name.startswith(SINGLE):
-            chosen.append(_baseline(home, snapshot, name, seed, progress))
-        else:
-            chosen.append(Model.open(pick(home.models, name, "model", CARD)))
-    return chosen
-
-
-def _baseline(home: Home, snapshot: Snapshot, name: str, seed: int, progress: Progress) -> Model:
-    label, config = load_config(name)
-    return train(label, config, snapshot, home.models, seed=seed, as_newest=False, progress=progress)
-
-
-def _snapshot_of(home: Home, model: Model, snapshot: Snapshot) -> Snapshot:
-    """The snapshot whose features a model takes: this one, or the one it was fitted on where the tables are the same.
-
-    Raises:
-        MismatchError: it was fitted on another basis and other tables; names both.
-    """
-    if model.card["basis"] != snapshot.basis_id:
-        folder = home.snapshots / str(model.card["snapshot"])
-        if folder.exists() and (own := Snapshot.open(folder)).manifest["tables"] == snapshot.manifest["tables"]:
-            return own
-        model.check_fits(snapshot)
-    return snapshot
+    if model is None and names == []:
+        return iter(versions), []
+    snapshot = find_snapshot(home.snapshots, _snapshot_id(catalog))
+    chosen = choose(home, snapshot, names, asked.seed, progress, first=model)
+    return chain(versions, subjects(home, snapshot, chosen, threads=threads, progress=progress)), chosen
 
 
 def _snapshot_id(catalog: Snapshot | Version) -> str:
     return catalog.id if isinstance(catalog, Snapshot) else str(catalog.manifest["snapshot"])
 
 
-def _figures(
-    asked: Question,
-    truth: Truth,
-    catalog: Snapshot | Version,
-    models: dict[str, Model],
-    results: list[Result],
-    comparisons: list[Comparison],
+def _header(
+    asked: Question, truth: Truth, unknown_pairs: int, catalog: Snapshot | Version, chosen: Sequence[Chosen]
 ) -> Figures:
-    differences = [
-        {
-            "condition": c.condition,
-            "system": c.system,
-            "reference": c.reference,
-            "ndcg": c.ndcg.difference,
-            "low": c.ndcg.interval.low,
-            "high": c.ndcg.interval.high,
-        }
-        for c in comparisons
-    ]
+    """What ran on what."""
+    having = {name: int(catalog.having([name]).sum()) for name in catalog.modalities}
     return {
+        "format": FORMAT,
         "snapshot": _snapshot_id(catalog),
         "version": catalog.id if isinstance(catalog, Version) else None,
-        "truth": {"id": truth.id, "name": truth.name, "directed": truth.directed},
+        "truth": {
+            "id": truth.id,
+            "name": truth.name,
+            "directed": truth.directed,
+            "pairs": truth.pairs.num_rows,
+            "unknown_pairs": unknown_pairs,
+        },
+        "catalog": {"artists": catalog.n_artists, "modalities": having, "patterns": _patterns(catalog)},
         "models": {
-            name: {"id": m.id, "seed": m.card["seed"], "commit": m.card["commit"]} for name, m in models.items()
+            one.name: {"id": one.model.id, "seed": one.model.card["seed"], "commit": one.model.card["commit"]}
+            for one in chosen
         },
         "seed": asked.seed,
         "rounds": asked.rounds,
+        "k": asked.k,
         "protocol": PROTOCOL,
-        "results": [_plain(row) for row in plain_rows(results)],
-        "differences": [_plain(row) for row in differences],
     }
 
 
-def _plain(row: Mapping[str, object]) -> dict[str, object]:
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
-
-
-def _age(path: Path) -> tuple[int, str]:
-    return path.stat().st_mtime_ns, path.parent.name
+def _patterns(catalog: Snapshot | Version) -> list[Figures]:
+    """How many artists have which modalities and no others, the commonest first."""
+    names = list(catalog.modalities)
+    codes = np.zeros(catalog.n_artists, np.int64)
+    for bit, name in enumerate(names):
+        codes |= catalog.having([name]).astype(np.int64) << bit
+    distinct, counts = np.unique(codes, return_counts=True)
+    return [
+        {"modalities": [name for bit, name in enumerate(names) if code >> bit & 1], "artists": count}
+        for code, count in sorted(zip(distinct.tolist(), counts.tolist(), strict=True), key=lambda found: -found[1])
+    ]

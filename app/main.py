@@ -17,7 +17,7 @@ from app.deps import LazyJobs, Streams
 from app.errors import MEDIA_TYPE, add_error_handlers
 from app.logs import RequestLog
 from app.observe import Metrics, Observed
-from app.routes import artists, docs, evaluations, health, index, jobs, page, versions
+from app.routes import artists, docs, evaluations, health, index, jobs, page, truths, versions
 from app.similar import MOST_BYTES, SimilarShortWay
 from app.watch import POLL_S, Serving
 from core.db.session import Database
@@ -37,7 +37,8 @@ VERSION_HEADERS = {
     "RIYL-Version": "Id of the index version that answered.",
     "ETag": "The version as an entity tag; send it as If-None-Match and get 304 while nothing has changed.",
 }
-LOCATION = {"Location": "Where to ask how far it is."}
+LOCATION = {"201": "Where it is.", "202": "Where to ask how far it is."}
+"""What the header Location says, by status."""
 
 
 def create_app(
@@ -92,7 +93,8 @@ def create_app(
     app.state.metrics = metrics
     app.state.jobs = lazy_jobs
     app.state.streams = Streams(events_s, asyncio.Event())
-    for module in (artists, index, versions, jobs, evaluations, health, docs, page):
+    app.state.uploads = asyncio.Lock()
+    for module in (artists, index, versions, jobs, evaluations, truths, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
     add_error_handlers(app)
@@ -125,8 +127,8 @@ def _describe(app: FastAPI) -> dict[str, Any]:
                     response["content"] = {MEDIA_TYPE: content}
             if "304" in responses:
                 responses["200"]["headers"] = _headers(VERSION_HEADERS)
-            if "202" in responses:
-                responses["202"]["headers"] = _headers(LOCATION)
+            for status in responses.keys() & LOCATION.keys():
+                responses[status]["headers"] = _headers({"Location": LOCATION[status]})
     return document
 
 

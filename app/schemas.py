@@ -27,7 +27,7 @@ EXAMPLE_INDEX: JsonObject = {
     "version": EXAMPLE_VERSION,
     "format": 1,
     "model": "0c5be12f97a3d468",
-    "model_name": "paper-msd",
+    "model_name": "default",
     "snapshot": "b1946ac92492d234",
     "last_change": 0,
     "artists": 2000,
@@ -90,7 +90,13 @@ class Similar(BaseModel):
     name: Name
     mbid: Mbid
     modalities: Modalities
-    score: Annotated[float, Field(description="How similar; higher is more. Comparable inside one version.")]
+    score: Annotated[
+        float,
+        Field(
+            description="How similar; higher is more. A cosine with the corrections of the version's model, or with "
+            "raw=true without them. Comparable inside one version, raw ones with raw ones."
+        ),
+    ]
 
 
 class ArtistsAnswer(BaseModel):

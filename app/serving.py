@@ -30,13 +30,21 @@ class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, which also refuses a request whose head does not end."""
 
     _head_bytes = 0
+    _head_ended = False
+    _in_body = False
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._head_bytes, self._head_ended, self._in_body = 0, True, True
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_body = False
 
     def data_received(self, data: bytes) -> None:
-        before = self.cycle  # of the last request whose head ended; None before the first
+        in_body, self._head_ended = self._in_body, False
         super().data_received(data)
-        if self.cycle is not before:
-            self._head_bytes = 0
-        elif before is None or before.response_complete or not before.more_body:
+        if not (in_body or self._head_ended):
             self._head_bytes += len(data)
             if self._head_bytes > LONGEST_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response("Request line and headers are too long.")

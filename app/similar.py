@@ -32,13 +32,16 @@ MOST_BYTES = 128 << 20
 """Of whole answers that are kept: some 18,000 of k=50. To put one together is a third of what it costs to answer."""
 
 
-def similar_model(searcher: Searcher, row: int, k: int) -> SimilarAnswer:
+def similar_model(searcher: Searcher, row: int, k: int, *, raw: bool = False) -> SimilarAnswer:
     """The k artists most similar to the one in `row`, best first.
+
+    Args:
+        raw: see `Searcher.similar`.
 
     Raises:
         NothingKnownError: the version has no input of the artist.
     """
-    found = searcher.similar(row, k)
+    found = searcher.similar(row, k, raw=raw)
     artists = [searcher.artist(int(other)) for other in found.rows]
     return SimilarAnswer(
         version=searcher.version_id,

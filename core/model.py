@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from core.errors import MismatchError
 from core.files import Manifest, published, read_sealed, seal, verify_sealed, write_bytes
-from core.snapshot import Snapshot
+from core.snapshot import MANIFEST, Snapshot, find_snapshot
 
 CARD = "card.json"
 KIND = "riyl-model"
@@ -22,15 +22,37 @@ class Part:
 
     Attributes:
         input: "vector": `vectors` (n, width) float32, as the snapshot holds them; "terms": `tokens` (n, s, width)
-            float32, the basis's factors of an artist's heaviest terms, and `mask` (n, s) bool.
-        width: numbers in a vector or token.
+            float32, the basis's factors of an artist's heaviest terms, and `mask` (n, s) bool; "weighted": `terms`
+            (n, s) int64, an artist's heaviest terms, and `weights_of_terms` (n, s) float32, 0 where there is none.
+        width: numbers in a vector or token; of weighted terms, how many the basis knows.
         longest: terms taken of an artist at most; 0 for vectors.
     The ONNX file gives `part` (n, dim) float32.
     """
 
-    input: Literal["vector", "terms"]
+    input: Literal["vector", "terms", "weighted"]
     width: int
     longest: int = 0
+
+
+@dataclass(frozen=True)
+class ScoringSettings:
+    """How strongly the versions of a model correct scores; see `index.scoring`. The paper's method corrects nothing.
+
+    Attributes:
+        hubness: b of h(y) = b (mean score of y for the artists it scores highest for), 0 for none.
+        neighbours: how many those are.
+        calibration: g of c(p, q) = g (what tells apart the best scores between patterns p and q), 0 for none.
+        tail: share of the candidates whose scores are the best.
+    """
+
+    hubness: float = 0.0
+    neighbours: int = 200
+    calibration: float = 0.0
+    tail: float = 0.005
+
+
+NO_SCORING = ScoringSettings()
+"""Scores are cosines."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +90,11 @@ class Model:
         """What each of the model's modalities takes, names ascending."""
         return {name: Part(**entry) for name, entry in sorted(self.card["parts"].items())}
 
+    @property
+    def scoring(self) -> ScoringSettings:
+        """The scoring that its config wants; none where the card, an older one, does not say."""
+        return ScoringSettings(**self.card.get("scoring", {}))
+
     def onnx(self, modality: str) -> Path:
         return self.folder / f"{modality}.onnx"
 
@@ -78,11 +105,29 @@ class Model:
             MismatchError: the snapshot has another basis; the message names both.
         """
         if self.card["basis"] != snapshot.basis_id:
+            own, other = self.card["snapshot"], snapshot.id
             raise MismatchError(
-                f"model {self.name} {self.id} was fitted on basis {self.card['basis']} (snapshot "
-                f"{self.card['snapshot']}); snapshot {snapshot.id} has basis {snapshot.basis_id}: "
-                f"train on this snapshot, or build the snapshot with the model's basis (--keep-basis)"
+                f"model {self.name} {self.id} was fitted on basis {self.card['basis']} (snapshot {own}); snapshot "
+                f"{other} has basis {snapshot.basis_id}. To give its artists to this model, place them in its basis: "
+                f"riyl snapshot build TABLES --keep-basis {own}, where TABLES is the folder that snapshot {other} was "
+                f"made of; or train a model on it: riyl train --snapshot {other}"
             )
+
+
+def snapshot_for(model: Model, snapshots: Path, name: str | None) -> Snapshot:
+    """The snapshot whose id is `name` or begins with it; with None the newest that has the model's basis.
+
+    Where none has it, the newest of all, which `Model.check_fits` then says about what is to be done.
+
+    Raises:
+        NotFoundError: there is no such snapshot.
+    """
+    newest = find_snapshot(snapshots, name)
+    if name is not None or newest.basis_id == model.card["basis"]:
+        return newest
+    found = sorted(snapshots.glob(f"[!.]*/{MANIFEST}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
+    opened = (Snapshot.open(path.parent) for path in reversed(found))
+    return next((snapshot for snapshot in opened if snapshot.basis_id == model.card["basis"]), newest)
 
 
 def save_model(
@@ -93,7 +138,7 @@ def save_model(
     Args:
         parts: by modality what it takes, and its ONNX file.
         weights: safetensors to resume training from, where the method has any.
-        card: id, name, config, seed, snapshot, basis, dim, scores, version and commit.
+        card: id, name, config, seed, snapshot, basis, dim, scores, scoring, version and commit.
     """
     final = models / str(card["id"])
     with published(final) as aside:

@@ -21,6 +21,8 @@ MANIFEST = "manifest.json"
 KIND = "riyl-snapshot"
 FORMAT = 1
 
+HELD_OUT = "held_out.npy"
+
 
 @dataclass(frozen=True)
 class WeightedSets:
@@ -36,6 +38,13 @@ class WeightedSets:
     terms: NDArray[np.int32]
     weights: Matrix
 
+    def take(self, rows: NDArray[np.int64]) -> WeightedSets:
+        """The sets of these rows, in their order."""
+        lengths = self.indptr[rows + 1] - self.indptr[rows]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return WeightedSets(indptr, self.terms[at], self.weights[at])
+
     def padded(self, rows: NDArray[np.int64], longest: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """The `longest` heaviest terms of each set as a rectangle.
 
@@ -46,12 +55,22 @@ class WeightedSets:
         Returns:
             (m, w) int32 terms, 0 where there is none, and (m, w) bool, true where there is one.
         """
+        places, mask = self._places(rows, longest)
+        terms = np.zeros(mask.shape, np.int32)
+        terms[mask] = self.terms[places[mask]]
+        return terms, mask
+
+    def padded_weights(self, rows: NDArray[np.int64], longest: int) -> Matrix:
+        """(m, w) float32 weights of the terms that `padded` gives, 0 where there is none."""
+        places, mask = self._places(rows, longest)
+        weights = np.zeros(mask.shape, np.float32)
+        weights[mask] = self.weights[places[mask]]
+        return weights
+
+    def _places(self, rows: NDArray[np.int64], longest: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         lengths = np.minimum(self.indptr[rows + 1] - self.indptr[rows], longest)
         places = np.arange(max(1, int(lengths.max(initial=0))))
-        mask = places < lengths[:, None]
-        terms = np.zeros(mask.shape, np.int32)
-        terms[mask] = self.terms[(self.indptr[rows, None] + places)[mask]]
-        return terms, mask
+        return self.indptr[rows, None] + places, places < lengths[:, None]
 
 
 @dataclass(frozen=True)
@@ -128,9 +147,22 @@ class Snapshot:
         return _load(self.folder / "plays.npy")
 
     @cached_property
+    def held_out(self) -> Mask:
+        """(n,) bool: the artists that the basis was fitted without, and models are not trained on; mostly none."""
+        path = self.folder / HELD_OUT
+        if not path.exists():
+            return np.zeros(self.n_artists, bool)
+        return np.unpackbits(np.load(path, allow_pickle=False), count=self.n_artists).astype(bool)
+
+    @cached_property
     def modalities(self) -> Mapping[str, Modality]:
         """Every modality of the snapshot by name, names ascending."""
         return {name: self._modality(name) for name in sorted(self.manifest["modalities"])}
+
+    @property
+    def modalities_had(self) -> list[str]:
+        """The modalities that somebody has, names ascending."""
+        return [name for name, modality in self.modalities.items() if len(modality.rows)]
 
     def having(self, names: list[str] | None = None) -> Mask:
         """(n,) bool: the artists that have all the named modalities; with None, those that have any at all."""
@@ -168,6 +200,12 @@ def write_artists(folder: Path, artists: pa.Table, listeners: NDArray[np.int64],
     pyarrow.parquet.write_table(artists, folder / "artists.parquet", compression="zstd")
     np.save(folder / "listeners.npy", listeners)
     np.save(folder / "plays.npy", plays)
+
+
+def write_held_out(folder: Path, held_out: Mask) -> None:
+    """Write who is held out, a bit an artist; nothing where nobody is."""
+    if held_out.any():
+        np.save(folder / HELD_OUT, np.packbits(held_out))
 
 
 def write_modality(folder: Path, modality: Modality) -> None:

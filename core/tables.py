@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,16 +103,7 @@ class Tables:
         Raises:
             TableError: a column is missing, or a name stands twice.
         """
-        path = self.files[table]
-        names = _column_names(path)
-        for name, kind in self._required(table).items():
-            if name not in names:
-                found = f"columns {', '.join(names) or 'none'}"
-                raise TableError(path, found=found, wanted=f"a column {name!r} ({kind.value})")
-        for name in names:
-            if names.count(name) > 1:
-                raise TableError(path, found=f"column {name!r} twice", wanted="each column once")
-        return names
+        return column_names(self.files[table], self._required(table))
 
     def batches(self, table: str) -> Iterator[pa.RecordBatch]:
         """The rows of a table in file order, every known column checked and in its canonical type.
@@ -126,16 +117,7 @@ class Tables:
         names = self.columns(table)
         kinds = self._required(table) | {n: k for n, k in OPTIONAL.get(table, {}).items() if n in names}
         attributes = [n for n in names if n not in kinds] if table == "artists" else []
-        checks = {name: ColumnCheck(path, name, kind) for name, kind in kinds.items()}
-        row, seen = 1, False
-        for batch in _read(path, [*kinds, *attributes], kinds):
-            columns = {name: check(batch.column(name), row) for name, check in checks.items()}
-            columns |= {name: _attribute(path, name, batch.column(name)) for name in attributes}
-            row += batch.num_rows
-            seen = seen or batch.num_rows > 0
-            yield pa.RecordBatch.from_pydict(columns)
-        if not seen:
-            raise TableError(path, found="no rows", wanted="at least one (leave the file out if there is nothing)")
+        return checked_batches(path, kinds, attributes)
 
     def artists(self) -> pa.Table:
         """The whole artists table, sorted by artist_id, with mbid and aliases added where the file has none.
@@ -164,10 +146,45 @@ class Tables:
         return VECTORS if self.has_vectors(table) else REQUIRED[table]
 
 
+def column_names(path: Path, required: Mapping[str, Kind]) -> list[str]:
+    """Names of the columns of a Parquet, CSV or TSV file, the required ones among them; reads no rows.
+
+    Raises:
+        TableError: a column is missing, or a name stands twice.
+    """
+    names = _column_names(path)
+    for name, kind in required.items():
+        if name not in names:
+            found = f"columns {', '.join(names) or 'none'}"
+            raise TableError(path, found=found, wanted=f"a column {name!r} ({kind.value})")
+    for name in names:
+        if names.count(name) > 1:
+            raise TableError(path, found=f"column {name!r} twice", wanted="each column once")
+    return names
+
+
+def checked_batches(path: Path, kinds: Mapping[str, Kind], attributes: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet, CSV or TSV file in file order: columns of these kinds, and attributes, each checked.
+
+    Raises:
+        TableError: a value is not what it must be, or there are no rows; names file, row, found, wanted.
+    """
+    checks = {name: ColumnCheck(path, name, kind) for name, kind in kinds.items()}
+    row, seen = 1, False
+    for batch in _read(path, [*kinds, *attributes], kinds):
+        columns = {name: check(batch.column(name), row) for name, check in checks.items()}
+        columns |= {name: _attribute(path, name, batch.column(name)) for name in attributes}
+        row += batch.num_rows
+        seen = seen or batch.num_rows > 0
+        yield pa.RecordBatch.from_pydict(columns)
+    if not seen:
+        raise TableError(path, found="no rows", wanted="at least one (leave the file out if there is nothing)")
+
+
 def _parquet(path: Path) -> pyarrow.parquet.ParquetFile:
     try:
         return pyarrow.parquet.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise TableError(path, found=f"no readable Parquet file ({error})", wanted="a whole Parquet file") from error
 
 
@@ -181,12 +198,12 @@ def _column_names(path: Path) -> list[str]:
             raise _csv_error(path, error) from error
 
 
-def _csv(path: Path, kinds: dict[str, Kind]) -> pyarrow.csv.CSVStreamingReader:
+def _csv(path: Path, kinds: Mapping[str, Kind]) -> pyarrow.csv.CSVStreamingReader:
     try:
         return pyarrow.csv.open_csv(
             path,
             read_options=pyarrow.csv.ReadOptions(use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types={name: pa.string() for name in kinds}, null_values=[""], strings_can_be_null=True
             ),
@@ -195,15 +212,20 @@ def _csv(path: Path, kinds: dict[str, Kind]) -> pyarrow.csv.CSVStreamingReader:
         raise _csv_error(path, error) from error
 
 
+def _delimiter(path: Path) -> str:
+    return "\t" if path.suffix == ".tsv" else ","
+
+
 def _csv_error(path: Path, error: Exception) -> TableError:
     """What is wrong with a CSV file that Arrow refused, with the row where it can be found by reading once more."""
     header: list[str] | None = None
     row = 0
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            for fields in filter(None, csv.reader(file)):
+            delimiter = _delimiter(path)
+            for fields in filter(None, csv.reader(file, delimiter=delimiter)):
                 header = header or fields
-                text = ",".join(fields)
+                text = delimiter.join(fields)
                 if wrong := _LOST_BYTE.search(text):
                     found = f"byte 0x{ord(wrong[0]) - 0xDC00:02x}, which is not UTF-8, in {_shown(text)}"
                     return TableError(path, row=row or None, found=found, wanted="UTF-8 text")
@@ -223,8 +245,8 @@ def _shown(text: str) -> str:
     return repr(text[:60].encode(errors="surrogateescape").decode(errors="replace"))
 
 
-def _read(path: Path, columns: list[str], kinds: dict[str, Kind]) -> Iterator[pa.RecordBatch]:
-    if path.suffix == ".csv":
+def _read(path: Path, columns: list[str], kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
+    if path.suffix != ".parquet":
         with _csv(path, kinds) as reader:
             try:
                 for batch in reader:
@@ -237,7 +259,7 @@ def _read(path: Path, columns: list[str], kinds: dict[str, Kind]) -> Iterator[pa
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
             batch.validate(full=True)
             yield batch
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise TableError(
             path, found=f"damaged Parquet data ({error})", wanted="a whole Parquet file with UTF-8 text"
         ) from error

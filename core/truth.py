@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +14,22 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from core.errors import NotFoundError
-from core.files import Manifest, content_id, published, read_sealed, seal, verify_sealed
+from core.errors import FormatError, InputError, NotFoundError
+from core.files import Manifest, published, read_sealed, seal, verify_sealed
 from core.settings import newest
 from core.types import ArtistId
 
 MANIFEST = "manifest.json"
 KIND = "riyl-truth"
 FORMAT = 1
+
+LONGEST_NAME = 100
+"""Characters of a truth's name, and of its source."""
+
+EXAMPLES = 5
+"""Unknown ids that are shown."""
+
+_LINES = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,29 @@ class Relevance:
     indptr: NDArray[np.int64]
     columns: NDArray[np.int32]
     unknown_pairs: int
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of a truth the artists of one catalog are.
+
+    Attributes:
+        pairs, unknown_pairs: those with both artists in the catalog, and the others.
+        artists, unknown_artists: of the truth, those in the catalog, and the others.
+        examples: ids of unknown artists, at most five.
+    """
+
+    pairs: int
+    unknown_pairs: int
+    artists: int
+    unknown_artists: int
+    examples: list[ArtistId]
+
+    def warning(self, catalog: str) -> str | None:
+        """What must be said where the truth says nothing of the catalog; None where it does."""
+        if self.pairs:
+            return None
+        return f"{catalog} has both artists of none of the pairs: nothing can be measured by them; are the ids its own?"
 
 
 @dataclass(frozen=True)
@@ -62,6 +95,17 @@ class Truth:
     def directed(self) -> bool:
         return bool(self.manifest["directed"])
 
+    def coverage(self, ids: pa.Array) -> Coverage:
+        """How many of the pairs, and of their artists, a catalog with these ids (strings) has."""
+        ends = [self.pairs.column(c).combine_chunks() for c in ("artist_id", "similar_id")]
+        known = pc.and_(*(pc.is_in(end, ids) for end in ends))
+        pairs = pc.sum(known).as_py() or 0
+        artists = pa.chunked_array(ends).unique()
+        unknown = artists.filter(pc.invert(pc.is_in(artists, ids)))
+        return Coverage(
+            pairs, len(known) - pairs, len(artists) - len(unknown), len(unknown), unknown[:EXAMPLES].to_pylist()
+        )
+
     def relevance(self, artist_ids: list[ArtistId]) -> Relevance:
         """The pairs with both artists in `artist_ids`; an undirected pair counts both ways, a double one once."""
         ids = pa.array(artist_ids, pa.string())
@@ -87,27 +131,73 @@ def save_truth(folder: Path, name: str, pairs: pa.Table, *, directed: bool, sour
     Pairs of an artist with itself are left out, and a pair given twice (of an undirected truth: either way round)
     counts once; the manifest counts both. The same pairs under the same name give the same id, and then nothing new
     is written.
+
+    Args:
+        source: what they come from, for people.
+
+    Raises:
+        InputError: name or source is not 1 to 100 printable characters.
+        FormatError: the same truth is there already, and damaged.
     """
-    left, right = (pairs.column(c).combine_chunks() for c in ("artist_id", "similar_id"))
-    if not directed:
-        turned = pc.greater(left, right)
-        left, right = pc.if_else(turned, right, left), pc.if_else(turned, left, right)
-    given = pa.table({"artist_id": left, "similar_id": right})
-    known = given.filter(pc.not_equal(left, right))
-    order: list[tuple[str, str]] = [("artist_id", "ascending"), ("similar_id", "ascending")]
-    once = known.group_by(known.column_names).aggregate([]).sort_by(order).combine_chunks()
-    rows = "\n".join(f"{a}\t{b}" for a, b in zip(*(once.column(c).to_pylist() for c in once.column_names), strict=True))
-    identity = content_id("truth", {"name": name, "directed": directed, "pairs": rows})
+    for what, text in (("name", name), ("source", source)):
+        if not (0 < len(text) <= LONGEST_NAME and text.isprintable()):
+            wanted = f"1 to {LONGEST_NAME} printable characters"
+            raise InputError(f"{what} of a truth: found {text[:LONGEST_NAME]!r}; wanted {wanted}")
+    once, left_out = _each_once(pairs, directed)
+    identity = _identity(name, directed, once)
     final = folder / identity
     if not final.exists():
         with published(final) as aside:
             pyarrow.parquet.write_table(once, aside / "pairs.parquet", compression="zstd")
             fields = {"id": identity, "name": name, "directed": directed, "source": source}
-            left_out = {"self_pairs": given.num_rows - known.num_rows, "double_pairs": known.num_rows - once.num_rows}
             counts = {"pairs": once.num_rows, **left_out}
             seal(aside, MANIFEST, {"kind": KIND, "format": FORMAT, **fields, "counts": counts})
     (final / MANIFEST).touch()
     return Truth.open(final)
+
+
+def _each_once(pairs: pa.Table, directed: bool) -> tuple[pa.Table, dict[str, int]]:
+    """The pairs in the order of their ids, and how many were left out of which kind."""
+    left, right = (pairs.column(name) for name in ("artist_id", "similar_id"))
+    ids = pa.chunked_array([*left.chunks, *right.chunks], pa.string()).unique()
+    ids = ids.take(pc.sort_indices(ids))
+    a, b = (pc.index_in(end, ids).to_numpy() for end in (left, right))  # (m,) int32
+    if not directed:
+        a, b = np.minimum(a, b), np.maximum(a, b)
+    keys = np.sort((a.astype(np.int64) * len(ids) + b)[a != b])
+    once = keys[np.flatnonzero(np.diff(keys, prepend=-1))]
+    left_out = {"self_pairs": pairs.num_rows - len(keys), "double_pairs": len(keys) - len(once)}
+    a, b = np.divmod(once, max(len(ids), 1))
+    return pa.table({"artist_id": ids.take(pa.array(a)), "similar_id": ids.take(pa.array(b))}), left_out
+
+
+def _identity(name: str, directed: bool, pairs: pa.Table) -> str:
+    """`core.files.content_id` of name, directed, and the pairs as lines, without all lines in memory at once."""
+    digest = hashlib.sha256()
+
+    def add(text: str) -> None:
+        digest.update(text.encode())
+
+    head = {"directed": directed, "kind": "truth", "name": name}
+    add(json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1] + ',"pairs":"')
+    newline = ""
+    for batch in pairs.to_batches(max_chunksize=_LINES):
+        rows = "\n".join(pc.binary_join_element_wise(*batch.columns, "\t").to_pylist())
+        add(json.dumps(newline + rows, ensure_ascii=False)[1:-1])
+        newline = "\n"
+    add('"}')
+    return digest.hexdigest()[:16]
+
+
+def truths(folder: Path) -> dict[str, Manifest | FormatError]:
+    """By id, the newest last, a truth's manifest, or what is wrong with it; files are checked by size alone."""
+    found: dict[str, Manifest | FormatError] = {}
+    for path in sorted(folder.glob(f"[!.]*/{MANIFEST}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name)):
+        try:
+            found[path.parent.name] = read_sealed(path.parent, MANIFEST, KIND, FORMAT)
+        except FormatError as error:
+            found[path.parent.name] = error
+    return found
 
 
 def find_truth(folder: Path, name: str | None) -> Truth:

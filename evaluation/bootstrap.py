@@ -110,6 +110,26 @@ def paired(a: Scores, b: Scores, rounds: int = 1000, *, seed: int) -> Paired:
     return Paired(float(np.mean(a - b)), _percentiles(means), min(1.0, 2 * rarer / (rounds + 1)))
 
 
+def unpaired(a: Scores, b: Scores, rounds: int = 1000, *, seed: int) -> Interval:
+    """Percentile bootstrap interval of mean(a) - mean(b) for figures of different queries: each side drawn by itself.
+
+    Args:
+        a: (q,) figures of some queries, none NaN.
+        b: (r,) figures of others.
+        rounds: resamples.
+        seed: the same seed gives the same interval.
+
+    Returns:
+        The 2.5th and 97.5th percentile of the resampled differences; NaN where a side is empty.
+
+    Raises:
+        InputError: rounds is below 1.
+    """
+    seeds = np.random.SeedSequence(seed).spawn(2)
+    means = [_resampled_means(side[None], rounds, own)[0] for side, own in zip((a, b), seeds, strict=True)]
+    return _percentiles(means[0] - means[1])
+
+
 def evenness_intervals(
     lists: Lists, n_candidates: int, estimates: Evenness, rounds: int = 1000, *, seed: int, threads: int = 1
 ) -> tuple[Interval, Interval]:
@@ -190,7 +210,9 @@ def _weights(rng: np.random.Generator, n: int, rounds: int, kind: np.dtype[np.ge
     return np.ascontiguousarray(weights.T)
 
 
-def _resampled_means(table: NDArray[np.float64], rounds: int, seed: int) -> NDArray[np.float64]:
+def _resampled_means(
+    table: NDArray[np.float64], rounds: int, seed: int | np.random.SeedSequence
+) -> NDArray[np.float64]:
     """(m, rounds) means of m rows of q values, of as many drawn with replacement; NaN without values."""
     _check_rounds(rounds)
     m, q = table.shape
@@ -200,7 +222,7 @@ def _resampled_means(table: NDArray[np.float64], rounds: int, seed: int) -> NDAr
     return np.concatenate(drawn, axis=1)
 
 
-def _draws(n: int, rounds: int, seed: int) -> Iterator[NDArray[np.int64]]:
+def _draws(n: int, rounds: int, seed: int | np.random.SeedSequence) -> Iterator[NDArray[np.int64]]:
     rng = np.random.default_rng(seed)
     step = max(1, _DRAWS_AT_ONCE // n)
     for done in range(0, rounds, step):

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from core.errors import InputError, MismatchError
 from core.metrics import Counts, ndcg
+from core.model import ScoringSettings
 from core.truth import Relevance
 from core.types import Lists, Matrix, Progress, Rows, Scores, silent
-from evaluation.protocol import Condition, System, judge, retrieve
-from evaluation.systems import Parts, Subset, check_parts, fuse, subsets_of
+from evaluation.conditions import Condition
+from evaluation.protocol import System, judge, retrieve
+from evaluation.systems import Parts, Subset, check_parts, fuse, scored_system, subsets_of
+from index.scoring import MASKED, Scoring, calibration
 
 TOP = 5
 """How much of each list the matrix looks at: the paper's figure is of the top 5."""
@@ -66,7 +69,7 @@ class GroupMatrix:
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over several groupings: mean, and sample standard deviation (n - 1), NaN for fewer than two."""
+    """A figure over several groupings or seeds: mean, and sample standard deviation (n - 1), NaN for fewer than two."""
 
     mean: float
     deviation: float
@@ -117,7 +120,25 @@ def deal_groups(rows: Rows, modalities: Sequence[str], seed: int, groupings: int
     return [Groups(subsets, rows, group.astype(np.int32)) for group in dealt]
 
 
-def grouped_system(name: str, parts: Parts, groups: Groups) -> System:
+def group_scoring(parts: Parts, groups: Groups, settings: ScoringSettings, *, seed: int = 0) -> Scoring:
+    """Corrections for artists in groups: calibration between the groups' subsets, from artists of the groups.
+
+    It is fitted, as that of a version, on artists as they are, before a group masks them. Hubness is left to each
+    grouping.
+
+    Args:
+        parts: by modality (n, d) float32 over all artists of the snapshot.
+        groups: any grouping of them; its subsets become the patterns.
+        settings: what a model's card wants.
+        seed: of the artists that are masked for it.
+    """
+    drawn = np.random.default_rng(seed).permutation(groups.rows)[:MASKED]
+    c = calibration({name: part[drawn] for name, part in parts.items()}, groups.subsets, settings)
+    n = len(next(iter(parts.values())))
+    return Scoring(np.zeros(n, np.float32), c, settings)
+
+
+def grouped_system(name: str, parts: Parts, groups: Groups, scoring: Scoring | None = None) -> System:
     """A system that knows each artist by its group's modalities alone; one that it has no part of is not covered.
 
     A single modality has parts of that one alone, so the groups without it cannot be embedded. Vectors that no
@@ -127,6 +148,7 @@ def grouped_system(name: str, parts: Parts, groups: Groups) -> System:
         name: as it stands in tables.
         parts: by modality (n, d) float32 over all artists of the snapshot.
         groups: who keeps what.
+        scoring: of `group_scoring`; None corrects nothing.
 
     Returns:
         A system over the n artists, zeros for those in no group.
@@ -142,7 +164,12 @@ def grouped_system(name: str, parts: Parts, groups: Groups) -> System:
         kept: dict[str, Matrix] = {modality: parts[modality][rows] for modality in subset if modality in parts}
         if kept:
             vectors[rows], covered[rows] = fuse(kept)
-    return System(name, vectors, vectors, covered)
+    if scoring is None:
+        return System(name, vectors, vectors, covered)
+    patterns = np.zeros(shape[0], np.int32)
+    patterns[groups.rows] = groups.group
+    fitted = Scoring.fit(vectors, covered, patterns, scoring.c, scoring.settings)
+    return scored_system(name, vectors, covered, patterns, fitted)
 
 
 def group_matrix(
@@ -224,9 +251,9 @@ def over_groupings(matrices: Sequence[GroupMatrix]) -> Robustness:
         first.system,
         first.subsets,
         np.mean([m.shares for m in matrices], axis=0),
-        _spread([m.entropy for m in matrices]),
-        _spread([m.ndcg_mean for m in matrices]),
-        _spread([m.ndcg_own for m in matrices]),
+        spread([m.entropy for m in matrices]),
+        spread([m.ndcg_mean for m in matrices]),
+        spread([m.ndcg_own for m in matrices]),
         tuple(matrices),
     )
 
@@ -248,7 +275,8 @@ def _check(groups: Groups) -> None:
         )
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and deviation of at least one value."""
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"))
 
 

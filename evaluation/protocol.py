@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from core.errors import MismatchError
 from core.metrics import LIST_METRICS, Counts, Hits, coverage, gini, retrieval_counts
-from core.snapshot import Snapshot
 from core.truth import Relevance
 from core.types import Lists, Mask, Matrix, Progress, Rows, Scores, silent
 from evaluation.bootstrap import Evenness, Interval, evenness_intervals, intervals
+from evaluation.conditions import Condition
 from index.ann import exact_top_k
-from index.artifact import Version
 
 PROTOCOL = """\
 Each artist's list holds the 200 other artists of the condition (raw: those with any modality; fmc: those with all) \
@@ -32,6 +31,9 @@ by 200 whatever the list, R-precision looks at as many ranks as the query has si
 their median at the estimate for Gini and coverage, as resampling alone makes lists look less even."""
 """The protocol in words, with the usual k and rounds; printed with every table."""
 
+FIRST = 10
+"""How much of each list is kept with the figures, to be looked at."""
+
 _CELLS = 1 << 24
 
 
@@ -45,20 +47,15 @@ class System:
         candidates: (n, d) float32, row i is what it is found by; zeros where not covered. The score of y for x is
             <queries[x], candidates[y]>; a correction that depends on y is one more column here, of ones in queries.
         covered: (n,) the artists that the system can embed.
+        restricted: of some of the covered, what they ask with and are found by where nobody else is there: for
+            corrections that depend on who is (hubness). None: their rows of queries and candidates.
     """
 
     name: str
     queries: Matrix
     candidates: Matrix
     covered: Mask
-
-
-@dataclass(frozen=True)
-class Condition:
-    """The artists that ask and can be found: `rows` of the snapshot, ascending."""
-
-    name: str
-    rows: Rows
+    restricted: Callable[[Rows], tuple[Matrix, Matrix]] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +91,8 @@ class Result:
         k: length of a list.
         n_artists: artists of the condition: all are candidates.
         n_queries, query_rows: those with a relevant candidate in the condition, as rows of the snapshot.
+        n_relevant: (n_queries,) how many relevant candidates each query has.
+        first: (n_queries, `FIRST`) the best of each query's list, as rows of the snapshot; -1 is nobody.
         n_without_links: the others: they count in Gini and coverage alone.
         lists: each of `core.metrics.LIST_METRICS` by name: ndcg, precision, recall, r_precision.
         ndcg_covered, covered_share: the mean nDCG over the queries that the system can embed, and their share.
@@ -108,6 +107,8 @@ class Result:
     n_queries: int
     n_without_links: int
     query_rows: Rows
+    n_relevant: Counts
+    first: Lists
     lists: Mapping[str, ListFigure]
     ndcg_covered: float
     covered_share: float
@@ -128,18 +129,6 @@ class Result:
     @property
     def ndcg_interval(self) -> Interval:
         return self.lists["ndcg"].interval
-
-
-def conditions_of(catalog: Snapshot | Version) -> list[Condition]:
-    """raw: the artists that have any modality. fmc (full modality coverage): those that have all of the catalog's.
-
-    A version gives the same as the snapshot that it was made of.
-    """
-    full = catalog.having(list(catalog.modalities))
-    return [
-        Condition("raw", np.flatnonzero(catalog.having()).astype(np.int32)),
-        Condition("fmc", np.flatnonzero(full).astype(np.int32)),
-    ]
 
 
 def evaluate(
@@ -192,6 +181,8 @@ def evaluate(
         n_queries=len(judged.query_rows),
         n_without_links=m - len(judged.query_rows),
         query_rows=judged.query_rows,
+        n_relevant=judged.n_relevant,
+        first=lists[np.searchsorted(condition.rows, judged.query_rows), :FIRST].copy(),
         lists=figures,
         ndcg_covered=_mean(scores["ndcg"][covered]),
         covered_share=_mean(covered),
@@ -230,10 +221,14 @@ def retrieve(
     _check_rows(condition, n)
     able = system.covered[condition.rows]
     rows = condition.rows[able]
-    asked = system.queries[rows]
+    if system.restricted is not None:
+        asked, found_by = system.restricted(rows)
+    else:
+        asked = system.queries[rows]
+        found_by = asked if system.candidates is system.queries else system.candidates[rows]
     found, _ = exact_top_k(
         asked,
-        asked if system.candidates is system.queries else system.candidates[rows],
+        found_by,
         k,
         order=order[rows],
         self_positions=np.arange(len(rows), dtype=np.int32),

@@ -9,11 +9,13 @@ from typing import TypeAlias
 import numpy as np
 
 from core.errors import InputError, MismatchError, NotFoundError
-from core.model import Model
+from core.model import NO_SCORING, Model, ScoringSettings
 from core.snapshot import Snapshot
-from core.types import Mask, Matrix, Progress, silent
+from core.types import Mask, Matrix, Progress, Rows, silent
 from evaluation.protocol import System
-from index.embed import parts_of
+from index.embed import Embedding, parts_of
+from index.fitting import best_known, fit_scoring, patterns_of
+from index.scoring import Patterns, Scoring, calibration
 
 Parts: TypeAlias = Mapping[str, Matrix]
 """By modality (n, d) float32, what a system makes of it alone: row i is artist i, zeros where it has no such part."""
@@ -33,15 +35,56 @@ def subsets_of(modalities: Collection[str]) -> list[Subset]:
 def model_parts(model: Model, snapshot: Snapshot, *, threads: int = 1, progress: Progress = silent) -> Parts:
     """The parts of every artist of a snapshot, modality by modality; 4 n d bytes each.
 
+    Of a modality that the model takes and the snapshot lacks, nobody has any.
+
     Raises:
         MismatchError: see `index.embed.parts_of`.
     """
+    model.check_fits(snapshot)
     parts: dict[str, Matrix] = {}
     for name in model.parts:
         parts[name] = np.zeros((snapshot.n_artists, model.dim), np.float32)
-        rows = snapshot.modalities[name].rows
-        parts[name][rows] = parts_of(model, snapshot, name, threads=threads, progress=progress)
+        if name in snapshot.modalities:
+            rows = snapshot.modalities[name].rows
+            parts[name][rows] = parts_of(model, snapshot, name, threads=threads, progress=progress)
     return parts
+
+
+def model_system(
+    name: str, model: Model, snapshot: Snapshot, parts: Parts, *, raw: bool = False, threads: int = 1
+) -> System:
+    """A model over a snapshot as a version of the two would have it, with the corrections that its card wants.
+
+    Args:
+        name: as it stands in tables.
+        parts: its `model_parts`.
+        raw: leave the corrections out.
+
+    Raises:
+        MismatchError: see `index.embed.parts_of`.
+    """
+    vectors, covered = fuse(parts)
+    if raw:
+        return System(name, vectors, vectors, covered)
+    scoring = fit_scoring(model, snapshot, Embedding(vectors, covered), threads=threads)
+    return scored_system(name, vectors, covered, patterns_of(snapshot)[1], scoring)
+
+
+def scored_system(name: str, vectors: Matrix, covered: Mask, patterns: Patterns, scoring: Scoring) -> System:
+    """A system with corrections; hubness is measured anew where candidates are restricted.
+
+    Args:
+        vectors: (n, d) float32 unit rows, zeros where not covered.
+        covered: (n,) bool.
+        patterns: (n,) int32.
+    """
+    if not scoring.corrects:
+        return System(name, vectors, vectors, covered)
+
+    def restricted(rows: Rows) -> tuple[Matrix, Matrix]:
+        return scoring.among(vectors, covered, patterns, rows)
+
+    return System(name, *scoring.factors(vectors, patterns), covered, restricted)
 
 
 def check_parts(parts: Parts) -> None:
@@ -88,8 +131,13 @@ def fuse(parts: Parts, only: Collection[str] | None = None) -> tuple[Matrix, Mas
     return unit, covered
 
 
-def subset_system(name: str, parts: Parts, subset: Subset) -> System:
+def subset_system(
+    name: str, parts: Parts, subset: Subset, settings: ScoringSettings = NO_SCORING, *, threads: int = 1
+) -> System:
     """A system that is given some of its modalities only, called as "paper-msd audio+cf".
+
+    Args:
+        settings: of the corrections, which are fitted on what is left; none corrects nothing.
 
     Raises:
         NotFoundError: the subset is empty or has a modality that there are no parts of.
@@ -97,7 +145,16 @@ def subset_system(name: str, parts: Parts, subset: Subset) -> System:
     if not subset or not set(subset) <= set(parts):
         raise NotFoundError(f"{name}: asked for {'+'.join(subset) or 'no modality'}; there are {', '.join(parts)}")
     vectors, covered = fuse(parts, subset)
-    return System(f"{name} {'+'.join(subset)}", vectors, vectors, covered)
+    has = np.stack([parts[modality].any(axis=1) for modality in subset], axis=1)
+    distinct, which = np.unique(has, axis=0, return_inverse=True)
+    sets = [tuple(modality for modality, had in zip(subset, row, strict=True) if had) for row in distinct.tolist()]
+    c = np.zeros((len(sets), len(sets)), np.float32)
+    if settings.calibration:
+        rows = best_known(has.sum(axis=1))
+        c = calibration({modality: parts[modality][rows] for modality in subset}, sets, settings, threads=threads)
+    patterns: Patterns = which.reshape(-1).astype(np.int32)
+    scoring = Scoring.fit(vectors, covered, patterns, c, settings, threads=threads)
+    return scored_system(f"{name} {'+'.join(subset)}", vectors, covered, patterns, scoring)
 
 
 def subset_systems(name: str, parts: Parts) -> Iterator[System]:

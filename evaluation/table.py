@@ -1,4 +1,4 @@
-"""A table of systems by the protocol, with the two floors that stand in each, and how sure their differences are."""
+"""Results as rows of a table, and how sure the differences between systems are."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from core.errors import InputError, MismatchError, NotFoundError
-from core.truth import Relevance
-from core.types import Progress, silent
+from core.errors import MismatchError, NotFoundError
 from evaluation.bootstrap import Paired, paired
-from evaluation.protocol import Condition, Result, System, evaluate
-
-NOISE = "noise"
-POPULARITY = "popularity"
-
-NOISE_WIDTH = 200
-"""About as wide as real embeddings, so that chance hubs are about as likely."""
+from evaluation.protocol import Result
 
 Row: TypeAlias = dict[str, str | int | float]
 
@@ -32,71 +23,6 @@ class Comparison:
     reference: str
     condition: str
     ndcg: Paired
-
-
-def noise_system(n: int, dim: int, seed: int) -> System:
-    """Random unit vectors, (n, dim) float32: what a figure is worth that comes from nothing."""
-    vectors = np.random.default_rng(seed).standard_normal((n, dim), np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return System(NOISE, vectors, vectors, np.ones(n, bool))
-
-
-def popularity_system(popularity: NDArray[np.number]) -> System:
-    """The most popular artists for everyone, whoever asks.
-
-    Args:
-        popularity: (n,) listeners or plays. Artists as popular as each other are tied; those with 0 are last, not
-            left out. Only the order is used, as ranks, which float32 holds exactly for up to 16 million artists.
-    """
-    _, ranks = np.unique(popularity, return_inverse=True)
-    candidates = ranks.astype(np.float32)[:, None]
-    return System(POPULARITY, np.ones_like(candidates), candidates, np.ones(len(candidates), bool))
-
-
-def table(
-    systems: Sequence[System],
-    conditions: Sequence[Condition],
-    relevance: Relevance,
-    order: NDArray[np.int32],
-    popularity: NDArray[np.number],
-    *,
-    k: int = 200,
-    rounds: int = 1000,
-    seed: int = 0,
-    threads: int = 0,
-    progress: Progress = silent,
-) -> list[Result]:
-    """Evaluate systems in conditions, and in each the noise and the popularity system behind them.
-
-    Args:
-        systems: what is compared, with distinct names.
-        conditions: who asks and can be found.
-        relevance, order, k, rounds, threads: see `evaluation.protocol.evaluate`.
-        popularity: (n,) listeners or plays of the snapshot's artists.
-        seed: of the resampling and the noise.
-        progress: hears of each search, under the names of condition and system.
-
-    Returns:
-        Results condition by condition, systems in the given order, noise and popularity last.
-
-    Raises:
-        InputError: two systems share a name, or one is called as a floor is.
-        MismatchError: see `evaluation.protocol.evaluate`.
-    """
-    rows = [*systems, noise_system(len(order), NOISE_WIDTH, seed), popularity_system(popularity)]
-    names = [system.name for system in rows]
-    if len(set(names)) < len(names):
-        raise InputError(f"systems: found the names {', '.join(names)}; wanted each once")
-    results = []
-    for condition in conditions:
-        for system in rows:
-            heard = _Named(f"{condition.name}, {system.name}", progress)
-            results.append(
-                evaluate(
-                    system, condition, relevance, order, k=k, rounds=rounds, seed=seed, threads=threads, progress=heard
-                )
-            )
-    return results
 
 
 def plain_rows(results: Sequence[Result]) -> list[Row]:
@@ -159,14 +85,3 @@ def compare(results: Sequence[Result], reference: str, *, rounds: int = 1000, se
             figures = paired(result.ndcg, base.ndcg, rounds, seed=seed)
             comparisons.append(Comparison(result.system, reference, result.condition, figures))
     return comparisons
-
-
-class _Named:
-    """A Progress that says whose step it is."""
-
-    def __init__(self, name: str, progress: Progress) -> None:
-        self._name = name
-        self._progress = progress
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        self._progress(f"{self._name}: {step}", done, total)

@@ -6,7 +6,9 @@ import numpy as np
 
 from core.metrics import ndcg
 from core.truth import Truth
-from evaluation.protocol import System, conditions_of, judge
+from evaluation.conditions import conditions_of
+from evaluation.protocol import System, judge
+from evaluation.systems import scored_system
 from index.artifact import Version
 
 NDCG_AT = 200
@@ -14,8 +16,7 @@ NDCG_AT = 200
 
 def version_system(version: Version) -> System:
     """A version, with its corrections, as a system over its own artists."""
-    queries, candidates = version.scoring.factors(version.embeddings, version.patterns)
-    return System(f"version {version.id}", queries, candidates, version.known)
+    return scored_system(f"version {version.id}", version.embeddings, version.known, version.patterns, version.scoring)
 
 
 def version_ndcg(version: Version, truth: Truth) -> float:

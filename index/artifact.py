@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.errors import FormatError
 from core.files import Manifest, read_sealed, seal, verify_sealed, write_bytes
+from core.model import ScoringSettings
 from core.types import ArtistId, Lists, Mask, Matrix
 from index.scoring import Patterns, Scoring
 
@@ -116,12 +117,13 @@ class Version:
 
     @cached_property
     def scoring(self) -> Scoring:
-        return Scoring.load(self.folder)
+        return Scoring.load(self.folder, ScoringSettings(**self.manifest.get("scoring", {})))
 
     @property
     def modalities(self) -> list[str]:
-        """Every modality that some artist has, names ascending: those of the snapshot."""
-        return sorted({name for pattern in self.patterns_of_modalities for name in pattern})
+        """Every modality of the snapshot, names ascending, those that nobody has among them."""
+        had = {name for pattern in self.patterns_of_modalities for name in pattern}
+        return sorted(had.union(self.manifest.get("nobody_has", ())))
 
     def having(self, names: list[str] | None = None) -> Mask:
         """(n,) bool: the artists that have all the named modalities; with None, those that have any at all."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,11 @@ from index.artifact import (
     write_arrow,
 )
 from index.embed import Embedding, embed
+from index.fitting import fit_scoring, patterns_of
 from index.gate import inspect
 from index.names import popularity_order, write_names
 from index.neighbours import TIE_SEED, Catalog, ready_lists
-from index.scoring import Patterns, Scoring
+from index.scoring import Patterns
 
 SETTINGS = {"list_length": LIST_LENGTH, "tie_seed": TIE_SEED}
 """What decides a version besides the model and the snapshot."""
@@ -128,8 +130,8 @@ def _fill(
     threads: int,
     progress: Progress,
 ) -> None:
-    sets, patterns = _patterns(snapshot)
-    scoring = Scoring.none(snapshot.n_artists, len(sets))
+    sets, patterns = patterns_of(snapshot)
+    scoring = fit_scoring(model, snapshot, embedding, threads=threads)
     catalog = Catalog(snapshot.artist_ids, embedding.vectors, embedding.covered, patterns, scoring)
     lists, scores = ready_lists(catalog, threads=threads, progress=progress)
     popular = popularity_order(snapshot.listeners, snapshot.plays)
@@ -149,11 +151,12 @@ def _fill(
     _write_artists(folder, snapshot.artists)
     left_out = _left_out(model, snapshot, embedding.covered)
     write_arrow(folder / "left_out.arrow", left_out)
-    stored = scoring.stored(embedding.vectors)[embedding.covered]
+    stored = scoring.stored(embedding.vectors, patterns)[embedding.covered]
     index = faiss.IndexFlatL2(stored.shape[1])
     index.add(stored)
     faiss.write_index(index, str(folder / FAISS))
     write_names(folder / NAMES, _names(snapshot.artists), popular, progress)
+    nobody = sorted(snapshot.modalities.keys() - snapshot.modalities_had)
     report = inspect(folder, catalog, lists, left_out.num_rows, threads=threads, progress=progress)
     seal_version(
         folder,
@@ -165,22 +168,13 @@ def _fill(
             "last_change": 0,
             "settings": SETTINGS,
             "dim": model.dim,
+            "scoring": asdict(scoring.settings),
             "patterns": [list(names) for names in sets],
+            **({"nobody_has": nobody} if nobody else {}),
             "counts": _counts(snapshot, embedding.covered, sets, patterns, left_out),
             "gate": report.as_dict(),
         },
     )
-
-
-def _patterns(snapshot: Snapshot) -> tuple[list[tuple[str, ...]], Patterns]:
-    """The sets of modalities that artists have, sorted, and which of them each artist has."""
-    names = sorted(snapshot.modalities)
-    has = np.zeros((snapshot.n_artists, len(names)), bool)
-    for column, name in enumerate(names):
-        has[snapshot.modalities[name].rows, column] = True
-    distinct, patterns = np.unique(has, axis=0, return_inverse=True)
-    sets = [tuple(name for name, had in zip(names, row, strict=True) if had) for row in distinct.tolist()]
-    return sets, patterns.reshape(-1).astype(np.int32)
 
 
 def _write_artists(folder: Path, artists: pa.Table) -> None:
@@ -196,8 +190,8 @@ def _names(artists: pa.Table) -> list[list[str]]:
 
 def _left_out(model: Model, snapshot: Snapshot, covered: Mask) -> pa.Table:
     """artist_id and reason of every artist without an embedding."""
-    takes = snapshot.having(list(snapshot.modalities)) & False
-    for name in model.parts:
+    takes = np.zeros(snapshot.n_artists, bool)
+    for name in snapshot.modalities.keys() & model.parts.keys():
         takes[snapshot.modalities[name].rows] = True
     wanted = ", ".join(model.parts)
     any_at_all = snapshot.having()

@@ -64,18 +64,28 @@ def embed(
 ) -> Embedding:
     """An artist's embedding: the mean of the parts of the modalities it has, scaled to unit length.
 
+    Modalities that the model takes and the snapshot lacks are missing of everyone.
+
     Args:
         only: the modalities to use, the others are taken as missing; None uses all of the model's.
         threads: for ONNX.
 
     Raises:
-        MismatchError: the model was fitted on another basis, or has none of the modalities asked for.
+        MismatchError: the model was fitted on another basis, has none of the modalities asked for, or the snapshot
+            has none of those.
     """
+    model.check_fits(snapshot)
     names = [name for name in model.parts if only is None or name in only]
     if not names:
         raise MismatchError(f"model {model.name} has {', '.join(model.parts)}; asked for {', '.join(only or [])}")
+    had = [name for name in names if name in snapshot.modalities]
+    if not had:
+        raise MismatchError(
+            f"model {model.name} {model.id} takes {', '.join(names)}; snapshot {snapshot.id} has "
+            f"{', '.join(snapshot.modalities)} alone: nobody can be embedded"
+        )
     sums, counts = np.zeros((snapshot.n_artists, model.dim), np.float32), np.zeros(snapshot.n_artists, np.int32)
-    for name in names:
+    for name in had:
         rows = snapshot.modalities[name].rows
         sums[rows] += parts_of(model, snapshot, name, threads=threads, progress=progress)
         counts[rows] += 1
@@ -87,23 +97,40 @@ def embed(
 
 
 def parts_of(
-    model: Model, snapshot: Snapshot, modality: str, *, threads: int = 1, progress: Progress = silent
+    model: Model,
+    snapshot: Snapshot,
+    modality: str,
+    *,
+    at: NDArray[np.int64] | None = None,
+    threads: int = 1,
+    progress: Progress = silent,
 ) -> Matrix:
     """(m, dim) float32 parts of one modality, row i of artist `snapshot.modalities[modality].rows[i]`.
 
     Equal inputs give equal bits: each is run once, so that artists with the same tags tie exactly wherever they stand.
 
+    Args:
+        at: which of the modality's rows, and in which order; None takes all.
+
     Raises:
-        MismatchError: the model was fitted on another basis, or another width.
+        MismatchError: the model was fitted on another basis, or another width, or either lacks the modality.
         RiylError: the model gave a value that is not finite.
     """
     model.check_fits(snapshot)
+    if modality not in model.parts or modality not in snapshot.modalities:
+        raise MismatchError(
+            f"asked for parts of {modality}; model {model.name} takes {', '.join(model.parts)}, "
+            f"snapshot {snapshot.id} has {', '.join(snapshot.modalities)}"
+        )
     takes, given = model.parts[modality], snapshot.modalities[modality]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model.onnx(modality), options, providers=["CPUExecutionProvider"])
-    feed = _TermFeed(takes, snapshot, given) if takes.input == "terms" else _VectorFeed(takes, given)
-    firsts, inverse = _distinct(feed.keys())
+    feed = _feed(takes, snapshot, given)
+    keys = feed.keys()
+    places = np.arange(len(keys)) if at is None else at
+    firsts, inverse = _distinct(keys[places])
+    firsts = places[firsts]
     out = np.empty((len(firsts), model.dim), np.float32)
     for start in range(0, len(firsts), BATCH):
         chosen = firsts[start : start + BATCH]
@@ -112,6 +139,16 @@ def parts_of(
     if not np.isfinite(out).all():
         raise RiylError(f"model {model.name} {model.id} gave {modality} parts that are not finite")
     return out[inverse]
+
+
+def _feed(takes: Part, snapshot: Snapshot, modality: Modality) -> _VectorFeed | _TermFeed | _WeightedFeed:
+    match takes.input:
+        case "vector":
+            return _VectorFeed(takes, modality)
+        case "terms":
+            return _TermFeed(takes, snapshot, modality)
+        case "weighted":
+            return _WeightedFeed(takes, modality)
 
 
 class _VectorFeed:
@@ -141,6 +178,23 @@ class _TermFeed:
         mask = self._mask[rows]
         widest = int(mask.sum(axis=1).max())
         return {"tokens": self._factors[self._terms[rows, :widest]], "mask": mask[:, :widest]}
+
+
+class _WeightedFeed:
+    def __init__(self, takes: Part, modality: Modality) -> None:
+        if modality.sets is None:
+            raise MismatchError(f"the model takes {modality.name} as sets of terms; the snapshot has vectors alone")
+        rows = np.arange(len(modality.rows))
+        self._terms, _ = modality.sets.padded(rows, takes.longest)
+        self._weights = modality.sets.padded_weights(rows, takes.longest)
+
+    def keys(self) -> NDArray[np.generic]:
+        return np.hstack([self._terms, self._weights.view(np.int32)])
+
+    def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+        weights = self._weights[rows]
+        widest = int((weights > 0).sum(axis=1).max())
+        return {"terms": self._terms[rows, :widest].astype(np.int64), "weights_of_terms": weights[:, :widest]}
 
 
 def _distinct(keys: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

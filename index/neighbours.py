@@ -49,6 +49,8 @@ def exact_lists(
 ) -> tuple[Lists, NDArray[np.float32]]:
     """The k best of `rows` for each of `rows`, itself left out; equal scores by a seeded hash of the artist id.
 
+    Hubness is measured among `rows` anew where they are not all known artists.
+
     Args:
         catalog: the artists.
         rows: (m,) ascending, all known: queries and candidates alike.
@@ -56,11 +58,10 @@ def exact_lists(
     Returns:
         (m, k) rows, best first, -1 behind the end; (m, k) float32 scores, NaN there.
     """
-    queries, candidates = catalog.scoring.factors(catalog.vectors, catalog.patterns)
-    asked = queries[rows]
+    queries, candidates = catalog.scoring.among(catalog.vectors, catalog.known, catalog.patterns, rows, threads=threads)
     found, scores = exact_top_k(
-        asked,
-        asked if candidates is queries else candidates[rows],
+        queries,
+        candidates,
         k,
         order=tie_order(catalog.ids, TIE_SEED)[rows],
         self_positions=np.arange(len(rows), dtype=np.int32),

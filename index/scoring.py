@@ -1,18 +1,47 @@
-"""The score: how well y answers x, `<e_x, e_y> - h(y) + c(pattern of x, pattern of y)`; nothing else knows it."""
+"""The score: how well y answers x, `<e_x, e_y> - h(y) + c(pattern of x, pattern of y)`; nothing else knows it.
+
+h is hubness: an artist that scores high for everybody comes up everywhere. With s the score without it,
+
+    h(y) = b mean of s(x, y) over the k artists x that y scores highest for
+
+which is the candidate's side of CSLS (Conneau et al., ICLR 2018), b = 1/2 there; the query's side moves no ranks.
+
+c is calibration: artists known by the same modalities look more alike than they are, and those known by few have
+scores of another spread. Let t(p, q) be what the best share of candidates reaches on average where the query is known
+by the modalities p and the candidates by q, the same artists on all sides, masked on purpose:
+
+    c(p, q) = g (mean over q' of t(p, q') - t(p, q))
+
+As the artists are the same, c takes out what masking alone does to scores, and not that artists of whom much is known
+differ from the others.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from core.types import Matrix
+from core.model import NO_SCORING, ScoringSettings
+from core.types import Mask, Matrix, Rows
 
 Patterns: TypeAlias = NDArray[np.int32]
 """(n,) int32, which of a version's availability patterns (sets of modalities) each artist has."""
+
+QUERIES = 20_000
+"""Artists whose lists h is measured in, drawn at random where there are more: linear work, whatever the catalog."""
+
+MASKED = 1000
+"""Artists that are masked on purpose for each two patterns."""
+
+_CELLS = 1 << 23
+_FEWEST_MASKED = 32
+_FEWEST_NEAREST = 10
 
 
 @dataclass(frozen=True)
@@ -22,23 +51,50 @@ class Scoring:
     Attributes:
         h: (n,) float32, hubness: what an artist's scores are lowered by for being near everybody.
         c: (P, P) float32, calibration: what is added where x has pattern i and y pattern j.
+        settings: how they were fitted.
     """
 
     h: NDArray[np.float32]
     c: Matrix
+    settings: ScoringSettings = NO_SCORING
 
     @staticmethod
     def none(n: int, patterns: int) -> Scoring:
         """No correction, as in the paper: the score is the cosine."""
         return Scoring(np.zeros(n, np.float32), np.zeros((patterns, patterns), np.float32))
 
+    @staticmethod
+    def fit(
+        vectors: Matrix, known: Mask, patterns: Patterns, c: Matrix, settings: ScoringSettings, *, threads: int = 0
+    ) -> Scoring:
+        """The scoring of a catalog.
+
+        Args:
+            vectors: (n, d) float32 unit rows, zeros where not known.
+            known: (n,) bool.
+            patterns: (n,) int32.
+            c: (P, P), see `calibration`.
+            threads: of the matrix products; 0 takes every core.
+        """
+        rows = np.flatnonzero(known)
+        h = hubness(vectors[rows], patterns[rows], c, settings, threads=threads)
+        spread = np.full(len(known), h.min(initial=np.inf) if len(h) else 0, np.float32)
+        spread[rows] = h
+        return Scoring(spread, c, settings)
+
     def save(self, folder: Path) -> None:
         np.save(folder / "h.npy", self.h)
         np.save(folder / "c.npy", self.c)
 
     @staticmethod
-    def load(folder: Path) -> Scoring:
-        return Scoring(np.load(folder / "h.npy", allow_pickle=False), np.load(folder / "c.npy", allow_pickle=False))
+    def load(folder: Path, settings: ScoringSettings) -> Scoring:
+        h, c = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("h", "c"))
+        return Scoring(h, c, settings)
+
+    @property
+    def corrects(self) -> bool:
+        """Whether scores differ from cosines at all."""
+        return bool(self.h.any() or self.c.any())
 
     def factors(self, vectors: Matrix, patterns: Patterns) -> tuple[Matrix, Matrix]:
         """Two matrices whose inner products are the scores, for exact search.
@@ -50,22 +106,116 @@ class Scoring:
         Returns:
             Queries and candidates, (n, d + 1 + P) float32; without corrections `vectors` itself, twice.
         """
-        if not self.h.any() and not self.c.any():
-            return vectors, vectors
-        ones = np.ones((len(vectors), 1), np.float32)
-        has = np.eye(len(self.c), dtype=np.float32)[patterns]  # (n, P)
-        return np.hstack([vectors, ones, self.c[patterns]]), np.hstack([vectors, -self.h[:, None], has])
+        return _factors(vectors, patterns, self.h, self.c) if self.corrects else (vectors, vectors)
 
-    def stored(self, vectors: Matrix) -> Matrix:
-        """(n, d + 1) float32 [e_y, sqrt(2 (h_y - min h))]: by L2 to `asked` the order is that of the scores.
+    def among(
+        self, vectors: Matrix, known: Mask, patterns: Patterns, rows: Rows, *, threads: int = 0
+    ) -> tuple[Matrix, Matrix]:
+        """`factors` of some artists, known ones, that alone ask and can be found: h is measured among them anew.
 
-        |[e_x, 0] - [e_y, sqrt(2 (h_y - min h))]|^2 = 2 - 2 (<e_x, e_y> - h_y) - 2 min h for unit vectors: a true
-        metric, so graphs work too. c is not in it: it depends on the query's pattern.
+        Who comes up everywhere depends on who is there. Where `rows` are all known artists, h stays as it is.
         """
-        hub = np.sqrt(2 * (self.h - self.h.min(initial=np.inf)))
-        return np.hstack([vectors, hub[:, None].astype(np.float32)])
+        if len(rows) == np.count_nonzero(known) or not self.corrects:
+            queries, candidates = self.factors(vectors, patterns)
+            asked = queries[rows]
+            return asked, asked if candidates is queries else candidates[rows]
+        h = hubness(vectors[rows], patterns[rows], self.c, self.settings, threads=threads)
+        return _factors(vectors[rows], patterns[rows], h, self.c)
 
-    @staticmethod
-    def asked(vectors: Matrix) -> Matrix:
-        """(q, d + 1) float32 [e_x, 0]: what `stored` is asked with."""
-        return np.hstack([vectors, np.zeros((len(vectors), 1), np.float32)])
+    def stored(self, vectors: Matrix, patterns: Patterns) -> Matrix:
+        """(n, d + 1 + P) float32 [e_y, sqrt(2 (h_y - min h)), 1 at y's pattern]: by L2 to `asked` in order of score.
+
+        |asked(x) - stored(y)|^2 = |asked(x)|^2 + 2 - 2 (<e_x, e_y> - h_y + c) - 2 min h for unit vectors: a true
+        metric, so graphs work too. Without c, (n, d + 1): the patterns are left out.
+        """
+        hub = np.sqrt(2 * (self.h - self.h.min(initial=np.inf)))[:, None].astype(np.float32)
+        return np.hstack([vectors, hub, *([_has(patterns, self.c)] if self.c.any() else [])])
+
+    def asked(self, vectors: Matrix, patterns: Patterns) -> Matrix:
+        """(q, d + 1 + P) float32 [e_x, 0, c of x's pattern]: what `stored` is asked with."""
+        none = np.zeros((len(vectors), 1), np.float32)
+        return np.hstack([vectors, none, *([self.c[patterns]] if self.c.any() else [])])
+
+
+def hubness(
+    vectors: Matrix, patterns: Patterns, c: Matrix, settings: ScoringSettings, *, seed: int = 0, threads: int = 0
+) -> NDArray[np.float32]:
+    """(m,) float32 h of m artists among themselves; zeros where the strength is 0 or there is nobody else.
+
+    Measured in the lists of all of them, or of `QUERIES` drawn at random, and then over as many fewer of the best.
+    """
+    m = len(vectors)
+    if not settings.hubness or m < 2:
+        return np.zeros(m, np.float32)
+    drawn = np.sort(np.random.default_rng(seed).permutation(m)[:QUERIES])
+    nearest = round(settings.neighbours * len(drawn) / m) if len(drawn) < m else settings.neighbours
+    k = min(max(nearest, _FEWEST_NEAREST), len(drawn) - 1)
+    queries, candidates = _factors(vectors, patterns, np.zeros(m, np.float32), c)
+    means = np.empty(m, np.float64)
+    step = max(1, _CELLS // len(drawn))
+    with threadpool_limits(limits=threads or None):
+        for start in range(0, m, step):
+            scores = candidates[start : start + step] @ queries[drawn].T  # (a, len(drawn))
+            own, column = np.nonzero(drawn == np.arange(start, start + len(scores))[:, None])
+            scores[own, column] = -np.inf
+            best = np.partition(scores, len(drawn) - k, axis=1)[:, len(drawn) - k :]
+            means[start : start + step] = np.sort(best, axis=1).mean(axis=1, dtype=np.float64)
+    return (settings.hubness * means).astype(np.float32)
+
+
+def calibration(
+    parts: Mapping[str, Matrix], subsets: Sequence[tuple[str, ...]], settings: ScoringSettings, *, threads: int = 0
+) -> Matrix:
+    """(P, P) float32 c between the patterns `subsets`.
+
+    Args:
+        parts: by modality (m, d) float32 of some artists, zeros where one has no such part.
+        subsets: the sets of modalities; those that a model has no parts of are passed over.
+        threads: of the matrix products; 0 takes every core.
+
+    Returns:
+        0 for two patterns of which fewer than 32 of the artists have all modalities: nothing tells.
+    """
+    tails = np.full((len(subsets), len(subsets)), np.nan)
+    if settings.calibration:
+        has = {name: np.any(part != 0, axis=1) for name, part in parts.items()}
+        with threadpool_limits(limits=threads or None):
+            for i, p in enumerate(subsets):
+                for j, q in enumerate(subsets[: i + 1]):
+                    tails[i, j], tails[j, i] = _tails(parts, has, p, q, settings.tail)
+    told = ~np.isnan(tails)
+    means = np.where(told, tails, 0).sum(axis=1) / np.maximum(told.sum(axis=1), 1)
+    return np.where(told, settings.calibration * (means[:, None] - tails), 0).astype(np.float32)
+
+
+def _tails(
+    parts: Mapping[str, Matrix], has: Mapping[str, Mask], p: tuple[str, ...], q: tuple[str, ...], tail: float
+) -> tuple[float, float]:
+    """t(p, q) and t(q, p); NaN where too few artists tell."""
+    first, second = [m for m in p if m in parts], [m for m in q if m in parts]
+    if not first or not second:
+        return np.nan, np.nan
+    rows = np.flatnonzero(np.all([has[m] for m in {*first, *second}], axis=0))[:MASKED]
+    if len(rows) < _FEWEST_MASKED:
+        return np.nan, np.nan
+    scores = _fused(parts, first, rows) @ _fused(parts, second, rows).T
+    np.fill_diagonal(scores, -np.inf)
+    place = max(1, round(tail * len(rows))) - 1
+    there, back = (float(np.mean(-np.partition(-s, place, axis=1)[:, place])) for s in (scores, scores.T))
+    return there, back
+
+
+def _fused(parts: Mapping[str, Matrix], names: Sequence[str], rows: NDArray[np.int64]) -> Matrix:
+    sums = np.sum([parts[name][rows] for name in names], axis=0, dtype=np.float32)
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.asarray(sums / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
+
+
+def _factors(vectors: Matrix, patterns: Patterns, h: NDArray[np.float32], c: Matrix) -> tuple[Matrix, Matrix]:
+    ones = np.ones((len(vectors), 1), np.float32)
+    return np.hstack([vectors, ones, c[patterns]]), np.hstack([vectors, -h[:, None], _has(patterns, c)])
+
+
+def _has(patterns: Patterns, c: Matrix) -> Matrix:
+    """(n, P) 1 at each artist's pattern."""
+    return np.eye(len(c), dtype=np.float32)[patterns]

@@ -17,6 +17,8 @@ from core.types import ArtistId, Rows
 from index.artifact import COLUMNS, NAMES, Version
 from index.names import NameIndex
 
+_AT_ONCE = 1 << 14
+
 
 @dataclass(frozen=True)
 class Artist:
@@ -88,6 +90,11 @@ class Searcher:
     def n_artists(self) -> int:
         return self._version.n_artists
 
+    @property
+    def artist_ids(self) -> pa.Array:
+        """(n,) strings, row by row."""
+        return self._ids
+
     def row_of(self, id_or_mbid: str) -> int | None:
         """The artist with that id, else with that mbid, in either case; the first by id where several have it."""
         row = self._row_of_id.get(id_or_mbid)
@@ -111,8 +118,11 @@ class Searcher:
         """Whether the artist has an embedding."""
         return bool(self._known[row])
 
-    def similar(self, row: int, k: int) -> Neighbours:
+    def similar(self, row: int, k: int, *, raw: bool = False) -> Neighbours:
         """The first k of the artist's ready list, which holds 256 at most.
+
+        Args:
+            raw: leave the version's corrections out: the k nearest by cosine, searched for now among all artists.
 
         Raises:
             InputError: k is below 1.
@@ -125,9 +135,32 @@ class Searcher:
                 f"nothing known yet of {self._names[row].as_py()} ({self._ids[row].as_py()}): "
                 "nothing that the model takes, so nobody is similar"
             )
+        if raw and self._version.scoring.corrects:
+            return self._nearest(row, k)
         rows = self._neighbours[row, :k]
         length = int(np.count_nonzero(rows >= 0))
         return Neighbours(rows[:length], self._scores[row, :length])
+
+    def _nearest(self, row: int, k: int) -> Neighbours:
+        # here, so that who never asks for raw lists needs no Faiss
+        from index.ann import tie_order
+        from index.neighbours import TIE_SEED
+
+        vectors = self._version.embeddings
+        query = vectors[row].astype(np.float64)
+        cosines = np.empty(len(vectors), np.float32)
+        for start in range(0, len(vectors), _AT_ONCE):
+            chunk = slice(start, start + _AT_ONCE)
+            cosines[chunk] = vectors[chunk].astype(np.float64) @ query
+        cosines[~self._known] = -np.inf
+        cosines[row] = -np.inf
+        k = min(k, int(np.count_nonzero(self._known)) - 1)
+        if k < 1:
+            return Neighbours(np.empty(0, np.int32), np.empty(0, np.float32))
+        found = np.flatnonzero(cosines >= -np.partition(-cosines, k - 1)[k - 1]).astype(np.int32)
+        ties = tie_order(self.ids_of(found), TIE_SEED)
+        rows = found[np.lexsort((ties, -cosines[found]))][:k]
+        return Neighbours(rows, cosines[rows])
 
     def ids_of(self, rows: Rows) -> list[ArtistId]:
         """The ids of some artists, in the order asked for."""

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
-from core.errors import ConfigError, InputError
-from core.model import Part
+from core.errors import ConfigError
 from core.snapshot import Snapshot
-from core.types import Matrix
+from core.types import Matrix, Rows
 from training.config import PcaConfig, ProjectionConfig, SingleConfig
-
-_TINY = 1e-12
-"""Least length that a vector is divided by; torch's normalize has the same."""
-
-
-@dataclass(frozen=True)
-class LinearPart:
-    """One modality's share of a linear model: x to (x / |x| - mean) @ weights, or (x - mean) @ weights.
-
-    Attributes:
-        unit_rows: whether x is scaled to unit length first.
-        mean: (width,) float32.
-        weights: (width, dim) float32.
-    """
-
-    unit_rows: bool
-    mean: Matrix
-    weights: Matrix
+from training.features.heldout import artists_to_fit_on
+from training.linear import TINY, LinearPart
 
 
 def fit_baseline(
@@ -39,24 +17,22 @@ def fit_baseline(
 ) -> dict[str, LinearPart]:
     """Fit a baseline.
 
-    PCA and the random projection work on the modalities side by side and are fitted on the artists that have them
-    all, whose mean stands in for a modality that an artist lacks. Both work on centred data here, so the stand-in
-    adds nothing: the projection of the filled-in row is the sum of the parts of the modalities at hand, and, scaled
-    to unit length, their mean.
+    PCA and the random projection work on the modalities that somebody has, side by side. They are fitted on the
+    artists that have them all and are not held out; their mean stands in for a modality that an artist lacks. Both
+    work on centred data here, so the stand-in adds nothing: the projection of the filled-in row is the sum of the
+    parts of the modalities at hand, and, scaled to unit length, their mean.
 
     Raises:
         ConfigError: `single` names a modality that the snapshot has not.
-        InputError: fewer than two artists have all modalities.
+        InputError: there are fewer than two such artists.
     """
     if isinstance(config, SingleConfig):
         if config.modality not in snapshot.modalities:
             raise ConfigError(f"found no modality {config.modality!r}; wanted one of {', '.join(snapshot.modalities)}")
         width = snapshot.modalities[config.modality].width
         return {config.modality: LinearPart(True, np.zeros(width, np.float32), np.eye(width, dtype=np.float32))}
-    names = list(snapshot.modalities)
-    full = np.flatnonzero(snapshot.having(names))
-    if len(full) < 2:
-        raise InputError(f"found {len(full)} artists that have {', '.join(names)} all; wanted at least 2 to fit on")
+    names = snapshot.modalities_had
+    full = artists_to_fit_on(snapshot, names, at_least=2)
     blocks = [_rows(snapshot, name, full, config.unit_rows) for name in names]
     joined = np.concatenate(blocks, axis=1)
     mean = joined.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -66,42 +42,10 @@ def fit_baseline(
     return {name: LinearPart(config.unit_rows, m, np.ascontiguousarray(w)) for name, m, w in split}
 
 
-def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
-    """A linear part as what it takes and an ONNX file."""
-    width, dim = part.weights.shape
-    nodes, x = [], "vectors"
-    constants: dict[str, NDArray[np.float32]] = {"mean": part.mean, "weights": part.weights}
-    if part.unit_rows:
-        constants["tiny"] = np.array(_TINY, np.float32)
-        nodes += [
-            helper.make_node("ReduceL2", ["vectors", "axis"], ["length"], keepdims=1),
-            helper.make_node("Max", ["length", "tiny"], ["divisor"]),
-            helper.make_node("Div", ["vectors", "divisor"], ["unit"]),
-        ]
-        x = "unit"
-    nodes += [
-        helper.make_node("Sub", [x, "mean"], ["centred"]),
-        helper.make_node("MatMul", ["centred", "weights"], ["part"]),
-    ]
-    initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    if part.unit_rows:
-        initializers.append(numpy_helper.from_array(np.array([1], np.int64), "axis"))
-    graph = helper.make_graph(
-        nodes,
-        "part",
-        [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", width])],
-        [helper.make_tensor_value_info("part", TensorProto.FLOAT, ["n", dim])],
-        initializers,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    onnx.checker.check_model(model)
-    return Part("vector", width), model.SerializeToString(deterministic=True)
-
-
-def _rows(snapshot: Snapshot, name: str, artists: NDArray[np.int64], unit_rows: bool) -> Matrix:
+def _rows(snapshot: Snapshot, name: str, artists: Rows, unit_rows: bool) -> Matrix:
     modality = snapshot.modalities[name]
     vectors: Matrix = np.array(modality.vectors[np.searchsorted(modality.rows, artists)])
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _TINY) if unit_rows else vectors
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), TINY) if unit_rows else vectors
 
 
 def _principal(joined: Matrix, config: PcaConfig, seed: int) -> Matrix:

@@ -105,12 +105,56 @@ class SingleConfig(_Section):
     """The modality."""
 
 
-Config: TypeAlias = ContrastiveConfig | PcaConfig | ProjectionConfig | SingleConfig
+class ScoringConfig(_Section):
+    """How the versions of the model correct scores (`core.model.ScoringSettings`); 0 corrects nothing."""
+
+    hubness: float = Field(default=0.0, ge=0, le=1)
+    """Strength of the hubness correction: what an artist's mean score in its best lists is taken off times."""
+    neighbours: int = Field(default=200, ge=1, le=1000)
+    """Lists that the mean is over; about the length of the lists that are served, as shorter ones over-correct."""
+    calibration: float = Field(default=0.0, ge=0, le=1)
+    """Strength of the calibration between availability patterns; 1 makes all equally likely to be found."""
+    tail: float = Field(default=0.005, gt=0, le=0.5)
+    """Share of the candidates whose scores are compared between patterns: the best ones."""
+
+
+class CcaConfig(_Section):
+    """Generalised canonical correlation analysis in closed form (`training.cca`)."""
+
+    method: Literal["cca"]
+    dim: int = Field(default=256, ge=1, le=256)
+    """Width of the embedding; less where there is less to keep."""
+    shared: int = Field(default=150, ge=1)
+    """Canonical directions at most."""
+    ridge: float = Field(default=0.3, gt=0)
+    """Added to each modality's covariance, in units of its mean variance: what directions of little variance, where
+    correlations are chance, are held down by."""
+    power: float = Field(default=0.5, ge=0)
+    """Each direction is scaled by its mean canonical correlation to this power."""
+    tfidf_dims: int = Field(default=300, ge=0)
+    """Where a modality is made of weighted sets, width of the TF-IDF factors that are read in place of the snapshot's
+    vectors; 0 reads those."""
+    longest: int = Field(default=100, ge=1)
+    """Terms of a set that count, the heaviest first."""
+    evidence: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """By modality, how much short vectors are shortened further: the length, in units of the root mean square one, by
+    which a part has lost half of its square. Vectors of tags are short where an artist has few."""
+    private: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """By modality, weight of its own vectors beside the shared directions, for what it alone knows; 1 is that of the
+    shared part."""
+    scoring: ScoringConfig = ScoringConfig()
+    """How versions correct scores."""
+
+
+Config: TypeAlias = ContrastiveConfig | CcaConfig | PcaConfig | ProjectionConfig | SingleConfig
 
 
 class _AnyConfig(RootModel[Annotated[Config, Field(discriminator="method")]]):
     """A config file holds one method's settings."""
 
+
+DEFAULT = "default"
+"""The config that is meant where none is named."""
 
 SINGLE = "single-"
 """What the name of a one-modality baseline begins with."""

@@ -78,12 +78,12 @@ def modality_input(
 
 
 def chosen_modalities(order: tuple[str, ...], snapshot: Snapshot) -> list[str]:
-    """The snapshot's modalities in the config's order, those it does not name behind by name.
+    """The modalities that somebody in the snapshot has, in the config's order, those it does not name behind by name.
 
     Raises:
         ConfigError: fewer than two, so that there is no pair to learn from.
     """
-    have = list(snapshot.modalities)
+    have = snapshot.modalities_had
     chosen = [m for m in order if m in have] + [m for m in have if m not in order]
     if len(chosen) < 2:
         raise ConfigError(f"snapshot {snapshot.id} has {', '.join(have)} alone; a contrastive method wants two or more")

@@ -15,12 +15,12 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from core.errors import InputError
 from core.files import write_bytes
 from core.snapshot import Snapshot
 from core.types import Progress, silent
 from training.config import ContrastiveConfig, MlpSpec, SetSpec
 from training.encoders import MlpEncoder, SetEncoder
+from training.features.heldout import artists_to_fit_on
 from training.inputs import Input, VectorInput, chosen_modalities, modality_input
 from training.losses import info_nce
 
@@ -57,7 +57,7 @@ def train_contrastive(
     device: str = "cpu",
     progress: Progress = silent,
 ) -> Trained:
-    """Train one encoder a modality on the artists that have them all.
+    """Train one encoder a modality on the artists that have them all and are not held out.
 
     Args:
         seed: fixes the start, the order of batches and who is held back.
@@ -66,12 +66,10 @@ def train_contrastive(
 
     Raises:
         ConfigError: the snapshot has fewer than two modalities.
-        InputError: fewer than four artists have all modalities.
+        InputError: there are fewer than four such artists.
     """
     names = chosen_modalities(config.modalities, snapshot)
-    full = np.flatnonzero(snapshot.having(names)).astype(np.int32)
-    if len(full) < 4:
-        raise InputError(f"found {len(full)} artists that have {', '.join(names)} all; wanted at least 4 to train on")
+    full = artists_to_fit_on(snapshot, names, at_least=4)
     at = torch.device(device)
     specs = {name: config.encoders.get(name, MlpSpec()) for name in names}
     inputs = {name: modality_input(snapshot, name, specs[name], full, at) for name in names}

@@ -14,7 +14,7 @@ from core.files import content_id
 from core.model import CARD, Model, Part, save_model
 from core.snapshot import Snapshot
 from core.types import Progress, silent
-from training.config import Config, ContrastiveConfig, PcaConfig, ProjectionConfig, SingleConfig
+from training.config import CcaConfig, Config, ContrastiveConfig, PcaConfig, ProjectionConfig, SingleConfig
 
 
 def train(
@@ -40,7 +40,7 @@ def train(
 
     Raises:
         ConfigError: the config does not fit the snapshot, or the device is not there.
-        InputError: too few artists have all modalities.
+        InputError: too few artists have all modalities, or two of them.
     """
     identity = content_id("model", {"snapshot": snapshot.id, "config": config.model_dump(mode="json"), "seed": seed})
     final = models / identity
@@ -61,18 +61,29 @@ def train(
     if isinstance(config, ContrastiveConfig):
         model = _train_encoders(config, snapshot, models, card, device=device, threads=threads, progress=progress)
     else:
-        model = _fit_baseline(config, snapshot, models, card)
+        model = _fit_linear(config, snapshot, models, card, progress)
     if not as_newest:
         os.utime(model.folder / CARD, (0, 0))
     return model
 
 
-def _fit_baseline(
-    config: PcaConfig | ProjectionConfig | SingleConfig, snapshot: Snapshot, models: Path, card: dict[str, Any]
+def _fit_linear(
+    config: CcaConfig | PcaConfig | ProjectionConfig | SingleConfig,
+    snapshot: Snapshot,
+    models: Path,
+    card: dict[str, Any],
+    progress: Progress,
 ) -> Model:
-    from training.baselines import fit_baseline, linear_onnx
+    # here, so that the paper's method does not wait for them
+    from training.baselines import fit_baseline
+    from training.cca import fit_cca
+    from training.linear import linear_onnx
 
-    linear = fit_baseline(config, snapshot, int(card["seed"]))
+    if isinstance(config, CcaConfig):
+        linear = fit_cca(config, snapshot, int(card["seed"]), progress)
+        card = {**card, "scoring": config.scoring.model_dump()}
+    else:
+        linear = fit_baseline(config, snapshot, int(card["seed"]))
     dim = next(iter(linear.values())).weights.shape[1]
     parts = {modality: linear_onnx(part) for modality, part in linear.items()}
     return save_model(models, parts, None, {**card, "dim": dim, "scores": {}})

@@ -24,14 +24,13 @@ from index import versions
 from index.artifact import Version
 from index.build import build_version
 from index.search import Artist, Searcher
-from training.config import load_config
+from training.config import DEFAULT, load_config
 from training.datasets.registry import make_tables
 from training.features.build import build_snapshot, import_similar
 from training.features.recipe import Recipe
 from training.train import train
 
 CATALOG = "synthetic"
-CONFIG = "paper-msd"
 HOST = "127.0.0.1"
 
 
@@ -44,7 +43,7 @@ def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve at.")] = 8000,
     once: Annotated[bool, typer.Option("--once", help="Make nothing where a version is current already.")] = False,
 ) -> None:
-    """The whole way: catalog, snapshot, the paper's encoders, baselines, the table of figures, index, service.
+    """The whole way: catalog, snapshot, model, baselines, the table of figures, index, service.
 
     The catalog is imported on the way: a re-index that names no tables takes it.
     """
@@ -72,13 +71,12 @@ def _make(run: Session, tables: Path | None) -> None:
         import_similar(opened, run.home.truths)
         run.say(f"catalog   {folder}: {snapshot.n_artists:,} artists")
         run.say(f"snapshot  {snapshot.id}: {counts(snapshot.manifest['modalities'])}")
-        name, config = load_config(CONFIG)
+        name, config = load_config(DEFAULT)
         model = train(name, config, snapshot, run.home.models, threads=run.settings.threads, progress=progress)
-        run.say(f"model     {model.id}: {name}, best of epoch {model.card['scores']['best_epoch']:.0f}")
+        run.say(f"model     {model.id}: {name}, {', '.join(model.parts)} to {model.dim} dimensions")
         if "similar" in opened.files:
             asked = Question(truth="similar", snapshot=snapshot.id)
-            _, results, comparisons = run_evaluation(run.home, asked, threads=threads, progress=progress)
-            show_results(run, "similar", results, comparisons)
+            show_results(run, run_evaluation(run.home, asked, threads=threads, progress=progress))
         else:
             run.say("\nThe catalog has no `similar` table, so there is nothing to measure against; bring a truth with")
             run.say("riyl truth import FILE, then run riyl evaluate.")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app import evaluations
 from app.commands.session import Session, session
-from app.evaluating import Question, run_evaluation
-from core.evaluations import EXPECTED_SCHEMA, QUERIES_SCHEMA
+from app.evaluating import Evaluated, Question, run_evaluation
 from core.files import write_bytes
-from evaluation.protocol import PROTOCOL, Result
+from evaluation.groups import TOP
+from evaluation.protocol import PROTOCOL
 from evaluation.table import Comparison
 
 
@@ -26,8 +27,17 @@ def evaluate(
     systems: Annotated[
         str | None,
         typer.Option(
-            help="Models by name or id, commas between; `all`: every model of the snapshot, and baselines. "
-            "Left out: all, or with --version none.",
+            help="Models by name or id, commas between; `all`: every model of the snapshot, with each subset of its "
+            "modalities and from each seed, and the baselines. Left out: the newest model of each name and the "
+            "baselines, or with --version or --model none.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model by name or id that the others are compared to; with --snapshot on the artists of another "
+            "catalog, placed in its basis.",
             show_default=False,
         ),
     ] = None,
@@ -36,16 +46,28 @@ def evaluate(
         typer.Option(help="Version of the index to measure too, or how its id begins.", show_default=False),
     ] = None,
     conditions: Annotated[
-        str, typer.Option(help="raw, fmc, or text files of artist ids, one a line; commas between.")
+        str,
+        typer.Option(
+            help="raw, fmc, raw-judged, fmc-judged (artists that the truth has pairs of), groups, or text files of "
+            "artist ids, one a line; commas between."
+        ),
     ] = "raw,fmc",
     snapshot: Annotated[
-        str | None, typer.Option(help="Snapshot [the newest; with --version its own].", show_default=False)
+        str | None,
+        typer.Option(
+            help="Snapshot [the newest; with --model the newest of its basis, with --version its own].",
+            show_default=False,
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Length of a list.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, help="Bootstrap rounds.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of ties, noise, resampling and the baselines.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of ties, noise, groups, resampling and the baselines.")] = 0,
     figures: Annotated[
         Path | None, typer.Option(help="JSON file to write every figure to.", show_default=False)
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML file to write the report to.", show_default=False)] = None,
+    figures_dir: Annotated[
+        Path | None, typer.Option(help="Folder to write each figure to, as SVG and as PDF.", show_default=False)
     ] = None,
     store: Annotated[
         bool, typer.Option("--store/--no-store", help="Keep the run in the home: see riyl evaluations.")
@@ -57,14 +79,31 @@ def evaluate(
         with run.database.read():  # or it would refuse when all is done
             pass
     names = None if systems is None else systems.split(",")
-    asked = Question(truth, names, version, conditions.split(","), snapshot, k, rounds, seed)
+    asked = Question(
+        truth=truth,
+        systems=names,
+        model=model,
+        version=version,
+        conditions=conditions.split(","),
+        snapshot=snapshot,
+        k=k,
+        rounds=rounds,
+        seed=seed,
+    )
     with run.progress() as progress:
         threads = run.settings.threads or os.cpu_count() or 1
-        found, results, comparisons = run_evaluation(run.home, asked, threads=threads, progress=progress)
+        found = run_evaluation(run.home, asked, threads=threads, progress=progress)
     if figures is not None:
-        write_bytes(figures, json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n")
-    run.show(found)
-    show_results(run, found["truth"]["name"], results, comparisons)
+        write_bytes(figures, json.dumps(found.figures, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n")
+    if report is not None:
+        write_bytes(report, found.report())
+    if figures_dir is not None:
+        # here, because matplotlib takes its time to load
+        from evaluation.figures import write_figures
+
+        write_figures(found.figures, figures_dir)
+    run.show(found.figures)
+    show_results(run, found)
     if store:
         identity = secrets.token_hex(16)
         evaluations.store(
@@ -73,19 +112,23 @@ def evaluate(
             identity,
             asdict(asked),
             by="command line",
-            figures=found,
-            queries=QUERIES_SCHEMA.empty_table(),
-            expected=EXPECTED_SCHEMA.empty_table(),
-            report=b"",
+            figures=found.figures,
+            queries=found.queries,
+            expected=found.expected,
+            report=found.report(),
         )
         run.say(f"\nstored as evaluation {identity}")
 
 
-def show_results(run: Session, truth: str, results: list[Result], comparisons: list[Comparison]) -> None:
-    """Print a table a condition, and the protocol; `truth` is its name."""
-    differences = {(c.condition, c.system): c for c in comparisons}
-    for condition in dict.fromkeys(r.condition for r in results):
-        mine = [r for r in results if r.condition == condition]
+def show_results(run: Session, found: Evaluated) -> None:
+    """Print a table a condition, one of the modality groups, and the protocol."""
+    truth = found.figures["truth"]["name"]
+    differences = {(c.condition, c.system): c for c in found.comparisons}
+    for condition in dict.fromkeys(r.condition for r in found.results):
+        mine = [r for r in found.results if r.condition == condition]
+        if not mine[0].n_artists:
+            run.say(f"\n{condition}: no artists, so nothing to measure")
+            continue
         k, reference = mine[0].k, mine[0].system
         rows = []
         for r in mine:
@@ -107,7 +150,35 @@ def show_results(run: Session, truth: str, results: list[Result], comparisons: l
             ["system", f"nDCG@{k}", f"minus {reference}", "nDCG covered", "covered", f"Gini@{k}", "coverage"],
             rows,
         )
+    if found.figures["groups"]:
+        _show_groups(run, found.figures["groups"], found.figures["k"])
     run.say(f"\n{PROTOCOL}")
+
+
+def _show_groups(run: Session, groups: list[dict[str, Any]], k: int) -> None:
+    """Print what each system does in modality groups: mean and deviation over the groupings."""
+    rows = [
+        [
+            row["system"],
+            _spread(row["entropy"]),
+            _spread(row["ndcg"]),
+            _spread(row["ndcg_own"]),
+            f"{min(row['own_share']):.0%} to {max(row['own_share']):.0%}",
+        ]
+        for row in groups
+    ]
+    n, most = len(groups[0]["groupings"]), math.log(len(groups[0]["subsets"]))
+    run.table(
+        f"\nmodality groups: {len(groups[0]['subsets'])} groups, mean and deviation over {n} groupings; entropy of the "
+        f"top {TOP} in nats, {most:.3f} at most",
+        ["system", "entropy", f"nDCG@{k} in the groups", "in each by itself", "share of the own group"],
+        rows,
+    )
+
+
+def _spread(figure: dict[str, float | None]) -> str:
+    mean, deviation = (math.nan if value is None else value for value in (figure["mean"], figure["deviation"]))
+    return f"{mean:.4f} ± {deviation:.4f}"
 
 
 def _difference(paired: Comparison) -> str:

@@ -42,7 +42,8 @@ def embeddings(
     values = pa.FixedSizeListArray.from_arrays(
         pa.array(embedding.vectors.ravel()), chosen.dim, mask=pa.array(~embedding.covered)
     )
-    had = {name: np.isin(np.arange(opened.n_artists), opened.modalities[name].rows) for name in chosen.parts}
+    took = [name for name in chosen.parts if name in opened.modalities]
+    had = {name: np.isin(np.arange(opened.n_artists), opened.modalities[name].rows) for name in took}
     lists = [[name for name, mask in had.items() if mask[row]] for row in range(opened.n_artists)]
     table = pa.table({"artist_id": opened.artist_ids, "vector": values, "modalities": lists})
     table = table.replace_schema_metadata({"model": chosen.id, "snapshot": opened.id})

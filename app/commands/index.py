@@ -15,7 +15,7 @@ from app.evaluating import gate_ndcg
 from app.promoting import promote_checked
 from core.db.promotions import Promotion
 from core.errors import FormatError, GateError
-from core.snapshot import find_snapshot
+from core.model import snapshot_for
 from index import versions
 from index.artifact import Version
 from index.build import build_version
@@ -57,11 +57,8 @@ def build(
 
 def build_newest(run: Session, model: str | None, snapshot: str | None) -> Version:
     """Build a version; of the newest model, and of the newest snapshot that has its basis, where none is named."""
-    snapshots = run.home.snapshots
     chosen = open_model(run.home.models, model)
-    opened = find_snapshot(snapshots, snapshot)
-    if snapshot is None and chosen.card["basis"] != opened.basis_id and (snapshots / chosen.card["snapshot"]).exists():
-        opened = find_snapshot(snapshots, chosen.card["snapshot"])
+    opened = snapshot_for(chosen, run.home.snapshots, snapshot)
     with run.progress() as progress:
         threads = run.settings.threads or os.cpu_count() or 1
         return build_version(chosen, opened, run.home.versions, threads=threads, progress=progress)

@@ -18,12 +18,13 @@ def similar(
     context: typer.Context,
     artist: Annotated[str, typer.Argument(help="Name, id or mbid.")],
     k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many.")] = 10,
+    raw: Annotated[bool, typer.Option("--raw", help="The nearest by cosine, without corrections.")] = False,
 ) -> None:
     """List the artists most similar to one, from the current version."""
     run = session(context)
     searcher = Searcher.open(find_version(run.home.versions, None))
     row = _find(searcher, artist)
-    asked, found = searcher.artist(row), searcher.similar(row, k)
+    asked, found = searcher.artist(row), searcher.similar(row, k, raw=raw)
     others = [searcher.artist(other) for other in found.rows.tolist()]
     scores = found.scores.tolist()
     run.show(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import typer
 
 from app.commands.session import counts, session
 from core.snapshot import MANIFEST, Snapshot, find_snapshot
 from core.tables import Tables
+from training.features.basis import load_basis
 from training.features.build import TUNING, build_snapshot, import_similar
 from training.features.recipe import Recipe, load_recipe
 from training.features.tune import Tuning, tune_cf
@@ -25,29 +28,59 @@ def build(
     keep_basis: Annotated[
         str | None, typer.Option(help="Snapshot whose basis is kept: artists are placed in it, nothing is fitted.")
     ] = None,
+    pass_over: Annotated[
+        str | None,
+        typer.Option(
+            help="Modalities that the kept basis lacks and that are left out, commas between.", show_default=False
+        ),
+    ] = None,
     tune: Annotated[
         Literal["cf"] | None, typer.Option(help="Search these hyper-parameters first, from the recipe's own on.")
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Trials of --tune in all; those already made count.")] = 30,
+    hold_out: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.5,
+            help="Share of the artists that basis and models never see; the recipe's held_out.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Turn tables into a snapshot; a `similar` table becomes the truth "similar".
 
     With --tune cf, CF's regularization, alpha and iterations are searched on held-back plays. A search that was
     stopped goes on where it was.
+
+    With --keep-basis, artists are placed where a model expects them, another catalog's too: it may lack modalities of
+    the basis, and what the basis cannot use of it is counted.
+
+    With --hold-out, a share of the artists is placed like all others, but basis, encoders and baselines are fitted
+    without them, to measure what a model makes of artists that it has not seen.
     """
     if tune is not None and keep_basis is not None:
         raise typer.BadParameter("--tune fits a basis and --keep-basis keeps one; wanted one of them")
+    if hold_out is not None and (keep_basis is not None or math.isnan(hold_out)):
+        raise typer.BadParameter("--hold-out takes a share, 0 to 0.5, and a basis to fit: --keep-basis keeps one")
+    if pass_over is not None and keep_basis is None:
+        raise typer.BadParameter("--pass-over leaves out what a kept basis lacks; wanted --keep-basis with it")
     run = session(context)
     opened = Tables.open(tables)
     recipe = Recipe() if features is None else load_recipe(features)
+    if hold_out is not None:
+        recipe = recipe.model_copy(update={"held_out": hold_out})
     kept = None if keep_basis is None else find_snapshot(run.home.snapshots, keep_basis)
+    left = [] if pass_over is None else pass_over.split(",")
     with run.progress() as progress:
         tuning = None
         if tune is not None:
             tuning = tune_cf(opened, recipe, run.home.root / "tunings", trials=trials, progress=progress)
             recipe = tuning.recipe
         record = None if tuning is None else tuning.record()
-        made = build_snapshot(opened, recipe, run.home.snapshots, keep=kept, tuning=record, progress=progress)
+        made = build_snapshot(
+            opened, recipe, run.home.snapshots, keep=kept, pass_over=left, tuning=record, progress=progress
+        )
         import_similar(opened, run.home.truths)
     run.show(made.manifest if record is None else {**made.manifest, "tuning": record})
     if tuning is not None:
@@ -55,12 +88,28 @@ def build(
         if not (made.folder / TUNING).exists():
             run.say(f"  this snapshot was there before: the trials are in {run.home.root / 'tunings'} alone")
     run.say(f"snapshot {made.id}: {made.n_artists:,} artists; {counts(made.manifest['modalities'])}")
+    if made.held_out.any():
+        run.say(f"  held out {np.count_nonzero(made.held_out):,} artists: basis and models are fitted without them")
+    if kept is not None:
+        for line in _missing(made, left):
+            run.say(f"  {line}")
     for modality, read in made.manifest["counts"].items():
         if read["unknown_artists"] or read["double_rows"]:
             run.say(
                 f"  {modality}: {read['rows']:,} rows; left out {read['unknown_artists']:,} of artists not in the "
                 f"artists table; added up {read['double_rows']:,} double ones"
             )
+
+
+def _missing(made: Snapshot, passed_over: list[str]) -> list[str]:
+    """What of the basis nobody has, and what it has no place for."""
+    absent = [name for name in load_basis(made.folder / "basis").projectors if name not in made.modalities]
+    unused = [name for name in made.modalities if name not in made.modalities_had]
+    return [
+        *(f"{name}: the tables have none, so nobody has it" for name in absent),
+        *(f"{name}: the kept basis knows nothing of what the tables have, so nobody has it" for name in unused),
+        *(f"{name}: passed over, the kept basis has none" for name in passed_over),
+    ]
 
 
 def _outcome(tuning: Tuning) -> str:

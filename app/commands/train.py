@@ -11,13 +11,13 @@ from app.commands.session import session
 from core.model import CARD, Model
 from core.settings import newest, pick
 from core.snapshot import find_snapshot
-from training.config import load_config
+from training.config import DEFAULT, load_config
 from training.train import train as train_model
 
 
 def train(
     context: typer.Context,
-    config: Annotated[str, typer.Option(help="Config by name, or a TOML file.")] = "paper-msd",
+    config: Annotated[str, typer.Option(help="Config by name, or a TOML file.")] = DEFAULT,
     snapshot: Annotated[str | None, typer.Option(help="Snapshot to train on [the newest].", show_default=False)] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that chance decides.")] = 0,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")] = "cpu",

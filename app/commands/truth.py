@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
 import typer
 
-from app.commands.session import session
-from core.errors import InputError
-from core.tables import Tables
+from app.commands.session import Session, session
+from core.errors import NotFoundError
+from core.pairs import read_pairs
+from core.snapshot import Snapshot, find_snapshot
 from core.truth import MANIFEST, Truth, save_truth
 
 app = typer.Typer(no_args_is_help=True, help="Ground truths: which artists are similar.")
@@ -19,32 +21,83 @@ app = typer.Typer(no_args_is_help=True, help="Ground truths: which artists are s
 @app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Parquet or CSV file with artist_id and similar_id.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Parquet, CSV or TSV file with artist_id and similar_id; or OLGA's artist_connections.npz, or any "
+            "other scipy sparse matrix of artists by artists."
+        ),
+    ],
     name: Annotated[str | None, typer.Option(help="Name of the truth [the file's].", show_default=False)] = None,
     directed: Annotated[
         bool, typer.Option("--directed", help="A pair counts from artist_id to similar_id alone.")
     ] = False,
+    ids: Annotated[
+        Path | None,
+        typer.Option(
+            help="Who each row of the matrix is: .txt with an id a line, or .csv with artist_id or OLGA's "
+            "musicbrainz_id [olga.csv beside it].",
+            show_default=False,
+        ),
+    ] = None,
+    snapshot: Annotated[
+        str | None, typer.Option(help="Snapshot whose artists are looked for [the newest].", show_default=False)
+    ] = None,
 ) -> None:
-    """Keep a file of similar pairs as a truth."""
+    """Keep similar pairs as a truth, and say how many of them a snapshot knows."""
     run = session(context)
-    if not file.is_file() or file.suffix not in (".parquet", ".csv"):
-        raise InputError(f"{file}: wanted a .parquet or .csv file with the columns artist_id and similar_id")
-    pairs = pa.Table.from_batches(Tables(file.parent, {"similar": file}).batches("similar"))
+    catalog = _catalog(run, snapshot)
+    pairs = read_pairs(file, ids)
     truth = save_truth(run.home.truths, name or file.stem, pairs, directed=directed, source=file.name)
-    run.show(truth.manifest)
-    counts = truth.manifest["counts"]
+    known = truth.coverage(pa.array([], pa.string()) if catalog is None else _ids(catalog))
+    warning = None if catalog is None else known.warning(f"snapshot {catalog.id}")
+    against = None if catalog is None else {"snapshot": catalog.id, **asdict(known)}
+    run.show({**truth.manifest, "known": against, "warning": warning})
+    counts, artists = truth.manifest["counts"], known.artists + known.unknown_artists
     run.say(
-        f"truth {truth.name} {truth.id}: {counts['pairs']:,} pairs, {'directed' if directed else 'undirected'}; "
-        f"left out {counts['self_pairs']:,} of an artist with itself and {counts['double_pairs']:,} double ones"
+        f"truth {truth.name} {truth.id}: {counts['pairs']:,} pairs of {artists:,} artists, {_kind(truth)}; left out "
+        f"{counts['self_pairs']:,} of an artist with itself and {counts['double_pairs']:,} double ones"
     )
+    if catalog is None:
+        run.say("  there is no snapshot yet that may know them")
+    else:
+        unknown = f"{known.unknown_artists:,} artists"
+        if known.examples:
+            unknown += f", such as {', '.join(known.examples)}"
+        run.say(f"  snapshot {catalog.id} knows {known.pairs:,} pairs; not {known.unknown_pairs:,}, nor {unknown}")
+    if warning is not None:
+        typer.echo(f"warning: {warning}", err=True)
 
 
 @app.command("list")
 def list_(context: typer.Context) -> None:
-    """List the truths, the newest last."""
+    """List the truths, the newest last, and how many pairs of each the newest snapshot knows."""
     run = session(context)
+    catalog = _catalog(run, None)
     found = sorted(run.home.truths.glob(f"[!.]*/{MANIFEST}"), key=lambda p: p.stat().st_mtime_ns)
     opened = [Truth.open(path.parent) for path in found]
-    run.show([t.manifest for t in opened])
-    rows = [[t.name, t.id, f"{t.pairs.num_rows:,}", "directed" if t.directed else "undirected"] for t in opened]
-    run.table("truths", ["name", "id", "pairs", "kind"], rows, words=True)
+    known = [None if catalog is None else truth.coverage(_ids(catalog)).pairs for truth in opened]
+    run.show([{**truth.manifest, "known_pairs": pairs} for truth, pairs in zip(opened, known, strict=True)])
+    rows = [
+        [truth.name, truth.id, f"{truth.pairs.num_rows:,}", "" if pairs is None else f"{pairs:,}", _kind(truth)]
+        for truth, pairs in zip(opened, known, strict=True)
+    ]
+    run.table("truths", ["name", "id", "pairs", "known", "kind"], rows, words=True)
+
+
+def _kind(truth: Truth) -> str:
+    return "directed" if truth.directed else "undirected"
+
+
+def _ids(catalog: Snapshot) -> pa.Array:
+    return catalog.artists.column("artist_id").combine_chunks()
+
+
+def _catalog(run: Session, name: str | None) -> Snapshot | None:
+    """The snapshot of this name; with None the newest, if there is any."""
+    try:
+        return find_snapshot(run.home.snapshots, name)
+    except NotFoundError:
+        if name is not None:
+            raise
+        return None

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from app.jobs.client import Jobs
 from app.jobs.report import Reporter
 from app.jobs.steps import Result, Steps
-from app.jobs.store import INDEX_QUEUE
+from app.jobs.store import INDEX_QUEUE, WORK_QUEUE
 from app.jobs.types import EvaluateParams, ImportParams, JobKind, ReindexParams, TrainParams
 from core.errors import DatabaseDownError, FetchError, GateError
 from index.report import Report
@@ -74,7 +74,12 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
             failures = Report.of(judged["verdict"]).failures
             raise GateError(f"version {version} failed its gate; it is kept, and not promoted: {failures}")
         promoted = step("promote", lambda s: s.promote(version, judged["verdict"], by))
-        return {**result, **promoted, **step("prune", lambda s: s.prune(_in_use()))}
+        result |= {"promoted": promoted["promoted"], **step("prune", lambda s: s.prune(_in_use()))}
+        if promoted.get("truth") is None:
+            return result
+        then = EvaluateParams(truth=promoted["truth"], version=version).model_dump(mode="json")
+        handle = DBOS.enqueue_workflow(WORK_QUEUE, evaluate, then, by)
+        return {**result, "evaluation": handle.workflow_id}
 
     @DBOS.workflow(name=JobKind.TRAIN.value, max_recovery_attempts=DEATHS)
     def train(asked: dict[str, Any], by: str) -> Result:

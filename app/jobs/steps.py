@@ -16,7 +16,6 @@ from app.promoting import judged
 from core.db.promotions import last_promotion
 from core.db.session import Database
 from core.errors import NotFoundError
-from core.evaluations import EXPECTED_SCHEMA, QUERIES_SCHEMA
 from core.fixing import fix_tables
 from core.model import CARD, Model
 from core.settings import Home, Settings, newest, pick
@@ -98,7 +97,13 @@ class Steps:
         return {"model": Model.open(found).id}
 
     def place(self, tables: str, model: str) -> Result:
-        """Snapshot of the tables in the basis of a model."""
+        """Snapshot of the tables in the basis of a model.
+
+        Raises:
+            NotFoundError: the snapshot that the model was trained on is gone.
+            MismatchError: a modality that somebody had there nobody has now, or there is one that the basis lacks: no
+                night may lose one because a table was not there.
+        """
         opened, chosen = self._tables(tables), Model.open(self.home.models / model)
         kept_folder = self.home.snapshots / str(chosen.card["snapshot"])
         if not kept_folder.exists():
@@ -109,7 +114,8 @@ class Steps:
         if kept.manifest["tables"] == opened.digests():
             snapshot = kept
         else:
-            snapshot = build_snapshot(opened, Recipe(), self.home.snapshots, keep=kept, progress=self.progress)
+            snapshots, had = self.home.snapshots, kept.modalities_had
+            snapshot = build_snapshot(opened, Recipe(), snapshots, keep=kept, required=had, progress=self.progress)
         import_similar(opened, self.home.truths)
         return {"snapshot": snapshot.id}
 
@@ -154,7 +160,7 @@ class Steps:
         return {"verdict": report.as_dict()}
 
     def promote(self, version: str, verdict: Result, by: str) -> Result:
-        """Make a version current, unless it is.
+        """Make a version current, unless it is; and which truth it is then to be evaluated on, if any.
 
         Raises:
             GateError: the gate is against it.
@@ -165,7 +171,7 @@ class Steps:
             return {"promoted": False}
         report, why = Report.of(verdict), f"job {self.job}"
         promote(self.home.versions, self.database, version, by=by, why=why, verdict=report, job=self.job)
-        return {"promoted": True}
+        return {"promoted": True, "truth": self.settings.gate_truth}
 
     def prune(self, in_use: Collection[str]) -> Result:
         """Remove what is old, and what no running job has made."""
@@ -175,17 +181,17 @@ class Steps:
     def evaluate(self, params: EvaluateParams, by: str) -> Result:
         """Every figure, what came of each query, and the report, stored under the job's id."""
         asked = Question(**params.model_dump())
-        figures, _, _ = run_evaluation(self.home, asked, threads=self.threads, progress=self.progress)
+        found = run_evaluation(self.home, asked, threads=self.threads, progress=self.progress)
         store(
             self.home,
             self.database,
             self.job,
             params.model_dump(mode="json"),
             by=by,
-            figures=figures,
-            queries=QUERIES_SCHEMA.empty_table(),
-            expected=EXPECTED_SCHEMA.empty_table(),
-            report=b"",
+            figures=found.figures,
+            queries=found.queries,
+            expected=found.expected,
+            report=found.report(),
         )
         return {"evaluation": self.job}
 

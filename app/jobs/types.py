@@ -65,7 +65,7 @@ class TrainParams(Params):
     """Fit a new basis on the tables, train a model on it, and re-index with that."""
 
     tables: Tables = None
-    config: Annotated[str, Field(description="Config of the training, by name.", max_length=100)] = "paper-msd"
+    config: Annotated[str, Field(description="Config of the training, by name.", max_length=100)] = "default"
     seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of everything that chance decides.")] = 0
     device: Annotated[Literal["cpu", "cuda"], Field(description="Where to train.")] = "cpu"
     promote: Annotated[bool, Field(description="Make the version current if the gate lets it through.")] = True
@@ -82,7 +82,10 @@ class EvaluateParams(Params):
     version: Annotated[
         str | None, Field(description="A version of the index, or how its id begins, that is measured too.")
     ] = None
-    conditions: Annotated[list[Literal["raw", "fmc"]], Field(min_length=1, description="Which artists.")] = [
+    conditions: Annotated[
+        list[Literal["raw", "fmc", "raw-judged", "fmc-judged", "groups"]],
+        Field(min_length=1, description="Which artists; groups: by the modalities that they are known by."),
+    ] = [
         "raw",
         "fmc",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -92,9 +93,20 @@ async def similar_artists(
     searcher: TheSearcher,
     id: ArtistPath,
     k: Annotated[int, Query(ge=1, le=LARGEST_K, description="How many at most.", examples=[10])] = DEFAULT_K,
+    raw: Annotated[
+        bool,
+        Query(
+            description="Leave the version's corrections out: the nearest by cosine, whoever is near everybody and "
+            "whatever is known of them. Searched for anew, so slower.",
+            examples=[True],
+        ),
+    ] = False,
 ) -> Response:
     """The artists most similar to this one, best first. 409 when nothing is known yet that could tell."""
-    return versioned(request, searcher, similar_model(searcher, known_row(searcher, id), k))
+    row = known_row(searcher, id)
+    if raw:
+        return versioned(request, searcher, await asyncio.to_thread(similar_model, searcher, row, k, raw=True))
+    return versioned(request, searcher, similar_model(searcher, row, k))
 
 
 @router.get(

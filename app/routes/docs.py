@@ -94,7 +94,7 @@ def _parameter(document: OpenApi, parameter: OpenApi) -> str:
     if "maxLength" in schema:
         kind += f", at most {schema['maxLength']} characters"
     if "default" in schema:
-        kind += f", {schema['default']} if not given"
+        kind += f", {_written(schema['default'])} if not given"
     name, meaning = escape(parameter["name"]), escape(parameter.get("description", ""))
     return f"<tr><td><code>{name}</code></td><td>{escape(kind)}</td><td>{meaning}</td></tr>"
 
@@ -103,7 +103,7 @@ def _curl(document: OpenApi, line: str, operation: OpenApi) -> str:
     method, path = line.split(" ")
     query = []
     for parameter in operation.get("parameters", []):
-        value = quote(str(parameter["schema"]["examples"][0]))
+        value = quote(_written(parameter["schema"]["examples"][0]))
         if parameter["in"] == "path":
             path = path.replace("{" + parameter["name"] + "}", value)
         elif parameter["in"] == "query":
@@ -112,11 +112,20 @@ def _curl(document: OpenApi, line: str, operation: OpenApi) -> str:
     if "security" in operation:
         options.append('-H "Authorization: Bearer $RIYL_KEY"')
     if "requestBody" in operation:
-        schema = _resolved(document, operation["requestBody"]["content"]["application/json"]["schema"])
+        ((media, content),) = operation["requestBody"]["content"].items()
+        schema = _resolved(document, content["schema"])
         body = schema["examples"][0] if "examples" in schema else schema["example"]
-        options.append(f"-H 'Content-Type: application/json' -d '{json.dumps(body, ensure_ascii=False)}'")
+        if media == "application/json":
+            options.append(f"-H 'Content-Type: {media}' -d '{json.dumps(body, ensure_ascii=False)}'")
+        else:
+            options += [f"-F {name}={value}" for name, value in body.items()]
     address = f"'http://127.0.0.1:8000{path}{'?' if query else ''}{'&'.join(query)}'"
     return " \\\n  ".join([f"curl {address}", *options])
+
+
+def _written(value: object) -> str:
+    """A parameter's value as an address holds it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _example(document: OpenApi, response: OpenApi) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from core.snapshot import Snapshot
 from index.artifact import Version
 from index.build import build_version
 from index.versions import promote
-from tests.index.conftest import named_model, named_snapshot, version  # noqa: F401
+from tests.index.conftest import corrected, named_model, named_snapshot, version  # noqa: F401
 from training.config import load_config
 from training.train import train
 
@@ -87,14 +87,14 @@ def asked(
     *paths: str,
     method: str = "GET",
     headers: dict[str, str] | None = None,
-    json: object = None,
     settings: Settings | None = None,
+    **body: Any,
 ) -> list[httpx.Response]:
-    """The answers of a freshly started service, one a path."""
+    """The answers of a freshly started service, one a path; `body` as httpx takes it: json, content, files."""
 
     async def ask() -> list[httpx.Response]:
         async with running(home, settings) as (_, client):
-            return [await client.request(method, path, headers=headers, json=json) for path in paths]
+            return [await client.request(method, path, headers=headers, **body) for path in paths]
 
     return asyncio.run(ask())
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.errors import LARGEST_BODY_BYTES
+from app.bounds import LARGEST_BODY_BYTES
 from core.settings import Home
 from tests.app.conftest import key_headers, problem_of, run, running
 

@@ -10,14 +10,15 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from core.db.session import Database
-from core.errors import FormatError, InputError, NotFoundError, NothingKnownError
+from core.errors import FormatError, InputError, MismatchError, NotFoundError, NothingKnownError
 from core.model import Model
 from core.settings import Settings
 from core.snapshot import Snapshot
 from core.tables import Tables
 from index.versions import current, history
-from tests.conftest import SMALL_RECIPE
+from tests.conftest import SMALL_RECIPE, small_world, write_tables
 from tests.index.conftest import MBID, write_world
+from tests.training.features.others import world_of_strangers
 from training.config import load_config
 from training.features.build import build_snapshot
 from training.train import train
@@ -176,3 +177,36 @@ def test_an_export_keeps_the_artists_that_have_and_that_are_listed(home: Path, t
 def test_a_wrong_export_says_what_is_wrong(home: Path, arguments: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         riyl(home, "export", "neighbours", *arguments)
+
+
+def test_left_to_itself_it_takes_the_newest_snapshot_that_fits_the_model(tmp_path: Path) -> None:
+    first = build_snapshot(Tables.open(write_world(tmp_path / "one")), SMALL_RECIPE, tmp_path / "snapshots")
+    model = fit(tmp_path, "pca")
+    later = small_world(tmp_path / "later", n=50)
+    said = riyl(tmp_path, "snapshot", "build", str(later), "--keep-basis", first.id).stdout
+    build_snapshot(Tables.open(small_world(tmp_path / "other", seed=4)), SMALL_RECIPE, tmp_path / "snapshots")
+    built = as_json(tmp_path, "index", "build", "--model", model.id)
+    assert f"snapshot {built['snapshot']}:" in said
+    assert built["counts"]["artists"] == 50
+
+
+def test_a_catalog_of_strangers_is_placed_built_and_exported(tmp_path: Path) -> None:
+    first = build_snapshot(Tables.open(write_world(tmp_path / "one")), SMALL_RECIPE, tmp_path / "snapshots")
+    fit(tmp_path, "pca")
+    folder = world_of_strangers(tmp_path / "t")
+    keep = ("snapshot", "build", str(folder), "--keep-basis", first.id)
+    said = riyl(tmp_path, *keep).stdout
+    assert "audio: the tables have none, so nobody has it" in said
+    assert "cf: the kept basis knows nothing of what the tables have, so nobody has it" in said
+    write_tables(folder, bio={"artist_id": ["a000"], "vector": [[1.0]]})
+    with pytest.raises(MismatchError, match="the tables have bio besides"):
+        riyl(tmp_path, *keep)
+    assert "bio: passed over, the kept basis has none" in riyl(tmp_path, *keep, "--pass-over", "bio").stdout
+    assert riyl(tmp_path, "snapshot", "build", str(folder), "--pass-over", "bio").exit_code == 2
+    assert "48 of 60 artists embedded by pca; current" in riyl(tmp_path, "index", "build", "--promote").stdout
+    assert len(as_json(tmp_path, "similar", "a000", "-k", "4")["similar"]) == 4
+    out = tmp_path / "e.parquet"
+    riyl(tmp_path, "export", "embeddings", "--out", str(out))
+    rows = pq.read_table(out).to_pylist()
+    assert [row["modalities"] for row in rows[:5]] == [["tags"]] * 4 + [[]]
+    assert [row["vector"] is None for row in rows[:5]] == [False] * 4 + [True]

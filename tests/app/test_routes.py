@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from app.observe import CONTENT_SECURITY_POLICY
 from core.settings import Home
 from index.artifact import Version
-from tests.app.conftest import asked, problem_of
+from index.search import Searcher
+from index.versions import promote
+from tests.app.conftest import asked, database, problem_of
 from tests.index.conftest import MBID
 
 
@@ -101,6 +104,18 @@ def test_similar_gives_ten_unless_asked_for_k(home: Home, version: Version) -> N
     assert found["artist"]["id"] == "a001"
     assert [s["id"] for s in found["similar"]] == [version.artist_ids[row] for row in rows]
     assert [s["score"] for s in found["similar"]] == pytest.approx(version.scores[1, :2].tolist(), rel=1e-7)
+
+
+def test_raw_leaves_the_corrections_out(home: Home, corrected: Version) -> None:
+    shutil.copytree(corrected.folder, home.versions / corrected.id)
+    promote(home.versions, database(home), corrected.id, by="test", why="test")
+    path = "/v1/artists/a001/similar"
+    raw, ready = (a.json()["similar"] for a in asked(home, f"{path}?k=5&raw=true", f"{path}?k=5&raw=false"))
+    searcher = Searcher.open(corrected.folder)
+    for answer, found in ((raw, searcher.similar(1, 5, raw=True)), (ready, searcher.similar(1, 5))):
+        assert [s["id"] for s in answer] == searcher.ids_of(found.rows)
+        assert [s["score"] for s in answer] == pytest.approx(found.scores.tolist(), rel=1e-7)
+    assert [s["score"] for s in raw] != [s["score"] for s in ready]
 
 
 def test_similar_gives_what_there_is_when_k_is_more(home: Home) -> None:

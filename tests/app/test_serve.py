@@ -165,6 +165,32 @@ def test_a_head_without_end_is_refused(home: Home, tmp_path: Path, sent: bytes) 
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
 
 
+def test_a_large_body_is_read_and_is_no_head_however_it_arrives(home: Home, tmp_path: Path) -> None:
+    pairs = b"artist_id,similar_id\n" + b"a001,a002\n" * 500_000
+    with serve(home.root, tmp_path / "log", "--no-worker") as (_, port):
+        address = f"http://127.0.0.1:{port}/v1/truths"
+        with httpx.Client(headers=key_headers(home), timeout=60) as client:
+            for _ in range(3):
+                answer = client.post(address, files={"file": ("t.csv", pairs)})
+                assert (answer.status_code, answer.json()["pairs"]) == (201, 1)
+
+
+def test_a_large_body_that_nobody_reads_does_not_cut_its_answer_off(home: Home, tmp_path: Path) -> None:
+    with (
+        serve(home.root, tmp_path / "log", "--no-worker") as (_, port),
+        socket.create_connection(("127.0.0.1", port)) as connection,
+    ):
+        connection.settimeout(20)
+        size = 8 << 20
+        connection.sendall(b"POST /v1/truths HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size)
+        connection.sendall(bytes(size))
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        answers = read_until_closed(connection)
+    assert answers.startswith(b"HTTP/1.1 401 Unauthorized\r\n")
+    assert answers.count(b"HTTP/1.1 ") == 2
+    assert answers.endswith(b'{"status":"alive"}')
+
+
 def test_a_port_that_is_taken_is_said_so(home: Home, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

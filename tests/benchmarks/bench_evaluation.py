@@ -11,7 +11,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from core.truth import Relevance
-from evaluation.protocol import Condition, System, evaluate
+from evaluation.conditions import Condition
+from evaluation.protocol import System, evaluate
 from index.ann import tie_order
 
 N, WIDTH, K, LINKS, ROUNDS, THREADS, REPEATS = 17_646, 200, 200, 100_000, 1000, 2, 3

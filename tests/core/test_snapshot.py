@@ -9,7 +9,15 @@ import pyarrow as pa
 import pytest
 
 from core.errors import FormatError
-from core.snapshot import Modality, Snapshot, WeightedSets, seal_snapshot, write_artists, write_modality
+from core.snapshot import (
+    Modality,
+    Snapshot,
+    WeightedSets,
+    seal_snapshot,
+    write_artists,
+    write_held_out,
+    write_modality,
+)
 
 SETS = WeightedSets(
     indptr=np.array([0, 3, 3, 5], np.int64),
@@ -65,6 +73,25 @@ def test_having_counts_any_or_all_of_the_modalities(tmp_path: Path) -> None:
     assert snapshot.having(["tags"]).tolist() == [True, True, False, True]
     assert snapshot.having(["tags", "audio"]).tolist() == [False, True, False, False]
     assert snapshot.having([]).tolist() == [True, True, True, True]
+
+
+def test_who_is_held_out_takes_a_bit_an_artist(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    ids = [f"a{i:02d}" for i in range(11)]
+    held_out = np.isin(np.arange(11), [0, 3, 8, 10])
+    write_artists(folder, pa.table({"artist_id": ids, "name": ids}), np.zeros(11, np.int64), np.zeros(11))
+    write_held_out(folder, held_out)
+    seal_snapshot(folder, {"id": "s", "basis": "b", "artists": 11, "modalities": {}})
+    assert np.load(folder / "held_out.npy").tolist() == [0b10010000, 0b10100000]
+    assert Snapshot.open(folder, verify=True).held_out.tolist() == held_out.tolist()
+
+
+def test_a_snapshot_that_says_nothing_of_it_holds_nobody_out(tmp_path: Path) -> None:
+    folder = write(tmp_path / "s")
+    write_held_out(folder, np.zeros(4, bool))
+    assert not (folder / "held_out.npy").exists()
+    assert Snapshot.open(folder).held_out.tolist() == [False] * 4
 
 
 def test_a_flipped_byte_is_found_only_by_verifying(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import FormatError, NotFoundError
-from core.truth import Relevance, Truth, find_truth, relevant_to, save_truth
+import core.truth
+from core.errors import FormatError, InputError, NotFoundError
+from core.files import content_id
+from core.truth import Relevance, Truth, find_truth, relevant_to, save_truth, truths
 
 IDS = list("abcdefg")
 
@@ -57,6 +61,33 @@ def test_pairs_with_an_unknown_artist_are_left_out_and_counted(tmp_path: Path) -
     relevance = truth.relevance(list("abz"))
     assert lists(relevance, list("abz")) == {"a": "b", "b": "a", "z": ""}
     assert relevance.unknown_pairs == 3
+
+
+def test_what_a_catalog_knows_is_counted_with_five_examples_of_the_others(tmp_path: Path) -> None:
+    given_pairs = pairs("ab", "ax", "xb", "xy", "uv", "wt", "cc")
+    found = save_truth(tmp_path, "t", given_pairs, directed=False, source="test").coverage(pa.array(list("abcz")))
+    assert (found.pairs, found.unknown_pairs) == (1, 5)
+    assert (found.artists, found.unknown_artists) == (2, 6)
+    assert len(found.examples) == 5
+    assert set(found.examples) < set("xyuvwt")
+    assert found.warning("snapshot s") is None
+
+
+@pytest.mark.parametrize("catalog", ["", "z", "a"])
+def test_where_no_pair_is_known_there_is_a_warning(tmp_path: Path, catalog: str) -> None:
+    truth = save_truth(tmp_path, "t", pairs("ab"), directed=False, source="test")
+    found = truth.coverage(pa.array(list(catalog), pa.string()))
+    assert (found.pairs, found.unknown_pairs, found.unknown_artists) == (0, 1, 1 if catalog == "a" else 2)
+    assert found.warning("snapshot s") == (
+        "snapshot s has both artists of none of the pairs: nothing can be measured by them; are the ids its own?"
+    )
+
+
+def test_coverage_counts_the_pairs_that_relevance_takes(tmp_path: Path) -> None:
+    truth = save_truth(tmp_path, "t", pairs("ab", "bc", "cx", "ya"), directed=True, source="test")
+    catalog = list("abc")
+    assert truth.coverage(pa.array(catalog)).pairs == len(truth.relevance(catalog).columns)
+    assert truth.coverage(pa.array(catalog)).unknown_pairs == truth.relevance(catalog).unknown_pairs
 
 
 def test_over_no_artists_there_is_nothing(tmp_path: Path) -> None:
@@ -104,6 +135,29 @@ def test_the_same_pairs_give_the_same_id_in_any_order(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [one.id]
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", 'q"q', "\\", "Bj\u00f6rk", "\u2028"]), st.integers(0, 99)), max_size=60),
+    st.booleans(),
+)
+def test_the_id_is_that_of_the_pairs_as_lines(
+    tmp_path_factory: pytest.TempPathFactory, given_pairs: list[tuple[str, int]], directed: bool
+) -> None:
+    columns = {"artist_id": [a for a, _ in given_pairs], "similar_id": [f"z{b}" for _, b in given_pairs]}
+    table = pa.table(columns, schema=pa.schema([(c, pa.string()) for c in columns]))
+    folder = tmp_path_factory.mktemp("truth")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core.truth, "_LINES", 7)
+        truth = save_truth(folder, "Bj\u00f6rk", table, directed=directed, source="test")
+    both = {(a, f"z{b}") for a, b in given_pairs}
+    ordered = sorted({tuple(sorted(pair)) for pair in both} if not directed else both, key=_by_bytes)
+    lines = "\n".join(f"{a}\t{b}" for a, b in ordered)
+    assert truth.id == content_id("truth", {"name": "Bj\u00f6rk", "directed": directed, "pairs": lines})
+
+
+def _by_bytes(pair: tuple[str, ...]) -> list[bytes]:
+    return [each.encode() for each in pair]
+
+
 def test_name_direction_and_pairs_each_change_the_id(tmp_path: Path) -> None:
     ids = {
         save_truth(tmp_path, name, both, directed=directed, source="test").id
@@ -123,6 +177,41 @@ def test_what_was_saved_is_opened_again(tmp_path: Path) -> None:
     assert (truth.id, truth.name, truth.directed) == (saved.id, "similar", True)
     assert truth.manifest["source"] == "table similar.csv"
     assert truth.pairs.equals(saved.pairs)
+
+
+@pytest.mark.parametrize("label", ["", "a\nb", "\x00", "a" * 101, "\udcff"])
+def test_a_name_or_source_that_cannot_be_shown_is_refused(tmp_path: Path, label: str) -> None:
+    for what, labels in (("name", (label, "test")), ("source", ("t", label))):
+        with pytest.raises(InputError, match=f"{what} of a truth: found .*; wanted 1 to 100 printable characters"):
+            save_truth(tmp_path, labels[0], pairs("ab"), directed=False, source=labels[1])
+    assert not list(tmp_path.iterdir())
+
+
+def test_imports_of_the_same_truth_at_once_end_in_one(tmp_path: Path) -> None:
+    both = pairs(*(a + b for a in IDS for b in IDS))
+    ready = Barrier(8)
+
+    def bring(number: int) -> str:
+        ready.wait()
+        return save_truth(tmp_path, "t", both, directed=False, source=f"file {number}").id
+
+    with ThreadPoolExecutor(8) as pool:
+        (only,) = set(pool.map(bring, range(8)))
+    assert [path.name for path in tmp_path.iterdir()] == [only]
+    assert Truth.open(tmp_path / only).pairs.num_rows == 21
+
+
+def test_truths_are_listed_by_age_with_what_is_wrong(tmp_path: Path) -> None:
+    made = [save_truth(tmp_path, name, pairs("ab"), directed=False, source="test") for name in "tuv"]
+    for seconds, truth in zip((1003, 1001, 1002), made, strict=True):
+        age(truth, seconds)
+    (made[2].folder / "pairs.parquet").unlink()
+    (tmp_path / ".unfinished").mkdir()
+    found = truths(tmp_path)
+    assert list(found) == [made[1].id, made[2].id, made[0].id]
+    assert found[made[0].id] == made[0].manifest
+    assert isinstance(found[made[2].id], FormatError)
+    assert truths(tmp_path / "none") == {}
 
 
 def test_a_flipped_byte_is_found_on_opening(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.errors import InputError, MismatchError
 from core.metrics import coverage, gini, retrieval_counts
-from evaluation.bootstrap import Evenness, evenness_intervals, interval, intervals, paired
+from evaluation.bootstrap import Evenness, evenness_intervals, interval, intervals, paired, unpaired
 
 
 def evenness_and_intervals(lists, n, rounds=1000, seed=0, **options):
@@ -74,6 +74,36 @@ def test_paired_difference_is_judged_on_the_same_queries():
     assert found.p == pytest.approx(2 / 1001)
 
 
+def test_unpaired_agrees_with_scipy():
+    rng = np.random.default_rng(8)
+    a, b = rng.beta(0.5, 2, 300), rng.random(120)
+    ours = unpaired(a, b, 20_000, seed=9)
+    theirs = scipy.stats.bootstrap(
+        (a, b),
+        lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis),
+        n_resamples=20_000,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.default_rng(10),
+    ).confidence_interval
+    width = theirs.high - theirs.low
+    assert [ours.low, ours.high] == pytest.approx([theirs.low, theirs.high], abs=0.03 * width)
+
+
+def test_unpaired_sides_are_drawn_independently():
+    # Drawn alike, the same figures would differ by nothing; independent ones by sqrt(2) times what one side does.
+    values = np.random.default_rng(11).random(400)
+    one, both = interval(values, 5_000, seed=0), unpaired(values, values, 5_000, seed=0)
+    assert both.high - both.low == pytest.approx(np.sqrt(2) * (one.high - one.low), rel=0.08)
+
+
+def test_unpaired_figures_of_equal_values_differ_by_exactly_that():
+    found = unpaired(np.full(5, 0.5), np.full(3, 0.25), seed=0)
+    assert (found.low, found.high) == (0.25, 0.25)
+    for a, b in ((np.zeros(0), np.ones(3)), (np.ones(3), np.zeros(0)), (np.zeros(0), np.zeros(0))):
+        assert np.isnan([unpaired(a, b, seed=0).low, unpaired(a, b, seed=0).high]).all()
+
+
 def test_paired_agrees_with_scipy():
     rng = np.random.default_rng(6)
     a, b = rng.random(300), rng.random(300)
@@ -108,6 +138,7 @@ def test_less_than_one_round_is_refused():
     for ask in (
         lambda: interval(np.ones(2), 0, seed=0),
         lambda: paired(np.ones(2), np.ones(2), 0, seed=0),
+        lambda: unpaired(np.ones(2), np.ones(2), 0, seed=0),
         lambda: intervals([np.ones(2)], 0, seed=0),
         lambda: evenness_intervals(np.zeros((1, 1), np.int32), 1, Evenness(0.0, 1.0), 0, seed=0),
     ):

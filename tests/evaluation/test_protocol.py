@@ -1,15 +1,15 @@
-import dataclasses
 import math
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from core.errors import InputError, MismatchError, NotFoundError
+from core.errors import MismatchError
 from core.snapshot import Modality, Snapshot, seal_snapshot, write_artists, write_modality
 from core.truth import Relevance
-from evaluation.protocol import PROTOCOL, Condition, System, conditions_of, evaluate, judge, retrieve
-from evaluation.table import compare, noise_system, plain_rows, popularity_system, table
+from evaluation.conditions import Condition, conditions_of
+from evaluation.protocol import PROTOCOL, System, evaluate, judge, retrieve
+from evaluation.table import plain_rows
 from index.ann import tie_order
 
 
@@ -152,91 +152,6 @@ def test_permuting_the_artists_changes_no_figure():
     by_id = dict(zip(moved[other.query_rows].tolist(), other.ndcg.tolist(), strict=True))
     assert [by_id[row] for row in one.query_rows.tolist()] == one.ndcg.tolist()
     assert other.gini == one.gini
-
-
-def test_popularity_gives_everyone_the_most_popular_others():
-    system = popularity_system(np.array([3, 1 << 40, (1 << 40) + 1, 3, 0]))
-    lists = retrieve(system, everyone(5), np.array([4, 3, 2, 1, 0], np.int32), k=4)
-    assert lists.tolist() == [[2, 1, 3, 4], [2, 3, 0, 4], [1, 3, 0, 4], [2, 1, 0, 4], [2, 1, 3, 0]]
-
-
-def test_noise_is_random_unit_vectors_and_repeats_for_a_seed():
-    system = noise_system(50, 7, 3)
-    np.testing.assert_allclose(np.linalg.norm(system.queries, axis=1), 1, rtol=1e-6)
-    np.testing.assert_array_equal(noise_system(50, 7, 3).candidates, system.candidates)
-    assert not np.array_equal(noise_system(50, 7, 4).candidates, system.candidates)
-    assert system.covered.all()
-
-
-def test_noise_finds_what_chance_does():
-    n = 400
-    rng = np.random.default_rng(2)
-    pairs = [(a, int(b)) for a in range(n) for b in rng.choice(n, 5, replace=False) if a != b]
-    found = evaluate(noise_system(n, 50, 0), everyone(n), truth_of(n, pairs), in_order(n), k=20, rounds=200)
-    # The k places hold k / (n - 1) of the relevant on average, evenly spread over the ranks.
-    discounts = 1 / np.log2(np.arange(2, 22))
-    chance = (discounts.sum() * 5 / (n - 1)) / discounts[:5].sum()
-    assert found.ndcg_interval.low < chance < found.ndcg_interval.high
-
-
-def test_every_table_ends_each_condition_with_noise_and_popularity():
-    results = table([LINE], [everyone(5), rows(0, 1)], LINKS, in_order(5), np.arange(5), k=2, rounds=50)
-    names = [(r.condition, r.system) for r in results]
-    systems = ["made", "noise", "popularity"]
-    assert names == [("raw", s) for s in systems] + [("some", s) for s in systems]
-
-
-def test_systems_of_one_name_are_refused():
-    with pytest.raises(InputError, match="noise, noise, popularity; wanted each once"):
-        table([dataclasses.replace(LINE, name="noise")], [everyone(5)], LINKS, in_order(5), np.arange(5), k=2)
-
-
-def test_progress_names_condition_and_system():
-    heard = []
-    table(
-        [LINE],
-        [everyone(5)],
-        LINKS,
-        in_order(5),
-        np.arange(5),
-        k=2,
-        rounds=5,
-        progress=lambda step, done, total: heard.append((step, done, total)),
-    )
-    assert heard[0] == ("raw, made: exact search", 5, 5)
-
-
-def test_plain_rows_hold_the_figures():
-    found = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2, rounds=50)
-    (row,) = plain_rows([found])
-    assert row["ndcg"] == found.ndcg_mean
-    assert (row["recall"], row["recall_high"]) == (found.lists["recall"].mean, found.lists["recall"].interval.high)
-    assert row["coverage_low"] == found.coverage_interval.low
-    assert row["without_links"] == 1
-    assert all(isinstance(value, str | int | float) for value in row.values())
-
-
-def test_systems_are_compared_on_the_same_queries_of_each_condition():
-    results = table([LINE], [everyone(5), rows(0, 1)], LINKS, in_order(5), np.arange(5), k=2, rounds=50)
-    found = compare(results, "made", rounds=100)
-    assert [(c.condition, c.system) for c in found] == [
-        ("raw", "noise"),
-        ("raw", "popularity"),
-        ("some", "noise"),
-        ("some", "popularity"),
-    ]
-    assert found[0].ndcg.difference == pytest.approx(results[1].ndcg_mean - results[0].ndcg_mean, abs=1e-12)
-    # Popularity 0..4 and the line rank alike, so they do not differ at all.
-    assert (found[1].ndcg.difference, found[1].ndcg.p) == (0, 1)
-
-
-def test_results_over_different_queries_are_not_compared():
-    one = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2, rounds=5)
-    other = dataclasses.replace(one, system="other", query_rows=one.query_rows[::-1])
-    with pytest.raises(MismatchError, match="wanted the same queries and k"):
-        compare([one, other], "made")
-    with pytest.raises(NotFoundError, match="no result of a system 'absent'"):
-        compare([one], "absent")
 
 
 def test_results_repeat_for_a_seed_and_do_not_depend_on_the_threads():

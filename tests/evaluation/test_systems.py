@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +10,16 @@ import evaluation.systems
 from core.errors import InputError, MismatchError, NotFoundError
 from core.model import Model
 from core.snapshot import Snapshot
-from evaluation.protocol import conditions_of, retrieve
+from core.tables import Tables
+from evaluation.conditions import conditions_of
+from evaluation.protocol import retrieve
 from evaluation.systems import check_parts, fuse, model_parts, subset_system, subset_systems, subsets_of
 from index.ann import tie_order
 from index.embed import embed
 from tests.index.conftest import named_model, named_snapshot  # noqa: F401
+from tests.training.features.others import world_of_strangers
+from training.features.build import build_snapshot
+from training.features.recipe import Recipe
 
 
 def matrix(*rows):
@@ -31,6 +37,25 @@ def test_subsets_are_the_small_first_and_then_by_name():
         ("audio", "cf", "tags"),
     ]
     assert [len(subsets_of("abcd"[:m])) for m in range(5)] == [0, 1, 3, 7, 15]
+
+
+def test_of_a_modality_that_a_snapshot_lacks_nobody_has_a_part(
+    named_model: Model,  # noqa: F811
+    named_snapshot: Snapshot,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    tables = Tables.open(world_of_strangers(tmp_path / "t"))
+    strangers = build_snapshot(tables, Recipe(), tmp_path / "s", keep=named_snapshot)
+    parts = model_parts(named_model, strangers)
+    assert {name: np.flatnonzero(part.any(axis=1)).tolist() for name, part in parts.items()} == {
+        "audio": [],
+        "cf": [],
+        "tags": named_snapshot.modalities["tags"].rows.tolist(),
+    }
+    np.testing.assert_array_equal(fuse(parts)[0], embed(named_model, strangers).vectors)
+    systems = {system.name: system for system in subset_systems("pca", parts)}
+    assert not systems["pca audio+cf"].covered.any()
+    np.testing.assert_array_equal(systems["pca tags"].queries, systems["pca audio+cf+tags"].queries)
 
 
 def test_fusing_is_the_unit_mean_of_the_parts_at_hand():

@@ -11,7 +11,8 @@ import pytest
 from core.model import Model
 from core.snapshot import Snapshot
 from core.truth import Truth, save_truth
-from evaluation.protocol import System, conditions_of, evaluate, retrieve
+from evaluation.conditions import conditions_of
+from evaluation.protocol import System, evaluate, retrieve
 from evaluation.table import plain_rows
 from evaluation.versions import version_ndcg, version_system
 from index.ann import tie_order

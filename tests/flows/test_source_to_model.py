@@ -44,13 +44,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("flow")
     small_world(base / "catalog")
     done = riyl(base / "home", "demo", "--no-serve", str(base / "catalog"))
-    assert "paper-msd" in done.stdout
+    assert "default" in done.stdout
     return base / "home"
 
 
 def test_demo_prints_every_system_in_both_conditions_with_the_protocol(home: Path) -> None:
     out = riyl(home, "demo", "--no-serve", str(home.parent / "catalog")).stdout
-    for system in ("paper-msd", "pca", "random-projection", "single-tags", "single-cf", "single-audio", "noise"):
+    for system in ("default", "pca", "random-projection", "single-tags", "single-cf", "single-audio", "noise"):
         assert sum(line.startswith(f"{system} ") for line in out.splitlines()) == 2, system
     assert "raw: 59 artists" in out
     assert "fmc: 41 artists" in out
@@ -90,11 +90,11 @@ def test_the_demo_takes_the_tables_that_are_set_and_leaves_them_imported(tmp_pat
 
 def test_figures_say_what_was_run_on_what(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    printed = as_json(home, "evaluate", "--systems", "paper-msd,pca", "-k", "10", "--figures", str(file))
+    printed = as_json(home, "evaluate", "--systems", "default,pca", "-k", "10", "--figures", str(file))
     assert json.loads(file.read_text()) == printed
-    assert [r["system"] for r in printed["results"]] == ["paper-msd", "pca", "noise", "popularity"] * 2
+    assert [r["system"] for r in printed["results"]] == ["default", "pca", "noise", "popularity"] * 2
     assert printed["snapshot"] == as_json(home, "snapshot", "list")[0]["id"]
-    assert set(printed["models"]) == {"paper-msd", "pca"}
+    assert set(printed["models"]) == {"default", "pca"}
     noise = next(r for r in printed["results"] if r["system"] == "noise")
     assert printed["results"][0]["ndcg"] > 2 * noise["ndcg"]
 

@@ -14,7 +14,7 @@ from core.tables import Tables
 from index.artifact import Version
 from index.build import build_version
 from tests.conftest import SMALL_RECIPE, small_world
-from training.config import load_config
+from training.config import CcaConfig, ScoringConfig, load_config
 from training.features.build import build_snapshot
 from training.train import train
 
@@ -74,3 +74,16 @@ def named_model(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFacto
 def version(named_snapshot: Snapshot, named_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Version:
     """A version that no test may change; copy it first."""
     return build_version(named_model, named_snapshot, tmp_path_factory.mktemp("versions"))
+
+
+@pytest.fixture(scope="session")
+def corrected(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Version:
+    """A version whose scores are corrected, both for hubness and between patterns. No test may change it."""
+    config = CcaConfig(
+        method="cca",
+        evidence={"tags": 1.0},
+        private={"tags": 1.0},
+        scoring=ScoringConfig(hubness=0.5, neighbours=12, calibration=0.7, tail=0.1),
+    )
+    model = train("corrected", config, named_snapshot, tmp_path_factory.mktemp("corrected-models"))
+    return build_version(model, named_snapshot, tmp_path_factory.mktemp("corrected-versions"))

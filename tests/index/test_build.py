@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
 from core.errors import FormatError, MismatchError
 from core.files import content_id
-from core.model import Model
+from core.model import Model, ScoringSettings
 from core.snapshot import Snapshot
 from core.tables import Tables
 from index.artifact import Version, read_arrow
@@ -218,3 +220,26 @@ def test_a_killed_build_leaves_nothing_visible_and_the_next_is_whole(
     assert any(step.startswith("embed") for step in heard) is not kept
     assert bytes_of(made.folder) == bytes_of(version.folder)
     assert not list(tmp_path.glob(".*.aside"))
+
+
+def test_corrections_are_fitted_as_the_models_card_wants_and_the_faiss_file_has_them(corrected: Version) -> None:
+    wanted = {"hubness": 0.5, "neighbours": 12, "calibration": 0.7, "tail": 0.1}
+    assert corrected.manifest["scoring"] == wanted == asdict(corrected.scoring.settings)
+    assert corrected.manifest["gate"]["passed"]
+    scoring, e, p = corrected.scoring, corrected.embeddings, corrected.patterns
+    assert np.abs(scoring.c).max() > 0.01
+    assert scoring.h[:59].min() > 0
+    for row in (0, 4, 6):
+        scores = e[row] @ e.T - scoring.h + scoring.c[p[row], p]
+        scores[[row, 59]] = -np.inf
+        np.testing.assert_allclose(corrected.scores[row, :58], np.sort(scores)[::-1][:58], atol=1e-5)
+        index = faiss.read_index(str(corrected.folder / "embeddings.faiss"))
+        _, found = index.search(scoring.asked(e[row : row + 1], p[row : row + 1]), 59)
+        ranked = [y for y in found[0] if y != row]
+        np.testing.assert_allclose(scores[ranked], np.sort(scores)[::-1][:58], atol=1e-5)
+
+
+def test_a_version_from_before_there_was_scoring_opens_without(version: Version) -> None:
+    old = Version(version.folder, {k: v for k, v in version.manifest.items() if k != "scoring"})
+    assert old.scoring.settings == ScoringSettings()
+    assert not old.scoring.corrects

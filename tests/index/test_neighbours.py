@@ -16,7 +16,8 @@ from core.metrics import gini, ndcg, retrieval_counts
 from core.model import Model
 from core.snapshot import Snapshot
 from core.truth import Truth, save_truth
-from evaluation.protocol import System, conditions_of, evaluate
+from evaluation.conditions import conditions_of
+from evaluation.protocol import System, evaluate
 from index.ann import tie_order
 from index.artifact import LIST_LENGTH, Version
 from index.embed import embed
@@ -109,7 +110,30 @@ def test_exported_lists_score_exactly_what_the_evaluation_says(
     assert gini(counts) == wanted.gini
 
 
-def test_ready_and_recomputed_lists_are_the_same(version: Version, tmp_path: Path) -> None:
+def test_hubness_is_measured_anew_among_the_artists_that_are_kept(corrected: Version, tmp_path: Path) -> None:
+    keep = restrict(corrected, ["audio", "cf", "tags"])
+    rows = np.flatnonzero(keep & corrected.known)
+    export_neighbours(corrected, tmp_path / "o.parquet", 5, keep=keep)
+    e, settings = corrected.embeddings[rows].astype(np.float64), corrected.scoring.settings
+    one = corrected.patterns_of_modalities.index(("audio", "cf", "tags"))
+    scores = e @ e.T + corrected.scoring.c[one, one]
+    np.fill_diagonal(scores, -np.inf)
+    h = settings.hubness * np.sort(scores, axis=0)[::-1][: settings.neighbours].mean(axis=0)
+    assert np.abs(h - corrected.scoring.h[rows]).max() > 0.01
+    for line in exported(tmp_path / "o.parquet"):
+        x, y = (int(np.searchsorted(rows, int(str(line[c])[1:]))) for c in ("artist_id", "similar_id"))
+        wanted = sorted(scores[x] - h)[::-1]
+        assert math.isclose(float(str(line["score"])), scores[x, y] - h[y], abs_tol=1e-5)
+        assert math.isclose(float(str(line["score"])), wanted[int(str(line["rank"])) - 1], abs_tol=1e-5)
+
+
+def test_ready_and_recomputed_lists_of_corrected_scores_are_the_same(corrected: Version, tmp_path: Path) -> None:
+    export_neighbours(corrected, tmp_path / "ready.parquet", 200)
+    export_neighbours(corrected, tmp_path / "again.parquet", 200, keep=np.ones(60, bool))
+    assert exported(tmp_path / "ready.parquet") == exported(tmp_path / "again.parquet")
+
+
+def test_ready_and_recomputed_lists_are_are_the_same(version: Version, tmp_path: Path) -> None:
     export_neighbours(version, tmp_path / "ready.parquet", 200)
     export_neighbours(version, tmp_path / "again.parquet", 200, keep=np.ones(60, bool))
     assert exported(tmp_path / "ready.parquet") == exported(tmp_path / "again.parquet")

@@ -11,6 +11,7 @@ import pytest
 
 from core.errors import FormatError, InputError, NothingKnownError
 from core.snapshot import Snapshot
+from index.ann import tie_order
 from index.artifact import Version
 from index.search import Searcher
 from tests.conftest import REPOSITORY
@@ -48,6 +49,32 @@ def test_similar_artists_are_the_beginning_of_the_ready_list(searcher: Searcher,
     everybody = searcher.similar(3, 1000)
     assert sorted(everybody.rows.tolist()) == [row for row in range(59) if row != 3]
     assert np.isfinite(everybody.scores).all()
+
+
+def test_raw_lists_are_the_nearest_by_cosine_whatever_the_corrections(corrected: Version) -> None:
+    searcher = Searcher.open(corrected.folder)
+    order = tie_order(corrected.artist_ids, 0)
+    changed = 0
+    for row in range(59):
+        found = searcher.similar(row, 7, raw=True)
+        cosine = {
+            y: float(np.float32(corrected.embeddings[row].astype(float) @ corrected.embeddings[y].astype(float)))
+            for y in range(59)
+            if y != row
+        }
+        wanted = sorted(cosine, key=lambda y: (-cosine[y], order[y]))[:7]
+        assert found.rows.tolist() == wanted
+        np.testing.assert_allclose(found.scores, [cosine[y] for y in wanted], atol=1e-6)
+        changed += found.rows.tolist() != searcher.similar(row, 7).rows.tolist()
+    assert changed > 20
+    assert len(searcher.similar(3, 1000, raw=True).rows) == 58
+    with pytest.raises(NothingKnownError):
+        searcher.similar(59, 5, raw=True)
+
+
+def test_raw_lists_of_a_version_without_corrections_are_the_ready_ones(searcher: Searcher) -> None:
+    ready, raw = searcher.similar(3, 200), searcher.similar(3, 200, raw=True)
+    assert (ready.rows.tolist(), ready.scores.tolist()) == (raw.rows.tolist(), raw.scores.tolist())
 
 
 def test_an_artist_without_embedding_has_nobody_similar_and_is_similar_to_nobody(searcher: Searcher) -> None:

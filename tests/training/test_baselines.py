@@ -3,14 +3,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.random_projection import GaussianRandomProjection
 
 from core.errors import ConfigError
 from core.snapshot import Snapshot
+from core.tables import Tables
 from index.embed import embed
+from tests.conftest import SMALL_RECIPE, small_world, write_tables
+from tests.training.features.others import world_of_strangers, world_without
+from training.baselines import fit_baseline
 from training.config import PcaConfig, ProjectionConfig, SingleConfig
+from training.features.build import build_snapshot
+from training.features.recipe import Recipe
+from training.inputs import chosen_modalities
 from training.train import train
 
 
@@ -72,3 +80,31 @@ def test_a_single_modality_keeps_its_own_cosines(snapshot: Snapshot, tmp_path: P
 def test_a_modality_that_is_not_there_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="found no modality 'smell'; wanted one of audio, cf, tags"):
         train("single-smell", SingleConfig(method="single", modality="smell"), snapshot, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "config", [PcaConfig(method="pca", dim=7), ProjectionConfig(method="random-projection", dim=7)]
+)
+def test_baselines_are_fitted_without_the_held_out(config: PcaConfig | ProjectionConfig, tmp_path: Path) -> None:
+    recipe = SMALL_RECIPE.model_copy(update={"held_out": 0.3})
+    made = build_snapshot(Tables.open(small_world(tmp_path / "t")), recipe, tmp_path / "s")
+    out = [artist for artist, held in zip(made.artist_ids, made.held_out.tolist(), strict=True) if held]
+    bare = build_snapshot(Tables.open(world_without(tmp_path / "bare", out)), SMALL_RECIPE, tmp_path / "s")
+    found, wanted = fit_baseline(config, made, 0), fit_baseline(config, bare, 0)
+    assert list(found) == list(wanted) == ["audio", "cf", "tags"]
+    for name, part in found.items():
+        assert part.mean.tobytes() == wanted[name].mean.tobytes()
+        assert part.weights.tobytes() == wanted[name].weights.tobytes()
+
+
+def test_a_modality_that_nobody_has_takes_no_part(snapshot: Snapshot, tmp_path: Path) -> None:
+    folder = world_of_strangers(tmp_path / "t")
+    write_tables(folder, audio=pq.read_table(small_world(tmp_path / "own") / "audio.parquet").to_pydict())
+    placed = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s", keep=snapshot)
+    (folder / "plays.parquet").unlink()
+    without = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s", keep=snapshot)
+    assert (list(placed.modalities), list(without.modalities)) == (["audio", "cf", "tags"], ["audio", "tags"])
+    found, wanted = (fit_baseline(PcaConfig(method="pca", dim=7), each, 0) for each in (placed, without))
+    assert list(found) == list(wanted)
+    assert all(part.weights.tobytes() == wanted[name].weights.tobytes() for name, part in found.items())
+    assert chosen_modalities(("cf", "tags", "audio"), placed) == ["tags", "audio"]

@@ -14,8 +14,10 @@ from core.errors import ConfigError, InputError
 from core.snapshot import Snapshot
 from core.tables import Tables
 from tests.conftest import REPOSITORY, SMALL_RECIPE, small_world, write_tables
+from tests.training.features.others import world_with_others, world_without
 from training.config import ContrastiveConfig, SetSpec
 from training.features.build import build_snapshot
+from training.features.heldout import held_out_artists
 from training.features.recipe import Recipe
 from training.loop import Trained, train_contrastive
 
@@ -128,3 +130,40 @@ def test_too_few_full_artists_are_refused(tmp_path: Path) -> None:
     folder = write_tables(tmp_path / "t", artists={"artist_id": ids, "name": ids}, audio=audio, bio=bio)
     with pytest.raises(InputError, match="found 2 artists that have audio, bio all; wanted at least 4"):
         run(build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s"), tmp_path / "c")
+
+
+@pytest.fixture(scope="module")
+def holding_out(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """The small world's snapshot with three artists in ten held out."""
+    base = tmp_path_factory.mktemp("held")
+    recipe = SMALL_RECIPE.model_copy(update={"held_out": 0.3})
+    return build_snapshot(Tables.open(small_world(base / "t")), recipe, base / "s")
+
+
+def test_nobody_who_is_held_out_is_trained_on(holding_out: Snapshot, tmp_path: Path) -> None:
+    short = CONFIG.model_copy(update={"max_epochs": 3})
+    out = [artist for artist, held in zip(holding_out.artist_ids, holding_out.held_out.tolist(), strict=True) if held]
+    trained = run(holding_out, tmp_path / "c", short)
+    bare = Tables.open(world_without(tmp_path / "bare", out))
+    assert_same(trained, run(build_snapshot(bare, SMALL_RECIPE, tmp_path / "s"), tmp_path / "d", short))
+    others = Tables.open(world_with_others(tmp_path / "others", out))
+    held = SMALL_RECIPE.model_copy(update={"held_out": 0.3})
+    assert_same(trained, run(build_snapshot(others, held, tmp_path / "s"), tmp_path / "e", short))
+
+
+def test_training_without_the_held_out_goes_on_where_it_was(holding_out: Snapshot, tmp_path: Path) -> None:
+    run(holding_out, tmp_path / "c", CONFIG.model_copy(update={"max_epochs": 2}))
+    short = CONFIG.model_copy(update={"max_epochs": 4})
+    assert_same(run(holding_out, tmp_path / "c", short), run(holding_out, tmp_path / "d", short))
+
+
+def test_too_few_who_are_not_held_out_are_refused(tmp_path: Path) -> None:
+    ids = [f"a{i}" for i in range(6)]
+    seed = next(s for s in range(10_000) if held_out_artists(ids, 0.5, s).tolist() == [True] * 3 + [False] * 3)
+    vectors = {"artist_id": ids, "vector": np.eye(6).tolist()}
+    folder = write_tables(tmp_path / "t", artists={"artist_id": ids, "name": ids}, audio=vectors, bio=vectors)
+    made = build_snapshot(Tables.open(folder), Recipe(held_out=0.5, seed=seed), tmp_path / "s")
+    with pytest.raises(
+        InputError, match="found 3 artists that have audio, bio all, besides 3 that are held out; wanted"
+    ):
+        run(made, tmp_path / "c")

@@ -144,5 +144,5 @@ def test_a_wrong_config_says_what_is_wrong(tmp_path: Path, text: str, message: s
 
 
 def test_an_unknown_config_lists_those_there_are() -> None:
-    with pytest.raises(ConfigError, match="found no config 'papr'; wanted paper-msd, paper-own, pca"):
+    with pytest.raises(ConfigError, match="found no config 'papr'; wanted cca, default, paper-msd, paper-own, pca"):
         load_config("papr")

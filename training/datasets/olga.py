@@ -10,25 +10,22 @@ from __future__ import annotations
 
 import csv
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import scipy.sparse
 from numpy.typing import NDArray
 
 from core.errors import InputError, TableError
+from core.graph import OLGA_ARTISTS, Graph, read_graph, read_row_ids
 from core.types import Progress
 from training.datasets.base import Dataset, Notes, RemoteFile, TableWriter, write_table
 
 _COPY = RemoteFile("olga_data.zip", "https://polybox.ethz.ch/index.php/s/ZXCdjkCJns9qlMY/download")
 GRAPH = RemoteFile("artist_connections.npz", archive=_COPY)
-ARTISTS = RemoteFile("olga.csv", "https://gitlab.com/fdlm/olga/-/raw/HEAD/olga.csv", optional=True)
+ARTISTS = RemoteFile(OLGA_ARTISTS, "https://gitlab.com/fdlm/olga/-/raw/HEAD/olga.csv", optional=True)
 AUDIO = RemoteFile("acousticbrainz.npy", archive=_COPY, optional=True)
 NAMES = RemoteFile("names.csv", optional=True)
 
@@ -38,15 +35,6 @@ _MBID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CHUNK_ROWS = 512
 
 
-@dataclass(frozen=True)
-class Graph:
-    """The links: (n,) artists, and (m,) rows of either end, left above right never, each pair once."""
-
-    artists: int
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-
-
 def make(files: Mapping[str, Path], out: Path, notes: Notes, progress: Progress) -> None:
     """Write artists and similar (each pair once, undirected), and audio where acousticbrainz.npy is there.
 
@@ -54,7 +42,7 @@ def make(files: Mapping[str, Path], out: Path, notes: Notes, progress: Progress)
         InputError: a file is damaged, the graph is not square and strictly upper triangular, or the files
             do not agree in their number of artists.
     """
-    graph = read_graph(files[GRAPH.name])
+    graph = read_upper(files[GRAPH.name])
     artists = _artists(graph.artists, files.get(ARTISTS.name), files.get(NAMES.name), notes)
     write_table(out, "artists", artists)
     ids = artists.column("artist_id").combine_chunks()
@@ -83,36 +71,21 @@ DATASET = Dataset(
 )
 
 
-def read_graph(path: Path) -> Graph:
-    """The links of a scipy sparse matrix (n, n) that is strictly upper triangular.
+def read_upper(path: Path) -> Graph:
+    """The links of OLGA's graph, whose matrix is strictly upper triangular: each pair once.
 
     Raises:
         InputError: it is none; names found and wanted.
     """
-    try:
-        with path.open("rb") as file:
-            stored = scipy.sparse.load_npz(file)
-        if stored.format in ("csr", "csc"):
-            stored.check_format(full_check=True)
-        links = stored.tocoo()
-        links.sum_duplicates()
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, OSError) as error:
-        raise _damaged(path, error, "a scipy sparse matrix") from error
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise _damaged(path, error, "a scipy sparse matrix") from error
-    n, width = links.shape
-    if n != width or not n:
-        raise InputError(f"{path}: found a matrix of {n} by {width}; wanted a square one, artists by artists")
-    there = links.data != 0
-    left, right = links.row[there].astype(np.int64), links.col[there].astype(np.int64)
-    wrong = np.flatnonzero((left >= right) | (left < 0) | (right >= n))
+    graph = read_graph(path)
+    wrong = np.flatnonzero(graph.left >= graph.right)
     if len(wrong):
-        first = f"row {left[wrong[0]]}, column {right[wrong[0]]}"
+        first = f"row {graph.left[wrong[0]]}, column {graph.right[wrong[0]]}"
         raise InputError(
             f"{path}: found {len(wrong)} links on or below the diagonal, the first at {first}; "
             "wanted a strictly upper triangular matrix, each pair once"
         )
-    return Graph(n, left, right)
+    return graph
 
 
 def _artists(n: int, listed: Path | None, named: Path | None, notes: Notes) -> pa.Table:
@@ -130,23 +103,15 @@ def _artists(n: int, listed: Path | None, named: Path | None, notes: Notes) -> p
 
 
 def _read_artists(path: Path) -> tuple[list[str], list[str]]:
-    ids: dict[str, int] = {}
     partitions = []
     for row, fields in _records(path, ("musicbrainz_id", "partition")):
         mbid, partition = fields["musicbrainz_id"].strip().lower(), fields["partition"].strip()
         if not _MBID.fullmatch(mbid):
             raise TableError(path, row=row, found=f"musicbrainz_id {mbid!r}", wanted="a MusicBrainz id")
-        if mbid in ids:
-            raise TableError(path, row=row, found=f"{mbid} again (first in row {ids[mbid]})", wanted="each artist once")
         if partition not in PARTITIONS:
             raise TableError(path, row=row, found=f"partition {partition!r}", wanted=", ".join(PARTITIONS))
-        if (index := fields.get("index", str(row - 1)).strip()) != str(row - 1):
-            raise TableError(
-                path, row=row, found=f"index {index!r}", wanted=f"{row - 1}: the rows of the graph in order"
-            )
-        ids[mbid] = row
         partitions.append(partition)
-    return list(ids), partitions
+    return read_row_ids(path), partitions
 
 
 def _read_names(path: Path) -> dict[str, str]:
@@ -163,7 +128,7 @@ def _records(path: Path, wanted: tuple[str, ...]) -> Iterator[tuple[int, dict[st
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            header = [name or "index" for name in next(reader, [])]
+            header = next(reader, [])
             if missing := [name for name in wanted if name not in header]:
                 found = f"columns {', '.join(header) or 'none'}"
                 raise TableError(path, found=found, wanted=f"a column {missing[0]!r}")

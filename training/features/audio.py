@@ -38,7 +38,13 @@ class VectorProjector:
 
 
 def fit_vectors(vectors: Matrix, recipe: VectorRecipe) -> VectorProjector:
-    """Fit the scaling to (m, d) mean vectors; a dimension that never varies is only centred."""
+    """Fit the scaling to (m, d) mean vectors; a dimension that never varies is only centred.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not len(vectors):
+        raise InputError("vectors: found none; wanted those of at least one artist to fit on")
     width = vectors.shape[1]
     if recipe.scale == "none":
         return VectorProjector(np.zeros(width, np.float32), np.ones(width, np.float32))

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from core.errors import FormatError, MismatchError
 from core.files import content_id, sha256_of, write_json
 from core.snapshot import Snapshot
-from core.types import Matrix
+from core.types import ArtistId, Matrix
 from training.features.audio import VectorProjector
 from training.features.cf import CfProjector
 from training.features.recipe import CfRecipe, Recipe
@@ -28,10 +28,11 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Basis:
-    """Fitted projectors by modality, and the recipe that they were fitted by."""
+    """Fitted projectors by modality, the recipe that they were fitted by, and the artists that it held out, by id."""
 
     recipe: Recipe
     projectors: Mapping[str, Projector]
+    held_out: tuple[ArtistId, ...] = ()
 
 
 def save_basis(folder: Path, basis: Basis) -> str:
@@ -54,10 +55,10 @@ def save_basis(folder: Path, basis: Basis) -> str:
                 save_file({"mean": projector.mean, "scale": projector.scale}, folder / f"{name}.safetensors")
                 entry = {"projector": "vectors"}
         write_json(folder / f"{name}.json", entry)
-    write_json(
-        folder / "basis.json",
-        {"format": FORMAT, "recipe": basis.recipe.model_dump(), "modalities": sorted(basis.projectors)},
-    )
+    head = {"format": FORMAT, "recipe": basis.recipe.model_dump(), "modalities": sorted(basis.projectors)}
+    if basis.held_out:
+        head["held_out"] = list(basis.held_out)
+    write_json(folder / "basis.json", head)
     return content_id("basis", {p.name: sha256_of(p) for p in sorted(folder.iterdir())})
 
 
@@ -72,7 +73,7 @@ def load_basis(folder: Path) -> Basis:
         if head["format"] != FORMAT:
             raise FormatError(f"{folder}: found basis format {head['format']!r}; this RIYL reads format {FORMAT}")
         projectors = {name: _load_projector(folder, name) for name in head["modalities"]}
-        return Basis(Recipe.model_validate(head["recipe"]), projectors)
+        return Basis(Recipe.model_validate(head["recipe"]), projectors, tuple(head.get("held_out", ())))
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise FormatError(f"{folder}: damaged basis ({error})") from error
 

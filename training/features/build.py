@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,27 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from core.errors import InputError, MismatchError
 from core.files import content_id, published, write_json
-from core.snapshot import MANIFEST, Modality, Snapshot, seal_snapshot, write_artists, write_modality
+from core.snapshot import (
+    MANIFEST,
+    Modality,
+    Snapshot,
+    seal_snapshot,
+    write_artists,
+    write_held_out,
+    write_modality,
+)
 from core.tables import Tables
 from core.truth import save_truth
-from core.types import ArtistId, Matrix, Progress, silent
-from training.features.audio import VectorProjector, fit_vectors
+from core.types import ArtistId, Mask, Progress, silent
 from training.features.basis import Basis, Projector, load_basis, save_basis
-from training.features.cf import CfProjector, fit_cf
-from training.features.read import Counts, Incidence, read_plays, read_tags, read_vectors
-from training.features.recipe import Recipe, VectorRecipe
-from training.features.tags import TagProjector, fit_tags, tag_sets
+from training.features.heldout import held_out_artists
+from training.features.place import Source, fit_projector, place, read_source
+from training.features.read import Counts, Incidence, read_plays
+from training.features.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -48,48 +55,67 @@ def build_snapshot(
     snapshots: Path,
     *,
     keep: Snapshot | None = None,
+    pass_over: Collection[str] = (),
+    required: Collection[str] = (),
     tuning: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Snapshot:
     """Make the snapshot of `tables` in the folder `snapshots`, or find it there.
 
+    A kept basis may have modalities that the tables lack: the snapshot lacks them too. One of which it knows nothing
+    that the tables say (other listeners, other tags) is there and nobody has it; that is logged as a warning.
+
     Args:
         recipe: how to fit the basis; the kept basis has its own.
         keep: a snapshot whose basis is kept: artists are placed in it and nothing is fitted.
+        pass_over: modalities of the tables that the kept basis lacks, and that are to be left out.
+        required: modalities that somebody must have.
         tuning: how the recipe was found, stored beside the features as tuning.json. It is no part of the identity:
             a snapshot that is there already stays as it is.
 
     Raises:
-        InputError: a table is not what it should be, nobody has any modality, or there is too little to fit on.
-        MismatchError: the kept basis has not the modalities that the tables have.
+        InputError: a table is not what it should be, nobody has any modality, or there is too little to fit on
+            (of the artists that are not held out).
+        MismatchError: the kept basis lacks a modality that is not passed over, or nobody has one that is required.
     """
     basis = None if keep is None else load_basis(keep.folder / "basis")
+    modalities = _chosen(tables, basis, pass_over)
     source = {"recipe": recipe.model_dump()} if keep is None else {"basis": keep.basis_id}
     digests = tables.digests()
     identity = content_id("snapshot", {"tables": digests, **source})
     final = snapshots / identity
     if final.exists():
+        found = Snapshot.open(final)
+        _check_required(tables, found.manifest["modalities"], required)
         (final / MANIFEST).touch()
-        return Snapshot.open(final)
+        return found
     artists = tables.artists()
     ids: list[ArtistId] = artists.column("artist_id").to_pylist()
     plays = read_plays(tables, ids, progress) if "plays" in tables.files else None
-    placed = _place_all(tables, ids, plays, recipe, basis, progress)
+    held_out = _held_out(ids, recipe, basis)
+    placed = _place_all(tables, modalities, ids, plays, recipe, basis, held_out, progress)
+    had = {p.modality.name: len(p.modality.rows) for p in placed}
+    _check_required(tables, had, required)
+    if basis is None:
+        projectors = {p.modality.name: p.projector for p in placed}
+        basis = Basis(recipe, projectors, tuple(itertools.compress(ids, held_out.tolist())))
     with published(final) as aside:
         write_artists(aside, artists, *_popularity(artists, plays))
+        write_held_out(aside, held_out)
         for item in placed:
             write_modality(aside, item.modality)
-        fitted = Basis(recipe if basis is None else basis.recipe, {p.modality.name: p.projector for p in placed})
-        basis_id = save_basis(aside / "basis", fitted if basis is None else basis)
+        basis_id = save_basis(aside / "basis", basis)
         fields = {
             "id": identity,
             "basis": basis_id,
             "artists": len(ids),
-            "modalities": {p.modality.name: len(p.modality.rows) for p in placed},
+            "modalities": had,
             "tables": digests,
-            "recipe": fitted.recipe.model_dump(),
+            "recipe": basis.recipe.model_dump(),
             "counts": {p.modality.name: asdict(p.counts) for p in placed},
         }
+        if held_out.any():
+            fields["held_out"] = int(held_out.sum())
         if tuning is not None:
             write_json(aside / TUNING, tuning)
         seal_snapshot(aside, fields)
@@ -106,86 +132,88 @@ def import_similar(tables: Tables, truths: Path) -> None:
         save_truth(truths, "similar", pairs, directed=False, source=f"table {tables.files['similar'].name}")
 
 
+def _chosen(tables: Tables, basis: Basis | None, pass_over: Collection[str]) -> dict[str, str]:
+    """The modalities to place, and their tables."""
+    if not tables.modalities:
+        raise InputError(f"{tables.folder}: found no tags, plays, audio or other modality; wanted at least one")
+    if basis is None and pass_over:
+        raise InputError(
+            f"pass over {', '.join(pass_over)}: found no kept basis; wanted one that lacks what is left out"
+        )
+    if basis is None:
+        return tables.modalities
+    new = [name for name in tables.modalities if name not in basis.projectors]
+    if wrong := [name for name in pass_over if name not in new]:
+        raise InputError(
+            f"pass over: found {', '.join(wrong)}; wanted some of what the tables have and the kept basis lacks: "
+            f"{', '.join(new) or 'nothing'}"
+        )
+    if left := [name for name in new if name not in pass_over]:
+        raise MismatchError(
+            f"the kept basis has {', '.join(sorted(basis.projectors))}; the tables have {', '.join(left)} besides: "
+            f"fit a new basis (without --keep-basis), or leave it out (--pass-over {','.join(left)})"
+        )
+    return {name: table for name, table in tables.modalities.items() if name not in new}
+
+
+def _check_required(tables: Tables, had: Mapping[str, int], required: Collection[str]) -> None:
+    if missing := [name for name in required if not had.get(name)]:
+        raise MismatchError(
+            f"{tables.folder}: nobody has {', '.join(missing)} that the kept basis can use; "
+            f"wanted somebody with each of {', '.join(sorted(required))}"
+        )
+
+
 def _place_all(
     tables: Tables,
+    modalities: Mapping[str, str],
     ids: list[ArtistId],
     plays: Incidence | None,
     recipe: Recipe,
     basis: Basis | None,
+    held_out: Mask,
     progress: Progress,
 ) -> list[Placed]:
-    if not tables.modalities:
-        raise InputError(f"{tables.folder}: found no tags, plays, audio or other modality; wanted at least one")
-    if basis is not None and sorted(basis.projectors) != sorted(tables.modalities):
-        raise MismatchError(
-            f"the kept basis has {', '.join(sorted(basis.projectors))}; the tables have {', '.join(tables.modalities)}"
-        )
     placed = []
-    for name, table in tables.modalities.items():
-        kept = None if basis is None else basis.projectors[name]
-        if table == "plays" and plays is not None:
-            item = _place_plays(name, plays, recipe, kept, progress)
-        elif tables.has_vectors(table):
-            item = _place_vectors(tables, name, ids, recipe, kept, progress)
-        else:
-            item = _place_tags(name, read_tags(tables, ids, progress), recipe, kept)
-        if not len(item.modality.rows):
-            raise InputError(f"{tables.files[table]}: found nothing usable for any artist of the catalog; wanted some")
-        placed.append(item)
+    for name, table in modalities.items():
+        read = plays if table == "plays" and plays is not None else read_source(tables, table, ids, progress)
+        projector = _fit(tables, name, read, recipe, held_out, progress) if basis is None else basis.projectors[name]
+        modality = place(name, table, read, projector, progress)
+        if not len(modality.rows):
+            if basis is None:
+                raise _nothing_usable(tables, table)
+            log.warning("nothing_usable modality=%s rows=%d", name, read.counts.rows)
+        placed.append(Placed(modality, projector, read.counts))
+    if not any(len(item.modality.rows) for item in placed):
+        raise InputError(
+            f"{tables.folder}: found nothing in {', '.join(modalities) or 'any modality'} that the kept basis can use; "
+            "wanted tags, listeners or vectors that it was fitted on for at least one artist"
+        )
     return placed
 
 
-def _place_tags(name: str, tags: Incidence, recipe: Recipe, kept: Projector | None) -> Placed:
-    projector = fit_tags(tags.weights, tags.terms, recipe.tags, recipe.seed) if kept is None else kept
-    if not isinstance(projector, TagProjector):
-        raise MismatchError(f"the kept basis has vectors for {name}; the tables have tags with weights")
-    weights = _recolumned(tags.weights, projector.columns_of(tags.terms), len(projector.vocabulary))
-    rows, weights = _without_empty(weights)
-    modality = _modality(name, rows, projector.transform(weights), np.diff(weights.indptr))
-    if len(modality.rows) < len(rows):
-        weights = weights[np.isin(rows, modality.rows)]
-    return Placed(Modality(**{**vars(modality), "sets": tag_sets(weights)}), projector, tags.counts)
+def _fit(tables: Tables, name: str, read: Source, recipe: Recipe, held_out: Mask, progress: Progress) -> Projector:
+    table = tables.modalities[name]
+    if read.counts.rows == read.counts.unknown_artists:
+        raise _nothing_usable(tables, table)
+    try:
+        return fit_projector(name, table, read.among(~held_out), recipe, progress)
+    except InputError as error:
+        if not held_out.any():
+            raise
+        raise InputError(f"{error}; of {len(held_out)} artists {held_out.sum()} are held out") from error
 
 
-def _place_plays(name: str, plays: Incidence, recipe: Recipe, kept: Projector | None, progress: Progress) -> Placed:
-    projector = fit_cf(plays.weights, plays.terms, recipe.cf, recipe.seed, progress) if kept is None else kept
-    if not isinstance(projector, CfProjector):
-        raise MismatchError(f"the kept basis has vectors for {name}; the tables have plays")
-    at = {user: i for i, user in enumerate(projector.users)}
-    columns = np.array([at.get(user, -1) for user in plays.terms], np.int64)
-    rows, counts = _without_empty(_recolumned(plays.weights, columns, len(projector.users)))
-    return Placed(
-        _modality(name, rows, projector.transform(counts, progress), np.diff(counts.indptr)), projector, plays.counts
-    )
+def _nothing_usable(tables: Tables, table: str) -> InputError:
+    return InputError(f"{tables.files[table]}: found nothing usable for any artist of the catalog; wanted some")
 
 
-def _place_vectors(
-    tables: Tables, name: str, ids: list[ArtistId], recipe: Recipe, kept: Projector | None, progress: Progress
-) -> Placed:
-    read = read_vectors(tables, tables.modalities[name], ids, progress)
-    projector = fit_vectors(read.means, recipe.vectors.get(name, VectorRecipe())) if kept is None else kept
-    if not isinstance(projector, VectorProjector):
-        raise MismatchError(f"the kept basis has no vectors for {name}; the tables have")
-    return Placed(_modality(name, read.rows, projector.transform(read.means), read.tracks), projector, read.counts)
-
-
-def _modality(name: str, rows: NDArray[Any], vectors: Matrix, evidence: NDArray[Any]) -> Modality:
-    """A modality without the artists whose vector is zero: a vector without direction says nothing."""
-    some = np.flatnonzero(np.any(vectors != 0, axis=1))
-    return Modality(name, rows[some].astype(np.int32), vectors[some], evidence[some].astype(np.int32), None)
-
-
-def _recolumned(weights: sp.csr_matrix, columns: NDArray[np.int64], width: int) -> sp.csr_matrix:
-    """The same rows over other columns: column j becomes columns[j], and is left out where that is -1."""
-    coo = weights.tocoo()
-    to = columns[coo.col]
-    kept = to >= 0
-    return sp.csr_matrix((coo.data[kept], (coo.row[kept], to[kept])), shape=(weights.shape[0], width))
-
-
-def _without_empty(weights: sp.csr_matrix) -> tuple[NDArray[Any], sp.csr_matrix]:
-    rows = np.flatnonzero(np.diff(weights.indptr))
-    return rows, weights[rows]
+def _held_out(ids: list[ArtistId], recipe: Recipe, basis: Basis | None) -> Mask:
+    """Whom the basis is, or was, fitted without; an artist that it never had is not held out but new."""
+    if basis is None:
+        return held_out_artists(ids, recipe.held_out, recipe.seed)
+    known = set(basis.held_out)
+    return np.array([artist_id in known for artist_id in ids], bool)
 
 
 def _popularity(artists: pa.Table, plays: Incidence | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.columns import matrix
 from core.tables import Tables
-from core.types import ArtistId, Matrix, Progress, Rows, silent
+from core.types import ArtistId, Mask, Matrix, Progress, Rows, silent
 
 
 class Positions:
@@ -52,6 +52,14 @@ class Incidence:
     weights: sp.csr_matrix
     terms: list[str]
     counts: Counts
+
+    def among(self, artists: Mask) -> Incidence:
+        """The rows of some artists alone, and the terms that any of these has."""
+        if artists.all():
+            return self
+        weights = self.weights[np.flatnonzero(artists)]
+        had = np.flatnonzero(np.bincount(weights.indices, minlength=weights.shape[1]))
+        return Incidence(weights[:, had], [self.terms[i] for i in had], self.counts)
 
 
 def read_tags(tables: Tables, artist_ids: list[ArtistId], progress: Progress = silent) -> Incidence:
@@ -102,6 +110,11 @@ class Vectors:
     means: Matrix
     tracks: NDArray[np.int32]
     counts: Counts
+
+    def among(self, artists: Mask) -> Vectors:
+        """Those of some artists alone."""
+        kept = artists[self.rows]
+        return Vectors(self.rows[kept], self.means[kept], self.tracks[kept], self.counts)
 
 
 def read_vectors(tables: Tables, table: str, artist_ids: list[ArtistId], progress: Progress = silent) -> Vectors:

@@ -55,7 +55,11 @@ class Recipe(_Section):
     cf: CfRecipe = CfRecipe()
     vectors: dict[str, VectorRecipe] = {}
     seed: int = Field(default=0, ge=0)
-    """Start of ALS and of the SVD."""
+    """Start of ALS and of the SVD, and who is held out."""
+    held_out: float = Field(default=0.0, ge=0, le=0.5, exclude_if=lambda share: share == 0)
+    """Share of the artists that the basis, and whatever is trained on it, is fitted without; they are placed in it like
+    all others, and show what a model makes of artists it has not seen. None by default, and then it is no part of a
+    recipe's dump, so that snapshots keep the ids they had before there was this field."""
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -17,6 +17,7 @@ from core.tables import Tables
 from core.types import Progress, silent
 from training.features.cf import fit_cf
 from training.features.heldback import LISTENERS, SHARE, HeldBack, K, held_back_ndcg, hold_back
+from training.features.heldout import held_out_artists
 from training.features.read import read_plays
 from training.features.recipe import CfRecipe, Recipe
 
@@ -71,7 +72,7 @@ class Tuning:
     """A finished search.
 
     Attributes:
-        id: hash of the plays, the recipe's own CF section and seed, and the ranges.
+        id: hash of the plays, the recipe's own CF section, seed and share held out, and the ranges.
         recipe: with the best values in its CF section.
         trials: by number; number 0 has the recipe's own values.
     """
@@ -103,7 +104,8 @@ def tune_cf(tables: Tables, recipe: Recipe, folder: Path, *, trials: int, progre
     fewer.
 
     Args:
-        recipe: whose CF section is the first trial, and whose seed draws the plays held back and all proposals.
+        recipe: whose CF section is the first trial, and whose seed draws the plays held back and all proposals; the
+            artists that it holds out take no part.
         folder: where trials are stored, a file a search.
         trials: how many to make in all, those that are stored already included.
 
@@ -123,7 +125,8 @@ def tune_cf(tables: Tables, recipe: Recipe, folder: Path, *, trials: int, progre
     done = _read(stored)
     if len(done) < trials:
         artists = tables.artists().column("artist_id").to_pylist()
-        plays = read_plays(tables, artists, progress)
+        held_out = held_out_artists(artists, recipe.held_out, recipe.seed)
+        plays = read_plays(tables, artists, progress).among(~held_out)
         split = hold_back(plays.weights, recipe.seed)
         for number in range(len(done), trials):
             progress("tune cf", number, trials)
@@ -200,6 +203,7 @@ def _identity(tables: Tables, recipe: Recipe, space: Mapping[str, Range]) -> str
             "tables": {name: digest for name, digest in tables.digests().items() if name in used},
             "recipe": recipe.cf.model_dump(),
             "seed": recipe.seed,
+            **({"held_out": recipe.held_out} if recipe.held_out else {}),
             "space": {name: asdict(range_) for name, range_ in space.items()},
             "objective": {"k": K, "share": SHARE, "listeners": LISTENERS, "random_trials": RANDOM_TRIALS},
         },

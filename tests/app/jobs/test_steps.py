@@ -10,15 +10,17 @@ from app.jobs.types import EvaluateParams, ImportParams
 from core.db.evaluations import find_evaluation, list_evaluations
 from core.db.promotions import last_promotion, last_verdicts
 from core.db.session import Database
-from core.errors import GateError, InputError, NotFoundError
+from core.errors import GateError, InputError, MismatchError, NotFoundError
 from core.evaluations import EvaluationFiles, save_evaluation
 from core.settings import Home, Settings
 from core.snapshot import Snapshot
 from core.tables import Tables
 from index.versions import current, history
-from tests.conftest import SMALL_RECIPE, made_up_run, small_world
+from tests.conftest import SMALL_RECIPE, made_up_run, small_world, write_tables
+from tests.training.features.others import world_of_strangers
 from training.config import load_config
 from training.features.build import build_snapshot
+from training.features.recipe import Recipe
 from training.train import train
 
 
@@ -41,7 +43,7 @@ def reindexed(steps: Steps) -> str:
     snapshot = steps.place(tables, model)["snapshot"]
     steps.embed(model, snapshot)
     version: str = steps.build(model, snapshot)["version"]
-    assert steps.promote(version, steps.judge(version)["verdict"], "ann") == {"promoted": True}
+    assert steps.promote(version, steps.judge(version)["verdict"], "ann") == {"promoted": True, "truth": None}
     return version
 
 
@@ -59,7 +61,7 @@ def test_every_step_run_twice_gives_what_it_gave(steps: Steps) -> None:
     judged = steps.judge(built["version"])
     assert steps.judge(built["version"]) == judged
     for _ in range(2):
-        assert steps.promote(built["version"], judged["verdict"], "ann") == {"promoted": True}
+        assert steps.promote(built["version"], judged["verdict"], "ann") == {"promoted": True, "truth": None}
     assert [(e.version, e.by, e.job) for e in history(steps.database)] == [(built["version"], "ann", "j1")]
 
 
@@ -120,6 +122,33 @@ def test_the_same_tables_need_no_new_snapshot_and_others_keep_the_basis(steps: S
     assert placed.id != same
     assert placed.basis_id == Snapshot.open(home.snapshots / same).basis_id
     assert placed.n_artists == 50
+
+
+def test_a_night_that_would_lose_a_modality_fails(steps: Steps, tmp_path: Path) -> None:
+    model = steps.choose_model(None)["model"]
+    strangers = world_of_strangers(tmp_path / "strangers")
+    with pytest.raises(MismatchError, match="nobody has audio, cf that the kept basis can use"):
+        steps.place(steps.fix(str(strangers))["tables"], model)
+    unplayed = small_world(tmp_path / "unplayed")
+    (unplayed / "plays.parquet").unlink()
+    with pytest.raises(MismatchError, match="nobody has cf that the kept basis can use"):
+        steps.place(steps.fix(str(unplayed))["tables"], model)
+    more = small_world(tmp_path / "more")
+    write_tables(more, bio={"artist_id": ["a000"], "vector": [[1.0]]})
+    with pytest.raises(MismatchError, match="the tables have bio besides"):
+        steps.place(steps.fix(str(more))["tables"], model)
+    assert len(list(Home(steps.settings.home).snapshots.glob("[!.]*"))) == 1
+
+
+def test_what_a_model_was_trained_without_may_stay_away(steps: Steps, tmp_path: Path) -> None:
+    home = Home(steps.settings.home)
+    kept = Snapshot.open(next(home.snapshots.glob("[!.]*")))
+    strangers = Tables.open(world_of_strangers(tmp_path / "strangers"))
+    partial = build_snapshot(strangers, Recipe(), home.snapshots, keep=kept)
+    model = train("tags alone", load_config("single-tags")[1], partial, home.models)
+    (strangers.folder / "plays.parquet").unlink()
+    placed = steps.place(steps.fix(str(strangers.folder))["tables"], model.id)["snapshot"]
+    assert list(Snapshot.open(home.snapshots / placed).modalities) == ["tags"]
 
 
 def test_a_version_that_lost_its_artists_is_refused_and_the_verdict_written_down(steps: Steps, tmp_path: Path) -> None:

@@ -124,6 +124,23 @@ def test_an_evaluation_as_a_job_has_the_figures_of_the_command_line(home: Path) 
     assert {row["system"] for row in stored.figures["results"]} >= {"pca", "single-tags", f"version {params.version}"}
 
 
+def test_a_version_that_a_night_promotes_is_evaluated_where_a_truth_is_set(home: Path, tmp_path: Path) -> None:
+    small_world(tmp_path / "tonight", seed=5)
+    with worker(home, RIYL_GATE_TRUTH="similar", RIYL_GATE_MIN_OVERLAP="0"), asking(home) as jobs:
+        job = ended(jobs, JobKind.REINDEX, ReindexParams(tables=str(tmp_path / "tonight")))
+        assert job.state is JobState.DONE, job.error
+        assert job.result is not None
+        evaluated = until_ended(jobs, job.result["evaluation"])
+        again = ended(jobs, JobKind.REINDEX, ReindexParams(tables=str(tmp_path / "tonight")))
+    assert (evaluated.kind, evaluated.state, evaluated.by) == (JobKind.EVALUATE, JobState.DONE, "test")
+    stored = find_evaluation(Database.of(Settings(home=home)), evaluated.id)
+    assert stored is not None
+    assert (stored.figures["version"], stored.figures["truth"]["name"]) == (job.result["version"], "similar")
+    # what was current already is not measured once more
+    assert again.result is not None
+    assert "evaluation" not in again.result
+
+
 def test_a_version_that_the_gate_refuses_stays_and_the_job_says_why(home: Path, tmp_path: Path) -> None:
     small_world(tmp_path / "shrunk", n=20)
     before = current(Home(home).versions)

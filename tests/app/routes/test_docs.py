@@ -39,11 +39,14 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "GET /v1/jobs",
         "GET /v1/jobs/{id}",
         "GET /v1/jobs/{id}/events",
+        "GET /v1/truths",
+        "GET /v1/truths/{id}",
         "POST /v1/evaluations",
         "POST /v1/index/versions/{id}:promote",
         "POST /v1/index:rollback",
         "POST /v1/jobs",
         "POST /v1/jobs/{id}/cancel",
+        "POST /v1/truths",
     ]
     assert docs.text.count("<h3>Example</h3>") == len(operations)
     for operation in operations:
@@ -60,15 +63,21 @@ def test_an_example_of_a_change_has_its_key_and_its_body(home: Home) -> None:
     ) in examples
     assert "curl 'http://127.0.0.1:8000/v1/jobs?kind=reindex&state=done&limit=10'" in examples
     assert "reindex, train, evaluate, import" in docs.text
+    assert (
+        "curl 'http://127.0.0.1:8000/v1/truths?name=editorial&directed=false' \\\n  -X POST \\\n"
+        '  -H "Authorization: Bearer $RIYL_KEY" \\\n  -F file=@editorial.csv'
+    ) in examples
 
 
 def test_every_example_request_of_the_reference_is_possible(home: Home) -> None:
     headers = key_headers(home)
     (job,) = asked(home, "/v1/jobs", method="POST", headers=headers, json={"kind": "reindex"})
-    ids = {"jobs": job.json()["id"]}
     run = made_up_run({("raw", EXAMPLE_SYSTEM): {"a000": 1.0}, ("raw", "pca"): {"a000": 0.5}}, version=EXAMPLE_VERSION)
     for identity in (EXAMPLE_RUN_ID, EXAMPLE_JOB_ID):
         store(home, database(home), identity, {}, by="test", **run)
+    pairs = {"file": ("t.csv", "artist_id,similar_id\na000,a001\n")}
+    (truth,) = asked(home, "/v1/truths", method="POST", headers=headers, files=pairs)
+    ids = {"jobs": job.json()["id"], "truths": truth.json()["id"]}
     (document,) = asked(home, "/openapi.json")
     for path, operations in document.json()["paths"].items():
         for method, operation in operations.items():

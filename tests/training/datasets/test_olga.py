@@ -83,7 +83,7 @@ def test_a_graph_is_read_as_a_naive_loop_would(tmp_path_factory: pytest.TempPath
     upper = np.triu(matrix, 1)
     path = tmp_path_factory.mktemp("graph") / GRAPH.name
     sp.save_npz(path, sp.csr_matrix(upper))
-    graph = olga.read_graph(path)
+    graph = olga.read_upper(path)
     n = len(upper)
     assert graph.artists == n
     assert list(zip(graph.left.tolist(), graph.right.tolist(), strict=True)) == [
@@ -94,13 +94,13 @@ def test_a_graph_is_read_as_a_naive_loop_would(tmp_path_factory: pytest.TempPath
 @pytest.mark.parametrize("kind", [sp.csc_matrix, sp.coo_matrix, sp.csr_array, sp.coo_array])
 def test_any_sparse_layout_is_read(tmp_path: Path, kind: Any) -> None:
     sp.save_npz(tmp_path / GRAPH.name, kind(sp.load_npz(put_graph(tmp_path))))
-    assert olga.read_graph(tmp_path / GRAPH.name).left.tolist() == [0, 0, 1]
+    assert olga.read_upper(tmp_path / GRAPH.name).left.tolist() == [0, 0, 1]
 
 
 def test_stored_zeros_are_no_links(tmp_path: Path) -> None:
     matrix = sp.csr_matrix((np.array([1, 0], np.int8), ([0, 2], [1, 0])), shape=(3, 3))
     sp.save_npz(tmp_path / GRAPH.name, matrix)
-    graph = olga.read_graph(tmp_path / GRAPH.name)
+    graph = olga.read_upper(tmp_path / GRAPH.name)
     assert (graph.left.tolist(), graph.right.tolist()) == ([0], [1])
 
 

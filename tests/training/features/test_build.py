@@ -12,6 +12,7 @@ from core.snapshot import Snapshot
 from core.tables import Tables
 from core.truth import find_truth
 from tests.conftest import SMALL_RECIPE, small_world, write_tables
+from tests.training.features.others import world_of_strangers
 from training.features.basis import load_basis
 from training.features.build import build_snapshot, import_similar
 from training.features.recipe import Recipe, TagRecipe
@@ -77,12 +78,101 @@ def _rows_of(world: Path, table: str, artist: str, new: str) -> dict[str, list[o
     return {c: [new if c == "artist_id" else values[i] for i in mine] for c, values in columns.items()}
 
 
-def test_a_kept_basis_of_other_modalities_is_refused(
+def test_tables_may_lack_modalities_of_the_kept_basis(snapshot: Snapshot, tmp_path: Path) -> None:
+    folder = small_world(tmp_path / "t")
+    (folder / "audio.parquet").unlink()
+    (folder / "plays.parquet").unlink()
+    placed = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s", keep=snapshot)
+    assert placed.basis_id == snapshot.basis_id
+    assert list(placed.modalities) == list(placed.manifest["modalities"]) == ["tags"]
+    np.testing.assert_array_equal(placed.modalities["tags"].vectors, snapshot.modalities["tags"].vectors)
+
+
+def test_listeners_that_the_kept_basis_does_not_know_leave_cf_to_nobody(
+    snapshot: Snapshot, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tables = Tables.open(world_of_strangers(tmp_path / "t"))
+    placed = build_snapshot(tables, Recipe(), tmp_path / "s", keep=snapshot)
+    assert placed.manifest["modalities"] == {"cf": 0, "tags": len(snapshot.modalities["tags"].rows)}
+    assert placed.modalities["cf"].vectors.shape == (0, 5)
+    assert placed.modalities_had == ["tags"]
+    assert f"nothing_usable modality=cf rows={tables.count_rows('plays')}" in caplog.text
+    assert placed.listeners.tolist() == snapshot.listeners.tolist()  # popularity needs no basis
+    np.testing.assert_array_equal(placed.modalities["tags"].vectors, snapshot.modalities["tags"].vectors)
+
+
+def test_tags_that_the_kept_basis_does_not_know_leave_tags_to_nobody(snapshot: Snapshot, tmp_path: Path) -> None:
+    folder = small_world(tmp_path / "t")
+    write_tables(folder, tags={"artist_id": ["a000", "a001"], "tag": ["odd", "odd"], "weight": [1.0, 2.0]})
+    tags = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s", keep=snapshot).modalities["tags"]
+    assert tags.vectors.shape == (0, 6)
+    assert tags.sets is not None
+    assert tags.sets.indptr.tolist() == [0]
+
+
+def test_tables_of_which_the_kept_basis_knows_nothing_are_refused(
     snapshot: Snapshot, tables_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
-    folder = tables_folder(artists=ARTISTS, audio={"artist_id": ["a", "b"], "vector": [[1.0], [2.0]]})
-    with pytest.raises(MismatchError, match="the kept basis has audio, cf, tags; the tables have audio"):
+    folder = tables_folder(
+        artists=ARTISTS,
+        plays={"user_id": ["x"], "artist_id": ["a"], "count": [1]},
+        tags={"artist_id": ["a"], "tag": ["odd"], "weight": [1.0]},
+    )
+    with pytest.raises(InputError, match="found nothing in cf, tags that the kept basis can use"):
         build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s", keep=snapshot)
+    assert not list((tmp_path / "s").glob("*"))
+
+
+def test_a_modality_that_the_kept_basis_lacks_is_passed_over_only_where_it_is_asked(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    folder = small_world(tmp_path / "t")
+    write_tables(folder, bio={"artist_id": ["a000"], "vector": [[1.0]]})
+    tables, snapshots = Tables.open(folder), tmp_path / "s"
+    refused = "the kept basis has audio, cf, tags; the tables have bio besides: fit a new basis .*--pass-over bio"
+    with pytest.raises(MismatchError, match=refused):
+        build_snapshot(tables, Recipe(), snapshots, keep=snapshot)
+    placed = build_snapshot(tables, Recipe(), snapshots, keep=snapshot, pass_over=["bio"])
+    assert list(placed.modalities) == ["audio", "cf", "tags"]
+    assert "bio.parquet" in placed.manifest["tables"]
+    with pytest.raises(MismatchError, match=refused):  # the same tables another night, when nobody asks for it
+        build_snapshot(tables, Recipe(), snapshots, keep=snapshot)
+    for wrong in (["tags"], ["smell", "bio"]):
+        with pytest.raises(InputError, match=f"pass over: found {wrong[0]}; wanted some of .* lacks: bio"):
+            build_snapshot(tables, Recipe(), snapshots, keep=snapshot, pass_over=wrong)
+    with pytest.raises(InputError, match="pass over bio: found no kept basis"):
+        build_snapshot(tables, Recipe(), snapshots, pass_over=["bio"])
+
+
+def test_a_required_modality_that_nobody_has_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
+    tables, snapshots = Tables.open(world_of_strangers(tmp_path / "t")), tmp_path / "s"
+    required = ["audio", "cf", "tags"]
+    refused = "nobody has audio, cf that the kept basis can use; wanted somebody with each of audio, cf, tags"
+    with pytest.raises(MismatchError, match=refused):
+        build_snapshot(tables, Recipe(), snapshots, keep=snapshot, required=required)
+    assert not list(snapshots.glob("*"))
+    build_snapshot(tables, Recipe(), snapshots, keep=snapshot, required=["tags"])
+    with pytest.raises(MismatchError, match=refused):
+        build_snapshot(tables, Recipe(), snapshots, keep=snapshot, required=required)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"audio": {"artist_id": ["a"], "vector": [[1.0]]}}, "has audio of 8 numbers; the tables have 1"),
+        ({"tags": {"artist_id": ["a"], "vector": [[1.0]]}}, "has no vectors for tags; the tables have"),
+        ({"cf": {"artist_id": ["a"], "vector": [[1.0]]}}, "has no vectors for cf; the tables have"),
+    ],
+)
+def test_a_modality_of_another_kind_than_in_the_kept_basis_is_refused(
+    table: dict[str, dict[str, list[object]]],
+    message: str,
+    snapshot: Snapshot,
+    tables_folder: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(MismatchError, match=message):
+        build_snapshot(Tables.open(tables_folder(artists=ARTISTS, **table)), Recipe(), tmp_path / "s", keep=snapshot)
 
 
 def test_a_further_modality_needs_no_code(tables_folder: Callable[..., Path], tmp_path: Path) -> None:

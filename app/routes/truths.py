@@ -1,0 +1,215 @@
+"""Ground truths: bringing one, which there are, and how much of them the catalog knows."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InPath
+from fastapi.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from app import security
+from app.bounds import LARGEST_UPLOAD_BYTES
+from app.deps import INVALID, UNREACHABLE, TheServing, TheSettings, TheUploads, fresh
+from app.errors import DamagedTruthError, MediaTypeError, problems
+from app.schemas_truths import (
+    EXAMPLE_TRUTH_ID,
+    DamagedTruth,
+    TruthAnswer,
+    TruthDetails,
+    TruthsAnswer,
+)
+from app.security import TheAdmin
+from app.watch import Serving
+from core.errors import FormatError, InputError, NotFoundError
+from core.graph import IDS_FORMATS
+from core.pairs import FORMATS, read_pairs
+from core.settings import Home, pick
+from core.snapshot import find_snapshot
+from core.truth import LONGEST_NAME, MANIFEST, Truth, save_truth, truths
+
+log = logging.getLogger(__name__)
+
+router = APIRouter(prefix="/v1", tags=["truths"])
+
+MOST_UNPACKED_BYTES = 128 << 20
+"""Of an upload: some four million pairs, which take half a gigabyte of memory; a whole one where no id stands twice."""
+
+FORM = "multipart/form-data"
+PARTS = {"file": FORMATS, "ids": IDS_FORMATS}
+BODY_OF_FORM: dict[str, Any] = {
+    "required": True,
+    "content": {
+        FORM: {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {
+                    "file": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "Parquet, CSV or TSV file with artist_id and similar_id, or a scipy sparse "
+                        "matrix (.npz) of artists by artists; the file's name says which.",
+                    },
+                    "ids": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "Who each row of the matrix is: .txt with an id a line, or .csv with artist_id "
+                        "or OLGA's musicbrainz_id.",
+                    },
+                },
+                "example": {"file": "@editorial.csv"},
+            }
+        }
+    },
+}
+TOO_LARGE = {413: f"The body has more than {LARGEST_UPLOAD_BYTES >> 20} mebibytes."}
+OTHER_BODY = {415: f"The body is not {FORM}."}
+DAMAGED = {409: "It is there, and damaged."}
+
+
+@router.post(
+    "/truths",
+    status_code=201,
+    summary="Bring a ground truth",
+    response_model=TruthDetails,
+    responses=problems(
+        security.PROBLEMS
+        | DAMAGED
+        | TOO_LARGE
+        | OTHER_BODY
+        | {422: "The file is not what it should be: `detail` says where, what was found and what was wanted."}
+        | UNREACHABLE
+    ),
+    openapi_extra={"requestBody": BODY_OF_FORM},
+)
+async def bring_truth(
+    admin: TheAdmin,
+    request: Request,
+    settings: TheSettings,
+    serving: TheServing,
+    uploads: TheUploads,
+    name: Annotated[
+        str | None,
+        Query(min_length=1, max_length=LONGEST_NAME, description="Name [the file's].", examples=["editorial"]),
+    ] = None,
+    directed: Annotated[
+        bool, Query(description="Whether a pair counts from artist_id to similar_id alone.", examples=[False])
+    ] = False,
+) -> Response:
+    """Keep a file of similar pairs, as `riyl truth import` does; the answer counts what the catalog does not know.
+
+    The same pairs under the same name are the same truth, and become the newest.
+    """
+    found = request.headers.get("content-type", "")
+    if found.split(";")[0].strip().lower() != FORM:
+        raise MediaTypeError(f"found Content-Type {found[:LONGEST_NAME]!r}; wanted {FORM}, as curl -F file=@FILE sends")
+    try:
+        async with request.form(max_files=len(PARTS), max_fields=len(PARTS)) as form, uploads:
+            truth = await run_in_threadpool(_keep, Home(settings.home), form, name, directed)
+    except HTTPException as error:
+        raise InputError(f"body: found no readable {FORM} ({error.detail}); wanted one with the part file") from error
+    except ClientDisconnect as error:
+        raise InputError("body: found an early end; wanted the whole of it") from error
+    log.info("truth_brought", extra={"truth": truth.id, "called": truth.name, "by": security.author(admin)})
+    details = await run_in_threadpool(_details, truth, settings.home, serving)
+    return fresh(details, 201, {"location": f"/v1/truths/{truth.id}"})
+
+
+@router.get("/truths", summary="List ground truths", response_model=TruthsAnswer)
+def list_truths(settings: TheSettings) -> Response:
+    """Every truth of this home, the newest first."""
+    listed, damaged = list[TruthAnswer](), list[DamagedTruth]()
+    for id, state in reversed(truths(Home(settings.home).truths).items()):
+        if isinstance(state, FormatError):
+            damaged.append(DamagedTruth(truth=id, reason=str(state)))
+        else:
+            listed.append(TruthAnswer.of(state))
+    return fresh(TruthsAnswer(truths=listed, damaged=damaged))
+
+
+@router.get(
+    "/truths/{id}",
+    summary="What the catalog knows of a ground truth",
+    response_model=TruthDetails,
+    responses=problems({404: "There is no such truth.", 409: "It is damaged."} | INVALID),
+)
+def get_truth(
+    id: Annotated[str, InPath(pattern="^[0-9a-f]{16}$", description="Id of the truth.", examples=[EXAMPLE_TRUTH_ID])],
+    settings: TheSettings,
+    serving: TheServing,
+) -> Response:
+    """One truth, and how many of its pairs have both artists in the version that serves."""
+    with _damage_is_a_conflict():
+        truth = Truth.open(pick(Home(settings.home).truths, id, "truth", MANIFEST))
+    return fresh(_details(truth, settings.home, serving))
+
+
+def _keep(home: Home, form: FormData, name: str | None, directed: bool) -> Truth:
+    """The truth of an upload, whose parts are put beside each other while they are read."""
+    if unknown := form.keys() - PARTS.keys():
+        found = f"a part called {min(unknown)[:LONGEST_NAME]!r}"
+        raise InputError(f"body: found {found}; wanted {' and '.join(PARTS)} (the rest belongs into the address)")
+    with TemporaryDirectory(prefix="riyl-truth-") as folder:
+        put = {part: _put(form, part, Path(folder)) for part in PARTS if part == "file" or part in form}
+        source = put["file"][1]
+        try:
+            pairs = read_pairs(put["file"][0], put["ids"][0] if "ids" in put else None, most_bytes=MOST_UNPACKED_BYTES)
+        except InputError as error:
+            text = str(error)
+            for path, shown in put.values():
+                text = text.replace(str(path), shown[:LONGEST_NAME]).replace(path.name, shown[:LONGEST_NAME])
+            raise InputError(text) from error
+    with _damage_is_a_conflict():
+        return save_truth(home.truths, name or PurePosixPath(source).stem, pairs, directed=directed, source=source)
+
+
+def _put(form: FormData, name: str, folder: Path) -> tuple[Path, str]:
+    """A part of the form as a file under a name of ours, and the name that it came with."""
+    found = form.getlist(name)
+    if len(found) != 1 or not isinstance(found[0], UploadFile):
+        raise InputError(f"body.{name}: found {_told(found)}; wanted one file, as curl -F {name}=@FILE sends it")
+    shown = PurePosixPath((found[0].filename or "").replace("\\", "/")).name
+    suffix = PurePosixPath(shown).suffix
+    if suffix not in PARTS[name]:
+        wanted = f"one that ends in {', '.join(PARTS[name])}"
+        raise InputError(f"body.{name}: found a file called {shown[:LONGEST_NAME]!r}; wanted {wanted}")
+    path = folder / f"uploaded-{name}{suffix}"
+    with path.open("xb") as out:
+        shutil.copyfileobj(found[0].file, out)
+    return path, shown
+
+
+def _told(parts: Sequence[object]) -> str:
+    return "nothing" if not parts else "text without a file name" if len(parts) == 1 else f"{len(parts)} of them"
+
+
+def _details(truth: Truth, home: Path, serving: Serving) -> TruthDetails:
+    """The truth held against the version that serves, else against the newest snapshot, else alone."""
+    searcher = serving.searcher
+    if searcher is not None:
+        return TruthDetails.held(truth, "version", searcher.version_id, truth.coverage(searcher.artist_ids))
+    try:
+        snapshot = find_snapshot(Home(home).snapshots, None)
+    except (NotFoundError, FormatError):
+        return TruthDetails(**TruthAnswer.of(truth.manifest).model_dump(), known=None, warning=None)
+    ids = snapshot.artists.column("artist_id").combine_chunks()
+    return TruthDetails.held(truth, "snapshot", snapshot.id, truth.coverage(ids))
+
+
+@contextmanager
+def _damage_is_a_conflict() -> Iterator[None]:
+    try:
+        yield
+    except FormatError as error:
+        raise DamagedTruthError(str(error)) from error

@@ -1,0 +1,92 @@
+"""Each query by itself: what was expected of it and what came, as tables to be looked up in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from core.truth import Relevance
+from core.types import ArtistId, Lists
+from evaluation.conditions import Condition
+from evaluation.protocol import FIRST, Result
+
+
+def query_table(results: Sequence[Result], artist_ids: Sequence[ArtistId]) -> pa.Table:
+    """How every system answered every query.
+
+    Returns:
+        A row a condition, system and query, in the order of the results: condition, system, artist_id, ndcg, retrieved
+        (ids of the first ten of the list, best first; empty where the system cannot embed the artist).
+    """
+    ids = np.array(artist_ids, object)
+    parts = [
+        pa.table(
+            {
+                "condition": _repeated(r.condition, r.n_queries),
+                "system": _repeated(r.system, r.n_queries),
+                "artist_id": pa.array(ids[r.query_rows], pa.string()),
+                "ndcg": pa.array(r.ndcg, pa.float64()),
+                "retrieved": _lists(r.first, ids),
+            }
+        )
+        for r in results
+    ]
+    return pa.concat_tables(parts).unify_dictionaries()
+
+
+def expected_table(
+    results: Sequence[Result],
+    conditions: Sequence[Condition],
+    relevance: Relevance,
+    popularity: NDArray[np.number],
+    artist_ids: Sequence[ArtistId],
+) -> pa.Table:
+    """What a perfect system would have found.
+
+    Args:
+        results: of any system in each of the conditions.
+        popularity: (n,) plays of the snapshot's artists.
+
+    Returns:
+        A row a condition and query: condition, artist_id, n_relevant, expected (ids of ten relevant candidates, the
+        most played first, equally played ones by row).
+    """
+    ids = np.array(artist_ids, object)
+    rank = np.empty(len(ids), np.int64)
+    rank[np.argsort(-popularity, kind="stable")] = np.arange(len(ids))
+    asked = {r.condition: r for r in results}
+    parts = []
+    for condition in conditions:
+        r = asked[condition.name]
+        inside = np.zeros(len(ids), bool)
+        inside[condition.rows] = True
+        first = np.full((r.n_queries, FIRST), -1, np.int32)
+        for i, row in enumerate(r.query_rows):
+            relevant = relevance.columns[relevance.indptr[row] : relevance.indptr[row + 1]]
+            relevant = relevant[inside[relevant]]
+            best = relevant[np.argsort(rank[relevant])][:FIRST]
+            first[i, : len(best)] = best
+        parts.append(
+            pa.table(
+                {
+                    "condition": _repeated(condition.name, r.n_queries),
+                    "artist_id": pa.array(ids[r.query_rows], pa.string()),
+                    "n_relevant": pa.array(r.n_relevant, pa.int32()),
+                    "expected": _lists(first, ids),
+                }
+            )
+        )
+    return pa.concat_tables(parts).unify_dictionaries()
+
+
+def _repeated(value: str, n: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([value]))
+
+
+def _lists(rows: Lists, ids: NDArray[np.object_]) -> pa.ListArray:
+    inside = rows >= 0
+    offsets = np.concatenate([[0], np.cumsum(inside.sum(axis=1))]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids[rows[inside]], pa.string()))

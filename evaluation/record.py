@@ -1,0 +1,215 @@
+"""What a study found as plain values, for JSON: the one form that tables, report and page are made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from core.metrics import LIST_METRICS
+from core.types import Mask, Scores
+from evaluation.correlation import Correlations, kendall, pooled_kendall
+from evaluation.groups import Robustness, spread
+from evaluation.popularity import QUANTILES, by_quantile, pop, quantile_groups
+from evaluation.protocol import Result
+from evaluation.seeds import over_seeds
+from evaluation.study import FMC, Study
+from evaluation.table import compare, plain_rows
+from evaluation.unseen import seen_and_unseen
+
+Plain: TypeAlias = dict[str, Any]
+"""What JSON holds; an undefined figure is NaN until `defined` makes it null."""
+
+
+def record(
+    study: Study,
+    popularity: Mapping[str, NDArray[np.number]],
+    *,
+    reference: str,
+    cf: str | None,
+    unseen: Mask | None = None,
+    rounds: int = 1000,
+    seed: int = 0,
+) -> Plain:
+    """Every figure of a study.
+
+    Args:
+        popularity: by name ("plays", "listeners") the (n,) numbers of the snapshot's artists.
+        reference: the system that the others are compared to.
+        cf: the system that popularity groups are relative to (collaborative filtering alone); None without one.
+        unseen: (n,) the artists that were held out of basis and models; None where none were.
+        rounds, seed: of the paired bootstrap.
+
+    Returns:
+        By section: systems, conditions, results, differences, groups, seeds, unseen, popularity, links, coherence,
+        measures.
+
+    Raises:
+        NotFoundError: a condition has no result of `reference`.
+    """
+    main = [r for r in study.results if r.system in set(study.of_role("system"))]
+    return {
+        "systems": [{**asdict(entry), "subset": list(entry.subset or ())} for entry in study.entries],
+        "conditions": _conditions(study.results),
+        "results": plain_rows(study.results),
+        "differences": [
+            {
+                "condition": c.condition,
+                "system": c.system,
+                "reference": c.reference,
+                "ndcg": c.ndcg.difference,
+                "low": c.ndcg.interval.low,
+                "high": c.ndcg.interval.high,
+                "p": c.ndcg.p,
+            }
+            for c in compare(study.results, reference, rounds=rounds, seed=seed)
+        ],
+        "groups": [_group_rows(found) for found in study.robustness],
+        "seeds": _seeds(study, rounds, seed),
+        "unseen": [] if unseen is None else _unseen(main, unseen, rounds, seed),
+        "popularity": _by_popularity(main, popularity, cf),
+        "links": [
+            {"condition": r.condition, "system": r.system, "rows": _rows(by_quantile(r.n_relevant, r.ndcg))}
+            for r in main
+        ],
+        "coherence": _coherence(study, popularity),
+        "measures": _measures(main),
+    }
+
+
+def defined(value: Any) -> Any:
+    """The same with undefined figures (NaN, infinite) as None, arrays as lists and numpy's numbers as Python's."""
+    if isinstance(value, Mapping):
+        return {name: defined(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [defined(inner) for inner in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return defined(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _conditions(results: Sequence[Result]) -> list[Plain]:
+    first = {r.condition: r for r in reversed(results)}
+    return [
+        {"name": name, "artists": r.n_artists, "queries": r.n_queries, "without_links": r.n_without_links}
+        for name, r in reversed(first.items())
+    ]
+
+
+def _group_rows(found: Robustness) -> Plain:
+    return {
+        "system": found.system,
+        "subsets": found.subsets,
+        "shares": found.shares,
+        "own_share": np.diagonal(found.shares),
+        "entropy": asdict(found.entropy),
+        "ndcg": asdict(found.ndcg),
+        "ndcg_own": asdict(found.ndcg_own),
+        "groupings": [
+            {"entropy": m.entropy, "ndcg": m.ndcg_mean, "ndcg_own": m.ndcg_own, "row_entropy": m.row_entropy}
+            for m in found.groupings
+        ],
+    }
+
+
+def _seeds(study: Study, rounds: int, seed: int) -> list[Plain]:
+    """The systems that were trained from several seeds, condition by condition."""
+    entropies = {found.system: found.entropy.mean for found in study.robustness}
+    found = []
+    for whole in dict.fromkeys(entry.of for entry in study.entries if entry.role == "seed"):
+        entries = [e for e in study.entries if e.name == whole or (e.role == "seed" and e.of == whole)]
+        names = [entry.name for entry in entries]
+        groups = spread([entropies[name] for name in names]) if set(names) <= set(entropies) else None
+        for condition in study.conditions:
+            results = [r for r in study.results if r.condition == condition.name and r.system in names]
+            over = over_seeds(results, rounds, seed=seed)
+            found.append(
+                {
+                    "system": whole,
+                    "condition": condition.name,
+                    "seeds": [entry.seed for entry in entries],
+                    **{name: asdict(figure) for name, figure in over.figures.items()},
+                    "ndcg_half_width": over.ndcg_half_width,
+                    "entropy": None if groups is None else asdict(groups),
+                }
+            )
+    return found
+
+
+def _unseen(results: Sequence[Result], unseen: Mask, rounds: int, seed: int) -> list[Plain]:
+    return [
+        {"condition": r.condition, "system": r.system, **asdict(seen_and_unseen(r, unseen, rounds, seed=seed))}
+        for r in results
+    ]
+
+
+def _by_popularity(
+    results: Sequence[Result], popularity: Mapping[str, NDArray[np.number]], cf: str | None
+) -> list[Plain]:
+    references = {r.condition: r.ndcg for r in results if r.system == cf}
+    return [
+        {
+            "condition": r.condition,
+            "by": name,
+            "system": r.system,
+            "reference": cf if r.condition in references else None,
+            "rows": _rows(by_quantile(values[r.query_rows], r.ndcg, references.get(r.condition))),
+        }
+        for r in results
+        for name, values in popularity.items()
+    ]
+
+
+def _rows(rows: Sequence[Any]) -> list[Plain]:
+    return [asdict(row) for row in rows]
+
+
+def _coherence(study: Study, popularity: Mapping[str, NDArray[np.number]]) -> list[Plain]:
+    """Figures of each artist that asks in fmc: how they rank together, and means of nDCG in groups of each."""
+    found = []
+    for r in study.results:
+        if r.condition != FMC or r.system not in study.coherence:
+            continue
+        whole = study.coherence[r.system]
+        at = np.flatnonzero(np.isin(study.rows_of(FMC), r.query_rows))
+        measures: dict[str, Scores] = {
+            "ndcg": r.ndcg,
+            "ecl": whole.ecl[at],
+            "cd_intra": whole.cd_intra[at],
+            "cd_inter": whole.cd_inter[at],
+            **{f"pop_{name}": pop(values[r.query_rows]) for name, values in popularity.items()},
+        }
+        curves = {name: _curve(values, measures) for name, values in measures.items() if name != "ndcg"}
+        found.append({"system": r.system, "tau": _table(kendall(measures)), "curves": curves})
+    return found
+
+
+def _curve(by: Scores, measures: Mapping[str, Scores]) -> list[Plain]:
+    """Means of every measure in groups of about equal size by one of them; artists without a figure are left out."""
+    known = ~np.isnan(by)
+    if not known.any():
+        return []
+    # ranks, for a measure may be negative, and only its order counts; equal values share theirs
+    group = quantile_groups(rankdata(by[known], method="min"), QUANTILES)
+    return [
+        {"n": int((group == g).sum()), **{name: float(np.mean(v[known][group == g])) for name, v in measures.items()}}
+        for g in range(int(group.max()) + 1)
+    ]
+
+
+def _measures(results: Sequence[Result]) -> list[Plain]:
+    """Whether nDCG, precision, recall and R-precision rank queries alike, over all systems of a condition."""
+    found = []
+    for condition in dict.fromkeys(r.condition for r in results):
+        tables = [{name: r.lists[name].scores for name in LIST_METRICS} for r in results if r.condition == condition]
+        found.append({"condition": condition, "systems": len(tables), "tau": _table(pooled_kendall(tables))})
+    return found
+
+
+def _table(found: Correlations) -> Plain:
+    return {"names": found.names, "tau": found.tau, "n": found.n}

@@ -1,0 +1,214 @@
+"""A study: several systems by the whole protocol, one after the other, with the floors that stand in every table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import InputError, NotFoundError
+from core.model import NO_SCORING, ScoringSettings
+from core.truth import Relevance
+from core.types import Matrix, Progress, Rows, silent
+from evaluation.coherence import Coherence, coherence
+from evaluation.conditions import Condition
+from evaluation.groups import Groups, Robustness, group_matrix, group_scoring, grouped_system, over_groupings
+from evaluation.protocol import Result, System, evaluate
+from evaluation.systems import Parts, Subset
+
+NOISE = "noise"
+POPULARITY = "popularity"
+
+NOISE_WIDTH = 200
+"""About as wide as real embeddings, so that chance hubs are about as likely."""
+
+FMC = "fmc"
+"""The condition whose artists all have an output in every modality: coherence is measured there."""
+
+Role: TypeAlias = Literal["system", "subset", "seed", "floor"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a study is of.
+
+    Attributes:
+        system: gives the scores.
+        role: "system", compared with the others; "subset", a system of the study that is given some modalities only;
+            "seed", one trained again from another seed; "floor", what any system must be above.
+        of: the name of that system, for a subset and a seed.
+        subset: the modalities given, where it is a subset.
+        seed: what its training started from, where it was trained.
+        parts: by modality what the system is made of; None where there are none, and then it is in no groups.
+        scoring: the corrections that it wants in the groups too.
+    """
+
+    system: System
+    role: Role = "system"
+    of: str | None = None
+    subset: Subset | None = None
+    seed: int | None = None
+    parts: Parts | None = None
+    scoring: ScoringSettings = NO_SCORING
+
+    @property
+    def name(self) -> str:
+        return self.system.name
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A subject without its vectors: what stays of it when the next one is studied."""
+
+    name: str
+    role: Role
+    of: str | None
+    subset: Subset | None
+    seed: int | None
+
+
+@dataclass
+class Study:
+    """What was found.
+
+    Attributes:
+        conditions: who asked.
+        entries: the subjects in their order, the floors last.
+        results: condition by condition, subjects in their order.
+        robustness: of each system and seed that has parts, and of noise; empty where no groups were asked for.
+        coherence: by name, over the artists of fmc, of each system with two outputs or more; empty without fmc.
+    """
+
+    conditions: Sequence[Condition]
+    entries: list[Entry] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    robustness: list[Robustness] = field(default_factory=list)
+    coherence: dict[str, Coherence] = field(default_factory=dict)
+
+    def of_role(self, *roles: Role) -> list[str]:
+        """The names of the subjects in these roles."""
+        return [entry.name for entry in self.entries if entry.role in roles]
+
+    def rows_of(self, condition: str) -> Rows:
+        """The artists of a condition.
+
+        Raises:
+            NotFoundError: the study is in no such condition.
+        """
+        for known in self.conditions:
+            if known.name == condition:
+                return known.rows
+        raise NotFoundError(f"the study has no condition {condition!r}")
+
+
+def study(
+    subjects: Iterable[Subject],
+    conditions: Sequence[Condition],
+    groupings: Sequence[Groups],
+    relevance: Relevance,
+    order: NDArray[np.int32],
+    popularity: NDArray[np.number],
+    *,
+    k: int = 200,
+    rounds: int = 1000,
+    seed: int = 0,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> Study:
+    """Evaluate subjects in conditions and modality groups, with noise and popularity behind them.
+
+    Subjects are taken one by one, and one is let go before the next is taken: given by a generator, they need the
+    memory of one.
+
+    Args:
+        subjects: what is studied, with distinct names.
+        conditions: who asks and can be found.
+        groupings: of `evaluation.groups.deal_groups`; none where the groups are not asked for.
+        relevance, order, k, rounds, threads: see `evaluation.protocol.evaluate`.
+        popularity: (n,) listeners or plays of the snapshot's artists.
+        seed: of the resampling and the noise.
+        progress: hears of each search, under the names of condition and system.
+
+    Raises:
+        InputError: two systems share a name, or one is called as a floor is.
+        MismatchError: see `evaluation.protocol.evaluate`.
+    """
+    found = Study(conditions)
+    by_condition: dict[str, list[Result]] = {condition.name: [] for condition in conditions}
+    modalities = sorted({name for groups in groupings[:1] for subset in groups.subsets for name in subset})
+    for subject in chain(subjects, _floors(len(order), popularity, seed, modalities)):
+        name = subject.name
+        found.entries.append(Entry(name, subject.role, subject.of, subject.subset, subject.seed))
+        names = [entry.name for entry in found.entries]
+        if len(set(names)) < len(names):
+            raise InputError(f"systems: found the names {', '.join(names)}; wanted each once")
+        for condition in conditions:
+            result = evaluate(
+                subject.system,
+                condition,
+                relevance,
+                order,
+                k=k,
+                rounds=rounds,
+                seed=seed,
+                threads=threads,
+                progress=_Named(f"{condition.name}, {name}", progress),
+            )
+            by_condition[condition.name].append(result)
+            if condition.name == FMC and subject.role == "system" and subject.parts and len(subject.parts) > 1:
+                found.coherence[name] = coherence({m: part[condition.rows] for m, part in subject.parts.items()})
+        if groupings and subject.parts and subject.role != "subset":
+            heard = _Named(f"groups, {name}", progress)
+            scoring = group_scoring(subject.parts, groupings[0], subject.scoring, seed=seed)
+            grouped = ((grouped_system(name, subject.parts, groups, scoring), groups) for groups in groupings)
+            found.robustness.append(
+                over_groupings(
+                    [
+                        group_matrix(system, groups, relevance, order, k=k, threads=threads, progress=heard)
+                        for system, groups in grouped
+                    ]
+                )
+            )
+    found.results.extend(chain.from_iterable(by_condition.values()))
+    return found
+
+
+def noise_system(n: int, dim: int, seed: int) -> System:
+    """Random unit vectors, (n, dim) float32: what a figure is worth that comes from nothing."""
+    vectors = np.random.default_rng(seed).standard_normal((n, dim), np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return System(NOISE, vectors, vectors, np.ones(n, bool))
+
+
+def popularity_system(popularity: NDArray[np.number]) -> System:
+    """The most popular artists for everyone, whoever asks.
+
+    Args:
+        popularity: (n,) listeners or plays. Artists as popular as each other are tied; those with 0 are last, not
+            left out. Only the order is used, as ranks, which float32 holds exactly for up to 16 million artists.
+    """
+    _, ranks = np.unique(popularity, return_inverse=True)
+    candidates = ranks.astype(np.float32)[:, None]
+    return System(POPULARITY, np.ones_like(candidates), candidates, np.ones(len(candidates), bool))
+
+
+def _floors(n: int, popularity: NDArray[np.number], seed: int, modalities: Sequence[str]) -> Iterator[Subject]:
+    noise = noise_system(n, NOISE_WIDTH, seed)
+    parts: Mapping[str, Matrix] = dict.fromkeys(modalities, noise.queries)
+    yield Subject(noise, "floor", parts=parts)
+    yield Subject(popularity_system(popularity), "floor")
+
+
+class _Named:
+    """A Progress that says whose step it is."""
+
+    def __init__(self, name: str, progress: Progress) -> None:
+        self._name = name
+        self._progress = progress
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        self._progress(f"{self._name}: {step}", done, total)

@@ -1,0 +1,96 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from core.errors import InputError, MismatchError
+from evaluation.bootstrap import Interval
+from evaluation.protocol import ListFigure, Result
+from evaluation.seeds import over_seeds
+
+NOTHING = Interval(np.nan, np.nan)
+
+
+def result_of(ndcg, gini=0.5, recall=0.25, coverage=1.0):
+    scores = np.array(ndcg, np.float64)
+    mean = float(scores.mean()) if len(scores) else np.nan
+    figures = {"ndcg": ListFigure(scores, mean, NOTHING), "recall": ListFigure(scores * 0 + recall, recall, NOTHING)}
+    return Result(
+        system="made",
+        condition="raw",
+        k=10,
+        n_artists=9,
+        n_queries=len(ndcg),
+        n_without_links=9 - len(ndcg),
+        query_rows=np.arange(len(ndcg), dtype=np.int32),
+        n_relevant=np.ones(len(ndcg), np.int64),
+        first=np.empty((len(ndcg), 10), np.int32),
+        lists=figures,
+        ndcg_covered=mean,
+        covered_share=1.0,
+        gini=gini,
+        gini_interval=NOTHING,
+        coverage=coverage,
+        coverage_interval=NOTHING,
+    )
+
+
+def test_seeds_and_queries_are_stated_apart_by_hand():
+    # Means 0.4, 0.5 and 0.6: deviations -0.1, 0, 0.1, so sqrt(0.02 / 2) = 0.1. Gini 0.2, 0.2, 0.5: sqrt(0.06 / 2).
+    runs = [result_of([0.3, 0.5], 0.2), result_of([0.5, 0.5], 0.2), result_of([0.7, 0.5], 0.5)]
+    found = over_seeds(runs)
+    assert (found.condition, found.seeds) == ("raw", 3)
+    assert list(found.figures) == ["ndcg", "recall", "gini", "coverage"]
+    assert (found.figures["ndcg"].mean, found.figures["ndcg"].deviation) == pytest.approx((0.5, 0.1), abs=1e-12)
+    assert (found.figures["gini"].mean, found.figures["gini"].deviation) == pytest.approx((0.3, math.sqrt(0.03)))
+    assert (found.figures["recall"].mean, found.figures["recall"].deviation) == (0.25, 0.0)
+    # Each query's mean over the seeds is 0.5: no query is harder than another, whatever the seeds do.
+    assert found.ndcg_half_width == pytest.approx(0, abs=1e-12)
+
+
+def test_queries_may_differ_where_seeds_do_not():
+    # Resampled means of 0 and 1 are 0, 0.5 and 1 with chances 1/4, 1/2 and 1/4, so the interval is 0..1.
+    found = over_seeds([result_of([0.0, 1.0]), result_of([0.0, 1.0])])
+    assert (found.figures["ndcg"].mean, found.figures["ndcg"].deviation) == (0.5, 0.0)
+    assert found.ndcg_half_width == 0.5
+
+
+def test_the_queries_interval_is_that_of_each_querys_mean_over_seeds():
+    rng = np.random.default_rng(0)
+    hard, n = rng.random(2000), 2000
+    runs = [result_of(np.clip(hard + 0.2 * rng.standard_normal(n), 0, 1)) for _ in range(4)]
+    error = np.std([np.mean([r.ndcg[q] for r in runs]) for q in range(n)]) / np.sqrt(n)
+    assert over_seeds(runs, 4000).ndcg_half_width == pytest.approx(1.96 * error, rel=0.06)
+
+
+def test_one_seed_has_no_deviation():
+    found = over_seeds([result_of([0.25, 0.75], gini=0.4)])
+    assert found.seeds == 1
+    assert [found.figures["ndcg"].mean, found.figures["gini"].mean] == [0.5, 0.4]
+    assert np.isnan([spread.deviation for spread in found.figures.values()]).all()
+
+
+def test_what_is_undefined_stays_so():
+    found = over_seeds([result_of([], gini=np.nan), result_of([], gini=0.5)])
+    assert np.isnan([found.figures["ndcg"].mean, found.figures["gini"].mean, found.ndcg_half_width]).all()
+    assert found.figures["coverage"].mean == 1.0
+
+
+def test_no_results_are_refused():
+    with pytest.raises(InputError, match="found no results; wanted at least one"):
+        over_seeds([])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        dataclasses.replace(result_of([0.5, 0.5]), condition="fmc"),
+        dataclasses.replace(result_of([0.5, 0.5]), k=20),
+        dataclasses.replace(result_of([0.5, 0.5]), query_rows=np.array([0, 2], np.int32)),
+        result_of([0.5, 0.5, 0.5]),
+    ],
+)
+def test_results_of_other_questions_are_refused(other):
+    with pytest.raises(MismatchError, match="wanted the same condition, queries and k"):
+        over_seeds([result_of([0.5, 0.5]), other])

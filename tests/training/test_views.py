@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import training.views
+from core.errors import InputError
+from core.snapshot import Snapshot
+from core.tables import Tables
+from tests.conftest import SMALL_RECIPE, write_tables
+from training.features.build import build_snapshot
+from training.views import moments, open_view
+
+
+def naive(snapshot: Snapshot, name: str, evidence: float) -> np.ndarray:
+    """(n, width) z of every artist, NaN where it lacks the modality."""
+    modality = snapshot.modalities[name]
+    vectors = np.array(modality.vectors, np.float64)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / lengths
+    softness = evidence * np.sqrt((lengths**2).mean())
+    z = np.full((snapshot.n_artists, modality.width), np.nan)
+    z[modality.rows] = lengths / np.sqrt(lengths**2 + softness**2) * (unit - unit.mean(axis=0))
+    return z
+
+
+@pytest.mark.parametrize("chunk", [1 << 15, 7])
+def test_moments_are_those_of_the_artists_that_have_both(
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(training.views, "CHUNK", chunk)
+    evidence = {"audio": 0.0, "cf": 0.5, "tags": 2.0}
+    views = {m: open_view(snapshot, m, evidence=e, tfidf_dims=0, longest=9, seed=0) for m, e in evidence.items()}
+    found = moments(views, snapshot.n_artists)
+    assert sorted(found) == [
+        ("audio", "audio"),
+        ("audio", "cf"),
+        ("audio", "tags"),
+        ("cf", "cf"),
+        ("cf", "tags"),
+        ("tags", "tags"),
+    ]
+    for (a, b), moment in found.items():
+        x, y = naive(snapshot, a, evidence[a]), naive(snapshot, b, evidence[b])
+        both = ~np.isnan(x[:, 0]) & ~np.isnan(y[:, 0])
+        assert moment.n == both.sum()
+        wanted = np.cov(x[both].T, y[both].T, bias=True)[: x.shape[1], x.shape[1] :]
+        np.testing.assert_allclose(moment.covariance, wanted, atol=1e-12)
+        np.testing.assert_allclose(moment.left, x[both].mean(axis=0), atol=1e-12)
+
+
+def test_artists_that_are_all_alike_are_refused(tmp_path: Path) -> None:
+    ids = [f"a{i}" for i in range(6)]
+    folder = write_tables(
+        tmp_path / "t",
+        artists={"artist_id": ids, "name": ids},
+        audio={"artist_id": ids, "vector": [[1.0, float(i)] for i in range(6)]},
+        mood={"artist_id": ids, "vector": [[3.0, 4.0]] * 6},
+    )
+    alike = build_snapshot(Tables.open(folder), SMALL_RECIPE, tmp_path / "s")
+    with pytest.raises(InputError, match="modality mood: found 6 artists with one and the same vector"):
+        open_view(alike, "mood", evidence=0, tfidf_dims=0, longest=9, seed=0)

@@ -1,0 +1,152 @@
+"""Generalised canonical correlation analysis from pairwise covariances, in closed form."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ConfigError, InputError
+from core.snapshot import Snapshot
+from core.types import Progress, silent
+from training.config import CcaConfig
+from training.linear import LinearPart
+from training.views import Moment, View, moments, open_view
+
+log = logging.getLogger(__name__)
+
+Moments: TypeAlias = Mapping[tuple[str, str], Moment]
+Projections: TypeAlias = dict[str, NDArray[np.float64]]
+"""By modality (width, columns) float64: z @ projection is its part."""
+
+_LEAST = 1e-6
+"""Mean correlation below which a direction is none."""
+
+
+def fit_cca(config: CcaConfig, snapshot: Snapshot, seed: int, progress: Progress = silent) -> dict[str, LinearPart]:
+    """One linear map a modality into a space where an artist's modalities agree.
+
+    Reads the snapshot a chunk of artists at a time; memory is that of the covariances, whatever the catalog's size.
+
+    Args:
+        config: see there for what each step does.
+        seed: of the start of the TF-IDF factors' iteration, which hardly matters.
+
+    Raises:
+        ConfigError: the snapshot has fewer than two modalities, or lacks one that the config names.
+        InputError: no artist has two modalities, or all artists are alike in one.
+    """
+    names = snapshot.modalities_had
+    if len(names) < 2:
+        raise ConfigError(f"snapshot {snapshot.id} has {', '.join(names)} alone; cca wants two modalities or more")
+    views = {
+        name: open_view(
+            snapshot,
+            name,
+            evidence=config.evidence.get(name, 0.0),
+            tfidf_dims=config.tfidf_dims,
+            longest=config.longest,
+            seed=seed,
+        )
+        for name in names
+    }
+    found = moments(views, snapshot.n_artists, progress)
+    if not any((a, b) in found for a in names for b in names if a < b):
+        raise InputError(f"found no artist that has two of {', '.join(names)}; wanted some to learn from")
+    projections = beside(canonical(found, names, config), found, config.private)
+    return {name: _part(views[name], weights) for name, weights in narrowed(projections, found, config.dim).items()}
+
+
+def canonical(found: Moments, names: Sequence[str], config: CcaConfig) -> Projections:
+    """The shared directions (MAXVAR, Kettenring 1971, here with covariances of whoever has both modalities).
+
+    With C_mm the covariance of modality m plus ridge times its mean variance, and T_ml = C_mm^-1/2 C_ml C_ll^-1/2, the
+    eigenvectors v of the block matrix T with T_mm = I, largest eigenvalues first, give projections C_mm^-1/2 v_m. The
+    eigenvalue is 1 + (M - 1) r with r the mean canonical correlation; each direction is scaled by r^power, so that
+    what modalities agree on counts more. All are then divided by one number, which makes the parts' root mean square
+    length 1 on average over the modalities. A pair that nobody has both of counts as uncorrelated.
+    """
+    roots = {m: _inverse_root(found[m, m].covariance, config.ridge) for m in names}
+    widths = [len(roots[m]) for m in names]
+    ends = np.cumsum([0, *widths])
+    block = np.eye(ends[-1])
+    for i, m in enumerate(names):
+        for j in range(i + 1, len(names)):
+            if (m, names[j]) in found:
+                cross = roots[m] @ found[m, names[j]].covariance @ roots[names[j]]
+                block[ends[i] : ends[i + 1], ends[j] : ends[j + 1]] = cross
+                block[ends[j] : ends[j + 1], ends[i] : ends[i + 1]] = cross.T
+    values, vectors = np.linalg.eigh(block)
+    correlations = (values[::-1] - 1) / (len(names) - 1)
+    kept = correlations[: config.shared] > _LEAST
+    correlations = correlations[: config.shared][kept]
+    if not len(correlations):
+        raise InputError(f"found nothing that {', '.join(names)} agree on; wanted modalities that are correlated")
+    vectors = vectors[:, ::-1][:, : config.shared][:, kept]
+    vectors *= np.sign(vectors[np.argmax(np.abs(vectors), axis=0), np.arange(vectors.shape[1])])
+    scaled = vectors * np.minimum(correlations, 1.0) ** config.power
+    projections = {m: roots[m] @ scaled[ends[i] : ends[i + 1]] for i, m in enumerate(names)}
+    length = float(np.mean([np.sqrt(_mean_square(projections[m], found[m, m])) for m in names]))
+    log.info("canonical directions=%d first=%.3f last=%.3f", len(correlations), correlations[0], correlations[-1])
+    return {m: projection / length for m, projection in projections.items()}
+
+
+def beside(shared: Projections, found: Moments, private: Mapping[str, float]) -> Projections:
+    """The shared columns and, beside them, the modality itself for those in `private`, zeros for the others.
+
+    Its root mean square length becomes the given weight; 1 is that of the shared part.
+
+    Raises:
+        ConfigError: `private` names a modality that is not there.
+    """
+    unknown = sorted(set(private) - set(shared))
+    if unknown:
+        raise ConfigError(f"private: found {', '.join(unknown)}; wanted some of {', '.join(shared)}")
+    own = {m: np.eye(len(shared[m])) for m in shared}
+    scales = {m: w / np.sqrt(_mean_square(own[m], found[m, m])) for m, w in private.items() if w > 0}
+    return {
+        m: np.hstack(
+            [shared[m], *(own[m] * scales[p] if p == m else np.zeros((len(own[m]), len(own[p]))) for p in scales)]
+        )
+        for m in shared
+    }
+
+
+def narrowed(projections: Projections, found: Moments, dim: int) -> Projections:
+    """The same in at most `dim` columns: the principal directions of all artists' parts taken together."""
+    columns = next(iter(projections.values())).shape[1]
+    if columns <= dim:
+        return projections
+    scatter = np.zeros((columns, columns))
+    for m, projection in projections.items():
+        scatter += found[m, m].n * (projection.T @ found[m, m].product @ projection)
+    _, vectors = np.linalg.eigh(scatter)
+    rotation = vectors[:, ::-1][:, :dim]
+    rotation *= np.sign(rotation[np.argmax(np.abs(rotation), axis=0), np.arange(dim)])
+    return {m: projection @ rotation for m, projection in projections.items()}
+
+
+def _inverse_root(covariance: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
+    """(covariance + ridge * its mean variance * I)^-1/2, symmetric; ridge above 0."""
+    values, vectors = np.linalg.eigh(covariance)
+    values = np.maximum(values, 0) + ridge * np.trace(covariance) / len(covariance)
+    return np.asarray((vectors / np.sqrt(values)) @ vectors.T)
+
+
+def _mean_square(projection: NDArray[np.float64], moment: Moment) -> float:
+    """Mean square length of the parts of the artists behind a moment of one view."""
+    return float(np.sum(projection * (moment.product @ projection)))
+
+
+def _part(view: View, weights: NDArray[np.float64]) -> LinearPart:
+    return LinearPart(
+        unit_rows=True,
+        mean=view.mean.astype(np.float32),
+        weights=np.ascontiguousarray(weights, np.float32),
+        softness=view.softness,
+        table=view.table,
+        longest=0 if view.table is None else view.longest,
+    )

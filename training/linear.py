@@ -1,0 +1,94 @@
+"""A modality's share of a linear model, and its ONNX file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from core.model import Part
+from core.types import Matrix
+
+TINY = 1e-12
+"""Least length that a vector is divided by; torch's normalize has the same."""
+
+
+@dataclass(frozen=True)
+class LinearPart:
+    """x to (x - mean) @ weights, or with unit rows to |x| / sqrt(|x|^2 + softness^2) (x / |x| - mean) @ weights.
+
+    Attributes:
+        unit_rows: whether x is scaled to unit length first.
+        mean: (width,) float32.
+        weights: (width, dim) float32.
+        softness: 0 or more, with unit rows only; a length of x by which half of the square of the part is lost: a
+            short vector stands on little evidence and says less. 0 takes all alike.
+        table: (V, width) float32 where the input is a set of weighted terms: x = sum over its terms t of
+            log(1 + weight) table[t]. None where the input is x itself.
+        longest: terms taken of an artist at most, the heaviest first; 0 for vectors.
+    """
+
+    unit_rows: bool
+    mean: Matrix
+    weights: Matrix
+    softness: float = 0.0
+    table: Matrix | None = None
+    longest: int = 0
+
+
+def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
+    """A linear part as what it takes and an ONNX file."""
+    width, dim = part.weights.shape
+    constants: dict[str, NDArray[np.generic]] = {"mean": part.mean, "weights": part.weights}
+    nodes: list[NodeProto] = []
+    if part.table is None:
+        takes = Part("vector", width)
+        inputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", width])]
+    else:
+        takes = Part("weighted", len(part.table), part.longest)
+        constants |= {"table": part.table, "one": np.ones(1, np.float32), "row": np.array([1], np.int64)}
+        inputs = [
+            helper.make_tensor_value_info("terms", TensorProto.INT64, ["n", "s"]),
+            helper.make_tensor_value_info("weights_of_terms", TensorProto.FLOAT, ["n", "s"]),
+        ]
+        nodes += [
+            helper.make_node("Add", ["weights_of_terms", "one"], ["above"]),
+            helper.make_node("Log", ["above"], ["damped"]),  # (n, s)
+            helper.make_node("Unsqueeze", ["damped", "row"], ["rows"]),  # (n, 1, s)
+            helper.make_node("Gather", ["table", "terms"], ["entries"]),  # (n, s, width)
+            helper.make_node("MatMul", ["rows", "entries"], ["sums"]),  # (n, 1, width)
+            helper.make_node("Squeeze", ["sums", "row"], ["vectors"]),
+        ]
+    centred = "centred"
+    if part.unit_rows:
+        constants |= {"tiny": np.array(TINY, np.float32), "axis": np.array([1], np.int64)}
+        nodes += [
+            helper.make_node("ReduceL2", ["vectors", "axis"], ["length"], keepdims=1),
+            helper.make_node("Max", ["length", "tiny"], ["divisor"]),
+            helper.make_node("Div", ["vectors", "divisor"], ["unit"]),
+        ]
+    nodes.append(helper.make_node("Sub", ["unit" if part.unit_rows else "vectors", "mean"], ["centred"]))
+    if part.unit_rows and part.softness:
+        constants["square"] = np.array(part.softness**2, np.float32)
+        centred = "shrunk"
+        nodes += [
+            helper.make_node("Mul", ["divisor", "divisor"], ["squared"]),
+            helper.make_node("Add", ["squared", "square"], ["softened"]),
+            helper.make_node("Sqrt", ["softened"], ["longer"]),
+            helper.make_node("Div", ["divisor", "longer"], ["evidence"]),
+            helper.make_node("Mul", ["centred", "evidence"], ["shrunk"]),
+        ]
+    nodes.append(helper.make_node("MatMul", [centred, "weights"], ["part"]))
+    graph = helper.make_graph(
+        nodes,
+        "part",
+        inputs,
+        [helper.make_tensor_value_info("part", TensorProto.FLOAT, ["n", dim])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    return takes, model.SerializeToString(deterministic=True)

@@ -1,0 +1,151 @@
+"""What a closed-form method reads of a modality, a chunk of artists at a time: centred rows that say how much they say.
+
+Row x of a modality becomes z = |x| / sqrt(|x|^2 + softness^2) (x / |x| - mean): its direction against the mean
+direction, shorter where x is short. Vectors of tags and plays are short where few tags or listeners stand behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import InputError
+from core.snapshot import Modality, Snapshot
+from core.types import Matrix, Progress, silent
+from training.features.basis import term_factors
+from training.linear import TINY
+from training.terms import CHUNK, damped, tfidf_table
+
+Rows64: TypeAlias = NDArray[np.float64]
+"""(m, width) float64."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One modality as it is read.
+
+    Attributes:
+        modality: of the snapshot.
+        table: (V, width) of `training.terms.tfidf_table`, where its sets are read in place of its vectors.
+        longest: terms of a set that count.
+        mean: (width,) mean of the unit rows.
+        softness: in units of the rows' length.
+    """
+
+    modality: Modality
+    table: Matrix | None
+    longest: int
+    mean: NDArray[np.float64]
+    softness: float
+
+    @property
+    def width(self) -> int:
+        return len(self.mean)
+
+    def read(self, start: int, stop: int) -> Rows64:
+        """z of the modality's rows start to stop."""
+        unit, lengths = _unit(_raw(self.modality, self.table, self.longest, start, stop))
+        return (unit - self.mean) * (lengths / np.sqrt(lengths**2 + self.softness**2))[:, None]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Two views of the n artists that have both, or one view twice.
+
+    Attributes:
+        n: artists.
+        left, right: (a,), (b,) mean of each.
+        product: (a, b) mean of the outer products.
+    """
+
+    n: int
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
+    product: NDArray[np.float64]
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """(a, b) of the n artists, divided by n."""
+        return self.product - np.outer(self.left, self.right)
+
+
+def open_view(snapshot: Snapshot, name: str, *, evidence: float, tfidf_dims: int, longest: int, seed: int) -> View:
+    """Make a modality readable: factor its sets, if it has any, and measure mean and length; without the held out.
+
+    Args:
+        evidence: softness as a multiple of the rows' root mean square length.
+        tfidf_dims: width of the TF-IDF factors of sets; 0 reads the vectors.
+        longest: terms of a set that count, the heaviest first.
+
+    Raises:
+        InputError: all rows are the same.
+    """
+    modality = _fitted_on(snapshot, name)
+    table, n = None, len(modality.rows)
+    if modality.sets is not None and tfidf_dims:
+        table = tfidf_table(modality.sets, len(term_factors(snapshot, name)), tfidf_dims, longest, seed)
+    total, square, spread = np.zeros(0), 0.0, 0.0
+    for start in range(0, n, CHUNK):
+        unit, lengths = _unit(_raw(modality, table, longest, start, min(start + CHUNK, n)))
+        total = unit.sum(axis=0) + (total if len(total) else 0)
+        square += float(lengths @ lengths)
+        spread += float((unit**2).sum())
+    mean = total / n
+    if spread / n - mean @ mean < 1e-9:
+        raise InputError(f"modality {name}: found {n} artists with one and the same vector; wanted some that differ")
+    return View(modality, table, longest, mean, evidence * float(np.sqrt(square / n)))
+
+
+def moments(views: Mapping[str, View], n_artists: int, progress: Progress = silent) -> dict[tuple[str, str], Moment]:
+    """Means and products of each view, and of each two over the artists that have both; one pass, a chunk at a time.
+
+    Returns:
+        By two names, the same twice or ascending; pairs that nobody has are left out.
+    """
+    pairs = [*((name, name) for name in sorted(views)), *combinations(sorted(views), 2)]
+    sums: dict[tuple[str, str], tuple[int, Rows64, Rows64, Rows64]] = {}
+    for start in range(0, n_artists, CHUNK):
+        stop = min(start + CHUNK, n_artists)
+        chunk = dict(_chunk(views, start, stop))
+        for pair in pairs:
+            (rows_a, z_a), (rows_b, z_b) = chunk[pair[0]], chunk[pair[1]]
+            _, at_a, at_b = np.intersect1d(rows_a, rows_b, assume_unique=True, return_indices=True)
+            if not len(at_a):
+                continue
+            a, b = z_a[at_a], z_b[at_b]
+            n, left, right, product = sums.get(pair, (0, np.zeros(1), np.zeros(1), np.zeros((1, 1))))
+            sums[pair] = (n + len(a), left + a.sum(axis=0), right + b.sum(axis=0), product + a.T @ b)
+        progress("covariances", stop, n_artists)
+    return {pair: Moment(n, left / n, right / n, product / n) for pair, (n, left, right, product) in sums.items()}
+
+
+def _fitted_on(snapshot: Snapshot, name: str) -> Modality:
+    """The modality without the artists that are held out; copied into memory where there are any."""
+    whole = snapshot.modalities[name]
+    kept = np.flatnonzero(~snapshot.held_out[whole.rows])
+    if len(kept) == len(whole.rows):
+        return whole
+    sets = None if whole.sets is None else whole.sets.take(kept)
+    return Modality(name, whole.rows[kept], whole.vectors[kept], whole.evidence[kept], sets)
+
+
+def _chunk(views: Mapping[str, View], start: int, stop: int) -> Iterator[tuple[str, tuple[NDArray[np.int32], Rows64]]]:
+    for name, view in views.items():
+        low, high = np.searchsorted(view.modality.rows, (start, stop))
+        yield name, (view.modality.rows[low:high], view.read(int(low), int(high)))
+
+
+def _raw(modality: Modality, table: Matrix | None, longest: int, start: int, stop: int) -> Rows64:
+    if table is None or modality.sets is None:
+        return np.asarray(modality.vectors[start:stop], np.float64)
+    return np.asarray(damped(modality.sets, start, stop, len(table), longest) @ table.astype(np.float64))
+
+
+def _unit(rows: Rows64) -> tuple[Rows64, NDArray[np.float64]]:
+    lengths = np.maximum(np.linalg.norm(rows, axis=1), TINY)
+    return rows / lengths[:, None], lengths
