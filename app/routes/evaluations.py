@@ -18,19 +18,17 @@ from app.failing import failing
 from app.jobs.types import EvaluateParams, Job, JobKind, JobState
 from app.routes.jobs import find_job
 from app.schemas import EXAMPLE_VERSION
+from app.schemas_comparing import ComparedAnswer, ComparisonAnswer, SideAnswer
 from app.schemas_evaluations import (
     EXAMPLE_ASKED,
     EXAMPLE_EVALUATION,
     EXAMPLE_RUN_ID,
     EXAMPLE_SYSTEM,
-    ComparedAnswer,
-    ComparisonAnswer,
     EvaluationAnswer,
     EvaluationsAnswer,
     OutlineAnswer,
     QueriesAnswer,
     QueryAnswer,
-    SideAnswer,
 )
 from app.schemas_jobs import EXAMPLE_JOB_ID, JobAnswer
 from app.security import TheAdmin
