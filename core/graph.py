@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,9 +80,7 @@ def read_row_ids(path: Path) -> list[ArtistId]:
     Raises:
         InputError: it is no such file, an id is missing or stands twice, or the rows are out of order.
     """
-    if path.suffix not in IDS_FORMATS or not path.is_file():
-        found = f"a file that ends in {path.suffix!r}" if path.is_file() else "no such file"
-        raise InputError(f"{path}: found {found}; wanted one that ends in {', '.join(IDS_FORMATS)}")
+    check_ending(path, IDS_FORMATS)
     ids, places = _from_text(path) if path.suffix == ".txt" else _from_table(path)
     seen: dict[str, int] = {}
     for row, artist_id in enumerate(ids, start=1):
@@ -94,6 +93,17 @@ def read_row_ids(path: Path) -> list[ArtistId]:
             found, wanted = f"index {place!r}", f"{row - 1}: the rows of the graph in order"
             raise TableError(path, row=row, found=found, wanted=wanted)
     return ids
+
+
+def check_ending(path: Path, endings: Sequence[str]) -> None:
+    """A file is there, and its name says that it is of a known format.
+
+    Raises:
+        InputError: it is not.
+    """
+    if path.suffix not in endings or not path.is_file():
+        found = f"a file that ends in {path.suffix!r}" if path.is_file() else "no such file"
+        raise InputError(f"{path}: found {found}; wanted one that ends in {', '.join(endings)}")
 
 
 def _from_text(path: Path) -> tuple[list[ArtistId], list[str | None]]:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from core.errors import InputError, TableError
-from core.graph import OLGA_ARTISTS, read_graph, read_row_ids
+from core.graph import OLGA_ARTISTS, check_ending, read_graph, read_row_ids
 from core.tables import REQUIRED, checked_batches, column_names
 
 COLUMNS = REQUIRED["similar"]
@@ -30,9 +30,7 @@ def read_pairs(path: Path, ids: Path | None = None, *, most_bytes: int | None = 
     Raises:
         InputError: the file is none of these, damaged, or too large, or the ids do not fit it.
     """
-    if path.suffix not in FORMATS or not path.is_file():
-        found = f"a file that ends in {path.suffix!r}" if path.is_file() else "no such file"
-        raise InputError(f"{path}: found {found}; wanted one that ends in {', '.join(FORMATS)}")
+    check_ending(path, FORMATS)
     if path.suffix == ".npz":
         return _of_graph(path, _beside(path) if ids is None else ids, most_bytes)
     if ids is not None:
