@@ -33,7 +33,7 @@ def fit_cca(config: CcaConfig, snapshot: Snapshot, seed: int, progress: Progress
 
     Args:
         config: see there for what each step does.
-        seed: of the start of the TF-IDF factors' iteration, which hardly matters.
+        seed: of the waves, where the config wants any, and of the start of the TF-IDF factors, which hardly matters.
 
     Raises:
         ConfigError: the snapshot has fewer than two modalities, or lacks one that the config names.
@@ -42,17 +42,7 @@ def fit_cca(config: CcaConfig, snapshot: Snapshot, seed: int, progress: Progress
     names = snapshot.modalities_had
     if len(names) < 2:
         raise ConfigError(f"snapshot {snapshot.id} has {', '.join(names)} alone; cca wants two modalities or more")
-    views = {
-        name: open_view(
-            snapshot,
-            name,
-            evidence=config.evidence.get(name, 0.0),
-            tfidf_dims=config.tfidf_dims,
-            longest=config.longest,
-            seed=seed,
-        )
-        for name in names
-    }
+    views = {name: open_view(snapshot, name, config, seed) for name in names}
     found = moments(views, snapshot.n_artists, progress)
     if not any((a, b) in found for a in names for b in names if a < b):
         raise InputError(f"found no artist that has two of {', '.join(names)}; wanted some to learn from")
@@ -149,4 +139,5 @@ def _part(view: View, weights: NDArray[np.float64]) -> LinearPart:
         softness=view.softness,
         table=view.table,
         longest=0 if view.table is None else view.longest,
+        waves=view.waves,
     )

@@ -139,6 +139,11 @@ class CcaConfig(_Section):
     evidence: dict[str, Annotated[float, Field(ge=0)]] = {}
     """By modality, how much short vectors are shortened further: the length, in units of the root mean square one, by
     which a part has lost half of its square. Vectors of tags are short where an artist has few."""
+    waves: dict[str, Annotated[int, Field(ge=0, le=4096)]] = {}
+    """By modality, random Fourier features beside its own numbers, so that its map may be curved: for descriptors that
+    are no learned embedding (`training.linear.Waves`)."""
+    bandwidth: float = Field(default=0.5, gt=0)
+    """Width of the waves' kernel, in units of the median distance between two artists' unit rows."""
     private: dict[str, Annotated[float, Field(ge=0)]] = {}
     """By modality, weight of its own vectors beside the shared directions, for what it alone knows; 1 is that of the
     shared part."""

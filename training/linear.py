@@ -17,18 +17,43 @@ TINY = 1e-12
 
 
 @dataclass(frozen=True)
+class Waves:
+    """Random Fourier features (Rahimi and Recht 2007): u to sqrt(2 / D) cos(u @ frequencies + phases).
+
+    Inner products of the features of u and v are near exp(-|u - v|^2 / (2 s^2)) where the frequencies are drawn from a
+    normal distribution of deviation 1 / s: linear maps of them are smooth curved ones of u.
+
+    Attributes:
+        frequencies: (width, D) float32.
+        phases: (D,) float32.
+    """
+
+    frequencies: Matrix
+    phases: Matrix
+
+    @property
+    def height(self) -> float:
+        return float(np.sqrt(2 / len(self.phases)))
+
+    def beside(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, width + D) float64: unit rows and their features beside them."""
+        return np.hstack([unit, self.height * np.cos(unit @ self.frequencies + self.phases)])
+
+
+@dataclass(frozen=True)
 class LinearPart:
     """x to (x - mean) @ weights, or with unit rows to |x| / sqrt(|x|^2 + softness^2) (x / |x| - mean) @ weights.
 
     Attributes:
         unit_rows: whether x is scaled to unit length first.
-        mean: (width,) float32.
-        weights: (width, dim) float32.
+        mean: (width,) float32; with waves (width + D,).
+        weights: (width, dim) float32; with waves (width + D, dim).
         softness: 0 or more, with unit rows only; a length of x by which half of the square of the part is lost: a
             short vector stands on little evidence and says less. 0 takes all alike.
         table: (V, width) float32 where the input is a set of weighted terms: x = sum over its terms t of
             log(1 + weight) table[t]. None where the input is x itself.
         longest: terms taken of an artist at most, the heaviest first; 0 for vectors.
+        waves: with unit rows only, what stands beside x / |x| before the mean is taken off.
     """
 
     unit_rows: bool
@@ -37,11 +62,13 @@ class LinearPart:
     softness: float = 0.0
     table: Matrix | None = None
     longest: int = 0
+    waves: Waves | None = None
 
 
 def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
     """A linear part as what it takes and an ONNX file."""
     width, dim = part.weights.shape
+    width -= 0 if part.waves is None else len(part.waves.phases)
     constants: dict[str, NDArray[np.generic]] = {"mean": part.mean, "weights": part.weights}
     nodes: list[NodeProto] = []
     if part.table is None:
@@ -70,7 +97,21 @@ def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
             helper.make_node("Max", ["length", "tiny"], ["divisor"]),
             helper.make_node("Div", ["vectors", "divisor"], ["unit"]),
         ]
-    nodes.append(helper.make_node("Sub", ["unit" if part.unit_rows else "vectors", "mean"], ["centred"]))
+    if part.waves is not None:
+        constants |= {
+            "frequencies": part.waves.frequencies,
+            "phases": part.waves.phases,
+            "height": np.array(part.waves.height, np.float32),
+        }
+        nodes += [
+            helper.make_node("MatMul", ["unit", "frequencies"], ["turned"]),
+            helper.make_node("Add", ["turned", "phases"], ["shifted"]),
+            helper.make_node("Cos", ["shifted"], ["waving"]),
+            helper.make_node("Mul", ["waving", "height"], ["waves"]),
+            helper.make_node("Concat", ["unit", "waves"], ["rows_and_waves"], axis=1),
+        ]
+    shaped = "vectors" if not part.unit_rows else "unit" if part.waves is None else "rows_and_waves"
+    nodes.append(helper.make_node("Sub", [shaped, "mean"], ["centred"]))
     if part.unit_rows and part.softness:
         constants["square"] = np.array(part.softness**2, np.float32)
         centred = "shrunk"

@@ -1,7 +1,8 @@
 """What a closed-form method reads of a modality, a chunk of artists at a time: centred rows that say how much they say.
 
-Row x of a modality becomes z = |x| / sqrt(|x|^2 + softness^2) (x / |x| - mean): its direction against the mean
-direction, shorter where x is short. Vectors of tags and plays are short where few tags or listeners stand behind them.
+Row x of a modality becomes z = |x| / sqrt(|x|^2 + softness^2) (x / |x| - mean): its direction, with waves beside it
+where maps should be curved, against the mean, shorter where x is short. Vectors of tags and plays are short where few
+tags or listeners stand behind them.
 """
 
 from __future__ import annotations
@@ -17,12 +18,18 @@ from numpy.typing import NDArray
 from core.errors import InputError
 from core.snapshot import Modality, Snapshot
 from core.types import Matrix, Progress, silent
+from training.config import CcaConfig
 from training.features.basis import term_factors
-from training.linear import TINY
+from training.linear import TINY, Waves
 from training.terms import CHUNK, damped, tfidf_table
 
 Rows64: TypeAlias = NDArray[np.float64]
 """(m, width) float64."""
+
+_MEASURED = 1000
+"""Rows that the median distance is taken of."""
+
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -33,13 +40,15 @@ class View:
         modality: of the snapshot.
         table: (V, width) of `training.terms.tfidf_table`, where its sets are read in place of its vectors.
         longest: terms of a set that count.
-        mean: (width,) mean of the unit rows.
+        waves: what stands beside the unit rows, for curved maps.
+        mean: (width,) mean of the unit rows and what is beside them.
         softness: in units of the rows' length.
     """
 
     modality: Modality
     table: Matrix | None
     longest: int
+    waves: Waves | None
     mean: NDArray[np.float64]
     softness: float
 
@@ -49,8 +58,8 @@ class View:
 
     def read(self, start: int, stop: int) -> Rows64:
         """z of the modality's rows start to stop."""
-        unit, lengths = _unit(_raw(self.modality, self.table, self.longest, start, stop))
-        return (unit - self.mean) * (lengths / np.sqrt(lengths**2 + self.softness**2))[:, None]
+        rows, lengths = _rows(self.modality, self.table, self.longest, self.waves, start, stop)
+        return (rows - self.mean) * (lengths / np.sqrt(lengths**2 + self.softness**2))[:, None]
 
 
 @dataclass(frozen=True)
@@ -74,31 +83,38 @@ class Moment:
         return self.product - np.outer(self.left, self.right)
 
 
-def open_view(snapshot: Snapshot, name: str, *, evidence: float, tfidf_dims: int, longest: int, seed: int) -> View:
-    """Make a modality readable: factor its sets, if it has any, and measure mean and length; without the held out.
+def open_view(snapshot: Snapshot, name: str, config: CcaConfig, seed: int) -> View:
+    """Make a modality readable: factor its sets, if it has any, draw its waves, and measure mean and length.
+
+    The artists that are held out take no part.
 
     Args:
-        evidence: softness as a multiple of the rows' root mean square length.
-        tfidf_dims: width of the TF-IDF factors of sets; 0 reads the vectors.
-        longest: terms of a set that count, the heaviest first.
+        config: says how the modality is read.
+        seed: of the waves, and of the start of the factors.
 
     Raises:
         InputError: all rows are the same.
     """
     modality = _fitted_on(snapshot, name)
     table, n = None, len(modality.rows)
-    if modality.sets is not None and tfidf_dims:
-        table = tfidf_table(modality.sets, len(term_factors(snapshot, name)), tfidf_dims, longest, seed)
+    longest = config.longest
+    if modality.sets is not None and config.tfidf_dims:
+        table = tfidf_table(modality.sets, len(term_factors(snapshot, name)), config.tfidf_dims, longest, seed)
+    waves = None
+    if config.waves.get(name, 0):
+        places = np.unique(np.linspace(0, n - 1, _MEASURED).astype(np.int64))
+        measured = np.concatenate([_rows(modality, table, longest, None, i, i + 1)[0] for i in places])
+        waves = _draw(measured, config.waves[name], config.bandwidth, seed)
     total, square, spread = np.zeros(0), 0.0, 0.0
     for start in range(0, n, CHUNK):
-        unit, lengths = _unit(_raw(modality, table, longest, start, min(start + CHUNK, n)))
-        total = unit.sum(axis=0) + (total if len(total) else 0)
+        rows, lengths = _rows(modality, table, longest, waves, start, min(start + CHUNK, n))
+        total = rows.sum(axis=0) + (total if len(total) else 0)
         square += float(lengths @ lengths)
-        spread += float((unit**2).sum())
+        spread += float((rows**2).sum())
     mean = total / n
     if spread / n - mean @ mean < 1e-9:
         raise InputError(f"modality {name}: found {n} artists with one and the same vector; wanted some that differ")
-    return View(modality, table, longest, mean, evidence * float(np.sqrt(square / n)))
+    return View(modality, table, longest, waves, mean, config.evidence.get(name, 0.0) * float(np.sqrt(square / n)))
 
 
 def moments(views: Mapping[str, View], n_artists: int, progress: Progress = silent) -> dict[tuple[str, str], Moment]:
@@ -140,12 +156,25 @@ def _chunk(views: Mapping[str, View], start: int, stop: int) -> Iterator[tuple[s
         yield name, (view.modality.rows[low:high], view.read(int(low), int(high)))
 
 
-def _raw(modality: Modality, table: Matrix | None, longest: int, start: int, stop: int) -> Rows64:
+def _rows(
+    modality: Modality, table: Matrix | None, longest: int, waves: Waves | None, start: int, stop: int
+) -> tuple[Rows64, NDArray[np.float64]]:
+    """Unit rows, with their waves beside them, and the lengths that they had."""
     if table is None or modality.sets is None:
-        return np.asarray(modality.vectors[start:stop], np.float64)
-    return np.asarray(damped(modality.sets, start, stop, len(table), longest) @ table.astype(np.float64))
+        raw = np.asarray(modality.vectors[start:stop], np.float64)
+    else:
+        raw = np.asarray(damped(modality.sets, start, stop, len(table), longest) @ table.astype(np.float64))
+    lengths = np.maximum(np.linalg.norm(raw, axis=1), TINY)
+    unit = raw / lengths[:, None]
+    return unit if waves is None else waves.beside(unit), lengths
 
 
-def _unit(rows: Rows64) -> tuple[Rows64, NDArray[np.float64]]:
-    lengths = np.maximum(np.linalg.norm(rows, axis=1), TINY)
-    return rows / lengths[:, None], lengths
+def _draw(unit: Rows64, number: int, bandwidth: float, seed: int) -> Waves:
+    """Waves whose kernel is `bandwidth` times the median distance of the rows wide."""
+    squared = np.maximum(2 - 2 * unit @ unit.T, 0)[np.triu_indices(len(unit), 1)]
+    apart = squared[squared > _SAME]
+    width = bandwidth * float(np.sqrt(np.median(apart))) if len(apart) else 1.0
+    rng = np.random.default_rng(seed)
+    frequencies = rng.standard_normal((unit.shape[1], number)) / width
+    phases = rng.uniform(0, 2 * np.pi, number)
+    return Waves(frequencies.astype(np.float32), phases.astype(np.float32))

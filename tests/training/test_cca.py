@@ -168,7 +168,11 @@ def test_onnx_parts_are_the_projections_of_the_shortened_unit_vectors(snapshot: 
                 ]
             )
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        shortened = lengths / np.sqrt(lengths**2 + part.softness**2) * (vectors / lengths - part.mean)
+        rows = vectors / lengths
+        if part.waves is not None:
+            height = np.sqrt(2 / 400)
+            rows = np.hstack([rows, height * np.cos(rows @ part.waves.frequencies + part.waves.phases)])
+        shortened = lengths / np.sqrt(lengths**2 + part.softness**2) * (rows - part.mean)
         np.testing.assert_allclose(parts_of(model, snapshot, modality), shortened @ part.weights, atol=1e-5)
     assert {name: part.input for name, part in model.parts.items()} == {
         "audio": "vector",

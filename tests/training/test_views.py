@@ -10,6 +10,7 @@ from core.errors import InputError
 from core.snapshot import Snapshot
 from core.tables import Tables
 from tests.conftest import SMALL_RECIPE, write_tables
+from training.config import CcaConfig
 from training.features.build import build_snapshot
 from training.views import moments, open_view
 
@@ -32,7 +33,8 @@ def test_moments_are_those_of_the_artists_that_have_both(
 ) -> None:
     monkeypatch.setattr(training.views, "CHUNK", chunk)
     evidence = {"audio": 0.0, "cf": 0.5, "tags": 2.0}
-    views = {m: open_view(snapshot, m, evidence=e, tfidf_dims=0, longest=9, seed=0) for m, e in evidence.items()}
+    config = CcaConfig(method="cca", tfidf_dims=0, evidence=evidence)
+    views = {m: open_view(snapshot, m, config, 0) for m in evidence}
     found = moments(views, snapshot.n_artists)
     assert sorted(found) == [
         ("audio", "audio"),
@@ -61,4 +63,22 @@ def test_artists_that_are_all_alike_are_refused(tmp_path: Path) -> None:
     )
     alike = build_snapshot(Tables.open(folder), SMALL_RECIPE, tmp_path / "s")
     with pytest.raises(InputError, match="modality mood: found 6 artists with one and the same vector"):
-        open_view(alike, "mood", evidence=0, tfidf_dims=0, longest=9, seed=0)
+        open_view(alike, "mood", CcaConfig(method="cca"), 0)
+
+
+def test_waves_are_a_gaussian_kernel_as_wide_as_asked_for(snapshot: Snapshot) -> None:
+    config = CcaConfig(method="cca", waves={"audio": 4096}, bandwidth=0.7)
+    view = open_view(snapshot, "audio", config, 0)
+    assert view.waves is not None
+    vectors = np.array(snapshot.modalities["audio"].vectors, np.float64)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    distances = np.linalg.norm(unit[:, None] - unit[None], axis=2)
+    width = 0.7 * np.median(distances[np.triu_indices(len(unit), 1)])
+    both = view.waves.beside(unit)
+    np.testing.assert_array_equal(both[:, :8], unit)
+    kernel = np.exp(-(distances**2) / (2 * width**2))
+    np.testing.assert_allclose(both[:, 8:] @ both[:, 8:].T, kernel, atol=0.09)
+    np.testing.assert_allclose(view.read(0, len(unit)), both - both.mean(axis=0), atol=1e-9)
+    again = open_view(snapshot, "audio", config, 0).waves
+    assert again is not None
+    np.testing.assert_array_equal(again.frequencies, view.waves.frequencies)
