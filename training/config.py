@@ -119,7 +119,8 @@ class ScoringConfig(_Section):
 
 
 class CcaConfig(_Section):
-    """Generalised canonical correlation analysis in closed form (`training.cca`)."""
+    """Generalised canonical correlation analysis in closed form (`training.cca`), of all modalities of a snapshot; what
+    is said of one that it lacks is passed over."""
 
     method: Literal["cca"]
     dim: int = Field(default=256, ge=1, le=256)
