@@ -36,7 +36,7 @@ def fit_cca(config: CcaConfig, snapshot: Snapshot, seed: int, progress: Progress
         seed: of the waves, where the config wants any, and of the start of the TF-IDF factors, which hardly matters.
 
     Raises:
-        ConfigError: the snapshot has fewer than two modalities, or lacks one that the config names.
+        ConfigError: the snapshot has fewer than two modalities.
         InputError: no artist has two modalities, or all artists are alike in one.
     """
     names = snapshot.modalities_had
@@ -87,16 +87,11 @@ def canonical(found: Moments, names: Sequence[str], config: CcaConfig) -> Projec
 def beside(shared: Projections, found: Moments, private: Mapping[str, float]) -> Projections:
     """The shared columns and, beside them, the modality itself for those in `private`, zeros for the others.
 
-    Its root mean square length becomes the given weight; 1 is that of the shared part.
-
-    Raises:
-        ConfigError: `private` names a modality that is not there.
+    Its root mean square length becomes the given weight; 1 is that of the shared part. Modalities that are not there
+    are passed over.
     """
-    unknown = sorted(set(private) - set(shared))
-    if unknown:
-        raise ConfigError(f"private: found {', '.join(unknown)}; wanted some of {', '.join(shared)}")
     own = {m: np.eye(len(shared[m])) for m in shared}
-    scales = {m: w / np.sqrt(_mean_square(own[m], found[m, m])) for m, w in private.items() if w > 0}
+    scales = {m: w / np.sqrt(_mean_square(own[m], found[m, m])) for m, w in private.items() if w > 0 and m in shared}
     return {
         m: np.hstack(
             [shared[m], *(own[m] * scales[p] if p == m else np.zeros((len(own[m]), len(own[p]))) for p in scales)]

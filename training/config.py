@@ -119,7 +119,8 @@ class ScoringConfig(_Section):
 
 
 class CcaConfig(_Section):
-    """Generalised canonical correlation analysis in closed form (`training.cca`)."""
+    """Generalised canonical correlation analysis in closed form (`training.cca`), of all modalities of a snapshot; what
+    is said of one that it lacks is passed over."""
 
     method: Literal["cca"]
     dim: int = Field(default=256, ge=1, le=256)
@@ -142,6 +143,8 @@ class CcaConfig(_Section):
     waves: dict[str, Annotated[int, Field(ge=0, le=4096)]] = {}
     """By modality, random Fourier features beside its own numbers, so that its map may be curved: for descriptors that
     are no learned embedding (`training.linear.Waves`)."""
+    artists_a_wave: int = Field(default=25, ge=1)
+    """Artists that there must be for each wave; with fewer artists more of what is fitted is chance."""
     bandwidth: float = Field(default=0.5, gt=0)
     """Width of the waves' kernel, in units of the median distance between two artists' unit rows."""
     private: dict[str, Annotated[float, Field(ge=0)]] = {}

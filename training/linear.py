@@ -67,62 +67,37 @@ class LinearPart:
 
 def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
     """A linear part as what it takes and an ONNX file."""
-    width, dim = part.weights.shape
-    width -= 0 if part.waves is None else len(part.waves.phases)
+    dim = part.weights.shape[1]
+    width = len(part.mean) - (0 if part.waves is None else len(part.waves.phases))
     constants: dict[str, NDArray[np.generic]] = {"mean": part.mean, "weights": part.weights}
     nodes: list[NodeProto] = []
-    if part.table is None:
-        takes = Part("vector", width)
-        inputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", width])]
-    else:
+    takes = Part("vector", width)
+    inputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", width])]
+    if part.table is not None:
         takes = Part("weighted", len(part.table), part.longest)
-        constants |= {"table": part.table, "one": np.ones(1, np.float32), "row": np.array([1], np.int64)}
         inputs = [
             helper.make_tensor_value_info("terms", TensorProto.INT64, ["n", "s"]),
             helper.make_tensor_value_info("weights_of_terms", TensorProto.FLOAT, ["n", "s"]),
         ]
-        nodes += [
-            helper.make_node("Add", ["weights_of_terms", "one"], ["above"]),
-            helper.make_node("Log", ["above"], ["damped"]),  # (n, s)
-            helper.make_node("Unsqueeze", ["damped", "row"], ["rows"]),  # (n, 1, s)
-            helper.make_node("Gather", ["table", "terms"], ["entries"]),  # (n, s, width)
-            helper.make_node("MatMul", ["rows", "entries"], ["sums"]),  # (n, 1, width)
-            helper.make_node("Squeeze", ["sums", "row"], ["vectors"]),
-        ]
-    centred = "centred"
+        constants |= {"table": part.table, "one": np.ones(1, np.float32), "row": np.array([1], np.int64)}
+        nodes += _LOOK_UP
+    x = "vectors"
     if part.unit_rows:
         constants |= {"tiny": np.array(TINY, np.float32), "axis": np.array([1], np.int64)}
-        nodes += [
-            helper.make_node("ReduceL2", ["vectors", "axis"], ["length"], keepdims=1),
-            helper.make_node("Max", ["length", "tiny"], ["divisor"]),
-            helper.make_node("Div", ["vectors", "divisor"], ["unit"]),
-        ]
+        nodes += _UNIT
+        x = "unit"
     if part.waves is not None:
-        constants |= {
-            "frequencies": part.waves.frequencies,
-            "phases": part.waves.phases,
-            "height": np.array(part.waves.height, np.float32),
-        }
-        nodes += [
-            helper.make_node("MatMul", ["unit", "frequencies"], ["turned"]),
-            helper.make_node("Add", ["turned", "phases"], ["shifted"]),
-            helper.make_node("Cos", ["shifted"], ["waving"]),
-            helper.make_node("Mul", ["waving", "height"], ["waves"]),
-            helper.make_node("Concat", ["unit", "waves"], ["rows_and_waves"], axis=1),
-        ]
-    shaped = "vectors" if not part.unit_rows else "unit" if part.waves is None else "rows_and_waves"
-    nodes.append(helper.make_node("Sub", [shaped, "mean"], ["centred"]))
+        constants |= {"frequencies": part.waves.frequencies, "phases": part.waves.phases}
+        constants["height"] = np.array(part.waves.height, np.float32)
+        nodes += _WAVES
+        x = "rows_and_waves"
+    nodes.append(helper.make_node("Sub", [x, "mean"], ["centred"]))
+    x = "centred"
     if part.unit_rows and part.softness:
         constants["square"] = np.array(part.softness**2, np.float32)
-        centred = "shrunk"
-        nodes += [
-            helper.make_node("Mul", ["divisor", "divisor"], ["squared"]),
-            helper.make_node("Add", ["squared", "square"], ["softened"]),
-            helper.make_node("Sqrt", ["softened"], ["longer"]),
-            helper.make_node("Div", ["divisor", "longer"], ["evidence"]),
-            helper.make_node("Mul", ["centred", "evidence"], ["shrunk"]),
-        ]
-    nodes.append(helper.make_node("MatMul", [centred, "weights"], ["part"]))
+        nodes += _SHORTEN
+        x = "shortened"
+    nodes.append(helper.make_node("MatMul", [x, "weights"], ["part"]))
     graph = helper.make_graph(
         nodes,
         "part",
@@ -133,3 +108,32 @@ def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)
     return takes, model.SerializeToString(deterministic=True)
+
+
+_LOOK_UP = [
+    helper.make_node("Add", ["weights_of_terms", "one"], ["above"]),
+    helper.make_node("Log", ["above"], ["damped"]),  # (n, s)
+    helper.make_node("Unsqueeze", ["damped", "row"], ["rows"]),  # (n, 1, s)
+    helper.make_node("Gather", ["table", "terms"], ["entries"]),  # (n, s, width)
+    helper.make_node("MatMul", ["rows", "entries"], ["sums"]),  # (n, 1, width)
+    helper.make_node("Squeeze", ["sums", "row"], ["vectors"]),
+]
+_UNIT = [
+    helper.make_node("ReduceL2", ["vectors", "axis"], ["length"], keepdims=1),
+    helper.make_node("Max", ["length", "tiny"], ["divisor"]),
+    helper.make_node("Div", ["vectors", "divisor"], ["unit"]),
+]
+_WAVES = [
+    helper.make_node("MatMul", ["unit", "frequencies"], ["turned"]),
+    helper.make_node("Add", ["turned", "phases"], ["shifted"]),
+    helper.make_node("Cos", ["shifted"], ["waving"]),
+    helper.make_node("Mul", ["waving", "height"], ["waves"]),
+    helper.make_node("Concat", ["unit", "waves"], ["rows_and_waves"], axis=1),
+]
+_SHORTEN = [
+    helper.make_node("Mul", ["divisor", "divisor"], ["squared"]),
+    helper.make_node("Add", ["squared", "square"], ["softened"]),
+    helper.make_node("Sqrt", ["softened"], ["longer"]),
+    helper.make_node("Div", ["divisor", "longer"], ["evidence"]),
+    helper.make_node("Mul", ["centred", "evidence"], ["shortened"]),
+]

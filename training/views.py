@@ -100,11 +100,11 @@ def open_view(snapshot: Snapshot, name: str, config: CcaConfig, seed: int) -> Vi
     longest = config.longest
     if modality.sets is not None and config.tfidf_dims:
         table = tfidf_table(modality.sets, len(term_factors(snapshot, name)), config.tfidf_dims, longest, seed)
-    waves = None
-    if config.waves.get(name, 0):
+    waves, number = None, min(config.waves.get(name, 0), n // config.artists_a_wave)
+    if number:
         places = np.unique(np.linspace(0, n - 1, _MEASURED).astype(np.int64))
         measured = np.concatenate([_rows(modality, table, longest, None, i, i + 1)[0] for i in places])
-        waves = _draw(measured, config.waves[name], config.bandwidth, seed)
+        waves = draw_waves(measured, number, config.bandwidth, seed)
     total, square, spread = np.zeros(0), 0.0, 0.0
     for start in range(0, n, CHUNK):
         rows, lengths = _rows(modality, table, longest, waves, start, min(start + CHUNK, n))
@@ -169,8 +169,8 @@ def _rows(
     return unit if waves is None else waves.beside(unit), lengths
 
 
-def _draw(unit: Rows64, number: int, bandwidth: float, seed: int) -> Waves:
-    """Waves whose kernel is `bandwidth` times the median distance of the rows wide."""
+def draw_waves(unit: Rows64, number: int, bandwidth: float, seed: int) -> Waves:
+    """Waves whose kernel is `bandwidth` times the median distance of the (m, width) unit rows wide."""
     squared = np.maximum(2 - 2 * unit @ unit.T, 0)[np.triu_indices(len(unit), 1)]
     apart = squared[squared > _SAME]
     width = bandwidth * float(np.sqrt(np.median(apart))) if len(apart) else 1.0

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.bench
 STEPS = {
     "tables (synthetic)": ["data", "tables", "synthetic", "{base}/tables"],
     "snapshot": ["snapshot", "build", "{base}/tables"],
-    "train paper-msd": ["train"],
+    "train paper-msd": ["train", "--config", "paper-msd"],
     "export embeddings": ["export", "embeddings", "--out", "{base}/e.parquet"],
     "evaluate, 10 systems": ["evaluate"],
 }

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from core.errors import InputError, MismatchError
+from core.model import ScoringSettings
 from core.truth import Relevance
-from evaluation.groups import Groups, deal_groups, group_matrix, grouped_system, over_groupings
+from evaluation.groups import Groups, deal_groups, group_matrix, group_scoring, grouped_system, over_groupings
 from evaluation.protocol import System
 from evaluation.systems import subsets_of
 
@@ -242,3 +243,28 @@ def test_what_does_not_fit_is_refused():
     )
     with pytest.raises(MismatchError, match="groupings of made, other; wanted one system"):
         over_groupings([one, other])
+
+
+def test_calibration_lets_the_groups_meet():
+    # two modalities that know the same, each with an axis of its own that draws its artists together
+    rng = np.random.default_rng(0)
+    latent = rng.standard_normal((600, 6))
+    parts = {}
+    for axis, name in enumerate(("audio", "tags")):
+        parts[name] = np.hstack([latent + 0.3 * rng.standard_normal((600, 6)), np.zeros((600, 2))]).astype(np.float32)
+        parts[name][:, 6 + axis] = 1.5
+    groups = deal_groups(in_order(600), ["audio", "tags"], seed=0, groupings=1)[0]
+    links = links_of(600, [(i, j) for i in range(600) for j in np.argsort(-latent[i] @ latent.T)[1:4].tolist()])
+
+    def figures(settings):
+        scoring = None if settings is None else group_scoring(parts, groups, settings)
+        system = grouped_system("made", parts, groups, scoring)
+        return group_matrix(system, groups, links, in_order(600))
+
+    raw = figures(None)
+    same = figures(ScoringSettings())
+    assert same.counts.tolist() == raw.counts.tolist()
+    calibrated = figures(ScoringSettings(calibration=1.0, tail=0.01))
+    assert raw.entropy < 0.9
+    assert calibrated.entropy > 1.0 > raw.entropy  # log 3 = 1.0986 is even
+    assert calibrated.ndcg_mean > raw.ndcg_mean

@@ -13,13 +13,15 @@ from core.snapshot import Snapshot
 from core.tables import Tables
 from evaluation.conditions import conditions_of
 from evaluation.protocol import retrieve
-from evaluation.systems import check_parts, fuse, model_parts, subset_system, subset_systems, subsets_of
+from evaluation.systems import check_parts, fuse, model_parts, model_system, subset_system, subset_systems, subsets_of
 from index.ann import tie_order
+from index.artifact import Version
 from index.embed import embed
-from tests.index.conftest import named_model, named_snapshot  # noqa: F401
+from tests.index.conftest import CORRECTED, corrected, named_model, named_snapshot  # noqa: F401
 from tests.training.features.others import world_of_strangers
 from training.features.build import build_snapshot
 from training.features.recipe import Recipe
+from training.train import train
 
 
 def matrix(*rows):
@@ -118,3 +120,31 @@ def test_blocks_of_rows_make_no_difference(monkeypatch):
     monkeypatch.setattr(evaluation.systems, "_ROWS_AT_ONCE", 7)
     for mine, wanted in zip(fuse(parts), whole, strict=True):
         np.testing.assert_array_equal(mine, wanted)
+
+
+def test_a_model_is_asked_as_its_version_is_corrections_and_all(
+    corrected: Version,  # noqa: F811
+    named_snapshot: Snapshot,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    model = train("corrected", CORRECTED, named_snapshot, tmp_path)
+    raw, fmc = conditions_of(named_snapshot)
+    order = tie_order(named_snapshot.artist_ids, 0)
+    system = model_system("m", model, named_snapshot, model_parts(model, named_snapshot))
+    np.testing.assert_array_equal(retrieve(system, raw, order, k=20), corrected.neighbours[raw.rows, :20])
+    # among the artists of a condition hubness is that of the condition
+    e = corrected.embeddings[fmc.rows].astype(np.float64)
+    scores = e @ e.T
+    np.fill_diagonal(scores, -np.inf)
+    scores -= 0.5 * np.sort(scores, axis=0)[::-1][:12].mean(axis=0)
+    for row, found in enumerate(retrieve(system, fmc, order, k=3)):
+        at = np.searchsorted(fmc.rows, found)
+        np.testing.assert_allclose(scores[row, at], np.sort(scores[row])[::-1][:3], atol=1e-5)
+    plain = retrieve(
+        model_system("m", model, named_snapshot, model_parts(model, named_snapshot), raw=True), raw, order, k=20
+    )
+    assert (plain != corrected.neighbours[raw.rows, :20]).any()
+    for row, found in zip(raw.rows.tolist(), plain, strict=True):
+        cosines = corrected.embeddings @ corrected.embeddings[row]
+        cosines[[row, 59]] = -np.inf  # 59 is not known
+        np.testing.assert_allclose(cosines[found], np.sort(cosines)[::-1][:20], atol=1e-5)

@@ -35,6 +35,12 @@ NAMES = {
     59: "Nobody Knows",
 }
 ALIASES = {1: ["On a Friday", None], 10: ["Umm Kulthum"], 12: ["Björk Tribute"]}
+CORRECTED = CcaConfig(
+    method="cca",
+    evidence={"tags": 1.0},
+    private={"tags": 1.0},
+    scoring=ScoringConfig(hubness=0.5, neighbours=12, calibration=0.7, tail=0.1),
+)
 MBID = "a74b1b7f-71a5-4011-9441-d0b5e4122711"
 
 
@@ -79,11 +85,5 @@ def version(named_snapshot: Snapshot, named_model: Model, tmp_path_factory: pyte
 @pytest.fixture(scope="session")
 def corrected(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Version:
     """A version whose scores are corrected, both for hubness and between patterns. No test may change it."""
-    config = CcaConfig(
-        method="cca",
-        evidence={"tags": 1.0},
-        private={"tags": 1.0},
-        scoring=ScoringConfig(hubness=0.5, neighbours=12, calibration=0.7, tail=0.1),
-    )
-    model = train("corrected", config, named_snapshot, tmp_path_factory.mktemp("corrected-models"))
+    model = train("corrected", CORRECTED, named_snapshot, tmp_path_factory.mktemp("corrected-models"))
     return build_version(model, named_snapshot, tmp_path_factory.mktemp("corrected-versions"))

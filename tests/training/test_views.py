@@ -12,7 +12,7 @@ from core.tables import Tables
 from tests.conftest import SMALL_RECIPE, write_tables
 from training.config import CcaConfig
 from training.features.build import build_snapshot
-from training.views import moments, open_view
+from training.views import draw_waves, moments, open_view
 
 
 def naive(snapshot: Snapshot, name: str, evidence: float) -> np.ndarray:
@@ -67,18 +67,28 @@ def test_artists_that_are_all_alike_are_refused(tmp_path: Path) -> None:
 
 
 def test_waves_are_a_gaussian_kernel_as_wide_as_asked_for(snapshot: Snapshot) -> None:
-    config = CcaConfig(method="cca", waves={"audio": 4096}, bandwidth=0.7)
-    view = open_view(snapshot, "audio", config, 0)
-    assert view.waves is not None
     vectors = np.array(snapshot.modalities["audio"].vectors, np.float64)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     distances = np.linalg.norm(unit[:, None] - unit[None], axis=2)
     width = 0.7 * np.median(distances[np.triu_indices(len(unit), 1)])
-    both = view.waves.beside(unit)
+    both = draw_waves(unit, 4096, 0.7, 0).beside(unit)
     np.testing.assert_array_equal(both[:, :8], unit)
     kernel = np.exp(-(distances**2) / (2 * width**2))
     np.testing.assert_allclose(both[:, 8:] @ both[:, 8:].T, kernel, atol=0.09)
-    np.testing.assert_allclose(view.read(0, len(unit)), both - both.mean(axis=0), atol=1e-9)
+
+
+def test_a_modality_has_the_waves_that_its_artists_allow(snapshot: Snapshot) -> None:
+    config = CcaConfig(method="cca", waves={"audio": 30, "cf": 2}, artists_a_wave=10)
+    audio, cf, tags = (open_view(snapshot, m, config, 0) for m in ("audio", "cf", "tags"))
+    assert audio.waves is not None
+    assert audio.waves.phases.shape == (5,)  # 59 artists have it
+    assert audio.width == 8 + 5
+    assert cf.waves is not None
+    assert cf.waves.phases.shape == (2,)
+    assert tags.waves is None
+    vectors = np.array(snapshot.modalities["audio"].vectors, np.float64)
+    both = audio.waves.beside(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    np.testing.assert_allclose(audio.read(0, 59), both - both.mean(axis=0), atol=1e-9)
     again = open_view(snapshot, "audio", config, 0).waves
     assert again is not None
-    np.testing.assert_array_equal(again.frequencies, view.waves.frequencies)
+    np.testing.assert_array_equal(again.frequencies, audio.waves.frequencies)
