@@ -130,7 +130,8 @@ def test_a_model_is_asked_as_its_version_is_corrections_and_all(
     model = train("corrected", CORRECTED, named_snapshot, tmp_path)
     raw, fmc = conditions_of(named_snapshot)
     order = tie_order(named_snapshot.artist_ids, 0)
-    system = model_system("m", model, named_snapshot, model_parts(model, named_snapshot))
+    parts = model_parts(model, named_snapshot)
+    system = model_system("m", model, named_snapshot, parts)
     np.testing.assert_array_equal(retrieve(system, raw, order, k=20), corrected.neighbours[raw.rows, :20])
     # among the artists of a condition hubness is that of the condition
     e = corrected.embeddings[fmc.rows].astype(np.float64)
@@ -140,9 +141,7 @@ def test_a_model_is_asked_as_its_version_is_corrections_and_all(
     for row, found in enumerate(retrieve(system, fmc, order, k=3)):
         at = np.searchsorted(fmc.rows, found)
         np.testing.assert_allclose(scores[row, at], np.sort(scores[row])[::-1][:3], atol=1e-5)
-    plain = retrieve(
-        model_system("m", model, named_snapshot, model_parts(model, named_snapshot), raw=True), raw, order, k=20
-    )
+    plain = retrieve(model_system("m", model, named_snapshot, parts, raw=True), raw, order, k=20)
     assert (plain != corrected.neighbours[raw.rows, :20]).any()
     for row, found in zip(raw.rows.tolist(), plain, strict=True):
         cosines = corrected.embeddings @ corrected.embeddings[row]
