@@ -77,10 +77,22 @@ class EvaluateParams(Params):
     truth: Annotated[str | None, Field(description="Truth by name or id; left out: the newest.")] = None
     systems: Annotated[
         list[str] | None,
-        Field(description="Models and baselines by name or id; left out: all, or with a version none.", max_length=50),
+        Field(
+            description="Models and baselines by name or id; `all`: every model, masked and from every seed, and every "
+            "baseline; left out: the newest models and the baselines, or none beside a version or a model.",
+            max_length=50,
+        ),
+    ] = None
+    model: Annotated[
+        str | None,
+        Field(description="A model by name or id, wherever it was trained, that the others are compared to."),
     ] = None
     version: Annotated[
         str | None, Field(description="A version of the index, or how its id begins, that is measured too.")
+    ] = None
+    snapshot: Annotated[
+        str | None,
+        Field(description="Whose artists, or how its id begins; left out: the newest, or the version's own."),
     ] = None
     conditions: Annotated[
         list[Literal["raw", "fmc", "raw-judged", "fmc-judged", "groups"]],
@@ -91,7 +103,7 @@ class EvaluateParams(Params):
     ]
     k: Annotated[int, Field(ge=1, le=1000, description="Length of a list.")] = 200
     rounds: Annotated[int, Field(ge=1, le=100_000, description="Bootstrap rounds.")] = 1000
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of ties, noise and resampling.")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of ties, noise, groups and resampling.")] = 0
 
 
 class ImportParams(Params):
