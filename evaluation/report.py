@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any, TypeAlias
 
 from evaluation.figures import draw_all, svg
+from evaluation.markup import interval, number, paragraph, percent, share, signed, spread, table
 
 Record: TypeAlias = Mapping[str, Any]
 
@@ -66,7 +67,7 @@ def report_html(record: Record) -> str:
     title = f"Artist similarity against the truth {truth['name']}"
     sections = [
         f"<h1>{escape(title)}</h1>",
-        _p(_subject(record), "quiet"),
+        paragraph(_subject(record), "quiet"),
         "<h2>What ran on what</h2>",
         _catalog(record),
         _models(record),
@@ -89,8 +90,8 @@ def report_html(record: Record) -> str:
         "<h2>Do the measures agree?</h2>",
         _measures(record),
         "<h2>The protocol</h2>",
-        _p(record["protocol"]),
-        _p(
+        paragraph(record["protocol"]),
+        paragraph(
             f"Here: lists of {record['k']}, {record['rounds']:,} bootstrap rounds, seed {record['seed']} for ties, "
             "noise, groups and resampling."
         ),
@@ -117,12 +118,12 @@ def _subject(record: Record) -> str:
 def _catalog(record: Record) -> str:
     catalog = record["catalog"]
     n = catalog["artists"]
-    rows = [[name, f"{count:,}", _share(count, n)] for name, count in catalog["modalities"].items()]
+    rows = [[name, f"{count:,}", share(count, n)] for name, count in catalog["modalities"].items()]
     patterns = [
-        ["+".join(p["modalities"]) or "nothing", f"{p['artists']:,}", _share(p["artists"], n)]
+        ["+".join(p["modalities"]) or "nothing", f"{p['artists']:,}", share(p["artists"], n)]
         for p in catalog["patterns"]
     ]
-    return _table(f"Of {n:,} artists, those with each modality", ["modality", "artists", "share"], rows) + _table(
+    return table(f"Of {n:,} artists, those with each modality", ["modality", "artists", "share"], rows) + table(
         "and those with exactly these", ["modalities", "artists", "share"], patterns
     )
 
@@ -132,7 +133,7 @@ def _models(record: Record) -> str:
         [name, model["id"], str(model["seed"]), (model["commit"] or "unknown")[:12]]
         for name, model in record["models"].items()
     ]
-    return _table("Models", ["system", "model", "seed", "trained at commit"], rows) if rows else ""
+    return table("Models", ["system", "model", "seed", "trained at commit"], rows) if rows else ""
 
 
 def _results(record: Record, condition: Mapping[str, Any]) -> str:
@@ -149,17 +150,17 @@ def _results(record: Record, condition: Mapping[str, Any]) -> str:
     for r in results:
         d = against.get(r["system"])
         difference = (
-            "" if d is None else f"{_signed(d['ndcg'])} <small>[{_signed(d['low'])}, {_signed(d['high'])}]</small>"
+            "" if d is None else f"{signed(d['ndcg'])} <small>[{signed(d['low'])}, {signed(d['high'])}]</small>"
         )
         rows.append(
             [
                 escape(r["system"]),
-                _interval(r, "ndcg"),
+                interval(r, "ndcg"),
                 difference,
-                _percent(r["covered"]),
-                _interval(r, "gini"),
-                _percent(r["coverage"]),
-                *(_number(r[name]) for name in ("precision", "recall", "r_precision")),
+                percent(r["covered"]),
+                interval(r, "gini"),
+                percent(r["coverage"]),
+                *(number(r[name]) for name in ("precision", "recall", "r_precision")),
             ]
         )
         kinds.append("reference" if r["system"] == reference else shown[r["system"]])
@@ -167,7 +168,7 @@ def _results(record: Record, condition: Mapping[str, Any]) -> str:
         f"{condition['name']}: {condition['artists']:,} artists are candidates, {condition['queries']:,} of them ask, "
         f"{condition['without_links']:,} have no similar artist here"
     )
-    return _table(caption, head, rows, kinds, raw=True)
+    return table(caption, head, rows, kinds, raw=True)
 
 
 def _subsets(record: Record) -> str:
@@ -186,10 +187,10 @@ def _subsets(record: Record) -> str:
             row = [escape(given)]
             for c in conditions:
                 r = results[c, system]
-                row += [_interval(r, "ndcg"), _number(r["gini"]), _percent(r["covered"])]
+                row += [interval(r, "ndcg"), number(r["gini"]), percent(r["covered"])]
             rows.append(row)
         caption = f"Table 1. {whole}, given some modalities only: the same model, masked and not retrained"
-        found.append(_table(caption, head, rows, raw=True))
+        found.append(table(caption, head, rows, raw=True))
     return "\n".join(found)
 
 
@@ -200,9 +201,9 @@ def _seeds(record: Record) -> str:
             s["system"],
             s["condition"],
             ", ".join(map(str, s["seeds"])),
-            *(_spread(s[name]) for name in ("ndcg", "gini")),
-            "–" if s["entropy"] is None else _spread(s["entropy"]),
-            f"± {_number(s['ndcg_half_width'])}",
+            *(spread(s[name]) for name in ("ndcg", "gini")),
+            "–" if s["entropy"] is None else spread(s["entropy"]),
+            f"± {number(s['ndcg_half_width'])}",
         ]
         for s in record["seeds"]
     ]
@@ -212,7 +213,7 @@ def _seeds(record: Record) -> str:
         "Trained from several seeds: mean ± deviation between seeds; last, half the 95 % interval over queries of the "
         "seeds' mean"
     )
-    return _table(caption, head, rows) if rows else ""
+    return table(caption, head, rows) if rows else ""
 
 
 def _unseen(record: Record) -> str:
@@ -221,15 +222,15 @@ def _unseen(record: Record) -> str:
         [
             u["system"],
             u["condition"],
-            *(f"{_number(u[g]['ndcg'])} ({u[g]['n_queries']:,})" for g in ("seen", "unseen")),
-            f"{_signed(u['difference'])} [{_signed(u['interval']['low'])}, {_signed(u['interval']['high'])}]",
+            *(f"{number(u[g]['ndcg'])} ({u[g]['n_queries']:,})" for g in ("seen", "unseen")),
+            f"{signed(u['difference'])} [{signed(u['interval']['low'])}, {signed(u['interval']['high'])}]",
         ]
         for u in record["unseen"]
     ]
     k = record["k"]
     head = ["system", "condition", f"nDCG@{k} seen (queries)", f"nDCG@{k} unseen (queries)", "unseen minus seen"]
     caption = "Artists held out of basis and models, apart from those fitted on; the candidates are all artists"
-    return _table(caption, head, rows) if rows else ""
+    return table(caption, head, rows) if rows else ""
 
 
 def _entropies(record: Record) -> str:
@@ -240,7 +241,7 @@ def _entropies(record: Record) -> str:
     rows = [
         [
             g["system"],
-            *(_spread(g[m]) for m in ("entropy", "ndcg", "ndcg_own")),
+            *(spread(g[m]) for m in ("entropy", "ndcg", "ndcg_own")),
             f"{min(g['own_share']):.0%} to {max(g['own_share']):.0%}",
         ]
         for g in groups
@@ -253,7 +254,7 @@ def _entropies(record: Record) -> str:
         "that a system cannot embed is a row of entropy 0."
     )
     head = ["system", "entropy", f"nDCG@{k} in the groups", "nDCG in each by itself", "share of the own group"]
-    return _table(caption, head, rows)
+    return table(caption, head, rows)
 
 
 def _correlations(found: Mapping[str, Any]) -> str:
@@ -262,12 +263,12 @@ def _correlations(found: Mapping[str, Any]) -> str:
 
 def _without_plays(record: Record) -> str:
     rows = [
-        [p["system"], p["condition"], f"{p['rows'][0]['n_queries']:,}", _number(p["rows"][0]["ndcg"])]
+        [p["system"], p["condition"], f"{p['rows'][0]['n_queries']:,}", number(p["rows"][0]["ndcg"])]
         for p in record["popularity"]
         if p["by"] == "plays" and p["rows"] and p["rows"][0]["high"] == 0
     ]
     head = ["system", "condition", "queries", f"nDCG@{record['k']}"]
-    return _table("Queries that nobody plays", head, rows) if rows else ""
+    return table("Queries that nobody plays", head, rows) if rows else ""
 
 
 def _measures(record: Record) -> str:
@@ -277,56 +278,11 @@ def _measures(record: Record) -> str:
     )
 
 
-def _tau(caption: str, table: Mapping[str, Any]) -> str:
-    names = [WORDS[name] for name in table["names"]]
-    rows = [[name, *(_signed(value, 3) for value in row)] for name, row in zip(names, table["tau"], strict=True)]
-    return _table(caption, ["", *names], rows)
+def _tau(caption: str, found: Mapping[str, Any]) -> str:
+    names = [WORDS[name] for name in found["names"]]
+    rows = [[name, *(signed(value, 3) for value in row)] for name, row in zip(names, found["tau"], strict=True)]
+    return table(caption, ["", *names], rows)
 
 
 def _figure(drawn: Mapping[str, str], name: str) -> str:
     return f"<figure>{drawn[name]}<figcaption>{escape(CAPTIONS[name])}</figcaption></figure>" if name in drawn else ""
-
-
-def _table(
-    caption: str,
-    head: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    kinds: Sequence[str] = (),
-    *,
-    raw: bool = False,
-) -> str:
-    """`raw` cells are HTML already."""
-    lines = ["".join(f"<td>{cell if raw else escape(cell)}</td>" for cell in row) for row in rows]
-    marks = [f' class="{kind}"' for kind in kinds] or [""] * len(lines)
-    body = "\n".join(f"<tr{mark}>{line}</tr>" for mark, line in zip(marks, lines, strict=True))
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
-    return f'<div class="wide"><table><caption>{escape(caption)}</caption><tr>{top}</tr>\n{body}</table></div>'
-
-
-def _p(text: str, kind: str = "") -> str:
-    return f"<p{f' class={kind!r}' if kind else ''}>{escape(text)}</p>"
-
-
-def _number(value: float | None, digits: int = 4) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _spread(figure: Mapping[str, float | None]) -> str:
-    return f"{_number(figure['mean'])} ± {_number(figure['deviation'])}"
-
-
-def _signed(value: float | None, digits: int = 4) -> str:
-    return "–" if value is None else f"{value:+.{digits}f}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
-
-
-def _share(part: int, whole: int) -> str:
-    return _percent(part / whole if whole else None)
-
-
-def _interval(row: Mapping[str, Any], name: str) -> str:
-    low, high = _number(row[f"{name}_low"]), _number(row[f"{name}_high"])
-    return f"{_number(row[name])} <small>[{low}, {high}]</small>"
