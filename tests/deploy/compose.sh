@@ -135,7 +135,7 @@ ok "a key is needed, made and taken; a re-index of unchanged tables ends in the 
 
 # --- the worker killed in the middle: by hand, which only a start heals, and of itself, which the engine heals
 queries_begin
-job=$(ask '{"kind":"train","params":{"seed":1}}')
+job=$(ask '{"kind":"train","params":{"config":"paper-msd","seed":1}}')
 until_ 300 "training" job_at "$job" train
 docker kill -s KILL "$(container worker)" >/dev/null
 same "state of a job whose worker is dead" "$(get "/v1/jobs/$job" | of 'd["state"]')" running
@@ -157,7 +157,7 @@ ok "worker killed in train and in re-index: the job went on and is done, $second
 
 # --- the database away
 queries_begin
-job=$(ask '{"kind":"train","params":{"seed":2,"promote":false}}')
+job=$(ask '{"kind":"train","params":{"config":"paper-msd","seed":2,"promote":false}}')
 until_ 120 "training" job_at "$job" train
 dc stop postgres >/dev/null 2>&1
 away=$SECONDS
