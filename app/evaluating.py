@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -94,6 +94,7 @@ class Evaluated:
     queries: pa.Table
     expected: pa.Table
 
+    @cached_property
     def report(self) -> bytes:
         """The figures as `evaluation.report.report_html` has them, in UTF-8."""
         # here, because matplotlib takes its time to load
@@ -140,11 +141,11 @@ def run_evaluation(home: Home, asked: Question, *, threads: int = 1, progress: P
         threads=threads,
         progress=progress,
     )
-    reference = found.entries[0].name
+    comparisons = compare(found.results, found.entries[0].name, rounds=asked.rounds, seed=asked.seed)
     plain = record(
         found,
         {"plays": catalog.plays, "listeners": catalog.listeners},
-        reference=reference,
+        comparisons,
         cf=CF if any(entry.name == CF for entry in found.entries) else None,
         unseen=catalog.held_out if isinstance(catalog, Snapshot) and catalog.held_out.any() else None,
         rounds=asked.rounds,
@@ -153,7 +154,7 @@ def run_evaluation(home: Home, asked: Question, *, threads: int = 1, progress: P
     return Evaluated(
         defined({**_header(asked, truth, relevance.unknown_pairs, catalog, chosen), **plain}),
         found.results,
-        compare(found.results, reference, rounds=asked.rounds, seed=asked.seed),
+        comparisons,
         query_table(found.results, catalog.artist_ids),
         expected_table(found.results, conditions, relevance, catalog.plays, catalog.artist_ids),
     )

@@ -19,7 +19,7 @@ from evaluation.popularity import QUANTILES, by_quantile, pop, quantile_groups
 from evaluation.protocol import Result
 from evaluation.seeds import over_seeds
 from evaluation.study import FMC, Study
-from evaluation.table import compare, plain_rows
+from evaluation.table import Comparison, plain_rows
 from evaluation.unseen import seen_and_unseen
 
 Plain: TypeAlias = dict[str, Any]
@@ -29,8 +29,8 @@ Plain: TypeAlias = dict[str, Any]
 def record(
     study: Study,
     popularity: Mapping[str, NDArray[np.number]],
+    comparisons: Sequence[Comparison],
     *,
-    reference: str,
     cf: str | None,
     unseen: Mask | None = None,
     rounds: int = 1000,
@@ -40,17 +40,14 @@ def record(
 
     Args:
         popularity: by name ("plays", "listeners") the (n,) numbers of the snapshot's artists.
-        reference: the system that the others are compared to.
+        comparisons: `evaluation.table.compare` of the study's results.
         cf: the system that popularity groups are relative to (collaborative filtering alone); None without one.
         unseen: (n,) the artists that were held out of basis and models; None where none were.
-        rounds, seed: of the paired bootstrap.
+        rounds, seed: of the bootstrap over seeds and over the unseen.
 
     Returns:
         By section: systems, conditions, results, differences, groups, seeds, unseen, popularity, links, coherence,
         measures.
-
-    Raises:
-        NotFoundError: a condition has no result of `reference`.
     """
     main = [r for r in study.results if r.system in set(study.of_role("system"))]
     return {
@@ -67,7 +64,7 @@ def record(
                 "high": c.ndcg.interval.high,
                 "p": c.ndcg.p,
             }
-            for c in compare(study.results, reference, rounds=rounds, seed=seed)
+            for c in comparisons
         ],
         "groups": [_group_rows(found) for found in study.robustness],
         "seeds": _seeds(study, rounds, seed),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from itertools import combinations
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ from core.snapshot import Snapshot
 from core.types import Mask, Matrix, Progress, Rows, silent
 from evaluation.protocol import System
 from index.embed import Embedding, parts_of
-from index.fitting import best_known, fit_scoring, patterns_of
+from index.fitting import best_known, fit_scoring, patterns_among, patterns_of
 from index.scoring import Patterns, Scoring, calibration
 
 Parts: TypeAlias = Mapping[str, Matrix]
@@ -146,22 +146,10 @@ def subset_system(
         raise NotFoundError(f"{name}: asked for {'+'.join(subset) or 'no modality'}; there are {', '.join(parts)}")
     vectors, covered = fuse(parts, subset)
     has = np.stack([parts[modality].any(axis=1) for modality in subset], axis=1)
-    distinct, which = np.unique(has, axis=0, return_inverse=True)
-    sets = [tuple(modality for modality, had in zip(subset, row, strict=True) if had) for row in distinct.tolist()]
+    sets, patterns = patterns_among(subset, has)
     c = np.zeros((len(sets), len(sets)), np.float32)
     if settings.calibration:
         rows = best_known(has.sum(axis=1))
         c = calibration({modality: parts[modality][rows] for modality in subset}, sets, settings, threads=threads)
-    patterns: Patterns = which.reshape(-1).astype(np.int32)
     scoring = Scoring.fit(vectors, covered, patterns, c, settings, threads=threads)
     return scored_system(f"{name} {'+'.join(subset)}", vectors, covered, patterns, scoring)
-
-
-def subset_systems(name: str, parts: Parts) -> Iterator[System]:
-    """Every subset of a system's modalities, one after the other: the rows of Table 1 in Ferraro et al. 2023.
-
-    None is retrained, and all modalities together are the system itself. A list of all holds 2^M - 1 matrices of
-    (n, d); taken one by one they need one at a time.
-    """
-    for subset in subsets_of(parts):
-        yield subset_system(name, parts, subset)

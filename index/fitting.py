@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,11 @@ def patterns_of(snapshot: Snapshot) -> tuple[list[tuple[str, ...]], Patterns]:
     has = np.zeros((snapshot.n_artists, len(names)), bool)
     for column, name in enumerate(names):
         has[snapshot.modalities[name].rows, column] = True
+    return patterns_among(names, has)
+
+
+def patterns_among(names: Sequence[str], has: NDArray[np.bool_]) -> tuple[list[tuple[str, ...]], Patterns]:
+    """The distinct rows of (n, len(names)) `has` as sets of names, sorted, and which of them each row is."""
     distinct, patterns = np.unique(has, axis=0, return_inverse=True)
     sets = [tuple(name for name, had in zip(names, row, strict=True) if had) for row in distinct.tolist()]
     return sets, patterns.reshape(-1).astype(np.int32)

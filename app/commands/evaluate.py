@@ -96,7 +96,7 @@ def evaluate(
     if figures is not None:
         write_bytes(figures, json.dumps(found.figures, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n")
     if report is not None:
-        write_bytes(report, found.report())
+        write_bytes(report, found.report)
     if figures_dir is not None:
         # here, because matplotlib takes its time to load
         from evaluation.figures import write_figures
@@ -115,7 +115,7 @@ def evaluate(
             figures=found.figures,
             queries=found.queries,
             expected=found.expected,
-            report=found.report(),
+            report=found.report,
         )
         run.say(f"\nstored as evaluation {identity}")
 

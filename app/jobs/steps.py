@@ -191,7 +191,7 @@ class Steps:
             figures=found.figures,
             queries=found.queries,
             expected=found.expected,
-            report=found.report(),
+            report=found.report,
         )
         return {"evaluation": self.job}
 

@@ -10,6 +10,7 @@ from evaluation.conditions import Condition
 from evaluation.groups import deal_groups
 from evaluation.record import defined, record
 from evaluation.study import Subject, study
+from evaluation.table import compare
 from tests.evaluation.test_protocol import LINE, LINKS, everyone, in_order, system_of
 
 HALF = 1 / math.log2(3)
@@ -22,7 +23,9 @@ def studied(*subjects, conditions=None, groupings=(), k=2):
 
 
 def recorded(found, **more):
-    return record(found, {"plays": PLAYS}, **{"reference": "made", "cf": None, "rounds": 20, **more})
+    return record(
+        found, {"plays": PLAYS}, compare(found.results, "made", rounds=20), **{"cf": None, "rounds": 20, **more}
+    )
 
 
 def test_conditions_and_systems_are_told():

@@ -13,7 +13,7 @@ from core.snapshot import Snapshot
 from core.tables import Tables
 from evaluation.conditions import conditions_of
 from evaluation.protocol import retrieve
-from evaluation.systems import check_parts, fuse, model_parts, model_system, subset_system, subset_systems, subsets_of
+from evaluation.systems import check_parts, fuse, model_parts, model_system, subset_system, subsets_of
 from index.ann import tie_order
 from index.artifact import Version
 from index.embed import embed
@@ -22,6 +22,10 @@ from tests.training.features.others import world_of_strangers
 from training.features.build import build_snapshot
 from training.features.recipe import Recipe
 from training.train import train
+
+
+def subset_systems(name, parts):
+    return (subset_system(name, parts, subset) for subset in subsets_of(parts))
 
 
 def matrix(*rows):
