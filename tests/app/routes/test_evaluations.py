@@ -27,6 +27,8 @@ SCORES = {
 """The first four artists of the small world, and one that the version has not."""
 
 ASKED = {"truth": "editorial", "systems": ["pca"], "conditions": ["raw"], "k": 10, "rounds": 100, "seed": 1}
+FILLED = {**ASKED, "model": None, "version": None, "snapshot": None}
+"""What was asked, with what was left open."""
 
 
 def test_an_evaluation_is_its_job_until_it_has_figures(home: Home) -> None:
@@ -41,7 +43,7 @@ def test_an_evaluation_is_its_job_until_it_has_figures(home: Home) -> None:
             waiting = {
                 "id": id,
                 "state": "waiting",
-                "asked": {**ASKED, "version": None},
+                "asked": FILLED,
                 "error": None,
                 "at": None,
                 "by": "key:tester",
@@ -51,7 +53,7 @@ def test_an_evaluation_is_its_job_until_it_has_figures(home: Home) -> None:
             assert answer.json() == waiting
             assert (await client.get(f"/v1/evaluations/{id}")).json() == waiting
             job = (await client.get(f"/v1/jobs/{id}")).json()
-            assert (job["kind"], job["params"]) == ("evaluate", {**ASKED, "version": None})
+            assert (job["kind"], job["params"]) == ("evaluate", FILLED)
 
             run_ = made_up_run(SCORES)
             store(home, database(home), id, waiting["asked"], by="worker", **run_)
