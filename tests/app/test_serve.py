@@ -74,7 +74,7 @@ def test_it_answers_logs_json_and_ends_with_0_on_sigterm(home: Home, version: Ve
         assert process.wait(timeout=20) == 0
     lines = lines_of(log)
     assert all({"time", "level", "event"} <= line.keys() for line in lines)
-    assert lines[-1]["event"] == "service_ended"
+    assert "service_ended" in {line["event"] for line in lines[-2:]}, "the worker beside it may end a moment later"
     (taken,) = [line for line in lines if line["event"] == "version_taken"]
     assert taken["version"] == version.id
     requests = [line for line in lines if line["event"] == "request"]
