@@ -19,7 +19,7 @@ from core.model import Model, snapshot_for
 from core.settings import Home, Settings
 from core.snapshot import Snapshot, find_snapshot
 from core.truth import Relevance, Truth, find_truth
-from core.types import Progress, silent
+from core.types import Mask, Progress, silent
 from evaluation.conditions import Condition, conditions_of, judged_only
 from evaluation.groups import deal_groups
 from evaluation.protocol import PROTOCOL, Result
@@ -147,7 +147,7 @@ def run_evaluation(home: Home, asked: Question, *, threads: int = 1, progress: P
         {"plays": catalog.plays, "listeners": catalog.listeners},
         comparisons,
         cf=CF if any(entry.name == CF for entry in found.entries) else None,
-        unseen=catalog.held_out if isinstance(catalog, Snapshot) and catalog.held_out.any() else None,
+        unseen=_unseen(home, catalog, chosen),
         rounds=asked.rounds,
         seed=asked.seed,
     )
@@ -216,6 +216,19 @@ def _subjects(
     snapshot = find_snapshot(home.snapshots, _snapshot_id(catalog))
     chosen = choose(home, snapshot, names, asked.seed, progress, first=model)
     return chain(versions, subjects(home, snapshot, chosen, threads=threads, progress=progress)), chosen
+
+
+def _unseen(home: Home, catalog: Snapshot | Version, chosen: Sequence[Chosen]) -> Mask | None:
+    """(n,) the artists that neither basis nor any of the models learnt from; None where nobody was kept out."""
+    models = [one.model for one in chosen]
+    if isinstance(catalog, Version) and (folder := home.models / str(catalog.manifest["model"])).exists():
+        models.append(Model.open(folder))
+    linked = {artist_id for model in models for artist_id in model.linked_artists}
+    held_out = catalog.held_out if isinstance(catalog, Snapshot) else np.zeros(catalog.n_artists, bool)
+    if not linked:
+        return held_out if held_out.any() else None
+    outside = np.array([artist_id not in linked for artist_id in catalog.artist_ids], bool)
+    return outside & held_out if held_out.any() else outside
 
 
 def _snapshot_id(catalog: Snapshot | Version) -> str:

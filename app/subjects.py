@@ -142,9 +142,9 @@ def _told_apart(chosen: Sequence[Chosen]) -> list[Chosen]:
 
 
 def _other_seeds(model: Model, stored: Sequence[Model]) -> list[Chosen]:
-    """The same config on the same snapshot from other seeds, by seed."""
-    same = ("name", "snapshot", "config")
-    alike = [m for m in stored if m.id != model.id and all(m.card[field] == model.card[field] for field in same)]
+    """The same config on the same snapshot and links from other seeds, by seed."""
+    same = ("name", "snapshot", "config", "links")
+    alike = [m for m in stored if m.id != model.id and all(m.card.get(f) == model.card.get(f) for f in same)]
     found = sorted(alike, key=lambda m: int(m.card["seed"]))
     return [Chosen(f"{m.name} (seed {m.card['seed']})", m, role="seed", of=model.name) for m in found]
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
+import pyarrow.parquet
+
 from core.errors import MismatchError
 from core.files import Manifest, published, read_sealed, seal, verify_sealed, write_bytes
 from core.snapshot import MANIFEST, Snapshot, find_snapshot
+from core.types import ArtistId
 
 CARD = "card.json"
 KIND = "riyl-model"
 FORMAT = 1
+
+LINKED = "linked.parquet"
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,12 @@ class Model:
         """The scoring that its config wants; none where the card, an older one, does not say."""
         return ScoringSettings(**self.card.get("scoring", {}))
 
+    @property
+    def linked_artists(self) -> list[ArtistId]:
+        """The artists whose links it was refined on, ids ascending; none of a model without links."""
+        path = self.folder / LINKED
+        return list(pyarrow.parquet.read_table(path)["artist_id"].to_pylist()) if path.exists() else []
+
     def onnx(self, modality: str) -> Path:
         return self.folder / f"{modality}.onnx"
 
@@ -131,14 +143,20 @@ def snapshot_for(model: Model, snapshots: Path, name: str | None) -> Snapshot:
 
 
 def save_model(
-    models: Path, parts: Mapping[str, tuple[Part, bytes]], weights: bytes | None, card: Mapping[str, Any]
+    models: Path,
+    parts: Mapping[str, tuple[Part, bytes]],
+    weights: bytes | None,
+    card: Mapping[str, Any],
+    *,
+    linked: Sequence[ArtistId] = (),
 ) -> Model:
     """Write a model into the folder of models.
 
     Args:
         parts: by modality what it takes, and its ONNX file.
         weights: safetensors to resume training from, where the method has any.
-        card: id, name, config, seed, snapshot, basis, dim, scores, scoring, version and commit.
+        card: id, name, config, seed, snapshot, basis, dim, scores, scoring, links, version and commit.
+        linked: the artists whose links it was refined on.
     """
     final = models / str(card["id"])
     with published(final) as aside:
@@ -146,6 +164,9 @@ def save_model(
             write_bytes(aside / f"{modality}.onnx", onnx)
         if weights is not None:
             write_bytes(aside / "weights.safetensors", weights)
+        if linked:
+            table = pa.table({"artist_id": pa.array(sorted(linked), pa.string())})
+            pyarrow.parquet.write_table(table, aside / LINKED, compression="zstd")
         entries = {name: asdict(part) for name, (part, _) in parts.items()}
         seal(aside, CARD, {"kind": KIND, "format": FORMAT, **card, "parts": entries})
     return Model.open(final)

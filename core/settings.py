@@ -124,6 +124,11 @@ class Home:
         return self.root / "truths"
 
     @property
+    def links(self) -> Path:
+        """Pairs that models were refined on, in the form of truths; no truths themselves."""
+        return self.root / "links"
+
+    @property
     def versions(self) -> Path:
         return self.root / "versions"
 

@@ -42,7 +42,7 @@ def record(
         popularity: by name ("plays", "listeners") the (n,) numbers of the snapshot's artists.
         comparisons: `evaluation.table.compare` of the study's results.
         cf: the system that popularity groups are relative to (collaborative filtering alone); None without one.
-        unseen: (n,) the artists that were held out of basis and models; None where none were.
+        unseen: (n,) the artists that neither basis nor models learnt from; None where there are none.
         rounds, seed: of the bootstrap over seeds and over the unseen.
 
     Returns:

@@ -229,7 +229,10 @@ def _unseen(record: Record) -> str:
     ]
     k = record["k"]
     head = ["system", "condition", f"nDCG@{k} seen (queries)", f"nDCG@{k} unseen (queries)", "unseen minus seen"]
-    caption = "Artists held out of basis and models, apart from those fitted on; the candidates are all artists"
+    caption = (
+        "Queries by artists that neither basis nor any of the models learnt from (held out, or without links where a "
+        "model has learnt from links), and by the others; the candidates are all artists"
+    )
     return table(caption, head, rows) if rows else ""
 
 

@@ -26,8 +26,10 @@ _LEAST = 1e-6
 """Mean correlation below which a direction is none."""
 
 
-def fit_cca(config: CcaConfig, snapshot: Snapshot, seed: int, progress: Progress = silent) -> dict[str, LinearPart]:
-    """One linear map a modality into a space where an artist's modalities agree.
+def fit_cca(
+    config: CcaConfig, snapshot: Snapshot, seed: int, progress: Progress = silent
+) -> tuple[dict[str, LinearPart], dict[str, View]]:
+    """One linear map a modality into a space where an artist's modalities agree, and the views that they are of.
 
     Reads the snapshot a chunk of artists at a time; memory is that of the covariances, whatever the catalog's size.
 
@@ -47,7 +49,8 @@ def fit_cca(config: CcaConfig, snapshot: Snapshot, seed: int, progress: Progress
     if not any((a, b) in found for a in names for b in names if a < b):
         raise InputError(f"found no artist that has two of {', '.join(names)}; wanted some to learn from")
     projections = beside(canonical(found, names, config), found, config.private)
-    return {name: _part(views[name], weights) for name, weights in narrowed(projections, found, config.dim).items()}
+    weights = narrowed(projections, found, config.dim)
+    return {name: _part(views[name], weights[name]) for name in weights}, views
 
 
 def canonical(found: Moments, names: Sequence[str], config: CcaConfig) -> Projections:

@@ -118,6 +118,32 @@ class ScoringConfig(_Section):
     """Share of the candidates whose scores are compared between patterns: the best ones."""
 
 
+class LinksConfig(_Section):
+    """How known links refine the closed form (`training.refine`); without links nothing here counts."""
+
+    hidden: int = Field(default=256, ge=1)
+    """Width of the hidden layer beside each modality's linear map."""
+    spread: float = Field(default=8.0, gt=0)
+    """Deviation of the hidden layer's products with a vector of unit length at the start; rows of a modality's z are
+    shorter than that, and a hidden layer that hardly moves learns slowly."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    """Chance by which a modality of an artist that asks is left out of a step: so that each is good alone."""
+    temperature: float = Field(default=0.1, gt=0)
+    """Divides the cosines in the loss."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Of Adam."""
+    batch_size: int = Field(default=512, ge=1)
+    """Artists that ask, a step."""
+    candidates: int = Field(default=16384, ge=2)
+    """Artists that are asked among, a step; all where there are no more."""
+    held_back: float = Field(default=0.1, gt=0, lt=0.5)
+    """Share of the linked artists whose links are kept back, to tell when to stop."""
+    max_epochs: int = Field(default=30, ge=1)
+    """Epochs at most."""
+    patience: int = Field(default=3, ge=1)
+    """Epochs without a better nDCG of the kept-back artists before it stops; the best epoch's maps are kept."""
+
+
 class CcaConfig(_Section):
     """Generalised canonical correlation analysis in closed form (`training.cca`), of all modalities of a snapshot; what
     is said of one that it lacks is passed over."""
@@ -152,6 +178,8 @@ class CcaConfig(_Section):
     shared part."""
     scoring: ScoringConfig = ScoringConfig()
     """How versions correct scores."""
+    links: LinksConfig = LinksConfig()
+    """How links refine it, where a training is given any."""
 
 
 Config: TypeAlias = ContrastiveConfig | CcaConfig | PcaConfig | ProjectionConfig | SingleConfig

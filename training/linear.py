@@ -41,8 +41,23 @@ class Waves:
 
 
 @dataclass(frozen=True)
+class Bend:
+    """What is added to z @ weights: relu(z @ inner + bias) @ outer.
+
+    Attributes:
+        inner: (width, hidden) float32.
+        bias: (hidden,) float32.
+        outer: (hidden, dim) float32.
+    """
+
+    inner: Matrix
+    bias: Matrix
+    outer: Matrix
+
+
+@dataclass(frozen=True)
 class LinearPart:
-    """x to (x - mean) @ weights, or with unit rows to |x| / sqrt(|x|^2 + softness^2) (x / |x| - mean) @ weights.
+    """x to z @ weights: z is x - mean, or with unit rows |x| / sqrt(|x|^2 + softness^2) (x / |x| - mean).
 
     Attributes:
         unit_rows: whether x is scaled to unit length first.
@@ -54,6 +69,7 @@ class LinearPart:
             log(1 + weight) table[t]. None where the input is x itself.
         longest: terms taken of an artist at most, the heaviest first; 0 for vectors.
         waves: with unit rows only, what stands beside x / |x| before the mean is taken off.
+        bend: what is added, where links have bent the map.
     """
 
     unit_rows: bool
@@ -63,6 +79,7 @@ class LinearPart:
     table: Matrix | None = None
     longest: int = 0
     waves: Waves | None = None
+    bend: Bend | None = None
 
 
 def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
@@ -97,7 +114,15 @@ def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
         constants["square"] = np.array(part.softness**2, np.float32)
         nodes += _SHORTEN
         x = "shortened"
-    nodes.append(helper.make_node("MatMul", [x, "weights"], ["part"]))
+    if part.bend is None:
+        nodes.append(helper.make_node("MatMul", [x, "weights"], ["part"]))
+    else:
+        constants |= {"inner": part.bend.inner, "bias": part.bend.bias, "outer": part.bend.outer}
+        nodes += [
+            helper.make_node("MatMul", [x, "weights"], ["straight"]),
+            helper.make_node("MatMul", [x, "inner"], ["turns"]),
+        ]
+        nodes += _BEND
     graph = helper.make_graph(
         nodes,
         "part",
@@ -129,6 +154,13 @@ _WAVES = [
     helper.make_node("Cos", ["shifted"], ["waving"]),
     helper.make_node("Mul", ["waving", "height"], ["waves"]),
     helper.make_node("Concat", ["unit", "waves"], ["rows_and_waves"], axis=1),
+]
+_BOTH_WAYS = (("weights", "straight"), ("inner", "turns"))
+_BEND = [
+    helper.make_node("Add", ["turns", "bias"], ["raised"]),
+    helper.make_node("Relu", ["raised"], ["hidden"]),
+    helper.make_node("MatMul", ["hidden", "outer"], ["bent"]),
+    helper.make_node("Add", ["straight", "bent"], ["part"]),
 ]
 _SHORTEN = [
     helper.make_node("Mul", ["divisor", "divisor"], ["squared"]),

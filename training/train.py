@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,13 @@ from core.errors import ConfigError
 from core.files import content_id
 from core.model import CARD, Model, Part, save_model
 from core.snapshot import Snapshot
-from core.types import Progress, silent
-from training.config import CcaConfig, Config, ContrastiveConfig, PcaConfig, ProjectionConfig, SingleConfig
+from core.truth import Truth
+from core.types import ArtistId, Progress, silent
+from training.baselines import fit_baseline
+from training.cca import fit_cca
+from training.config import CcaConfig, Config, ContrastiveConfig
+from training.linear import LinearPart, linear_onnx
+from training.links import read_links
 
 
 def train(
@@ -27,6 +33,7 @@ def train(
     device: str = "cpu",
     threads: int = 0,
     as_newest: bool = True,
+    links: Truth | None = None,
     progress: Progress = silent,
 ) -> Model:
     """Train or fit `config` on `snapshot`, or find that model in the folder `models`.
@@ -37,12 +44,16 @@ def train(
         device: "cpu" or "cuda", for the methods that train.
         threads: CPU threads; 0 takes every core.
         as_newest: whether it is the newest model from now on; a baseline fitted to compare with is not.
+        links: pairs of similar artists to refine it on.
 
     Raises:
-        ConfigError: the config does not fit the snapshot, or the device is not there.
-        InputError: too few artists have all modalities, or two of them.
+        ConfigError: the config does not fit the snapshot or cannot be refined, or the device is not there.
+        InputError: too few artists have all modalities, two of them, or links.
     """
-    identity = content_id("model", {"snapshot": snapshot.id, "config": config.model_dump(mode="json"), "seed": seed})
+    if links is not None and not isinstance(config, CcaConfig):
+        raise ConfigError(f"config {name}: found links beside the method {config.method}; wanted the method cca")
+    decides = {"snapshot": snapshot.id, "config": config.model_dump(mode="json"), "seed": seed}
+    identity = content_id("model", decides if links is None else {**decides, "links": links.id})
     final = models / identity
     if final.exists():
         if as_newest:
@@ -60,33 +71,47 @@ def train(
     }
     if isinstance(config, ContrastiveConfig):
         model = _train_encoders(config, snapshot, models, card, device=device, threads=threads, progress=progress)
+    elif isinstance(config, CcaConfig):
+        model = _fit_cca(config, snapshot, models, card, links, device=device, threads=threads, progress=progress)
     else:
-        model = _fit_linear(config, snapshot, models, card, progress)
+        model = _save_linear(fit_baseline(config, snapshot, seed), models, card)
     if not as_newest:
         os.utime(model.folder / CARD, (0, 0))
     return model
 
 
-def _fit_linear(
-    config: CcaConfig | PcaConfig | ProjectionConfig | SingleConfig,
+def _fit_cca(
+    config: CcaConfig,
     snapshot: Snapshot,
     models: Path,
     card: dict[str, Any],
+    links: Truth | None,
+    *,
+    device: str,
+    threads: int,
     progress: Progress,
 ) -> Model:
-    # here, so that the paper's method does not wait for them
-    from training.baselines import fit_baseline
-    from training.cca import fit_cca
-    from training.linear import linear_onnx
+    seed, scoring = int(card["seed"]), config.scoring.model_dump()
+    pairs = None if links is None else read_links(links, snapshot, config.links, seed)
+    parts, views = fit_cca(config, snapshot, seed, progress)
+    if links is None or pairs is None:
+        return _save_linear(parts, models, {**card, "scoring": scoring})
+    # here, so that who has no links does not wait for torch
+    from training.refine import refine
 
-    if isinstance(config, CcaConfig):
-        linear = fit_cca(config, snapshot, int(card["seed"]), progress)
-        card = {**card, "scoring": config.scoring.model_dump()}
-    else:
-        linear = fit_baseline(config, snapshot, int(card["seed"]))
+    _use_device(device, threads)
+    refined = refine(parts, views, pairs, config.links, seed=seed, device=device, progress=progress)
+    card = {**card, "scoring": scoring, "scores": refined.scores}
+    card["links"] = {"id": links.id, "name": links.name, **pairs.counts}
+    return _save_linear(refined.parts, models, card, pairs.ids)
+
+
+def _save_linear(
+    linear: Mapping[str, LinearPart], models: Path, card: dict[str, Any], linked: Sequence[ArtistId] = ()
+) -> Model:
     dim = next(iter(linear.values())).weights.shape[1]
     parts = {modality: linear_onnx(part) for modality, part in linear.items()}
-    return save_model(models, parts, None, {**card, "dim": dim, "scores": {}})
+    return save_model(models, parts, None, {"scores": {}, **card, "dim": dim}, linked=linked)
 
 
 def _train_encoders(
@@ -99,18 +124,13 @@ def _train_encoders(
     threads: int,
     progress: Progress,
 ) -> Model:
-    # threads that wait asleep: spinning ones make training several times slower where another process is busy
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _use_device(device, threads)
     # here, so that fitting a baseline does not wait for torch
-    import torch
     from safetensors.torch import save
 
     from training.export import export_onnx
     from training.loop import train_contrastive
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("found no CUDA device; wanted one for device cuda (device cpu needs none)")
-    torch.set_num_threads(threads or os.cpu_count() or 1)
     work = models / f".training-{card['id']}"
     trained = train_contrastive(
         config,
@@ -128,6 +148,21 @@ def _train_encoders(
     model = save_model(models, parts, weights, {**card, "dim": config.dim, "scores": trained.scores})
     shutil.rmtree(work)
     return model
+
+
+def _use_device(device: str, threads: int) -> None:
+    """Let torch take so many threads.
+
+    Raises:
+        ConfigError: the device is not there.
+    """
+    # threads that wait asleep: spinning ones make training several times slower where another process is busy
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("found no CUDA device; wanted one for device cuda (device cpu needs none)")
+    torch.set_num_threads(threads or os.cpu_count() or 1)
 
 
 def _commit() -> str | None:

@@ -58,7 +58,14 @@ class View:
 
     def read(self, start: int, stop: int) -> Rows64:
         """z of the modality's rows start to stop."""
-        rows, lengths = _rows(self.modality, self.table, self.longest, self.waves, start, stop)
+        return self._z(self.modality, start, stop)
+
+    def take(self, at: NDArray[np.int64]) -> Rows64:
+        """z of some of the modality's rows, in the order asked for."""
+        return self._z(_taken(self.modality, at), 0, len(at))
+
+    def _z(self, modality: Modality, start: int, stop: int) -> Rows64:
+        rows, lengths = _rows(modality, self.table, self.longest, self.waves, start, stop)
         return (rows - self.mean) * (lengths / np.sqrt(lengths**2 + self.softness**2))[:, None]
 
 
@@ -146,8 +153,12 @@ def _fitted_on(snapshot: Snapshot, name: str) -> Modality:
     kept = np.flatnonzero(~snapshot.held_out[whole.rows])
     if len(kept) == len(whole.rows):
         return whole
-    sets = None if whole.sets is None else whole.sets.take(kept)
-    return Modality(name, whole.rows[kept], whole.vectors[kept], whole.evidence[kept], sets)
+    return _taken(whole, kept)
+
+
+def _taken(whole: Modality, at: NDArray[np.int64]) -> Modality:
+    sets = None if whole.sets is None else whole.sets.take(at)
+    return Modality(whole.name, whole.rows[at], whole.vectors[at], whole.evidence[at], sets)
 
 
 def _chunk(views: Mapping[str, View], start: int, stop: int) -> Iterator[tuple[str, tuple[NDArray[np.int32], Rows64]]]:

@@ -152,7 +152,23 @@ def show_results(run: Session, found: Evaluated) -> None:
         )
     if found.figures["groups"]:
         _show_groups(run, found.figures["groups"], found.figures["k"])
+    if found.figures["unseen"]:
+        _show_unseen(run, found.figures["unseen"], found.figures["k"])
     run.say(f"\n{PROTOCOL}")
+
+
+def _show_unseen(run: Session, unseen: list[dict[str, Any]], k: int) -> None:
+    """Print the queries apart that nothing was learnt from: of models that have learnt, those alone say how good."""
+    rows = [
+        [row["system"], row["condition"], *(_of_group(row[group]) for group in ("seen", "unseen"))] for row in unseen
+    ]
+    head = ["system", "condition", f"nDCG@{k} seen (queries)", f"nDCG@{k} unseen (queries)"]
+    run.table("\nqueries by artists that basis or a model learnt from (links count), and by the others", head, rows)
+
+
+def _of_group(group: dict[str, Any]) -> str:
+    figures = (math.nan if v is None else v for v in (group["ndcg"], *(group["interval"][e] for e in ("low", "high"))))
+    return "{:.4f} [{:.4f}, {:.4f}] ({:,})".format(*figures, group["n_queries"])
 
 
 def _show_groups(run: Session, groups: list[dict[str, Any]], k: int) -> None:

@@ -8,9 +8,12 @@ from typing import Annotated, Literal
 import typer
 
 from app.commands.session import session
+from core.errors import NotFoundError
 from core.model import CARD, Model
-from core.settings import newest, pick
+from core.pairs import FORMATS, read_pairs
+from core.settings import Home, newest, pick
 from core.snapshot import find_snapshot
+from core.truth import Truth, find_truth, save_truth
 from training.config import DEFAULT, load_config
 from training.train import train as train_model
 
@@ -21,20 +24,32 @@ def train(
     snapshot: Annotated[str | None, typer.Option(help="Snapshot to train on [the newest].", show_default=False)] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that chance decides.")] = 0,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")] = "cpu",
-    name: Annotated[str | None, typer.Option(help="Name of the model [the config's].", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model [the config's; with links, and -linked].", show_default=False)
+    ] = None,
+    links: Annotated[
+        str | None,
+        typer.Option(
+            help="Pairs of artists known to be similar, to refine a closed-form model on: a file with artist_id and "
+            "similar_id, or a truth by its name.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train a model on a snapshot. A run that was killed goes on where it was."""
     run = session(context)
     label, settings = load_config(config)
+    supervision = None if links is None else _links(run.home, links)
     with run.progress() as progress:
         model = train_model(
-            name or label,
+            name or (label if links is None else f"{label}-linked"),
             settings,
             find_snapshot(run.home.snapshots, snapshot),
             run.home.models,
             seed=seed,
             device=device,
             threads=run.settings.threads,
+            links=supervision,
             progress=progress,
         )
     run.show(model.card)
@@ -50,3 +65,18 @@ def open_model(folder: Path, name: str | None) -> Model:
     """
     hint = "make one with: riyl train"
     return Model.open(newest(folder, "model", CARD, hint) if name is None else pick(folder, name, "model", CARD))
+
+
+def _links(home: Home, named: str) -> Truth:
+    """A truth of the home, or the pairs of a file, kept beside the truths.
+
+    Raises:
+        NotFoundError: it is neither.
+        InputError: the file holds no pairs.
+    """
+    path = Path(named)
+    if path.suffix not in FORMATS:
+        return find_truth(home.truths, named)
+    if not path.is_file():
+        raise NotFoundError(f"links: found no file {named}; wanted a file of pairs, or the name of a truth")
+    return save_truth(home.links, path.stem, read_pairs(path), directed=False, source=path.name)

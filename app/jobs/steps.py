@@ -21,6 +21,7 @@ from core.model import CARD, Model
 from core.settings import Home, Settings, newest, pick
 from core.snapshot import Snapshot
 from core.tables import Tables
+from core.truth import find_truth
 from core.types import Progress, silent
 from index.artifact import Version
 from index.build import build_version, embed_aside
@@ -137,6 +138,7 @@ class Steps:
             seed=params.seed,
             device=params.device,
             threads=self.threads,
+            links=None if params.links is None else find_truth(self.home.truths, params.links),
             progress=self.progress,
         )
         return {"model": model.id}

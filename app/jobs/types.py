@@ -68,6 +68,10 @@ class TrainParams(Params):
     config: Annotated[str, Field(description="Config of the training, by name.", max_length=100)] = "default"
     seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of everything that chance decides.")] = 0
     device: Annotated[Literal["cpu", "cuda"], Field(description="Where to train.")] = "cpu"
+    links: Annotated[
+        str | None,
+        Field(description="Truth by name or id whose pairs refine the model; the closed-form configs alone take any."),
+    ] = None
     promote: Annotated[bool, Field(description="Make the version current if the gate lets it through.")] = True
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
@@ -157,6 +158,38 @@ def test_artists_held_out_are_reported_apart(tmp_path: Path) -> None:
     out = {artist for artist, mark in zip(held.artist_ids, held.held_out, strict=True) if mark}
     assert (row["unseen"]["n_queries"], row["seen"]["n_queries"]) == (len(asked & out), len(asked - out))
     assert row["difference"] == pytest.approx(row["unseen"]["ndcg"] - row["seen"]["ndcg"], abs=1e-12)
+
+
+def test_queries_outside_the_links_of_a_model_are_reported_apart(tmp_path: Path) -> None:
+    own = Home(tmp_path / "home")
+    tables = Tables.open(small_world(own.root / "tables"))
+    build_snapshot(tables, SMALL_RECIPE, own.snapshots)
+    import_similar(tables, own.truths)
+    pairs = pq.read_table(own.root / "tables" / "similar.parquet")
+    some = pairs.filter(pc.less(pairs["similar_id"], "a040"))
+    pq.write_table(some, tmp_path / "editorial.parquet")
+    config = tmp_path / "short.toml"
+    config.write_text('method = "cca"\n[links]\nmax_epochs = 1\n')
+    arguments = ["train", "--config", str(config), "--links", str(tmp_path / "editorial.parquet")]
+    card = json.loads(CliRunner().invoke(app, ["--home", str(own.root), "--json", *arguments]).stdout)
+    assert (card["name"], card["links"]["name"]) == ("short-linked", "editorial")
+    assert [path.name for path in own.truths.iterdir()] == [figures(own, systems=["pca"])["truth"]["id"]]
+    assert figures(own, systems=["pca"])["unseen"] == []
+    rows = figures(own, systems=["short-linked", "pca"], conditions=["raw"])["unseen"]
+    asked = {*pairs["artist_id"].to_pylist(), *pairs["similar_id"].to_pylist()}
+    linked = {*some["artist_id"].to_pylist(), *some["similar_id"].to_pylist()}
+    assert [row["system"] for row in rows] == ["short-linked", "pca"]
+    for row in rows:
+        assert (row["seen"]["n_queries"], row["unseen"]["n_queries"]) == (len(linked), len(asked - linked))
+    shown = CliRunner().invoke(app, ["--home", str(own.root), "evaluate", "--systems", "short-linked,pca", "-k", "10"])
+    assert f"({len(asked - linked):,})" in shown.stdout
+
+
+def test_links_are_a_file_or_a_truth(home: Home, tmp_path: Path) -> None:
+    for named, message in (("no.csv", "links: found no file no.csv"), ("nothing", "there is no truth 'nothing'")):
+        done = CliRunner().invoke(app, ["--home", str(home.root), "train", "--links", named])
+        assert done.exit_code != 0
+        assert message in done.output + str(done.exception)
 
 
 def test_groups_want_another_condition_beside_them(home: Home) -> None:

@@ -154,7 +154,7 @@ def model(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Model
 def test_onnx_parts_are_the_projections_of_the_shortened_unit_vectors(snapshot: Snapshot, model: Model) -> None:
     _, config = load_config("default")
     assert isinstance(config, CcaConfig)
-    for modality, part in fit_cca(config, snapshot, 0).items():
+    for modality, part in fit_cca(config, snapshot, 0)[0].items():
         features = snapshot.modalities[modality]
         vectors = np.array(features.vectors, np.float64)
         if part.table is not None:
@@ -283,7 +283,7 @@ def test_it_is_fitted_without_the_held_out(tmp_path: Path) -> None:
     out = [artist for artist, held in zip(made.artist_ids, made.held_out.tolist(), strict=True) if held]
     bare = build_snapshot(Tables.open(world_without(tmp_path / "bare", out)), SMALL_RECIPE, tmp_path / "s")
     config = CcaConfig(method="cca", evidence={"tags": 0.5}, private={"tags": 1.0})
-    found, wanted = fit_cca(config, made, 0), fit_cca(config, bare, 0)
+    (found, _), (wanted, _) = fit_cca(config, made, 0), fit_cca(config, bare, 0)
     assert list(found) == list(wanted) == ["audio", "cf", "tags"]
     for name, part in found.items():
         np.testing.assert_allclose(part.mean, wanted[name].mean, atol=1e-6)

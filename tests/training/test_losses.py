@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.losses import info_nce
+from training.losses import cross_entropy_of_links, info_nce
 
 
 def loop_reading(a: np.ndarray, b: np.ndarray, t: float) -> float:
@@ -60,3 +60,26 @@ def test_gradient_agrees_with_finite_differences() -> None:
     a = torch.from_numpy(unit_rows(4, 3, 2)).requires_grad_()
     b = torch.from_numpy(unit_rows(4, 3, 3)).requires_grad_()
     assert torch.autograd.gradcheck(lambda x, y: info_nce(x, y, 0.5), (a, b))
+
+
+def test_loss_of_links_equals_a_loop_over_the_formula() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.standard_normal((4, 7))
+    linked = np.array([[0, 1, 1, 0, 0, 0, 1], [0, 0, 0, 1, 0, 0, 0], [1, 1, 0, 1, 1, 1, 1], [0, 0, 0, 0, 0, 1, 1]])
+    scores[np.arange(3), [0, 1, 2]] = -np.inf
+    linked[1, 1] = 0
+    t, total = 0.3, 0.0
+    for row, of in zip(scores, linked, strict=True):
+        everyone = sum(math.exp(s / t) for s in row)
+        shares = [math.log(math.exp(s / t) / everyone) for s, yes in zip(row, of, strict=True) if yes]
+        total -= sum(shares) / len(shares) / 4
+    found = cross_entropy_of_links(torch.from_numpy(scores), torch.from_numpy(linked), t)
+    assert float(found) == pytest.approx(total, rel=1e-12)
+
+
+def test_a_candidate_that_is_taken_out_leaves_gradients_finite() -> None:
+    scores = torch.tensor([[1.0, -torch.inf, 0.5]], requires_grad=True)
+    cross_entropy_of_links(scores, torch.tensor([[1.0, 0.0, 0.0]]), 1.0).backward()
+    share = math.exp(1.0) / (math.exp(1.0) + math.exp(0.5))
+    assert scores.grad is not None
+    np.testing.assert_allclose(scores.grad.numpy(), [[share - 1, 0, 1 - share]], atol=1e-6)

@@ -11,17 +11,23 @@ from core.snapshot import Snapshot
 from core.types import ArtistId, Mask, Rows
 
 
-def held_out_artists(artist_ids: list[ArtistId], share: float, seed: int) -> Mask:
+def held_out_artists(artist_ids: list[ArtistId], share: float, seed: int, *, what: str = "held out") -> Mask:
     """Who is held out: an artist whose hash of seed and id is in the lowest `share` of all values of the hash.
 
     Each is judged by itself, so who else is in the catalog changes nothing for it, and a larger share holds out the
     same artists and more. How many of n it is varies as n coins of chance `share` do.
 
+    Args:
+        artist_ids: (n,) whom it is asked of.
+        share: of all values of the hash.
+        seed: of the hash.
+        what: they are held out of; who is drawn for one thing is drawn for another independently.
+
     Returns:
         (n,) bool.
     """
     below = round(share * 2**64)
-    digests = (blake2b(f"held out:{seed}:{artist_id}".encode(), digest_size=8).digest() for artist_id in artist_ids)
+    digests = (blake2b(f"{what}:{seed}:{artist_id}".encode(), digest_size=8).digest() for artist_id in artist_ids)
     return np.array([int.from_bytes(digest, "big") < below for digest in digests], bool)
 
 
