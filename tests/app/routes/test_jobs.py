@@ -41,7 +41,7 @@ def test_a_job_is_asked_for_found_and_cancelled_once(home: Home) -> None:
                 "id": job["id"],
                 "kind": "train",
                 "state": "waiting",
-                "params": {"tables": None, "config": "pca", "seed": 3, "device": "cpu", "promote": True},
+                "params": {"tables": None, "config": "pca", "seed": 3, "device": "cpu", "links": None, "promote": True},
                 "by": "key:tester",
                 "started": None,
                 "ended": None,
