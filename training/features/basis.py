@@ -84,10 +84,23 @@ def term_factors(snapshot: Snapshot, modality: str) -> Matrix:
     Raises:
         MismatchError: the modality is not made of sets.
     """
+    return _tags(snapshot, modality).factors
+
+
+def terms_of(snapshot: Snapshot, modality: str) -> list[str]:
+    """The V terms that a snapshot's sets point at.
+
+    Raises:
+        MismatchError: the modality is not made of sets.
+    """
+    return _tags(snapshot, modality).vocabulary
+
+
+def _tags(snapshot: Snapshot, modality: str) -> TagProjector:
     projector = _load_projector(snapshot.folder / "basis", modality)
     if not isinstance(projector, TagProjector):
         raise MismatchError(f"snapshot {snapshot.id} has vectors alone for {modality}; wanted sets of terms")
-    return projector.factors
+    return projector
 
 
 def _load_projector(folder: Path, name: str) -> Projector:
