@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from core.snapshot import Snapshot, WeightedSets
-from core.types import Matrix, Rows
+from core.types import Matrix, Rows, Vector
 from index.mapped import load_array, read_arrow, write_arrow
 
 PARTS = "parts"
@@ -35,7 +35,7 @@ class Parts:
     rows: Rows
     vectors: Matrix
 
-    def of(self, row: int) -> Matrix | None:
+    def of(self, row: int) -> Vector | None:
         """(d,) float32 of an artist; None where it has none."""
         at = int(np.searchsorted(self.rows, row))
         return self.vectors[at] if at < len(self.rows) and self.rows[at] == row else None
