@@ -25,6 +25,7 @@ from core.errors import (
     MismatchError,
     NotFoundError,
     NothingKnownError,
+    OutdatedError,
     RiylError,
     SchemaError,
 )
@@ -100,6 +101,7 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     DamagedVersionError: (HTTPStatus.CONFLICT, "damaged version"),
     DamagedEvaluationError: (HTTPStatus.CONFLICT, "damaged evaluation"),
     MismatchError: (HTTPStatus.CONFLICT, "not comparable"),
+    OutdatedError: (HTTPStatus.CONFLICT, "version of an older format"),
     DamagedTruthError: (HTTPStatus.CONFLICT, "damaged truth"),
     BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too large"),
     MediaTypeError: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported media type"),

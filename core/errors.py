@@ -39,6 +39,10 @@ class FormatError(RiylError):
     """A stored folder is damaged, or of a format that this RIYL does not read."""
 
 
+class OutdatedError(FormatError):
+    """A stored folder is of an older format, which does not hold what was asked for."""
+
+
 class MismatchError(RiylError):
     """Two things do not belong together."""
 

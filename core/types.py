@@ -13,6 +13,9 @@ ArtistId: TypeAlias = str
 Matrix: TypeAlias = NDArray[np.float32]
 """(n, d) float32, one artist a row."""
 
+Vector: TypeAlias = NDArray[np.float32]
+"""(d,) float32."""
+
 Rows: TypeAlias = NDArray[np.int32]
 """(n,) int32 positions of artists in a snapshot, ascending unless said otherwise."""
 

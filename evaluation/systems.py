@@ -13,7 +13,7 @@ from core.model import NO_SCORING, Model, ScoringSettings
 from core.snapshot import Snapshot
 from core.types import Mask, Matrix, Progress, Rows, silent
 from evaluation.protocol import System
-from index.embed import Embedding, parts_of
+from index.embed import Embedding, parts_of, unit_means
 from index.fitting import best_known, fit_scoring, patterns_among, patterns_of
 from index.scoring import Patterns, Scoring, calibration
 
@@ -124,10 +124,8 @@ def fuse(parts: Parts, only: Collection[str] | None = None) -> tuple[Matrix, Mas
         for name in names:
             sums += parts[name][block]
             counts += parts[name][block].any(axis=1)
-        vectors = sums / np.maximum(counts, 1)[:, None]
-        lengths = np.linalg.norm(vectors, axis=1)
-        covered[block] = lengths > np.finfo(np.float32).tiny
-        np.divide(vectors, lengths[:, None], out=unit[block], where=covered[block, None], casting="same_kind")
+        unit[block], divisors = unit_means(sums, counts)
+        covered[block] = divisors > 0
     return unit, covered
 
 

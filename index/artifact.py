@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,16 +13,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.errors import FormatError
+from core.errors import FormatError, NotFoundError, OutdatedError
 from core.files import Manifest, read_sealed, seal, verify_sealed, write_bytes
 from core.model import ScoringSettings
+from core.snapshot import WeightedSets
 from core.types import ArtistId, Lists, Mask, Matrix
+from index.mapped import load_array, read_arrow
+from index.parts import Parts, open_evidence, open_parts, open_sets, open_terms
 from index.scoring import Patterns, Scoring
 
 MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 KIND = "riyl-version"
-FORMAT = 1
+FORMAT = 2
 LIST_LENGTH = 256
 """Neighbours kept ready of each artist: 200 are asked for at most, the rest is for deletions."""
 
@@ -41,7 +45,9 @@ class Version:
     int32 rows, the most listened to first, patterns.npy (n,) int32, embeddings.npy (n, d) float32 unit rows (zeros
     where not known), known.npy (n,) bool, h.npy and c.npy (see `index.scoring`), embeddings.faiss (the known artists
     in row order), neighbours.npy and scores.npy (n, 256), names/ (see `index.names`), left_out.arrow (artist_id and
-    reason of those without embedding), manifest.json and manifest.sha256.
+    reason of those without embedding), manifest.json and manifest.sha256. Since format 2 also, by modality,
+    parts/M.rows.npy (m,) int32 and parts/M.npy (m, d) float32, evidence/M.npy (n,) int32, and of sets
+    sets/M.indptr.npy, sets/M.terms.npy, sets/M.weights.npy (see `core.snapshot.WeightedSets`) and sets/M.arrow (term).
     """
 
     folder: Path
@@ -132,28 +138,59 @@ class Version:
         ]
         return np.asarray(np.array(fits, bool)[self.patterns], bool)
 
+    @cached_property
+    def parts(self) -> Mapping[str, Parts]:
+        """By modality that the model takes and the snapshot has, what each artist's embedding is the sum of.
+
+        Files are opened when first asked for; who answers from a version asks when it takes it, as it may be pruned.
+
+        Raises:
+            OutdatedError: the version is of format 1, which has none; so do `evidence`, `sets` and `terms`.
+        """
+        return open_parts(self.folder, self._kept("parts"))
+
+    @cached_property
+    def evidence(self) -> Mapping[str, NDArray[np.int32]]:
+        """By modality of the snapshot (n,) int32 tags, listeners or tracks behind it; 0 where an artist has none."""
+        return open_evidence(self.folder, self._kept("evidence"))
+
+    @cached_property
+    def sets(self) -> Mapping[str, WeightedSets]:
+        """By modality that is made of sets, the terms of all n artists with their weights, heaviest first."""
+        return open_sets(self.folder, self._kept("sets"))
+
+    def terms(self, modality: str) -> pa.Array:
+        """(V,) strings, what the terms of one of `sets` point at.
+
+        Raises:
+            NotFoundError: the modality is not made of sets.
+        """
+        if modality not in self._terms:
+            found = ", ".join(self._terms) or "no modality"
+            raise NotFoundError(f"version {self.id} has terms of {found}; asked for those of {modality}")
+        return self._terms[modality]
+
+    @cached_property
+    def _terms(self) -> Mapping[str, pa.Array]:
+        return open_terms(self.folder, self._kept("sets"))
+
+    def _kept(self, what: str) -> list[str]:
+        """The modalities that the version has of something that came with format 2."""
+        if self.manifest["format"] < 2:
+            raise OutdatedError(
+                f"{self.folder}: found format {self.manifest['format']}, which has no {what}; wanted format 2: "
+                "build it anew with: riyl index build --promote"
+            )
+        return list(self.manifest[what])
+
     def _load(self, name: str) -> NDArray[Any]:
-        # a plain array over the map: slices of np.memmap cost ten times as much
-        return np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+        return load_array(self.folder / f"{name}.npy")
 
 
 def seal_version(folder: Path, fields: Manifest) -> None:
     """Write the manifest over all of `folder`, and its sha256 beside it, so that no byte of it can change unseen."""
     seal(folder, MANIFEST, {"kind": KIND, "format": FORMAT, **fields})
     write_bytes(folder / SEAL, _seal_line((folder / MANIFEST).read_bytes()))
-
-
-def write_arrow(path: Path, table: pa.Table) -> None:
-    """Write a table as one uncompressed batch, to be mapped into memory."""
-    table = table.replace_schema_metadata(None).combine_chunks()
-    with pa.ipc.new_file(path, table.schema) as file:
-        file.write_table(table)
-
-
-def read_arrow(path: Path) -> pa.Table:
-    """A table that `write_arrow` wrote, mapped into memory."""
-    with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
 
 
 def _verify_manifest(folder: Path) -> None:

@@ -22,19 +22,22 @@ from index.artifact import (
     COLUMNS,
     EMBEDDING,
     FAISS,
+    FORMAT,
     LIST_LENGTH,
     MANIFEST,
     NAMES,
     Version,
     seal_version,
-    write_arrow,
 )
-from index.embed import Embedding, embed
+from index.embed import Embedding, embed_into
 from index.fitting import fit_scoring, patterns_of
 from index.gate import inspect
+from index.mapped import write_arrow
 from index.names import popularity_order, write_names
 from index.neighbours import TIE_SEED, Catalog, ready_lists
+from index.parts import PARTS, share_parts, write_knowledge
 from index.scoring import Patterns
+from training.features.basis import terms_of
 
 SETTINGS = {"list_length": LIST_LENGTH, "tie_seed": TIE_SEED}
 """What decides a version besides the model and the snapshot."""
@@ -43,8 +46,9 @@ _log = logging.getLogger(__name__)
 
 
 def version_id(model: Model, snapshot: Snapshot) -> str:
-    """The id of the version that a model makes of a snapshot."""
-    return content_id("version", {"model": model.id, "snapshot": snapshot.id, "last_change": 0, "settings": SETTINGS})
+    """The id of the version that a model makes of a snapshot, in the format of now."""
+    fields = {"model": model.id, "snapshot": snapshot.id, "last_change": 0, "settings": SETTINGS, "format": FORMAT}
+    return content_id("version", fields)
 
 
 def build_version(
@@ -70,8 +74,8 @@ def build_version(
         (final / MANIFEST).touch()
         shutil.rmtree(kept, ignore_errors=True)
         return found
-    embedding = _kept(kept) or embed(model, snapshot, threads=threads, progress=progress)
     with published(final) as aside:
+        embedding = _taken(kept, aside) or embed_into(aside, model, snapshot, threads=threads, progress=progress)
         _fill(aside, final.name, model, snapshot, embedding, threads, progress)
     shutil.rmtree(kept, ignore_errors=True)
     version = Version.open(final, verify=False)
@@ -96,12 +100,12 @@ def embed_aside(
     Raises:
         MismatchError: the model was fitted on another basis.
     """
+    model.check_fits(snapshot)
     final = versions / version_id(model, snapshot)
     kept = _aside(final)
     if not final.exists() and _kept(kept) is None:
-        embedding = embed(model, snapshot, threads=threads, progress=progress)
         with published(kept) as aside:
-            embedding.save(aside)
+            embed_into(aside, model, snapshot, threads=threads, progress=progress).save(aside)
     return kept
 
 
@@ -119,6 +123,20 @@ def _kept(folder: Path) -> Embedding | None:
         _log.warning("embedding_damaged %s", error)
         shutil.rmtree(folder, ignore_errors=True)
         return None
+
+
+def _taken(kept: Path, folder: Path) -> Embedding | None:
+    """The embedding that is kept aside, and its parts into `folder`; None where there is none, or it was damaged."""
+    embedding = _kept(kept)
+    if embedding is None:
+        return None
+    try:
+        share_parts(kept, folder)
+    except FileNotFoundError as error:
+        _log.warning("embedding_damaged %s", error)
+        shutil.rmtree(folder / PARTS, ignore_errors=True)
+        return None
+    return embedding
 
 
 def _fill(
@@ -156,6 +174,7 @@ def _fill(
     index.add(stored)
     faiss.write_index(index, str(folder / FAISS))
     write_names(folder / NAMES, _names(snapshot.artists), popular, progress)
+    with_sets = write_knowledge(folder, snapshot, lambda name: terms_of(snapshot, name))
     nobody = sorted(snapshot.modalities.keys() - snapshot.modalities_had)
     report = inspect(folder, catalog, lists, left_out.num_rows, threads=threads, progress=progress)
     seal_version(
@@ -170,6 +189,9 @@ def _fill(
             "dim": model.dim,
             "scoring": asdict(scoring.settings),
             "patterns": [list(names) for names in sets],
+            "parts": [name for name in model.parts if name in snapshot.modalities],
+            "evidence": list(snapshot.modalities),
+            "sets": with_sets,
             **({"nobody_has": nobody} if nobody else {}),
             "counts": _counts(snapshot, embedding.covered, sets, patterns, left_out),
             "gate": report.as_dict(),

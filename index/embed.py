@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from core.errors import MismatchError, RiylError
 from core.files import read_sealed, seal, verify_sealed
-from core.model import Model, Part
-from core.snapshot import Modality, Snapshot
+from core.model import Model
+from core.snapshot import Snapshot
 from core.types import Mask, Matrix, Progress, silent
+from index.feed import feed_of, open_session
+from index.parts import scale_parts, write_raw_parts
 from training.features.basis import term_factors
 
 BATCH = 1024
+_ROWS_AT_ONCE = 1 << 15
 
 MANIFEST = "manifest.json"
 KIND = "riyl-embedding"
@@ -37,7 +39,7 @@ class Embedding:
     covered: Mask
 
     def save(self, folder: Path) -> None:
-        """Write it into an empty folder, sealed."""
+        """Write it into a folder, sealed with all that is there already."""
         np.save(folder / "vectors.npy", self.vectors)
         np.save(folder / "covered.npy", self.covered)
         seal(folder, MANIFEST, {"kind": KIND, "format": FORMAT})
@@ -74,6 +76,55 @@ def embed(
         MismatchError: the model was fitted on another basis, has none of the modalities asked for, or the snapshot
             has none of those.
     """
+    vectors, divisors = _embedded(model, snapshot, only, None, threads, progress)
+    return Embedding(vectors, divisors > 0)
+
+
+def embed_into(
+    folder: Path, model: Model, snapshot: Snapshot, *, threads: int = 1, progress: Progress = silent
+) -> Embedding:
+    """The same from all modalities, and the parts written into a folder on the way; see `index.parts.Parts`.
+
+    Memory is that of the embeddings and of one modality's parts.
+
+    Raises:
+        MismatchError: see `embed`.
+    """
+    vectors, divisors = _embedded(model, snapshot, None, folder, threads, progress)
+    for name in model.parts:
+        if name in snapshot.modalities:
+            scale_parts(folder, name, snapshot.modalities[name].rows, divisors)
+    return Embedding(vectors, divisors > 0)
+
+
+def unit_means(sums: Matrix, counts: NDArray[np.integer]) -> tuple[Matrix, NDArray[np.float64]]:
+    """Means of parts, scaled to unit length.
+
+    Args:
+        sums: (m, d) float32, the sum of each artist's parts.
+        counts: (m,) how many these are.
+
+    Returns:
+        (m, d) float32 unit rows, zeros where there is no part or the parts cancel each other out; and (m,) float64
+        what each part is divided by so that the parts add up to that row, 0 where it is zeros.
+    """
+    means = sums / np.maximum(counts, 1)[:, None]
+    lengths = np.linalg.norm(means, axis=1)
+    covered = lengths > np.finfo(np.float32).tiny
+    unit = np.zeros(sums.shape, np.float32)
+    np.divide(means, lengths[:, None], out=unit, where=covered[:, None], casting="same_kind")
+    return unit, np.where(covered, counts * lengths, 0.0)
+
+
+def _embedded(
+    model: Model,
+    snapshot: Snapshot,
+    only: Collection[str] | None,
+    folder: Path | None,
+    threads: int,
+    progress: Progress,
+) -> tuple[Matrix, NDArray[np.float64]]:
+    """`unit_means` of a snapshot's artists; what the model gave is kept in the folder, where there is one."""
     model.check_fits(snapshot)
     names = [name for name in model.parts if only is None or name in only]
     if not names:
@@ -87,13 +138,16 @@ def embed(
     sums, counts = np.zeros((snapshot.n_artists, model.dim), np.float32), np.zeros(snapshot.n_artists, np.int32)
     for name in had:
         rows = snapshot.modalities[name].rows
-        sums[rows] += parts_of(model, snapshot, name, threads=threads, progress=progress)
+        parts = parts_of(model, snapshot, name, threads=threads, progress=progress)
+        sums[rows] += parts
         counts[rows] += 1
-    vectors = sums / np.maximum(counts, 1)[:, None]
-    lengths = np.linalg.norm(vectors, axis=1)
-    covered = lengths > np.finfo(np.float32).tiny
-    unit = np.where(covered[:, None], vectors / np.where(covered, lengths, 1)[:, None], 0)
-    return Embedding(unit.astype(np.float32), covered)
+        if folder is not None:
+            write_raw_parts(folder, name, parts)
+    divisors = np.empty(len(sums))
+    for start in range(0, len(sums), _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        sums[block], divisors[block] = unit_means(sums[block], counts[block])
+    return sums, divisors
 
 
 def parts_of(
@@ -123,10 +177,8 @@ def parts_of(
             f"snapshot {snapshot.id} has {', '.join(snapshot.modalities)}"
         )
     takes, given = model.parts[modality], snapshot.modalities[modality]
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(model.onnx(modality), options, providers=["CPUExecutionProvider"])
-    feed = _feed(takes, snapshot, given)
+    session = open_session(model, modality, threads=threads)
+    feed = feed_of(takes, given, lambda: term_factors(snapshot, modality))
     keys = feed.keys()
     places = np.arange(len(keys)) if at is None else at
     firsts, inverse = _distinct(keys[places])
@@ -139,62 +191,6 @@ def parts_of(
     if not np.isfinite(out).all():
         raise RiylError(f"model {model.name} {model.id} gave {modality} parts that are not finite")
     return out[inverse]
-
-
-def _feed(takes: Part, snapshot: Snapshot, modality: Modality) -> _VectorFeed | _TermFeed | _WeightedFeed:
-    match takes.input:
-        case "vector":
-            return _VectorFeed(takes, modality)
-        case "terms":
-            return _TermFeed(takes, snapshot, modality)
-        case "weighted":
-            return _WeightedFeed(takes, modality)
-
-
-class _VectorFeed:
-    def __init__(self, takes: Part, modality: Modality) -> None:
-        if takes.width != modality.width:
-            raise MismatchError(f"the model takes {modality.name} of {takes.width}; the snapshot has {modality.width}")
-        self._vectors = modality.vectors
-
-    def keys(self) -> NDArray[np.generic]:
-        return np.ascontiguousarray(self._vectors)
-
-    def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
-        return {"vectors": np.ascontiguousarray(self._vectors[rows])}
-
-
-class _TermFeed:
-    def __init__(self, takes: Part, snapshot: Snapshot, modality: Modality) -> None:
-        if modality.sets is None:
-            raise MismatchError(f"the model takes {modality.name} as sets of terms; the snapshot has vectors alone")
-        self._factors = term_factors(snapshot, modality.name)
-        self._terms, self._mask = modality.sets.padded(np.arange(len(modality.rows)), takes.longest)
-
-    def keys(self) -> NDArray[np.generic]:
-        return np.where(self._mask, self._terms, -1)
-
-    def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
-        mask = self._mask[rows]
-        widest = int(mask.sum(axis=1).max())
-        return {"tokens": self._factors[self._terms[rows, :widest]], "mask": mask[:, :widest]}
-
-
-class _WeightedFeed:
-    def __init__(self, takes: Part, modality: Modality) -> None:
-        if modality.sets is None:
-            raise MismatchError(f"the model takes {modality.name} as sets of terms; the snapshot has vectors alone")
-        rows = np.arange(len(modality.rows))
-        self._terms, _ = modality.sets.padded(rows, takes.longest)
-        self._weights = modality.sets.padded_weights(rows, takes.longest)
-
-    def keys(self) -> NDArray[np.generic]:
-        return np.hstack([self._terms, self._weights.view(np.int32)])
-
-    def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
-        weights = self._weights[rows]
-        widest = int((weights > 0).sum(axis=1).max())
-        return {"terms": self._terms[rows, :widest].astype(np.int64), "weights_of_terms": weights[:, :widest]}
 
 
 def _distinct(keys: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

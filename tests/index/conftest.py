@@ -14,7 +14,7 @@ from core.tables import Tables
 from index.artifact import Version
 from index.build import build_version
 from tests.conftest import SMALL_RECIPE, small_world
-from training.config import CcaConfig, ScoringConfig, load_config
+from training.config import CcaConfig, ContrastiveConfig, ScoringConfig, load_config
 from training.features.build import build_snapshot
 from training.train import train
 
@@ -74,6 +74,18 @@ def named_snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 def named_model(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Model:
     name, config = load_config("pca")
     return train(name, config, named_snapshot, tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def models(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
+    """By config a model for each kind of input: sets of factors, weighted terms, vectors, and one modality alone."""
+    made = {}
+    for name in ("paper-msd", "default", "pca", "single-tags"):
+        _, config = load_config(name)
+        if isinstance(config, ContrastiveConfig):
+            config = config.model_copy(update={"max_epochs": 2})
+        made[name] = train(name, config, named_snapshot, tmp_path_factory.mktemp("models"), threads=1)
+    return made
 
 
 @pytest.fixture(scope="session")

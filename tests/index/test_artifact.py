@@ -12,6 +12,7 @@ import pytest
 from core.errors import FormatError
 from index.artifact import Version
 from index.search import Searcher
+from tests.conftest import REPOSITORY
 
 SEGMENT = "names/00000000000000000000000000000001"
 FILES = [
@@ -19,6 +20,9 @@ FILES = [
     *("listeners.npy", "plays.npy", "by_popularity.npy", "patterns.npy", "embeddings.npy", "known.npy"),
     *("neighbours.npy", "scores.npy", "h.npy", "c.npy", "names/meta.json", "names/.managed.json"),
     *(f"{SEGMENT}.{end}" for end in ("fast", "fieldnorm", "idx", "pos", "store", "term")),
+    *(f"parts/{name}.{end}" for name in ("audio", "cf", "tags") for end in ("rows.npy", "npy")),
+    *(f"evidence/{name}.npy" for name in ("audio", "cf", "tags")),
+    *(f"sets/tags.{end}" for end in ("indptr.npy", "terms.npy", "weights.npy", "arrow")),
 ]
 
 
@@ -63,7 +67,7 @@ def change(**fields: Any) -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (change(format=2), "manifest.json: found format 2; this RIYL reads riyl-version formats 1 to 1"),
+        (change(format=3), "manifest.json: found format 3; this RIYL reads riyl-version formats 1 to 2"),
         (change(kind="riyl-model"), "manifest.json: found kind 'riyl-model'; wanted 'riyl-version'"),
         (change(model="0" * 16), "manifest.json: damaged, manifest.sha256 says"),
         (lambda folder: (folder / "manifest.json").write_bytes(b"{"), "manifest.json: damaged, it is not JSON"),
@@ -88,3 +92,19 @@ def test_the_arrays_are_mapped_and_cannot_be_written(version: Version) -> None:
 def test_files_can_be_read_by_another_user(version: Version) -> None:
     modes = {path.stat().st_mode & 0o444 for path in version.folder.rglob("*")}
     assert modes == {0o444}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_version_of_every_format_opens_and_is_searched(number: int) -> None:
+    """tests/artifacts holds pca on the first 16 artists of the small world, as each format was first written."""
+    folder = REPOSITORY / "tests" / "artifacts" / f"version-{number}"
+    searcher = Searcher.open(folder)
+    assert searcher.manifest["format"] == number
+    assert searcher.named("artist 3") == [3]
+    vectors = np.load(folder / "embeddings.npy").astype(np.float64)
+    cosines = vectors @ vectors[3]
+    cosines[[3, 15]] = -np.inf  # itself, and the last, of whom nothing is known
+    found = searcher.similar(3, 5)
+    np.testing.assert_allclose(found.scores, np.sort(cosines)[::-1][:5], atol=1e-6)
+    np.testing.assert_allclose(cosines[found.rows], found.scores, atol=1e-6)
+    assert [row % 3 for row in found.rows[:4].tolist()] == [0, 0, 0, 0]

@@ -18,9 +18,10 @@ from core.files import content_id
 from core.model import Model, ScoringSettings
 from core.snapshot import Snapshot
 from core.tables import Tables
-from index.artifact import Version, read_arrow
+from index.artifact import Version
 from index.build import build_version, embed_aside
 from index.embed import Embedding, embed
+from index.mapped import read_arrow
 from index.versions import current, versions
 from tests.conftest import REPOSITORY, SMALL_RECIPE, small_world
 from training.config import load_config
@@ -62,10 +63,10 @@ def test_building_over_a_damaged_version_says_so(named_model: Model, named_snaps
         build_version(named_model, named_snapshot, tmp_path)
 
 
-def test_the_id_is_a_hash_of_model_snapshot_change_and_settings(version: Version) -> None:
+def test_the_id_is_a_hash_of_model_snapshot_change_settings_and_format(version: Version) -> None:
     fields = {"model": version.manifest["model"], "snapshot": version.manifest["snapshot"], "last_change": 0}
     settings = {"list_length": 256, "tie_seed": 0}
-    assert version.id == content_id("version", {**fields, "settings": settings}) == version.folder.name
+    assert version.id == content_id("version", {**fields, "settings": settings, "format": 2}) == version.folder.name
 
 
 def test_every_artist_is_embedded_or_listed_with_the_reason(

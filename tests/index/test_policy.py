@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from core.settings import Settings
-from index.artifact import LIST_LENGTH, Version, seal_version, write_arrow
+from index.artifact import LIST_LENGTH, Version, seal_version
+from index.mapped import write_arrow
 from index.policy import Limits, judge, overlap
 
 LIMITS = Limits(min_share=0.9, min_overlap=0.3, max_drop=0.05)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from core.errors import FormatError, MismatchError
-from core.files import content_id, sha256_of, write_json
+from core.files import content_id, sha256_of, verify_sealed, write_json
 from core.snapshot import Snapshot
 from core.types import ArtistId, Matrix
 from training.features.audio import VectorProjector
@@ -24,6 +25,9 @@ from training.features.tags import TagProjector
 Projector: TypeAlias = TagProjector | CfProjector | VectorProjector
 
 FORMAT = 1
+
+_FILES = ("json", "safetensors")
+"""How the names of a modality's files end."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +72,27 @@ def load_basis(folder: Path) -> Basis:
     Raises:
         FormatError: it is damaged or of a newer format.
     """
-    try:
-        head = json.loads((folder / "basis.json").read_bytes())
-        if head["format"] != FORMAT:
-            raise FormatError(f"{folder}: found basis format {head['format']!r}; this RIYL reads format {FORMAT}")
+    with _damage_told(folder):
+        head = _head(folder)
         projectors = {name: _load_projector(folder, name) for name in head["modalities"]}
         return Basis(Recipe.model_validate(head["recipe"]), projectors, tuple(head.get("held_out", ())))
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise FormatError(f"{folder}: damaged basis ({error})") from error
+
+
+def load_projector(snapshot: Snapshot, modality: str) -> Projector:
+    """The projector of one modality of a snapshot's basis, after its bytes were checked; the others are not read.
+
+    Raises:
+        MismatchError: the basis has no such modality.
+        FormatError: it is damaged or of a newer format.
+    """
+    folder = snapshot.folder / "basis"
+    with _damage_told(folder):
+        had = _head(folder)["modalities"]
+        if modality not in had:
+            raise MismatchError(f"asked for {modality}; the basis of snapshot {snapshot.id} has {', '.join(had)}")
+        files = {name: snapshot.manifest["files"][name] for name in (f"basis/{modality}.{e}" for e in _FILES)}
+        verify_sealed(snapshot.folder, {"files": files})
+        return _load_projector(folder, modality)
 
 
 def term_factors(snapshot: Snapshot, modality: str) -> Matrix:
@@ -84,10 +101,38 @@ def term_factors(snapshot: Snapshot, modality: str) -> Matrix:
     Raises:
         MismatchError: the modality is not made of sets.
     """
+    return _tags(snapshot, modality).factors
+
+
+def terms_of(snapshot: Snapshot, modality: str) -> list[str]:
+    """The V terms that a snapshot's sets point at.
+
+    Raises:
+        MismatchError: the modality is not made of sets.
+    """
+    return _tags(snapshot, modality).vocabulary
+
+
+def _tags(snapshot: Snapshot, modality: str) -> TagProjector:
     projector = _load_projector(snapshot.folder / "basis", modality)
     if not isinstance(projector, TagProjector):
         raise MismatchError(f"snapshot {snapshot.id} has vectors alone for {modality}; wanted sets of terms")
-    return projector.factors
+    return projector
+
+
+def _head(folder: Path) -> dict[str, Any]:
+    head: dict[str, Any] = json.loads((folder / "basis.json").read_bytes())
+    if head["format"] != FORMAT:
+        raise FormatError(f"{folder}: found basis format {head['format']!r}; this RIYL reads format {FORMAT}")
+    return head
+
+
+@contextmanager
+def _damage_told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise FormatError(f"{folder}: damaged basis ({error})") from error
 
 
 def _load_projector(folder: Path, name: str) -> Projector:

@@ -29,8 +29,9 @@ from core.tables import Tables
 from core.truth import save_truth
 from core.types import ArtistId, Mask, Progress, silent
 from training.features.basis import Basis, Projector, load_basis, save_basis
+from training.features.fit import fit_projector
 from training.features.heldout import held_out_artists
-from training.features.place import Source, fit_projector, place, read_source
+from training.features.place import Source, place, read_source
 from training.features.read import Counts, Incidence, read_plays
 from training.features.recipe import Recipe
 

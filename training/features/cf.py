@@ -1,13 +1,14 @@
-"""Collaborative filtering: weighted matrix factorisation by `implicit`, and folding in of any artist with plays."""
+"""Collaborative filtering: folding in of any artist with plays, against listeners' factors (see `als`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
-from core.errors import InputError
 from core.types import Matrix, Progress, silent
 from training.features.recipe import CfRecipe
 
@@ -44,17 +45,29 @@ class CfProjector:
             (m, f) float32.
         """
         confidence = confidences(counts, self.recipe)
-        factors = self.user_factors.astype(np.float64)
-        gram = factors.T @ factors + self.recipe.regularization * np.eye(self.width)
         vectors = np.zeros((counts.shape[0], self.width), np.float32)
         for row in range(counts.shape[0]):
             span = slice(confidence.indptr[row], confidence.indptr[row + 1])
-            users, c = factors[confidence.indices[span]], confidence.data[span]
+            users, c = self.user_factors[confidence.indices[span]].astype(np.float64), confidence.data[span]
             if len(c):
-                vectors[row] = np.linalg.solve(gram + (users.T * (c - 1.0)) @ users, users.T @ c)
+                vectors[row] = np.linalg.solve(self._gram + (users.T * (c - 1.0)) @ users, users.T @ c)
             if row % 4096 == 0 or row + 1 == counts.shape[0]:
                 progress("fold artists into cf", row + 1, counts.shape[0])
         return vectors
+
+    def columns_of(self, users: list[str]) -> NDArray[np.int64]:
+        """(len(users),) place of each listener among `users`, -1 for one who is not among them."""
+        return np.array([self._places.get(user, -1) for user in users], np.int64)
+
+    @cached_property
+    def _gram(self) -> NDArray[np.float64]:
+        """(f, f) Y'Y + reg I."""
+        factors = self.user_factors.astype(np.float64)
+        return np.asarray(factors.T @ factors + self.recipe.regularization * np.eye(self.width))
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {user: i for i, user in enumerate(self.users)}
 
 
 def confidences(counts: sp.csr_matrix, recipe: CfRecipe) -> sp.csr_matrix:
@@ -66,38 +79,3 @@ def confidences(counts: sp.csr_matrix, recipe: CfRecipe) -> sp.csr_matrix:
         scaled.data = np.ones_like(scaled.data)
     scaled.data *= recipe.alpha
     return scaled
-
-
-def fit_cf(
-    counts: sp.csr_matrix, users: list[str], recipe: CfRecipe, seed: int, progress: Progress = silent
-) -> CfProjector:
-    """Factor artists by listeners.
-
-    Args:
-        counts: (n, U) CSR of play counts; artists without plays do not take part.
-
-    Raises:
-        InputError: fewer than two artists or listeners.
-    """
-    # here, because the service folds artists in without having `implicit` installed
-    from implicit.cpu.als import AlternatingLeastSquares
-    from threadpoolctl import threadpool_limits
-
-    played = np.flatnonzero(np.diff(counts.indptr))
-    if len(played) < 2 or len(users) < 2:
-        raise InputError(
-            f"plays: found {len(played)} known artists and {len(users)} listeners; wanted at least 2 of each"
-        )
-    with threadpool_limits(1, "blas"):
-        als = AlternatingLeastSquares(
-            factors=min(recipe.factors, len(users), len(played)),
-            regularization=recipe.regularization,
-            alpha=1.0,
-            iterations=recipe.iterations,
-            use_cg=False,
-            random_state=seed,
-            num_threads=0,
-        )
-        als.fit_callback = lambda iteration, *_: progress("fit cf", iteration + 1, recipe.iterations)
-        als.fit(confidences(counts[played], recipe).T.tocsr().astype(np.float32), show_progress=False)
-    return CfProjector(recipe, users, np.asarray(als.user_factors, np.float32))

@@ -1,4 +1,4 @@
-"""One modality of a catalog: what its table says, the projector fitted to that, and the artists placed by it."""
+"""One modality of a catalog: what its table says, and the artists placed by a fitted projector."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from core.errors import MismatchError
 from core.snapshot import Modality
 from core.tables import Tables
 from core.types import ArtistId, Matrix, Progress
-from training.features.audio import VectorProjector, fit_vectors
+from training.features.audio import VectorProjector
 from training.features.basis import Projector
-from training.features.cf import CfProjector, fit_cf
+from training.features.cf import CfProjector
 from training.features.read import Incidence, Vectors, read_plays, read_tags, read_vectors
-from training.features.recipe import Recipe, VectorRecipe
-from training.features.tags import TagProjector, fit_tags, tag_sets
+from training.features.tags import TagProjector, tag_sets
 
 Source: TypeAlias = Incidence | Vectors
 """What a modality's table says: artists by tags or by listeners, or a vector an artist."""
@@ -32,19 +31,6 @@ def read_source(tables: Tables, table: str, artist_ids: list[ArtistId], progress
     if tables.has_vectors(table):
         return read_vectors(tables, table, artist_ids, progress)
     return (read_plays if table == "plays" else read_tags)(tables, artist_ids, progress)
-
-
-def fit_projector(name: str, table: str, source: Source, recipe: Recipe, progress: Progress) -> Projector:
-    """Fit a modality's projector to all of `source`.
-
-    Raises:
-        InputError: there is too little of it.
-    """
-    if isinstance(source, Vectors):
-        return fit_vectors(source.means, recipe.vectors.get(name, VectorRecipe()))
-    if table == "plays":
-        return fit_cf(source.weights, source.terms, recipe.cf, recipe.seed, progress)
-    return fit_tags(source.weights, source.terms, recipe.tags, recipe.seed)
 
 
 def place(name: str, table: str, source: Source, projector: Projector, progress: Progress) -> Modality:
@@ -80,9 +66,7 @@ def _place_tags(name: str, tags: Incidence, projector: TagProjector) -> Modality
 
 
 def _place_plays(name: str, plays: Incidence, projector: CfProjector, progress: Progress) -> Modality:
-    at = {user: i for i, user in enumerate(projector.users)}
-    columns = np.array([at.get(user, -1) for user in plays.terms], np.int64)
-    rows, counts = _without_empty(_recolumned(plays.weights, columns, len(projector.users)))
+    rows, counts = _without_empty(_recolumned(plays.weights, projector.columns_of(plays.terms), len(projector.users)))
     return _modality(name, rows, projector.transform(counts, progress), np.diff(counts.indptr))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.linalg import svds
 
 from core.errors import InputError
 from core.snapshot import WeightedSets
@@ -63,8 +63,11 @@ class TagProjector:
 
     def columns_of(self, terms: list[str]) -> NDArray[np.int64]:
         """(len(terms),) place of each tag in the vocabulary, -1 where it is not in it."""
-        at = {tag: i for i, tag in enumerate(self.vocabulary)}
-        return np.array([at.get(term, -1) for term in terms], np.int64)
+        return np.array([self._places.get(term, -1) for term in terms], np.int64)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {tag: i for i, tag in enumerate(self.vocabulary)}
 
 
 def fit_tags(weights: sp.csr_matrix, terms: list[str], recipe: TagRecipe, seed: int) -> TagProjector:
@@ -106,6 +109,9 @@ def tag_sets(weights: sp.csr_matrix) -> WeightedSets:
 
 def _right_factors(scores: sp.csr_matrix, dims: int, seed: int) -> Matrix:
     """(V, d) right singular vectors of the d largest singular values, each with its largest entry positive."""
+    # here, because the service places artists and fits nothing
+    from scipy.sparse.linalg import svds
+
     d = min(dims, min(scores.shape) - 1)
     if d < 1:
         return np.ones((scores.shape[1], 1), np.float32)

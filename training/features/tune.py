@@ -15,7 +15,7 @@ from core.errors import ConfigError, FormatError, InputError
 from core.files import content_id, write_json
 from core.tables import Tables
 from core.types import Progress, silent
-from training.features.cf import fit_cf
+from training.features.als import fit_cf
 from training.features.heldback import LISTENERS, SHARE, HeldBack, K, held_back_ndcg, hold_back
 from training.features.heldout import held_out_artists
 from training.features.read import read_plays

@@ -7,7 +7,8 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from core.errors import InputError
-from training.features.cf import CfProjector, confidences, fit_cf
+from training.features.als import fit_cf
+from training.features.cf import CfProjector, confidences
 from training.features.recipe import CfRecipe
 
 

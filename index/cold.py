@@ -1,0 +1,267 @@
+"""Artists who are not in the catalog, encoded from what is said of them: placed in the model's basis, run through ONNX.
+
+What comes out is what a version has of a catalog's artist of whom the same is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import onnxruntime
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from core.errors import InputError, MismatchError, NotFoundError, NothingKnownError
+from core.model import CARD, Model, Part
+from core.snapshot import MANIFEST, Modality, Snapshot
+from core.tables import MODALITY_OF
+from core.types import Vector, silent
+from index.artifact import Version
+from index.embed import unit_means
+from index.feed import feed_of, open_session
+from index.inputs import check_weights, numbers, strings, texts_of
+from training.features.audio import VectorProjector
+from training.features.basis import Projector, load_projector
+from training.features.cf import CfProjector
+from training.features.place import place
+from training.features.read import Counts, Incidence, normalised_tags
+from training.features.tags import TagProjector
+
+TAGS = "tags"
+CF = MODALITY_OF["plays"]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What words or listeners became.
+
+    Attributes:
+        part: (d,) float32; None where none of them is known, or those that are say nothing.
+        known: the tags in the form that the basis has them in, or the listeners, with their weights added up.
+        unknown: what the basis does not know, as it was given.
+    """
+
+    part: Vector | None
+    known: Mapping[str, float]
+    unknown: tuple[str, ...]
+
+
+class ColdEncoder:
+    """A model and its basis, opened as far as was asked; for any number of threads."""
+
+    def __init__(self, model: Model, snapshot: Snapshot, threads: int) -> None:
+        self._model = model
+        self._parts = model.parts
+        self._snapshot = snapshot
+        self._threads = threads
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        self._projectors: dict[str, Projector] = {}
+        self._opening = Lock()
+
+    @staticmethod
+    def open(model: Model, snapshot: Snapshot, *, threads: int = 1) -> ColdEncoder:
+        """Open a model with a snapshot that has its basis; files are read when first asked for.
+
+        Args:
+            threads: of one run of ONNX.
+
+        Raises:
+            MismatchError: the model was fitted on another basis.
+        """
+        model.check_fits(snapshot)
+        return ColdEncoder(model, snapshot, threads)
+
+    @property
+    def dim(self) -> int:
+        """Width of a part."""
+        return self._model.dim
+
+    @property
+    def inputs(self) -> Mapping[str, Part]:
+        """By modality what the model takes, names ascending; see `from_vector` and `from_tags`."""
+        return self._parts
+
+    def from_tags(self, weights: Mapping[str, float]) -> Encoded:
+        """The part of an artist with these tags.
+
+        Args:
+            weights: by tag, on the scale of the catalog's table of tags; cleaned as that is (case, outer blanks,
+                Unicode form), and equal tags add up.
+
+        Raises:
+            InputError: there is none, or one has no text, or a weight that is not a finite number above 0.
+            MismatchError: the model takes no tags, or the basis has them as vectors.
+        """
+        words = texts_of(weights, TAGS)
+        projector = self._projector(TAGS)
+        if not isinstance(projector, TagProjector):
+            raise MismatchError(f"the basis of snapshot {self._snapshot.id} has {TAGS} as vectors; found words")
+        cleaned = normalised_tags(strings(words)).to_pylist()
+        return self._from_terms(TAGS, "tags", words, cleaned, list(weights.values()), projector)
+
+    def from_plays(self, counts: Mapping[str, float]) -> Encoded:
+        """The part of an artist with these listeners, folded in.
+
+        Args:
+            counts: by user_id of the catalog's table of plays, how often.
+
+        Raises:
+            InputError: there is none, or one has no text, or a count that is not a finite number above 0.
+            MismatchError: the model takes no plays, or the basis has none.
+        """
+        users = texts_of(counts, "plays")
+        projector = self._projector(CF)
+        if not isinstance(projector, CfProjector):
+            raise MismatchError(f"the basis of snapshot {self._snapshot.id} has {CF} as vectors; found plays")
+        return self._from_terms(CF, "plays", users, users, list(counts.values()), projector)
+
+    def from_vector(self, modality: str, vector: Sequence[float] | NDArray[np.floating]) -> Vector:
+        """(d,) float32, the part of an artist with this vector in the basis's space, as a snapshot has it.
+
+        Raises:
+            InputError: it is of another width, not finite, too long for float32, or all zeros, which says nothing.
+            MismatchError: the model does not take the modality, or not as vectors.
+        """
+        takes = self._takes(modality)
+        if takes.input != "vector":
+            raise MismatchError(f"model {self._model.name} takes {modality} as weighted terms; found a vector")
+        values = numbers(modality, vector, takes.width)
+        with np.errstate(over="ignore"):
+            length = np.sqrt(np.sum(values * values))
+        if not np.isfinite(length):
+            raise InputError(f"{modality}: found a vector whose length float32 does not hold; wanted shorter ones")
+        if not values.any():
+            raise InputError(f"{modality}: found a vector of zeros, which has no direction; wanted one that has")
+        return self._run(modality, Modality(modality, _ONE, values[None], _ONE, None))
+
+    def from_raw(self, modality: str, vector: Sequence[float] | NDArray[np.floating]) -> Vector:
+        """(d,) float32, the part of an artist with this vector as the catalog's table has it: placed in the basis.
+
+        Raises:
+            InputError: as `from_vector`; also where the placed one is.
+            MismatchError: the model does not take the modality, or the basis has no vectors for it.
+        """
+        self._takes(modality)
+        projector = self._projector(modality)
+        if not isinstance(projector, VectorProjector):
+            raise MismatchError(
+                f"the basis of snapshot {self._snapshot.id} does not place {modality} from vectors; found one"
+            )
+        values = numbers(modality, vector, projector.width)
+        with np.errstate(over="ignore"):  # what is too large then is told by from_vector
+            placed = projector.transform(values[None])[0]
+        return self.from_vector(modality, placed)
+
+    def embedding(self, parts: Mapping[str, Vector]) -> tuple[Vector, dict[str, Vector]]:
+        """The mean of parts, scaled to unit length, and the parts divided so that they add up to it.
+
+        Args:
+            parts: by modality (d,), as the methods above or `index.embed.parts_of` give them; not a version's.
+
+        Raises:
+            InputError: there is none, or one is of another width or not finite.
+            MismatchError: the model does not take a modality.
+            NothingKnownError: they cancel each other out.
+        """
+        if not parts:
+            raise InputError("parts: found none; wanted at least one modality")
+        for name in parts:
+            self._takes(name)
+        ordered = {name: numbers(f"part of {name}", parts[name], self.dim) for name in self._parts if name in parts}
+        total = np.zeros((1, self.dim), np.float32)
+        for part in ordered.values():
+            total += part
+        unit, divisors = unit_means(total, np.array([len(ordered)]))
+        if not divisors[0]:
+            raise NothingKnownError(f"the parts of {', '.join(ordered)} cancel each other out: nobody is similar")
+        return unit[0], {name: (part / divisors[0]).astype(np.float32) for name, part in ordered.items()}
+
+    def _from_terms(
+        self,
+        modality: str,
+        table: str,
+        given: list[str],
+        terms: list[str],
+        weights: list[float],
+        projector: TagProjector | CfProjector,
+    ) -> Encoded:
+        known: dict[str, float] = {}
+        unknown = []
+        for text, term, weight, place_of in zip(given, terms, weights, projector.columns_of(terms), strict=True):
+            if place_of < 0:
+                unknown.append(text)
+            else:
+                known[term] = known.get(term, 0.0) + float(weight)
+        part = None
+        if known:
+            check_weights(table, known)  # once more, as equal ones were added up
+            row = Incidence(sp.csr_matrix([list(known.values())]), list(known), Counts(len(given), 0))
+            placed = place(modality, table, row, projector, silent)
+            part = self._run(modality, placed) if len(placed.rows) else None
+        return Encoded(part, known, tuple(unknown))
+
+    def _run(self, modality: str, artist: Modality) -> Vector:
+        """(d,) part of the one artist of `artist`."""
+
+        def factors() -> NDArray[np.float32]:
+            projector = self._projector(modality)
+            if not isinstance(projector, TagProjector):
+                raise MismatchError(f"the basis of snapshot {self._snapshot.id} has no terms of {modality}")
+            return projector.factors
+
+        feed = feed_of(self._takes(modality), artist, factors)
+        (part,) = self._session(modality).run(["part"], feed.batch(np.zeros(1, np.int64)))
+        if not np.isfinite(part).all():
+            raise InputError(
+                f"{modality}: found numbers so large that no part comes of them; wanted ones like the catalog's"
+            )
+        return np.asarray(part[0], np.float32)
+
+    def _takes(self, modality: str) -> Part:
+        if modality not in self._parts:
+            raise MismatchError(f"model {self._model.name} takes {', '.join(self._parts)}; found {modality}")
+        return self._parts[modality]
+
+    def _session(self, modality: str) -> onnxruntime.InferenceSession:
+        with self._opening:
+            if modality not in self._sessions:
+                self._sessions[modality] = open_session(self._model, modality, threads=self._threads)
+            return self._sessions[modality]
+
+    def _projector(self, modality: str) -> Projector:
+        self._takes(modality)
+        with self._opening:
+            if modality not in self._projectors:
+                self._projectors[modality] = load_projector(self._snapshot, modality)
+            return self._projectors[modality]
+
+
+def cold_encoder(models: Path, snapshots: Path, version: Version, *, threads: int = 1) -> ColdEncoder:
+    """The encoder of a version: its model and the basis of its snapshot, which it names and does not hold.
+
+    Args:
+        models, snapshots: the home's folders.
+
+    Raises:
+        NotFoundError: one of them is not in this home.
+        FormatError: one of them is damaged.
+    """
+    model, snapshot = models / version.manifest["model"], snapshots / version.manifest["snapshot"]
+    missing = [
+        f"{what} {folder.name} in {folder.parent}"
+        for what, folder, file in (("model", model, CARD), ("snapshot", snapshot, MANIFEST))
+        if not (folder / file).is_file()
+    ]
+    if missing:
+        raise NotFoundError(
+            f"version {version.id} can encode nobody who is not in the catalog: found no {' and no '.join(missing)}; "
+            "copy what is missing there from the home that the version was made in"
+        )
+    return ColdEncoder.open(Model.open(model), Snapshot.open(snapshot), threads=threads)
+
+
+_ONE = np.zeros(1, np.int32)

@@ -1,0 +1,46 @@
+"""Fitting listeners' factors: weighted matrix factorisation of artists by listeners, by `implicit`."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from core.errors import InputError
+from core.types import Progress, silent
+from training.features.cf import CfProjector, confidences
+from training.features.recipe import CfRecipe
+
+
+def fit_cf(
+    counts: sp.csr_matrix, users: list[str], recipe: CfRecipe, seed: int, progress: Progress = silent
+) -> CfProjector:
+    """Factor artists by listeners.
+
+    Args:
+        counts: (n, U) CSR of play counts; artists without plays do not take part.
+
+    Raises:
+        InputError: fewer than two artists or listeners.
+    """
+    # here, so that what fits no plays needs no `implicit`
+    from implicit.cpu.als import AlternatingLeastSquares
+    from threadpoolctl import threadpool_limits
+
+    played = np.flatnonzero(np.diff(counts.indptr))
+    if len(played) < 2 or len(users) < 2:
+        raise InputError(
+            f"plays: found {len(played)} known artists and {len(users)} listeners; wanted at least 2 of each"
+        )
+    with threadpool_limits(1, "blas"):
+        als = AlternatingLeastSquares(
+            factors=min(recipe.factors, len(users), len(played)),
+            regularization=recipe.regularization,
+            alpha=1.0,
+            iterations=recipe.iterations,
+            use_cg=False,
+            random_state=seed,
+            num_threads=0,
+        )
+        als.fit_callback = lambda iteration, *_: progress("fit cf", iteration + 1, recipe.iterations)
+        als.fit(confidences(counts[played], recipe).T.tocsr().astype(np.float32), show_progress=False)
+    return CfProjector(recipe, users, np.asarray(als.user_factors, np.float32))
