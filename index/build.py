@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from index.artifact import (
     Version,
     seal_version,
 )
+from index.cells import write_cells
 from index.embed import Embedding, embed_into
 from index.fitting import fit_scoring, patterns_of
 from index.gate import inspect
@@ -36,6 +36,7 @@ from index.mapped import write_arrow
 from index.names import popularity_order, write_names
 from index.neighbours import TIE_SEED, Catalog, ready_lists
 from index.parts import PARTS, share_parts, write_knowledge
+from index.query import popularity_of
 from index.scoring import Patterns
 from training.features.basis import terms_of
 
@@ -169,10 +170,8 @@ def _fill(
     _write_artists(folder, snapshot.artists)
     left_out = _left_out(model, snapshot, embedding.covered)
     write_arrow(folder / "left_out.arrow", left_out)
-    stored = scoring.stored(embedding.vectors, patterns)[embedding.covered]
-    index = faiss.IndexFlatL2(stored.shape[1])
-    index.add(stored)
-    faiss.write_index(index, str(folder / FAISS))
+    stored = scoring.stored(embedding.vectors, patterns, popularity_of(snapshot.listeners))[embedding.covered]
+    write_cells(folder / FAISS, stored, threads=threads)
     write_names(folder / NAMES, _names(snapshot.artists), popular, progress)
     with_sets = write_knowledge(folder, snapshot, lambda name: terms_of(snapshot, name))
     nobody = sorted(snapshot.modalities.keys() - snapshot.modalities_had)

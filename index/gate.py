@@ -87,7 +87,7 @@ def _recalls(
         own = position[chunk]
         scores[np.arange(len(chunk)), own] = -np.inf
         tenth = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]  # (a, 1)
-        asked = catalog.scoring.asked(catalog.vectors[chunk], catalog.patterns[chunk])
+        asked = catalog.scoring.asked(catalog.vectors[chunk], catalog.scoring.c[catalog.patterns[chunk]])
         _, found = index.search(asked, k + 1)  # (a, k + 1)
         hits += _good(scores, tenth, found, own, k), _good(scores, tenth, position[lists[chunk, :k]], own, k)
         progress("gate", min(start + _AT_ONCE, len(sample)), len(sample))

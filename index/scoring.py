@@ -122,19 +122,31 @@ class Scoring:
         h = hubness(vectors[rows], patterns[rows], self.c, self.settings, threads=threads)
         return _factors(vectors[rows], patterns[rows], h, self.c)
 
-    def stored(self, vectors: Matrix, patterns: Patterns) -> Matrix:
-        """(n, d + 1 + P) float32 [e_y, sqrt(2 (h_y - min h)), 1 at y's pattern]: by L2 to `asked` in order of score.
+    def stored(self, vectors: Matrix, patterns: Patterns, popularity: NDArray[np.float32]) -> Matrix:
+        """(n, d + 3 + P) float32 [e_y, sqrt(2 (h_y - min h)), p_y, sqrt(1 - p_y^2), 1 at y's pattern].
 
-        |asked(x) - stored(y)|^2 = |asked(x)|^2 + 2 - 2 (<e_x, e_y> - h_y + c) - 2 min h for unit vectors: a true
-        metric, so graphs work too. Without c, (n, d + 1): the patterns are left out.
+        By L2 to `asked` they stand in order of score with any weight of popularity p_y in it:
+
+            |asked - stored(y)|^2 = |asked|^2 + 3 - 2 min h - 2 (<q, e_y> - h_y + c + w p_y)
+
+        for unit vectors: a true metric, so graphs and cells work too. Without c, (n, d + 3): the patterns are left out.
+
+        Args:
+            popularity: (n,) -1 to 1.
         """
-        hub = np.sqrt(2 * (self.h - self.h.min(initial=np.inf)))[:, None].astype(np.float32)
-        return np.hstack([vectors, hub, *([_has(patterns, self.c)] if self.c.any() else [])])
+        hub = np.sqrt(2 * (self.h - self.h.min(initial=np.inf)))
+        beside = np.stack([hub, popularity, np.sqrt(1 - popularity**2)], axis=1).astype(np.float32)
+        return np.hstack([vectors, beside, *([_has(patterns, self.c)] if self.c.any() else [])])
 
-    def asked(self, vectors: Matrix, patterns: Patterns) -> Matrix:
-        """(q, d + 1 + P) float32 [e_x, 0, c of x's pattern]: what `stored` is asked with."""
-        none = np.zeros((len(vectors), 1), np.float32)
-        return np.hstack([vectors, none, *([self.c[patterns]] if self.c.any() else [])])
+    def asked(self, vectors: Matrix, calibrations: Matrix, popularity: float = 0.0) -> Matrix:
+        """(q, d + 3 + P) float32 [q, 0, w, 0, c]: what `stored` is asked with.
+
+        Args:
+            calibrations: (q, P) what is added by the candidate's pattern: rows of `c`, or means of them.
+            popularity: w, what p_y weighs.
+        """
+        beside = np.tile(np.array([0, popularity, 0], np.float32), (len(vectors), 1))
+        return np.hstack([vectors, beside, *([calibrations] if self.c.any() else [])])
 
 
 def hubness(

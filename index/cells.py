@@ -1,0 +1,87 @@
+"""The Faiss file of a version: every vector where they are few, cells of near ones where they are many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from core.types import Mask, Matrix
+
+CELLS_FROM = 20_000
+"""Artists from which on searching all of them costs more than finding the right cells."""
+
+SEED = 0
+
+_A_CELL = 64
+"""Vectors a cell that cells are laid out by."""
+
+_PROBED = 0.08
+"""Share of the cells that is searched where nobody is filtered out."""
+
+
+def write_cells(path: Path, stored: Matrix, *, threads: int = 0) -> None:
+    """Write the index of (n, d) vectors, by L2.
+
+    Args:
+        threads: of laying out the cells; 0 takes every core.
+    """
+    n, d = stored.shape
+    flat = faiss.IndexFlatL2(d)
+    if n < CELLS_FROM:
+        flat.add(stored)
+        faiss.write_index(flat, str(path))
+        return
+    count = round(4 * np.sqrt(n))
+    index = faiss.IndexIVFFlat(flat, d, count)
+    index.cp.seed = SEED
+    sample = np.sort(np.random.default_rng(SEED).permutation(n)[: _A_CELL * count])
+    before = faiss.omp_get_max_threads()
+    if threads:
+        faiss.omp_set_num_threads(threads)
+    try:
+        with threadpool_limits(limits=threads or None):
+            index.train(np.ascontiguousarray(stored[sample]))
+            index.add(stored)
+    finally:
+        faiss.omp_set_num_threads(before)
+    index.nprobe = max(1, round(_PROBED * count))
+    faiss.write_index(index, str(path))
+
+
+class Cells:
+    """An opened index of many vectors, for any number of threads."""
+
+    def __init__(self, index: faiss.IndexIVFFlat) -> None:
+        self._index = index
+
+    @staticmethod
+    def open(path: Path) -> Cells | None:
+        """Open the index, mapped into memory; None where it has no cells, and all vectors are to be searched."""
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+        return Cells(index) if isinstance(index, faiss.IndexIVFFlat) else None
+
+    def search(self, asked: Matrix, k: int, allowed: Mask) -> NDArray[np.int64]:
+        """(m,) positions of the nearest to a query among those that are allowed, m at most k, in no order of use.
+
+        The fewer are allowed, the more cells are searched, so that about as many are compared; where fewer than k are
+        found, four times as many cells, until all are.
+
+        Args:
+            asked: (1, d) float32.
+            allowed: (n,) bool by position.
+        """
+        share = float(np.mean(allowed))
+        count = self._index.nlist
+        probed = min(count, round(self._index.nprobe / max(share, 1e-9)))
+        selector = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+        while True:
+            settings = faiss.SearchParametersIVF(sel=selector, nprobe=probed)
+            _, found = self._index.search(asked, k, params=settings)
+            kept = found[0][found[0] >= 0]
+            if len(kept) == k or probed == count:
+                return np.asarray(kept, np.int64)
+            probed = min(count, 4 * probed)

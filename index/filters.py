@@ -1,0 +1,147 @@
+"""Conditions on artists: attributes, listeners, popularity, modalities; as a mask over a version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from core.errors import InputError
+from core.types import Mask
+from index.artifact import COLUMNS, Version
+
+Scalar: TypeAlias = str | bool | int | float
+
+
+@dataclass(frozen=True)
+class Range:
+    """From `low` to `high`, both of them in it; None is no bound."""
+
+    low: Scalar | None = None
+    high: Scalar | None = None
+
+
+@dataclass(frozen=True)
+class AttributeFilter:
+    """What an attribute must be; of a list, what one of its entries must be. All that is given must hold.
+
+    Attributes:
+        any_of: one of these.
+        within: in this range.
+        missing: whether the artist has no such attribute, or has one.
+    """
+
+    any_of: tuple[Scalar, ...] | None = None
+    within: Range | None = None
+    missing: bool | None = None
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Conditions that must all hold.
+
+    Attributes:
+        attributes: by name.
+        listeners: distinct ones.
+        popularity: 0 to 1, share of the artists that are less listened to; half of those equally much count.
+        modalities: that the artist must all have.
+    """
+
+    attributes: Mapping[str, AttributeFilter] = field(default_factory=dict)
+    listeners: Range = Range()
+    popularity: Range = Range()
+    modalities: tuple[str, ...] = ()
+
+
+def passing(version: Version, filters: Filters, popularity: NDArray[np.float32]) -> Mask:
+    """(n,) bool: the artists for whom all conditions hold.
+
+    Args:
+        popularity: (n,) -1 to 1, see `index.query.popularity_of`.
+
+    Raises:
+        InputError: there is no such attribute or modality, or a value is of another type than the attribute.
+    """
+    mask = np.ones(version.n_artists, bool)
+    for name, wanted in filters.attributes.items():
+        mask &= _attribute(version.artists, name, wanted)
+    for within, values in ((filters.listeners, version.listeners), (filters.popularity, (popularity + 1) / 2)):
+        if within.low is not None:
+            mask &= values >= within.low
+        if within.high is not None:
+            mask &= values <= within.high
+    if filters.modalities:
+        unknown = sorted(set(filters.modalities) - set(version.modalities))
+        if unknown:
+            raise InputError(f"modalities: found {unknown[0]!r}; wanted some of {', '.join(version.modalities)}")
+        mask &= version.having(list(filters.modalities))
+    return mask
+
+
+def _attribute(artists: pa.Table, name: str, wanted: AttributeFilter) -> Mask:
+    names = [column for column in artists.column_names if column not in COLUMNS]
+    if name not in names:
+        there = f"one of {', '.join(names)}" if names else "none: the catalog's artists have no attributes"
+        raise InputError(f"attributes: found {name!r:.100}; wanted {there}")
+    column = artists.column(name).combine_chunks()
+    mask = np.ones(len(column), bool)
+    if wanted.missing is not None:
+        mask &= _plain(pc.is_null(column)) == wanted.missing
+    for holds in _conditions(name, column, wanted):
+        mask &= holds
+    return mask
+
+
+def _conditions(name: str, column: pa.Array, wanted: AttributeFilter) -> list[Mask]:
+    found = []
+    if wanted.any_of is not None:
+        found.append(_holds(column, lambda values: pc.is_in(values, _typed(name, wanted.any_of or (), values.type))))
+    if wanted.within is not None:
+        for bound, compare in ((wanted.within.low, pc.greater_equal), (wanted.within.high, pc.less_equal)):
+            if bound is not None:
+                found.append(
+                    _holds(column, lambda v, b=bound, c=compare: c(v, _typed(name, (b,), v.type)[0]))  # type: ignore[misc]
+                )
+    return found
+
+
+def _holds(column: pa.Array, condition: object) -> Mask:
+    """Where a value, or one entry of a list, fulfils the condition; never where there is none."""
+    assert callable(condition)
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        return _plain(condition(column))
+    holds = np.zeros(len(column), bool)
+    parents = pc.list_parent_indices(column).to_numpy()
+    holds[parents[_plain(condition(pc.list_flatten(column)))]] = True
+    return holds
+
+
+def _typed(name: str, values: Sequence[Scalar], kind: pa.DataType) -> pa.Array:
+    """The values in the attribute's type.
+
+    Raises:
+        InputError: one cannot be.
+    """
+    for value in values:
+        as_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_temporal(kind)
+        as_bool = pa.types.is_boolean(kind)
+        fits = isinstance(value, str) if as_text else isinstance(value, bool) == as_bool and not isinstance(value, str)
+        if not fits:
+            raise InputError(f"attributes.{name}: found {value!r:.100}; wanted what fits the type {kind}")
+    try:
+        if pa.types.is_temporal(kind):
+            return pa.array(list(values), pa.string()).cast(kind)
+        if pa.types.is_integer(kind) and any(isinstance(value, float) for value in values):
+            return pa.array([float(value) for value in values], pa.float64())
+        return pa.array(list(values), kind)
+    except (pa.ArrowException, OverflowError) as error:
+        raise InputError(f"attributes.{name}: found {values[0]!r:.100}; wanted what fits the type {kind}") from error
+
+
+def _plain(found: pa.Array | pa.ChunkedArray) -> Mask:
+    return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), bool)

@@ -1,0 +1,118 @@
+"""What is asked: artists, or what is said of one, blended into one unit vector; and the score that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import InputError
+from core.types import ArtistId, Vector
+
+AGAINST = 0.5
+"""What those to avoid weigh against those asked with, taken together."""
+
+POPULARITY = 0.2
+"""What popularity adds at most, in units of the score, between an artist of middling popularity and the extreme."""
+
+_CANCELLED = 1e-6
+
+
+@dataclass(frozen=True)
+class Term:
+    """One thing that is asked with.
+
+    Attributes:
+        vector: (d,) float64 of unit length.
+        parts: by modality (d,), adding up to it; empty where the version keeps none.
+        calibration: (P,) float32, what is added by the candidate's pattern.
+        weight: above 0.
+        row: of the artist; None of what is no artist of the version.
+        id: of the artist.
+        terms: the weighted terms that it is known by, by modality, where it is no artist of the version.
+    """
+
+    vector: NDArray[np.float64]
+    parts: Mapping[str, Vector]
+    calibration: NDArray[np.float32]
+    weight: float = 1.0
+    row: int | None = None
+    id: ArtistId | None = None
+    terms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked, ready to be searched for. The score of artist y is
+
+        <q, e_y> - h(y) + c(y) + w p(y)
+
+    with q = v / |v|, v = sum_i a_i e_i / sum_i a_i - 1/2 sum_j b_j e_j / sum_j b_j over what is asked with and what is
+    to be avoided, c(y) the mean of c(pattern of i, pattern of y) with weights a_i, w = 0.2 times `popularity`, and p(y)
+    from -1 to 1 the rank of y by distinct listeners. Raw, without h and c.
+
+    Attributes:
+        terms: asked with.
+        against: to be avoided.
+        shares: by term, the ones to be avoided behind the others: q = sum of share times vector.
+        vector: (d,) float64, q.
+        calibration: (P,) float32.
+        popularity: w.
+        raw: leave h and c out.
+    """
+
+    terms: tuple[Term, ...]
+    against: tuple[Term, ...]
+    shares: tuple[float, ...]
+    vector: NDArray[np.float64]
+    calibration: NDArray[np.float32]
+    popularity: float
+    raw: bool
+
+    @property
+    def rows(self) -> list[int]:
+        """The artists of the version that are asked with, and not those to be avoided."""
+        return [term.row for term in self.terms if term.row is not None]
+
+    @property
+    def avoided(self) -> list[int]:
+        """The artists of the version that are to be avoided."""
+        return [term.row for term in self.against if term.row is not None]
+
+
+def blend(terms: Sequence[Term], against: Sequence[Term] = (), *, popularity: float = 0.0, raw: bool = False) -> Query:
+    """One query of what is asked with and what is to be avoided.
+
+    Args:
+        terms: at least one.
+        popularity: -1 prefers the obscure, 1 the popular.
+        raw: leave the version's corrections out.
+
+    Raises:
+        InputError: they cancel each other out.
+    """
+    whole, half = sum(t.weight for t in terms), sum(t.weight for t in against)
+    factors = [*(t.weight / whole for t in terms), *(-AGAINST * t.weight / half for t in against)]
+    total = np.sum([f * t.vector for f, t in zip(factors, [*terms, *against], strict=True)], axis=0)
+    length = float(np.linalg.norm(total))
+    if length < _CANCELLED:
+        raise InputError("seeds: found what cancels itself out; wanted seeds that are not opposite to what is avoided")
+    calibration = np.sum([t.weight / whole * t.calibration for t in terms], axis=0).astype(np.float32)
+    return Query(
+        tuple(terms),
+        tuple(against),
+        tuple(f / length for f in factors),
+        total / length,
+        calibration,
+        POPULARITY * popularity,
+        raw,
+    )
+
+
+def popularity_of(listeners: NDArray[np.integer]) -> NDArray[np.float32]:
+    """(n,) float32 from -1 to 1: the mean rank of an artist among all by distinct listeners; equals share theirs."""
+    _, which, counts = np.unique(listeners, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - counts / 2
+    return np.asarray(2 * middle[which] / max(len(listeners), 1) - 1, np.float32)
