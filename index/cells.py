@@ -77,9 +77,9 @@ class Cells:
         share = float(np.mean(allowed))
         count = self._index.nlist
         probed = min(count, round(self._index.nprobe / max(share, 1e-9)))
-        selector = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+        selector = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))  # type: ignore[call-arg, arg-type]
         while True:
-            settings = faiss.SearchParametersIVF(sel=selector, nprobe=probed)
+            settings = faiss.SearchParametersIVF(sel=selector, nprobe=probed)  # type: ignore[call-arg]
             _, found = self._index.search(asked, k, params=settings)
             kept = found[0][found[0] >= 0]
             if len(kept) == k or probed == count:

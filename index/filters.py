@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,14 +16,15 @@ from core.types import Mask
 from index.artifact import COLUMNS, Version
 
 Scalar: TypeAlias = str | bool | int | float
+Bound = TypeVar("Bound", float, Scalar)
 
 
 @dataclass(frozen=True)
-class Range:
+class Range(Generic[Bound]):
     """From `low` to `high`, both of them in it; None is no bound."""
 
-    low: Scalar | None = None
-    high: Scalar | None = None
+    low: Bound | None = None
+    high: Bound | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class AttributeFilter:
     """
 
     any_of: tuple[Scalar, ...] | None = None
-    within: Range | None = None
+    within: Range[Scalar] | None = None
     missing: bool | None = None
 
 
@@ -53,8 +54,8 @@ class Filters:
     """
 
     attributes: Mapping[str, AttributeFilter] = field(default_factory=dict)
-    listeners: Range = Range()
-    popularity: Range = Range()
+    listeners: Range[float] = Range()
+    popularity: Range[float] = Range()
     modalities: tuple[str, ...] = ()
 
 
@@ -97,28 +98,23 @@ def _attribute(artists: pa.Table, name: str, wanted: AttributeFilter) -> Mask:
     return mask
 
 
-def _conditions(name: str, column: pa.Array, wanted: AttributeFilter) -> list[Mask]:
+def _conditions(name: str, column: pa.Array, wanted: AttributeFilter) -> Iterator[Mask]:
+    listed = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+    values = pc.list_flatten(column) if listed else column
     found = []
     if wanted.any_of is not None:
-        found.append(_holds(column, lambda values: pc.is_in(values, _typed(name, wanted.any_of or (), values.type))))
+        found.append(pc.is_in(values, _typed(name, wanted.any_of, values.type)))
     if wanted.within is not None:
         for bound, compare in ((wanted.within.low, pc.greater_equal), (wanted.within.high, pc.less_equal)):
             if bound is not None:
-                found.append(
-                    _holds(column, lambda v, b=bound, c=compare: c(v, _typed(name, (b,), v.type)[0]))  # type: ignore[misc]
-                )
-    return found
-
-
-def _holds(column: pa.Array, condition: object) -> Mask:
-    """Where a value, or one entry of a list, fulfils the condition; never where there is none."""
-    assert callable(condition)
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-        return _plain(condition(column))
-    holds = np.zeros(len(column), bool)
-    parents = pc.list_parent_indices(column).to_numpy()
-    holds[parents[_plain(condition(pc.list_flatten(column)))]] = True
-    return holds
+                found.append(compare(values, _typed(name, (bound,), values.type)[0]))
+    for holds in map(_plain, found):
+        if listed:
+            some = np.zeros(len(column), bool)
+            some[pc.list_parent_indices(column).to_numpy()[holds]] = True
+            yield some
+        else:
+            yield holds
 
 
 def _typed(name: str, values: Sequence[Scalar], kind: pa.DataType) -> pa.Array:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
-from core.types import Mask, Rows
+from core.types import Mask
 from index.ann import tie_order
 from index.artifact import FAISS, Version
 from index.cells import CELLS_FROM, Cells
@@ -53,7 +53,7 @@ class Retriever:
         with self._opening:
             return Cells.open(self._version.folder / FAISS)
 
-    def scores(self, query: Query, rows: Rows) -> NDArray[np.float64]:
+    def scores(self, query: Query, rows: NDArray[np.integer]) -> NDArray[np.float64]:
         """(m,) what artists with an embedding score, exactly: in float64 from float32 vectors."""
         version = self._version
         found = version.embeddings[rows].astype(np.float64) @ query.vector
@@ -107,22 +107,20 @@ class Retriever:
         """Rows that hold the k best: those that float32 cannot tell from them too."""
         version, vector = self._version, query.vector.astype(np.float32)
         rows = np.flatnonzero(known)
-        if 4 * count < len(known):
-            found = version.embeddings[rows] @ vector
-        else:
-            found = (version.embeddings @ vector)[rows]
+        few = 4 * count < len(known)
+        found = version.embeddings[rows] @ vector if few else (version.embeddings @ vector)[rows]
         if not query.raw:
             found += query.calibration[version.patterns[rows]] - version.scoring.h[rows]
         if query.popularity:
             found += np.float32(query.popularity) * self.popularity[rows]
         if len(rows) <= k:
             return rows
-        return rows[found >= np.partition(found, len(found) - k)[len(found) - k] - _SLACK]
+        return np.asarray(rows[found >= np.partition(found, len(found) - k)[len(found) - k] - _SLACK])
 
     def _by_cells(self, cells: Cells, query: Query, k: int, known: Mask) -> NDArray[np.int64]:
         vector = query.vector.astype(np.float32)[None]
         asked = self._version.scoring.asked(vector, query.calibration[None], query.popularity)
-        return self._position[cells.search(asked, k + _BEYOND, known[self._position])]
+        return np.asarray(self._position[cells.search(asked, k + _BEYOND, known[self._position])])
 
     def _diverse(self, pool: Neighbours, k: int, diversity: float) -> Neighbours:
         vectors = self._version.embeddings[pool.rows]

@@ -99,3 +99,21 @@ def corrected(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory
     """A version whose scores are corrected, both for hubness and between patterns. No test may change it."""
     model = train("corrected", CORRECTED, named_snapshot, tmp_path_factory.mktemp("corrected-models"))
     return build_version(model, named_snapshot, tmp_path_factory.mktemp("corrected-versions"))
+
+
+CROWD = 400
+
+
+@pytest.fixture(scope="session")
+def crowd_snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """The small world with more artists."""
+    home = tmp_path_factory.mktemp("crowd")
+    return build_snapshot(Tables.open(small_world(home / "tables", n=CROWD)), SMALL_RECIPE, home / "snapshots")
+
+
+@pytest.fixture(scope="session")
+def crowd(crowd_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Version:
+    """Its version by the config `default`. No test may change it."""
+    home = tmp_path_factory.mktemp("crowd-made")
+    name, config = load_config("default")
+    return build_version(train(name, config, crowd_snapshot, home / "models"), crowd_snapshot, home / "versions")

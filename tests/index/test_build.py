@@ -235,7 +235,7 @@ def test_corrections_are_fitted_as_the_models_card_wants_and_the_faiss_file_has_
         scores[[row, 59]] = -np.inf
         np.testing.assert_allclose(corrected.scores[row, :58], np.sort(scores)[::-1][:58], atol=1e-5)
         index = faiss.read_index(str(corrected.folder / "embeddings.faiss"))
-        _, found = index.search(scoring.asked(e[row : row + 1], p[row : row + 1]), 59)
+        _, found = index.search(scoring.asked(e[row : row + 1], scoring.c[p[row : row + 1]]), 59)
         ranked = [y for y in found[0] if y != row]
         np.testing.assert_allclose(scores[ranked], np.sort(scores)[::-1][:58], atol=1e-5)
 

@@ -24,7 +24,13 @@ def made(n: int = 80, unknown: int = 3) -> Catalog:
 
 
 def look(folder: Path, catalog: Catalog, *, lists=None, stored=None, left_out: int = 3) -> Report:
-    stored = catalog.scoring.stored(catalog.vectors, catalog.patterns)[catalog.known] if stored is None else stored
+    stored = (
+        catalog.scoring.stored(catalog.vectors, catalog.patterns, np.zeros(len(catalog.vectors), np.float32))[
+            catalog.known
+        ]
+        if stored is None
+        else stored
+    )
     index = faiss.IndexFlatL2(stored.shape[1])
     index.add(stored)
     faiss.write_index(index, str(folder / FAISS))
@@ -77,7 +83,9 @@ def test_nobody_embedded_fails(tmp_path: Path) -> None:
 def test_a_length_other_than_1_fails(tmp_path: Path, factor: float) -> None:
     catalog = made()
     lists = ready_lists(catalog)[0]
-    stored = catalog.scoring.stored(catalog.vectors, catalog.patterns)[catalog.known]
+    stored = catalog.scoring.stored(catalog.vectors, catalog.patterns, np.zeros(len(catalog.vectors), np.float32))[
+        catalog.known
+    ]
     catalog.vectors[7] *= np.float32(factor)
     found = failed(look(tmp_path, catalog, lists=lists, stored=stored))
     assert "largest distance of a length from 1" in found
@@ -85,13 +93,17 @@ def test_a_length_other_than_1_fails(tmp_path: Path, factor: float) -> None:
 
 def test_a_faiss_index_of_other_vectors_fails(tmp_path: Path) -> None:
     catalog = made()
-    stored = catalog.scoring.stored(catalog.vectors, catalog.patterns)[catalog.known]
+    stored = catalog.scoring.stored(catalog.vectors, catalog.patterns, np.zeros(len(catalog.vectors), np.float32))[
+        catalog.known
+    ]
     assert failed(look(tmp_path, catalog, stored=stored[::-1].copy())) == ["recall@10 of the Faiss index"]
 
 
 def test_a_faiss_index_that_lacks_artists_fails(tmp_path: Path) -> None:
     catalog = made()
-    stored = catalog.scoring.stored(catalog.vectors, catalog.patterns)[catalog.known]
+    stored = catalog.scoring.stored(catalog.vectors, catalog.patterns, np.zeros(len(catalog.vectors), np.float32))[
+        catalog.known
+    ]
     assert "vectors in the Faiss index" in failed(look(tmp_path, catalog, stored=stored[:-1]))
 
 

@@ -11,6 +11,8 @@ import index.scoring
 from core.model import ScoringSettings
 from index.scoring import Scoring, calibration, hubness
 
+EVEN = np.zeros(12, np.float32)
+
 
 def made(seed: int) -> tuple[Scoring, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
@@ -38,21 +40,22 @@ def test_the_products_of_the_factors_are_the_score_of_the_design(seed: int) -> N
 @given(st.integers(0, 10_000))
 def test_the_distance_of_what_is_stored_and_asked_falls_as_the_score_rises(seed: int) -> None:
     scoring, vectors, patterns = made(seed)
-    stored, asked = scoring.stored(vectors, patterns), scoring.asked(vectors, patterns)
+    popularity = np.random.default_rng(seed).uniform(-1, 1, 12).astype(np.float32)
+    stored, asked = scoring.stored(vectors, patterns, popularity), scoring.asked(vectors, scoring.c[patterns], 0.3)
     assert stored.dtype == asked.dtype == np.float32
     squared = ((asked[:, None] - stored[None]) ** 2).sum(axis=2)
-    score = vectors @ vectors.T - scoring.h + scoring.c[patterns][:, patterns]
+    score = vectors @ vectors.T - scoring.h + scoring.c[patterns][:, patterns] + 0.3 * popularity
     length = (asked**2).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(squared, length + 2 - 2 * score - 2 * scoring.h.min(), atol=1e-4)
+    np.testing.assert_allclose(squared, length + 3 - 2 * score - 2 * scoring.h.min(), atol=1e-4)
 
 
 def test_without_calibration_nothing_is_stored_of_patterns() -> None:
     scoring, vectors, patterns = made(0)
     alone = Scoring(scoring.h, np.zeros_like(scoring.c))
-    stored, asked = alone.stored(vectors, patterns), alone.asked(vectors, patterns)
-    assert stored.shape == asked.shape == (12, 5)
+    stored, asked = alone.stored(vectors, patterns, EVEN), alone.asked(vectors, alone.c[patterns])
+    assert stored.shape == asked.shape == (12, 7)
     squared = ((asked[:, None] - stored[None]) ** 2).sum(axis=2)
-    np.testing.assert_allclose(squared, 2 - 2 * (vectors @ vectors.T - alone.h) - 2 * alone.h.min(), atol=1e-4)
+    np.testing.assert_allclose(squared, 3 - 2 * (vectors @ vectors.T - alone.h) - 2 * alone.h.min(), atol=1e-4)
 
 
 def test_without_corrections_the_factors_are_the_vectors_themselves() -> None:
@@ -63,7 +66,8 @@ def test_without_corrections_the_factors_are_the_vectors_themselves() -> None:
 
 
 def test_without_artists_there_is_nothing_to_store() -> None:
-    assert Scoring.none(0, 1).stored(np.empty((0, 4), np.float32), np.empty(0, np.int32)).shape == (0, 5)
+    none = np.empty((0, 4), np.float32)
+    assert Scoring.none(0, 1).stored(none, np.empty(0, np.int32), np.empty(0, np.float32)).shape == (0, 7)
 
 
 def test_corrections_are_kept(tmp_path: Path) -> None:

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import index.cells
+import index.retrieve
+from core.errors import InputError
+from core.snapshot import Snapshot
+from core.types import Mask
+from index.artifact import Version
+from index.build import build_version
+from index.cells import Cells
+from index.query import POPULARITY, Query, Term, blend
+from index.retrieve import Retriever
+from tests.index.conftest import CROWD
+from training.config import load_config
+from training.train import train
+
+N = CROWD
+
+
+@pytest.fixture
+def version(crowd: Version) -> Version:
+    return crowd
+
+
+@pytest.fixture
+def celled(crowd_snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Version:
+    """The same as a version of many artists, with cells."""
+    monkeypatch.setattr(index.cells, "CELLS_FROM", 100)
+    monkeypatch.setattr(index.cells, "_A_CELL", 4)
+    monkeypatch.setattr(index.retrieve, "CELLS_FROM", 100)
+    monkeypatch.setattr(index.retrieve, "EXACT_UP_TO", 20)
+    name, config = load_config("default")
+    return build_version(
+        train(name, config, crowd_snapshot, tmp_path / "models"), crowd_snapshot, tmp_path / "versions"
+    )
+
+
+def artist(version: Version, row: int, weight: float = 1.0) -> Term:
+    calibration = version.scoring.c[version.patterns[row]]
+    return Term(version.embeddings[row].astype(float), {}, calibration, weight, row, version.artist_ids[row])
+
+
+def by_hand(version: Version, query: Query) -> np.ndarray:
+    """(n,) the formula, one artist at a time, from what the query is made of; NaN without embedding."""
+    order = np.sort(version.listeners)
+    whole, half = sum(t.weight for t in query.terms), sum(t.weight for t in query.against)
+    q = sum(t.weight / whole * t.vector for t in query.terms)
+    for t in query.against:
+        q = q - 0.5 * t.weight / half * t.vector
+    q = q / np.sqrt((q * q).sum())
+    scores = np.full(version.n_artists, np.nan)
+    for y in np.flatnonzero(version.known):
+        scores[y] = sum(float(a) * float(b) for a, b in zip(q, version.embeddings[y], strict=True))
+        if not query.raw:
+            scores[y] -= version.scoring.h[y]
+            for t in query.terms:
+                assert t.row is not None
+                c = version.scoring.c[version.patterns[t.row], version.patterns[y]]
+                scores[y] += t.weight / whole * c
+        below = np.searchsorted(order, version.listeners[y], "left")
+        equal = np.searchsorted(order, version.listeners[y], "right") - below
+        scores[y] += query.popularity * (2 * (below + equal / 2) / len(order) - 1)
+    return scores
+
+
+def masks(n: int) -> dict[str, Mask]:
+    rng = np.random.default_rng(0)
+    one = np.zeros(n, bool)
+    one[37] = True
+    return {"all": np.ones(n, bool), "one in ten": rng.random(n) < 0.1, "one": one, "none": np.zeros(n, bool)}
+
+
+QUERIES = {
+    "one": {"terms": {3: 1.0}},
+    "two, weighted": {"terms": {3: 1.0, 50: 2.5}},
+    "avoiding": {"terms": {3: 1.0, 6: 1.0}, "against": {12: 1.0, 8: 3.0}},
+    "raw": {"terms": {3: 1.0, 50: 2.5}, "raw": True},
+    "the obscure": {"terms": {3: 1.0}, "popularity": -1.0},
+    "the popular": {"terms": {3: 1.0, 4: 1.0}, "popularity": 0.5, "against": {9: 1.0}},
+}
+
+
+def made(version: Version, asked: dict) -> Query:  # type: ignore[type-arg]
+    return blend(
+        [artist(version, row, weight) for row, weight in asked["terms"].items()],
+        [artist(version, row, weight) for row, weight in asked.get("against", {}).items()],
+        popularity=asked.get("popularity", 0.0),
+        raw=asked.get("raw", False),
+    )
+
+
+@pytest.mark.parametrize("asked", QUERIES)
+@pytest.mark.parametrize("allowed", ["all", "one in ten", "one", "none"])
+def test_answers_are_those_of_the_formula(version: Version, asked: str, allowed: str) -> None:
+    query, mask = made(version, QUERIES[asked]), masks(N)[allowed]
+    scores = by_hand(version, query)
+    wanted = np.sort(scores[mask & version.known])[::-1]
+    found = Retriever(version).nearest(query, 15, mask)
+    assert len(found.rows) == min(15, len(wanted)) == len(set(found.rows.tolist()))
+    assert mask[found.rows].all()
+    np.testing.assert_allclose(found.scores, wanted[:15], atol=2e-6)
+    np.testing.assert_allclose(found.scores, scores[found.rows], atol=2e-6)
+
+
+@pytest.mark.parametrize("asked", QUERIES)
+@pytest.mark.parametrize("allowed", ["all", "one in ten", "one", "none"])
+def test_cells_find_them_too(celled: Version, asked: str, allowed: str) -> None:
+    assert Cells.open(celled.folder / "embeddings.faiss") is not None
+    query, mask = made(celled, QUERIES[asked]), masks(N)[allowed]
+    wanted = np.sort(by_hand(celled, query)[mask & celled.known])[::-1][:15]
+    found = Retriever(celled).nearest(query, 15, mask)
+    assert len(found.rows) == len(wanted)
+    assert mask[found.rows].all()
+    good = np.count_nonzero(found.scores >= wanted[-1] - 1e-5) if len(wanted) else 0
+    assert good >= 0.9 * len(wanted)
+
+
+def test_more_than_there_are_gives_all_there_are(celled: Version) -> None:
+    found = Retriever(celled).nearest(made(celled, QUERIES["one"]), 1000, np.ones(N, bool))
+    assert sorted(found.rows.tolist()) == np.flatnonzero(celled.known).tolist()
+
+
+def test_equal_artists_stand_by_their_hash_however_many_they_are(version: Version) -> None:
+    query = made(version, QUERIES["one"])
+    whole = Retriever(version).nearest(query, N, np.ones(N, bool))
+    for k in (1, 7, 20):
+        found = Retriever(version).nearest(query, k, np.ones(N, bool))
+        np.testing.assert_array_equal(found.rows, whole.rows[:k])
+
+
+@pytest.mark.parametrize("diversity", [0.2, 0.7, 1.0])
+def test_diversity_is_maximal_marginal_relevance(version: Version, diversity: float) -> None:
+    query = made(version, QUERIES["two, weighted"])
+    retriever = Retriever(version)
+    pool = retriever.nearest(query, 200, np.ones(N, bool))
+    vectors = version.embeddings.astype(np.float64)
+    chosen: list[int] = []
+    left = dict(zip(pool.rows.tolist(), pool.scores.tolist(), strict=True))
+    while len(chosen) < 12:
+        worth = {
+            row: score
+            if not chosen
+            else (1 - diversity) * score - diversity * max(float(vectors[row] @ vectors[z]) for z in chosen)
+            for row, score in left.items()
+        }
+        best = max(worth.values())
+        pick = next(row for row in left if worth[row] >= best - 1e-6)
+        chosen.append(pick)
+        del left[pick]
+    found = retriever.nearest(query, 12, np.ones(N, bool), diversity=diversity)
+    assert found.rows[0] == pool.rows[0]
+    ours, theirs = (min(_closest(vectors, rows)) for rows in (found.rows.tolist(), chosen))
+    assert ours == pytest.approx(theirs, abs=1e-5) or found.rows.tolist() == chosen
+
+
+def _closest(vectors: np.ndarray, rows: list[int]) -> list[float]:
+    return [max(float(vectors[a] @ vectors[b]) for b in rows[:i]) for i, a in enumerate(rows) if i]
+
+
+def test_popularity_moves_the_answer_to_the_obscure(version: Version) -> None:
+    assert POPULARITY > 0
+    listeners = [
+        float(np.median(version.listeners[Retriever(version).nearest(query, 30, np.ones(N, bool)).rows]))
+        for query in (made(version, {"terms": {3: 1.0}, "popularity": p}) for p in (-1.0, 0.0, 1.0))
+    ]
+    assert listeners[0] <= listeners[1] <= listeners[2]
+    assert listeners[0] < listeners[2]
+
+
+@pytest.mark.parametrize(("k", "diversity"), [(0, 0.0), (3, -0.1), (3, 1.5)])
+def test_nonsense_is_refused(version: Version, k: int, diversity: float) -> None:
+    with pytest.raises(InputError, match="k and diversity"):
+        Retriever(version).nearest(made(version, QUERIES["one"]), k, np.ones(N, bool), diversity=diversity)
