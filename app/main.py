@@ -72,6 +72,7 @@ def create_app(
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
+        await asyncio.to_thread(serving.end)
         requests.flush()
         lazy_jobs.close()
         database.close()

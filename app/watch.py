@@ -54,6 +54,7 @@ class Serving:
         self._rules: Rules | None = None
         self._revision: int | None = None
         self._not_copied = ""
+        self._ended = False
         self._followed = ""
         self._follow_again = 0.0
         self._guard = Lock()
@@ -74,7 +75,13 @@ class Serving:
         else is tried again after a while. While nothing serves yet, those promoted before are tried, the newest first.
         """
         with self._guard:
-            self._look()
+            if not self._ended:
+                self._look()
+
+    def end(self) -> None:
+        """Look no more; waits until the look that runs has ended."""
+        with self._guard:
+            self._ended = True
 
     def obey(self) -> None:
         """Take up the rules as the database has them now, so that every answer from here on is under them.

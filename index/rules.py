@@ -105,9 +105,9 @@ class BoundRules:
         return RuleState.IN_FORCE
 
 
-def unruled(searcher: Searcher) -> BoundRules:
-    """No rules, bound to a version."""
-    return BoundRules.of(NO_RULES, searcher)
+def unruled(n_artists: int) -> BoundRules:
+    """No rules, bound to a version of so many artists."""
+    return BoundRules(NO_RULES, frozenset(), {}, {}, n_artists)
 
 
 def ruled(searcher: Searcher, rules: BoundRules, row: int, k: int, *, raw: bool = False) -> Neighbours:
