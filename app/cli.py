@@ -18,6 +18,7 @@ from app.commands import (
     index,
     jobs,
     keys,
+    rules,
     serve,
     similar,
     snapshot,
@@ -52,6 +53,7 @@ app.command("demo")(demo.demo)
 app.add_typer(jobs.app, name="jobs")
 app.command("worker")(worker.worker)
 app.add_typer(keys.app, name="keys")
+app.add_typer(rules.app, name="rules")
 app.add_typer(db.app, name="db")
 
 

@@ -1,4 +1,4 @@
-"""What routes are given: what the app holds, the searcher, taken once a request; and how answers are sent."""
+"""What routes are given: what the app holds, what is served, taken once a request; and how answers are sent."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from starlette.responses import Response
 from app.errors import NotReadyError, UnknownArtistError, act_of
 from app.observe import Metrics
 from app.schemas import Summary
+from app.served import Served
 from app.watch import Serving
 from core.db.session import Database
 from core.settings import Settings
@@ -115,33 +116,23 @@ TheUploads = Annotated[asyncio.Lock, Depends(_from_state("uploads", asyncio.Lock
 """Lets one upload be read at a time: each may take a gigabyte of memory."""
 
 
-async def _searcher(request: Request, serving: TheServing) -> Searcher:
-    searcher = serving.searcher
-    if searcher is None:
+async def _served(request: Request, serving: TheServing) -> Served:
+    served = serving.served
+    if served is None:
         refused = serving.refused
         raise NotReadyError(NO_VERSION if refused is None else f"the promoted version is refused: {refused.reason}")
-    act_of(request.scope).version = searcher.version_id
-    return searcher
+    act_of(request.scope).version = served.searcher.version_id
+    return served
 
 
-TheSearcher = Annotated[Searcher, Depends(_searcher)]
+TheServed = Annotated[Served, Depends(_served)]
+"""The version and the rules that answer, taken once a request: 503 where there is none."""
 
 
-def etag(version: str) -> str:
-    """The entity tag of everything that a version answers; the rest of what an answer depends on is in its address."""
-    return f'"{version}"'
-
-
-def not_modified(if_none_match: str, version: str) -> bool:
-    """Whether a client that sends this If-None-Match has the version's answer."""
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return "*" in tags or etag(version) in tags
-
-
-def versioned(request: Request, searcher: Searcher, model: BaseModel) -> Response:
-    """The model as JSON under its version's entity tag, or 304 for a client that has it."""
-    headers = {"etag": etag(searcher.version_id), "cache-control": "no-cache"}
-    if not_modified(request.headers.get("if-none-match", ""), searcher.version_id):
+def versioned(request: Request, served: Served, model: BaseModel) -> Response:
+    """The model as JSON under its version's and rules' entity tag, or 304 for a client that has it."""
+    headers = {"etag": served.etag, "cache-control": "no-cache"}
+    if served.not_modified(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     return Response(model.model_dump_json(), headers=headers, media_type="application/json")
 
@@ -178,20 +169,21 @@ def names_of(searcher: Searcher | None, ids: Iterable[ArtistId]) -> dict[ArtistI
     return dict(zip(searcher.ids_of(rows), searcher.names_of(rows), strict=True))
 
 
-def known_row(searcher: Searcher, artist: str) -> int:
-    """The row of an artist by id or mbid.
+def known_row(served: Served, artist: str) -> int:
+    """The row of an artist by id or mbid; who is blocked is not there.
 
     Raises:
         UnknownArtistError: there is none; names those with near names.
     """
-    row = searcher.row_of(artist)
+    row = served.searcher.row_of(artist, served.rules.blocked)
     if row is None:
-        raise unknown_artist(searcher, artist)
+        raise unknown_artist(served, artist)
     return row
 
 
-def unknown_artist(searcher: Searcher, asked: str) -> UnknownArtistError:
+def unknown_artist(served: Served, asked: str) -> UnknownArtistError:
     """The error that says so, with the artists whose names are near."""
+    searcher = served.searcher
     shown = asked if len(asked) <= 100 else asked[:97] + "..."
-    near = summaries(searcher, searcher.search_names(asked, NEAR))
+    near = summaries(searcher, searcher.search_names(asked, NEAR, served.rules.blocked))
     return UnknownArtistError(f"there is no artist {shown!r} in version {searcher.version_id}", near)

@@ -17,7 +17,7 @@ from app.deps import LazyJobs, Streams
 from app.errors import MEDIA_TYPE, add_error_handlers
 from app.logs import RequestLog
 from app.observe import Metrics, Observed
-from app.routes import artists, docs, evaluations, health, index, jobs, page, truths, versions
+from app.routes import artists, docs, evaluations, health, index, jobs, page, rules, truths, versions
 from app.similar import MOST_BYTES, SimilarShortWay
 from app.watch import POLL_S, Serving
 from core.db.session import Database
@@ -35,7 +35,8 @@ EVENTS_S = 1.0
 
 VERSION_HEADERS = {
     "RIYL-Version": "Id of the index version that answered.",
-    "ETag": "The version as an entity tag; send it as If-None-Match and get 304 while nothing has changed.",
+    "ETag": "The version, with the editorial rules where there are any, as an entity tag; send it as If-None-Match and "
+    "get 304 while nothing has changed.",
 }
 LOCATION = {"201": "Where it is.", "202": "Where to ask how far it is."}
 """What the header Location says, by status."""
@@ -58,7 +59,7 @@ def create_app(
     metrics = Metrics()
     requests = RequestLog()
     database = Database.of(settings)
-    serving = Serving(Home(settings.home).versions, database, metrics)
+    serving = Serving(Home(settings.home), database, metrics)
     lazy_jobs = LazyJobs(settings, database)
 
     @contextlib.asynccontextmanager
@@ -71,6 +72,7 @@ def create_app(
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
+        await asyncio.to_thread(serving.end)
         requests.flush()
         lazy_jobs.close()
         database.close()
@@ -94,7 +96,7 @@ def create_app(
     app.state.jobs = lazy_jobs
     app.state.streams = Streams(events_s, asyncio.Event())
     app.state.uploads = asyncio.Lock()
-    for module in (artists, index, versions, jobs, evaluations, truths, health, docs, page):
+    for module in (artists, index, versions, rules, jobs, evaluations, truths, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
     add_error_handlers(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -97,6 +98,13 @@ class Similar(BaseModel):
             "raw=true without them. Comparable inside one version, raw ones with raw ones."
         ),
     ]
+    pinned: Annotated[
+        bool,
+        Field(
+            description="True where the artist stands here by rule, whatever the score; left out of all others.",
+            exclude_if=operator.not_,
+        ),
+    ] = False
 
 
 class ArtistsAnswer(BaseModel):
@@ -129,7 +137,7 @@ class ArtistAnswer(BaseModel):
 
 
 class SimilarAnswer(BaseModel):
-    """The artists most similar to one, best first; fewer than k where the version has no more."""
+    """The artists most similar to one, best first behind those pinned; fewer than k where the version has no more."""
 
     model_config = example({"version": EXAMPLE_VERSION, "artist": EXAMPLE_SUMMARY, "similar": [EXAMPLE_SIMILAR]})
     version: Version
@@ -188,7 +196,9 @@ class Alive(BaseModel):
 class Refused(BaseModel):
     """A promoted version that is not served."""
 
-    version: Annotated[str | None, Field(description="Its id; null where CURRENT itself cannot be read.")]
+    version: Annotated[
+        str | None, Field(description="Its id; null where CURRENT or the copy of the rules cannot be read.")
+    ]
     reason: Annotated[str, Field(description="What is wrong with it.")]
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.deps import etag, not_modified, summary
+from app.deps import summary
 from app.errors import act_of
 from app.schemas import Similar, SimilarAnswer
+from app.served import Served
 from app.watch import Serving
-from index.search import Searcher
+from index.rules import ready, ruled
 
 DEFAULT_K = 10
 LARGEST_K = 200
@@ -32,8 +33,8 @@ MOST_BYTES = 128 << 20
 """Of whole answers that are kept: some 18,000 of k=50. To put one together is a third of what it costs to answer."""
 
 
-def similar_model(searcher: Searcher, row: int, k: int, *, raw: bool = False) -> SimilarAnswer:
-    """The k artists most similar to the one in `row`, best first.
+def similar_model(served: Served, row: int, k: int, *, raw: bool = False) -> SimilarAnswer:
+    """The k artists most similar to the one in `row`, which is not blocked, as the rules will have it.
 
     Args:
         raw: see `Searcher.similar`.
@@ -41,42 +42,51 @@ def similar_model(searcher: Searcher, row: int, k: int, *, raw: bool = False) ->
     Raises:
         NothingKnownError: the version has no input of the artist.
     """
-    found = searcher.similar(row, k, raw=raw)
+    searcher = served.searcher
+    found = ruled(searcher, served.rules, row, k, raw=raw)
     artists = [searcher.artist(int(other)) for other in found.rows]
     return SimilarAnswer(
         version=searcher.version_id,
         artist=summary(searcher.artist(row)),
         similar=[
-            Similar(id=a.id, name=a.name, mbid=a.mbid, modalities=list(a.modalities), score=_shortest(score))
-            for a, score in zip(artists, found.scores, strict=True)
+            Similar(
+                id=a.id,
+                name=a.name,
+                mbid=a.mbid,
+                modalities=list(a.modalities),
+                score=_shortest(score),
+                pinned=place < found.n_pinned,
+            )
+            for place, (a, score) in enumerate(zip(artists, found.scores, strict=True))
         ],
     )
 
 
 class SimilarBytes:
-    """What `similar_model` answers, as JSON bytes from ready lists and ready fragments; of one version.
+    """What `similar_model` answers, as JSON bytes from ready lists and ready fragments; of what is served once.
 
     A fragment is an artist's object in a `similar` list, from the comma before it up to where its score goes; a head
     is what stands before the list. Both are made when they are first needed and kept, and so are whole answers, those
     asked for last.
 
     Args:
-        searcher: the version.
+        served: the version and its rules.
         most_bytes: of whole answers that are kept; 0 keeps none.
     """
 
-    def __init__(self, searcher: Searcher, most_bytes: int = MOST_BYTES) -> None:
-        self.searcher = searcher
-        self.etag = etag(searcher.version_id).encode()
+    def __init__(self, served: Served, most_bytes: int = MOST_BYTES) -> None:
+        self.served = served
+        self.etag = served.etag.encode()
+        self._searcher = served.searcher
         self._most_bytes = most_bytes
         self._kept_bytes = 0
         self._answers: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._heads: dict[int, bytes] = {}
-        self._fragments: list[bytes | None] = [None] * searcher.n_artists
+        self._fragments: list[bytes | None] = [None] * self._searcher.n_artists
         self._n_fragments = 0
 
-    def __call__(self, row: int, k: int) -> bytes:
-        """The same bytes as `similar_model(searcher, row, k).model_dump_json()`.
+    def __call__(self, row: int, k: int) -> bytes | None:
+        """The same bytes as `similar_model(served, row, k).model_dump_json()`; None where it has to search for them.
 
         Raises:
             NothingKnownError: the version has no input of the artist.
@@ -85,15 +95,20 @@ class SimilarBytes:
         if answer is not None:
             self._answers.move_to_end((row, k))
             return answer
-        answer = self._answers[row, k] = self._made(row, k)
+        answer = self._made(row, k)
+        if answer is None:
+            return None
+        self._answers[row, k] = answer
         self._kept_bytes += len(answer)
         while self._kept_bytes > self._most_bytes:
             _, dropped = self._answers.popitem(last=False)
             self._kept_bytes -= len(dropped)
         return answer
 
-    def _made(self, row: int, k: int) -> bytes:
-        found = self.searcher.similar(row, k)
+    def _made(self, row: int, k: int) -> bytes | None:
+        found = ready(self._searcher, self.served.rules, row, k)
+        if found is None:
+            return None
         rows: list[int] = found.rows.tolist()
         head = self._heads.get(row) or self._head(row)
         if not rows:
@@ -105,12 +120,16 @@ class SimilarBytes:
         parts: list[bytes] = [b""] * (2 * len(rows))
         parts[::2] = cast(list[bytes], listed)
         parts[1::2] = scores[1:-1].split(b",")
+        for place in range(found.n_pinned):
+            parts[2 * place + 1] += b',"pinned":true'
         parts[0] = head + parts[0][2:]
         parts.append(b"}]}")
         return b"".join(parts)
 
     def _head(self, row: int) -> bytes:
-        answer = SimilarAnswer(version=self.searcher.version_id, artist=summary(self.searcher.artist(row)), similar=[])
+        answer = SimilarAnswer(
+            version=self._searcher.version_id, artist=summary(self._searcher.artist(row)), similar=[]
+        )
         made = answer.model_dump_json().removesuffix("]}").encode()
         if len(self._heads) >= MOST_ARTISTS:
             self._heads.clear()
@@ -118,7 +137,7 @@ class SimilarBytes:
         return made
 
     def _fragment(self, row: int) -> bytes:
-        artist = self.searcher.artist(row)
+        artist = self._searcher.artist(row)
         fields = {"id": artist.id, "name": artist.name, "mbid": artist.mbid, "modalities": artist.modalities}
         made = b"}," + orjson.dumps(fields)[:-1] + b',"score":'
         if self._n_fragments >= MOST_ARTISTS:
@@ -132,9 +151,9 @@ class SimilarBytes:
 class SimilarShortWay:
     """ASGI middleware that answers GET similar where all is well, at a fraction of what a FastAPI route costs.
 
-    It takes a known artist, a k in range spelled `k=50` or left out, and a version that serves. Everything else, and
-    with it every error, goes on to the route in `app.routes.artists`, which describes the operation and gives the
-    same answer.
+    It takes a known artist whom no rule blocks, a k in range spelled `k=50` or left out, and a version that serves.
+    Everything else, and with it every error and what has to be searched for, goes on to the route in
+    `app.routes.artists`, which describes the operation and gives the same answer.
     """
 
     def __init__(self, app: ASGIApp, serving: Serving, most_bytes: int = MOST_BYTES) -> None:
@@ -154,23 +173,26 @@ class SimilarShortWay:
 
     def _answer(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes] | None:
         path: str = scope["path"]
-        searcher = self._serving.searcher
-        if searcher is None or not path.startswith(PREFIX) or not path.endswith(SUFFIX):
+        served = self._serving.served
+        if served is None or not path.startswith(PREFIX) or not path.endswith(SUFFIX):
             return None
+        searcher = served.searcher
         k = K_BY_QUERY.get(scope["query_string"])
         row = searcher.row_of(path[len(PREFIX) : -len(SUFFIX)])
-        if k is None or row is None or not searcher.is_known(row):
+        if k is None or row is None or row in served.rules.blocked or not searcher.is_known(row):
             return None
         answers = self._bytes
-        if answers is None or answers.searcher is not searcher:
-            answers = self._bytes = SimilarBytes(searcher, self._most_bytes)
+        if answers is None or answers.served is not served:
+            answers = self._bytes = SimilarBytes(served, self._most_bytes)
         scope["route"] = TEMPLATE
         act_of(scope).version = searcher.version_id
         headers = [(b"etag", answers.etag), (b"cache-control", b"no-cache")]
         for name, value in scope["headers"]:
-            if name == b"if-none-match" and not_modified(value.decode("latin-1"), searcher.version_id):
+            if name == b"if-none-match" and served.not_modified(value.decode("latin-1")):
                 return 304, headers, b""
         body = answers(row, k)
+        if body is None:
+            return None
         headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         return 200, headers, body
 

@@ -1,4 +1,4 @@
-"""Which version serves: the promoted one, taken up while the service runs, or the last good one."""
+"""What serves: the promoted version, or the last good one, under the rules in force; taken up while it runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from time import perf_counter
 
 from app.observe import Metrics
 from app.schemas import Refused
+from app.served import Served
+from core.db.rules import all_rules, copy_rules, revision
 from core.db.session import Database
-from core.errors import FormatError, RiylError
+from core.errors import DatabaseError, FormatError, RiylError
+from core.rules import NO_RULES, Rules, read_copy
+from core.settings import Home
 from index.search import Searcher
 from index.versions import current, follow, history
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
+"""Between looks. A rule made elsewhere is obeyed after this, and a moment for reading the rules."""
 
 FOLLOW_AGAIN_S = 1.0
 """Until the database is asked again after it failed."""
@@ -31,33 +36,61 @@ Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 class Serving:
-    """The searcher that answers. A request takes it once and keeps it; a promotion swaps the one reference.
+    """What answers. A request takes it once and keeps it; a promotion, or an act on the rules, swaps the one reference.
 
     Args:
-        versions: the folder of versions, with CURRENT in it.
-        database: says what CURRENT should be; without an answer of it CURRENT stands.
+        home: its folder of versions, with CURRENT in it, and its copy of the rules.
+        database: says what CURRENT and the rules should be; without an answer of it CURRENT and the rules stand that
+            are held, at the start the home's copies.
         metrics: told what was taken and refused.
     """
 
-    def __init__(self, versions: Path, database: Database, metrics: Metrics) -> None:
-        self.searcher: Searcher | None = None
+    def __init__(self, home: Home, database: Database, metrics: Metrics) -> None:
+        self.served: Served | None = None
         self.refused: Refused | None = None
-        self._versions = versions
+        self._versions = home.versions
+        self._copy = home.rules
         self._database = database
+        self._rules: Rules | None = None
+        self._revision: int | None = None
+        self._not_copied = ""
+        self._ended = False
         self._followed = ""
         self._follow_again = 0.0
         self._guard = Lock()
         self._metrics = metrics
         self._failed: dict[str, tuple[Stamp, str, float]] = {}
 
+    @property
+    def searcher(self) -> Searcher | None:
+        """The version that answers."""
+        return None if self.served is None else self.served.searcher
+
     def look(self) -> None:
-        """Take up the promoted version if it is another one than serves. Blocks while it is verified; never raises.
+        """Take up the rules, and the promoted version if it is another one than serves.
+
+        Blocks while it is verified; never raises.
 
         A damaged version stays refused until its files change or another one is promoted; one that failed of something
         else is tried again after a while. While nothing serves yet, those promoted before are tried, the newest first.
         """
         with self._guard:
-            self._look()
+            if not self._ended:
+                self._look()
+
+    def end(self) -> None:
+        """Look no more; waits until the look that runs has ended."""
+        with self._guard:
+            self._ended = True
+
+    def obey(self) -> None:
+        """Take up the rules as the database has them now, so that every answer from here on is under them.
+
+        Raises:
+            DatabaseDownError: the database cannot be reached.
+        """
+        with self._guard:
+            self._obey()
 
     async def watch(self, poll_s: float = POLL_S) -> None:
         """Look again and again, in a thread, until cancelled."""
@@ -67,6 +100,8 @@ class Serving:
 
     def _look(self) -> None:
         self._follow()
+        if self._rules is None:  # whom they block is not known, so nobody may be shown
+            return
         try:
             wanted = current(self._versions)
         except (RiylError, OSError) as error:
@@ -92,18 +127,68 @@ class Serving:
                     return
 
     def _follow(self) -> None:
-        """Bring CURRENT to what the database says; where that fails, say so once and try again a little later."""
+        """Bring the rules and CURRENT to what the database says; where it fails, say so once and ask again later."""
         if perf_counter() < self._follow_again:
+            return
+        try:
+            self._obey()
+        except (RiylError, OSError) as error:
+            self._follow_again = perf_counter() + FOLLOW_AGAIN_S
+            self._say_unknown(error)
+            if self._rules is None:
+                self._obey_copy()
             return
         try:
             follow(self._versions, self._database)
         except (RiylError, OSError) as error:
-            self._follow_again = perf_counter() + FOLLOW_AGAIN_S
-            if str(error) != self._followed:
-                log.warning("promotions_unknown", extra={"reason": str(error), "serving": self._serving_id()})
-            self._followed = str(error)
+            if isinstance(error, DatabaseError):
+                self._follow_again = perf_counter() + FOLLOW_AGAIN_S
+            self._say_unknown(error)
         else:
             self._followed = ""
+
+    def _say_unknown(self, error: Exception) -> None:
+        if str(error) != self._followed:
+            log.warning("promotions_unknown", extra={"reason": str(error), "serving": self._serving_id()})
+        self._followed = str(error)
+
+    def _obey(self) -> None:
+        """Take up the rules that the database has, if they changed, and copy them into the home."""
+        with self._database.read() as connection:
+            number = revision(connection)
+            if number == self._revision:
+                return
+            found = all_rules(connection)
+        self._take_rules(found)
+        try:
+            copy_rules(self._database, self._copy)
+        except (RiylError, OSError) as error:  # obeyed all the same; copied at a later look
+            if str(error) != self._not_copied:
+                log.error("rules_not_copied", extra={"reason": str(error)})
+            self._not_copied = str(error)
+        else:
+            self._not_copied, self._revision = "", found.revision
+
+    def _obey_copy(self) -> None:
+        """Take up the home's copy of the rules, as nothing else is known of them."""
+        try:
+            found = read_copy(self._copy)
+        except (RiylError, OSError) as error:
+            reason = f"the rules cannot be read, and the database that has them cannot be reached: {error}"
+            if self.refused is None or self.refused.reason != reason:
+                log.error("rules_unreadable", extra={"reason": str(error)})
+            self.refused = Refused(version=None, reason=reason)
+            return
+        if found is None:
+            log.warning("rules_unknown", extra={"reason": f"there is no {self._copy}: no rule was ever seen here"})
+        self._take_rules(found or NO_RULES)
+
+    def _take_rules(self, found: Rules) -> None:
+        before, self._rules = self._rules, found
+        if self.served is not None and (before is None or before.rules != found.rules):
+            self.served = Served.of(self.served.searcher, found)
+        if before is None or before.revision != found.revision:
+            log.info("rules_taken", extra={"revision": found.revision, "rules": len(found.rules)})
 
     def _open(self, version: str) -> Searcher | None:
         """The version, verified; None where it does not open, or did not and has not changed since."""
@@ -135,7 +220,7 @@ class Serving:
 
     def _take(self, opened: Searcher) -> None:
         before = self._serving_id()
-        self.searcher = opened
+        self.served = Served.of(opened, self._rules or NO_RULES)
         self._failed.pop(opened.version_id, None)
         manifest = opened.manifest
         self._metrics.version_taken(

@@ -74,6 +74,18 @@ def write_json(path: Path, value: object) -> None:
 
 
 @contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Held by one process at a time; the file is made where it is not there, and stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def published(final: Path) -> Iterator[Path]:
     """A new empty folder to fill, which becomes `final` when the block ends well and vanishes when it fails.
 

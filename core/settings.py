@@ -133,6 +133,11 @@ class Home:
         return self.root / "versions"
 
     @property
+    def rules(self) -> Path:
+        """This home's copy of the editorial rules, to start without the database."""
+        return self.root / "rules.json"
+
+    @property
     def evaluations(self) -> Path:
         """What each query found, and the report, of the evaluations in the database, by their ids."""
         return self.root / "evaluations"

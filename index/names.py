@@ -6,7 +6,7 @@ import json
 import re
 import tempfile
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,22 +83,32 @@ class NameIndex:
             index.config_reader("manual")
             return NameIndex(index, by_popularity)
 
-    def named(self, name: str) -> list[int]:
+    def named(self, name: str, without: Container[int] = ()) -> list[int]:
         """Rows of the artists with that name or alias, the most popular first, 1,000 at most; see `Searcher.named`."""
         for field, text in (("same", same(name)), ("folded", folded(name))):
-            if text and (found := self._rows(self._term(field, text), NAMESAKES)):
+            rows = self._rows(self._term(field, text), NAMESAKES) if text else []
+            if found := [row for row in rows if row not in without]:
                 return found
         return []
 
-    def search(self, text: str, limit: int) -> list[int]:
+    def search(self, text: str, limit: int, without: Container[int] = ()) -> list[int]:
         """Rows of the artists that fit what was typed, best first; see `Searcher.search_names`."""
+        wanted = max(0, limit)
+        while True:
+            rows = self._search(text, wanted)
+            found = [row for row in rows if row not in without][: max(0, limit)]
+            if len(found) == limit or len(rows) < wanted or not wanted:
+                return found
+            wanted *= 2
+
+    def _search(self, text: str, limit: int) -> list[int]:
         found: dict[int, None] = {}
         for query in self._queries(text):
             if len(found) >= limit:
                 break
             # a class may repeat all that was found before it
             found |= dict.fromkeys(self._rows(query, limit + len(found)))
-        return list(found)[: max(0, limit)]
+        return list(found)[:limit]
 
     def _queries(self, text: str) -> Iterator[tantivy.Query]:
         """What to ask for, the best class first."""

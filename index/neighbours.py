@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from core.errors import InputError
-from core.files import replaced
 from core.types import ArtistId, Lists, Mask, Matrix, Progress, Rows, silent
 from index.ann import exact_top_k, tie_order
 from index.artifact import LIST_LENGTH, Version
@@ -19,10 +15,6 @@ from index.scoring import Patterns, Scoring
 
 TIE_SEED = 0
 """Of the order among equal scores; the evaluation's own default."""
-
-COLUMNS = pa.schema({"artist_id": pa.string(), "rank": pa.int32(), "similar_id": pa.string(), "score": pa.float32()})
-
-_LISTS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,13 @@ class Catalog:
 
 
 def exact_lists(
-    catalog: Catalog, rows: Rows, k: int, *, threads: int = 0, progress: Progress = silent
+    catalog: Catalog,
+    rows: Rows,
+    k: int,
+    *,
+    factors: tuple[Matrix, Matrix] | None = None,
+    threads: int = 0,
+    progress: Progress = silent,
 ) -> tuple[Lists, NDArray[np.float32]]:
     """The k best of `rows` for each of `rows`, itself left out; equal scores by a seeded hash of the artist id.
 
@@ -54,11 +52,12 @@ def exact_lists(
     Args:
         catalog: the artists.
         rows: (m,) ascending, all known: queries and candidates alike.
+        factors: see `Scoring.among`; None makes them.
 
     Returns:
         (m, k) rows, best first, -1 behind the end; (m, k) float32 scores, NaN there.
     """
-    queries, candidates = catalog.scoring.among(catalog.vectors, catalog.known, catalog.patterns, rows, threads=threads)
+    queries, candidates = factors or factors_among(catalog, rows, threads=threads)
     found, scores = exact_top_k(
         queries,
         candidates,
@@ -69,6 +68,11 @@ def exact_lists(
         progress=progress,
     )
     return np.append(rows, np.int32(-1))[found], scores  # position -1 is the -1 appended
+
+
+def factors_among(catalog: Catalog, rows: Rows, *, threads: int = 0) -> tuple[Matrix, Matrix]:
+    """Two matrices, a row each of `rows`, whose inner products are the scores among these; see `Scoring.among`."""
+    return catalog.scoring.among(catalog.vectors, catalog.known, catalog.patterns, rows, threads=threads)
 
 
 def ready_lists(
@@ -113,57 +117,3 @@ def restrict(version: Version, having: list[str] | None = None, only: list[Artis
         listed[[at[artist_id] for artist_id in only]] = True
         mask &= listed
     return mask
-
-
-def export_neighbours(
-    version: Version,
-    out: Path,
-    k: int,
-    *,
-    keep: Mask | None = None,
-    threads: int = 0,
-    progress: Progress = silent,
-) -> int:
-    """Write lists as Parquet: artist_id, rank from 1, similar_id, score; the file is there when it is whole.
-
-    Args:
-        version: whose artists.
-        out: the file; one that is there is replaced.
-        k: length of a list.
-        keep: (n,) bool: the artists that ask and can be found; None keeps all, and then the ready lists are written.
-
-    Returns:
-        How many artists have a list.
-    """
-    mask = version.known if keep is None else version.known & keep
-    rows = np.flatnonzero(mask).astype(np.int32)
-    lists: Lists
-    if keep is None and k <= LIST_LENGTH:
-        lists, scores, at = version.neighbours, version.scores, rows
-    else:
-        lists, scores = exact_lists(catalog_of(version), rows, k, threads=threads, progress=progress)
-        at = np.arange(len(rows), dtype=np.int32)
-    ids = version.artists.column("artist_id").combine_chunks()
-    metadata = {"version": version.id, "model": version.manifest["model"], "snapshot": version.manifest["snapshot"]}
-    with (
-        replaced(out) as aside,
-        pyarrow.parquet.ParquetWriter(aside, COLUMNS.with_metadata(metadata), compression="zstd") as writer,
-    ):
-        for start in range(0, len(rows), _LISTS_AT_ONCE):
-            part = slice(start, start + _LISTS_AT_ONCE)
-            writer.write_table(_table(ids, rows[part], lists[at[part], :k], scores[at[part], :k]))
-            progress("write", min(start + _LISTS_AT_ONCE, len(rows)), len(rows))
-    return len(rows)
-
-
-def _table(ids: pa.Array, rows: Rows, lists: Lists, scores: Matrix) -> pa.Table:
-    query, place = np.nonzero(lists >= 0)
-    return pa.table(
-        {
-            "artist_id": ids.take(pa.array(rows[query])),
-            "rank": (place + 1).astype(np.int32),
-            "similar_id": ids.take(pa.array(lists[query, place])),
-            "score": scores[query, place],
-        },
-        schema=COLUMNS,
-    )

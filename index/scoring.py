@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from core.model import NO_SCORING, ScoringSettings
-from core.types import Mask, Matrix, Rows
+from core.types import Mask, Matrix, Rows, Scores
 
 Patterns: TypeAlias = NDArray[np.int32]
 """(n,) int32, which of a version's availability patterns (sets of modalities) each artist has."""
@@ -95,6 +95,14 @@ class Scoring:
     def corrects(self) -> bool:
         """Whether scores differ from cosines at all."""
         return bool(self.h.any() or self.c.any())
+
+    def corrections(self, pattern: int, rows: Rows | slice, patterns: Patterns) -> Scores:
+        """(m,) float64 c - h: what is added to the cosines of an artist of this pattern with the artists in `rows`.
+
+        Args:
+            patterns: (n,) int32 of all artists.
+        """
+        return np.asarray(self.c[pattern, patterns[rows]].astype(np.float64) - self.h[rows])
 
     def factors(self, vectors: Matrix, patterns: Patterns) -> tuple[Matrix, Matrix]:
         """Two matrices whose inner products are the scores, for exact search.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,14 @@ class Artist:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Similar artists: (k,) rows and (k,) float32 scores, best first; shorter where fewer exist."""
+    """Similar artists: (k,) rows and (k,) float32 scores, best first; shorter where fewer exist.
+
+    The first `n_pinned` stand there by rule, whatever their score.
+    """
 
     rows: Rows
     scores: NDArray[np.float32]
+    n_pinned: int = 0
 
 
 class Searcher:
@@ -62,6 +66,7 @@ class Searcher:
         self._row_of_id = {artist_id: row for row, artist_id in enumerate(self._ids.to_pylist())}
         mbids = _column(self._artists, "mbid").to_pylist()
         self._row_of_mbid = {mbids[row].lower(): row for row in range(len(mbids) - 1, -1, -1) if mbids[row]}
+        self._later_of_mbid = _later(mbids, self._row_of_mbid)
         self._attributes = [name for name in self._artists.column_names if name not in COLUMNS]
         self._patterns = version.patterns_of_modalities
         self._pattern_of, self._known = version.patterns, version.known
@@ -95,10 +100,23 @@ class Searcher:
         """(n,) strings, row by row."""
         return self._ids
 
-    def row_of(self, id_or_mbid: str) -> int | None:
-        """The artist with that id, else with that mbid, in either case; the first by id where several have it."""
+    def row_of(self, id_or_mbid: str, without: Container[int] = ()) -> int | None:
+        """The artist with that id, else with that mbid, in either case; the first by id where several have it.
+
+        Args:
+            without: rows that are passed over as if they were not there.
+        """
         row = self._row_of_id.get(id_or_mbid)
-        return self._row_of_mbid.get(id_or_mbid.lower()) if row is None else row
+        if row is None or row in without:
+            mbid = id_or_mbid.lower()
+            row = self._row_of_mbid.get(mbid)
+            if row in without:
+                row = next((later for later in self._later_of_mbid.get(mbid, ()) if later not in without), None)
+        return row
+
+    def row_of_id(self, artist_id: ArtistId) -> int | None:
+        """The artist with that id, and none that has it for an mbid."""
+        return self._row_of_id.get(artist_id)
 
     def artist(self, row: int) -> Artist:
         """Everything about one artist."""
@@ -135,32 +153,66 @@ class Searcher:
                 f"nothing known yet of {self._names[row].as_py()} ({self._ids[row].as_py()}): "
                 "nothing that the model takes, so nobody is similar"
             )
-        if raw and self._version.scoring.corrects:
-            return self._nearest(row, k)
+        if raw and self.corrects:
+            cosines = self.scores(self.vector(row), None)
+            cosines[row] = -np.inf
+            return self.best(cosines, k)
         rows = self._neighbours[row, :k]
         length = int(np.count_nonzero(rows >= 0))
         return Neighbours(rows[:length], self._scores[row, :length])
 
-    def _nearest(self, row: int, k: int) -> Neighbours:
-        # here, so that who never asks for raw lists needs no Faiss
+    @property
+    def corrects(self) -> bool:
+        """Whether scores differ from cosines at all."""
+        return self._version.scoring.corrects
+
+    def vector(self, row: int) -> NDArray[np.float64]:
+        """(d,) the artist's embedding, of unit length; zeros where it has none."""
+        return np.asarray(self._version.embeddings[row], np.float64)
+
+    def pattern(self, row: int) -> int:
+        """Which of the version's availability patterns the artist has."""
+        return int(self._pattern_of[row])
+
+    def scores(self, vector: NDArray[np.float64], pattern: int | None, rows: Rows | None = None) -> NDArray[np.float32]:
+        """What artists score for a query, exactly: summed in float64, all of them in bounded memory.
+
+        Args:
+            vector: (d,) the query, of unit length.
+            pattern: its availability pattern; None leaves the version's corrections out: cosines.
+            rows: (m,) whose scores; None takes every artist.
+
+        Returns:
+            (m,) or (n,) float32; -inf where an artist has no embedding.
+        """
+        version, total = self._version, self.n_artists if rows is None else len(rows)
+        found = np.empty(total, np.float32)
+        for start in range(0, total, _AT_ONCE):
+            part = slice(start, min(start + _AT_ONCE, total))
+            chosen = part if rows is None else rows[part]
+            scores = version.embeddings[chosen].astype(np.float64) @ vector
+            if pattern is not None:
+                scores += version.scoring.corrections(pattern, chosen, self._pattern_of)
+            found[part] = np.where(self._known[chosen], scores, -np.inf)
+        return found
+
+    def best(self, scores: NDArray[np.float32], k: int) -> Neighbours:
+        """The k artists of the highest scores; equal ones by a seeded hash of the id, as in the ready lists.
+
+        Args:
+            scores: (n,) float32 of every artist; -inf leaves one out.
+        """
+        # here, so that who only reads ready lists needs no Faiss
         from index.ann import tie_order
         from index.neighbours import TIE_SEED
 
-        vectors = self._version.embeddings
-        query = vectors[row].astype(np.float64)
-        cosines = np.empty(len(vectors), np.float32)
-        for start in range(0, len(vectors), _AT_ONCE):
-            chunk = slice(start, start + _AT_ONCE)
-            cosines[chunk] = vectors[chunk].astype(np.float64) @ query
-        cosines[~self._known] = -np.inf
-        cosines[row] = -np.inf
-        k = min(k, int(np.count_nonzero(self._known)) - 1)
+        k = min(k, int(np.count_nonzero(scores > -np.inf)))
         if k < 1:
             return Neighbours(np.empty(0, np.int32), np.empty(0, np.float32))
-        found = np.flatnonzero(cosines >= -np.partition(-cosines, k - 1)[k - 1]).astype(np.int32)
+        found = np.flatnonzero(scores >= -np.partition(-scores, k - 1)[k - 1]).astype(np.int32)
         ties = tie_order(self.ids_of(found), TIE_SEED)
-        rows = found[np.lexsort((ties, -cosines[found]))][:k]
-        return Neighbours(rows, cosines[rows])
+        rows = found[np.lexsort((ties, -scores[found]))][:k]
+        return Neighbours(rows, scores[rows])
 
     def ids_of(self, rows: Rows) -> list[ArtistId]:
         """The ids of some artists, in the order asked for."""
@@ -174,22 +226,38 @@ class Searcher:
         """The modalities that some artists have, in the order asked for."""
         return [self._patterns[pattern] for pattern in self._pattern_of[rows].tolist()]
 
-    def search_names(self, text: str, limit: int) -> list[int]:
+    def search_names(self, text: str, limit: int, without: Container[int] = ()) -> list[int]:
         """Rows of the artists whose name or alias fits what was typed: exactly, then begun, then with a typo a word.
 
         Case, accents and punctuation do not matter; inside a class the most popular come first. Any text will do;
         where there is nothing to go by, the list is empty.
-        """
-        return self._name_index.search(text, limit)
 
-    def named(self, name: str) -> list[int]:
+        Args:
+            without: rows that are passed over as if they were not there.
+        """
+        return self._name_index.search(text, limit, without)
+
+    def named(self, name: str, without: Container[int] = ()) -> list[int]:
         """Rows of the artists with that name or alias, the most popular first.
 
         Case and Unicode form do not matter; accents only matter where somebody is called so with them.
+
+        Args:
+            without: see `search_names`.
         """
-        return self._name_index.named(name)
+        return self._name_index.named(name, without)
 
 
 def _column(table: pa.Table, name: str) -> Any:
     """A column as one array; of a mapped table without a copy."""
     return table.column(name).combine_chunks()
+
+
+def _later(mbids: Sequence[str | None], first: Mapping[str, int]) -> dict[str, list[int]]:
+    """By mbid, in lower case, the rows that have it after the first one; only those that several have."""
+    later: dict[str, list[int]] = {}
+    if len(first) < sum(1 for mbid in mbids if mbid):
+        for row, mbid in enumerate(mbids):
+            if mbid and first[mbid.lower()] != row:
+                later.setdefault(mbid.lower(), []).append(row)
+    return later

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +11,7 @@ from sqlalchemy import Connection
 from core.db.promotions import Promotion, add_promotion, all_promotions, last_promotion
 from core.db.session import Database
 from core.errors import FormatError, GateError, InputError, NotFoundError
-from core.files import Manifest, discard, read_sealed, sweep, write_bytes
+from core.files import Manifest, discard, locked, read_sealed, sweep, write_bytes
 from core.settings import pick
 from index.artifact import EMBEDDING, FORMAT, KIND, MANIFEST, Version
 from index.report import Report
@@ -26,6 +22,9 @@ it is; this copy of it is what a service starts from, whether or not the databas
 
 HISTORY = "promotions.jsonl"
 """Where promotions were written down before there was a database."""
+
+LOCK = ".lock"
+"""File in the folder of versions that is held during one act on it, whatever the process."""
 
 HINT = "make one with: riyl index build --promote"
 
@@ -101,7 +100,7 @@ def promote(
     if not report.passed and not force:
         message = f"version {version.id} failed its gate, and is not promoted: {report.failures}"
         raise GateError(message, report.as_dict()["checks"])
-    with _locked(folder):
+    with locked(folder / LOCK):
         with database.alone() as connection:
             entry = add_promotion(connection, version.id, "promote", by=by, why=why, forced=not report.passed, job=job)
         _follow(folder, database)
@@ -116,7 +115,7 @@ def rollback(folder: Path, database: Database, *, by: str, why: str) -> Promotio
         FormatError: it is damaged.
         DatabaseDownError: the database cannot be reached; nothing has changed.
     """
-    with _locked(folder):
+    with locked(folder / LOCK):
         with database.alone() as connection:
             before = _standing(all_promotions(connection))[:-1]
             if not before:
@@ -142,7 +141,7 @@ def follow(folder: Path, database: Database) -> None:
         return
     if last is None and not (folder / HISTORY).exists():
         return
-    with _locked(folder):
+    with locked(folder / LOCK):
         _follow(folder, database)
 
 
@@ -179,7 +178,7 @@ def prune(folder: Path, database: Database, *, keep: int = 3) -> list[str]:
     """
     if keep < 0:
         raise InputError(f"keep: found {keep}; wanted 0 or more")
-    with _locked(folder):
+    with locked(folder / LOCK):
         ids = [path.parent.name for path in _by_age(folder)]
         kept = {*ids[max(0, len(ids) - keep) :], *_standing(history(database))[-2:], current(folder)}
         gone = [i for i in ids if i not in kept]
@@ -247,15 +246,3 @@ def _problem(path: Path) -> str | None:
     except FormatError as error:
         return str(error)
     return None
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One act on the folder of versions at a time, whatever the process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -12,6 +12,7 @@ import typer
 
 from app.commands.evaluate import show_results
 from app.commands.index import who
+from app.commands.rules import rules_of
 from app.commands.session import Session, counts, session
 from app.evaluating import Question, run_evaluation
 from app.logs import configure
@@ -23,6 +24,7 @@ from core.types import Progress
 from index import versions
 from index.artifact import Version
 from index.build import build_version
+from index.rules import BoundRules
 from index.search import Artist, Searcher
 from training.config import DEFAULT, load_config
 from training.datasets.registry import make_tables
@@ -115,4 +117,6 @@ def _examples(run: Session) -> list[Artist]:
     version = Version.open(versions.find_version(run.home.versions, None), verify=False)
     rows = version.by_popularity[version.known[version.by_popularity]]
     searcher = Searcher(version)
-    return [searcher.artist(int(rows[place])) for place in (0, len(rows) // 2, -1)]
+    blocked = BoundRules.of(rules_of(run), searcher).blocked
+    shown = [row for row in rows.tolist() if row not in blocked]
+    return [searcher.artist(shown[place]) for place in (0, len(shown) // 2, -1)] if shown else []

@@ -11,15 +11,20 @@ import pyarrow as pa
 import pyarrow.parquet
 import typer
 
+from app.commands.rules import rules_of
 from app.commands.session import session
 from app.commands.train import open_model
 from app.ids import read_ids
 from core.errors import InputError
 from core.files import write_bytes
+from core.rules import NO_RULES
 from core.snapshot import find_snapshot
 from index.artifact import Version
 from index.embed import embed
-from index.neighbours import export_neighbours, restrict
+from index.export import export_neighbours
+from index.neighbours import restrict
+from index.rules import BoundRules
+from index.search import Searcher
 from index.versions import find_version
 
 app = typer.Typer(no_args_is_help=True, help="Results as Parquet files.")
@@ -67,17 +72,23 @@ def neighbours(
         Path | None, typer.Option(help="Keep only the artists of this file, an id a line.", show_default=False)
     ] = None,
     version: Annotated[str | None, typer.Option(help="Version [the current one].", show_default=False)] = None,
+    no_rules: Annotated[bool, typer.Option("--no-rules", help="Leave the editorial rules out.")] = False,
 ) -> None:
-    """Write every artist's similar artists; what is kept both asks and can be found, and its lists are made anew."""
+    """Write every artist's similar artists, as the editorial rules will have it.
+
+    What is kept both asks and can be found, and its lists are made anew.
+    """
     run = session(context)
     _check_out(out)
     opened = Version.open(find_version(run.home.versions, version))
     names = None if having is None else [name.strip() for name in having.split(",")]
     ids = None if only is None else read_ids(only)
     keep = None if names is None and ids is None else restrict(opened, names, ids)
+    in_force = NO_RULES if no_rules else rules_of(run)
+    rules = BoundRules.of(in_force, Searcher(opened)) if in_force.rules else None
     with run.progress() as progress:
         threads = run.settings.threads or os.cpu_count() or 1
-        lists = export_neighbours(opened, out, k, keep=keep, threads=threads, progress=progress)
+        lists = export_neighbours(opened, out, k, keep=keep, rules=rules, threads=threads, progress=progress)
     kept = opened.n_artists if keep is None else int(keep.sum())
     run.show({"file": str(out), "version": opened.id, "artists": kept, "lists": lists})
     run.say(f"{out}: lists of {lists:,} artists among {kept:,}; the others have no embedding")

@@ -6,8 +6,11 @@ from typing import Annotated
 
 import typer
 
+from app.commands.rules import rules_of
 from app.commands.session import session
+from app.served import Served
 from core.errors import InputError, NotFoundError
+from index.rules import ruled
 from index.search import Searcher
 from index.versions import find_version
 
@@ -20,11 +23,11 @@ def similar(
     k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many.")] = 10,
     raw: Annotated[bool, typer.Option("--raw", help="The nearest by cosine, without corrections.")] = False,
 ) -> None:
-    """List the artists most similar to one, from the current version."""
+    """List the artists most similar to one, from the current version, as the rules will have it."""
     run = session(context)
-    searcher = Searcher.open(find_version(run.home.versions, None))
-    row = _find(searcher, artist)
-    asked, found = searcher.artist(row), searcher.similar(row, k, raw=raw)
+    served = Served.of(Searcher.open(find_version(run.home.versions, None)), rules_of(run))
+    searcher, row = served.searcher, _find(served, artist)
+    asked, found = searcher.artist(row), ruled(searcher, served.rules, row, k, raw=raw)
     others = [searcher.artist(other) for other in found.rows.tolist()]
     scores = found.scores.tolist()
     run.show(
@@ -32,7 +35,14 @@ def similar(
             "version": searcher.version_id,
             "artist": {"id": asked.id, "name": asked.name, "modalities": asked.modalities},
             "similar": [
-                {"rank": rank, "id": a.id, "name": a.name, "score": score, "modalities": a.modalities}
+                {
+                    "rank": rank,
+                    "id": a.id,
+                    "name": a.name,
+                    "score": score,
+                    "modalities": a.modalities,
+                    **({"pinned": True} if rank <= found.n_pinned else {}),
+                }
                 for rank, (a, score) in enumerate(zip(others, scores, strict=True), 1)
             ],
         }
@@ -45,16 +55,17 @@ def similar(
     )
 
 
-def _find(searcher: Searcher, text: str) -> int:
-    row = searcher.row_of(text)
+def _find(served: Served, text: str) -> int:
+    searcher, blocked = served.searcher, served.rules.blocked
+    row = searcher.row_of(text, blocked)
     if row is not None:
         return row
-    named = searcher.named(text)
+    named = searcher.named(text, blocked)
     if len(named) == 1:
         return named[0]
     if named:
         raise InputError(f"several artists are called {text!r}; say which by id: {_listed(searcher, named)}")
-    near = searcher.search_names(text, NEAR)
+    near = searcher.search_names(text, NEAR, blocked)
     hint = f"; there are: {_listed(searcher, near)}" if near else ""
     raise NotFoundError(f"there is no artist {text!r} in version {searcher.version_id}{hint}")
 

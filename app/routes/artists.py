@@ -12,7 +12,7 @@ from app.deps import (
     INVALID,
     NOT_SERVED,
     VERSIONED,
-    TheSearcher,
+    TheServed,
     known_row,
     summaries,
     summary,
@@ -48,7 +48,7 @@ NameQuery = Annotated[str, Query(max_length=LONGEST_NAME, description="The whole
 )
 async def search_artists(
     request: Request,
-    searcher: TheSearcher,
+    served: TheServed,
     q: Annotated[
         str,
         Query(
@@ -60,8 +60,9 @@ async def search_artists(
     limit: Annotated[int, Query(ge=1, le=50, description="How many at most.", examples=[10])] = 10,
 ) -> Response:
     """Artists whose name or alias begins like `q`, the best match first and among equals the most listened to."""
-    found = summaries(searcher, searcher.search_names(q, limit))
-    return versioned(request, searcher, ArtistsAnswer(version=searcher.version_id, artists=found))
+    searcher = served.searcher
+    found = summaries(searcher, searcher.search_names(q, limit, served.rules.blocked))
+    return versioned(request, served, ArtistsAnswer(version=searcher.version_id, artists=found))
 
 
 @router.get(
@@ -70,15 +71,16 @@ async def search_artists(
     response_model=ResolveAnswer,
     responses={**VERSIONED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
 )
-async def resolve_artist(request: Request, searcher: TheSearcher, name: NameQuery) -> Response:
+async def resolve_artist(request: Request, served: TheServed, name: NameQuery) -> Response:
     """The artist that is called `name`. 409 with `candidates` when several are, 404 with `near` names when none is."""
-    rows = searcher.named(name)
+    searcher = served.searcher
+    rows = searcher.named(name, served.rules.blocked)
     if not rows:
-        raise unknown_artist(searcher, name)
+        raise unknown_artist(served, name)
     found = summaries(searcher, rows)
     if len(found) > 1:
         raise AmbiguousNameError(f"{len(found)} artists have this name; choose one of them by its id", found)
-    return versioned(request, searcher, ResolveAnswer(version=searcher.version_id, artist=found[0]))
+    return versioned(request, served, ResolveAnswer(version=searcher.version_id, artist=found[0]))
 
 
 # before the next one, whose id would take "/similar" in: ids may hold slashes
@@ -90,7 +92,7 @@ async def resolve_artist(request: Request, searcher: TheSearcher, name: NameQuer
 )
 async def similar_artists(
     request: Request,
-    searcher: TheSearcher,
+    served: TheServed,
     id: ArtistPath,
     k: Annotated[int, Query(ge=1, le=LARGEST_K, description="How many at most.", examples=[10])] = DEFAULT_K,
     raw: Annotated[
@@ -102,11 +104,14 @@ async def similar_artists(
         ),
     ] = False,
 ) -> Response:
-    """The artists most similar to this one, best first. 409 when nothing is known yet that could tell."""
-    row = known_row(searcher, id)
-    if raw:
-        return versioned(request, searcher, await asyncio.to_thread(similar_model, searcher, row, k, raw=True))
-    return versioned(request, searcher, similar_model(searcher, row, k))
+    """The artists most similar to this one, best first, behind those that are pinned to it by rule.
+
+    409 when nothing is known yet that could tell.
+    """
+    row = known_row(served, id)
+    if raw or served.rules:  # what is searched for, and not read, takes its time
+        return versioned(request, served, await asyncio.to_thread(similar_model, served, row, k, raw=raw))
+    return versioned(request, served, similar_model(served, row, k))
 
 
 @router.get(
@@ -115,13 +120,13 @@ async def similar_artists(
     response_model=ArtistAnswer,
     responses={**VERSIONED, **problems(UNKNOWN | INVALID | NOT_SERVED)},
 )
-async def get_artist(request: Request, searcher: TheSearcher, id: ArtistPath) -> Response:
+async def get_artist(request: Request, served: TheServed, id: ArtistPath) -> Response:
     """Names, attributes, modalities and popularity of one artist."""
-    artist = searcher.artist(known_row(searcher, id))
+    artist = served.searcher.artist(known_row(served, id))
     details = Details(
         **summary(artist).model_dump(),
         aliases=list(artist.aliases),
         attributes=dict(artist.attributes),
         plays=artist.plays,
     )
-    return versioned(request, searcher, ArtistAnswer(version=searcher.version_id, artist=details))
+    return versioned(request, served, ArtistAnswer(version=served.searcher.version_id, artist=details))

@@ -69,7 +69,7 @@ def render(document: OpenApi) -> str:
 def _operation(document: OpenApi, line: str, operation: OpenApi) -> str:
     rows = "".join(_parameter(document, parameter) for parameter in operation.get("parameters", []))
     table = f"<table><tr><th>parameter</th><th>type</th><th>meaning</th></tr>{rows}</table>" if rows else ""
-    media, example = _example(document, next(r for status, r in operation["responses"].items() if status < "3"))
+    success = next(response for status, response in operation["responses"].items() if status < "3")
     failures = {status: r for status, r in operation["responses"].items() if status >= "4"}
     errors = "".join(
         f"<tr><td>{status}</td><td>{_prose(response['description'])}</td></tr>" for status, response in failures.items()
@@ -78,7 +78,7 @@ def _operation(document: OpenApi, line: str, operation: OpenApi) -> str:
     return (
         f'<h2 id="{_anchor(operation)}">{escape(operation["summary"])}</h2><p><code>{escape(line)}</code></p>'
         f"{described}{table}<h3>Example</h3><pre>{escape(_curl(document, line, operation))}</pre>"
-        f"<p>answers, as {escape(media)}:</p><pre>{escape(example)}</pre>"
+        f"{_answer(document, success)}"
         + (f"<h3>Errors</h3><table><tr><th>status</th><th>meaning</th></tr>{errors}</table>" if errors else "")
     )
 
@@ -126,6 +126,13 @@ def _curl(document: OpenApi, line: str, operation: OpenApi) -> str:
 def _written(value: object) -> str:
     """A parameter's value as an address holds it."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _answer(document: OpenApi, response: OpenApi) -> str:
+    if "content" not in response:
+        return "<p>answers with no body.</p>"
+    media, example = _example(document, response)
+    return f"<p>answers, as {escape(media)}:</p><pre>{escape(example)}</pre>"
 
 
 def _example(document: OpenApi, response: OpenApi) -> tuple[str, str]:

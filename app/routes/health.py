@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from app.deps import NOT_SERVED, TheMetrics, TheSearcher, TheServing
+from app.deps import NOT_SERVED, TheMetrics, TheServed, TheServing
 from app.errors import problems
 from app.schemas import Alive, Ready
 
@@ -28,12 +28,12 @@ async def healthz() -> Response:
 
 
 @router.get("/readyz", summary="Does the service answer queries", response_model=Ready, responses=problems(NOT_SERVED))
-async def readyz(serving: TheServing, searcher: TheSearcher) -> Response:
+async def readyz(serving: TheServing, served: TheServed) -> Response:
     """200 with the version that serves, and `refused` where a newer promoted one is damaged or of a foreign format.
 
     503 says what to run.
     """
-    ready = Ready(status="ready", version=searcher.version_id, refused=serving.refused)
+    ready = Ready(status="ready", version=served.searcher.version_id, refused=serving.refused)
     return Response(ready.model_dump_json(), headers=NO_STORE, media_type="application/json")
 
 

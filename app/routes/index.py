@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.deps import NOT_SERVED, VERSIONED, TheSearcher, versioned
+from app.deps import NOT_SERVED, VERSIONED, TheServed, versioned
 from app.errors import problems
 from app.schemas import Gate, IndexAnswer, Pattern
 from core.files import Manifest
@@ -19,9 +19,9 @@ router = APIRouter(prefix="/v1", tags=["index"])
     response_model=IndexAnswer,
     responses={**VERSIONED, **problems(NOT_SERVED)},
 )
-async def get_index(request: Request, searcher: TheSearcher) -> Response:
+async def get_index(request: Request, served: TheServed) -> Response:
     """The version that serves: its model and snapshot, how many artists it has and knows, and its gate report."""
-    return versioned(request, searcher, described(searcher.manifest))
+    return versioned(request, served, described(served.searcher.manifest))
 
 
 def described(manifest: Manifest) -> IndexAnswer:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 
 
@@ -107,4 +108,24 @@ evaluations = Table(
     Column("model", String(64), comment="Of the reference, where that is a model."),
     Column("k", Integer),
     Column("summary", JSON, comment="The reference's figures in each condition."),
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True, comment="Pins of one artist stand in its order."),
+    Column("kind", String(16), nullable=False, comment="block, never or pin"),
+    Column("artist", String(200), nullable=False, index=True, comment="Its id, whether or not a version has it."),
+    Column("other", String(200), nullable=False, index=True, comment="Of a pair the second; empty of a block."),
+    Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    UniqueConstraint("kind", "artist", "other", name="uq_rules"),  # nulls would not be equal to each other
+    sqlite_autoincrement=True,
+)
+
+rules_revision = Table(
+    "rules_revision",
+    metadata,
+    Column("revision", Integer, nullable=False, comment="Of one row: raised by every act on the rules."),
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from app.served import Served
 from app.similar import MOST_BYTES, SimilarBytes, similar_model
 from core.errors import NothingKnownError
+from core.rules import NO_RULES
 from core.settings import Home
 from index.artifact import Version
 from index.search import Searcher
@@ -15,26 +17,26 @@ from tests.app.conftest import asked
 
 @pytest.mark.parametrize("most_bytes", [0, 20_000, MOST_BYTES])
 def test_the_bytes_are_the_models_for_every_artist_and_every_k(version: Version, most_bytes: int) -> None:
-    searcher = Searcher(version)
-    answers = SimilarBytes(searcher, most_bytes)
+    served = Served.of(Searcher(version), NO_RULES)
+    answers = SimilarBytes(served, most_bytes)
     for k in (*range(1, 61), 200):
         for row in np.flatnonzero(version.known).tolist():
-            expected = similar_model(searcher, row, k).model_dump_json().encode()
+            expected = similar_model(served, row, k).model_dump_json().encode()
             assert answers(row, k) == expected
-    assert answers(0, 3) == answers(0, 3) == similar_model(searcher, 0, 3).model_dump_json().encode()
+    assert answers(0, 3) == answers(0, 3) == similar_model(served, 0, 3).model_dump_json().encode()
 
 
 def test_the_bytes_are_the_models_when_few_artists_are_kept(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.similar.MOST_ARTISTS", 7)
-    searcher = Searcher(version)
-    answers = SimilarBytes(searcher, 0)
+    served = Served.of(Searcher(version), NO_RULES)
+    answers = SimilarBytes(served, 0)
     for row in np.flatnonzero(version.known).tolist():
-        assert answers(row, 50) == similar_model(searcher, row, 50).model_dump_json().encode()
+        assert answers(row, 50) == similar_model(served, row, 50).model_dump_json().encode()
 
 
 def test_nothing_known_is_raised_either_way(version: Version) -> None:
-    searcher = Searcher(version)
-    for answer in (SimilarBytes(searcher), lambda row, k: similar_model(searcher, row, k)):
+    served = Served.of(Searcher(version), NO_RULES)
+    for answer in (SimilarBytes(served), lambda row, k: similar_model(served, row, k)):
         with pytest.raises(NothingKnownError, match="Nobody Knows"):
             answer(59, 10)
 

@@ -67,7 +67,7 @@ def test_a_version_that_failed_of_something_else_is_tried_again(
     monkeypatch.setattr("app.watch.TRY_AGAIN_S", 0.0)
     scratch = tmp_path / "scratch"
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    serving = Serving(home.versions, database(home), Metrics())
+    serving = Serving(home, database(home), Metrics())
     serving.look()
     assert serving.searcher is None
     assert serving.refused is not None

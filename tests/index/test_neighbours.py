@@ -21,7 +21,8 @@ from evaluation.protocol import System, evaluate
 from index.ann import tie_order
 from index.artifact import LIST_LENGTH, Version
 from index.embed import embed
-from index.neighbours import Catalog, export_neighbours, ready_lists, restrict
+from index.export import export_neighbours
+from index.neighbours import Catalog, ready_lists, restrict
 from index.scoring import Scoring
 
 # Unit vectors whose products are exact in float32: the corners of the 24-cell, so that most scores tie.

@@ -22,6 +22,7 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         f"{method.upper()} {path}" for path, operations in document.json()["paths"].items() for method in operations
     ]
     assert sorted(operations) == [
+        "DELETE /v1/rules/{number}",
         "GET /healthz",
         "GET /metrics",
         "GET /readyz",
@@ -39,6 +40,7 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "GET /v1/jobs",
         "GET /v1/jobs/{id}",
         "GET /v1/jobs/{id}/events",
+        "GET /v1/rules",
         "GET /v1/truths",
         "GET /v1/truths/{id}",
         "POST /v1/evaluations",
@@ -46,6 +48,7 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "POST /v1/index:rollback",
         "POST /v1/jobs",
         "POST /v1/jobs/{id}/cancel",
+        "POST /v1/rules",
         "POST /v1/truths",
     ]
     assert docs.text.count("<h3>Example</h3>") == len(operations)
@@ -92,5 +95,5 @@ def test_every_example_request_of_the_reference_is_possible(home: Home) -> None:
                 if parameter["in"] == "query":
                     query.append(f"{parameter['name']}={value}")
             if method == "get" and not path.endswith("/events"):
-                (answer,) = asked(home, f"{address}?{'&'.join(query)}")
+                (answer,) = asked(home, f"{address}?{'&'.join(query)}", headers=headers)
                 assert answer.status_code == 200, path

@@ -100,7 +100,8 @@ def test_migrations_make_everything_and_running_them_again_changes_nothing(
     with database.read() as connection:
         assert connection.execute(text("SELECT id FROM evaluations")).scalars().all() == ["e"]
         tables = set(inspect(connection).get_table_names())
-    assert tables == {"alembic_version", "promotions", "verdicts", "keys", "job_progress", "evaluations"}
+    mine = {"promotions", "verdicts", "keys", "job_progress", "evaluations", "rules", "rules_revision"}
+    assert tables == {"alembic_version", *mine}
 
 
 def test_migrations_give_the_tables_that_the_code_knows(database: Database) -> None:
@@ -142,18 +143,18 @@ def test_sqlite_is_made_where_it_is_not_there_and_postgres_is_not(settings: Sett
         with database.read() as connection:
             assert connection.execute(text("SELECT count(*) FROM promotions")).scalar() == 0
     else:
-        with pytest.raises(SchemaError, match="nothing in it yet; this RIYL needs schema 0002: run riyl db upgrade"):
+        with pytest.raises(SchemaError, match="nothing in it yet; this RIYL needs schema 0003: run riyl db upgrade"):
             database.read().__enter__()
 
 
 def test_a_newer_database_is_left_alone(database: Database, settings: Settings, closing: Closing) -> None:
     with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
     others = [closing(Database(make_engine(database_url(settings)))) for _ in range(2)]
     for other in others:  # the second one would wait for ever if the first kept the lock
-        with pytest.raises(SchemaError, match="found a database with schema 0003; this RIYL needs schema 0002"):
+        with pytest.raises(SchemaError, match="found a database with schema 0004; this RIYL needs schema 0003"):
             other.write().__enter__()
-        with pytest.raises(SchemaError, match="schema 0003; this RIYL knows schemas up to 0002: run a newer RIYL"):
+        with pytest.raises(SchemaError, match="schema 0004; this RIYL knows schemas up to 0003: run a newer RIYL"):
             other.upgrade()
 
 

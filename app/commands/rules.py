@@ -1,0 +1,112 @@
+"""riyl rules list | add | drop; and the rules that other commands obey."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import typer
+
+from app.commands.index import who
+from app.commands.session import Session, session
+from app.schemas_rules import RuleAnswer
+from app.served import Served
+from core.db.rules import WrittenRule, add_rule, all_rules, copy_rules, drop_rule, list_rules
+from core.db.session import FILE
+from core.errors import DatabaseDownError, NotFoundError
+from core.rules import NO_RULES, RuleKind, Rules, read_copy
+from index.search import Searcher
+from index.versions import find_version
+
+log = logging.getLogger(__name__)
+
+app = typer.Typer(no_args_is_help=True, help="Editorial rules: who is never shown, who never beside whom, who first.")
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    kind: Annotated[RuleKind | None, typer.Option(help="Only of this kind.", show_default=False)] = None,
+    artist: Annotated[str | None, typer.Option(help="Only those that name this artist.", show_default=False)] = None,
+) -> None:
+    """List the rules, the newest first, and what has become of each in the current version."""
+    run = session(context)
+    found, served = list_rules(run.database, kind=kind, artist=artist), _current(run)
+    told = [_told(each, served) for each in found]
+    run.show(told)
+    columns = ["number", "kind", "artist", "other", "state", "by", "at", "why"]
+    rows = [
+        [
+            str(each["number"]),
+            each["kind"],
+            each["artist"],
+            each["other"] or "",
+            each["state"] or "",
+            each["by"],
+            f"{written.at:%Y-%m-%d %H:%M}",
+            each["why"],
+        ]
+        for each, written in zip(told, found, strict=True)
+    ]
+    run.table("rules, times in UTC", columns, rows, words=True)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    kind: Annotated[RuleKind, typer.Argument(help="block ARTIST; never ARTIST OTHER; pin ARTIST OTHER.")],
+    artist: Annotated[str, typer.Argument(help="Id of the artist, also of one that is not there yet.")],
+    other: Annotated[str | None, typer.Argument(help="Id of the second artist of a pair.", show_default=False)] = None,
+    why: Annotated[str, typer.Option(help="Reason, for the list.")] = "",
+) -> None:
+    """Make a rule; a service obeys it within a second or so."""
+    run = session(context)
+    written, new = add_rule(run.database, kind, artist, other, by=who(), why=why)
+    copy_rules(run.database, run.home.rules)
+    told = _told(written, _current(run))
+    run.show({**told, "new": new})
+    named = f"{kind} {artist}" + (f" {other}" if other else "")
+    run.say(f"rule {written.rule.number}, {named}: {'made' if new else 'was there already'}")
+    if told["state"] not in (None, "in force"):
+        run.say(f"in the current version: {told['state']}")
+
+
+@app.command()
+def drop(context: typer.Context, number: Annotated[int, typer.Argument(help="Number of the rule.")]) -> None:
+    """Undo a rule; a service does so within a second or so."""
+    run = session(context)
+    written = drop_rule(run.database, number)
+    copy_rules(run.database, run.home.rules)
+    run.show({"dropped": number})
+    run.say(f"rule {number}, {written.rule.kind} of {written.rule.artist}, is dropped")
+
+
+def rules_of(run: Session) -> Rules:
+    """The rules in force: the database's; where it cannot be reached, the home's copy; where there is none, none.
+
+    Raises:
+        DatabaseDownError: it cannot be reached, and the home has no copy.
+        FormatError: it cannot be reached, and the copy is damaged.
+    """
+    if run.settings.database_url is None and not (run.home.root / FILE).exists():
+        return NO_RULES
+    try:
+        with run.database.read() as connection:
+            return all_rules(connection)
+    except DatabaseDownError as error:
+        found = read_copy(run.home.rules)
+        if found is None:
+            raise
+        log.warning("rules_from_copy reason=%s", error)
+        return found
+
+
+def _current(run: Session) -> Served | None:
+    try:
+        return Served.of(Searcher.open(find_version(run.home.versions, None), verify=False), rules_of(run))
+    except NotFoundError:
+        return None
+
+
+def _told(written: WrittenRule, served: Served | None) -> dict[str, Any]:
+    return RuleAnswer.of(written, served).model_dump(mode="json")

@@ -1,0 +1,150 @@
+"""Editorial rules: made, dropped and listed by people, and read whole by whoever serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
+
+from core.db.session import Database
+from core.db.tables import rules, rules_revision
+from core.errors import FormatError, NotFoundError
+from core.files import locked
+from core.rules import Rule, RuleKind, Rules, check_rule, read_copy, write_copy
+from core.types import ArtistId
+
+
+@dataclass(frozen=True)
+class WrittenRule:
+    """A rule with who made it, when, and why."""
+
+    rule: Rule
+    why: str
+    by: str
+    at: datetime
+
+
+def add_rule(
+    database: Database, kind: RuleKind, artist: ArtistId, other: ArtistId | None, *, by: str, why: str
+) -> tuple[WrittenRule, bool]:
+    """Make a rule; one that is there already stays as it is. A never of a pair is there whichever comes first in it.
+
+    Returns:
+        The rule, and whether it is new.
+
+    Raises:
+        InputError: see `core.rules.check_rule`.
+        DatabaseDownError: the database cannot be reached; nothing has changed.
+    """
+    check_rule(kind, artist, other)
+    with database.alone() as connection:
+        there = connection.execute(select(rules).where(_same(kind, artist, other))).one_or_none()
+        if there is not None:
+            return _written(there), False
+        values = {
+            "kind": kind.value,
+            "artist": artist,
+            "other": other or "",
+            "why": why,
+            "by": by,
+            "at": datetime.now(UTC),
+        }
+        added = connection.execute(insert(rules).values(**values).returning(rules)).one()
+        _raise_revision(connection)
+        return _written(added), True
+
+
+def drop_rule(database: Database, number: int) -> WrittenRule:
+    """Undo a rule.
+
+    Raises:
+        NotFoundError: there is none of this number.
+        DatabaseDownError: the database cannot be reached; nothing has changed.
+    """
+    with database.alone() as connection:
+        dropped = connection.execute(delete(rules).where(rules.c.number == number).returning(rules)).one_or_none()
+        if dropped is None:
+            raise NotFoundError(f"there is no rule {number}; see riyl rules list")
+        _raise_revision(connection)
+        return _written(dropped)
+
+
+def list_rules(
+    database: Database,
+    *,
+    kind: RuleKind | None = None,
+    artist: ArtistId | None = None,
+    limit: int | None = None,
+    before: int | None = None,
+) -> list[WrittenRule]:
+    """Rules, the newest first.
+
+    Args:
+        artist: only those that name this one, first or second.
+        limit: how many at most.
+        before: only those of a lesser number.
+    """
+    wanted = select(rules).order_by(rules.c.number.desc()).limit(limit)
+    if kind is not None:
+        wanted = wanted.where(rules.c.kind == kind.value)
+    if artist is not None:
+        wanted = wanted.where(or_(rules.c.artist == artist, rules.c.other == artist))
+    if before is not None:
+        wanted = wanted.where(rules.c.number < before)
+    with database.read() as connection:
+        return [_written(row) for row in connection.execute(wanted)]
+
+
+def revision(connection: Connection) -> int:
+    """What changes with every act on the rules."""
+    return int(connection.execute(select(rules_revision.c.revision)).scalar_one())
+
+
+def all_rules(connection: Connection) -> Rules:
+    """The rules in force."""
+    # the revision first: where another act comes between the two, its number is still to be seen
+    number = revision(connection)
+    found = connection.execute(select(rules).order_by(rules.c.number)).all()
+    return Rules(number, tuple(_rule(row) for row in found))
+
+
+def copy_rules(database: Database, copy: Path) -> Rules:
+    """Bring a home's copy of the rules to what the database says.
+
+    Raises:
+        DatabaseDownError: the database cannot be reached; the copy stays.
+        OSError: the copy cannot be written; it stays.
+    """
+    with locked(copy.with_name(f".{copy.name}.lock")):  # what was read first must not be written last
+        with database.read() as connection:
+            found = all_rules(connection)
+        try:
+            same = read_copy(copy) == found
+        except FormatError:
+            same = False
+        if not same:
+            write_copy(copy, found)
+    return found
+
+
+def _same(kind: RuleKind, artist: ArtistId, other: ArtistId | None) -> ColumnElement[bool]:
+    columns = rules.c
+    given = and_(columns.artist == artist, columns.other == (other or ""))
+    if kind is RuleKind.NEVER:
+        given = or_(given, and_(columns.artist == other, columns.other == artist))
+    return and_(columns.kind == kind.value, given)
+
+
+def _raise_revision(connection: Connection) -> None:
+    connection.execute(update(rules_revision).values(revision=rules_revision.c.revision + 1))
+
+
+def _rule(row: Row[Any]) -> Rule:
+    return Rule(row.number, RuleKind(row.kind), row.artist, row.other or None)
+
+
+def _written(row: Row[Any]) -> WrittenRule:
+    return WrittenRule(_rule(row), row.why, row.by, row.at)

@@ -1,0 +1,122 @@
+"""Editorial rules: who is never shown, who never beside whom, and who stands first; and a home's copy of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from core.errors import FormatError, InputError
+from core.files import content_id, write_json
+from core.types import ArtistId
+
+LONGEST_ID = 200
+"""Characters of an artist's id in a rule."""
+
+KIND = "riyl-rules"
+FORMAT = 1
+
+
+class RuleKind(StrEnum):
+    """What a rule says of X, its artist, and Y, its other.
+
+    `block`: X is as if it were not there. `never`: neither is shown for the other. `pin`: Y stands at the head of X's
+    list. A block and a never win over a pin.
+    """
+
+    BLOCK = "block"
+    NEVER = "never"
+    PIN = "pin"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule; its artists are named by the catalog's ids, whether or not a version has them.
+
+    Attributes:
+        number: several pins of one artist stand in the order of these.
+        other: None of a block alone.
+    """
+
+    number: int
+    kind: RuleKind
+    artist: ArtistId
+    other: ArtistId | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules in force.
+
+    Attributes:
+        revision: changes with every act on them.
+        rules: by number, ascending.
+    """
+
+    revision: int
+    rules: tuple[Rule, ...]
+
+    @cached_property
+    def id(self) -> str:
+        """The same for the same rules, whatever became of others before; empty where there are none."""
+        if not self.rules:
+            return ""
+        return content_id("rules", {"rules": [[rule.kind, rule.artist, rule.other] for rule in self.rules]})
+
+
+NO_RULES = Rules(0, ())
+
+
+def check_rule(kind: RuleKind, artist: ArtistId, other: ArtistId | None) -> None:
+    """Hold a rule that is to be made to what its kind wants.
+
+    Raises:
+        InputError: an id is empty, too long or has a NUL, the second artist is missing, one too many, or the first.
+    """
+    for name, value in (("artist", artist), ("other", other)):
+        if value is not None and (not 0 < len(value) <= LONGEST_ID or "\0" in value):
+            found = f"{value[:LONGEST_ID]!r}, {len(value)} characters"
+            raise InputError(f"{name}: found {found}; wanted an artist's id of 1 to {LONGEST_ID} characters, none NUL")
+    if kind is RuleKind.BLOCK:
+        if other is not None:
+            raise InputError(f"other: found {other!r}; wanted none, a block names one artist")
+    elif other is None:
+        raise InputError(f"other: found none; wanted the id of the second artist of a {kind}")
+    elif other == artist:
+        raise InputError(f"other: found {other!r}, which is the artist itself; wanted another one")
+
+
+def write_copy(path: Path, rules: Rules) -> None:
+    """Replace a home's copy of the rules at once."""
+    listed = [asdict(rule) for rule in rules.rules]
+    write_json(path, {"kind": KIND, "format": FORMAT, "revision": rules.revision, "rules": listed})
+
+
+def read_copy(path: Path) -> Rules | None:
+    """The rules as a home's copy has them; None where it has none.
+
+    Raises:
+        FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise FormatError(f"{path}: damaged, it is not JSON ({error})") from error
+    if not isinstance(found, dict) or (found.get("kind"), found.get("format")) != (KIND, FORMAT):
+        stated = {name: found.get(name) for name in ("kind", "format")} if isinstance(found, dict) else found
+        raise FormatError(f"{path}: found {stated!r:.100}; wanted kind {KIND!r}, format {FORMAT}")
+    try:
+        return Rules(int(found["revision"]), tuple(_rule(entry) for entry in found["rules"]))
+    except (KeyError, TypeError, ValueError, InputError) as error:
+        raise FormatError(f"{path}: damaged, found {error!r}; wanted a revision and a list of rules") from error
+
+
+def _rule(entry: dict[str, Any]) -> Rule:
+    rule = Rule(int(entry["number"]), RuleKind(entry["kind"]), entry["artist"], entry["other"])
+    check_rule(rule.kind, rule.artist, rule.other)
+    return rule

@@ -1,0 +1,135 @@
+"""Every artist's similar artists as one Parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from core.files import replaced
+from core.types import Lists, Mask, Matrix, Progress, Rows, silent
+from index.artifact import LIST_LENGTH, Version
+from index.neighbours import catalog_of, exact_lists, factors_among
+from index.rules import BoundRules, ruled, unruled
+from index.search import Searcher
+
+COLUMNS = pa.schema({"artist_id": pa.string(), "rank": pa.int32(), "similar_id": pa.string(), "score": pa.float32()})
+
+_LISTS_AT_ONCE = 4096
+
+
+def export_neighbours(
+    version: Version,
+    out: Path,
+    k: int,
+    *,
+    keep: Mask | None = None,
+    rules: BoundRules | None = None,
+    threads: int = 0,
+    progress: Progress = silent,
+) -> int:
+    """Write lists as Parquet: artist_id, rank from 1, similar_id, score; the file is there when it is whole.
+
+    Args:
+        version: whose artists.
+        out: the file; one that is there is replaced.
+        k: length of a list.
+        keep: (n,) bool: the artists that ask and can be found; None keeps all, and then the ready lists are written.
+        rules: of this version, who has no list and stands in none, and who stands first; None has none. Where
+            artists are kept, those blocked are not.
+
+    Returns:
+        How many artists have a list.
+    """
+    rules = rules or unruled(version.n_artists)
+    shown = rules.shows(np.arange(version.n_artists, dtype=np.int32), [])
+    mask = version.known & shown if keep is None else version.known & shown & keep
+    rows = np.flatnonzero(mask).astype(np.int32)
+    lists: Lists
+    at = np.arange(len(rows), dtype=np.int32)
+    if keep is None and k <= LIST_LENGTH and not rules:
+        lists, scores, at = version.neighbours, version.scores, rows  # mapped, and never all in memory
+    elif keep is None:
+        lists, scores = _all_lists(version, rows, k, rules, threads, progress)
+    else:
+        lists, scores = _kept_lists(version, rows, k, rules, threads, progress)
+    ids = version.artists.column("artist_id").combine_chunks()
+    metadata = {"version": version.id, "model": version.manifest["model"], "snapshot": version.manifest["snapshot"]}
+    with (
+        replaced(out) as aside,
+        pyarrow.parquet.ParquetWriter(aside, COLUMNS.with_metadata(metadata), compression="zstd") as writer,
+    ):
+        for start in range(0, len(rows), _LISTS_AT_ONCE):
+            part = slice(start, start + _LISTS_AT_ONCE)
+            writer.write_table(_table(ids, rows[part], lists[at[part], :k], scores[at[part], :k]))
+            progress("write", min(start + _LISTS_AT_ONCE, len(rows)), len(rows))
+    return len(rows)
+
+
+def _all_lists(
+    version: Version, rows: Rows, k: int, rules: BoundRules, threads: int, progress: Progress
+) -> tuple[Lists, Matrix]:
+    """(m, k or more) lists and scores of `rows` among all known artists, by the version's own scoring."""
+    if k <= LIST_LENGTH:
+        lists, scores = version.neighbours[rows], version.scores[rows]
+    else:
+        known = np.flatnonzero(version.known).astype(np.int32)
+        lists, scores = exact_lists(catalog_of(version), known, k, threads=threads, progress=progress)
+        at = np.searchsorted(known, rows)
+        lists, scores = lists[at], scores[at]
+    if rules:
+        searcher = Searcher(version)
+        seen = (lists[:, :k] >= 0) & ~rules.shows(lists[:, :k], [])
+        for place, row in enumerate(rows.tolist()):
+            if seen[place].any() or row in rules.never or row in rules.pinned:
+                found = ruled(searcher, rules, row, k)
+                _put(lists, scores, place, found.rows, found.scores)
+    return lists, scores
+
+
+def _kept_lists(
+    version: Version, rows: Rows, k: int, rules: BoundRules, threads: int, progress: Progress
+) -> tuple[Lists, Matrix]:
+    """(m, k or more) lists and scores of `rows`, none of them blocked, among themselves."""
+    catalog = catalog_of(version)
+    queries, candidates = factors = factors_among(catalog, rows, threads=threads)
+    spare = max((len(others) for others in rules.never.values()), default=0)
+    lists, scores = exact_lists(catalog, rows, k + spare, factors=factors, threads=threads, progress=progress)
+    at = {row: place for place, row in enumerate(rows.tolist())}
+    for row in (rules.never.keys() | rules.pinned.keys()) & at.keys():
+        place = at[row]
+        pins = [pin for pin in rules.pins([row]) if pin in at]
+        pinned = np.array(pins, np.int32)
+        values = candidates[[at[pin] for pin in pins]] @ queries[place]
+        kept = (lists[place] >= 0) & rules.shows(lists[place], [row]) & ~np.isin(lists[place], pinned)
+        _put(
+            lists,
+            scores,
+            place,
+            np.concatenate([pinned, lists[place, kept]]),
+            np.concatenate([values, scores[place, kept]]),
+        )
+    return lists, scores
+
+
+def _put(lists: Lists, scores: Matrix, place: int, rows: Rows, values: NDArray[np.float32]) -> None:
+    """Write one list in the place of another."""
+    length = min(len(rows), lists.shape[1])
+    lists[place], scores[place] = -1, np.nan
+    lists[place, :length], scores[place, :length] = rows[:length], values[:length]
+
+
+def _table(ids: pa.Array, rows: Rows, lists: Lists, scores: Matrix) -> pa.Table:
+    query, place = np.nonzero(lists >= 0)
+    return pa.table(
+        {
+            "artist_id": ids.take(pa.array(rows[query])),
+            "rank": (place + 1).astype(np.int32),
+            "similar_id": ids.take(pa.array(lists[query, place])),
+            "score": scores[query, place],
+        },
+        schema=COLUMNS,
+    )

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import FormatError
+from core.rules import NO_RULES, Rule, RuleKind, Rules, read_copy, write_copy
+
+BLOCK, NEVER, PIN = RuleKind
+SOME = Rules(7, (Rule(2, BLOCK, "a/ö", None), Rule(3, NEVER, "b", "c"), Rule(9, PIN, "b", "d")))
+
+
+def test_a_copy_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "rules.json"
+    assert read_copy(path) is None
+    write_copy(path, SOME)
+    assert read_copy(path) == SOME
+    write_copy(path, NO_RULES)
+    assert read_copy(path) == NO_RULES
+
+
+def test_the_id_is_of_what_the_rules_say_and_nothing_else() -> None:
+    moved = Rules(99, tuple(Rule(rule.number + 5, rule.kind, rule.artist, rule.other) for rule in SOME.rules))
+    assert moved.id == SOME.id
+    others = [Rules(7, SOME.rules[:2]), Rules(7, (SOME.rules[1], SOME.rules[0], SOME.rules[2]))]
+    assert len({each.id for each in (SOME, *others)}) == 3
+    assert NO_RULES.id == Rules(12, ()).id == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "riyl-model"}, "found {'kind': 'riyl-model', 'format': 1}; wanted kind 'riyl-rules', format 1"),
+        ({"format": 2}, "'format': 2}; wanted kind 'riyl-rules', format 1"),
+        ({"revision": None}, "damaged"),
+        ({"rules": [{"number": 1, "kind": "ban", "artist": "a", "other": None}]}, "'ban' is not a valid RuleKind"),
+        ({"rules": [{"number": 1, "kind": "pin", "artist": "a", "other": None}]}, "found none; wanted the id"),
+        ({"rules": [{"number": 1, "kind": "block", "artist": 3, "other": None}]}, "damaged"),
+        ({"rules": [1]}, "damaged"),
+    ],
+)
+def test_a_damaged_copy_is_an_error(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = tmp_path / "rules.json"
+    write_copy(path, SOME)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(FormatError, match=message):
+        read_copy(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"{", b"null"])
+def test_what_is_no_copy_is_an_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "rules.json"
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match="rules.json"):
+        read_copy(path)
