@@ -9,6 +9,11 @@ from app.errors import BodyTooLargeError, act_of, body_too_large
 LARGEST_BODY_BYTES = 1 << 20
 """Of a request that is not streamed."""
 
+LARGEST_BATCH_BYTES = 16 << 20
+
+LARGER = {("POST", "/v1/similar:batch"): LARGEST_BATCH_BYTES}
+"""Requests that may have more, and how much."""
+
 LARGEST_UPLOAD_BYTES = 64 << 20
 
 STREAMED = {("POST", "/v1/truths"): LARGEST_UPLOAD_BYTES}
@@ -31,13 +36,13 @@ class BoundedBody:
             await self._app(scope, receive, send)
             return
         streamed = STREAMED.get((scope["method"], scope["path"]))
-        most = streamed or LARGEST_BODY_BYTES
+        most = streamed or LARGER.get((scope["method"], scope["path"]), LARGEST_BODY_BYTES)
         whole = None
         if announced is None or announced <= most:
             if streamed:
                 await self._app(scope, _counted(receive, most), send)
                 return
-            whole = await _whole(receive)
+            whole = await _whole(receive, most)
         if whole is None:
             await body_too_large(act_of(scope), BodyTooLargeError(most))(scope, receive, send)
             return
@@ -59,7 +64,7 @@ def _announced(scope: Scope) -> int | None:
     return 0
 
 
-async def _whole(receive: Receive) -> Message | None:
+async def _whole(receive: Receive, most: int) -> Message | None:
     """The body in one message, or the message that the client is gone; None where it is too large."""
     body = bytearray()
     while True:
@@ -67,7 +72,7 @@ async def _whole(receive: Receive) -> Message | None:
         if message["type"] != "http.request":
             return message
         body += message.get("body", b"")
-        if len(body) > LARGEST_BODY_BYTES:
+        if len(body) > most:
             return None
         if not message.get("more_body", False):
             return {"type": "http.request", "body": bytes(body), "more_body": False}

@@ -114,6 +114,11 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
 """Status and title by error; a subclass has its parent's unless it is named. All others are a 500."""
 
 
+def status_of(error: Exception) -> tuple[HTTPStatus, str] | None:
+    """Status and title of an error; None for a fault of ours."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+
+
 @dataclass
 class Act:
     """What is known of a request while it runs; in its scope under "riyl".
@@ -183,7 +188,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 async def _riyl_error(request: Request, error: Exception) -> Response:
     act = act_of(request.scope)
-    known = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+    known = status_of(error)
     if known is None:
         log.error("request_failed", extra={"request_id": act.request_id}, exc_info=error)
         return internal_error(act)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from threading import Lock
 
 from core.rules import Rules
+from core.settings import Home
+from index.cold import ColdEncoder, cold_encoder
+from index.retrieve import Retriever
 from index.rules import BoundRules
 from index.search import Searcher
 
@@ -16,14 +21,23 @@ class Served:
 
     Attributes:
         rules: bound to the searcher's version.
+        retriever: live search of the version.
+        encoder: opens what encodes artists who are not in the catalog; NotFoundError where that is not in the home.
     """
 
     searcher: Searcher
     rules: BoundRules
+    retriever: Retriever
+    encoder: Callable[[], ColdEncoder]
 
     @staticmethod
-    def of(searcher: Searcher, rules: Rules) -> Served:
-        return Served(searcher, BoundRules.of(rules, searcher))
+    def of(searcher: Searcher, rules: Rules, home: Home) -> Served:
+        opened = partial(cold_encoder, home.models, home.snapshots, searcher.version)
+        return Served(searcher, BoundRules.of(rules, searcher), Retriever(searcher.version), _once(opened))
+
+    def under(self, rules: Rules) -> Served:
+        """The same version under other rules."""
+        return replace(self, rules=BoundRules.of(rules, self.searcher))
 
     @cached_property
     def etag(self) -> str:
@@ -37,3 +51,16 @@ class Served:
         """Whether a client that sends this If-None-Match has the answer already."""
         tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
         return "*" in tags or self.etag in tags
+
+
+def _once(open_: Callable[[], ColdEncoder]) -> Callable[[], ColdEncoder]:
+    """Opens at the first call, and gives the same from then on; a call that fails is tried again."""
+    guard, opened = Lock(), list[ColdEncoder]()
+
+    def found() -> ColdEncoder:
+        with guard:
+            if not opened:
+                opened.append(open_())
+            return opened[0]
+
+    return found

@@ -15,6 +15,7 @@ from app.schemas import Similar, SimilarAnswer
 from app.served import Served
 from app.watch import Serving
 from index.rules import ready, ruled
+from index.search import Neighbours
 
 DEFAULT_K = 10
 LARGEST_K = 200
@@ -43,23 +44,28 @@ def similar_model(served: Served, row: int, k: int, *, raw: bool = False) -> Sim
         NothingKnownError: the version has no input of the artist.
     """
     searcher = served.searcher
-    found = ruled(searcher, served.rules, row, k, raw=raw)
-    artists = [searcher.artist(int(other)) for other in found.rows]
     return SimilarAnswer(
         version=searcher.version_id,
         artist=summary(searcher.artist(row)),
-        similar=[
-            Similar(
-                id=a.id,
-                name=a.name,
-                mbid=a.mbid,
-                modalities=list(a.modalities),
-                score=_shortest(score),
-                pinned=place < found.n_pinned,
-            )
-            for place, (a, score) in enumerate(zip(artists, found.scores, strict=True))
-        ],
+        similar=similar_list(served, ruled(searcher, served.rules, row, k, raw=raw)),
     )
+
+
+def similar_list(served: Served, found: Neighbours) -> list[Similar]:
+    """Neighbours as they are answered, in their order."""
+    searcher, rows = served.searcher, found.rows
+    columns = searcher.ids_of(rows), searcher.names_of(rows), searcher.mbids_of(rows), searcher.modalities_of(rows)
+    return [
+        Similar(
+            id=id,
+            name=name,
+            mbid=mbid,
+            modalities=list(modalities),
+            score=_shortest(score),
+            pinned=place < found.n_pinned,
+        )
+        for place, (id, name, mbid, modalities, score) in enumerate(zip(*columns, found.scores, strict=True))
+    ]
 
 
 class SimilarBytes:

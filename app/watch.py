@@ -48,6 +48,7 @@ class Serving:
     def __init__(self, home: Home, database: Database, metrics: Metrics) -> None:
         self.served: Served | None = None
         self.refused: Refused | None = None
+        self._home = home
         self._versions = home.versions
         self._copy = home.rules
         self._database = database
@@ -186,7 +187,7 @@ class Serving:
     def _take_rules(self, found: Rules) -> None:
         before, self._rules = self._rules, found
         if self.served is not None and (before is None or before.rules != found.rules):
-            self.served = Served.of(self.served.searcher, found)
+            self.served = self.served.under(found)
         if before is None or before.revision != found.revision:
             log.info("rules_taken", extra={"revision": found.revision, "rules": len(found.rules)})
 
@@ -220,7 +221,7 @@ class Serving:
 
     def _take(self, opened: Searcher) -> None:
         before = self._serving_id()
-        self.served = Served.of(opened, self._rules or NO_RULES)
+        self.served = Served.of(opened, self._rules or NO_RULES, self._home)
         self._failed.pop(opened.version_id, None)
         manifest = opened.manifest
         self._metrics.version_taken(

@@ -84,6 +84,11 @@ class Searcher:
         return Searcher(Version.open(folder, verify=verify))
 
     @property
+    def version(self) -> Version:
+        """What is searched."""
+        return self._version
+
+    @property
     def version_id(self) -> str:
         return self._version.id
 
@@ -117,6 +122,10 @@ class Searcher:
     def row_of_id(self, artist_id: ArtistId) -> int | None:
         """The artist with that id, and none that has it for an mbid."""
         return self._row_of_id.get(artist_id)
+
+    def id_of(self, row: int) -> ArtistId:
+        """The artist's id."""
+        return str(self._ids[row].as_py())
 
     def artist(self, row: int) -> Artist:
         """Everything about one artist."""
@@ -221,6 +230,10 @@ class Searcher:
     def names_of(self, rows: Rows) -> list[str]:
         """The names of some artists, in the order asked for."""
         return list(self._names.take(pa.array(rows)).to_pylist())
+
+    def mbids_of(self, rows: Rows) -> list[str | None]:
+        """The mbids of some artists, in the order asked for."""
+        return list(self._artists.column("mbid").take(pa.array(rows)).to_pylist())
 
     def modalities_of(self, rows: Rows) -> list[tuple[str, ...]]:
         """The modalities that some artists have, in the order asked for."""

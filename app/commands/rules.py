@@ -103,7 +103,7 @@ def rules_of(run: Session) -> Rules:
 
 def _current(run: Session) -> Served | None:
     try:
-        return Served.of(Searcher.open(find_version(run.home.versions, None), verify=False), rules_of(run))
+        return Served.of(Searcher.open(find_version(run.home.versions, None), verify=False), rules_of(run), run.home)
     except NotFoundError:
         return None
 

@@ -25,7 +25,7 @@ def similar(
 ) -> None:
     """List the artists most similar to one, from the current version, as the rules will have it."""
     run = session(context)
-    served = Served.of(Searcher.open(find_version(run.home.versions, None)), rules_of(run))
+    served = Served.of(Searcher.open(find_version(run.home.versions, None)), rules_of(run), run.home)
     searcher, row = served.searcher, _find(served, artist)
     asked, found = searcher.artist(row), ruled(searcher, served.rules, row, k, raw=raw)
     others = [searcher.artist(other) for other in found.rows.tolist()]

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from app.asking import explained
 from app.deps import (
     INVALID,
     NOT_SERVED,
@@ -21,6 +22,7 @@ from app.deps import (
 )
 from app.errors import AmbiguousNameError, problems
 from app.schemas import ArtistAnswer, ArtistsAnswer, Details, ResolveAnswer, SimilarAnswer
+from app.schemas_query import ExplainedAnswer
 from app.similar import DEFAULT_K, LARGEST_K, similar_model
 
 router = APIRouter(prefix="/v1", tags=["artists"])
@@ -87,7 +89,7 @@ async def resolve_artist(request: Request, served: TheServed, name: NameQuery) -
 @router.get(
     "/artists/{id:path}/similar",
     summary="Who is similar to an artist",
-    response_model=SimilarAnswer,
+    response_model=SimilarAnswer | ExplainedAnswer,
     responses={**VERSIONED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
 )
 async def similar_artists(
@@ -103,12 +105,22 @@ async def similar_artists(
             examples=[True],
         ),
     ] = False,
+    explain: Annotated[
+        bool,
+        Query(
+            description="Say why, with each answer: its score in shares by two modalities, the tags in common, and "
+            "what is known of it.",
+            examples=[True],
+        ),
+    ] = False,
 ) -> Response:
     """The artists most similar to this one, best first, behind those that are pinned to it by rule.
 
     409 when nothing is known yet that could tell.
     """
     row = known_row(served, id)
+    if explain:
+        return versioned(request, served, await asyncio.to_thread(explained, served, row, k, raw=raw))
     if raw or served.rules:  # what is searched for, and not read, takes its time
         return versioned(request, served, await asyncio.to_thread(similar_model, served, row, k, raw=raw))
     return versioned(request, served, similar_model(served, row, k))

@@ -17,7 +17,7 @@ from tests.app.conftest import asked
 
 @pytest.mark.parametrize("most_bytes", [0, 20_000, MOST_BYTES])
 def test_the_bytes_are_the_models_for_every_artist_and_every_k(version: Version, most_bytes: int) -> None:
-    served = Served.of(Searcher(version), NO_RULES)
+    served = Served.of(Searcher(version), NO_RULES, Home(version.folder.parent.parent))
     answers = SimilarBytes(served, most_bytes)
     for k in (*range(1, 61), 200):
         for row in np.flatnonzero(version.known).tolist():
@@ -28,14 +28,14 @@ def test_the_bytes_are_the_models_for_every_artist_and_every_k(version: Version,
 
 def test_the_bytes_are_the_models_when_few_artists_are_kept(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.similar.MOST_ARTISTS", 7)
-    served = Served.of(Searcher(version), NO_RULES)
+    served = Served.of(Searcher(version), NO_RULES, Home(version.folder.parent.parent))
     answers = SimilarBytes(served, 0)
     for row in np.flatnonzero(version.known).tolist():
         assert answers(row, 50) == similar_model(served, row, 50).model_dump_json().encode()
 
 
 def test_nothing_known_is_raised_either_way(version: Version) -> None:
-    served = Served.of(Searcher(version), NO_RULES)
+    served = Served.of(Searcher(version), NO_RULES, Home(version.folder.parent.parent))
     for answer in (SimilarBytes(served), lambda row, k: similar_model(served, row, k)):
         with pytest.raises(NothingKnownError, match="Nobody Knows"):
             answer(59, 10)

@@ -1,0 +1,301 @@
+"""What POST similar is asked with, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+
+from app.schemas import EXAMPLE_SIMILAR, EXAMPLE_VERSION, Id, JsonObject, Name, Similar, Summary, Version, example
+
+LARGEST_K = 1000
+MOST_SEEDS = 100
+MOST_TAGS = 200
+MOST_PLAYS = 5000
+MOST_EXCLUDED = 10_000
+MOST_QUERIES = 1000
+MOST_ANSWERS = 50_000
+"""Of all queries of a batch together."""
+LONGEST_TEXT = 1000
+SHOWN_UNKNOWN = 100
+
+EXAMPLE_QUESTION: JsonObject = {
+    "seeds": [{"id": "a017"}, {"name": "Portishead", "weight": 0.5}],
+    "avoid": [{"id": "a300"}],
+    "tags": {"trip-hop": 3, "downtempo": 1},
+    "k": 20,
+    "filters": {"attributes": {"country": {"in": ["GB", "IS"]}}, "listeners": {"lte": 100000}},
+    "diversity": 0.2,
+    "popularity": -0.3,
+    "explain": True,
+}
+EXAMPLE_WHY: JsonObject = {
+    "pairs": [{"asked": "audio", "found": "audio", "share": 0.41}, {"asked": "cf", "found": "tags", "share": 0.22}],
+    "hubness": -0.11,
+    "calibration": 0.02,
+    "popularity": 0.0,
+    "seeds": [{"id": "a017", "share": 0.38}, {"id": None, "share": 0.25}],
+    "common": {"tags": [{"term": "trip-hop", "asked": 3.0, "found": 12.0}]},
+    "evidence": {"audio": 3, "tags": 12},
+}
+
+EXAMPLE_ANSWER: JsonObject = {
+    "version": EXAMPLE_VERSION,
+    "asked": {
+        "seeds": [{"id": "a017", "name": "Björk", "weight": 1.0}],
+        "avoid": [],
+        "tags": {"trip-hop": 3.0},
+        "unknown_tags": ["downtempoo"],
+        "plays": 0,
+        "unknown_plays": [],
+    },
+    "similar": [{**EXAMPLE_SIMILAR, "pinned": False}],
+}
+
+Scalar: TypeAlias = StrictStr | StrictBool | StrictInt | StrictFloat
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
+Weight = Annotated[float, Field(gt=0, le=1e9, description="What it weighs beside the others.")]
+
+
+class Question(BaseModel):
+    """Anything that is asked: what is not known to it is refused, and numbers are finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Seed(Question):
+    """An artist, named by one of id, mbid and name."""
+
+    id: Annotated[Text | None, Field(description="The catalog's own id.")] = None
+    mbid: Annotated[Text | None, Field(description="MusicBrainz id.")] = None
+    name: Annotated[Text | None, Field(description="The whole name; 409 where several artists have it.")] = None
+    weight: Weight = 1.0
+
+    @model_validator(mode="after")
+    def _one(self) -> Seed:
+        if sum(value is not None for value in (self.id, self.mbid, self.name)) != 1:
+            raise ValueError("one of id, mbid and name")
+        return self
+
+
+class Bounds(Question):
+    """From gte to lte, both in it."""
+
+    gte: float | None = None
+    lte: float | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Bounds:
+        if self.gte is not None and self.lte is not None and self.gte > self.lte:
+            raise ValueError("gte at most lte: nothing can fulfil this")
+        return self
+
+
+class Condition(Question):
+    """What an attribute must be; of a list, what one of its entries must be. All that is given must hold."""
+
+    eq: Annotated[Scalar | None, Field(description="This.")] = None
+    in_: Annotated[list[Scalar] | None, Field(alias="in", max_length=1000, description="One of these.")] = None
+    gte: Annotated[Scalar | None, Field(description="This or more; of texts and dates, in their order.")] = None
+    lte: Annotated[Scalar | None, Field(description="This or less.")] = None
+    missing: Annotated[bool | None, Field(description="Whether the artist has no such attribute.")] = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Condition:
+        wants = [value for value in (self.eq, self.in_, self.gte, self.lte) if value is not None]
+        if not wants and self.missing is None:
+            raise ValueError("at least one of eq, in, gte, lte and missing")
+        if wants and self.missing:
+            raise ValueError("missing alone: nothing can be missing and have a value")
+        if self.eq is not None and self.in_ is not None:
+            raise ValueError("eq or in, not both")
+        return self
+
+
+class FiltersAsked(Question):
+    """Conditions on the artists that may answer; all must hold."""
+
+    attributes: Annotated[
+        dict[Text, Condition], Field(max_length=20, description="By the name of a column of the artists table.")
+    ] = {}
+    listeners: Annotated[Bounds, Field(description="Distinct listeners.")] = Bounds()
+    popularity: Annotated[
+        Bounds, Field(description="0 to 1: share of the artists that are less listened to, half of the equals counted.")
+    ] = Bounds()
+    modalities: Annotated[list[Text], Field(max_length=20, description="That the artist must all have.")] = []
+
+
+class SimilarAsked(Question):
+    """Who is similar to all this together."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        json_schema_extra=lambda schema: schema.update(example=EXAMPLE_QUESTION),
+    )
+    seeds: Annotated[list[Seed], Field(max_length=MOST_SEEDS, description="Artists.")] = []
+    avoid: Annotated[
+        list[Seed], Field(max_length=MOST_SEEDS, description="Artists that answers are to be unlike.")
+    ] = []
+    tags: Annotated[
+        dict[Text, Weight],
+        Field(
+            max_length=MOST_TAGS,
+            description="Weighted words, as an artist who is not in the catalog would have; weighs as one seed of "
+            "weight 1, together with `vectors`. Those that the model does not know are named in the answer.",
+        ),
+    ] = {}
+    vectors: Annotated[
+        dict[Text, Annotated[list[float], Field(max_length=4096)]],
+        Field(max_length=20, description="By modality, a vector of such an artist in the basis's space."),
+    ] = {}
+    plays: Annotated[
+        dict[Text, Weight],
+        Field(
+            max_length=MOST_PLAYS,
+            description="A listener's counts by artist id or mbid: seeds by log(1 + count), together of weight 1. "
+            "Unknown ones are named in the answer.",
+        ),
+    ] = {}
+    k: Annotated[int, Field(ge=1, le=LARGEST_K, description="How many at most.")] = 10
+    filters: FiltersAsked = FiltersAsked()
+    exclude: Annotated[
+        list[Text], Field(max_length=MOST_EXCLUDED, description="Ids or mbids that must not be answered.")
+    ] = []
+    diversity: Annotated[float, Field(ge=0, le=1, description="0 the best; 1 as unlike each other as can be.")] = 0.0
+    popularity: Annotated[float, Field(ge=-1, le=1, description="-1 prefers the obscure, 1 the popular.")] = 0.0
+    min_score: Annotated[float | None, Field(description="Least score of an answer.")] = None
+    raw: Annotated[bool, Field(description="Leave the version's corrections out: cosines.")] = False
+    explain: Annotated[bool, Field(description="Say why, with each answer.")] = False
+
+    @model_validator(mode="after")
+    def _something(self) -> SimilarAsked:
+        if not (self.seeds or self.tags or self.vectors or self.plays):
+            raise ValueError("at least one of seeds, tags, vectors and plays")
+        return self
+
+
+class BatchAsked(Question):
+    """Many questions at once."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        json_schema_extra=lambda schema: schema.update(example={"queries": [EXAMPLE_QUESTION]}),
+    )
+    queries: Annotated[list[SimilarAsked], Field(min_length=1, max_length=MOST_QUERIES)]
+
+    @model_validator(mode="after")
+    def _bounded(self) -> BatchAsked:
+        if sum(query.k for query in self.queries) > MOST_ANSWERS:
+            raise ValueError(f"at most {MOST_ANSWERS} answers in all: less queries, or smaller k")
+        return self
+
+
+class PairShare(BaseModel):
+    """What one modality of what was asked with and one of the artist add to the score."""
+
+    asked: str
+    found: str
+    share: float
+
+
+class SeedShare(BaseModel):
+    """What one thing that was asked with adds; those to be avoided stand last."""
+
+    id: Annotated[str | None, Field(description="Of the artist; null for what tags and vectors describe.")]
+    share: float
+
+
+class CommonTerm(BaseModel):
+    """A tag that both have."""
+
+    term: str
+    asked: Annotated[float, Field(description="Its weight in what was asked with: the mean, by weights.")]
+    found: Annotated[float, Field(description="Its weight in the catalog.")]
+
+
+class Why(BaseModel):
+    """Why an artist is answered: `pairs`, `hubness`, `calibration` and `popularity` add up to the score."""
+
+    model_config = example(EXAMPLE_WHY)
+    pairs: Annotated[list[PairShare], Field(description="By two modalities, the largest first.")]
+    hubness: Annotated[float, Field(description="Taken off for being near everybody.")]
+    calibration: Annotated[float, Field(description="Evens out what is known of either.")]
+    popularity: Annotated[float, Field(description="For the popularity that was asked for.")]
+    seeds: Annotated[list[SeedShare], Field(description="Add up to the sum of the pairs.")]
+    common: Annotated[dict[str, list[CommonTerm]], Field(description="Tags that both have, the weightiest first.")]
+    evidence: Annotated[
+        dict[str, int], Field(description="By modality, what is known of the artist: tags, listeners, tracks.")
+    ]
+
+
+class Explained(Similar):
+    """An artist that is similar, and why."""
+
+    model_config = example({**EXAMPLE_SIMILAR, "pinned": False, "why": EXAMPLE_WHY})
+    why: Why
+
+
+class ExplainedAnswer(BaseModel):
+    """The artists most similar to one, best first, and why; `evidence` of the one asked for."""
+
+    version: Version
+    artist: Summary
+    evidence: dict[str, int]
+    similar: list[Explained]
+
+
+class AskedWith(BaseModel):
+    """An artist that was asked with, as it was understood."""
+
+    id: Id
+    name: Name
+    weight: float
+
+
+class Understood(BaseModel):
+    """What became of the question."""
+
+    seeds: list[AskedWith]
+    avoid: list[AskedWith]
+    tags: Annotated[dict[str, float], Field(description="Known, as the model has them.")]
+    unknown_tags: list[str]
+    plays: Annotated[int, Field(description="Of the listener's artists, those that were used.")]
+    unknown_plays: Annotated[
+        list[str], Field(description=f"Those that are not there or of whom nothing is known, {SHOWN_UNKNOWN} at most.")
+    ]
+
+
+class QueryAnswer(BaseModel):
+    """The artists that fit best, best first; fewer than k where no more exist."""
+
+    model_config = example(EXAMPLE_ANSWER)
+    version: Version
+    asked: Understood
+    similar: list[Explained] | list[Similar]
+
+
+class BatchProblem(BaseModel):
+    """Why one question of a batch has no answer."""
+
+    title: str
+    status: int
+    detail: str
+
+
+class BatchEntry(BaseModel):
+    """The answer to one question, or what was wrong with it."""
+
+    answer: QueryAnswer | None
+    problem: BatchProblem | None
+
+
+class BatchAnswer(BaseModel):
+    """The answers, in the order of the questions."""
+
+    model_config = example({"version": EXAMPLE_VERSION, "answers": [{"answer": EXAMPLE_ANSWER, "problem": None}]})
+    version: Version
+    answers: list[BatchEntry]
