@@ -49,6 +49,8 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "POST /v1/jobs",
         "POST /v1/jobs/{id}/cancel",
         "POST /v1/rules",
+        "POST /v1/similar",
+        "POST /v1/similar:batch",
         "POST /v1/truths",
     ]
     assert docs.text.count("<h3>Example</h3>") == len(operations)
