@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.deps import known_row, summaries, summary, unknown_artist
-from app.errors import AmbiguousNameError, NotReadyError
+from app.errors import AmbiguousNameError, NoEncoderError
 from app.schemas import Similar
 from app.schemas_query import (
     SHOWN_UNKNOWN,
@@ -58,7 +58,7 @@ def answer(served: Served, asked: SimilarAsked) -> QueryAnswer:
         InputError: what was asked cannot be; the message names what was found and what is wanted.
         MismatchError: the model does not take what is described.
         OutdatedError: reasons are asked of a version that does not hold them.
-        NotReadyError: what encodes artists that are not in the catalog is not in this home.
+        NoEncoderError: what encodes artists that are not in the catalog is not in this home.
     """
     meant = _meant(served, asked)
     query = blend(meant.terms, meant.against, popularity=asked.popularity, raw=asked.raw)
@@ -239,7 +239,7 @@ def _encoder(served: Served) -> ColdEncoder:
     try:
         return served.encoder()
     except NotFoundError as error:
-        raise NotReadyError(str(error)) from error
+        raise NoEncoderError(str(error)) from error
 
 
 def _named(served: Served, rows: Sequence[tuple[int, float]]) -> list[AskedWith]:

@@ -86,6 +86,10 @@ class NoKeyError(RiylError):
     """This needs the header Authorization: Bearer riyl_..., with a key made by: riyl keys create NAME --role admin"""
 
 
+class NoEncoderError(RiylError):
+    """What encodes artists who are not in the catalog is not in this home."""
+
+
 class RoleError(RiylError):
     """The key may not do this."""
 
@@ -101,6 +105,7 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     DamagedVersionError: (HTTPStatus.CONFLICT, "damaged version"),
     DamagedEvaluationError: (HTTPStatus.CONFLICT, "damaged evaluation"),
     MismatchError: (HTTPStatus.CONFLICT, "not comparable"),
+    NoEncoderError: (HTTPStatus.CONFLICT, "no encoder"),
     OutdatedError: (HTTPStatus.CONFLICT, "version of an older format"),
     DamagedTruthError: (HTTPStatus.CONFLICT, "damaged truth"),
     BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too large"),

@@ -165,7 +165,7 @@ class SimilarAsked(Question):
     ] = []
     diversity: Annotated[float, Field(ge=0, le=1, description="0 the best; 1 as unlike each other as can be.")] = 0.0
     popularity: Annotated[float, Field(ge=-1, le=1, description="-1 prefers the obscure, 1 the popular.")] = 0.0
-    min_score: Annotated[float | None, Field(description="Least score of an answer.")] = None
+    min_score: Annotated[float | None, Field(ge=-10, le=10, description="Least score of an answer.")] = None
     raw: Annotated[bool, Field(description="Leave the version's corrections out: cosines.")] = False
     explain: Annotated[bool, Field(description="Say why, with each answer.")] = False
 

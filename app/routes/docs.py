@@ -144,7 +144,7 @@ def _example(document: OpenApi, response: OpenApi) -> tuple[str, str]:
 
 
 def _resolved(document: OpenApi, schema: OpenApi) -> OpenApi:
-    """The schema, the one that it refers to, or the first of several; what stands beside the reference counts for more."""
+    """The schema, the one that it refers to, or the first of several; what stands beside one counts for more."""
     if "anyOf" in schema:
         return _resolved(document, schema["anyOf"][0])
     if "$ref" not in schema:

@@ -23,7 +23,7 @@ from core.snapshot import Snapshot
 from index.artifact import Version
 from index.build import build_version
 from index.versions import promote
-from tests.index.conftest import corrected, named_model, named_snapshot, version  # noqa: F401
+from tests.index.conftest import corrected, crowd, crowd_snapshot, named_model, named_snapshot, version  # noqa: F401
 from training.config import load_config
 from training.train import train
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -17,11 +18,15 @@ from schemathesis.specs.openapi.checks import ignored_auth, negative_data_reject
 from app.evaluations import store
 from app.main import create_app
 from core.db.session import Database
+from core.model import Model
 from core.settings import Home, Settings
+from core.snapshot import Snapshot
 from index.artifact import Version
 from index.versions import promote
 from tests.app.conftest import flip_a_byte, key_headers
 from tests.conftest import made_up_run
+
+Answer = TypeVar("Answer")
 
 ODD = [
     "",
@@ -79,10 +84,14 @@ ROUTES = ["/v1/artists?q={}", "/v1/artists:resolve?name={}", "/v1/artists/{}", "
 
 
 @pytest.fixture(scope="module")
-def served(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def served(
+    version: Version, named_model: Model, named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory
+) -> Home:
     """A home that no test of this module changes."""
     home = Home(tmp_path_factory.mktemp("served"))
-    (home.root / "versions").symlink_to(version.folder.parent)
+    folders = {"versions": version.folder, "models": named_model.folder, "snapshots": named_snapshot.folder}
+    for name, folder in folders.items():
+        (home.root / name).symlink_to(folder.parent)
     database = Database.of(Settings(home=home.root))
     promote(home.versions, database, version.id, by="test", why="test")
     run = made_up_run({("raw", "mine"): {"a000": 0.5, "a001": 0.25}}, expected={"a000": ["a001"]})
@@ -101,13 +110,17 @@ class Asking:
         self._lifespan = self.app.router.lifespan_context(self.app)
         self._runner.run(self._lifespan.__aenter__())
         transport = httpx.ASGITransport(self.app)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://riyl")
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://riyl")
 
     def get(self, *paths: str) -> list[httpx.Response]:
         async def ask() -> list[httpx.Response]:
-            return [await self._client.get(path) for path in paths]
+            return [await self.client.get(path) for path in paths]
 
-        return self._runner.run(ask())
+        return self.run(ask())
+
+    def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Run a coroutine where the app runs."""
+        return self._runner.run(work)
 
     def close(self) -> None:
         self._runner.run(self._lifespan.__aexit__(None, None, None))
