@@ -14,7 +14,7 @@ from core.types import ArtistId, Vector
 AGAINST = 0.5
 """What those to avoid weigh against those asked with, taken together."""
 
-POPULARITY = 0.2
+POPULARITY = 0.1
 """What popularity adds at most, in units of the score, between an artist of middling popularity and the extreme."""
 
 _CANCELLED = 1e-6
@@ -50,7 +50,7 @@ class Query:
         <q, e_y> - h(y) + c(y) + w p(y)
 
     with q = v / |v|, v = sum_i a_i e_i / sum_i a_i - 1/2 sum_j b_j e_j / sum_j b_j over what is asked with and what is
-    to be avoided, c(y) the mean of c(pattern of i, pattern of y) with weights a_i, w = 0.2 times `popularity`, and p(y)
+    to be avoided, c(y) the mean of c(pattern of i, pattern of y) with weights a_i, w = 0.1 times `popularity`, and p(y)
     from -1 to 1 the rank of y by distinct listeners. Raw, without h and c.
 
     Attributes:

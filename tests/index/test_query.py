@@ -27,7 +27,7 @@ def test_a_blend_worked_by_hand() -> None:
     np.testing.assert_allclose(query.vector, [0.75 / length, -0.25 / length], atol=1e-15)
     np.testing.assert_allclose(query.shares, [0.75 / length, 0.25 / length, -0.5 / length], atol=1e-15)
     np.testing.assert_allclose(query.calibration, [0.15, 0.1], atol=1e-7)
-    assert query.popularity == -0.1
+    assert query.popularity == -0.05
 
 
 def test_what_cancels_itself_out_is_refused() -> None:

@@ -104,7 +104,7 @@ def brute(
     q = sum(w / whole * e[r] for r, w in weights.items())
     for r, w in (avoid or {}).items():
         q = q - 0.5 * w / sum((avoid or {}).values()) * e[r]
-    scores = e @ (q / np.linalg.norm(q)) + 0.2 * popularity * popularity_of(version.listeners)
+    scores = e @ (q / np.linalg.norm(q)) + 0.1 * popularity * popularity_of(version.listeners)
     if not raw:
         scores += sum(w / whole * c[p[r]][p] for r, w in weights.items()) - h
     scores[~version.known] = -np.inf

@@ -1,0 +1,186 @@
+"""What the ways to ask are worth, on the real catalog: figures, not times. docs/model.md has them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from core.metrics import ndcg
+from core.settings import Home
+from core.snapshot import Snapshot
+from core.tables import Tables
+from core.truth import Relevance, find_truth
+from index.artifact import Version
+from index.build import build_version
+from index.cold import ColdEncoder, cold_encoder
+from index.query import Query, Term, blend
+from index.retrieve import Retriever
+from training.config import load_config
+from training.features.build import build_snapshot, import_similar
+from training.features.recipe import Recipe
+from training.train import train
+
+pytestmark = pytest.mark.bench
+
+K = 200
+QUERIES = 1000
+
+
+def made(home: Home, tables: Tables) -> tuple[Version, Snapshot]:
+    snapshot = build_snapshot(tables, Recipe(), home.snapshots)
+    name, config = load_config("default")
+    return build_version(train(name, config, snapshot, home.models), snapshot, home.versions), snapshot
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def olga(real_data: Path, home: Home) -> tuple[Version, Snapshot, Relevance]:
+    tables = Tables.open(real_data / "olga-artists")
+    version, snapshot = made(home, tables)
+    import_similar(tables, home.truths)
+    return version, snapshot, find_truth(home.truths, None).relevance(version.artist_ids)
+
+
+def artist(version: Version, row: int) -> Term:
+    return Term(version.embeddings[row].astype(np.float64), {}, version.scoring.c[version.patterns[row]], row=row)
+
+
+def cold(version: Version, encoder: ColdEncoder, parts: dict[str, NDArray[np.float32]]) -> Term:
+    unit, _ = encoder.embedding(parts)
+    sets = version.patterns_of_modalities
+    return Term(unit.astype(np.float64), {}, version.scoring.c[sets.index(tuple(sorted(parts)))])
+
+
+def linked(relevance: Relevance, row: int) -> set[int]:
+    return set(relevance.columns[relevance.indptr[row] : relevance.indptr[row + 1]].tolist())
+
+
+def quality(rows: NDArray[np.integer], wanted: set[int]) -> float:
+    hits = np.isin(np.resize(rows, K), list(wanted)) & (np.arange(K) < len(rows))
+    return float(ndcg(hits[None], np.array([len(wanted)]))[0])
+
+
+def asked(version: Version, retriever: Retriever, query: Query, without: list[int]) -> NDArray[np.integer]:
+    allowed = np.ones(version.n_artists, bool)
+    allowed[without] = False
+    return retriever.nearest(query, K, allowed).rows
+
+
+def test_two_seeds_find_their_scene(olga: tuple[Version, Snapshot, Relevance]) -> None:
+    version, _, relevance = olga
+    retriever, rng = Retriever(version), np.random.default_rng(0)
+    found: dict[str, list[float]] = {"two seeds": [], "one seed": [], "mean of two lists": []}
+    everyone = np.flatnonzero(version.known & (np.diff(relevance.indptr) >= 5))
+    for a in rng.permutation(everyone).tolist():
+        friends = [b for b in linked(relevance, a) if version.known[b] and len(linked(relevance, b)) >= 5]
+        if not friends:
+            continue
+        b = friends[int(rng.integers(len(friends)))]
+        wanted = (linked(relevance, a) | linked(relevance, b)) - {a, b}
+        one, other = (artist(version, row) for row in (a, b))
+        found["two seeds"].append(quality(asked(version, retriever, blend([one, other]), [a, b]), wanted))
+        lists = [asked(version, retriever, blend([term]), [a, b]) for term in (one, other)]
+        found["one seed"].append(float(np.mean([quality(rows, wanted) for rows in lists])))
+        ranks = Counter(dict.fromkeys({*lists[0].tolist(), *lists[1].tolist()}, 0.0))
+        for rows in lists:
+            place = {row: rank for rank, row in enumerate(rows.tolist())}
+            for row in ranks:
+                ranks[row] += place.get(row, K)
+        mixed = np.array(sorted(ranks, key=lambda row: (ranks[row], row))[:K])
+        found["mean of two lists"].append(quality(mixed, wanted))
+        if len(found["two seeds"]) == QUERIES:
+            break
+    for name, scores in found.items():
+        print(f"\n{name}: nDCG@{K} of the union of their links {np.mean(scores):.4f}, {len(scores)} pairs", end="")
+    print()
+
+
+def test_popularity_moves_the_median_listener(olga: tuple[Version, Snapshot, Relevance]) -> None:
+    version, _, relevance = olga
+    retriever, rng = Retriever(version), np.random.default_rng(0)
+    heard = version.known & (np.diff(relevance.indptr) > 0) & (version.listeners >= 10)
+    rows = rng.permutation(np.flatnonzero(heard))[:QUERIES].tolist()
+    print(f"\n{len(rows)} artists with ten listeners or more")
+    for popularity in (-1.0, -0.5, 0.0, 0.5, 1.0):
+        scores, listeners = [], []
+        for row in rows:
+            answer = asked(version, retriever, blend([artist(version, row)], popularity=popularity), [row])
+            scores.append(quality(answer, linked(relevance, row)))
+            listeners.append(version.listeners[answer[:20]])
+        middle = np.median(np.concatenate(listeners))
+        print(f"popularity {popularity}: nDCG@{K} {np.mean(scores):.4f}, median listeners of the first 20 {middle:.1f}")
+
+
+def test_artists_stripped_and_asked_cold(olga: tuple[Version, Snapshot, Relevance], home: Home) -> None:
+    version, snapshot, relevance = olga
+    retriever, rng = Retriever(version), np.random.default_rng(0)
+    encoder = cold_encoder(home.models, home.snapshots, version)
+    full = snapshot.having(list(snapshot.modalities))
+    rows = rng.permutation(np.flatnonzero(full & version.known & (np.diff(relevance.indptr) > 0)))[:QUERIES].tolist()
+    words, tags = version.terms("tags").to_pylist(), snapshot.modalities["tags"]
+    assert tags.sets is not None
+    scores: dict[str, list[float]] = {"full": [], "tags alone": [], "audio alone": [], "tags and audio": []}
+    for row in rows:
+        at = int(np.searchsorted(tags.rows, row))
+        entry = slice(tags.sets.indptr[at], tags.sets.indptr[at + 1])
+        given = {words[t]: float(w) for t, w in zip(tags.sets.terms[entry], tags.sets.weights[entry], strict=True)}
+        part = encoder.from_tags(given).part
+        assert part is not None
+        audio = snapshot.modalities["audio"]
+        sound = encoder.from_vector("audio", audio.vectors[int(np.searchsorted(audio.rows, row))])
+        terms = {
+            "full": artist(version, row),
+            "tags alone": cold(version, encoder, {"tags": part}),
+            "audio alone": cold(version, encoder, {"audio": sound}),
+            "tags and audio": cold(version, encoder, {"audio": sound, "tags": part}),
+        }
+        for name, term in terms.items():
+            scores[name].append(quality(asked(version, retriever, blend([term]), [row]), linked(relevance, row)))
+    for name, found in scores.items():
+        print(
+            f"\n{name}: nDCG@{K} {np.mean(found):.4f}, {np.mean(found) / np.mean(scores['full']):.0%} of full", end=""
+        )
+    print()
+
+
+def test_a_tag_finds_artists_whose_tag_is_hidden(real_data: Path, tmp_path: Path) -> None:
+    tables = real_data / "olga-artists"
+    tags = pq.read_table(tables / "tags.parquet").to_pandas()
+    tags["tag"] = tags["tag"].str.strip().str.lower()
+    common = tags.groupby("tag")["artist_id"].nunique().sort_values(ascending=False).index[:100].tolist()
+    rng = np.random.default_rng(0)
+    hidden = tags["tag"].isin(common) & (rng.random(len(tags)) < 0.5)
+    for path in tables.glob("*.parquet"):
+        (tmp_path / "t").mkdir(exist_ok=True)
+        (tmp_path / "t" / path.name).symlink_to(path)
+    (tmp_path / "t" / "tags.parquet").unlink()
+    pq.write_table(pa.Table.from_pandas(tags[~hidden], preserve_index=False), tmp_path / "t" / "tags.parquet")
+    home = Home(tmp_path / "home")
+    version, _ = made(home, Tables.open(tmp_path / "t"))
+    encoder, retriever = cold_encoder(home.models, home.snapshots, version), Retriever(version)
+    at = {artist_id: row for row, artist_id in enumerate(version.artist_ids)}
+    precisions, chances, shown = [], [], []
+    for tag in common:
+        has = {at[a] for a in tags.loc[(tags["tag"] == tag) & hidden, "artist_id"]}
+        seen = {at[a] for a in tags.loc[(tags["tag"] == tag) & ~hidden, "artist_id"]} - has
+        part = encoder.from_tags({tag: 1.0}).part
+        assert part is not None
+        query = blend([cold(version, encoder, {"tags": part})])
+        answer = asked(version, retriever, query, sorted(seen))[:20]
+        precisions.append(np.isin(answer, list(has)).mean())
+        chances.append(len(has) / (np.count_nonzero(version.known) - len(seen)))
+        shown.append(np.isin(asked(version, retriever, query, [])[:20], list(has | seen)).mean())
+    print(
+        f"\n100 commonest tags, hidden for half of the artists that have them: precision@20 among the others "
+        f"{np.mean(precisions):.3f} (chance {np.mean(chances):.3f}); among all artists {np.mean(shown):.3f}"
+    )
