@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from app.asking import explained
 from app.commands.rules import rules_of
 from app.commands.session import session
+from app.schemas_query import Why
 from app.served import Served
 from core.errors import InputError, NotFoundError
 from index.rules import ruled
@@ -22,6 +24,7 @@ def similar(
     artist: Annotated[str, typer.Argument(help="Name, id or mbid.")],
     k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many.")] = 10,
     raw: Annotated[bool, typer.Option("--raw", help="The nearest by cosine, without corrections.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why.")] = False,
 ) -> None:
     """List the artists most similar to one, from the current version, as the rules will have it."""
     run = session(context)
@@ -30,6 +33,7 @@ def similar(
     asked, found = searcher.artist(row), ruled(searcher, served.rules, row, k, raw=raw)
     others = [searcher.artist(other) for other in found.rows.tolist()]
     scores = found.scores.tolist()
+    whys = [one.why for one in explained(served, row, k, raw=raw).similar] if explain else []
     run.show(
         {
             "version": searcher.version_id,
@@ -42,17 +46,26 @@ def similar(
                     "score": score,
                     "modalities": a.modalities,
                     **({"pinned": True} if rank <= found.n_pinned else {}),
+                    **({"why": whys[rank - 1].model_dump()} if explain else {}),
                 }
                 for rank, (a, score) in enumerate(zip(others, scores, strict=True), 1)
             ],
         }
     )
     run.say(f"similar to {asked.name} ({asked.id}; {', '.join(asked.modalities)})")
-    run.table(
-        "",
-        ["name", "id", "score", "modalities"],
-        [[a.name, a.id, f"{score:.4f}", ", ".join(a.modalities)] for a, score in zip(others, scores, strict=True)],
-    )
+    rows = [[a.name, a.id, f"{score:.4f}", ", ".join(a.modalities)] for a, score in zip(others, scores, strict=True)]
+    head = ["name", "id", "score", "modalities"]
+    if explain:
+        head.append("why")
+        rows = [[*cells, _in_words(why)] for cells, why in zip(rows, whys, strict=True)]
+    run.table("", head, rows)
+
+
+def _in_words(why: Why) -> str:
+    """The three largest shares, and the tags in common."""
+    shares = [f"{p.asked if p.asked == p.found else f'{p.asked}-{p.found}'} {p.share:+.2f}" for p in why.pairs[:3]]
+    terms = [common.term for listed in why.common.values() for common in listed][:3]
+    return "; ".join([", ".join(shares), *([", ".join(terms)] if terms else [])])
 
 
 def _find(served: Served, text: str) -> int:
