@@ -131,6 +131,12 @@ class Version:
         had = {name for pattern in self.patterns_of_modalities for name in pattern}
         return sorted(had.union(self.manifest.get("nobody_has", ())))
 
+    def hold(self) -> None:
+        """Map what is only read when it is asked for, so that the version stays whole when its folder is pruned."""
+        touched: list[object] = [self.embeddings, self.scoring]
+        if self.manifest["format"] > 1:
+            touched += [self.parts, self.evidence, self.sets, *map(self.terms, self.sets)]
+
     def having(self, names: list[str] | None = None) -> Mask:
         """(n,) bool: the artists that have all the named modalities; with None, those that have any at all."""
         fits = [

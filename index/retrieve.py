@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +35,7 @@ class Retriever:
 
     def __init__(self, version: Version) -> None:
         self._version = version
-        self._opening = Lock()
+        self._cells = Cells.open(version.folder / FAISS) if version.n_artists >= CELLS_FROM else None
 
     @cached_property
     def popularity(self) -> NDArray[np.float32]:
@@ -47,11 +46,6 @@ class Retriever:
     def _position(self) -> NDArray[np.int64]:
         """(m,) the row of each position of the Faiss file."""
         return np.flatnonzero(self._version.known)
-
-    @cached_property
-    def _cells(self) -> Cells | None:
-        with self._opening:
-            return Cells.open(self._version.folder / FAISS)
 
     def scores(self, query: Query, rows: NDArray[np.integer]) -> NDArray[np.float64]:
         """(m,) what artists with an embedding score, exactly: in float64 from float32 vectors."""
@@ -92,8 +86,8 @@ class Retriever:
     def _best(self, query: Query, k: int, allowed: Mask) -> Neighbours:
         known = allowed & self._version.known
         count = int(np.count_nonzero(known))
-        searchable = count > EXACT_UP_TO and self._version.n_artists >= CELLS_FROM
-        if searchable and not (query.raw and self._version.scoring.corrects) and self._cells is not None:
+        exact = count <= EXACT_UP_TO or (query.raw and self._version.scoring.corrects)
+        if self._cells is not None and not exact:
             rows = self._by_cells(self._cells, query, k, known)
         else:
             rows = self._by_scan(query, k, known, count)

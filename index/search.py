@@ -73,6 +73,8 @@ class Searcher:
         self._neighbours, self._scores = version.neighbours, version.scores
         self._listeners, self._plays = version.listeners, version.plays
         self._name_index = NameIndex.open(version.folder / NAMES, version.by_popularity)
+        version.hold()
+        self.ids_of(np.empty(0, np.int32))  # pyarrow's first array loads pandas, where that is: not in a request
 
     @staticmethod
     def open(folder: Path, *, verify: bool = True) -> Searcher:
