@@ -27,7 +27,7 @@ from evaluation.queries import expected_table, query_table
 from evaluation.record import defined, record
 from evaluation.study import Subject, study
 from evaluation.table import Comparison, compare
-from evaluation.versions import version_ndcg, version_system
+from evaluation.versions import version_ndcg, version_parts, version_system
 from index.ann import tie_order
 from index.artifact import Version
 from index.versions import find_version
@@ -206,7 +206,10 @@ def _subjects(
     home: Home, asked: Question, catalog: Snapshot | Version, model: Model | None, threads: int, progress: Progress
 ) -> tuple[Iterator[Subject], list[Chosen]]:
     """The version or the model that is named, and the systems behind it; and the models of these."""
-    versions = [Subject(version_system(catalog))] if isinstance(catalog, Version) else []
+    versions = []
+    if isinstance(catalog, Version):
+        parts = version_parts(catalog)
+        versions.append(Subject(version_system(catalog), parts=parts, scoring=catalog.scoring.settings))
     named = bool(versions) or model is not None
     names = [] if named and asked.systems is None else asked.systems
     if not named and names == []:

@@ -95,6 +95,18 @@ def test_a_version_is_measured_alone_and_as_its_model_is(home: Home, version: Ve
     assert without_names(found["results"], f"version {version.id}") == without_names(figures(home)["results"], "mine")
 
 
+def test_a_version_alone_is_in_the_groups_as_its_model_is(home: Home, version: Version) -> None:
+    alone, model = (
+        figures(home, **asked, conditions=["raw", "groups"])
+        for asked in ({"version": version.id}, {"systems": ["mine"]})
+    )
+    mine, wanted = alone["groups"][0], model["groups"][0]
+    assert (mine["system"], wanted["system"]) == (f"version {version.id}", "mine")
+    for name in ("entropy", "ndcg", "ndcg_own"):  # equal but for ties that rounding breaks
+        assert mine[name]["mean"] == pytest.approx(wanted[name]["mean"], abs=0.02)
+    assert [c["system"] for c in alone["coherence"]] == [f"version {version.id}"]
+
+
 def test_others_are_compared_to_the_version(home: Home, version: Version) -> None:
     found = figures(home, version=version.id[:8], systems=["pca", "mine"])
     assert systems(found) == [f"version {version.id}", "pca", "mine", *FLOORS]

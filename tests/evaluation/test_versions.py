@@ -13,8 +13,9 @@ from core.snapshot import Snapshot
 from core.truth import Truth, save_truth
 from evaluation.conditions import conditions_of
 from evaluation.protocol import System, evaluate, retrieve
+from evaluation.systems import fuse, model_parts, subsets_of
 from evaluation.table import plain_rows
-from evaluation.versions import version_ndcg, version_system
+from evaluation.versions import version_ndcg, version_parts, version_system
 from index.ann import tie_order
 from index.artifact import Version
 from index.embed import embed
@@ -52,6 +53,20 @@ def test_a_version_is_measured_as_its_model_is(
         )
         assert plain_rows([replace(mine, system="")]) == plain_rows([replace(wanted, system="")])
     assert mine.system == f"version {version.id}"
+
+
+def test_the_parts_of_a_version_fuse_as_the_models_do(
+    version: Version,  # noqa: F811
+    named_model: Model,  # noqa: F811
+    named_snapshot: Snapshot,  # noqa: F811
+) -> None:
+    parts = version_parts(version)
+    assert parts is not None
+    theirs = model_parts(named_model, named_snapshot)
+    for subset in subsets_of(theirs):
+        (mine, known), (wanted, covered) = fuse(parts, subset), fuse(theirs, subset)
+        np.testing.assert_array_equal(known, covered)
+        np.testing.assert_allclose(mine, wanted, atol=1e-6)
 
 
 def test_corrections_count(version: Version, named_snapshot: Snapshot) -> None:  # noqa: F811
