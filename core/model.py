@@ -45,13 +45,15 @@ class ScoringSettings:
     """How strongly the versions of a model correct scores; see `index.scoring`. The paper's method corrects nothing.
 
     Attributes:
-        hubness: b of h(y) = b (mean score of y for the artists it scores highest for), 0 for none.
+        hubness: b of h(y) = b (mean score of y for the artists it scores highest for) - w p(y), 0 for none.
+        popularity: w, where p(y) is the rank of y by distinct listeners, from -1 to 1.
         neighbours: how many those are.
         calibration: g of c(p, q) = g (what tells apart the best scores between patterns p and q), 0 for none.
         tail: share of the candidates whose scores are the best.
     """
 
     hubness: float = 0.0
+    popularity: float = 0.0
     neighbours: int = 200
     calibration: float = 0.0
     tail: float = 0.005

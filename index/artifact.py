@@ -20,6 +20,7 @@ from core.snapshot import WeightedSets
 from core.types import ArtistId, Lists, Mask, Matrix
 from index.mapped import load_array, read_arrow
 from index.parts import Parts, open_evidence, open_parts, open_sets, open_terms
+from index.query import popularity_of
 from index.scoring import Patterns, Scoring
 
 MANIFEST = "manifest.json"
@@ -123,7 +124,8 @@ class Version:
 
     @cached_property
     def scoring(self) -> Scoring:
-        return Scoring.load(self.folder, ScoringSettings(**self.manifest.get("scoring", {})))
+        settings = ScoringSettings(**self.manifest.get("scoring", {}))
+        return Scoring.load(self.folder, settings, popularity_of(self.listeners))
 
     @property
     def modalities(self) -> list[str]:

@@ -11,6 +11,7 @@ from core.model import Model
 from core.snapshot import Snapshot
 from core.types import Matrix, Rows
 from index.embed import Embedding, parts_of
+from index.query import popularity_of
 from index.scoring import MASKED, Patterns, Scoring, calibration
 
 
@@ -40,7 +41,8 @@ def fit_scoring(model: Model, snapshot: Snapshot, embedding: Embedding, *, threa
     settings, c = model.scoring, np.zeros((len(sets), len(sets)), np.float32)
     if settings.calibration:
         c = calibration(sampled_parts(model, snapshot, threads=threads), sets, settings, threads=threads)
-    return Scoring.fit(embedding.vectors, embedding.covered, patterns, c, settings, threads=threads)
+    popularity = popularity_of(snapshot.listeners)
+    return Scoring.fit(embedding.vectors, embedding.covered, patterns, c, settings, popularity, threads=threads)
 
 
 def sampled_parts(model: Model, snapshot: Snapshot, *, seed: int = 0, threads: int = 1) -> dict[str, Matrix]:

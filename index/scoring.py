@@ -2,9 +2,11 @@
 
 h is hubness: an artist that scores high for everybody comes up everywhere. With s the score without it,
 
-    h(y) = b mean of s(x, y) over the k artists x that y scores highest for
+    h(y) = b mean of s(x, y) over the k artists x that y scores highest for - w p(y)
 
-which is the candidate's side of CSLS (Conneau et al., ICLR 2018), b = 1/2 there; the query's side moves no ranks.
+The mean is the candidate's side of CSLS (Conneau et al., ICLR 2018), b = 1/2 there; the query's side moves no ranks. p
+is the rank by distinct listeners (`index.query.popularity_of`): of two that are near equally many, the one that many
+listen to is so for a reason. Where what is known of artists is masked on purpose, so are their listeners: w is 0 there.
 
 c is calibration: artists known by the same modalities look more alike than they are, and those known by few have
 scores of another spread. Let t(p, q) be what the best share of candidates reaches on average where the query is known
@@ -52,11 +54,13 @@ class Scoring:
         h: (n,) float32, hubness: what an artist's scores are lowered by for being near everybody.
         c: (P, P) float32, calibration: what is added where x has pattern i and y pattern j.
         settings: how they were fitted.
+        popularity: (n,) float32 -1 to 1, that h was fitted with; None where it was without.
     """
 
     h: NDArray[np.float32]
     c: Matrix
     settings: ScoringSettings = NO_SCORING
+    popularity: NDArray[np.float32] | None = None
 
     @staticmethod
     def none(n: int, patterns: int) -> Scoring:
@@ -65,7 +69,14 @@ class Scoring:
 
     @staticmethod
     def fit(
-        vectors: Matrix, known: Mask, patterns: Patterns, c: Matrix, settings: ScoringSettings, *, threads: int = 0
+        vectors: Matrix,
+        known: Mask,
+        patterns: Patterns,
+        c: Matrix,
+        settings: ScoringSettings,
+        popularity: NDArray[np.float32] | None = None,
+        *,
+        threads: int = 0,
     ) -> Scoring:
         """The scoring of a catalog.
 
@@ -74,22 +85,24 @@ class Scoring:
             known: (n,) bool.
             patterns: (n,) int32.
             c: (P, P), see `calibration`.
+            popularity: (n,) -1 to 1; None where it is not known.
             threads: of the matrix products; 0 takes every core.
         """
         rows = np.flatnonzero(known)
-        h = hubness(vectors[rows], patterns[rows], c, settings, threads=threads)
+        popular = None if popularity is None else popularity[rows]
+        h = hubness(vectors[rows], patterns[rows], c, settings, popular, threads=threads)
         spread = np.full(len(known), h.min(initial=np.inf) if len(h) else 0, np.float32)
         spread[rows] = h
-        return Scoring(spread, c, settings)
+        return Scoring(spread, c, settings, popularity)
 
     def save(self, folder: Path) -> None:
         np.save(folder / "h.npy", self.h)
         np.save(folder / "c.npy", self.c)
 
     @staticmethod
-    def load(folder: Path, settings: ScoringSettings) -> Scoring:
+    def load(folder: Path, settings: ScoringSettings, popularity: NDArray[np.float32]) -> Scoring:
         h, c = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("h", "c"))
-        return Scoring(h, c, settings)
+        return Scoring(h, c, settings, popularity)
 
     @property
     def corrects(self) -> bool:
@@ -127,7 +140,8 @@ class Scoring:
             queries, candidates = self.factors(vectors, patterns)
             asked = queries[rows]
             return asked, asked if candidates is queries else candidates[rows]
-        h = hubness(vectors[rows], patterns[rows], self.c, self.settings, threads=threads)
+        popular = None if self.popularity is None else self.popularity[rows]
+        h = hubness(vectors[rows], patterns[rows], self.c, self.settings, popular, threads=threads)
         return _factors(vectors[rows], patterns[rows], h, self.c)
 
     def stored(self, vectors: Matrix, patterns: Patterns, popularity: NDArray[np.float32]) -> Matrix:
@@ -158,15 +172,25 @@ class Scoring:
 
 
 def hubness(
-    vectors: Matrix, patterns: Patterns, c: Matrix, settings: ScoringSettings, *, seed: int = 0, threads: int = 0
+    vectors: Matrix,
+    patterns: Patterns,
+    c: Matrix,
+    settings: ScoringSettings,
+    popularity: NDArray[np.float32] | None = None,
+    *,
+    seed: int = 0,
+    threads: int = 0,
 ) -> NDArray[np.float32]:
-    """(m,) float32 h of m artists among themselves; zeros where the strength is 0 or there is nobody else.
+    """(m,) float32 h of m artists among themselves; without b, -w p alone, and zeros where there is nobody else.
 
     Measured in the lists of all of them, or of `QUERIES` drawn at random, and then over as many fewer of the best.
     """
     m = len(vectors)
-    if not settings.hubness or m < 2:
+    if m < 2:
         return np.zeros(m, np.float32)
+    relief = settings.popularity * (np.zeros(m) if popularity is None else popularity.astype(np.float64))
+    if not settings.hubness:
+        return (-relief).astype(np.float32)
     drawn = np.sort(np.random.default_rng(seed).permutation(m)[:QUERIES])
     nearest = round(settings.neighbours * len(drawn) / m) if len(drawn) < m else settings.neighbours
     k = min(max(nearest, _FEWEST_NEAREST), len(drawn) - 1)
@@ -180,7 +204,7 @@ def hubness(
             scores[own, column] = -np.inf
             best = np.partition(scores, len(drawn) - k, axis=1)[:, len(drawn) - k :]
             means[start : start + step] = np.sort(best, axis=1).mean(axis=1, dtype=np.float64)
-    return (settings.hubness * means).astype(np.float32)
+    return (settings.hubness * means - relief).astype(np.float32)
 
 
 def calibration(

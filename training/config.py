@@ -110,6 +110,9 @@ class ScoringConfig(_Section):
 
     hubness: float = Field(default=0.0, ge=0, le=1)
     """Strength of the hubness correction: what an artist's mean score in its best lists is taken off times."""
+    popularity: float = Field(default=0.0, ge=0, le=1)
+    """What the most listened to are forgiven of their hubness, and the least are charged beside it: who is listened to
+    by many is near many for a reason."""
     neighbours: int = Field(default=200, ge=1, le=1000)
     """Lists that the mean is over; about the length of the lists that are served, as shorter ones over-correct."""
     calibration: float = Field(default=0.0, ge=0, le=1)

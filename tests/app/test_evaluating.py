@@ -97,7 +97,7 @@ def test_a_version_is_measured_alone_and_as_its_model_is(home: Home, version: Ve
 
 def test_a_version_alone_is_in_the_groups_as_its_model_is(home: Home, version: Version) -> None:
     alone, model = (
-        figures(home, **asked, conditions=["raw", "groups"])
+        figures(home, **asked, conditions=["raw", "fmc", "groups"])
         for asked in ({"version": version.id}, {"systems": ["mine"]})
     )
     mine, wanted = alone["groups"][0], model["groups"][0]

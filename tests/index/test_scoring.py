@@ -73,7 +73,7 @@ def test_without_artists_there_is_nothing_to_store() -> None:
 def test_corrections_are_kept(tmp_path: Path) -> None:
     scoring, _, _ = made(1)
     scoring.save(tmp_path)
-    again = Scoring.load(tmp_path, ScoringSettings(hubness=0.25))
+    again = Scoring.load(tmp_path, ScoringSettings(hubness=0.25), EVEN)
     assert again.settings.hubness == 0.25
     np.testing.assert_array_equal(again.h, scoring.h)
     np.testing.assert_array_equal(again.c, scoring.c)
@@ -181,3 +181,26 @@ def test_where_few_artists_tell_there_is_no_calibration() -> None:
     parts["a"][31:] = 0
     found = calibration(parts, [("a",), ("b",), ("c",)], ScoringSettings(calibration=1))
     assert not found.any()
+
+
+def test_the_popular_are_forgiven_and_the_obscure_charged() -> None:
+    scoring, vectors, patterns = made(6)
+    popularity = np.linspace(-1, 1, 12).astype(np.float32)
+    plain, wanted = ScoringSettings(hubness=0.5, neighbours=3), ScoringSettings(0.5, 0.2, 3)
+    without = hubness(vectors, patterns, scoring.c, plain, popularity, threads=1)
+    found = hubness(vectors, patterns, scoring.c, wanted, popularity, threads=1)
+    np.testing.assert_allclose(found, without - 0.2 * popularity, atol=1e-6)
+    np.testing.assert_array_equal(hubness(vectors, patterns, scoring.c, wanted, threads=1), without)
+    alone = hubness(vectors, patterns, scoring.c, ScoringSettings(popularity=0.2), popularity, threads=1)
+    np.testing.assert_allclose(alone, -0.2 * popularity, atol=1e-7)
+
+
+def test_a_part_of_the_artists_keeps_its_popularity() -> None:
+    scoring, vectors, patterns = made(7)
+    popularity, known = np.linspace(-1, 1, 12).astype(np.float32), np.ones(12, bool)
+    wanted = ScoringSettings(0.5, 0.2, 3)
+    fitted = Scoring.fit(vectors, known, patterns, scoring.c, wanted, popularity, threads=1)
+    rows = np.array([1, 4, 5, 8, 11], np.int32)
+    _, candidates = fitted.among(vectors, known, patterns, rows, threads=1)
+    h = hubness(vectors[rows], patterns[rows], scoring.c, wanted, popularity[rows], threads=1)
+    np.testing.assert_allclose(candidates[:, vectors.shape[1]], -h, atol=1e-7)

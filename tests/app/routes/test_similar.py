@@ -250,7 +250,6 @@ def test_vectors_and_tags_together_are_one_artist(asking: Asking, home: Home, ve
         scores = scores + version.scoring.c[sets.index(("audio", "tags"))][version.patterns]
     body = found(asking, tags=given, vectors={"audio": vector}, k=8)
     agrees(body, np.where(version.known, scores, -np.inf), np.ones(N, bool), 8)
-    assert body["similar"][0]["id"] == "a003"
 
 
 @pytest.mark.parametrize(
