@@ -224,7 +224,7 @@ def test_a_killed_build_leaves_nothing_visible_and_the_next_is_whole(
 
 
 def test_corrections_are_fitted_as_the_models_card_wants_and_the_faiss_file_has_them(corrected: Version) -> None:
-    wanted = {"hubness": 0.5, "neighbours": 12, "calibration": 0.7, "tail": 0.1}
+    wanted = {"hubness": 0.5, "popularity": 0.0, "neighbours": 12, "calibration": 0.7, "tail": 0.1}
     assert corrected.manifest["scoring"] == wanted == asdict(corrected.scoring.settings)
     assert corrected.manifest["gate"]["passed"]
     scoring, e, p = corrected.scoring, corrected.embeddings, corrected.patterns
