@@ -24,7 +24,10 @@ const field = search({
     known.artists([artist]);
     add("seeds", artist.id);
   },
-  tags: (words) => go(ask.address({ ...words.reduce((asked, word) => ask.added(asked, "tags", word), now()), text: "" })),
+  tags: (words) => {
+    const asked = words.reduce((each, word) => ask.added(each, "tags", word), now());
+    go(ask.address({ ...asked, text: "" }));
+  },
   ask: (text) => go(ask.address({ ...now(), text })),
 });
 
@@ -96,15 +99,21 @@ document.getElementById("asked").addEventListener("click", (event) => {
 /** What can be ticked and typed in the panel is asked for when it is first opened. */
 let offered = null;
 panel.addEventListener("toggle", () => {
-  if (panel.open) offered ??= offer().catch(() => (offered = null));
+  if (panel.open) offered ??= offer();
 });
 
 async function offer() {
-  const asked = now();
-  const one = asked.seeds[0] ?? main.querySelector("[data-id]")?.dataset.id;
-  const [{ modalities }, found] = await Promise.all([api.index(), one && api.artist(one)]);
-  refined.modalities(Object.keys(modalities));
-  if (found) refined.attributes(Object.keys(found.artist.attributes));
+  // any artist tells which attributes there are
+  const one = main.querySelector("[data-id]")?.dataset.id ?? now().seeds[0];
+  try {
+    const [{ modalities }, found] = await Promise.all([api.index(), one && api.artist(one)]);
+    refined.modalities(Object.keys(modalities));
+    if (found) refined.attributes(Object.keys(found.artist.attributes));
+    else offered = null;
+  } catch (error) {
+    if (!(error instanceof api.ApiError)) throw error;
+    offered = null;
+  }
 }
 
 show({ focus: false });

@@ -12,7 +12,8 @@ const KINDS = [
 function chip(list, kind, before, value, { name, unknown, wrong }) {
   const artist = list === "seeds" || list === "avoid";
   const shown = artist ? name(value) : value;
-  const doubt = (list === "tags" && unknown(value) && "not known") || (list === "where" && wrong(value) && "not understood");
+  const doubt =
+    (list === "tags" && unknown(value) && "not known") || (list === "where" && wrong(value) && "not understood");
   return el(
     "li",
     { class: `chip ${kind}${doubt ? " doubtful" : ""}` },
@@ -58,5 +59,6 @@ export function chips(row) {
   const find = (list, value) => buttons().find(({ dataset }) => dataset.drop === list && dataset.value === value);
 
   /** The place of a chip's button in the row, and the button at a place or before it. */
-  return { show, place: (button) => buttons().indexOf(button), at: (i) => buttons()[Math.min(i, buttons().length - 1)] };
+  const at = (i) => buttons()[Math.min(i, buttons().length - 1)];
+  return { show, at, place: (button) => buttons().indexOf(button) };
 }

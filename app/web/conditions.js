@@ -12,7 +12,9 @@ function value(typed, whole) {
   const quoted = /^"(.*)"$/su.exec(typed);
   if (quoted) return quoted[1];
   if (!typed) throw new ConditionError(`Found “${whole}”; a value is missing behind its sign, as in country=GB.`);
-  if (typed.includes('"')) throw new ConditionError(`Found “${whole}”; quotes go around a whole value, as in name="1999".`);
+  if (typed.includes('"')) {
+    throw new ConditionError(`Found “${whole}”; quotes go around a whole value, as in name="1999".`);
+  }
   if (typed === "true" || typed === "false") return typed === "true";
   return NUMBER.test(typed) && Number.isFinite(Number(typed)) ? Number(typed) : typed;
 }
@@ -26,7 +28,9 @@ function value(typed, whole) {
 export function condition(typed) {
   const whole = typed.trim();
   const [, before, sign, behind] = SHAPE.exec(whole) ?? [];
-  if (!sign) throw new ConditionError(`Found “${whole}”; wanted a name, then = or >= or <=, then a value, as in country=GB.`);
+  if (!sign) {
+    throw new ConditionError(`Found “${whole}”; wanted a name, = or >= or <=, and a value, as in country=GB.`);
+  }
   const name = before.trim();
   if (!name) throw new ConditionError(`Found “${whole}”; the name of an attribute is missing before ${sign}.`);
   if (sign in INSTEAD) throw new ConditionError(`Found “${whole}”; wanted ${INSTEAD[sign]} in place of ${sign}.`);
@@ -49,7 +53,8 @@ export function conditions(typed) {
     const together = found.get(name) ?? {};
     const equal = (bounds) => "eq" in bounds || "in" in bounds;
     if (Object.keys(one).some((key) => key in together) || (equal(one) && equal(together))) {
-      throw new ConditionError(`There are two conditions of one kind on ${name}; wanted one, as in ${name}=A|B for either.`);
+      const either = `${name}=A|B`;
+      throw new ConditionError(`Found two conditions of one kind on ${name}; wanted one, as in ${either} for either.`);
     }
     found.set(name, { ...together, ...one });
   }

@@ -23,10 +23,10 @@ const PLACES = { seeds: "artist", avoid: "avoid", tags: "tag", where: "where", h
 
 const whole = (text) => (/^\d{1,12}$/.test(text ?? "") ? Number(text) : null);
 
-/** A number between two, to two decimals; 0 where it is none. */
+/** A number between two in tenths, as the sliders have them; 0 where it is none. */
 function between(text, low, high) {
   const found = Number(text ?? 0);
-  return Number.isFinite(found) ? Math.round(Math.min(high, Math.max(low, found)) * 100) / 100 : 0;
+  return Number.isFinite(found) ? Math.round(Math.min(high, Math.max(low, found)) * 10) / 10 : 0;
 }
 
 /**
@@ -82,7 +82,9 @@ export const bare = (asked) => ({
 });
 
 /** Whether it is one artist and nothing else, which GET similar answers. */
-export const plain = (asked) => address({ ...asked, k: null }) === address({ ...NOTHING, seeds: asked.seeds.slice(0, 1) });
+export function plain(asked) {
+  return asked.seeds.length === 1 && address({ ...asked, k: null }) === address({ ...NOTHING, seeds: asked.seeds });
+}
 
 /** Whether nothing at all is asked. */
 export const empty = (asked) => address({ ...asked, k: null }) === "/";

@@ -56,7 +56,12 @@ function bars({ pairs, ...why }, score, whose) {
         more && el("small", { class: "what" }, more),
       ),
     ),
-    el("li", { class: "sum" }, el("span", { class: "part" }, "together"), el("span", { class: "figure" }, figure(score))),
+    el(
+      "li",
+      { class: "sum" },
+      el("span", { class: "part" }, "together"),
+      el("span", { class: "figure" }, figure(score)),
+    ),
   );
 }
 

@@ -25,7 +25,8 @@ function whole(field, words) {
   const typed = field.value.trim();
   if (!typed) return null;
   if (/^\d{1,12}$/.test(typed)) return Number(typed);
-  throw Object.assign(new ConditionError(`${words}: found “${typed}”; wanted a whole number of listeners.`), { field });
+  const message = `${words}: found “${typed}”; wanted a whole number of listeners.`;
+  throw Object.assign(new ConditionError(message), { field });
 }
 
 /**
@@ -159,7 +160,8 @@ export function refine(change) {
       ticks();
     },
     attributes: (names) => {
-      document.getElementById("attributes").replaceChildren(...names.map((name) => el("option", { value: `${name}=` })));
+      const options = names.map((name) => el("option", { value: `${name}=` }));
+      document.getElementById("attributes").replaceChildren(...options);
       document.getElementById("attributes-hint").textContent = names.length
         ? `The catalog has ${names.join(", ")}.`
         : "The catalog's artists have no attributes.";

@@ -147,7 +147,8 @@ const lead = (...text) => el("p", { class: "lead" }, ...text);
 export const nobodyElse = () => lead("No other artist is known well enough to compare with.");
 
 /** No artist passes the conditions; `to` asks without them. */
-export const nobodyFits = (to) => lead("No artist fits all of this. ", el("a", { href: to }, "Ask without the conditions"), ".");
+export const nobodyFits = (to) =>
+  lead("No artist fits all of this. ", el("a", { href: to }, "Ask without the conditions"), ".");
 
 /** None of the tags is known, and nothing else was asked with. */
 export const wordless = () => lead("Nothing else was asked with, so there is nobody to be like.");

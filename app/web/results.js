@@ -136,6 +136,7 @@ export const leftOut = (words) =>
  */
 export function results(similar, { question, name, more }) {
   const how = { alike: question.seeds.length > 0, name };
+  const few = !more && similar.length < wanted(question);
   return [
     el("h2", { id: "like" }, "Similar artists", el("span", { class: "what", "aria-hidden": "true" }, "score")),
     el(
@@ -144,6 +145,6 @@ export function results(similar, { question, name, more }) {
       ...similar.map((artist, i) => row(artist, i + 1, how)),
     ),
     more > 0 && el("p", { class: "more" }, el("button", { type: "button", "data-k": more }, "Show more")),
-    !more && similar.length < wanted(question) && el("p", { class: "note" }, `That is all: ${plural(similar.length, "artist")}.`),
+    few && el("p", { class: "note" }, `That is all: ${plural(similar.length, "artist")}.`),
   ].filter(Boolean);
 }

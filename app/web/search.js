@@ -59,7 +59,7 @@ export function search(on) {
         el(
           "li",
           { id: `suggestion-${i}`, role: "option", "aria-selected": "false" },
-          ...(choice.words ? ["Tagged ", el("span", { class: "name", dir: "auto" }, choice.words.join(", "))] : shown(choice)),
+          ...(choice.words ? tagged(choice.words) : shown(choice)),
         ),
       ),
     );
@@ -67,6 +67,8 @@ export function search(on) {
     status.textContent = message || plural(choices.length, "suggestion");
     open();
   }
+
+  const tagged = (words) => ["Tagged ", el("span", { class: "name", dir: "auto" }, words.join(", "))];
 
   const shown = (artist) => [
     named(artist),

@@ -5,7 +5,7 @@ import { trouble } from "./render.js";
 
 const KEPT = 30;
 
-/** @typedef {{focus?: boolean, top?: boolean}} How whether the heading takes the focus, and the view begins at its top */
+/** @typedef {{focus?: boolean, top?: boolean}} How whether the heading takes the focus, and whether to go to the top */
 
 /**
  * Keep `main` what the address says.
