@@ -15,17 +15,19 @@ export class ApiError extends Error {
 export const listener = { version: () => {} };
 
 /**
- * The JSON at `path`.
+ * The JSON that `path` answers, to GET or, with a body, to POST.
  * @throws {ApiError} for any answer but a good one
  * @throws {DOMException} AbortError where `signal` was aborted: the answer is no longer wanted
  */
-export async function get(path, signal) {
+async function call(path, signal, question) {
+  const posted = question && { method: "POST", body: JSON.stringify(question) };
   let response;
   let body;
   try {
     const limit = AbortSignal.timeout(TIMEOUT_MS);
     response = await fetch(path, {
-      headers: { accept: "application/json" },
+      ...posted,
+      headers: { accept: "application/json", ...(posted && { "content-type": "application/json" }) },
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
     body = await response.text();
@@ -38,6 +40,8 @@ export async function get(path, signal) {
   if (!response.ok || answer === undefined) throw new ApiError(response.ok ? 502 : response.status, answer);
   return answer;
 }
+
+export const get = (path, signal) => call(path, signal);
 
 function parsed(body) {
   try {
@@ -53,7 +57,9 @@ const id = encodeURIComponent;
 export const find = (text, limit, signal) => get(`/v1/artists?q=${id(text)}&limit=${limit}`, signal);
 export const resolve = (name, signal) => get(`/v1/artists:resolve?name=${id(name)}`, signal);
 export const artist = (key, signal) => get(`/v1/artists/${id(key)}`, signal);
-export const similar = (key, k, signal) => get(`/v1/artists/${id(key)}/similar?k=${k}`, signal);
+export const similar = (key, k, explain, signal) =>
+  get(`/v1/artists/${id(key)}/similar?k=${k}${explain ? "&explain=true" : ""}`, signal);
+export const similarTo = (question, signal) => call("/v1/similar", signal, question);
 export const index = (signal) => get("/v1/index", signal);
 
 /** `?a=1&b=2` of what is neither empty nor left out. */

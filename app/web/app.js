@@ -1,106 +1,119 @@
-// The page: what it shows is a function of its address, /?artist=ID&k=20 or /?q=TEXT.
+// The page: what it shows is a function of its address; question.js says which address asks what.
 
 import * as api from "./api.js";
-import * as render from "./render.js";
+import { chips } from "./chips.js";
+import { memory } from "./memory.js";
+import * as ask from "./question.js";
+import { refine } from "./refine.js";
+import { skeleton } from "./render.js";
 import { search } from "./search.js";
 import { shell } from "./shell.js";
-
-const STEPS = [20, 50, 100, 200];
-const EXAMPLES = ["s", "m", "a", "d", "t", "b"];
+import { view } from "./views.js";
 
 const main = document.getElementById("main");
+const panel = document.getElementById("refine");
+const known = memory();
+const row = chips(document.getElementById("asked"));
+const now = () => ask.question(location.search);
+
+/** Ask for one more, which settles the text that was typed. */
+const add = (list, each) => go(ask.address({ ...ask.added(now(), list, each), text: "" }));
 
 const field = search({
-  choose: (artist) => go(render.link(artist)),
-  ask: (text) => go(`/?q=${encodeURIComponent(text)}`),
+  choose: (artist) => {
+    known.artists([artist]);
+    add("seeds", artist.id);
+  },
+  tags: (words) => {
+    const asked = words.reduce((each, word) => ask.added(each, "tags", word), now());
+    go(ask.address({ ...asked, text: "" }));
+  },
+  ask: (text) => go(ask.address({ ...now(), text })),
 });
+
+const refined = refine((part) => go(ask.address({ ...now(), ...part }), { focus: false }));
 
 api.listener.version = (version) => {
   document.getElementById("version").textContent = `index ${version.slice(0, 12)}`;
 };
 
-/** The question that the address asks. */
-function question() {
-  const asked = new URLSearchParams(location.search);
-  const k = /^\d{1,6}$/.test(asked.get("k") ?? "") ? Number(asked.get("k")) : STEPS[0];
-  return {
-    artist: asked.get("artist") ?? "",
-    text: (asked.get("q") ?? "").trim().slice(0, 200),
-    k: Math.min(STEPS.at(-1), Math.max(1, k)),
-  };
+/** Show what the address asks, in the field, the chips and the panel. */
+function settle() {
+  const asked = now();
+  field.settle(asked.text);
+  begin(asked);
 }
 
-async function artistView({ artist: key, k }, signal) {
-  const [similar, known] = await Promise.allSettled([api.similar(key, k, signal), api.artist(key, signal)]);
-  const about = known.status === "fulfilled" ? known.value.artist : {};
-  if (similar.status === "fulfilled") {
-    const { artist, similar: alike } = similar.value;
-    const more = alike.length < k ? 0 : (STEPS.find((step) => step > k) ?? 0);
-    return { title: artist.name, nodes: render.answer({ ...about, ...artist }, alike, more) };
-  }
-  const error = similar.reason;
-  if (error.status === 404) return { title: "No such artist", nodes: render.missing(key, error.problem.near) };
-  if (error.status === 409) {
-    const artist = { id: key, name: key, ...about };
-    return { title: artist.name, nodes: render.unknown(artist) };
-  }
-  throw error;
-}
-
-async function textView({ text }, signal) {
-  try {
-    const { artist } = await api.resolve(text, signal);
-    return { moved: render.link(artist) };
-  } catch (error) {
-    if (error.status === 409) return { title: text, nodes: render.several(text, error.problem.candidates) };
-    if (error.status !== 404) throw error;
-    let near = error.problem.near ?? [];
-    // names that begin alike are better than an empty page
-    const begin = text.slice(0, Math.ceil(text.length / 2));
-    if (!near.length && begin.length > 1) near = (await api.find(begin, 10, signal)).artists;
-    return { title: text, nodes: render.nobody(text, near) };
-  }
-}
-
-async function startView(_, signal) {
-  await api.index(signal);
-  const answers = await Promise.allSettled(EXAMPLES.map((letter) => api.find(letter, 1, signal)));
-  const first = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value.artists : []));
-  const examples = [...new Map(first.map((artist) => [artist.id, artist])).values()];
-  return { title: "", nodes: render.start(examples) };
-}
-
-function settle(asked = question()) {
-  field.settle(asked.artist ? "" : asked.text);
+function begin(asked) {
+  row.show(asked, known);
+  refined.show(asked);
+  panel.hidden = ask.empty(asked) || (asked.text !== "" && !ask.asks(asked));
 }
 
 const { show, go } = shell({
   path: "/",
   title: "RIYL: recommended if you like",
-  view: (signal) => {
-    const asked = question();
-    return (asked.artist ? artistView : asked.text ? textView : startView)(asked, signal);
+  view: async (signal) => {
+    const asked = now();
+    try {
+      return await view(asked, signal, known);
+    } finally {
+      // names and unknown tags came with the answer
+      if (!signal.aborted) row.show(asked, known);
+    }
   },
-  skeleton: () => render.skeleton(question().artist ? question().k : 0),
+  skeleton: () => skeleton(ask.asks(now()) && !now().text ? ask.wanted(now()) : 0),
   begin: () => {
-    const asked = question();
-    if (!field.typing()) settle(asked);
-    if (!asked.artist && !asked.text && matchMedia("(hover: hover)").matches) field.focus();
+    const asked = now();
+    if (!field.typing()) field.settle(asked.text);
+    begin(asked);
+    if (ask.empty(asked) && matchMedia("(hover: hover)").matches) field.focus();
   },
   settle,
   typing: field.typing,
 });
 
-document.addEventListener("click", (event) => {
-  const clicked = event.target.closest("[data-k]");
-  if (!clicked) return;
-  const address = new URL(location.href);
-  address.searchParams.set("k", clicked.dataset.k);
-  const links = () => main.querySelectorAll(".artists > li > a");
+main.addEventListener("click", (event) => {
+  const clicked = event.target.closest("button");
+  if (clicked?.dataset.add) add(clicked.dataset.add, clicked.dataset.id);
+  if (clicked?.dataset.k) more(Number(clicked.dataset.k));
+});
+
+function more(k) {
+  const links = () => main.querySelectorAll(".found .who > a");
   const before = links().length;
-  history.replaceState(null, "", address);
+  history.replaceState(null, "", ask.address({ ...now(), k }));
   // on to the first artist that was not there before
   show({ focus: false }).then(() => links()[before]?.focus({ preventScroll: true }));
+}
+
+document.getElementById("asked").addEventListener("click", (event) => {
+  const clicked = event.target.closest("[data-drop]");
+  if (!clicked) return;
+  const place = row.place(clicked);
+  go(ask.address(ask.dropped(now(), clicked.dataset.drop, clicked.dataset.value)), { focus: false });
+  // the next chip, or the field where none is left
+  (row.at(place) ?? document.getElementById("q")).focus();
 });
+
+/** What can be ticked and typed in the panel is asked for when it is first opened. */
+let offered = null;
+panel.addEventListener("toggle", () => {
+  if (panel.open) offered ??= offer();
+});
+
+async function offer() {
+  // any artist tells which attributes there are
+  const one = main.querySelector("[data-id]")?.dataset.id ?? now().seeds[0];
+  try {
+    const [{ modalities }, found] = await Promise.all([api.index(), one && api.artist(one)]);
+    refined.modalities(Object.keys(modalities));
+    if (found) refined.attributes(Object.keys(found.artist.attributes));
+    else offered = null;
+  } catch (error) {
+    if (!(error instanceof api.ApiError)) throw error;
+    offered = null;
+  }
+}
 
 show({ focus: false });

@@ -1,7 +1,8 @@
 // What is known of artists, as elements. Every name goes in as text, never as HTML.
 
-const WORDS = { tags: "tags", cf: "listeners", audio: "sound" };
-const ORDER = Object.keys(WORDS);
+/** Modalities in people's words. */
+export const MODALITIES = { tags: "tags", cf: "listeners", audio: "sound" };
+const ORDER = Object.keys(MODALITIES);
 const number = new Intl.NumberFormat("en");
 
 /** An element; children that are null or false are left out, strings become text. */
@@ -19,46 +20,41 @@ export const link = (artist) => `/?artist=${encodeURIComponent(artist.id)}`;
 export const named = (artist, tag = "span", attributes = {}) =>
   el(tag, { class: "name", dir: "auto", ...attributes }, artist.name || artist.id);
 
-/** The modalities that an artist has, in people's words and always in one order. */
-export function badges(modalities = []) {
+/** Modalities always in one order: that of MODALITIES, then by name. */
+export function ordered(modalities) {
   const place = (m) => (ORDER.includes(m) ? ORDER.indexOf(m) : ORDER.length);
-  const sorted = [...modalities].sort((a, b) => place(a) - place(b) || a.localeCompare(b));
+  return [...modalities].sort((a, b) => place(a) - place(b) || a.localeCompare(b));
+}
+
+/** The modalities that an artist has. */
+export function badges(modalities = []) {
   return el(
     "span",
     { class: "badges" },
-    ...sorted.flatMap((m) => [
-      el("span", { class: `badge ${ORDER.includes(m) ? m : "other"}` }, WORDS[m] ?? m),
+    ...ordered(modalities).flatMap((m) => [
+      el("span", { class: `badge ${ORDER.includes(m) ? m : "other"}` }, MODALITIES[m] ?? m),
       " ",
     ]),
   );
 }
 
-function bar(score) {
-  const made = el("span", { class: "bar", "aria-hidden": "true" });
-  made.style.setProperty("--score", String(Math.min(1, Math.max(0, score))));
-  return made;
-}
-
-function row(artist, rank) {
-  const scored = typeof artist.score === "number";
-  return el(
-    "li",
-    {},
-    rank !== undefined && el("span", { class: "rank", "aria-hidden": "true" }, String(rank)),
-    named(artist, "a", { href: link(artist) }),
-    badges(artist.modalities),
-    scored && bar(artist.score),
-    scored && el("span", { class: "score" }, el("span", { class: "unseen" }, "score "), artist.score.toFixed(2)),
-  );
-}
-
 export const heading = (...text) => el("h1", { tabindex: "-1" }, ...text);
-const choices = (artists) => el("ul", { class: "artists plain", role: "list" }, ...artists.map((a) => row(a)));
+
+/** Artists to choose from; `to` is where one leads. */
+const choices = (artists, to = link) =>
+  el(
+    "ul",
+    { class: "artists plain", role: "list" },
+    ...artists.map((a) => el("li", {}, named(a, "a", { href: to(a) }), badges(a.modalities))),
+  );
+
+/** Said in words of their own, also where the catalog has columns of these names. */
+const COUNTS = ["listeners", "plays"];
 
 /** One line of what is known: attributes, listeners, plays. */
 function facts(artist) {
   const known = Object.entries(artist.attributes ?? {})
-    .filter(([, value]) => value !== null && value !== "" && String(value).length <= 60)
+    .filter(([name, value]) => !COUNTS.includes(name) && value !== null && value !== "" && String(value).length <= 60)
     .slice(0, 6)
     .map(([name, value]) => [name.replaceAll("_", " "), Array.isArray(value) ? value.join(", ") : String(value)]);
   const parts = known.map(([name, value]) => el("span", {}, el("span", { class: "what" }, `${name} `), value));
@@ -71,7 +67,8 @@ function facts(artist) {
   ];
 }
 
-function head(artist) {
+/** One artist, over those like it. */
+export function head(artist) {
   return el(
     "div",
     { class: "head artist" },
@@ -86,19 +83,6 @@ function head(artist) {
   );
 }
 
-/** An artist and those like it; `more` is the k to offer next, or 0. */
-export function answer(artist, similar, more) {
-  if (!similar.length) {
-    return [head(artist), el("p", { class: "lead" }, "No other artist is known well enough to compare with.")];
-  }
-  return [
-    head(artist),
-    el("h2", { id: "like" }, "Similar artists", el("span", { class: "what", "aria-hidden": "true" }, "score")),
-    el("ol", { class: "artists", role: "list", "aria-labelledby": "like" }, ...similar.map((a, i) => row(a, i + 1))),
-    more > 0 && el("p", { class: "more" }, el("button", { type: "button", "data-k": more }, "Show more")),
-  ].filter(Boolean);
-}
-
 /** An artist of whom there is only a name. */
 export const unknown = (artist) => [
   head(artist),
@@ -107,20 +91,21 @@ export const unknown = (artist) => [
 ];
 
 const asked = (before, text) => el("div", { class: "head" }, heading(before, el("q", { dir: "auto" }, text)));
-const near = (artists) => (artists.length ? [el("h2", {}, "Near names"), choices(artists)] : []);
+const near = (artists, to) => (artists.length ? [el("h2", {}, "Near names"), choices(artists, to)] : []);
 
-/** Several artists share the name that was searched for. */
-export const several = (text, artists = []) => [
+/** Several artists share the name that was searched for; `to` is where each leads. */
+export const several = (text, artists, to) => [
   asked("Several artists are called ", text),
   el("h2", {}, "Which one?"),
-  choices(artists),
+  choices(artists, to),
 ];
 
-/** Nobody has the name that was searched for. */
-export const nobody = (text, artists) => [
+/** Nobody has the name that was searched for; `asTag` is where it is asked for as a tag. */
+export const nobody = (text, artists, to, asTag) => [
   asked("No artist called ", text),
-  ...near(artists),
   !artists.length && el("p", { class: "lead" }, "Nor is there a name near it. A few letters are enough to search."),
+  ...near(artists, to),
+  el("p", { class: "note" }, "Is it a tag? ", el("a", { href: asTag }, "Ask for artists with it"), "."),
 ].filter(Boolean);
 
 /** A link led to an artist that is not in this index. */
@@ -136,8 +121,10 @@ export const start = (examples) => [
   el(
     "p",
     { class: "lead" },
-    "Name an artist you like and see who is most alike: ",
-    "by the tags people give, by who listens, and by the sound itself.",
+    "Name an artist you like, or several, and see who is most alike: ",
+    "by the tags people give, by who listens, and by the sound itself. A tag will do too: ",
+    el("code", {}, "tag:dub"),
+    ".",
   ),
   el(
     "p",
@@ -146,6 +133,25 @@ export const start = (examples) => [
     ...examples.flatMap((artist) => [" ", named(artist, "a", { href: link(artist) })]),
   ),
 ];
+
+/** Something that was asked cannot be answered as it is; the question stays as it was typed. */
+export const refused = (title, detail, artists = []) => [
+  el("div", { class: "head" }, heading(title)),
+  el("p", { class: "lead" }, detail),
+  ...near(artists, link),
+];
+
+const lead = (...text) => el("p", { class: "lead" }, ...text);
+
+/** There is no other artist to answer with. */
+export const nobodyElse = () => lead("No other artist is known well enough to compare with.");
+
+/** No artist passes the conditions; `to` asks without them. */
+export const nobodyFits = (to) =>
+  lead("No artist fits all of this. ", el("a", { href: to }, "Ask without the conditions"), ".");
+
+/** None of the tags is known, and nothing else was asked with. */
+export const wordless = () => lead("Nothing else was asked with, so there is nobody to be like.");
 
 const TROUBLE = {
   0: ["The service cannot be reached", "It may be restarting, or you may be offline."],

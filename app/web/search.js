@@ -1,6 +1,7 @@
 // The search field: a combobox with a list of suggestions (WAI-ARIA authoring practices, list autocomplete).
 
 import { ApiError, find } from "./api.js";
+import { tagsIn } from "./question.js";
 import { badges, el, named, plural } from "./render.js";
 
 const WAIT_MS = 120;
@@ -8,8 +9,8 @@ const SHOWN = 8;
 
 /**
  * Bring the field to life.
- * @param {{choose: (artist: {id: string}) => void, ask: (text: string) => void}} on
- *   choose: a suggestion was taken; ask: Enter was pressed on the text as it stands
+ * @param {{choose: (artist: {id: string}) => void, ask: (text: string) => void, tags: (words: string[]) => void}} on
+ *   choose: an artist was taken; ask: Enter was pressed on the text as it stands; tags: words were typed behind `tag:`
  * @returns {{settle: (text: string) => void, focus: () => void, typing: () => boolean}}
  */
 export function search(on) {
@@ -49,24 +50,31 @@ export function search(on) {
     }
   }
 
-  function offer(artists, message) {
-    found = artists;
+  /** Offer artists, or tags all at once as `{words}`. */
+  function offer(choices, message) {
+    found = choices;
     activate(-1);
     list.replaceChildren(
-      ...artists.map((artist, i) =>
+      ...choices.map((choice, i) =>
         el(
           "li",
           { id: `suggestion-${i}`, role: "option", "aria-selected": "false" },
-          named(artist),
-          artist.listeners > 0 && el("span", { class: "count" }, plural(artist.listeners, "listener")),
-          badges(artist.modalities),
+          ...(choice.words ? tagged(choice.words) : shown(choice)),
         ),
       ),
     );
     note.textContent = message;
-    status.textContent = message || plural(artists.length, "suggestion");
+    status.textContent = message || plural(choices.length, "suggestion");
     open();
   }
+
+  const tagged = (words) => ["Tagged ", el("span", { class: "name", dir: "auto" }, words.join(", "))];
+
+  const shown = (artist) => [
+    named(artist),
+    artist.listeners > 0 && el("span", { class: "count" }, plural(artist.listeners, "listener")),
+    badges(artist.modalities),
+  ];
 
   /** Forget the question under way, so that its answer never shows. */
   function drop() {
@@ -77,6 +85,11 @@ export function search(on) {
 
   async function suggest(text) {
     drop();
+    const words = tagsIn(text);
+    if (words) {
+      offer(words.length ? [{ words }] : [], words.length ? "" : "A tag comes behind the colon, as in tag:dub.");
+      return;
+    }
     const { signal } = asked;
     try {
       const { artists } = await find(text, SHOWN, signal);
@@ -88,9 +101,10 @@ export function search(on) {
     }
   }
 
-  function take(artist) {
+  function take(choice) {
     settle("");
-    on.choose(artist);
+    if (choice.words) on.tags(choice.words);
+    else on.choose(choice);
   }
 
   /** Show `text`, with nothing under way and no suggestions. */
@@ -135,7 +149,10 @@ export function search(on) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = input.value.trim();
+    const words = tagsIn(text);
     if (found[active]) take(found[active]);
+    else if (words?.length) take({ words });
+    else if (words) suggest(text);
     else if (text) {
       settle(text);
       on.ask(text);
@@ -148,8 +165,8 @@ export function search(on) {
   popup.addEventListener("pointerdown", (event) => event.preventDefault());
   popup.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => {
-    const artist = found[[...list.children].indexOf(event.target.closest("[role=option]"))];
-    if (artist) take(artist);
+    const choice = found[[...list.children].indexOf(event.target.closest("[role=option]"))];
+    if (choice) take(choice);
   });
 
   // what was typed while this script was still on its way

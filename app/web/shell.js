@@ -5,6 +5,8 @@ import { trouble } from "./render.js";
 
 const KEPT = 30;
 
+/** @typedef {{focus?: boolean, top?: boolean}} How whether the heading takes the focus, and whether to go to the top */
+
 /**
  * Keep `main` what the address says.
  * @param {{
@@ -16,7 +18,7 @@ const KEPT = 30;
  *   path: of the page; links to it are followed without loading it anew. title: where a view has none.
  *   view: answers the address as it is. skeleton: stands in its place the first time.
  *   begin: a view is asked for. settle: an earlier one is shown again. typing: the focus is taken.
- * @returns {{show: (how?: {focus?: boolean, top?: boolean}) => Promise<void>, go: (href: string) => void}}
+ * @returns {{show: (how?: How) => Promise<void>, go: (href: string, how?: How) => Promise<void>}}
  */
 export function shell({ path, title, view, skeleton, begin = () => {}, settle = () => {}, typing = () => false }) {
   const main = document.getElementById("main");
@@ -66,9 +68,9 @@ export function shell({ path, title, view, skeleton, begin = () => {}, settle = 
     if (focus && here() !== path && !typing()) main.querySelector("h1")?.focus({ preventScroll: true });
   }
 
-  function go(href) {
+  function go(href, how = { top: true }) {
     if (new URL(href, location).href !== location.href) history.pushState(null, "", href);
-    show({ top: true });
+    return show(how);
   }
 
   document.addEventListener("click", (event) => {

@@ -17,7 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
+from core.db.rules import add_rule, copy_rules
 from core.db.session import Database
+from core.rules import RuleKind
 from core.settings import Home, Settings
 from core.tables import Tables
 from index import versions
@@ -73,20 +75,27 @@ def serving(home: Path, log: Path) -> Iterator[str]:
 
 
 def named_home(root: Path) -> Home:
-    """A home with a promoted version of the small world and its truth, and names that are harder than `Artist 7`."""
+    """A home with a promoted version of the small world and its truth, names harder than `Artist 7`, and a pin.
+
+    Artist i has the country IS where i is odd, and was founded in 1960 + i; a031 is pinned to a030.
+    """
     home = Home(root / "home")
     world = small_world(root / "tables")
     artists = pq.read_table(world / "artists.parquet").to_pydict()
     artists["name"][3] = HTML_NAME
     artists["name"][10] = artists["name"][20] = SHARED_NAME
     artists["country"] = ["IS" if i % 2 else None for i in range(len(artists["name"]))]
+    artists["founded"] = [1960 + i for i in range(len(artists["name"]))]
     write_tables(world, artists=artists)
     tables = Tables.open(world)
     snapshot = build_snapshot(tables, SMALL_RECIPE, home.snapshots)
     import_similar(tables, home.truths)
     model = train(*load_config("pca"), snapshot, home.models)
     version = build_version(model, snapshot, home.versions)
-    versions.promote(home.versions, Database.of(Settings(home=home.root)), version.id, by="test", why="test")
+    database = Database.of(Settings(home=home.root))
+    versions.promote(home.versions, database, version.id, by="test", why="test")
+    add_rule(database, RuleKind.PIN, "a030", "a031", by="test", why="test")
+    copy_rules(database, home.rules)
     return home
 
 

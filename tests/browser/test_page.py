@@ -61,7 +61,7 @@ def test_a_typed_name_is_chosen_by_keyboard_and_answered(site: str, open_page: O
     expect(similar(page)).to_have_count(20)
     for shown, wanted in zip(similar(page).all(), answer["similar"], strict=True):
         expect(shown.get_by_role("link")).to_have_text(wanted["name"])
-        expect(shown.locator(".score")).to_have_text(f"score {wanted['score']:.2f}")
+        expect(shown.locator(".score")).to_have_text(f"score {wanted['score']:.2f}".replace("-", "−"))
         words = [w for m, w in (("tags", "tags"), ("cf", "listeners"), ("audio", "sound")) if m in wanted["modalities"]]
         assert shown.locator(".badge").all_inner_texts() == words
     expect(page.locator("#version")).to_have_text(f"index {answer['version'][:12]}")
@@ -325,20 +325,23 @@ def test_what_has_the_focus_is_seen(site: str, open_page: OpenPage) -> None:
     page.goto(f"{site}/?artist=a007&k=2")
     expect(similar(page)).to_have_count(2)
     seen = []
-    for _ in range(7):
+    for _ in range(15):
         page.keyboard.press("Tab")
         seen.append(
             page.evaluate(
                 """() => {
                   const at = document.activeElement;
                   const outlines = [null, "::after"].map((part) => getComputedStyle(at, part).outlineStyle);
-                  return [at.textContent.trim() || at.id, outlines.includes("solid")];
+                  return [at.ariaLabel || at.textContent.trim() || at.id, outlines.includes("solid")];
                 }"""
             )
         )
-    names = [item["name"] for item in ask(site, "/v1/artists/a007/similar", k=2)["similar"]]
+    first, second = [item["name"] for item in ask(site, "/v1/artists/a007/similar", k=2)["similar"]]
     assert [name for name, _ in seen] == [
-        "Skip to the answer", "RIYL recommended if you like", "q", *names, "Show more", "Evaluations",
+        "Skip to the answer", "RIYL recommended if you like", "q", "Remove Artist 7", "Refine",
+        first, f"More like {first}", f"Less like {first}", f"Why {first}",
+        second, f"More like {second}", f"Less like {second}", f"Why {second}",
+        "Show more", "Evaluations",
     ]  # fmt: skip
     assert all(outlined for _, outlined in seen)
 
