@@ -99,6 +99,18 @@ def test_similar_takes_a_name_an_id_or_an_mbid(home: Path, artist: str) -> None:
     assert f"{found['similar'][0]['score']:.4f}" in printed
 
 
+def test_similar_says_why(home: Path) -> None:
+    plain = as_json(home, "similar", "a001", "-k", "4")["similar"]
+    for line, without in zip(as_json(home, "similar", "a001", "-k", "4", "--explain")["similar"], plain, strict=True):
+        why = line.pop("why")
+        assert line == without
+        shares = sum(pair["share"] for pair in why["pairs"])
+        assert shares + why["hubness"] + why["calibration"] == pytest.approx(line["score"], abs=1e-5)
+    printed = riyl(home, "similar", "a001", "-k", "4", "--explain").stdout
+    assert "why" in printed
+    assert f"{max(pair['share'] for pair in why['pairs']):+.2f}" in printed
+
+
 def test_a_name_is_shown_as_it_is(home: Path) -> None:
     shown = riyl(home, "similar", "a014", "-k", "60").stdout
     assert "[/red] herring [bold]" in shown
