@@ -108,6 +108,11 @@ def create_app(dsn: str, connections: int, ef_search: int) -> FastAPI:
 if __name__ == "__main__":
     port, dsn, connections, ef_search = sys.argv[1:]
     uvicorn.run(
-        create_app(dsn, int(connections), int(ef_search)), host="127.0.0.1", port=int(port), log_config=None,
-        access_log=False, http="httptools", loop="uvloop",
+        create_app(dsn, int(connections), int(ef_search)),
+        host="127.0.0.1",
+        port=int(port),
+        log_config=None,
+        access_log=False,
+        http="httptools",
+        loop="uvloop",
     )

@@ -97,9 +97,7 @@ def made_home(folder):
         artists = artists.append_column(name, pa.array(rng.permutation(N) % count))
     pq.write_table(artists, tables / "artists.parquet")
     snapshot = build_snapshot(Tables.open(tables), Recipe(), home.snapshots)
-    version = build_version(
-        train(*load_config("default"), snapshot, home.models), snapshot, home.versions, threads=2
-    )
+    version = build_version(train(*load_config("default"), snapshot, home.models), snapshot, home.versions, threads=2)
     promote(home.versions, Database.of(Settings(home=home.root)), version.id, by="bench", why="bench")
     return home
 
