@@ -38,6 +38,9 @@ from index.query import Query, Term, blend
 from index.rules import ruled
 from index.search import Neighbours
 
+SHORT_K = 100
+SHORT_SEEDS = 10
+
 
 @dataclass(frozen=True)
 class _Meant:
@@ -64,6 +67,22 @@ def answer(served: Served, asked: SimilarAsked) -> QueryAnswer:
     found = _found(served, asked, query)
     whys = _whys(served, query, found.rows) if asked.explain else None
     return QueryAnswer(version=served.searcher.version_id, asked=meant.understood, similar=_listed(served, found, whys))
+
+
+def is_short(served: Served, asked: SimilarAsked) -> bool:
+    """Whether to answer takes a millisecond or two: less than to hand it to a thread and wait for the interpreter.
+
+    A few known artists without reasons and diversity, where no rule may make a ready list too short, and where what is
+    searched are cells or few artists.
+    """
+    more = asked.tags or asked.vectors or asked.plays or asked.exclude or asked.diversity or asked.explain or asked.raw
+    return (
+        not (more or served.rules)
+        and asked.k <= SHORT_K
+        and len(asked.seeds) + len(asked.avoid) <= SHORT_SEEDS
+        and served.retriever.is_quick
+        and all(served.searcher.row_of(str(seed.id or seed.mbid)) is not None for seed in (*asked.seeds, *asked.avoid))
+    )
 
 
 def explained(served: Served, row: int, k: int, *, raw: bool) -> ExplainedAnswer:
@@ -235,8 +254,10 @@ def _encoder(served: Served) -> ColdEncoder:
 
 
 def _named(served: Served, rows: Sequence[tuple[int, float]]) -> list[AskedWith]:
-    found = (served.searcher.artist(row) for row, _ in rows)
-    return [AskedWith(id=a.id, name=a.name, weight=weight) for a, (_, weight) in zip(found, rows, strict=True)]
+    found = np.array([row for row, _ in rows], np.int32)
+    ids, names = served.searcher.ids_of(found), served.searcher.names_of(found)
+    weights = (weight for _, weight in rows)
+    return [AskedWith(id=id, name=name, weight=w) for id, name, w in zip(ids, names, weights, strict=True)]
 
 
 def _whys(served: Served, query: Query, rows: NDArray[np.int32]) -> list[Why]:

@@ -23,6 +23,9 @@ from index.search import Neighbours
 EXACT_UP_TO = 2048
 """Allowed artists that are all compared: below it cells cost more."""
 
+QUICK, QUICK_CELLS = 5_000, 200_000
+"""Artists that are compared, or searched by cells, in about a millisecond."""
+
 POOL = 10
 """Candidates a place of the answer that diversity chooses among."""
 
@@ -49,6 +52,11 @@ class Retriever:
         self._cells = Cells.open(version.folder / FAISS) if fits else None
         self._passing: OrderedDict[str, Allowed] = OrderedDict()
         self._guard = Lock()
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a search for a few artists takes about a millisecond."""
+        return self._version.n_artists <= (QUICK_CELLS if self._cells is not None else QUICK)
 
     @cached_property
     def popularity(self) -> NDArray[np.float32]:
