@@ -30,14 +30,16 @@ from app.schemas_query import (
 from app.served import Served
 from app.similar import similar_list
 from core.errors import InputError, NotFoundError, NothingKnownError
-from core.types import Mask
 from index.artifact import LIST_LENGTH
 from index.cold import TAGS, ColdEncoder
 from index.explain import Reasons, evidence_of, explain, parts_of_artist
-from index.filters import AttributeFilter, Filters, Range, Scalar, passing
+from index.filters import AttributeFilter, Filters, Range, Scalar
 from index.query import Query, Term, blend
 from index.rules import ruled
 from index.search import Neighbours
+
+SHORT_K = 100
+SHORT_SEEDS = 10
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,22 @@ def answer(served: Served, asked: SimilarAsked) -> QueryAnswer:
     return QueryAnswer(version=served.searcher.version_id, asked=meant.understood, similar=_listed(served, found, whys))
 
 
+def is_short(served: Served, asked: SimilarAsked) -> bool:
+    """Whether to answer takes a millisecond or two: less than to hand it to a thread and wait for the interpreter.
+
+    A few known artists without reasons and diversity, where no rule may make a ready list too short, and where what is
+    searched are cells or few artists.
+    """
+    more = asked.tags or asked.vectors or asked.plays or asked.exclude or asked.diversity or asked.explain or asked.raw
+    return (
+        not (more or served.rules)
+        and asked.k <= SHORT_K
+        and len(asked.seeds) + len(asked.avoid) <= SHORT_SEEDS
+        and served.retriever.is_quick
+        and all(served.searcher.row_of(str(seed.id or seed.mbid)) is not None for seed in (*asked.seeds, *asked.avoid))
+    )
+
+
 def explained(served: Served, row: int, k: int, *, raw: bool) -> ExplainedAnswer:
     """`app.similar.similar_model`, with reasons.
 
@@ -90,34 +108,27 @@ def _found(served: Served, asked: SimilarAsked, query: Query) -> Neighbours:
     rows = query.rows
     if _is_plain(asked) and len(rows) == len(query.terms) == 1:
         return ruled(served.searcher, served.rules, rows[0], asked.k, raw=asked.raw)
-    allowed = _allowed(served, asked)
-    allowed[[*rows, *query.avoided]] = False
-    allowed[served.rules.hidden(rows)] = False
-    pins = np.array([row for row in served.rules.pins(rows) if allowed[row]][: asked.k], np.int32)
-    allowed[pins] = False
-    found = served.retriever.nearest(query, asked.k, allowed, diversity=asked.diversity)
+    allowed = served.retriever.passing(_filters(asked.filters))
+    excluded = (row for row in map(served.searcher.row_of, asked.exclude) if row is not None)
+    without = {*rows, *query.avoided, *served.rules.hidden(rows).tolist(), *excluded}
+    pins = [row for row in served.rules.pins(rows) if allowed.mask[row] and row not in without][: asked.k]
+    left_out = np.array([*without, *pins], np.int64)
+    found = served.retriever.nearest(query, asked.k, allowed, without=left_out, diversity=asked.diversity)
     if asked.min_score is not None:
         good = found.scores >= asked.min_score
         found = Neighbours(found.rows[good], found.scores[good])
-    if len(pins):
-        scores = served.retriever.scores(query, pins).astype(np.float32)
-        found = Neighbours(np.concatenate([pins, found.rows]), np.concatenate([scores, found.scores]), len(pins))
+    if pins:
+        first = np.array(pins, np.int32)
+        scores = served.retriever.scores(query, first).astype(np.float32)
+        found = Neighbours(np.concatenate([first, found.rows]), np.concatenate([scores, found.scores]), len(pins))
     return Neighbours(found.rows[: asked.k], found.scores[: asked.k], found.n_pinned)
 
 
 def _is_plain(asked: SimilarAsked) -> bool:
     """Whether the ready list of a single seed is the answer."""
-    plain = SimilarAsked(seeds=asked.seeds, k=asked.k, raw=asked.raw, explain=asked.explain) if asked.seeds else None
-    return asked == plain and len(asked.seeds) == 1 and asked.k <= LIST_LENGTH
-
-
-def _allowed(served: Served, asked: SimilarAsked) -> Mask:
-    mask = passing(served.searcher.version, _filters(asked.filters), served.retriever.popularity)
-    for named in asked.exclude:
-        row = served.searcher.row_of(named)
-        if row is not None:
-            mask[row] = False
-    return mask
+    if len(asked.seeds) != 1 or asked.k > LIST_LENGTH:
+        return False
+    return asked == SimilarAsked(seeds=asked.seeds, k=asked.k, raw=asked.raw, explain=asked.explain)
 
 
 def _filters(asked: FiltersAsked) -> Filters:
@@ -243,8 +254,10 @@ def _encoder(served: Served) -> ColdEncoder:
 
 
 def _named(served: Served, rows: Sequence[tuple[int, float]]) -> list[AskedWith]:
-    found = (served.searcher.artist(row) for row, _ in rows)
-    return [AskedWith(id=a.id, name=a.name, weight=weight) for a, (_, weight) in zip(found, rows, strict=True)]
+    found = np.array([row for row, _ in rows], np.int32)
+    ids, names = served.searcher.ids_of(found), served.searcher.names_of(found)
+    weights = (weight for _, weight in rows)
+    return [AskedWith(id=id, name=name, weight=w) for id, name, w in zip(ids, names, weights, strict=True)]
 
 
 def _whys(served: Served, query: Query, rows: NDArray[np.int32]) -> list[Why]:

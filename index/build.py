@@ -37,10 +37,10 @@ from index.names import popularity_order, write_names
 from index.neighbours import TIE_SEED, Catalog, ready_lists
 from index.parts import PARTS, share_parts, write_knowledge
 from index.query import popularity_of
-from index.scoring import Patterns
+from index.scoring import BESIDE, Patterns
 from training.features.basis import terms_of
 
-SETTINGS = {"list_length": LIST_LENGTH, "tie_seed": TIE_SEED}
+SETTINGS = {"list_length": LIST_LENGTH, "tie_seed": TIE_SEED, "beside": BESIDE}
 """What decides a version besides the model and the snapshot."""
 
 _log = logging.getLogger(__name__)

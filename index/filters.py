@@ -103,7 +103,8 @@ def _conditions(name: str, column: pa.Array, wanted: AttributeFilter) -> Iterato
     values = pc.list_flatten(column) if listed else column
     found = []
     if wanted.any_of is not None:
-        found.append(pc.is_in(values, _typed(name, wanted.any_of, values.type)))
+        those = _typed(name, wanted.any_of, values.type)
+        found.append(pc.equal(values, those[0]) if len(those) == 1 else pc.is_in(values, those))
     if wanted.within is not None:
         for bound, compare in ((wanted.within.low, pc.greater_equal), (wanted.within.high, pc.less_equal)):
             if bound is not None:

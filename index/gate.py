@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from core.types import Lists, Matrix, Progress, Rows, silent
 from index.artifact import FAISS, LIST_LENGTH
+from index.cells import filled
 from index.neighbours import Catalog
 from index.report import Check, Report
 
@@ -88,7 +89,7 @@ def _recalls(
         scores[np.arange(len(chunk)), own] = -np.inf
         tenth = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]  # (a, 1)
         asked = catalog.scoring.asked(catalog.vectors[chunk], catalog.scoring.c[catalog.patterns[chunk]])
-        _, found = index.search(asked, k + 1)  # (a, k + 1)
+        _, found = index.search(filled(asked, index.d), k + 1)  # (a, k + 1)
         hits += _good(scores, tenth, found, own, k), _good(scores, tenth, position[lists[chunk, :k]], own, k)
         progress("gate", min(start + _AT_ONCE, len(sample)), len(sample))
     by_faiss, by_list = hits / (len(sample) * k)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
-from core.types import Mask
+from index.allowed import Allowed, cleared
 from index.ann import tie_order
 from index.artifact import FAISS, Version
 from index.cells import CELLS_FROM, Cells
+from index.filters import Filters, passing
 from index.neighbours import TIE_SEED
 from index.query import Query, popularity_of
+from index.scoring import BESIDE
 from index.search import Neighbours
 
-EXACT_UP_TO = 8192
+EXACT_UP_TO = 2048
 """Allowed artists that are all compared: below it cells cost more."""
+
+QUICK, QUICK_CELLS = 5_000, 200_000
+"""Artists that are compared, or searched by cells, in about a millisecond."""
 
 POOL = 10
 """Candidates a place of the answer that diversity chooses among."""
@@ -29,13 +36,27 @@ _SLACK = 2e-5
 
 _BEYOND = 32
 
+_KEPT = 32
+"""Conditions whose artists are kept, those asked for last: a byte an artist each, and five more where they are few."""
+
+_NOBODY = np.empty(0, np.int64)
+
 
 class Retriever:
     """Searches one version, for any number of threads."""
 
     def __init__(self, version: Version) -> None:
         self._version = version
-        self._cells = Cells.open(version.folder / FAISS) if version.n_artists >= CELLS_FROM else None
+        # cells of an older layout cannot be asked as they are now, and all artists are compared
+        fits = version.n_artists >= CELLS_FROM and version.manifest["settings"].get("beside") == BESIDE
+        self._cells = Cells.open(version.folder / FAISS) if fits else None
+        self._passing: OrderedDict[str, Allowed] = OrderedDict()
+        self._guard = Lock()
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a search for a few artists takes about a millisecond."""
+        return self._version.n_artists <= (QUICK_CELLS if self._cells is not None else QUICK)
 
     @cached_property
     def popularity(self) -> NDArray[np.float32]:
@@ -43,9 +64,33 @@ class Retriever:
         return popularity_of(self._version.listeners)
 
     @cached_property
-    def _position(self) -> NDArray[np.int64]:
+    def _row(self) -> NDArray[np.int64]:
         """(m,) the row of each position of the Faiss file."""
         return np.flatnonzero(self._version.known)
+
+    @cached_property
+    def _position(self) -> NDArray[np.int64]:
+        """(n,) the position of each row that has one."""
+        return np.cumsum(self._version.known) - 1
+
+    def passing(self, filters: Filters) -> Allowed:
+        """The artists for whom all conditions hold.
+
+        Raises:
+            InputError: see `index.filters.passing`.
+        """
+        key = repr(filters)  # not the value itself: 1 and True are equal, and another condition
+        with self._guard:
+            found = self._passing.get(key)
+            if found is not None:
+                self._passing.move_to_end(key)
+                return found
+        made = Allowed.of(passing(self._version, filters, self.popularity), self._version.known)
+        with self._guard:
+            self._passing[key] = made
+            while len(self._passing) > _KEPT:
+                self._passing.popitem(last=False)
+        return made
 
     def scores(self, query: Query, rows: NDArray[np.integer]) -> NDArray[np.float64]:
         """(m,) what artists with an embedding score, exactly: in float64 from float32 vectors."""
@@ -58,14 +103,22 @@ class Retriever:
             found += query.popularity * self.popularity[rows].astype(np.float64)
         return np.asarray(found)
 
-    def nearest(self, query: Query, k: int, allowed: Mask, *, diversity: float = 0.0) -> Neighbours:
-        """The k best of the artists that are allowed and have an embedding; fewer where there are no more.
+    def nearest(
+        self,
+        query: Query,
+        k: int,
+        allowed: Allowed,
+        *,
+        without: NDArray[np.int64] = _NOBODY,
+        diversity: float = 0.0,
+    ) -> Neighbours:
+        """The k best of the artists that are allowed; fewer where there are no more.
 
         Exact where at most `EXACT_UP_TO` are allowed, the version is small, or the query is raw and the version
         corrects scores. Else cells are searched, and what they give is ordered exactly.
 
         Args:
-            allowed: (n,) bool.
+            without: rows that are not to be found, allowed or not.
             diversity: 0 to 1; above 0 the answer is chosen one by one from the best ten times k, 200 to 5,000: the
                 first is the best, and each next has the largest
 
@@ -78,30 +131,32 @@ class Retriever:
         """
         if k < 1 or not 0 <= diversity <= 1:
             raise InputError(f"k and diversity: found {k} and {diversity}; wanted at least 1, and 0 to 1")
+        without = allowed.among(without)
         if not diversity:
-            return self._best(query, k, allowed)
-        pool = self._best(query, max(k, min(max(POOL * k, LEAST_POOL), LARGEST_POOL)), allowed)
+            return self._best(query, k, allowed, without)
+        pool = self._best(query, max(k, min(max(POOL * k, LEAST_POOL), LARGEST_POOL)), allowed, without)
         return self._diverse(pool, k, diversity)
 
-    def _best(self, query: Query, k: int, allowed: Mask) -> Neighbours:
-        known = allowed & self._version.known
-        count = int(np.count_nonzero(known))
-        exact = count <= EXACT_UP_TO or (query.raw and self._version.scoring.corrects)
+    def _best(self, query: Query, k: int, allowed: Allowed, without: NDArray[np.int64]) -> Neighbours:
+        """The k best of `allowed` but `without`, which is ascending and among them."""
+        exact = len(allowed.rows) <= EXACT_UP_TO or (query.raw and self._version.scoring.corrects)
         if self._cells is not None and not exact:
-            rows = self._by_cells(self._cells, query, k, known)
+            rows = self._by_cells(self._cells, query, k, allowed, without)
         else:
-            rows = self._by_scan(query, k, known, count)
-        scores = self.scores(query, rows)
-        singles = scores.astype(np.float32)
-        ids = self._version.artists.column("artist_id").take(rows).to_pylist()
-        order = np.lexsort((tie_order(ids, TIE_SEED), -singles))[:k]
-        return Neighbours(rows[order].astype(np.int32), singles[order])
+            rows = self._by_scan(query, k, np.delete(allowed.rows, np.searchsorted(allowed.rows, without)))
+        scores = self.scores(query, rows).astype(np.float32)
+        order = np.argsort(-scores, kind="stable")
+        rows, scores = rows[order], scores[order]
+        if np.any(scores[1:] == scores[:-1]):
+            ids = self._version.artists.column("artist_id").take(rows).to_pylist()
+            order = np.lexsort((tie_order(ids, TIE_SEED), -scores))
+            rows, scores = rows[order], scores[order]
+        return Neighbours(rows[:k].astype(np.int32), scores[:k])
 
-    def _by_scan(self, query: Query, k: int, known: Mask, count: int) -> NDArray[np.int64]:
-        """Rows that hold the k best: those that float32 cannot tell from them too."""
+    def _by_scan(self, query: Query, k: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of `rows` that hold the k best: the ones that float32 cannot tell from them too."""
         version, vector = self._version, query.vector.astype(np.float32)
-        rows = np.flatnonzero(known)
-        few = 4 * count < len(known)
+        few = 4 * len(rows) < version.n_artists
         found = version.embeddings[rows] @ vector if few else (version.embeddings @ vector)[rows]
         if not query.raw:
             found += query.calibration[version.patterns[rows]] - version.scoring.h[rows]
@@ -111,10 +166,14 @@ class Retriever:
             return rows
         return np.asarray(rows[found >= np.partition(found, len(found) - k)[len(found) - k] - _SLACK])
 
-    def _by_cells(self, cells: Cells, query: Query, k: int, known: Mask) -> NDArray[np.int64]:
+    def _by_cells(
+        self, cells: Cells, query: Query, k: int, allowed: Allowed, without: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
         vector = query.vector.astype(np.float32)[None]
         asked = self._version.scoring.asked(vector, query.calibration[None], query.popularity)
-        return np.asarray(self._position[cells.search(asked, k + _BEYOND, known[self._position])])
+        bits = cleared(allowed.bits, self._position[without])
+        share = (len(allowed.rows) - len(without)) / len(self._row)
+        return np.asarray(self._row[cells.search(asked, k + _BEYOND, bits, share)])
 
     def _diverse(self, pool: Neighbours, k: int, diversity: float) -> Neighbours:
         vectors = self._version.embeddings[pool.rows]

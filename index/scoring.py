@@ -41,6 +41,10 @@ QUERIES = 20_000
 MASKED = 1000
 """Artists that are masked on purpose for each two patterns."""
 
+BESIDE = 0.1
+"""Scale of popularity and pattern in `Scoring.stored`, whose inverse they are asked with. Without it they would tell
+artists further apart than the embedding does, and those who answer one question would not be near each other."""
+
 _CELLS = 1 << 23
 _FEWEST_MASKED = 32
 _FEWEST_NEAREST = 10
@@ -145,30 +149,31 @@ class Scoring:
         return _factors(vectors[rows], patterns[rows], h, self.c)
 
     def stored(self, vectors: Matrix, patterns: Patterns, popularity: NDArray[np.float32]) -> Matrix:
-        """(n, d + 3 + P) float32 [e_y, sqrt(2 (h_y - min h)), p_y, sqrt(1 - p_y^2), 1 at y's pattern].
+        """(n, d + 3 + P) float32 [e_y, sqrt(2 (h_y - min h)), b p_y, b sqrt(1 - p_y^2), b at y's pattern], b `BESIDE`.
 
         By L2 to `asked` they stand in order of score with any weight of popularity p_y in it:
 
-            |asked - stored(y)|^2 = |asked|^2 + 3 - 2 min h - 2 (<q, e_y> - h_y + c + w p_y)
+            |asked - stored(y)|^2 = |asked|^2 + 1 + 2 b^2 - 2 min h - 2 (<q, e_y> - h_y + c + w p_y)
 
-        for unit vectors: a true metric, so graphs and cells work too. Without c, (n, d + 3): the patterns are left out.
+        for unit vectors: a true metric, so graphs and cells work too. Without c, (n, d + 3) and one b^2: the patterns
+        are left out.
 
         Args:
             popularity: (n,) -1 to 1.
         """
         hub = np.sqrt(2 * (self.h - self.h.min(initial=np.inf)))
-        beside = np.stack([hub, popularity, np.sqrt(1 - popularity**2)], axis=1).astype(np.float32)
-        return np.hstack([vectors, beside, *([_has(patterns, self.c)] if self.c.any() else [])])
+        beside = np.stack([hub, BESIDE * popularity, BESIDE * np.sqrt(1 - popularity**2)], axis=1).astype(np.float32)
+        return np.hstack([vectors, beside, *([np.float32(BESIDE) * _has(patterns, self.c)] if self.c.any() else [])])
 
     def asked(self, vectors: Matrix, calibrations: Matrix, popularity: float = 0.0) -> Matrix:
-        """(q, d + 3 + P) float32 [q, 0, w, 0, c]: what `stored` is asked with.
+        """(q, d + 3 + P) float32 [q, 0, w / b, 0, c / b], b `BESIDE`: what `stored` is asked with.
 
         Args:
             calibrations: (q, P) what is added by the candidate's pattern: rows of `c`, or means of them.
             popularity: w, what p_y weighs.
         """
-        beside = np.tile(np.array([0, popularity, 0], np.float32), (len(vectors), 1))
-        return np.hstack([vectors, beside, *([calibrations] if self.c.any() else [])])
+        beside = np.tile(np.array([0, popularity / BESIDE, 0], np.float32), (len(vectors), 1))
+        return np.hstack([vectors, beside, *([calibrations / np.float32(BESIDE)] if self.c.any() else [])])
 
 
 def hubness(

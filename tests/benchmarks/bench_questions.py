@@ -19,6 +19,7 @@ from core.truth import Relevance, find_truth
 from index.artifact import Version
 from index.build import build_version
 from index.cold import ColdEncoder, cold_encoder
+from index.filters import Filters
 from index.query import Query, Term, blend
 from index.retrieve import Retriever
 from training.config import load_config
@@ -71,9 +72,7 @@ def quality(rows: NDArray[np.integer], wanted: set[int]) -> float:
 
 
 def asked(version: Version, retriever: Retriever, query: Query, without: list[int]) -> NDArray[np.integer]:
-    allowed = np.ones(version.n_artists, bool)
-    allowed[without] = False
-    return retriever.nearest(query, K, allowed).rows
+    return retriever.nearest(query, K, retriever.passing(Filters()), without=np.array(without, np.int64)).rows
 
 
 def test_two_seeds_find_their_scene(olga: tuple[Version, Snapshot, Relevance]) -> None:

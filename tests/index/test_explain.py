@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.snapshot import Snapshot
+from index.allowed import Allowed
 from index.artifact import Version
 from index.explain import evidence_of, explain, parts_of_artist
 from index.query import Term, blend
@@ -26,7 +27,7 @@ def test_the_shares_add_up_to_the_score(
     terms, against = [artist(crowd, s, 1 + s) for s in seeds], [artist(crowd, s) for s in avoided]
     query = blend(terms, against, popularity=popularity, raw=raw)
     retriever = Retriever(crowd)
-    found = retriever.nearest(query, 20, np.ones(N, bool))
+    found = retriever.nearest(query, 20, Allowed.of(np.ones(N, bool), crowd.known))
     for row, score, why in zip(
         found.rows.tolist(), found.scores, explain(crowd, query, found.rows, retriever.popularity), strict=True
     ):

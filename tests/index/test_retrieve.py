@@ -10,6 +10,7 @@ import index.retrieve
 from core.errors import InputError
 from core.snapshot import Snapshot
 from core.types import Mask
+from index.allowed import Allowed
 from index.artifact import Version
 from index.build import build_version
 from index.cells import Cells
@@ -75,6 +76,10 @@ def masks(n: int) -> dict[str, Mask]:
     return {"all": np.ones(n, bool), "one in ten": rng.random(n) < 0.1, "one": one, "none": np.zeros(n, bool)}
 
 
+def anyone(version: Version) -> Allowed:
+    return Allowed.of(np.ones(N, bool), version.known)
+
+
 QUERIES = {
     "one": {"terms": {3: 1.0}},
     "two, weighted": {"terms": {3: 1.0, 50: 2.5}},
@@ -100,7 +105,7 @@ def test_answers_are_those_of_the_formula(version: Version, asked: str, allowed:
     query, mask = made(version, QUERIES[asked]), masks(N)[allowed]
     scores = by_hand(version, query)
     wanted = np.sort(scores[mask & version.known])[::-1]
-    found = Retriever(version).nearest(query, 15, mask)
+    found = Retriever(version).nearest(query, 15, Allowed.of(mask, version.known))
     assert len(found.rows) == min(15, len(wanted)) == len(set(found.rows.tolist()))
     assert mask[found.rows].all()
     np.testing.assert_allclose(found.scores, wanted[:15], atol=2e-6)
@@ -113,7 +118,7 @@ def test_cells_find_them_too(celled: Version, asked: str, allowed: str) -> None:
     assert Cells.open(celled.folder / "embeddings.faiss") is not None
     query, mask = made(celled, QUERIES[asked]), masks(N)[allowed]
     wanted = np.sort(by_hand(celled, query)[mask & celled.known])[::-1][:15]
-    found = Retriever(celled).nearest(query, 15, mask)
+    found = Retriever(celled).nearest(query, 15, Allowed.of(mask, celled.known))
     assert len(found.rows) == len(wanted)
     assert mask[found.rows].all()
     good = np.count_nonzero(found.scores >= wanted[-1] - 1e-5) if len(wanted) else 0
@@ -121,15 +126,15 @@ def test_cells_find_them_too(celled: Version, asked: str, allowed: str) -> None:
 
 
 def test_more_than_there_are_gives_all_there_are(celled: Version) -> None:
-    found = Retriever(celled).nearest(made(celled, QUERIES["one"]), 1000, np.ones(N, bool))
+    found = Retriever(celled).nearest(made(celled, QUERIES["one"]), 1000, anyone(celled))
     assert sorted(found.rows.tolist()) == np.flatnonzero(celled.known).tolist()
 
 
 def test_equal_artists_stand_by_their_hash_however_many_they_are(version: Version) -> None:
     query = made(version, QUERIES["one"])
-    whole = Retriever(version).nearest(query, N, np.ones(N, bool))
+    whole = Retriever(version).nearest(query, N, anyone(version))
     for k in (1, 7, 20):
-        found = Retriever(version).nearest(query, k, np.ones(N, bool))
+        found = Retriever(version).nearest(query, k, anyone(version))
         np.testing.assert_array_equal(found.rows, whole.rows[:k])
 
 
@@ -137,7 +142,7 @@ def test_equal_artists_stand_by_their_hash_however_many_they_are(version: Versio
 def test_diversity_is_maximal_marginal_relevance(version: Version, diversity: float) -> None:
     query = made(version, QUERIES["two, weighted"])
     retriever = Retriever(version)
-    pool = retriever.nearest(query, 200, np.ones(N, bool))
+    pool = retriever.nearest(query, 200, anyone(version))
     vectors = version.embeddings.astype(np.float64)
     chosen: list[int] = []
     left = dict(zip(pool.rows.tolist(), pool.scores.tolist(), strict=True))
@@ -152,7 +157,7 @@ def test_diversity_is_maximal_marginal_relevance(version: Version, diversity: fl
         pick = next(row for row in left if worth[row] >= best - 1e-6)
         chosen.append(pick)
         del left[pick]
-    found = retriever.nearest(query, 12, np.ones(N, bool), diversity=diversity)
+    found = retriever.nearest(query, 12, anyone(version), diversity=diversity)
     assert found.rows[0] == pool.rows[0]
     ours, theirs = (min(_closest(vectors, rows)) for rows in (found.rows.tolist(), chosen))
     assert ours == pytest.approx(theirs, abs=1e-5) or found.rows.tolist() == chosen
@@ -165,7 +170,7 @@ def _closest(vectors: np.ndarray, rows: list[int]) -> list[float]:
 def test_popularity_moves_the_answer_to_the_obscure(version: Version) -> None:
     assert POPULARITY > 0
     listeners = [
-        float(version.listeners[Retriever(version).nearest(query, 30, np.ones(N, bool)).rows].mean())
+        float(version.listeners[Retriever(version).nearest(query, 30, anyone(version)).rows].mean())
         for query in (made(version, {"terms": {3: 1.0}, "popularity": p}) for p in (-1.0, 0.0, 1.0))
     ]
     assert listeners[0] <= listeners[1] <= listeners[2]
@@ -175,4 +180,4 @@ def test_popularity_moves_the_answer_to_the_obscure(version: Version) -> None:
 @pytest.mark.parametrize(("k", "diversity"), [(0, 0.0), (3, -0.1), (3, 1.5)])
 def test_nonsense_is_refused(version: Version, k: int, diversity: float) -> None:
     with pytest.raises(InputError, match="k and diversity"):
-        Retriever(version).nearest(made(version, QUERIES["one"]), k, np.ones(N, bool), diversity=diversity)
+        Retriever(version).nearest(made(version, QUERIES["one"]), k, anyone(version), diversity=diversity)
