@@ -38,8 +38,8 @@ from index.query import Query, Term, blend
 from index.rules import ruled
 from index.search import Neighbours
 
-SHORT_K = 100
-SHORT_SEEDS = 10
+SHORT_K, SHORT_SEEDS = 100, 10
+"""Answers and seeds at most of a question that takes no longer than to hand it to a thread."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +70,16 @@ def answer(served: Served, asked: SimilarAsked) -> QueryAnswer:
 
 
 def is_short(served: Served, asked: SimilarAsked) -> bool:
-    """Whether to answer takes a millisecond or two: less than to hand it to a thread and wait for the interpreter.
+    """Whether the answer takes a millisecond or two at most: then it is not worth a thread.
 
-    A few known artists without reasons and diversity, where no rule may make a ready list too short, and where what is
-    searched are cells or few artists.
+    A few artists, all there, where no rule can make a ready list too short, and where a search takes no longer.
     """
     more = asked.tags or asked.vectors or asked.plays or asked.exclude or asked.diversity or asked.explain or asked.raw
-    return (
-        not (more or served.rules)
-        and asked.k <= SHORT_K
-        and len(asked.seeds) + len(asked.avoid) <= SHORT_SEEDS
-        and served.retriever.is_quick
-        and all(served.searcher.row_of(str(seed.id or seed.mbid)) is not None for seed in (*asked.seeds, *asked.avoid))
-    )
+    artists = (*asked.seeds, *asked.avoid)
+    if more or served.rules or asked.k > SHORT_K or len(artists) > SHORT_SEEDS or not served.retriever.is_quick:
+        return False
+    ids = [seed.id or seed.mbid for seed in artists]
+    return all(id is not None and served.searcher.row_of(id) is not None for id in ids)
 
 
 def explained(served: Served, row: int, k: int, *, raw: bool) -> ExplainedAnswer:

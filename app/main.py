@@ -18,6 +18,7 @@ from app.errors import MEDIA_TYPE, add_error_handlers
 from app.logs import RequestLog
 from app.observe import Metrics, Observed
 from app.routes import artists, docs, evaluations, health, index, jobs, page, rules, similar, truths, versions
+from app.shortway import QuestionShortWay
 from app.similar import MOST_BYTES, SimilarShortWay
 from app.watch import POLL_S, Serving
 from core.db.session import Database
@@ -101,7 +102,8 @@ def create_app(
     app.mount("/web", page.web_files())
     add_error_handlers(app)
     # outside of FastAPI's own: what Observed does, they do too, and a ready answer should pass through nothing else
-    short_way = SimilarShortWay(BoundedBody(app.build_middleware_stack()), serving, most_bytes)
+    bounded = BoundedBody(QuestionShortWay(app.build_middleware_stack(), serving))
+    short_way = SimilarShortWay(bounded, serving, most_bytes)
     app.middleware_stack = Observed(short_way, metrics, requests)
     document = _describe(app)
     app.openapi = lambda: document  # type: ignore[method-assign]

@@ -7,7 +7,7 @@ import asyncio
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.asking import answer, is_short
+from app.asking import answer
 from app.deps import BODY, INVALID, NOT_SERVED, TheServed, fresh
 from app.errors import problems, status_of
 from app.schemas_query import BatchAnswer, BatchAsked, BatchEntry, BatchProblem, QueryAnswer, SimilarAsked
@@ -31,8 +31,6 @@ UNCLEAR = {
 )
 async def similar_to(served: TheServed, asked: SimilarAsked) -> Response:
     """The artists that fit all that is asked best, best first, none of those asked with among them."""
-    if is_short(served, asked):
-        return fresh(answer(served, asked))
     return fresh(await asyncio.to_thread(answer, served, asked))
 
 

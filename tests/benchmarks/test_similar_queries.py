@@ -180,7 +180,7 @@ def fill(dsn, version):
     """The version's vectors into PostgreSQL, and their index; seconds that the index took."""
     scoring, known = version.scoring, np.flatnonzero(version.known)
     stored = scoring.stored(version.embeddings, version.patterns, popularity_of(version.listeners))
-    beside = np.hstack([np.zeros((N, 3), np.float32), scoring.c[version.patterns]])
+    beside = scoring.asked(version.embeddings, scoring.c[version.patterns])[:, version.embeddings.shape[1] :]
     artists = version.artists.to_pylist()
     with psycopg.connect(dsn, autocommit=True) as connection:
         d, b = version.embeddings.shape[1], beside.shape[1]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import index.cells
@@ -14,6 +16,7 @@ from index.allowed import Allowed
 from index.artifact import Version
 from index.build import build_version
 from index.cells import Cells
+from index.filters import AttributeFilter, Filters, Range
 from index.query import POPULARITY, Query, Term, blend
 from index.retrieve import Retriever
 from tests.index.conftest import CROWD
@@ -128,6 +131,53 @@ def test_cells_find_them_too(celled: Version, asked: str, allowed: str) -> None:
 def test_more_than_there_are_gives_all_there_are(celled: Version) -> None:
     found = Retriever(celled).nearest(made(celled, QUERIES["one"]), 1000, anyone(celled))
     assert sorted(found.rows.tolist()) == np.flatnonzero(celled.known).tolist()
+
+
+@pytest.mark.parametrize("k", [1, 10, 1000])
+@pytest.mark.parametrize("celled_or_not", ["celled", "version"])
+def test_some_are_left_out_whether_they_are_allowed_or_not(
+    k: int, celled_or_not: str, request: pytest.FixtureRequest
+) -> None:
+    version: Version = request.getfixturevalue(celled_or_not)
+    mask = np.arange(N) % 2 == 0
+    retriever, query = Retriever(version), made(version, QUERIES["two, weighted"])
+    best = retriever.nearest(query, 2, Allowed.of(mask, version.known)).rows
+    without = np.array([best[1], 1, best[0], best[1], N - 1], np.int64)  # odd ones, a repeated and an unknown one
+    found = retriever.nearest(query, k, Allowed.of(mask, version.known), without=without)
+    left = mask & version.known
+    left[without] = False
+    wanted = retriever.nearest(query, k, Allowed.of(left, version.known))
+    np.testing.assert_array_equal(found.rows, wanted.rows)
+    assert len(found.rows) == min(k, np.count_nonzero(left))
+
+
+def test_cells_of_an_older_layout_are_not_asked(celled: Version) -> None:
+    settings = {name: value for name, value in celled.manifest["settings"].items() if name != "beside"}
+    old = Retriever(Version(celled.folder, {**celled.manifest, "settings": settings}))
+    (celled.folder / "embeddings.faiss").unlink()  # whoever opens it fails
+    query = made(celled, QUERIES["one"])
+    wanted = np.sort(by_hand(celled, query)[celled.known])[::-1][:15]
+    np.testing.assert_allclose(old.nearest(query, 15, anyone(celled)).scores, wanted, atol=2e-6)
+
+
+def test_conditions_are_kept_the_last_ones(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
+    retriever = Retriever(version)
+    one = retriever.passing(Filters(listeners=Range(low=2)))
+    assert retriever.passing(Filters(listeners=Range(low=2))) is one
+    assert one.rows.tolist() == np.flatnonzero((version.listeners >= 2) & version.known).tolist()
+    monkeypatch.setattr(index.retrieve, "_KEPT", 1)
+    assert retriever.passing(Filters(listeners=Range(low=3))) is not one
+    assert retriever.passing(Filters(listeners=Range(low=2))) is not one
+
+
+def test_true_is_another_condition_than_1(version: Version) -> None:
+    artists = version.artists.append_column("begun", pa.array([1] * N))
+    found = replace(version)
+    found.__dict__["artists"] = artists
+    retriever = Retriever(found)
+    assert len(retriever.passing(Filters({"begun": AttributeFilter(any_of=(1,))})).rows) == version.known.sum()
+    with pytest.raises(InputError, match="found True; wanted what fits the type int64"):
+        retriever.passing(Filters({"begun": AttributeFilter(any_of=(True,))}))
 
 
 def test_equal_artists_stand_by_their_hash_however_many_they_are(version: Version) -> None:

@@ -1,0 +1,72 @@
+"""The short way for questions: a POST similar that is quickly answered passes through no thread and no route."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.asking import answer, is_short
+from app.errors import act_of
+from app.schemas_query import SimilarAsked
+from app.watch import Serving
+from core.errors import RiylError
+
+PATH = "/v1/similar"
+
+
+class QuestionShortWay:
+    """ASGI middleware that answers POST similar where all is well and `app.asking.is_short`.
+
+    A thread takes turns with the event loop, which costs as much as such an answer, and so does a FastAPI route.
+    Everything else, and with it every error, goes on to the route in `app.routes.similar`, which describes the
+    operation and gives the same answer.
+
+    Args:
+        app: where the body comes in one message, see `app.bounds.BoundedBody`.
+    """
+
+    def __init__(self, app: ASGIApp, serving: Serving) -> None:
+        self._app = app
+        self._serving = serving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != PATH or not _is_json(scope):
+            await self._app(scope, receive, send)
+            return
+        message = await receive()
+        body = self._answer(scope, message)
+        if body is None:
+            waiting = [message]
+
+            async def replay() -> Message:
+                return waiting.pop() if waiting else await receive()
+
+            await self._app(scope, replay, send)
+            return
+        headers = [
+            (b"cache-control", b"no-store"),
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _answer(self, scope: Scope, message: Message) -> bytes | None:
+        """The answer as JSON; None where that is for the route."""
+        served = self._serving.served
+        if served is None or message["type"] != "http.request" or message.get("more_body", False):
+            return None
+        try:
+            asked = SimilarAsked.model_validate_json(message.get("body", b""))
+            if not is_short(served, asked):
+                return None
+            body = answer(served, asked).model_dump_json().encode()
+        except (ValidationError, RiylError):
+            return None
+        scope["route"] = PATH
+        act_of(scope).version = served.searcher.version_id
+        return body
+
+
+def _is_json(scope: Scope) -> bool:
+    return (b"content-type", b"application/json") in scope["headers"]
