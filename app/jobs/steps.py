@@ -13,8 +13,8 @@ from app.evaluations import store
 from app.housekeeping import tidy
 from app.jobs.types import EvaluateParams, ImportParams, TrainParams
 from app.promoting import judged
-from core.changes import SUFFIX, write_standing
-from core.db.changes import head, standing
+from core.changes import SUFFIX
+from core.db.changes import fix_changes
 from core.db.promotions import last_promotion
 from core.db.session import Database
 from core.errors import NotFoundError
@@ -83,10 +83,8 @@ class Steps:
             NotFoundError: none are named, set or imported.
         """
         name = self._fixed_tables(tables)
-        with self.database.read() as connection:
-            last = head(connection)
-            changes = write_standing(self.home.changes, standing(connection, last))
-        return {"tables": name, "changes": changes, "last_change": last if changes else 0}
+        changes, last = fix_changes(self.database, self.home.changes)
+        return {"tables": name, "changes": changes, "last_change": last}
 
     def choose_model(self, name: str | None) -> Result:
         """The model asked for, else the current version's, else the newest."""

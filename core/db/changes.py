@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
 
-from core.changes import ChangeKind, Said, Standing, after, as_line, counts_of
+from core.changes import ChangeKind, Said, Standing, after, as_line, counts_of, write_standing
 from core.db.session import Database
 from core.db.tables import changes, changes_head
 from core.errors import InputError, NotFoundError
@@ -134,6 +135,18 @@ def standing(connection: Connection, upto: int) -> Iterator[Standing]:
         stands = _standing_of(artist, found)
         if stands is not None:
             yield stands
+
+
+def fix_changes(database: Database, folder: Path) -> tuple[str | None, int]:
+    """Write what stands now into a folder, as `core.changes.write_standing` does.
+
+    Returns:
+        The id of what was written and the number of the last change that counts in it; None and 0 where nothing stands.
+    """
+    with database.read() as connection:
+        last = head(connection)
+        identity = write_standing(folder, standing(connection, last))
+    return identity, 0 if identity is None else last
 
 
 def drop_changes(
