@@ -14,7 +14,7 @@ from core.db.session import Database
 from core.db.tables import change_batches
 from core.errors import InputError, NotFoundError
 
-AT_ONCE = 100
+AT_ONCE = 50
 """Lines of a transaction: for so long other writers wait."""
 
 KEPT_DAYS = 7

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
 
 from core.changes import ChangeKind, Said, Standing, after, as_line, counts_of, write_standing
 from core.db.session import Database
@@ -20,6 +20,21 @@ from core.types import ArtistId
 
 _AT_ONCE = 16
 """Rows read at once of those with what they say, which may be some megabytes each."""
+
+
+# made once: making one takes as long as running it
+_LOCKED_HEAD = select(changes_head.c.number).with_for_update()
+_RAISED_HEAD = update(changes_head).values(number=bindparam("raised"))
+_ADDED = insert(changes)
+_WHOLE = select(func.max(changes.c.number)).where(
+    changes.c.artist == bindparam("of"), changes.c.kind.in_([ChangeKind.PUT.value, ChangeKind.DELETE.value])
+)
+_OF_ARTIST = (
+    select(changes)
+    .where(changes.c.artist == bindparam("of"), changes.c.number >= func.coalesce(_WHOLE.scalar_subquery(), 0))
+    .order_by(changes.c.number)
+)
+"""An artist's changes that count: from the last one on that lets nothing before it show through."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,7 @@ def add_change(connection: Connection, wish: Wish, *, by: str, key: str | None =
     """
     check_id("id", wish.artist)
     last = lock_head(connection)
-    rows = connection.execute(_of_artist(wish.artist)).all()
+    rows = connection.execute(_OF_ARTIST, {"of": wish.artist}).all()
     before = _standing_of(wish.artist, rows)
     gone = before is not None and before.deleted
     # of whom only patches stand, the tables may not know, and then there is nobody
@@ -105,7 +120,7 @@ def lock_head(connection: Connection) -> int:
 
     So numbers are in the order of commits: who has seen number n finds everything up to n.
     """
-    return int(connection.execute(select(changes_head.c.number).with_for_update()).scalar_one())
+    return int(connection.execute(_LOCKED_HEAD).scalar_one())
 
 
 def head(connection: Connection) -> int:
@@ -124,7 +139,7 @@ def since(connection: Connection, number: int, limit: int, *, artist: ArtistId |
 
 def standing_of(connection: Connection, artist: ArtistId) -> Standing | None:
     """What stands of one artist; None where no change says anything of it."""
-    return _standing_of(artist, connection.execute(_of_artist(artist)).all())
+    return _standing_of(artist, connection.execute(_OF_ARTIST, {"of": artist}).all())
 
 
 def standing(connection: Connection, upto: int) -> Iterator[Standing]:
@@ -190,14 +205,6 @@ def drop_changes(
     return dropped
 
 
-def _of_artist(artist: ArtistId) -> Select[Any]:
-    """The changes that count: from the last one on that nothing before it shows through."""
-    whole = changes.c.kind.in_([ChangeKind.PUT.value, ChangeKind.DELETE.value])
-    first = select(func.max(changes.c.number)).where(changes.c.artist == artist, whole).scalar_subquery()
-    counting = changes.c.number >= func.coalesce(first, 0)
-    return select(changes).where(changes.c.artist == artist, counting).order_by(changes.c.number)
-
-
 def _standing_of(artist: ArtistId, rows: Iterable[Row[Any]]) -> Standing | None:
     stands: Standing | None = None
     for row in rows:
@@ -218,8 +225,8 @@ def _insert(
         "at": datetime.now(UTC),
         "key": key,
     }
-    connection.execute(insert(changes).values(**values))
-    connection.execute(update(changes_head).values(number=number))
+    connection.execute(_ADDED, values)
+    connection.execute(_RAISED_HEAD, {"raised": number})
 
 
 def _written(row: Row[Any]) -> WrittenChange:
