@@ -11,8 +11,11 @@ LARGEST_BODY_BYTES = 1 << 20
 
 LARGEST_BATCH_BYTES = 16 << 20
 
-LARGER = {("POST", "/v1/similar:batch"): LARGEST_BATCH_BYTES}
+LARGER = {("POST", "/v1/similar:batch"): LARGEST_BATCH_BYTES, ("POST", "/v1/artists:batch"): LARGEST_BATCH_BYTES}
 """Requests that may have more, and how much."""
+
+LARGEST_ARTIST_BYTES = 16 << 20
+"""What is said of one artist: a hundred thousand listeners, a thousand vectors."""
 
 LARGEST_UPLOAD_BYTES = 64 << 20
 
@@ -36,7 +39,7 @@ class BoundedBody:
             await self._app(scope, receive, send)
             return
         streamed = STREAMED.get((scope["method"], scope["path"]))
-        most = streamed or LARGER.get((scope["method"], scope["path"]), LARGEST_BODY_BYTES)
+        most = streamed or _most(scope["method"], scope["path"])
         whole = None
         if announced is None or announced <= most:
             if streamed:
@@ -52,6 +55,12 @@ class BoundedBody:
             return waiting.pop() if waiting else await receive()
 
         await self._app(scope, replay, send)
+
+
+def _most(method: str, path: str) -> int:
+    if method in {"PUT", "PATCH"} and path.startswith("/v1/artists/"):
+        return LARGEST_ARTIST_BYTES
+    return LARGER.get((method, path), LARGEST_BODY_BYTES)
 
 
 def _announced(scope: Scope) -> int | None:

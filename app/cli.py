@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from app.commands import (
+    changes,
     data,
     db,
     demo,
@@ -54,6 +55,7 @@ app.add_typer(jobs.app, name="jobs")
 app.command("worker")(worker.worker)
 app.add_typer(keys.app, name="keys")
 app.add_typer(rules.app, name="rules")
+app.add_typer(changes.app, name="changes")
 app.add_typer(db.app, name="db")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -222,23 +222,24 @@ async def _fault(request: Request, error: Exception) -> Response:
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    errors = [_invalid(entry) for entry in found]
-    detail = "; ".join(f"{e['where']}: found {e['found']}; wanted: {e['wanted']}" for e in errors)
+    errors, detail = invalid(error.errors() if isinstance(error, RequestValidationError) else [])
     return problem(
         act_of(request.scope), HTTPStatus.UNPROCESSABLE_ENTITY, "invalid request", detail, extras={"errors": errors}
     )
+
+
+def invalid(found: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, str]], str]:
+    """What pydantic found wrong, thing by thing and in one sentence."""
+    errors = [_invalid(entry) for entry in found]
+    return errors, "; ".join(f"{e['where']}: found {e['found']}; wanted: {e['wanted']}" for e in errors)
 
 
 def _invalid(entry: Mapping[str, Any]) -> dict[str, str]:
     where = _cut(".".join(str(part) for part in entry["loc"]))
     match entry["type"]:
         case "json_invalid":
-            return {
-                "where": "body",
-                "found": f"no JSON: {entry['ctx']['error']} at {entry['loc'][1]}",
-                "wanted": "JSON",
-            }
+            at = f" at {entry['loc'][1]}" if len(entry["loc"]) > 1 else ""
+            return {"where": "body", "found": f"no JSON: {entry['ctx']['error']}{at}", "wanted": "JSON"}
         case "missing":
             return {"where": where, "found": "nothing", "wanted": entry["msg"]}
         case _:

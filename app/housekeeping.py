@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection
 from pathlib import Path
 
 from core import model
+from core.changes import ASIDE, SUFFIX
 from core.db.session import Database
 from core.errors import FormatError
 from core.files import discard, read_sealed, sweep
@@ -16,19 +18,23 @@ from index.versions import prune, versions
 
 log = logging.getLogger(__name__)
 
+ABANDONED_S = 86_400
+"""Age of a file of changes in the making that nobody makes any more."""
+
 
 def tidy(home: Home, database: Database, *, keep: int, in_use: Collection[str] = ()) -> dict[str, list[str]]:
     """Remove old versions, then what those that are left do not need, and what killed processes left.
 
     Versions are kept as `index.versions.prune` says; of snapshots those that a version or a model is of, and the
-    newest, and whatever is the last with its basis; of fixed tables the newest. What a process is filling stays.
+    newest, and whatever is the last with its basis; of fixed tables and changes the newest. What a process is
+    filling stays.
 
     Args:
         keep: newest versions to keep.
-        in_use: ids of snapshots and tables that a running job has made, and still needs.
+        in_use: ids of snapshots, tables and changes that a running job has made, and still needs.
 
     Returns:
-        By kind (versions, snapshots, tables), the ids removed.
+        By kind (versions, snapshots, tables, changes), the ids removed.
 
     Raises:
         InputError: keep is below 0.
@@ -38,7 +44,20 @@ def tidy(home: Home, database: Database, *, keep: int, in_use: Collection[str] =
         "versions": prune(home.versions, database, keep=keep),
         "snapshots": _remove_old(home.snapshots, MANIFEST, _snapshots_needed(home, in_use)),
         "tables": _remove_old(home.fixed, "artists.*", set(in_use)),
+        "changes": _remove_fixed_changes(home.changes, in_use),
     }
+
+
+def _remove_fixed_changes(folder: Path, in_use: Collection[str]) -> list[str]:
+    """Remove all but the newest and those in use, and what was never finished."""
+    for left in folder.glob(f"{ASIDE}*"):
+        if time.time() - left.stat().st_mtime > ABANDONED_S:
+            left.unlink(missing_ok=True)
+    found = sorted(folder.glob(f"[!.]*{SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    old = [path for path in found[:-1] if path.stem not in in_use]
+    for path in old:
+        path.unlink()
+    return [path.stem for path in old]
 
 
 def _snapshots_needed(home: Home, in_use: Collection[str]) -> set[str] | None:

@@ -17,7 +17,20 @@ from app.deps import LazyJobs, Streams
 from app.errors import MEDIA_TYPE, add_error_handlers
 from app.logs import RequestLog
 from app.observe import Metrics, Observed
-from app.routes import artists, docs, evaluations, health, index, jobs, page, rules, similar, truths, versions
+from app.routes import (
+    artists,
+    changes,
+    docs,
+    evaluations,
+    health,
+    index,
+    jobs,
+    page,
+    rules,
+    similar,
+    truths,
+    versions,
+)
 from app.shortway import QuestionShortWay
 from app.similar import MOST_BYTES, SimilarShortWay
 from app.watch import POLL_S, Serving
@@ -97,7 +110,7 @@ def create_app(
     app.state.jobs = lazy_jobs
     app.state.streams = Streams(events_s, asyncio.Event())
     app.state.uploads = asyncio.Lock()
-    for module in (artists, similar, index, versions, rules, jobs, evaluations, truths, health, docs, page):
+    for module in (artists, changes, similar, index, versions, rules, jobs, evaluations, truths, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
     add_error_handlers(app)

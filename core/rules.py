@@ -14,7 +14,7 @@ from core.files import content_id, write_json
 from core.types import ArtistId
 
 LONGEST_ID = 200
-"""Characters of an artist's id in a rule."""
+"""Characters of an artist's id in a rule or a change."""
 
 KIND = "riyl-rules"
 FORMAT = 1
@@ -76,10 +76,9 @@ def check_rule(kind: RuleKind, artist: ArtistId, other: ArtistId | None) -> None
     Raises:
         InputError: an id is empty, too long or has a NUL, the second artist is missing, one too many, or the first.
     """
-    for name, value in (("artist", artist), ("other", other)):
-        if value is not None and (not 0 < len(value) <= LONGEST_ID or "\0" in value):
-            found = f"{value[:LONGEST_ID]!r}, {len(value)} characters"
-            raise InputError(f"{name}: found {found}; wanted an artist's id of 1 to {LONGEST_ID} characters, none NUL")
+    check_id("artist", artist)
+    if other is not None:
+        check_id("other", other)
     if kind is RuleKind.BLOCK:
         if other is not None:
             raise InputError(f"other: found {other!r}; wanted none, a block names one artist")
@@ -87,6 +86,17 @@ def check_rule(kind: RuleKind, artist: ArtistId, other: ArtistId | None) -> None
         raise InputError(f"other: found none; wanted the id of the second artist of a {kind}")
     elif other == artist:
         raise InputError(f"other: found {other!r}, which is the artist itself; wanted another one")
+
+
+def check_id(what: str, value: ArtistId) -> None:
+    """Hold the id of an artist, whom nobody need know yet, to what a database keeps.
+
+    Raises:
+        InputError: it is empty, too long or has a NUL.
+    """
+    if not 0 < len(value) <= LONGEST_ID or "\0" in value:
+        found = f"{value[:LONGEST_ID]!r}, {len(value)} characters"
+        raise InputError(f"{what}: found {found}; wanted an artist's id of 1 to {LONGEST_ID} characters, none NUL")
 
 
 def write_copy(path: Path, rules: Rules) -> None:

@@ -112,6 +112,11 @@ class Home:
         return self.root / "fixed"
 
     @property
+    def changes(self) -> Path:
+        """What changes left standing as jobs found it, a file by its content's id."""
+        return self.root / "changes"
+
+    @property
     def snapshots(self) -> Path:
         return self.root / "snapshots"
 

@@ -133,6 +133,11 @@ class Snapshot:
         return list(self.artists.column("artist_id").to_pylist())
 
     @property
+    def last_change(self) -> int:
+        """Number of the last change folded in; 0 is none."""
+        return int(self.manifest.get("last_change", 0))
+
+    @property
     def n_artists(self) -> int:
         return int(self.manifest["artists"])
 

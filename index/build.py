@@ -48,6 +48,7 @@ _log = logging.getLogger(__name__)
 
 def version_id(model: Model, snapshot: Snapshot) -> str:
     """The id of the version that a model makes of a snapshot, in the format of now."""
+    # the snapshot's id covers what changes left standing; up to which number that was looked up makes no other version
     fields = {"model": model.id, "snapshot": snapshot.id, "last_change": 0, "settings": SETTINGS, "format": FORMAT}
     return content_id("version", fields)
 
@@ -183,7 +184,7 @@ def _fill(
             "model": model.id,
             "model_name": model.name,
             "snapshot": snapshot.id,
-            "last_change": 0,
+            "last_change": snapshot.last_change,
             "settings": SETTINGS,
             "dim": model.dim,
             "scoring": asdict(scoring.settings),

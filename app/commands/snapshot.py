@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 import typer
 
+from app.commands.changes import with_changes
 from app.commands.session import counts, session
 from core.snapshot import MANIFEST, Snapshot, find_snapshot
 from core.tables import Tables
@@ -47,6 +48,9 @@ def build(
             show_default=False,
         ),
     ] = None,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Fold in what was put, patched and deleted over HTTP, as a re-index does.")
+    ] = False,
 ) -> None:
     """Turn tables into a snapshot; a `similar` table becomes the truth "similar".
 
@@ -66,7 +70,7 @@ def build(
     if pass_over is not None and keep_basis is None:
         raise typer.BadParameter("--pass-over leaves out what a kept basis lacks; wanted --keep-basis with it")
     run = session(context)
-    opened = Tables.open(tables)
+    opened = with_changes(run, Tables.open(tables)) if changes else Tables.open(tables)
     recipe = Recipe() if features is None else load_recipe(features)
     if hold_out is not None:
         recipe = recipe.model_copy(update={"held_out": hold_out})

@@ -60,14 +60,14 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
     @DBOS.workflow(name=JobKind.REINDEX.value, max_recovery_attempts=DEATHS)
     def reindex(asked: dict[str, Any], by: str) -> Result:
         params, step = ReindexParams(**asked), run_all(REINDEX_STEPS)
-        tables = step("fix", lambda s: s.fix(params.tables))["tables"]
+        fixed = step("fix", lambda s: s.fix(params.tables))
         model = step("model", lambda s: s.choose_model(params.model))["model"]
-        snapshot = step("place", lambda s: s.place(tables, model))["snapshot"]
+        snapshot = step("place", lambda s: s.place(fixed, model))["snapshot"]
         step("embed", lambda s: s.embed(model, snapshot))
         built = step("build", lambda s: s.build(model, snapshot))
         version = built["version"]
         judged = step("gate", lambda s: s.judge(version))
-        result = {"tables": tables, "model": model, "snapshot": snapshot, **built, **judged, "promoted": False}
+        result = {**fixed, "model": model, "snapshot": snapshot, **built, **judged, "promoted": False}
         if not params.promote:
             return result
         if not judged["verdict"]["passed"]:
@@ -84,11 +84,11 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
     @DBOS.workflow(name=JobKind.TRAIN.value, max_recovery_attempts=DEATHS)
     def train(asked: dict[str, Any], by: str) -> Result:
         params, step = TrainParams(**asked), run_all(TRAIN_STEPS)
-        tables = step("fix", lambda s: s.fix(params.tables))["tables"]
-        snapshot = step("fit", lambda s: s.fit(tables))["snapshot"]
+        fixed = step("fix", lambda s: s.fix(params.tables))
+        snapshot = step("fit", lambda s: s.fit(fixed))["snapshot"]
         model = step("train", lambda s: s.train(params, snapshot))["model"]
         step("reindex", lambda s: {})
-        then = ReindexParams(tables=tables, model=model, promote=params.promote).model_dump(mode="json")
+        then = ReindexParams(tables=fixed["tables"], model=model, promote=params.promote).model_dump(mode="json")
         handle = DBOS.enqueue_workflow(INDEX_QUEUE, reindex, then, by)
         return {"model": model, "snapshot": snapshot, "reindex": handle.workflow_id, **handle.get_result()}
 

@@ -13,10 +13,13 @@ from app.evaluations import store
 from app.housekeeping import tidy
 from app.jobs.types import EvaluateParams, ImportParams, TrainParams
 from app.promoting import judged
+from core.changes import SUFFIX
+from core.db.changes import fix_changes
 from core.db.promotions import last_promotion
 from core.db.session import Database
 from core.errors import NotFoundError
 from core.fixing import fix_tables
+from core.folding import fold
 from core.model import CARD, Model
 from core.settings import Home, Settings, newest, pick
 from core.snapshot import Snapshot
@@ -69,23 +72,19 @@ class Steps:
             source = self.home.tables / params.source
             if not source.exists():
                 make_tables(params.source, self.home.downloads, source, self.progress)
-        return self.fix(str(source))
+        return {"tables": self._fixed_tables(str(source))}
 
     def fix(self, tables: str | None) -> Result:
-        """Copy the tables as they are now into the home: the rest of the job reads these.
+        """Copy the tables and what changes leave standing, as they are now, into the home: the job reads these alone.
+
+        The changes are those up to the one whose number is handed on; what is dropped later counts still.
 
         Raises:
             NotFoundError: none are named, set or imported.
         """
-        source = Path(tables) if tables is not None else self.settings.tables
-        if source is None:
-            source = newest(
-                self.home.fixed, "imported tables", "artists.*", "name a folder of tables, or set RIYL_TABLES"
-            )
-        elif len(source.parts) == 1 and not source.exists():
-            source = self.home.fixed / source
-        fixed = fix_tables(source, self.home.fixed)
-        return {"tables": fixed.name, "last_change": 0}
+        name = self._fixed_tables(tables)
+        changes, last = fix_changes(self.database, self.home.changes)
+        return {"tables": name, "changes": changes, "last_change": last}
 
     def choose_model(self, name: str | None) -> Result:
         """The model asked for, else the current version's, else the newest."""
@@ -97,15 +96,18 @@ class Steps:
         )
         return {"model": Model.open(found).id}
 
-    def place(self, tables: str, model: str) -> Result:
-        """Snapshot of the tables in the basis of a model.
+    def place(self, fixed: Result, model: str) -> Result:
+        """Snapshot of the tables, changes folded in, in the basis of a model.
+
+        Args:
+            fixed: what `fix` handed on.
 
         Raises:
             NotFoundError: the snapshot that the model was trained on is gone.
             MismatchError: a modality that somebody had there nobody has now, or there is one that the basis lacks: no
                 night may lose one because a table was not there.
         """
-        opened, chosen = self._tables(tables), Model.open(self.home.models / model)
+        opened, chosen = self._tables(fixed), Model.open(self.home.models / model)
         kept_folder = self.home.snapshots / str(chosen.card["snapshot"])
         if not kept_folder.exists():
             raise NotFoundError(
@@ -120,9 +122,9 @@ class Steps:
         import_similar(opened, self.home.truths)
         return {"snapshot": snapshot.id}
 
-    def fit(self, tables: str) -> Result:
-        """Snapshot of the tables in a basis fitted on them."""
-        opened = self._tables(tables)
+    def fit(self, fixed: Result) -> Result:
+        """Snapshot of the tables, changes folded in, in a basis fitted on them."""
+        opened = self._tables(fixed)
         snapshot = build_snapshot(opened, Recipe(), self.home.snapshots, progress=self.progress)
         import_similar(opened, self.home.truths)
         return {"snapshot": snapshot.id}
@@ -197,11 +199,24 @@ class Steps:
         )
         return {"evaluation": self.job}
 
+    def _fixed_tables(self, tables: str | None) -> str:
+        source = Path(tables) if tables is not None else self.settings.tables
+        if source is None:
+            source = newest(
+                self.home.fixed, "imported tables", "artists.*", "name a folder of tables, or set RIYL_TABLES"
+            )
+        elif len(source.parts) == 1 and not source.exists():
+            source = self.home.fixed / source
+        return fix_tables(source, self.home.fixed).name
+
     def _snapshot(self, identity: str) -> Snapshot:
         return Snapshot.open(self.home.snapshots / identity)
 
-    def _tables(self, identity: str) -> Tables:
-        return Tables.open(self.home.fixed / identity)
+    def _tables(self, fixed: Result) -> Tables:
+        tables, changes = Tables.open(self.home.fixed / fixed["tables"]), fixed.get("changes")
+        return (
+            tables if changes is None else fold(tables, self.home.changes / f"{changes}{SUFFIX}", fixed["last_change"])
+        )
 
 
 def worker_threads(settings: Settings) -> int:

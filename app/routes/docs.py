@@ -115,7 +115,9 @@ def _curl(document: OpenApi, line: str, operation: OpenApi) -> str:
         ((media, content),) = operation["requestBody"]["content"].items()
         schema = _resolved(document, content["schema"])
         body = schema["examples"][0] if "examples" in schema else schema["example"]
-        if media == "application/json":
+        if media == "application/x-ndjson":
+            options.append(f"-H 'Content-Type: {media}' --data-binary '{body}'")
+        elif media == "application/json":
             options.append(f"-H 'Content-Type: {media}' -d '{json.dumps(body, ensure_ascii=False)}'")
         else:
             options += [f"-F {name}={value}" for name, value in body.items()]

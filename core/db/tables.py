@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
     Dialect,
     Float,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -128,4 +130,38 @@ rules_revision = Table(
     "rules_revision",
     metadata,
     Column("revision", Integer, nullable=False, comment="Of one row: raised by every act on the rules."),
+)
+
+# in the order of code points on PostgreSQL too, which is SQLite's, and so the order of what stands
+_ARTIST = String(200).with_variant(String(200, collation="C"), "postgresql")
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="In the order they were committed."),
+    Column("artist", _ARTIST, nullable=False, comment="Its id, whether or not a version has it."),
+    Column("kind", String(16), nullable=False, comment="put, patch, delete or drop"),
+    Column("said", JSON, nullable=False, comment="See core.changes.Said."),
+    Column("counts", JSON, nullable=False, comment="Of what is said, how much: for lists, which do not read it."),
+    Column("by", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("key", String(200), comment="Idempotency-Key of the batch that it came with."),
+    Index("ix_changes_artist", "artist", "number"),
+)
+
+changes_head = Table(
+    "changes_head",
+    metadata,
+    Column("number", BigInteger, nullable=False, comment="Of one row, locked by who writes: of the last change."),
+)
+
+change_batches = Table(
+    "change_batches",
+    metadata,
+    Column("owner", String(16), primary_key=True, comment="Id of the API key that sent it."),
+    Column("key", String(200), primary_key=True, comment="Its Idempotency-Key."),
+    Column("start", Integer, primary_key=True, autoincrement=False, comment="Lines before those judged here."),
+    Column("digest", String(64), nullable=False, comment="sha256 of the whole batch."),
+    Column("verdicts", JSON, nullable=False),
+    Column("at", UtcTime, nullable=False, index=True),
 )

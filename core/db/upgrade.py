@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from core.errors import SchemaError
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision of this release."""
 
 

@@ -60,9 +60,14 @@ def test_a_snapshot_stays_as_long_as_a_version_or_a_model_is_of_it(home: Home, d
     built = [build(home, model, snapshot, age) for snapshot, age in ((old, 3), (kept, 2))]
     aged(first.folder / MANIFEST, 9)
     promote(home.versions, database, built[1].id, by="test", why="")
-    assert tidy(home, database, keep=1) == {"versions": [built[0].id], "snapshots": [old.id], "tables": []}
+    assert tidy(home, database, keep=1) == {
+        "versions": [built[0].id],
+        "snapshots": [old.id],
+        "tables": [],
+        "changes": [],
+    }
     assert ids(home.snapshots) == {first.id, kept.id, newest.id}
-    assert tidy(home, database, keep=1) == {"versions": [], "snapshots": [], "tables": []}
+    assert tidy(home, database, keep=1) == {"versions": [], "snapshots": [], "tables": [], "changes": []}
     assert [Version.open(home.versions / manifest["id"]).id for manifest in versions(home.versions)] == [built[1].id]
 
 
@@ -79,7 +84,7 @@ def test_what_is_being_made_stays_and_what_was_left_goes(home: Home, database: D
         (folder / ".0123456789abcdef.abcdefgh.aside").mkdir(parents=True)
         (folder / ".0123456789abcdef.pruned").mkdir()
     with published(home.snapshots / "filled") as snapshot, published(home.fixed / "filled") as tables:
-        assert tidy(home, database, keep=1) == {"versions": [], "snapshots": [], "tables": []}
+        assert tidy(home, database, keep=1) == {"versions": [], "snapshots": [], "tables": [], "changes": []}
         assert ids(home.snapshots) == {snapshot.name}
         assert ids(home.fixed) == {tables.name}
 
@@ -97,4 +102,16 @@ def test_no_snapshot_goes_where_a_model_cannot_be_read(
 
 
 def test_an_empty_home_is_tidy(home: Home, database: Database) -> None:
-    assert tidy(home, database, keep=1) == {"versions": [], "snapshots": [], "tables": []}
+    assert tidy(home, database, keep=1) == {"versions": [], "snapshots": [], "tables": [], "changes": []}
+
+
+def test_changes_written_down_for_jobs_go_but_the_newest_and_those_in_use(home: Home, database: Database) -> None:
+    for age, name in enumerate(["newest", "used", "old"]):
+        home.changes.mkdir(exist_ok=True)
+        (home.changes / f"{name}.ndjson").touch()
+        aged(home.changes / f"{name}.ndjson", age)
+    (home.changes / ".standing.abandoned").touch()
+    aged(home.changes / ".standing.abandoned", 0)
+    (home.changes / ".standing.growing").touch()
+    assert tidy(home, database, keep=1, in_use=["used"])["changes"] == ["old"]
+    assert ids(home.changes) == {"newest.ndjson", "used.ndjson", ".standing.growing"}

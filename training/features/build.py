@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.errors import InputError, MismatchError
 from core.files import content_id, published, write_json
+from core.folding import FoldedTables
 from core.snapshot import (
     MANIFEST,
     Modality,
@@ -67,6 +68,8 @@ def build_snapshot(
     that the tables say (other listeners, other tags) is there and nobody has it; that is logged as a warning.
 
     Args:
+        tables: with changes or without; the id covers what stands of them, and the manifest's last_change says up to
+            which one, as it was when the snapshot was made.
         recipe: how to fit the basis; the kept basis has its own.
         keep: a snapshot whose basis is kept: artists are placed in it and nothing is fitted.
         pass_over: modalities of the tables that the kept basis lacks, and that are to be left out.
@@ -115,6 +118,8 @@ def build_snapshot(
             "recipe": basis.recipe.model_dump(),
             "counts": {p.modality.name: asdict(p.counts) for p in placed},
         }
+        if isinstance(tables, FoldedTables):
+            fields["last_change"] = tables.last_change
         if held_out.any():
             fields["held_out"] = int(held_out.sum())
         if tuning is not None:

@@ -38,9 +38,9 @@ def steps(tmp_path: Path) -> Steps:
 
 def reindexed(steps: Steps) -> str:
     """The version that the steps up to the promotion make."""
-    tables = steps.fix(None)["tables"]
+    fixed = steps.fix(None)
     model = steps.choose_model(None)["model"]
-    snapshot = steps.place(tables, model)["snapshot"]
+    snapshot = steps.place(fixed, model)["snapshot"]
     steps.embed(model, snapshot)
     version: str = steps.build(model, snapshot)["version"]
     assert steps.promote(version, steps.judge(version)["verdict"], "ann") == {"promoted": True, "truth": None}
@@ -48,11 +48,11 @@ def reindexed(steps: Steps) -> str:
 
 
 def test_every_step_run_twice_gives_what_it_gave(steps: Steps) -> None:
-    tables = steps.fix(None)
-    assert steps.fix(None) == tables
+    fixed = steps.fix(None)
+    assert steps.fix(None) == fixed
     model = steps.choose_model(None)["model"]
-    placed = steps.place(tables["tables"], model)
-    assert steps.place(tables["tables"], model) == placed
+    placed = steps.place(fixed, model)
+    assert steps.place(fixed, model) == placed
     snapshot = placed["snapshot"]
     assert steps.embed(model, snapshot) == steps.embed(model, snapshot) == {}
     built = steps.build(model, snapshot)
@@ -115,9 +115,9 @@ def test_the_current_versions_model_is_kept_and_a_newer_one_is_not_taken(steps: 
 def test_the_same_tables_need_no_new_snapshot_and_others_keep_the_basis(steps: Steps, tmp_path: Path) -> None:
     home = Home(steps.settings.home)
     model = steps.choose_model(None)["model"]
-    same = steps.place(steps.fix(None)["tables"], model)["snapshot"]
+    same = steps.place(steps.fix(None), model)["snapshot"]
     assert [path.name for path in home.snapshots.glob("[!.]*")] == [same]
-    other = steps.fix(str(small_world(tmp_path / "other", n=50)))["tables"]
+    other = steps.fix(str(small_world(tmp_path / "other", n=50)))
     placed = Snapshot.open(home.snapshots / steps.place(other, model)["snapshot"])
     assert placed.id != same
     assert placed.basis_id == Snapshot.open(home.snapshots / same).basis_id
@@ -128,15 +128,15 @@ def test_a_night_that_would_lose_a_modality_fails(steps: Steps, tmp_path: Path) 
     model = steps.choose_model(None)["model"]
     strangers = world_of_strangers(tmp_path / "strangers")
     with pytest.raises(MismatchError, match="nobody has audio, cf that the kept basis can use"):
-        steps.place(steps.fix(str(strangers))["tables"], model)
+        steps.place(steps.fix(str(strangers)), model)
     unplayed = small_world(tmp_path / "unplayed")
     (unplayed / "plays.parquet").unlink()
     with pytest.raises(MismatchError, match="nobody has cf that the kept basis can use"):
-        steps.place(steps.fix(str(unplayed))["tables"], model)
+        steps.place(steps.fix(str(unplayed)), model)
     more = small_world(tmp_path / "more")
     write_tables(more, bio={"artist_id": ["a000"], "vector": [[1.0]]})
     with pytest.raises(MismatchError, match="the tables have bio besides"):
-        steps.place(steps.fix(str(more))["tables"], model)
+        steps.place(steps.fix(str(more)), model)
     assert len(list(Home(steps.settings.home).snapshots.glob("[!.]*"))) == 1
 
 
@@ -147,16 +147,16 @@ def test_what_a_model_was_trained_without_may_stay_away(steps: Steps, tmp_path: 
     partial = build_snapshot(strangers, Recipe(), home.snapshots, keep=kept)
     model = train("tags alone", load_config("single-tags")[1], partial, home.models)
     (strangers.folder / "plays.parquet").unlink()
-    placed = steps.place(steps.fix(str(strangers.folder))["tables"], model.id)["snapshot"]
+    placed = steps.place(steps.fix(str(strangers.folder)), model.id)["snapshot"]
     assert list(Snapshot.open(home.snapshots / placed).modalities) == ["tags"]
 
 
 def test_a_version_that_lost_its_artists_is_refused_and_the_verdict_written_down(steps: Steps, tmp_path: Path) -> None:
     version = reindexed(steps)
     small = steps.for_job("j2", steps.progress)
-    tables = small.fix(str(small_world(tmp_path / "shrunk", n=20)))["tables"]
+    fixed = small.fix(str(small_world(tmp_path / "shrunk", n=20)))
     model = small.choose_model(None)["model"]
-    shrunk = small.build(model, small.place(tables, model)["snapshot"])["version"]
+    shrunk = small.build(model, small.place(fixed, model)["snapshot"])["version"]
     verdict = small.judge(shrunk)["verdict"]
     assert not verdict["passed"]
     failed = [check for check in verdict["checks"] if not check["passed"]]
@@ -172,7 +172,7 @@ def test_a_version_that_lost_its_artists_is_refused_and_the_verdict_written_down
 
 def test_an_evaluation_is_stored_once_under_its_job_however_often_it_runs(steps: Steps) -> None:
     home = Home(steps.settings.home)
-    steps.place(steps.fix(None)["tables"], steps.choose_model(None)["model"])
+    steps.place(steps.fix(None), steps.choose_model(None)["model"])
     params = EvaluateParams(systems=["pca"], conditions=["raw"], k=5, rounds=10)
     for by in ("ann", "bob"):
         assert steps.evaluate(params, by) == {"evaluation": "j1"}
@@ -187,7 +187,7 @@ def test_an_evaluation_is_stored_once_under_its_job_however_often_it_runs(steps:
 
 def test_an_evaluation_whose_files_are_there_gets_the_row_that_they_need(steps: Steps) -> None:
     home = Home(steps.settings.home)
-    steps.place(steps.fix(None)["tables"], steps.choose_model(None)["model"])
+    steps.place(steps.fix(None), steps.choose_model(None)["model"])
     before = made_up_run({("raw", "mine"): {"a": 0.5}})  # as if the worker had died between the two
     save_evaluation(home.evaluations, "j1", **before)
     steps.evaluate(EvaluateParams(systems=["pca"], conditions=["raw"], k=5, rounds=10), "ann")
@@ -197,7 +197,7 @@ def test_an_evaluation_whose_files_are_there_gets_the_row_that_they_need(steps: 
 
 
 def test_an_evaluation_that_fails_leaves_neither_files_nor_a_row(steps: Steps) -> None:
-    steps.place(steps.fix(None)["tables"], steps.choose_model(None)["model"])
+    steps.place(steps.fix(None), steps.choose_model(None)["model"])
     with pytest.raises(NotFoundError, match="there is no truth 'none'"):
         steps.evaluate(EvaluateParams(truth="none"), "ann")
     assert list_evaluations(steps.database) == []

@@ -22,6 +22,7 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         f"{method.upper()} {path}" for path, operations in document.json()["paths"].items() for method in operations
     ]
     assert sorted(operations) == [
+        "DELETE /v1/artists/{id}",
         "DELETE /v1/rules/{number}",
         "GET /healthz",
         "GET /metrics",
@@ -30,6 +31,7 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "GET /v1/artists/{id}",
         "GET /v1/artists/{id}/similar",
         "GET /v1/artists:resolve",
+        "GET /v1/changes",
         "GET /v1/evaluations",
         "GET /v1/evaluations/compare",
         "GET /v1/evaluations/{id}",
@@ -43,6 +45,8 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "GET /v1/rules",
         "GET /v1/truths",
         "GET /v1/truths/{id}",
+        "PATCH /v1/artists/{id}",
+        "POST /v1/artists:batch",
         "POST /v1/evaluations",
         "POST /v1/index/versions/{id}:promote",
         "POST /v1/index:rollback",
@@ -52,6 +56,7 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "POST /v1/similar",
         "POST /v1/similar:batch",
         "POST /v1/truths",
+        "PUT /v1/artists/{id}",
     ]
     assert docs.text.count("<h3>Example</h3>") == len(operations)
     for operation in operations:
@@ -71,6 +76,13 @@ def test_an_example_of_a_change_has_its_key_and_its_body(home: Home) -> None:
     assert (
         "curl 'http://127.0.0.1:8000/v1/truths?name=editorial&directed=false' \\\n  -X POST \\\n"
         '  -H "Authorization: Bearer $RIYL_KEY" \\\n  -F file=@editorial.csv'
+    ) in examples
+    assert (
+        "curl 'http://127.0.0.1:8000/v1/artists:batch' \\\n  -X POST \\\n"
+        '  -H "Authorization: Bearer $RIYL_KEY" \\\n'
+        "  -H 'Content-Type: application/x-ndjson' "
+        """--data-binary '{"kind": "put", "id": "a9001", "name": "Hildur Guðnadóttir", "tags": {"drone": 3}}\n"""
+        """{"kind": "delete", "id": "a204"}'"""
     ) in examples
 
 

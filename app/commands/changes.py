@@ -1,0 +1,56 @@
+"""riyl changes list | drop; and the tables that a command folds them into."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.commands.index import who
+from app.commands.session import Session, counts, session
+from app.schemas_changes import ListedChange
+from core.changes import SUFFIX
+from core.db.changes import drop_changes, fix_changes, since
+from core.folding import fold
+from core.tables import Tables
+
+app = typer.Typer(no_args_is_help=True, help="Artists put, patched and deleted over HTTP, and kept until dropped.")
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    since_number: Annotated[int, typer.Option("--since", min=0, help="Only those after this number.")] = 0,
+    artist: Annotated[str | None, typer.Option(help="Only those of this artist.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+) -> None:
+    """List the changes in the order in which they were made, with how much each says of what."""
+    run = session(context)
+    with run.database.read() as connection:
+        found = since(connection, since_number, limit, artist=artist)
+    run.show([ListedChange.of(each).model_dump(mode="json") for each in found])
+    rows = [
+        [str(each.number), each.artist, each.kind, counts(each.counts), each.by, f"{each.at:%Y-%m-%d %H:%M}"]
+        for each in found
+    ]
+    run.table("changes, times in UTC", ["number", "artist", "kind", "said", "by", "at"], rows, words=True)
+
+
+@app.command()
+def drop(
+    context: typer.Context,
+    numbers: Annotated[list[int] | None, typer.Argument(help="Numbers of changes.", show_default=False)] = None,
+    artist: Annotated[str | None, typer.Option(help="All changes of this artist.", show_default=False)] = None,
+) -> None:
+    """Take changes back: what they said is gone, and the next re-index goes by the tables again."""
+    run = session(context)
+    dropped = drop_changes(run.database, by=who(), numbers=numbers or (), artist=artist)
+    run.show(dropped)
+    for each, gone in dropped.items():
+        run.say(f"artist {each}: dropped {', '.join(map(str, gone))}")
+
+
+def with_changes(run: Session, tables: Tables) -> Tables:
+    """The tables with the changes folded in that stand now."""
+    identity, last = fix_changes(run.database, run.home.changes)
+    return tables if identity is None else fold(tables, run.home.changes / f"{identity}{SUFFIX}", last)

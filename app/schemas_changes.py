@@ -1,0 +1,224 @@
+"""What is said of artists over the API, and what it answers."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+from app.schemas import JsonObject, example
+from app.schemas_query import BatchProblem
+from core.changes import ChangeKind
+from core.db.changes import WrittenChange
+from core.rules import LONGEST_ID
+
+MOST_TAGS = 1000
+MOST_PLAYS = 100_000
+MOST_VECTORS = 1000
+WIDEST_VECTOR = 4096
+MOST_ALIASES = 100
+MOST_ATTRIBUTES = 100
+MOST_MODALITIES = 20
+LONGEST_NAME = 1000
+LONGEST_TEXT = 10_000
+LONGEST_KEY = 200
+
+SEEN_AFTER = "re-index"
+"""When answers show a change."""
+
+EXAMPLE_SAID: JsonObject = {
+    "name": "Hildur Guðnadóttir",
+    "mbid": "4e6ef4d1-ef9a-4bc5-8b3e-2e5ac1b8a9a5",
+    "aliases": ["Lost in Hildurness"],
+    "attributes": {"country": "IS", "begun": 2006},
+    "tags": {"modern classical": 12, "drone": 3},
+    "plays": {"u17": 41, "u203": 5},
+    "vectors": {"audio": [[0.12, -0.4, 0.9], [0.2, -0.1, 0.7]]},
+}
+EXAMPLE_PATCH: JsonObject = {"mbid": None, "attributes": {"country": "IS"}, "tags": {"film score": 4}}
+EXAMPLE_CHANGE: JsonObject = {"id": "a9001", "number": 17, "changed": True, "seen_after": SEEN_AFTER}
+EXAMPLE_LINES = "\n".join(
+    json.dumps(line, ensure_ascii=False)
+    for line in (
+        {"kind": "put", "id": "a9001", "name": "Hildur Guðnadóttir", "tags": {"drone": 3}},
+        {"kind": "delete", "id": "a204"},
+    )
+)
+EXAMPLE_VERDICTS = (
+    '{"line":1,"id":"a9001","status":201,"number":17,"changed":true,"seen_after":"re-index"}\n'
+    '{"line":2,"id":"a204","status":404,"problem":{"title":"not found","status":404,'
+    '"detail":"artist \'a204\' is in no version, and was not put"}}\n'
+)
+EXAMPLE_LISTED: JsonObject = {
+    "number": 17,
+    "id": "a9001",
+    "kind": "put",
+    "said": {"name": 1, "tags": 2, "plays": 2, "vectors.audio": 2},
+    "by": "key:catalog",
+    "at": "2026-03-01T09:30:00Z",
+    "key": None,
+}
+
+# PostgreSQL keeps every character but NUL; tables want text that is not blank
+_WORDS = r"^[^\x00]*[^\s\x00][^\x00]*$"
+
+ArtistName = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=_WORDS, description="Its name.")]
+ChangeId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=LONGEST_ID,
+        pattern=r"^[^\x00]*$",
+        description="The catalog's own id of the artist, or its MusicBrainz id where the version that serves has it.",
+    ),
+]
+Word = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=_WORDS)]
+Weight = Annotated[float, Field(gt=0, strict=True)]
+Attribute: TypeAlias = (
+    Annotated[StrictStr, Field(max_length=LONGEST_TEXT, pattern=r"^[^\x00]*$")]
+    | StrictBool
+    | Annotated[StrictInt, Field(ge=-(2**63), le=2**63 - 1)]
+    | StrictFloat
+)
+Modality = Annotated[str, Field(max_length=100, pattern="^[a-z][a-z0-9_]*$")]
+Vectors = Annotated[
+    list[Annotated[list[Annotated[float, Field(strict=True)]], Field(min_length=1, max_length=WIDEST_VECTOR)]],
+    Field(max_length=MOST_VECTORS),
+]
+
+
+def _unsaid() -> str:
+    return ""
+
+
+class Said(BaseModel):
+    """What is said of an artist. What is left out is not said; null says that the artist has none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    mbid: Annotated[
+        str | None, Field(min_length=1, max_length=LONGEST_ID, pattern=_WORDS, description="MusicBrainz id.")
+    ] = None
+    aliases: Annotated[list[ArtistName] | None, Field(max_length=MOST_ALIASES, description="Other names.")] = None
+    attributes: Annotated[
+        dict[Word, Attribute | None],
+        Field(
+            max_length=MOST_ATTRIBUTES,
+            description="By name, to filter by; a new one becomes a column, an old one keeps its type. Each is said "
+            "by itself.",
+        ),
+    ] = {}
+    tags: Annotated[
+        dict[Word, Weight] | None, Field(max_length=MOST_TAGS, description="Words by weight, as in the table of tags.")
+    ] = None
+    plays: Annotated[
+        dict[Word, Weight] | None,
+        Field(max_length=MOST_PLAYS, description="Counts by user_id, as in the table of plays."),
+    ] = None
+    vectors: Annotated[
+        dict[Modality, Vectors | None],
+        Field(
+            max_length=MOST_MODALITIES,
+            description="Raw vectors by table, such as audio: those of a table are equally long, and are averaged. "
+            "Each table is said by itself.",
+        ),
+    ] = {}
+
+
+class ArtistPut(Said):
+    """All that changes are to say of an artist."""
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(example=EXAMPLE_SAID))
+    name: ArtistName
+
+
+class ArtistPatch(Said):
+    """What changes are to say of an artist beside what they say already."""
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(example=EXAMPLE_PATCH, minProperties=1))
+    name: Annotated[ArtistName, Field(default_factory=_unsaid)]
+
+
+class PutLine(ArtistPut):
+    """Put an artist."""
+
+    kind: Literal["put"]
+    id: ChangeId
+
+
+class PatchLine(ArtistPatch):
+    """Patch an artist."""
+
+    kind: Literal["patch"]
+    id: ChangeId
+
+
+class DeleteLine(BaseModel):
+    """Delete an artist."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Literal["delete"]
+    id: ChangeId
+
+
+Line = Annotated[PutLine | PatchLine | DeleteLine, Field(discriminator="kind")]
+
+
+class ChangeAnswer(BaseModel):
+    """What became of a change; it is durable."""
+
+    model_config = example(EXAMPLE_CHANGE)
+    id: Annotated[str, Field(description="The catalog's own id of the artist.")]
+    number: Annotated[
+        int, Field(description="Of the change, in the order in which all were made; of an earlier one that said this.")
+    ]
+    changed: Annotated[bool, Field(description="False where all this was said already.")]
+    seen_after: Annotated[str, Field(description="What has to happen until answers show it.")]
+
+
+class Verdict(BaseModel):
+    """What became of a line of a batch: a change, or a problem."""
+
+    model_config = ConfigDict(frozen=True)
+    line: int
+    id: str | None
+    status: int
+    number: int | None = None
+    changed: bool | None = None
+    seen_after: str | None = None
+    problem: BatchProblem | None = None
+
+
+class ListedChange(BaseModel):
+    """A change without what it says."""
+
+    model_config = example(EXAMPLE_LISTED)
+    number: int
+    id: str
+    kind: Annotated[ChangeKind, Field(description="`drop` takes earlier ones of the artist back.")]
+    said: Annotated[dict[str, int], Field(description="By field, how much is said; 0 of null.")]
+    by: Annotated[str, Field(description="Who made it.")]
+    at: datetime
+    key: Annotated[str | None, Field(description="Idempotency-Key of the batch that it came with.")]
+
+    @staticmethod
+    def of(change: WrittenChange) -> ListedChange:
+        """The change as lists show it."""
+        return ListedChange(
+            number=change.number,
+            id=change.artist,
+            kind=change.kind,
+            said=dict(change.counts),
+            by=change.by,
+            at=change.at,
+            key=change.key,
+        )
+
+
+class ChangesAnswer(BaseModel):
+    """Changes in the order in which they were made."""
+
+    model_config = example({"head": 17, "changes": [EXAMPLE_LISTED]})
+    head: Annotated[int, Field(ge=0, description="Number of the last change there is; 0 is none.")]
+    changes: list[ListedChange]

@@ -1,0 +1,233 @@
+"""Changes of artists: written in a total order, kept until they are dropped, and what stands after them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
+
+from core.changes import ChangeKind, Said, Standing, after, as_line, counts_of, write_standing
+from core.db.session import Database
+from core.db.tables import changes, changes_head
+from core.errors import InputError, NotFoundError
+from core.rules import check_id
+from core.types import ArtistId
+
+_AT_ONCE = 16
+"""Rows read at once of those with what they say, which may be some megabytes each."""
+
+
+# made once: making one takes as long as running it
+_LOCKED_HEAD = select(changes_head.c.number).with_for_update()
+_RAISED_HEAD = update(changes_head).values(number=bindparam("raised"))
+_ADDED = insert(changes)
+_WHOLE = select(func.max(changes.c.number)).where(
+    changes.c.artist == bindparam("of"), changes.c.kind.in_([ChangeKind.PUT.value, ChangeKind.DELETE.value])
+)
+_OF_ARTIST = (
+    select(changes)
+    .where(changes.c.artist == bindparam("of"), changes.c.number >= func.coalesce(_WHOLE.scalar_subquery(), 0))
+    .order_by(changes.c.number)
+)
+"""An artist's changes that count: from the last one on that lets nothing before it show through."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A change that is asked for.
+
+    Attributes:
+        known: whether the version that serves has the artist; None where none serves.
+    """
+
+    artist: ArtistId
+    kind: ChangeKind
+    said: Said
+    known: bool | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a wish.
+
+    Attributes:
+        number: of the change; of the last one of the artist where that had said all this.
+        new: nobody knew the artist, or it was deleted.
+        changed: whether there is a change that was not there.
+    """
+
+    number: int
+    new: bool
+    changed: bool
+
+
+@dataclass(frozen=True)
+class WrittenChange:
+    """A change without what it says: how much of what, who made it, when, and in which batch."""
+
+    number: int
+    artist: ArtistId
+    kind: ChangeKind
+    counts: Mapping[str, int]
+    by: str
+    at: datetime
+    key: str | None
+
+
+def write_change(database: Database, wish: Wish, *, by: str) -> Done:
+    """Make a change; it is durable when this returns.
+
+    Raises:
+        InputError: the id is none.
+        NotFoundError: to be patched or deleted is an artist whom neither a version nor a change has.
+        DatabaseDownError: the database cannot be reached.
+    """
+    with database.write() as connection:
+        return add_change(connection, wish, by=by)
+
+
+def add_change(connection: Connection, wish: Wish, *, by: str, key: str | None = None) -> Done:
+    """The same inside a transaction, which from here on writes changes alone. Raises as `write_change`.
+
+    One that changes nothing is not written down: who sends a catalog anew every night leaves no trace.
+    """
+    check_id("id", wish.artist)
+    last = lock_head(connection)
+    rows = connection.execute(_OF_ARTIST, {"of": wish.artist}).all()
+    before = _standing_of(wish.artist, rows)
+    gone = before is not None and before.deleted
+    # of whom only patches stand, the tables may not know, and then there is nobody
+    there = not gone and (bool(wish.known) or (before is not None and "name" in before.said))
+    if wish.kind is ChangeKind.PATCH and not there and (gone or wish.known is False):
+        deleted = "is deleted; PUT brings it back" if gone else "is in no version, and was not put"
+        raise NotFoundError(f"artist {wish.artist!r} {deleted}")
+    if wish.kind is ChangeKind.DELETE and not there and not gone and wish.known is False:
+        raise NotFoundError(f"artist {wish.artist!r} is in no version, and was not put")
+    now = after(before, wish.artist, wish.kind, wish.said)
+    if before is not None and now is not None and as_line(now) == as_line(before):
+        return Done(rows[-1].number, False, False)
+    _insert(connection, last + 1, wish.artist, wish.kind, wish.said, by=by, key=key)
+    return Done(last + 1, not there, True)
+
+
+def lock_head(connection: Connection) -> int:
+    """The number of the last change; whoever else writes waits until this transaction ends.
+
+    So numbers are in the order of commits: who has seen number n finds everything up to n.
+    """
+    return int(connection.execute(_LOCKED_HEAD).scalar_one())
+
+
+def head(connection: Connection) -> int:
+    """The number of the last change; 0 is none."""
+    return int(connection.execute(select(changes_head.c.number)).scalar_one())
+
+
+def since(connection: Connection, number: int, limit: int, *, artist: ArtistId | None = None) -> list[WrittenChange]:
+    """The first changes after that number, in their order. Whoever follows them asks `standing_of` what each means."""
+    columns = [column for column in changes.c if column is not changes.c.said]
+    wanted = select(*columns).where(changes.c.number > number).order_by(changes.c.number).limit(limit)
+    if artist is not None:
+        wanted = wanted.where(changes.c.artist == artist)
+    return [_written(row) for row in connection.execute(wanted)]
+
+
+def standing_of(connection: Connection, artist: ArtistId) -> Standing | None:
+    """What stands of one artist; None where no change says anything of it."""
+    return _standing_of(artist, connection.execute(_OF_ARTIST, {"of": artist}).all())
+
+
+def standing(connection: Connection, upto: int) -> Iterator[Standing]:
+    """What the changes up to that number leave standing, by ascending artist id; one artist in memory at a time."""
+    wanted = select(changes).where(changes.c.number <= upto).order_by(changes.c.artist, changes.c.number)
+    rows = connection.execute(wanted.execution_options(yield_per=_AT_ONCE))
+    for artist, found in groupby(rows, lambda row: str(row.artist)):
+        stands = _standing_of(artist, found)
+        if stands is not None:
+            yield stands
+
+
+def fix_changes(database: Database, folder: Path) -> tuple[str | None, int]:
+    """Write what stands now into a folder, as `core.changes.write_standing` does.
+
+    Returns:
+        The id of what was written and the number of the last change that counts in it; None and 0 where nothing stands.
+    """
+    with database.read() as connection:
+        last = head(connection)
+        identity = write_standing(folder, standing(connection, last))
+    return identity, 0 if identity is None else last
+
+
+def drop_changes(
+    database: Database, *, by: str, numbers: Collection[int] = (), artist: ArtistId | None = None
+) -> dict[ArtistId, list[int]]:
+    """Take changes back: what they said is gone, and each artist has one change that says which are.
+
+    Args:
+        numbers: of the changes.
+        artist: all changes of this one as well.
+
+    Returns:
+        By artist, the numbers of what was taken back.
+
+    Raises:
+        InputError: neither is given.
+        NotFoundError: there is no such change, or none of that artist; nothing was taken back.
+    """
+    if not numbers and artist is None:
+        raise InputError("changes: found neither numbers nor an artist; wanted which are to be dropped")
+    with database.write() as connection:
+        last = lock_head(connection)
+        wanted: ColumnElement[bool] = changes.c.number.in_(sorted(set(numbers)))
+        if artist is not None:
+            wanted |= changes.c.artist == artist
+        found = connection.execute(
+            delete(changes)
+            .where(wanted, changes.c.kind != ChangeKind.DROP.value)
+            .returning(changes.c.number, changes.c.artist)
+        ).all()
+        dropped: dict[ArtistId, list[int]] = {}
+        for row in sorted(found, key=lambda row: int(row.number)):
+            dropped.setdefault(row.artist, []).append(row.number)
+        if missing := sorted(set(numbers) - {row.number for row in found}):
+            raise NotFoundError(f"there is no change {missing[0]}; see riyl changes list")
+        if artist is not None and artist not in dropped:
+            raise NotFoundError(f"there is no change of artist {artist!r}; see riyl changes list")
+        for each, gone in dropped.items():
+            last += 1
+            _insert(connection, last, each, ChangeKind.DROP, {"numbers": gone}, by=by, key=None)
+    return dropped
+
+
+def _standing_of(artist: ArtistId, rows: Iterable[Row[Any]]) -> Standing | None:
+    stands: Standing | None = None
+    for row in rows:
+        stands = after(stands, artist, ChangeKind(row.kind), row.said)
+    return stands
+
+
+def _insert(
+    connection: Connection, number: int, artist: ArtistId, kind: ChangeKind, said: Said, *, by: str, key: str | None
+) -> None:
+    values = {
+        "number": number,
+        "artist": artist,
+        "kind": kind.value,
+        "said": said,
+        "counts": counts_of(said),
+        "by": by,
+        "at": datetime.now(UTC),
+        "key": key,
+    }
+    connection.execute(_ADDED, values)
+    connection.execute(_RAISED_HEAD, {"raised": number})
+
+
+def _written(row: Row[Any]) -> WrittenChange:
+    return WrittenChange(row.number, row.artist, ChangeKind(row.kind), row.counts, row.by, row.at, row.key)

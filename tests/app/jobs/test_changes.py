@@ -1,0 +1,234 @@
+"""A re-index with changes makes what it would make of tables that had been written so in the first place."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from app.jobs.steps import Steps
+from core.changes import ChangeKind
+from core.db.changes import Wish, drop_changes, write_change
+from core.db.session import Database
+from core.errors import MismatchError
+from core.settings import Home, Settings
+from core.snapshot import Snapshot
+from core.tables import Tables
+from index.artifact import Version
+from tests.conftest import SMALL_RECIPE, small_world
+from training.config import load_config
+from training.features.build import build_snapshot
+from training.train import train
+
+PUT, PATCH, DELETE, _ = ChangeKind
+NEW = {
+    "name": "New",
+    "aliases": ["Newer"],
+    "attributes": {"country": "IS"},
+    "tags": {"Noise": 3.0, "drone": 9.0, "hapax": 1.0},
+    "plays": {"u101": 7.0, "u103": 20.0, "stranger": 5.0},
+    "vectors": {"audio": [[0.0, 1.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0], [0.25, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]},
+}
+MOVED = {"name": "Moved", "tags": {"bop": 9.0, "swing": 4.0}, "plays": {"u201": 30.0, "u202": 8.0}}
+SILENT = {"vectors": {"audio": None}}
+"""What is said of three artists; a fourth, a004, is deleted."""
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Steps:
+    """Steps over a home with a model of the default config of the small world."""
+    tables = small_world(tmp_path / "catalog")
+    settings = Settings(home=tmp_path / "home", tables=tables)
+    home = Home(settings.home)
+    snapshot = build_snapshot(Tables.open(tables), SMALL_RECIPE, home.snapshots)
+    name, config = load_config("default")
+    train(name, config, snapshot, home.models)
+    return Steps(settings, Database.of(settings), job="j1")
+
+
+def change(steps: Steps, artist: str, kind: ChangeKind, said: dict[str, Any] | None = None) -> int:
+    return write_change(steps.database, Wish(artist, kind, said or {}, True), by="test").number
+
+
+def all_changes(steps: Steps) -> None:
+    change(steps, "a004", DELETE)
+    change(steps, "new", PUT, NEW)
+    change(steps, "a003", PATCH, {"tags": {"dub": 1.0}})  # what comes later counts
+    change(steps, "a003", PATCH, MOVED)
+    change(steps, "a006", PATCH, SILENT)
+
+
+def written_so(folder: Path) -> Path:
+    """The small world with the same changes written into its tables by hand."""
+    small_world(folder)
+
+    def rows(table: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = pq.read_table(folder / f"{table}.parquet").to_pylist()
+        return [row for row in found if row["artist_id"] != "a004"]
+
+    artists = [{**row, "aliases": None, "country": None} for row in rows("artists")]
+    next(row for row in artists if row["artist_id"] == "a003")["name"] = "Moved"
+    artists.append({"artist_id": "new", "name": "New", "aliases": ["Newer"], "country": "IS"})
+    tags = [row for row in rows("tags") if row["artist_id"] != "a003"]
+    plays = [row for row in rows("plays") if row["artist_id"] != "a003"]
+    audio = [row for row in rows("audio") if row["artist_id"] != "a006"]
+    for artist, said in (("a003", MOVED), ("new", NEW)):
+        tags += [{"artist_id": artist, "tag": tag, "weight": weight} for tag, weight in said["tags"].items()]  # type: ignore[attr-defined]
+        plays += [{"user_id": u, "artist_id": artist, "count": int(c)} for u, c in said["plays"].items()]  # type: ignore[attr-defined]
+    audio += [{"artist_id": "new", "track_id": "", "vector": vector} for vector in NEW["vectors"]["audio"]]  # type: ignore[call-overload,index]
+    for table, found in {"artists": artists, "tags": tags, "plays": plays, "audio": audio}.items():
+        pq.write_table(pa.Table.from_pylist(found), folder / f"{table}.parquet")
+    return folder
+
+
+def built(steps: Steps, tables: str | None = None) -> tuple[Snapshot, Version]:
+    fixed = steps.fix(tables)
+    model = steps.choose_model(None)["model"]
+    snapshot = steps.place(fixed, model)["snapshot"]
+    home = Home(steps.settings.home)
+    version = steps.build(model, snapshot)["version"]
+    return Snapshot.open(home.snapshots / snapshot), Version.open(home.versions / version)
+
+
+def same(one: tuple[Snapshot, Version], other: tuple[Snapshot, Version]) -> None:
+    assert one[1].artists.select(other[1].artists.column_names).to_pylist() == other[1].artists.to_pylist()
+    assert list(one[0].modalities) == list(other[0].modalities)
+    for name, modality in one[0].modalities.items():
+        np.testing.assert_array_equal(modality.rows, other[0].modalities[name].rows)
+        np.testing.assert_allclose(modality.vectors, other[0].modalities[name].vectors, atol=1e-6)
+        np.testing.assert_array_equal(modality.evidence, other[0].modalities[name].evidence)
+    for each in ("listeners", "plays", "known", "patterns"):
+        np.testing.assert_array_equal(getattr(one[1], each), getattr(other[1], each))
+    np.testing.assert_allclose(one[1].embeddings, other[1].embeddings, atol=1e-6)
+    np.testing.assert_allclose(one[1].scores[:, :40], other[1].scores[:, :40], atol=1e-5)
+
+
+def test_changes_make_what_tables_written_so_would_make(steps: Steps, tmp_path: Path) -> None:
+    plain = built(steps)
+    all_changes(steps)
+    changed = built(steps)
+    assert changed[1].id != plain[1].id
+    assert (changed[0].last_change, changed[1].manifest["last_change"]) == (5, 5)
+    assert (plain[0].last_change, plain[1].manifest["last_change"]) == (0, 0)
+    # the other way: tables that say all this, and no changes
+    settings = steps.settings.model_copy(update={"home": tmp_path / "other"})
+    other, home = Steps(settings, Database.of(settings), job="j1"), Home(settings.home)
+    kept = build_snapshot(Tables.open(steps.settings.tables), SMALL_RECIPE, home.snapshots)  # type: ignore[arg-type]
+    train("default", load_config("default")[1], kept, home.models)
+    same(changed, built(other, str(written_so(tmp_path / "written"))))
+
+
+def test_the_put_are_found_the_patched_move_and_the_deleted_are_nowhere(steps: Steps) -> None:
+    _, before = built(steps)
+    all_changes(steps)
+    snapshot, version = built(steps)
+    ids = version.artist_ids
+    assert "a004" in before.artist_ids
+    assert "a004" not in ids
+    assert "a004" not in snapshot.artist_ids
+
+    def scenes(found: Version, artist: str) -> list[int]:
+        """The scenes of the five most similar; artist i is of scene i % 3."""
+        row = found.artist_ids.index(artist)
+        near = [found.artist_ids[i] for i in found.neighbours[row, :6].tolist()]
+        return [int(each[1:]) % 3 for each in near if each not in ("new", "a003")][:5]
+
+    assert set(scenes(version, "new")) == {1}
+    assert set(scenes(before, "a003")) == {0}
+    assert set(scenes(version, "a003")) <= {0, 2}  # its audio is that of its old scene, its tags and listeners are not
+    assert 2 in scenes(version, "a003")
+    assert version.artists.column("country").to_pylist()[ids.index("new")] == "IS"
+    row = snapshot.artist_ids.index("a006")
+    assert row not in snapshot.modalities["audio"].rows
+    # listeners whom the basis does not know are counted, and passed over where the artist is placed
+    cf = snapshot.modalities["cf"]
+    new = snapshot.artist_ids.index("new")
+    assert snapshot.listeners[new] == 3
+    assert cf.evidence[np.flatnonzero(cf.rows == new)].tolist() == [2]
+
+
+def test_an_import_does_not_undo_them_and_a_drop_does(steps: Steps, tmp_path: Path) -> None:
+    plain, _ = built(steps)
+    change(steps, "a004", DELETE)
+    change(steps, "new", PUT, NEW)
+    first, _ = built(steps)
+    tonight = str(small_world(tmp_path / "tonight", seed=1))
+    second, _ = built(steps, tonight)
+    for snapshot in (first, second):
+        assert "a004" not in snapshot.artist_ids
+        assert "new" in snapshot.artist_ids
+    drop_changes(steps.database, by="test", artist="a004")
+    third, _ = built(steps, tonight)
+    assert {"a004", "new"} <= set(third.artist_ids)
+    drop_changes(steps.database, by="test", numbers=[2])
+    assert steps.fix(None) == {"tables": steps.fix(None)["tables"], "changes": None, "last_change": 0}
+    fourth, version = built(steps)
+    assert fourth.id == plain.id
+    assert version.manifest["last_change"] == 0
+
+
+def test_the_same_that_stands_is_the_same_snapshot_whatever_came_between(steps: Steps) -> None:
+    change(steps, "a003", PATCH, MOVED)
+    first = built(steps)
+    change(steps, "a003", PATCH, {"mbid": "m"})
+    assert built(steps)[0].id != first[0].id
+    change(steps, "a003", PUT, MOVED)
+    again = built(steps)
+    assert (again[0].id, again[1].id) == (first[0].id, first[1].id)
+    assert again[1].manifest["last_change"] == 1
+
+
+def test_a_job_folds_in_what_stood_when_it_began(steps: Steps) -> None:
+    change(steps, "new", PUT, NEW)
+    fixed = steps.fix(None)
+    model = steps.choose_model(None)["model"]
+    undisturbed = steps.place(fixed, model)
+    home = Home(steps.settings.home)
+    (home.snapshots / undisturbed["snapshot"]).rename(home.root / "away")  # as if the worker had died before
+    change(steps, "a005", DELETE)
+    drop_changes(steps.database, by="test", artist="new")
+    assert steps.place(fixed, model) == undisturbed
+    snapshot = Snapshot.open(home.snapshots / undisturbed["snapshot"])
+    assert {"new", "a005"} <= set(snapshot.artist_ids)
+
+
+def test_a_basis_may_be_fitted_with_changes(steps: Steps) -> None:
+    all_changes(steps)
+    snapshot = Snapshot.open(Home(steps.settings.home).snapshots / steps.fit(steps.fix(None))["snapshot"])
+    assert "new" in snapshot.artist_ids
+    assert snapshot.last_change == 5
+    cf = snapshot.modalities["cf"]
+    assert cf.evidence[np.flatnonzero(cf.rows == snapshot.artist_ids.index("new"))].tolist() == [3]
+
+
+def test_a_modality_that_changes_alone_have_does_not_make_up_for_a_lost_table(
+    steps: Steps, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    change(steps, "new", PUT, {**NEW, "vectors": {"bio": [[1.0]]}})
+    model = steps.choose_model(None)["model"]
+    with caplog.at_level(logging.WARNING):
+        built(steps)
+    assert (
+        "change_left_out artist=new field=bio: found vectors of 1 numbers; the tables have no such table" in caplog.text
+    )
+    unplayed = small_world(tmp_path / "unplayed")
+    (unplayed / "plays.parquet").unlink()
+    with pytest.raises(MismatchError, match="nobody has cf that the kept basis can use"):
+        steps.place(steps.fix(str(unplayed)), model)
+
+
+def test_what_jobs_wrote_down_is_removed_once_no_job_needs_it(steps: Steps) -> None:
+    change(steps, "new", PUT, {"name": "1"})
+    first = steps.fix(None)["changes"]
+    change(steps, "new", PUT, {"name": "2"})
+    second = steps.fix(None)["changes"]
+    change(steps, "new", PUT, {"name": "3"})
+    third = steps.fix(None)["changes"]
+    folder = Home(steps.settings.home).changes
+    assert steps.prune({first})["removed"]["changes"] == [second]
+    assert sorted(path.stem for path in folder.iterdir()) == sorted([first, third])

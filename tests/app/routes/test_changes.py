@@ -1,0 +1,321 @@
+"""Artists put, patched and deleted over HTTP: durable when answered, checked, and in batches."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from app.changing import MOST_LINES
+from core.changes import Standing
+from core.db.changes import standing_of
+from core.db.keys import Role
+from core.settings import Home, Settings
+from tests.app.conftest import asked, database, key_headers, problem_of, run, running
+from tests.index.conftest import MBID
+
+SAID = {
+    "name": "Hildur Guðnadóttir",
+    "mbid": None,
+    "aliases": ["Lost in Hildurness"],
+    "attributes": {"country": "IS", "begun": 2006, "live": True},
+    "tags": {"drone": 3, "Modern Classical": 0.5},
+    "plays": {"u001": 4},
+    "vectors": {"audio": [[0.5, 1.0], [2.0, -1.0]]},
+}
+
+
+def stands(home: Home, artist: str) -> Standing | None:
+    with database(home).read() as connection:
+        return standing_of(connection, artist)
+
+
+def writer(home: Home) -> dict[str, str]:
+    return key_headers(home, Role.WRITE)
+
+
+def put(home: Home, artist: str, said: Any, status: int, method: str = "PUT") -> dict[str, Any]:
+    (answer,) = asked(home, f"/v1/artists/{artist}", method=method, headers=writer(home), json=said)
+    assert answer.status_code == status, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def sent(
+    home: Home, body: str, key: str | None = None, owner: dict[str, str] | None = None, **headers: str
+) -> httpx.Response:
+    given = {**(owner or writer(home)), "content-type": "application/x-ndjson", **headers}
+    if key is not None:
+        given["idempotency-key"] = key
+    (answer,) = asked(home, "/v1/artists:batch", method="POST", headers=given, content=body.encode())
+    return answer
+
+
+def verdicts(answer: httpx.Response) -> list[dict[str, Any]]:
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].split(";")[0] == "application/x-ndjson"
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def lines(*changes: dict[str, Any] | str) -> str:
+    return "\n".join(each if isinstance(each, str) else json.dumps(each) for each in changes)
+
+
+def test_an_artist_is_put_patched_deleted_and_put_again(home: Home) -> None:
+    headers = writer(home)
+
+    async def scenario() -> None:
+        async with running(home) as (_, client):
+
+            async def ask(method: str, said: Any = None) -> tuple[int, dict[str, Any], str | None]:
+                answer = await client.request(method, "/v1/artists/n/1 ö", headers=headers, json=said)
+                return answer.status_code, answer.json(), answer.headers.get("location")
+
+            def told(number: int, changed: bool = True) -> dict[str, Any]:
+                return {"id": "n/1 ö", "number": number, "changed": changed, "seen_after": "re-index"}
+
+            assert await ask("PUT", SAID) == (201, told(1), "/v1/artists/n%2F1%20%C3%B6")
+            assert stands(home, "n/1 ö") == Standing("n/1 ö", False, SAID)
+            assert await ask("PUT", SAID) == (200, told(1, changed=False), None)
+            assert await ask("PATCH", {"tags": None, "attributes": {"begun": None}}) == (200, told(2), None)
+            patched = {**SAID, "tags": None, "attributes": {**SAID["attributes"], "begun": None}}  # type: ignore[dict-item]
+            assert stands(home, "n/1 ö") == Standing("n/1 ö", False, patched)
+            assert await ask("PUT", {"name": "H"}) == (200, told(3), None)
+            assert await ask("DELETE") == (200, told(4), None)
+            assert await ask("DELETE") == (200, told(4, changed=False), None)
+            assert (await ask("PATCH", {"mbid": "m"}))[0] == 404
+            assert await ask("PUT", {"name": "H"}) == (201, told(5), "/v1/artists/n%2F1%20%C3%B6")
+
+    run(scenario())
+
+
+def test_a_change_is_there_for_the_next_process(home: Home) -> None:
+    put(home, "new", {"name": "N"}, 201)
+    put(home, "a003", {"tags": {"ska": 1}}, 200, "PATCH")
+    (answer,) = asked(home, "/v1/changes", headers=key_headers(home))
+    assert answer.status_code == 200
+    listed = answer.json()
+    assert listed["head"] == 2
+    told = [(each["number"], each["id"], each["kind"], each["said"], each["by"]) for each in listed["changes"]]
+    assert told == [
+        (1, "new", "put", {"name": 1}, "key:tester"),
+        (2, "a003", "patch", {"tags": 1}, "key:tester"),
+    ]
+    (after, first) = asked(home, "/v1/changes?since=1", "/v1/changes?limit=1", headers=key_headers(home))
+    assert [each["number"] for each in after.json()["changes"]] == [2]
+    assert [each["number"] for each in first.json()["changes"]] == [1]
+
+
+def test_whom_the_version_knows_by_mbid_is_meant(home: Home) -> None:
+    assert put(home, MBID, {"name": "R"}, 200)["id"] == "a001"
+    assert put(home, MBID.upper(), {"attributes": {"country": "IS"}}, 200, "PATCH")["id"] == "a001"
+    (answer,) = asked(home, f"/v1/artists/{MBID}", method="DELETE", headers=writer(home))
+    assert (answer.status_code, answer.json()["id"]) == (200, "a001")
+    assert stands(home, MBID) is None
+
+
+def test_nobody_is_patched_or_deleted_who_is_not_there(home: Home) -> None:
+    for method, body in (("PATCH", {"mbid": "m"}), ("DELETE", None)):
+        (answer,) = asked(home, "/v1/artists/nobody", method=method, headers=writer(home), json=body)
+        assert "'nobody' is in no version, and was not put" in problem_of(answer, 404, "not found")["detail"]
+    put(home, "a002", {"mbid": "m"}, 200, "PATCH")
+    assert stands(home, "nobody") is None
+
+
+def test_before_any_version_serves_changes_are_taken(tmp_path: Any) -> None:
+    home = Home(tmp_path)
+    put(home, "a", {"name": "A", "attributes": {"year": "any type"}}, 201)
+    put(home, "b", {"mbid": "m"}, 200, "PATCH")
+
+
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ({}, "body.name: found nothing"),
+        ({"name": ""}, "body.name"),
+        ({"name": " \t"}, "body.name"),
+        ({"name": "a\0b"}, "body.name"),
+        ({"name": "a" * 1001}, "body.name"),
+        ({"name": None}, "body.name"),
+        ({"name": "N", "nmae": "x"}, "body.nmae"),
+        ({"name": "N", "mbid": ""}, "body.mbid"),
+        ({"name": "N", "aliases": ["ok", ""]}, "body.aliases.1"),
+        ({"name": "N", "tags": {"ska": 0}}, "body.tags.ska"),
+        ({"name": "N", "tags": {"ska": -1}}, "body.tags.ska"),
+        ({"name": "N", "tags": {"ska": True}}, "body.tags.ska"),
+        ({"name": "N", "tags": {"ska": "much"}}, "body.tags.ska"),
+        ({"name": "N", "tags": {"ska": 1e-60}}, "tags: found 1e-60 of 'ska'; wanted a finite number above 0"),
+        ({"name": "N", "tags": {"ska": 1e60}}, "tags: found 1e+60 of 'ska'"),
+        ({"name": "N", "tags": {" ": 1}}, "tags"),
+        ({"name": "N", "tags": {str(i): 1 for i in range(1001)}}, "body.tags"),
+        ({"name": "N", "plays": {"": 1}}, "plays"),
+        ({"name": "N", "vectors": {"audio": [[]]}}, "body.vectors.audio.0"),
+        ({"name": "N", "vectors": {"audio": [[1.0], [1.0, 2.0]]}}, "vectors.audio.1: found an array of shape (2,)"),
+        ({"name": "N", "vectors": {"audio": [[1e60]]}}, "vectors.audio.0: found inf at position 1"),
+        ({"name": "N", "vectors": {"audio": [[1.0]] * 1001}}, "body.vectors.audio"),
+        ({"name": "N", "vectors": {"Audio": [[1.0]]}}, "body.vectors.Audio"),
+        ({"name": "N", "vectors": {"artists": [[1.0]]}}, "vectors: found 'artists'; wanted a modality"),
+        ({"name": "N", "attributes": {"year": "1999"}}, "attributes.year: found '1999'; wanted a whole number"),
+        (
+            {"name": "N", "attributes": {"country": 7}},
+            "attributes.country: found 7; wanted text, as the catalog has it",
+        ),
+        (
+            {"name": "N", "attributes": {"name": "x"}},
+            "attributes: found 'name'; wanted a column beside artist_id, name",
+        ),
+        ({"name": "N", "attributes": {"new": [1]}}, "body.attributes.new"),
+        ({"name": "N", "attributes": {"": 1}}, "body.attributes"),
+        ([], "body"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_is_no_artist_is_refused_and_changes_nothing(home: Home, said: Any, where: str) -> None:
+    (answer,) = asked(home, "/v1/artists/new", method="PUT", headers=writer(home), json=said)
+    assert where in problem_of(answer, 422, "invalid request")["detail"]
+    assert stands(home, "new") is None
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"name": "\xff"}', b'{"name": "\\ud800"}', b'{"name": "N", "tags": {"x": NaN}}', b"[" * 5000]
+)
+def test_what_is_no_json_is_refused(home: Home, body: bytes) -> None:
+    headers = {**writer(home), "content-type": "application/json"}
+    (answer,) = asked(home, "/v1/artists/new", method="PUT", headers=headers, content=body)
+    assert answer.status_code in (400, 422), answer.text
+    assert stands(home, "new") is None
+
+
+@pytest.mark.parametrize("said", [{}, {"attributes": {}}, {"name": None}, {"name": " "}])
+def test_a_patch_says_something(home: Home, said: Any) -> None:
+    (answer,) = asked(home, "/v1/artists/a001", method="PATCH", headers=writer(home), json=said)
+    problem_of(answer, 422, "invalid request")
+    assert stands(home, "a001") is None
+
+
+@pytest.mark.parametrize("artist", ["a%00", "a" * 201, "x/similar"])
+def test_an_id_that_is_none_is_refused(home: Home, artist: str) -> None:
+    (answer,) = asked(home, f"/v1/artists/{artist}", method="PUT", headers=writer(home), json={"name": "N"})
+    assert "id: found" in problem_of(answer, 422, "invalid request")["detail"].replace("path.", "")
+
+
+def test_what_is_said_may_be_large_and_not_too_large(home: Home) -> None:
+    large = {"name": "N", "plays": {f"listener-{i:06d}-of-a-long-name": i + 1 for i in range(100_000)}}
+    put(home, "large", large, 201)
+    found = stands(home, "large")
+    assert found is not None
+    assert found.said == large
+    too_large = b" " * (16 << 20) + b"{}"
+    headers = {**writer(home), "content-type": "application/json"}
+    (answer,) = asked(home, "/v1/artists/large", method="PUT", headers=headers, content=too_large)
+    problem_of(answer, 413, "body too large")
+
+
+def test_a_batch_has_a_verdict_a_line_in_their_order(home: Home) -> None:
+    answer = sent(
+        home,
+        lines(
+            {"kind": "put", "id": "new", "name": "N", "tags": {"ska": 1}},
+            "",
+            {"kind": "patch", "id": MBID, "attributes": {"year": "1999"}},
+            {"kind": "patch", "id": MBID, "attributes": {"year": 1999}},
+            {"kind": "delete", "id": "nobody"},
+            "{",
+            {"kind": "put", "id": "new2"},
+            {"kind": "merge", "id": "a001"},
+            {"kind": "delete", "id": "new"},
+            {"kind": "delete", "id": "a" * 201},
+            {"kind": "delete", "id": "a002", "name": "N"},
+        ),
+    )
+    found = verdicts(answer)
+    assert [(v["line"], v["status"], v.get("id")) for v in found] == [
+        (1, 201, "new"),
+        (3, 422, None),
+        (4, 200, "a001"),
+        (5, 404, "nobody"),
+        (6, 422, None),
+        (7, 422, None),
+        (8, 422, None),
+        (9, 200, "new"),
+        (10, 422, None),
+        (11, 422, None),
+    ]
+    assert found[0] == {
+        **{"line": 1, "id": "new", "status": 201},
+        **{"number": 1, "changed": True, "seen_after": "re-index"},
+    }
+    assert [v["number"] for v in found if "number" in v] == [1, 2, 3]
+    details = [v["problem"]["detail"] for v in found if "problem" in v]
+    assert details[0] == "attributes.year: found '1999'; wanted a whole number of 64 bits, as the catalog has it"
+    assert details[1] == "artist 'nobody' is in no version, and was not put"
+    assert details[2].startswith("body: found no JSON: EOF")
+    assert details[3].startswith("put.name: found nothing")
+    assert "'merge'" in details[4]
+    assert stands(home, "new") == Standing("new", True, {})
+
+
+def test_a_batch_sent_again_under_its_key_changes_nothing(home: Home) -> None:
+    body = lines({"kind": "put", "id": "new", "name": "N"}, {"kind": "delete", "id": "nobody"})
+    owner = writer(home)
+    first = sent(home, body, "k1", owner)
+    assert [v["status"] for v in verdicts(first)] == [201, 404]
+    put(home, "new", {"name": "Later"}, 200)
+    assert sent(home, body, "k1", owner).content == first.content
+    assert stands(home, "new") == Standing("new", False, {"name": "Later"})
+    other = sent(home, body, "k2", owner)
+    assert [v["status"] for v in verdicts(other)] == [200, 404]
+    assert stands(home, "new") == Standing("new", False, {"name": "N"})
+
+
+def test_a_key_is_of_one_batch(home: Home) -> None:
+    headers = {**writer(home), "content-type": "application/x-ndjson", "idempotency-key": "k"}
+
+    async def scenario() -> None:
+        async with running(home) as (_, client):
+            for body, status in ((b'{"kind": "put", "id": "n", "name": "N"}', 200), (b'{"kind": "delete"}', 422)):
+                answer = await client.post("/v1/artists:batch", content=body, headers=headers)
+                assert answer.status_code == status, answer.text
+
+    run(scenario())
+
+
+def test_what_is_no_batch_is_refused(home: Home) -> None:
+    problem_of(sent(home, "{}", **{"content-type": "application/json"}), 415, "unsupported media type")
+    assert "found 0 lines" in problem_of(sent(home, " \n\n"), 422, "invalid request")["detail"]
+    many = "x\n" * (MOST_LINES + 1)
+    assert f"wanted 1 to {MOST_LINES}" in problem_of(sent(home, many), 422, "invalid request")["detail"]
+    problem_of(sent(home, "x" * (16 << 20) + "x"), 413, "body too large")
+    for key in ("", "k k", "k" * 201):
+        problem_of(sent(home, "{}", key), 422, "invalid request")
+
+
+def test_readers_change_nothing_and_writers_do_not_read_the_list(home: Home) -> None:
+    reader = key_headers(home, Role.READ)
+    (refused,) = asked(home, "/v1/artists/a001", method="DELETE", headers=reader)
+    assert "wanted one with the role write" in problem_of(refused, 403, "not allowed")["detail"]
+    (refused,) = asked(home, "/v1/changes", headers=writer(home))
+    assert "wanted one with the role admin" in problem_of(refused, 403, "not allowed")["detail"]
+    assert stands(home, "a001") is None
+
+
+@pytest.mark.postgres
+def test_on_postgres_it_is_the_same(home: Home, postgres_url: str) -> None:
+    from core.db.keys import create_key
+    from core.db.session import Database
+
+    settings = Settings(home=home.root, database_url=SecretStr(postgres_url))
+    opened = Database.of(settings)
+    opened.upgrade()
+    _, token = create_key(opened, "tester", Role.WRITE)
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/x-ndjson", "idempotency-key": "k"}
+    body = lines({"kind": "put", "id": "n", **SAID}, {"kind": "patch", "id": "n", "tags": {"x": 1}}).encode()
+    for _ in range(2):
+        (answer,) = asked(home, "/v1/artists:batch", method="POST", headers=headers, settings=settings, content=body)
+        assert [(v["number"], v["changed"]) for v in verdicts(answer)] == [(1, True), (2, True)]
+    with opened.read() as connection:
+        assert standing_of(connection, "n") == Standing("n", False, {**SAID, "tags": {"x": 1.0}})
+    opened.close()

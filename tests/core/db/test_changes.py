@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from core.changes import ChangeKind, Standing
+from core.db.changes import (
+    Done,
+    Wish,
+    WrittenChange,
+    add_change,
+    drop_changes,
+    head,
+    since,
+    standing,
+    standing_of,
+    write_change,
+)
+from core.db.session import Database
+from core.errors import InputError, NotFoundError
+
+PUT, PATCH, DELETE, DROP = ChangeKind
+
+
+def write(database: Database, artist: str, kind: ChangeKind = PUT, known: bool | None = None, **said: Any) -> Done:
+    return write_change(database, Wish(artist, kind, said, known), by="ann")
+
+
+def stands(database: Database, artist: str) -> Standing | None:
+    with database.read() as connection:
+        return standing_of(connection, artist)
+
+
+def all_standing(database: Database, upto: int = 1000) -> list[Standing]:
+    with database.read() as connection:
+        return list(standing(connection, upto))
+
+
+def listed(database: Database, number: int = 0, limit: int = 1000, **options: Any) -> list[WrittenChange]:
+    with database.read() as connection:
+        return since(connection, number, limit, **options)
+
+
+def last(database: Database) -> int:
+    with database.read() as connection:
+        return head(connection)
+
+
+def test_there_are_none_to_begin_with(database: Database) -> None:
+    assert (last(database), listed(database), all_standing(database)) == (0, [], [])
+    assert stands(database, "a") is None
+
+
+def test_a_change_is_found_as_it_was_made(database: Database) -> None:
+    before = datetime.now(UTC)
+    said = {
+        "name": "Björk \U0001f3b8",
+        "mbid": None,
+        "aliases": ["B"],
+        "attributes": {"country": "IS", "year": 1965, "live": True, "share": 0.1},
+        "tags": {"trip-hop": 3.25, "ö": 1e-300},
+        "plays": {"u1": 7},
+        "vectors": {"audio": [[0.5, -1.0], [1e-7, 3.0]], "bio": None},
+    }
+    assert write(database, "a/1 ö", **said) == Done(1, True, True)
+    assert stands(database, "a/1 ö") == Standing("a/1 ö", False, said)
+    (found,) = listed(database)
+    assert (found.number, found.artist, found.kind, found.by, found.key) == (1, "a/1 ö", PUT, "ann", None)
+    assert before <= found.at <= datetime.now(UTC)
+    assert found.counts == {
+        **{"name": 1, "mbid": 0, "aliases": 1, "tags": 2, "plays": 1},
+        **{"attributes.country": 1, "attributes.year": 1, "attributes.live": 1, "attributes.share": 1},
+        **{"vectors.audio": 2, "vectors.bio": 0},
+    }
+
+
+def test_put_replaces_patch_adds_null_takes_away_and_delete_hides(database: Database) -> None:
+    write(database, "a", name="A", tags={"ska": 1.0}, attributes={"x": 1, "y": 2}, vectors={"audio": [[1.0]]})
+    write(database, "a", PATCH, tags={"dub": 2.0}, mbid="m", attributes={"y": None, "z": 3}, vectors={"bio": [[2.0]]})
+    patched = {
+        "name": "A",
+        "mbid": "m",
+        "tags": {"dub": 2.0},
+        "attributes": {"x": 1, "y": None, "z": 3},
+        "vectors": {"audio": [[1.0]], "bio": [[2.0]]},
+    }
+    assert stands(database, "a") == Standing("a", False, patched)
+    write(database, "a", PATCH, tags=None, vectors={"audio": None})
+    patched |= {"tags": None, "vectors": {"audio": None, "bio": [[2.0]]}}
+    assert stands(database, "a") == Standing("a", False, patched)
+    write(database, "a", PUT, name="B")
+    assert stands(database, "a") == Standing("a", False, {"name": "B"})
+    write(database, "a", DELETE)
+    assert stands(database, "a") == Standing("a", True, {})
+    assert write(database, "a", PUT, name="C") == Done(6, True, True)
+    assert stands(database, "a") == Standing("a", False, {"name": "C"})
+    # a job that fixed an earlier number sees what stood then
+    assert all_standing(database, 5) == [Standing("a", True, {})]
+    assert all_standing(database, 3) == [Standing("a", False, patched)]
+
+
+def test_what_changes_nothing_is_not_written_down(database: Database) -> None:
+    write(database, "a", name="A", attributes={"x": 1})
+    write(database, "b", name="B")
+    assert write(database, "a", PUT, name="A", attributes={"x": 1}) == Done(1, False, False)
+    assert write(database, "a", PATCH, attributes={"x": 1}) == Done(1, False, False)
+    assert (len(listed(database)), last(database)) == (2, 2)
+    assert write(database, "a", PATCH, attributes={"x": True}) == Done(3, False, True)  # which Python takes for 1
+    assert write(database, "b", DELETE) == Done(4, False, True)
+    assert write(database, "b", DELETE) == Done(4, False, False)
+
+
+def test_only_who_is_known_is_patched_or_deleted(database: Database) -> None:
+    for kind, said in ((PATCH, {"mbid": "m"}), (DELETE, {})):
+        with pytest.raises(NotFoundError, match="'a' is in no version, and was not put"):
+            write(database, "a", kind, known=False, **said)
+    assert last(database) == 0
+    assert write(database, "a", PATCH, known=True, mbid="m") == Done(1, False, True)
+    with pytest.raises(NotFoundError, match="'a' is in no version"):  # nobody knows a name of it any more
+        write(database, "a", PATCH, known=False, mbid="n")
+    write(database, "b", PUT, known=False, name="B")
+    write(database, "b", PATCH, known=False, mbid="m")
+    write(database, "b", DELETE, known=True)
+    with pytest.raises(NotFoundError, match="'b' is deleted; PUT brings it back"):
+        write(database, "b", PATCH, known=True, mbid="n")
+    with pytest.raises(NotFoundError, match="'b' is deleted"):
+        write(database, "b", PATCH, known=None, mbid="n")
+    assert write(database, "c", DELETE, known=None).changed  # nothing serves, so nobody can tell
+
+
+@pytest.mark.parametrize("artist", ["", "a" * 201, "a\0b"])
+def test_an_id_that_is_none_is_refused(database: Database, artist: str) -> None:
+    with pytest.raises(InputError, match="id: found .*; wanted an artist's id of 1 to 200 characters, none NUL"):
+        write(database, artist, name="A")
+    assert last(database) == 0
+
+
+def test_what_stands_comes_by_code_points_and_changes_by_number(database: Database) -> None:
+    ids = ["b", "B", "a", "ä", "\U0001f3b8", "z", "A", "~"]
+    for artist in ids:
+        write(database, artist, name=artist)
+    assert [each.artist for each in all_standing(database)] == sorted(ids)
+    assert [each.artist for each in listed(database)] == ids
+    assert [each.number for each in listed(database, 3, 2)] == [4, 5]
+    assert [each.number for each in listed(database, artist="z")] == [6]
+    assert [each.artist for each in all_standing(database, 2)] == ["B", "b"]
+
+
+def test_many_artists_stand_without_all_being_held(database: Database) -> None:
+    with database.write() as connection:
+        for number in range(100):
+            add_change(connection, Wish(f"a{number:03d}", PUT, {"name": "A"}, None), by="x")
+    with database.read() as connection:
+        found = standing(connection, 100)
+        assert next(found).artist == "a000"
+        assert sum(1 for _ in found) == 99
+
+
+def test_a_transaction_that_fails_leaves_neither_a_change_nor_a_number(database: Database) -> None:
+    with pytest.raises(KeyError), database.write() as connection:  # noqa: PT012
+        add_change(connection, Wish("a", PUT, {"name": "A"}, None), by="x")
+        raise KeyError
+    assert (last(database), listed(database)) == (0, [])
+    assert write(database, "b", name="B").number == 1
+
+
+def test_two_writers_of_one_artist_come_one_after_the_other(database: Database) -> None:
+    def patch(number: int) -> Done:
+        return write(database, "a", PATCH, attributes={f"x{number}": number, "both": number})
+
+    write(database, "a", name="A")
+    with ThreadPoolExecutor(4) as threads:
+        done = list(threads.map(patch, range(24)))
+    assert sorted(each.number for each in done) == list(range(2, 26))
+    found = stands(database, "a")
+    assert found is not None
+    attributes = dict(found.said["attributes"])
+    final = max(range(24), key=lambda each: done[each].number)
+    assert attributes.pop("both") == final
+    assert attributes == {f"x{number}": number for number in range(24)}
+
+
+def test_who_sees_a_number_finds_everything_up_to_it(database: Database) -> None:
+    ended, gaps, seen = threading.Event(), list[tuple[int, int]](), set[int]()
+
+    def follow() -> None:
+        while not ended.is_set():
+            with database.read() as connection:
+                number = head(connection)
+                found = [each.number for each in since(connection, 0, number)]
+            seen.add(number)
+            if found != list(range(1, number + 1)):
+                gaps.append((number, len(found)))
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda each: write(database, f"a{each % 7}", name=str(each)), range(60)))
+    ended.set()
+    follower.join()
+    assert gaps == []
+    assert last(database) == 60
+    assert len(seen) > 1
+
+
+@pytest.mark.postgres
+def test_a_later_writer_waits_for_the_commit_of_an_earlier_one(postgres_url: str, tmp_path: Any) -> None:
+    from pydantic import SecretStr
+
+    from core.settings import Settings
+
+    database = Database.of(Settings(home=tmp_path, database_url=SecretStr(postgres_url)))
+    database.upgrade()
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    done: list[Done] = []
+    later = threading.Thread(target=lambda: done.append(write(database, "b", name="B")))
+    with database.write() as connection:
+        first = add_change(connection, Wish("a", PUT, {"name": "A"}, None), by="x")
+        later.start()
+        deadline = time.monotonic() + 20
+        while True:  # the later one is held by the lock of the first, which has not committed
+            with database.read() as watching:
+                if watching.execute(waiting).scalar_one() == 1:
+                    break
+            assert time.monotonic() < deadline
+        assert (done, last(database), listed(database)) == ([], 0, [])
+    later.join()
+    assert (first.number, done) == (1, [Done(2, True, True)])
+    assert [each.artist for each in listed(database)] == ["a", "b"]
+    database.close()
+
+
+def test_a_drop_takes_changes_back_and_is_a_change_itself(database: Database) -> None:
+    write(database, "a", name="A", tags={"ska": 1.0})
+    write(database, "b", name="B")
+    write(database, "a", PATCH, mbid="m")
+    write(database, "a", DELETE)
+    assert drop_changes(database, by="bob", numbers=[4, 2, 4]) == {"a": [4], "b": [2]}
+    assert stands(database, "a") == Standing("a", False, {"name": "A", "tags": {"ska": 1.0}, "mbid": "m"})
+    assert stands(database, "b") is None
+    assert [(each.number, each.artist, each.kind, each.by) for each in listed(database, 3)] in (
+        [(5, "b", DROP, "bob"), (6, "a", DROP, "bob")],
+        [(5, "a", DROP, "bob"), (6, "b", DROP, "bob")],
+    )
+    assert drop_changes(database, by="bob", artist="a") == {"a": [1, 3]}
+    assert all_standing(database) == []
+    assert last(database) == 7
+    assert write(database, "a", name="A").number == 8
+
+
+def test_what_is_not_there_is_not_dropped(database: Database) -> None:
+    write(database, "a", name="A")
+    write(database, "b", name="B")
+    with pytest.raises(NotFoundError, match="there is no change 9; see riyl changes list"):
+        drop_changes(database, by="x", numbers=[1, 9])
+    with pytest.raises(NotFoundError, match="there is no change of artist 'c'"):
+        drop_changes(database, by="x", numbers=[1], artist="c")
+    with pytest.raises(InputError, match="wanted which are to be dropped"):
+        drop_changes(database, by="x")
+    assert [each.number for each in listed(database)] == [1, 2]
+    drop_changes(database, by="x", numbers=[1])
+    with pytest.raises(NotFoundError, match="there is no change 3"):  # that one says what was dropped
+        drop_changes(database, by="x", numbers=[3])

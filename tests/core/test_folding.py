@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from core.changes import Standing, write_standing
+from core.errors import FormatError, InputError
+from core.files import sha256_of
+from core.folding import FoldedTables, fold
+from core.tables import Tables
+from tests.conftest import write_tables
+
+Fold = Callable[..., FoldedTables]
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Tables:
+    folder = write_tables(
+        tmp_path / "tables",
+        artists={
+            "artist_id": ["b", "a", "c"],
+            "name": ["Bob", "Ann", "Cy"],
+            "mbid": ["mb", None, "mc"],
+            "aliases": [["B"], None, ["C", "Cyd"]],
+            "country": ["IS", None, "GB"],
+            "year": [1990, 1991, None],
+            "share": [0.5, None, 1.0],
+            "live": [True, None, False],
+            "empty": [None, None, None],
+        },
+        tags={"artist_id": ["a", "b", "a", "c"], "tag": ["ska", "dub", "dub", "ska"], "weight": [1.0, 2.0, 3.0, 4.0]},
+        plays={"user_id": ["u", "v", "u"], "artist_id": ["a", "b", "c"], "count": [1, 2, 3]},
+        audio={"artist_id": ["a", "b", "b"], "vector": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]},
+        similar={"artist_id": ["a"], "similar_id": ["b"]},
+    )
+    return Tables.open(folder)
+
+
+@pytest.fixture
+def folded(tables: Tables, tmp_path: Path) -> Fold:
+    """Tables with what is said of each artist folded in; None deletes it."""
+
+    def make(**said: dict[str, Any] | None) -> FoldedTables:
+        standing = [Standing(a, fields is None, fields or {}) for a, fields in sorted(said.items())]
+        identity = write_standing(tmp_path / "changes", standing)
+        return fold(tables, tmp_path / "changes" / f"{identity}.ndjson", 7)
+
+    return make
+
+
+def rows(tables: Tables, table: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for batch in tables.batches(table) for row in batch.to_pylist()]
+
+
+def left_out(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [m.removeprefix("change_left_out ") for m in caplog.messages]
+
+
+def test_what_is_said_takes_the_place_of_what_the_tables_say_field_by_field(folded: Fold) -> None:
+    changed = folded(
+        a={"tags": {"noise": 9.0}, "mbid": "ma"},
+        b={"plays": {"w": 5, "u": 6.5}, "vectors": {"audio": [[0.5, 0.25]]}},
+        c={"name": "Cyd", "aliases": None, "tags": None},
+    )
+    assert rows(changed, "tags") == [("b", "dub", 2.0), ("a", "noise", 9.0)]
+    assert rows(changed, "plays") == [("u", "a", 1.0), ("u", "c", 3.0), ("u", "b", 6.5), ("w", "b", 5.0)]
+    assert rows(changed, "audio") == [("a", [1.0, 2.0]), ("b", [0.5, 0.25])]
+    assert rows(changed, "similar") == [("a", "b")]
+    artists = changed.artists().select(["artist_id", "name", "mbid", "aliases", "year"])
+    assert [tuple(row.values()) for row in artists.to_pylist()] == [
+        ("a", "Ann", "ma", None, 1991),
+        ("b", "Bob", "mb", ["B"], 1990),
+        ("c", "Cyd", "mc", None, None),
+    ]
+
+
+def test_the_deleted_are_in_no_table_and_the_new_in_all_that_say_something(folded: Fold) -> None:
+    changed = folded(a=None, aa={"name": "New", "tags": {"ska": 1.0}, "vectors": {"audio": [[1.0, 1.0], [3.0, 1.0]]}})
+    assert [row[0] for row in rows(changed, "artists")] == ["aa", "b", "c"]
+    assert rows(changed, "tags") == [("b", "dub", 2.0), ("c", "ska", 4.0), ("aa", "ska", 1.0)]
+    assert [row[1] for row in rows(changed, "plays")] == ["b", "c"]
+    assert rows(changed, "audio") == [("b", [3.0, 4.0]), ("b", [5.0, 6.0]), ("aa", [1.0, 1.0]), ("aa", [3.0, 1.0])]
+
+
+@pytest.mark.parametrize("table", ["artists", "tags", "plays", "audio", "similar"])
+def test_rows_are_of_the_tables_own_types_and_are_counted(tables: Tables, folded: Fold, table: str) -> None:
+    changed = folded(
+        a=None, b={"tags": {"x": 1, "y": 2}, "plays": {"u": 1}, "vectors": {"audio": [[1, 2]]}}, n={"name": "N"}
+    )
+    schemas = {str(batch.schema.remove_metadata()) for batch in changed.batches(table)}
+    assert schemas == {str(batch.schema) for batch in tables.batches(table)}
+    assert changed.count_rows(table) == len(rows(changed, table))
+
+
+def test_attributes_come_in_their_columns_types_and_new_ones_behind_them(folded: Fold) -> None:
+    changed = folded(
+        a={"attributes": {"country": "SE", "year": 2000.0, "share": 1, "live": True, "empty": "no more", "zeta": 1}},
+        b={"attributes": {"country": None, "zeta": 0.5, "alpha": True}},
+        n={"name": "N", "attributes": {"alpha": False}},
+    )
+    artists = changed.artists()
+    assert artists.column_names[4:] == ["country", "year", "share", "live", "empty", "alpha", "zeta"]
+    kinds = [artists.schema.field(name).type for name in artists.column_names[4:]]
+    assert kinds == [pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.string(), pa.bool_(), pa.float64()]
+    assert [tuple(row.values())[4:] for row in artists.to_pylist()] == [
+        ("SE", 2000, 1.0, True, "no more", None, 1.0),
+        (None, 1990, 0.5, True, None, True, 0.5),
+        ("GB", None, 1.0, False, None, None, None),
+        (None, None, None, None, None, False, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("year", "1999", "found '1999'; wanted a whole number of 64 bits"),
+        ("year", 1999.5, "found 1999.5; wanted a whole number"),
+        ("year", True, "found True; wanted a whole number"),
+        ("year", 2**63, "found 9223372036854775808; wanted a whole number of 64 bits"),
+        ("share", "half", "found 'half'; wanted a number"),
+        ("live", 1, "found 1; wanted true or false"),
+        ("country", 7, "found 7; wanted text"),
+    ],
+)
+def test_an_attribute_of_another_type_is_left_out_and_named(
+    folded: Fold, caplog: pytest.LogCaptureFixture, name: str, value: Any, message: str
+) -> None:
+    row = folded(b={"name": "Bo", "attributes": {name: value}}).artists().to_pylist()[1]
+    assert (row["name"], row["year"], row["share"], row["live"], row["country"]) == ("Bo", 1990, 0.5, True, "IS")
+    (found,) = left_out(caplog)
+    assert found.startswith(f"artist=b field=attributes.{name}: {message}")
+
+
+def test_a_new_attribute_has_the_type_that_comes_first(folded: Fold, caplog: pytest.LogCaptureFixture) -> None:
+    changed = folded(a={"attributes": {"new": None}}, b={"attributes": {"new": "x"}}, c={"attributes": {"new": 1}})
+    assert changed.artists().column("new").to_pylist() == [None, "x", None]
+    assert left_out(caplog) == ["artist=c field=attributes.new: found 1; wanted text"]
+
+
+def test_what_has_no_place_is_left_out_named_and_the_tables_stand(
+    folded: Fold, caplog: pytest.LogCaptureFixture
+) -> None:
+    changed = folded(
+        a={"vectors": {"audio": [[1.0, 2.0, 3.0]], "bio": [[1.0]], "cf": None}, "tags": {"x": 1.0}},
+        b={"vectors": {"tags": [[1.0, 2.0]], "cf": [[1.0, 2.0]]}},
+    )
+    assert rows(changed, "audio") == [("a", [1.0, 2.0]), ("b", [3.0, 4.0]), ("b", [5.0, 6.0])]
+    assert rows(changed, "tags") == [("b", "dub", 2.0), ("c", "ska", 4.0), ("a", "x", 1.0)]
+    assert list(changed.modalities) == ["audio", "cf", "tags"]
+    assert left_out(caplog) == [
+        "artist=a field=audio: found vectors of 3 numbers; the tables have vectors of 2 numbers",
+        "artist=a field=bio: found vectors of 1 numbers; the tables have no such table",
+        "artist=b field=cf: found vectors of 2 numbers; the tables have no such table",
+        "artist=b field=tags: found vectors of 2 numbers; the tables have texts with numbers",
+    ]
+    assert all(record.levelno == logging.WARNING for record in caplog.records)
+
+
+def test_an_artist_without_a_name_is_left_out_and_named(folded: Fold, caplog: pytest.LogCaptureFixture) -> None:
+    assert folded(n={"mbid": "m"}).artists().num_rows == 3
+    assert left_out(caplog) == ["artist=n: found no name in any table or change; wanted one"]
+
+
+def test_other_changes_are_another_catalog_and_the_same_are_the_same(tables: Tables, folded: Fold) -> None:
+    first, second = folded(a={"mbid": "x"}), folded(a={"mbid": "y"})
+    assert first.digests() == {**tables.digests(), "changes.ndjson": sha256_of(first.standing)}
+    assert first.digests() != second.digests()
+    assert folded(a={"mbid": "x"}).digests() == first.digests()
+
+
+def test_a_catalog_of_which_all_is_deleted_is_none(folded: Fold) -> None:
+    with pytest.raises(InputError, match="found every one of them deleted by changes"):
+        folded(a=None, b=None, c=None).artists()
+
+
+def test_a_damaged_file_of_changes_is_told(tables: Tables, folded: Fold) -> None:
+    path = folded(a=None).standing
+    path.write_text("{")
+    with pytest.raises(FormatError, match="line 1: damaged"):
+        fold(tables, path, 1)
+
+
+def test_more_rows_than_a_batch_holds_come_in_several(folded: Fold, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.folding.BATCH_ROWS", 3)
+    changed = folded(a={"plays": {"u": 1, "v": 2}}, b={"plays": {"u": 3, "v": 4}}, c={"plays": {"u": 5}})
+    assert [batch.num_rows for batch in changed.batches("plays")] == [0, 4, 1]
+    assert rows(changed, "plays") == [("u", "a", 1), ("v", "a", 2), ("u", "b", 3), ("v", "b", 4), ("u", "c", 5)]

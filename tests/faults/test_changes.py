@@ -1,0 +1,108 @@
+"""`riyl serve` is killed with SIGKILL while artists are changed: what was answered is there, and nothing twice."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from core.changes import ChangeKind
+from core.db.changes import WrittenChange, head, since, standing_of
+from core.db.keys import Role, create_key
+from tests.faults.processes import Site, serving
+
+pytestmark = pytest.mark.slow
+
+CHANGES = 1000
+WRITERS = 8
+
+
+def writer(site: Site) -> dict[str, str]:
+    """What a writer's requests carry."""
+    _, token = create_key(site.database, "catalog", Role.WRITE)
+    return {"authorization": f"Bearer {token}"}
+
+
+def all_changes(site: Site) -> list[WrittenChange]:
+    with site.database.read() as connection:
+        found = since(connection, 0, 10 * CHANGES)
+        assert [each.number for each in found] == list(range(1, head(connection) + 1))
+    return found
+
+
+def test_every_acknowledged_change_is_there_and_none_twice(site: Site) -> None:
+    acknowledged: dict[int, int] = {}
+    enough, headers = threading.Event(), writer(site)
+    with (
+        serving(site, "--no-worker") as (process, served),
+        httpx.Client(base_url=served.base_url, timeout=60) as client,  # one that does not try again
+    ):
+
+        def patch(value: int) -> bool:
+            """Whether it was answered; two writers share an artist."""
+            said = {"attributes": {f"x{value}": value}}
+            try:
+                answer = client.patch(f"/v1/artists/a{value // 2 % 50:03d}", json=said, headers=headers)
+            except httpx.TransportError:
+                return False
+            assert answer.status_code == 200, answer.text
+            acknowledged[value] = answer.json()["number"]
+            if len(acknowledged) >= CHANGES // 3:
+                enough.set()
+            return True
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            pending = [pool.submit(patch, value) for value in range(CHANGES)]
+            assert enough.wait(120)
+            process.kill()
+            answered = [each.result() for each in pending]
+    assert 0 < answered.count(True) < CHANGES
+    written = {each.number: each for each in all_changes(site)}
+    for value, number in acknowledged.items():
+        assert (written[number].artist, dict(written[number].counts)) == (
+            f"a{value // 2 % 50:03d}",
+            {f"attributes.x{value}": 1},
+        )
+    # of those that were not answered, at most one a writer was carried out
+    assert len(acknowledged) <= len(written) <= len(acknowledged) + WRITERS
+    assert len({name for each in written.values() for name in each.counts}) == len(written)
+    for artist in {each.artist for each in written.values()}:
+        with site.database.read() as connection:
+            found = standing_of(connection, artist)
+        assert found is not None
+        said = {f"attributes.{name}" for name in found.said["attributes"]}
+        assert said == {name for each in written.values() if each.artist == artist for name in each.counts}
+
+
+def test_a_batch_whose_service_was_killed_goes_on_under_its_key(site: Site) -> None:
+    lines = [{"kind": "put", "id": f"n{i}", "name": str(i)} for i in range(5000)]
+    body = "\n".join(json.dumps(line) for line in lines).encode()
+
+    def send(client: httpx.Client) -> httpx.Response:
+        return client.post("/v1/artists:batch", content=body, headers=headers, timeout=120)
+
+    headers = {**writer(site), "content-type": "application/x-ndjson", "idempotency-key": "one"}
+    with serving(site, "--no-worker") as (process, client), ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send, client)
+        begun = 0
+        while not begun:
+            with site.database.read() as connection:
+                begun = head(connection)
+        process.kill()
+        with pytest.raises(httpx.TransportError):
+            sending.result()
+    cut_off = len(all_changes(site))
+    assert 0 < cut_off < len(lines)
+    with serving(site, "--no-worker") as (_, client):
+        answers = [send(client) for _ in range(2)]
+    verdicts: list[dict[str, Any]] = [json.loads(line) for line in answers[0].text.splitlines()]
+    assert [(each["status"], each["number"]) for each in verdicts] == [(201, i + 1) for i in range(len(lines))]
+    assert answers[1].content == answers[0].content
+    written = all_changes(site)
+    assert [(each.artist, each.kind, each.key) for each in written] == [
+        (line["id"], ChangeKind.PUT, "one") for line in lines
+    ]
