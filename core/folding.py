@@ -139,8 +139,9 @@ def _width(tables: Tables, table: str) -> int:
 
 def _widths_said(said: Said) -> Iterator[tuple[str, int | None]]:
     """The tables that something is said for, and the width of its vectors: 0 of texts, None of nothing."""
-    for table in _TERMS.keys() & said.keys():
-        yield table, None if said[table] is None else 0
+    for table in _TERMS:
+        if table in said:
+            yield table, None if said[table] is None else 0
     for table, vectors in said.get("vectors", {}).items():
         yield table, None if vectors is None else len(vectors[0])
 

@@ -39,7 +39,9 @@ def list_(
 @app.command()
 def drop(
     context: typer.Context,
-    numbers: Annotated[list[int] | None, typer.Argument(help="Numbers of changes.", show_default=False)] = None,
+    numbers: Annotated[
+        list[int] | None, typer.Argument(min=1, max=2**63 - 1, help="Numbers of changes.", show_default=False)
+    ] = None,
     artist: Annotated[str | None, typer.Option(help="All changes of this artist.", show_default=False)] = None,
 ) -> None:
     """Take changes back: what they said is gone, and the next re-index goes by the tables again."""

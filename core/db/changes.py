@@ -21,7 +21,6 @@ from core.types import ArtistId
 _AT_ONCE = 16
 """Rows read at once of those with what they say, which may be some megabytes each."""
 
-
 # made once: making one takes as long as running it
 _LOCKED_HEAD = select(changes_head.c.number).with_for_update()
 _RAISED_HEAD = update(changes_head).values(number=bindparam("raised"))
@@ -103,10 +102,9 @@ def add_change(connection: Connection, wish: Wish, *, by: str, key: str | None =
     gone = before is not None and before.deleted
     # of whom only patches stand, the tables may not know, and then there is nobody
     there = not gone and (bool(wish.known) or (before is not None and "name" in before.said))
-    if wish.kind is ChangeKind.PATCH and not there and (gone or wish.known is False):
-        deleted = "is deleted; PUT brings it back" if gone else "is in no version, and was not put"
-        raise NotFoundError(f"artist {wish.artist!r} {deleted}")
-    if wish.kind is ChangeKind.DELETE and not there and not gone and wish.known is False:
+    if wish.kind is ChangeKind.PATCH and gone:
+        raise NotFoundError(f"artist {wish.artist!r} is deleted; PUT brings it back")
+    if wish.kind is not ChangeKind.PUT and not gone and not there and wish.known is False:
         raise NotFoundError(f"artist {wish.artist!r} is in no version, and was not put")
     now = after(before, wish.artist, wish.kind, wish.said)
     if before is not None and now is not None and as_line(now) == as_line(before):
