@@ -37,7 +37,7 @@ class Allowed:
     @cached_property
     def bits(self) -> Bits:
         """By position in the Faiss file, which has the artists with an embedding in the order of their rows."""
-        return np.packbits(self.mask[self.known], bitorder="little")
+        return np.packbits(self.mask if self.known.all() else self.mask[self.known], bitorder="little")
 
     def among(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(m,) which of these rows are allowed, ascending, each once."""

@@ -140,5 +140,10 @@ def _typed(name: str, values: Sequence[Scalar], kind: pa.DataType) -> pa.Array:
         raise InputError(f"attributes.{name}: found {values[0]!r:.100}; wanted what fits the type {kind}") from error
 
 
-def _plain(found: pa.Array | pa.ChunkedArray) -> Mask:
-    return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), bool)
+def _plain(found: pa.BooleanArray) -> Mask:
+    """(m,) bool: null is false."""
+    if not len(found):
+        return np.zeros(0, bool)
+    whole = pc.fill_null(found, False)
+    bits = np.frombuffer(whole.buffers()[1], np.uint8)  # ten times as fast as its to_numpy
+    return np.unpackbits(bits, count=whole.offset + len(whole), bitorder="little")[whole.offset :].view(bool)

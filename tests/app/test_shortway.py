@@ -1,0 +1,111 @@
+"""The short way of questions answers as the route does, and takes only what it may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from app.deps import held
+from app.errors import Act
+from app.shortway import QuestionShortWay
+from app.watch import Serving
+from core.settings import Home
+from index.artifact import Version
+from index.versions import promote
+from tests.app.conftest import database
+from tests.app.test_api import Asking
+
+SEEDS = [{"id": "a003"}, {"id": "a005", "weight": 2.0}]
+JSON = "application/json"
+OF_THE_ROUTE = "application/json; charset=utf-8"
+"""Another spelling of the same, which is not for the short way."""
+
+
+@pytest.fixture(scope="module")
+def asking(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+    home = Home(tmp_path_factory.mktemp("shortway"))
+    (home.root / "versions").symlink_to(version.folder.parent)
+    promote(home.versions, database(home), version.id, by="test", why="test")
+    asking = Asking(home)
+    yield asking
+    asking.close()
+
+
+def post(asking: Asking, content: bytes, kind: str) -> httpx.Response:
+    async def ask() -> httpx.Response:
+        return await asking.client.post("/v1/similar", content=content, headers={"content-type": kind})
+
+    return asking.run(ask())
+
+
+def reaches_the_route(asking: Asking, body: bytes, kind: str = JSON, path: str = "/v1/similar") -> bytes | None:
+    """The body that the route is given; None where the short way answered."""
+    given: list[bytes] = []
+    sent: list[Message] = []
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        given.append((await receive())["body"])
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-type", kind.encode())]}
+    short_way = QuestionShortWay(route, held(asking.app, "serving", Serving))
+    asking.run(short_way({**scope, "riyl": Act("1")}, receive, send))
+    assert bool(given) != bool(sent)
+    return given[0] if given else None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"seeds": SEEDS},
+        {"seeds": SEEDS[:1], "k": 50},
+        {"seeds": SEEDS, "avoid": [{"id": "a007"}], "k": 3, "popularity": -1, "min_score": 0.1},
+        {"seeds": SEEDS, "filters": {"attributes": {"year": {"gte": 2000}}, "modalities": ["tags"]}},
+    ],
+)
+def test_the_short_way_and_the_route_give_the_same_answer(asking: Asking, question: dict[str, Any]) -> None:
+    body = json.dumps(question).encode()
+    assert reaches_the_route(asking, body) is None
+    assert reaches_the_route(asking, body, OF_THE_ROUTE) == body
+    short, route = (post(asking, body, kind) for kind in (JSON, OF_THE_ROUTE))
+    assert short.status_code == route.status_code == 200
+    assert short.content == route.content
+    assert len(short.json()["similar"]) > 0
+    mine = {name: value for name, value in short.headers.items() if name != "x-request-id"}
+    assert mine == {name: value for name, value in route.headers.items() if name != "x-request-id"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        json.dumps({"seeds": SEEDS}).encode("utf-16"),
+        b'{"seeds": [{"id": "a003"}], "k": NaN}',
+        b'{"seeds": [{"id": "a003"}], "unknown": 1}',
+        b'{"seeds": [{"id": "nobody"}]}',
+        b'{"seeds": [{"id": "a059"}]}',
+        b'{"seeds": [{"id": "a003"}], "avoid": [{"id": "a003"}]}',
+        b'{"seeds": [{"id": "a003"}], "filters": {"attributes": {"nothing": {"eq": 1}}}}',
+        b'{"seeds": [{"id": "a003"}], "diversity": 0.5}',
+    ],
+)
+def test_everything_else_goes_on_to_the_route_as_it_came(asking: Asking, body: bytes) -> None:
+    assert reaches_the_route(asking, body) == body
+
+
+def test_another_path_is_not_for_it(asking: Asking) -> None:
+    body = json.dumps({"queries": [{"seeds": SEEDS}]}).encode()
+    assert reaches_the_route(asking, body, path="/v1/similar:batch") == body
