@@ -71,11 +71,10 @@ def passing(version: Version, filters: Filters, popularity: NDArray[np.float32])
     mask = np.ones(version.n_artists, bool)
     for name, wanted in filters.attributes.items():
         mask &= _attribute(version.artists, name, wanted)
-    for within, values in ((filters.listeners, version.listeners), (filters.popularity, (popularity + 1) / 2)):
-        if within.low is not None:
-            mask &= values >= within.low
-        if within.high is not None:
-            mask &= values <= within.high
+    if filters.listeners != Range():
+        mask &= _within(version.listeners, filters.listeners)
+    if filters.popularity != Range():
+        mask &= _within((popularity + 1) / 2, filters.popularity)
     if filters.modalities:
         unknown = sorted(set(filters.modalities) - set(version.modalities))
         if unknown:
@@ -84,12 +83,18 @@ def passing(version: Version, filters: Filters, popularity: NDArray[np.float32])
     return mask
 
 
+def _within(values: NDArray[np.integer] | NDArray[np.floating], within: Range[float]) -> Mask:
+    low, high = (-np.inf if within.low is None else within.low, np.inf if within.high is None else within.high)
+    return np.asarray((values >= low) & (values <= high))
+
+
 def _attribute(artists: pa.Table, name: str, wanted: AttributeFilter) -> Mask:
     names = [column for column in artists.column_names if column not in COLUMNS]
     if name not in names:
         there = f"one of {', '.join(names)}" if names else "none: the catalog's artists have no attributes"
         raise InputError(f"attributes: found {name!r:.100}; wanted {there}")
-    column = artists.column(name).combine_chunks()
+    column = artists.column(name)
+    column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # the latter copies even one
     mask = np.ones(len(column), bool)
     if wanted.missing is not None:
         mask &= _plain(pc.is_null(column)) == wanted.missing

@@ -4,8 +4,8 @@
 half of the pairs of seeds are drawn at random, half from one ready list. Filters pass 1 artist in 10, 1 in 10,000, or
 all; their values change from request to request, as do the seeds. The other side is `tests/benchmarks/pgvector_app.py`
 over HNSW (m 16, ef_construction 128, iterative scans), for each filter with the lowest ef_search that gives it the
-recall wanted, on a PostgreSQL that has everything in its memory. wrk with one thread and 16 connections asks both in
-turn in one run. Recall is that of a search of all artists in float64; who scores as the tenth does is as good.
+recall wanted, on a PostgreSQL that has everything in its memory. wrk with one thread and 16 connections asks in
+turn in one run the service, the service with two processes, as PostgreSQL takes all cores, and the other side. Recall is that of a search of all artists in float64; who scores as the tenth does is as good.
 
 RIYL_BENCH_HOME=FOLDER keeps the catalog and its version there, and takes them from there when they exist.
 """
@@ -86,6 +86,9 @@ before, start = mebibytes("VmRSS"), time.perf_counter()
 write_cells(Path(sys.argv[2]), stored, threads=1)
 print(f"{time.perf_counter() - start:.1f} s on one thread, {mebibytes('VmHWM') - before:.0f} MiB beyond the vectors")
 """
+
+OURS = {"one process": 1, "two processes": 2}
+WORKERS = [sys.executable, "-m", "uvicorn", "--factory", "app.main:from_environment", "--no-access-log", "--workers"]
 
 POSTGRES = {
     "shared_buffers": "1GB",
@@ -219,7 +222,7 @@ def text(vector):
 
 
 def lowest_ef(dsn, version, name, seeds, values, judge):
-    """The first of EF_SEARCH that gives the recall wanted, else the last; and that recall."""
+    """The first of EF_SEARCH that gives the recall wanted, else the last."""
     ids = version.artist_ids
     statement = filtered([] if FILTERS[name] is None else [FILTERS[name][0]])
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
@@ -231,15 +234,15 @@ def lowest_ef(dsn, version, name, seeds, values, judge):
             for i in range(JUDGED):
                 given = [[ids[row] for row in seeds[i]], K] + ([] if values is None else [int(values[i])])
                 answers.append([row[0] for row in connection.execute(statement, given)])
-            recall = judge.recall(answers)
-            if recall >= WANTED:
+            if judge.recall(answers) >= WANTED:
                 break
-    return ef, recall
+    return ef
 
 
 @contextlib.contextmanager
-def running(command, port):
-    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+def running(command, port, environment=None):
+    given = {**os.environ, **(environment or {})}
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=given, stderr=subprocess.DEVNULL)
     try:
         while True:
             with contextlib.suppress(httpx.TransportError):
@@ -271,6 +274,31 @@ def measured(port, asked, lua):
     return float(found[5]), float(found[1]) * unit[found[2]], float(found[3]) * unit[found[4]]
 
 
+def contest(say, name, ports, asked, lua):
+    """Ask them in turn, so many rounds; the median seconds a request of each."""
+    for port in ports.values():
+        measured(port, asked, lua)  # to warm up
+    rounds = [{who: measured(port, asked, lua) for who, port in ports.items()} for _ in range(ROUNDS)]
+    for one in rounds:
+        figures = (f"{who} {rate:,.0f}/s (p50 {p50:.1f}, p99 {p99:.1f} ms)" for who, (rate, p50, p99) in one.items())
+        say(f"{name}: {'; '.join(figures)}")
+    for who in OURS:
+        ratio = statistics.median(one[who][0] / one["pgvector"][0] for one in rounds)
+        say(f"{name}: {who}, median of the ratios to pgvector {ratio:.2f} (wanted: at least 3)")
+    return {who: statistics.median(1 / one[who][0] for one in rounds) for who in ports}
+
+
+def report_cells(say, version, folder):
+    stored = version.scoring.stored(version.embeddings, version.patterns, popularity_of(version.listeners))
+    np.save(folder / "stored.npy", stored[version.known])
+    command = [sys.executable, "-c", CELLS, folder / "stored.npy", folder / FAISS]
+    written = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.strip()
+    size = (folder / FAISS).stat().st_size / 2**20
+    say(f"cells of {N:,} artists x {stored.shape[1]}: {written}, a file of {size:.0f} MiB")
+    gate = {check["name"]: check["found"] for check in version.manifest["gate"]["checks"]}
+    say(f"gate: {gate['recall@10 of the Faiss index']} recall@10 of the Faiss index")
+
+
 @pytest.mark.bench
 def test_two_seeds_and_filters_beside_pgvector(tmp_path, capsys):
     if shutil.which("wrk") is None:
@@ -283,47 +311,31 @@ def test_two_seeds_and_filters_beside_pgvector(tmp_path, capsys):
 
     home = made_home(Path(os.environ.get("RIYL_BENCH_HOME", tmp_path / "made")))
     version = Version.open(find_version(home.versions, None), verify=False)
-    stored = version.scoring.stored(version.embeddings, version.patterns, popularity_of(version.listeners))
-    np.save(tmp_path / "stored.npy", stored[version.known])
-    command = [sys.executable, "-c", CELLS, tmp_path / "stored.npy", tmp_path / FAISS]
-    written = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.strip()
-    size = (tmp_path / FAISS).stat().st_size / 2**20
-    say(f"cells of {N} artists x {stored.shape[1]}: {written}, a file of {size:.0f} MiB")
-    gate = {check["name"]: check["found"] for check in version.manifest["gate"]["checks"]}
-    say(f"gate: {gate['recall@10 of the Faiss index']} recall@10 of the Faiss index")
+    report_cells(say, version, tmp_path)
     (tmp_path / "ask.lua").write_text(LUA)
     with postgres(tmp_path / "postgres") as dsn, contextlib.ExitStack() as servers:
         say(f"HNSW of pgvector: written in {fill(dsn, version):.1f} s")
-        command = [sys.executable, "-c", SERVE.format(home=str(home.root), port=PORT)]
-        servers.enter_context(running(command, PORT))
-        ports, asked = {}, {}
+        for (who, workers), port in zip(OURS.items(), (PORT, PORT + 1), strict=True):
+            code = SERVE.format(home=str(home.root), port=port)
+            command = [sys.executable, "-c", code] if workers == 1 else [*WORKERS, str(workers), "--port", str(port)]
+            servers.enter_context(running(command, port, {"RIYL_HOME": str(home.root)}))
+        seconds = []
         for number, name in enumerate(FILTERS):
             seeds, values = asked_with(version, name, number)
             lines = list(bodies(version, name, seeds, values))
-            asked[name] = tmp_path / f"asked-{number}"
-            asked[name].write_bytes(b"\n".join(lines) + b"\n")
+            asked = tmp_path / f"asked-{number}"
+            asked.write_bytes(b"\n".join(lines) + b"\n")
             judge = Judge(version, name, seeds, values)
-            ef, _ = lowest_ef(dsn, version, name, seeds, values, judge)
-            ports[name] = PORT + 1 + number
+            ef = lowest_ef(dsn, version, name, seeds, values, judge)
+            ports = {**dict(zip(OURS, (PORT, PORT + 1), strict=True)), "pgvector": PORT + 2 + number}
             module = [sys.executable, "-m", "tests.benchmarks.pgvector_app"]
-            servers.enter_context(running([*module, str(ports[name]), dsn, str(POOL), str(ef)], ports[name]))
-            ours, theirs = (judge.recall(answers_of(port, lines[:JUDGED])) for port in (PORT, ports[name]))
-            say(f"{name}: recall@{K} {ours:.4f}, pgvector {theirs:.4f} with ef_search {ef}")
-        totals = []
-        for name in FILTERS:
-            for port in (PORT, ports[name]):
-                measured(port, asked[name], tmp_path / "ask.lua")  # to warm up
-            rounds = [
-                [measured(port, asked[name], tmp_path / "ask.lua") for port in (PORT, ports[name])]
-                for _ in range(ROUNDS)
-            ]
-            for (rate, median, most), (other, other_median, other_most) in rounds:
-                say(
-                    f"{name}: {rate:,.0f}/s (p50 {median:.1f}, p99 {most:.1f} ms), pgvector {other:,.0f}/s "
-                    f"(p50 {other_median:.1f}, p99 {other_most:.1f} ms), ratio {rate / other:.2f}"
-                )
-            totals.append(np.median([[1 / one[0] for one in pair] for pair in rounds], axis=0))
-            ratio = statistics.median(ours[0] / theirs[0] for ours, theirs in rounds)
-            say(f"{name}: median ratio {ratio:.2f} (wanted: at least 3)")
-        ours, theirs = np.sum(totals, axis=0)
-        say(f"a third of each: {3 / ours:,.0f}/s, pgvector {3 / theirs:,.0f}/s, ratio {theirs / ours:.2f}\n")
+            with running([*module, str(ports["pgvector"]), dsn, str(POOL), str(ef)], ports["pgvector"]):
+                recalls = {who: judge.recall(answers_of(port, lines[:JUDGED])) for who, port in ports.items()}
+                figures = ", ".join(f"{who} {recall:.4f}" for who, recall in recalls.items())
+                say(f"{name}: recall@{K} {figures}, with ef_search {ef}")
+                seconds.append(contest(say, name, ports, asked, tmp_path / "ask.lua"))
+        thirds = {who: statistics.mean(one[who] for one in seconds) for who in ports}
+        rates = "; ".join(
+            f"{who} {1 / mean:,.0f}/s, ratio {thirds['pgvector'] / mean:.2f}" for who, mean in thirds.items()
+        )
+        say(f"a third of each: {rates}\n")
