@@ -83,8 +83,8 @@ class Cells:
     def search(self, asked: Matrix, k: int, allowed: Bits, share: float) -> NDArray[np.int64]:
         """(m,) positions of the nearest to a query among those that are allowed, m at most k, in no order of use.
 
-        The fewer are allowed, the more cells are searched, by the root of it: the nearest of them are further away.
-        Where fewer than k are found, four times as many cells, until all are.
+        The fewer are allowed, the more cells are searched, so that about as many vectors are compared, wherever those
+        allowed lie. Where fewer than k are found, four times as many cells, until all are.
 
         Args:
             asked: (1, d) float32.
@@ -92,7 +92,7 @@ class Cells:
             share: of the positions that are allowed.
         """
         count = self._index.nlist
-        probed = min(count, round(self._index.nprobe / np.sqrt(max(share, 1e-9))))
+        probed = min(count, round(self._index.nprobe / max(share, 1e-9)))
         selector = faiss.IDSelectorBitmap(allowed)  # type: ignore[call-arg, arg-type]
         asked = filled(asked, self._index.d)
         while True:

@@ -2,10 +2,12 @@
 
 100,000 synthetic artists (`training.datasets.synthetic`) under the config `default`, so with hubness and calibration;
 half of the pairs of seeds are drawn at random, half from one ready list. Filters pass 1 artist in 10, 1 in 10,000, or
-all; their values change from request to request, as do the seeds. The other side is `tests/benchmarks/pgvector_app.py`
-over HNSW (m 16, ef_construction 128, iterative scans), for each filter with the lowest ef_search that gives it the
-recall wanted, on a PostgreSQL that has everything in its memory. wrk with one thread and 16 connections asks in
-turn in one run the service, the service with two processes, as PostgreSQL takes all cores, and the other side. Recall is that of a search of all artists in float64; who scores as the tenth does is as good.
+all; their values change from request to request, as do the seeds. The other side is
+`tests/benchmarks/pgvector_app.py` over HNSW (m 16, ef_construction 128, iterative scans), for each filter with the
+lowest ef_search that gives it the recall wanted, on a PostgreSQL that has everything in its memory. wrk with one
+thread and 16 connections asks in turn in one run the service, the service with two processes, as PostgreSQL takes all
+cores, and the other side. Recall is that of a search of all artists in float64; who scores as the tenth does is as
+good.
 
 RIYL_BENCH_HOME=FOLDER keeps the catalog and its version there, and takes them from there when they exist.
 """
@@ -315,7 +317,7 @@ def test_two_seeds_and_filters_beside_pgvector(tmp_path, capsys):
     (tmp_path / "ask.lua").write_text(LUA)
     with postgres(tmp_path / "postgres") as dsn, contextlib.ExitStack() as servers:
         say(f"HNSW of pgvector: written in {fill(dsn, version):.1f} s")
-        for (who, workers), port in zip(OURS.items(), (PORT, PORT + 1), strict=True):
+        for workers, port in zip(OURS.values(), (PORT, PORT + 1), strict=True):
             code = SERVE.format(home=str(home.root), port=port)
             command = [sys.executable, "-c", code] if workers == 1 else [*WORKERS, str(workers), "--port", str(port)]
             servers.enter_context(running(command, port, {"RIYL_HOME": str(home.root)}))

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import index.cells
+from index.cells import Cells, write_cells
+
+
+def test_those_allowed_are_found_where_they_all_lie_far_from_the_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index.cells, "CELLS_FROM", 1000)
+    rng = np.random.default_rng(0)
+    cluster = np.arange(4000) % 40
+    centres = rng.standard_normal((40, 24))
+    vectors = (centres[cluster] + 0.4 * rng.standard_normal((4000, 24))).astype(np.float32)
+    write_cells(tmp_path / "cells", vectors, threads=1)
+    cells = Cells.open(tmp_path / "cells")
+    assert cells is not None
+    allowed = cluster >= 36  # one in ten
+    bits = np.packbits(allowed, bitorder="little")
+    for row in range(36):
+        distances = np.where(allowed, ((vectors - vectors[row]) ** 2).sum(axis=1), np.inf)
+        wanted = set(np.argsort(distances)[:10].tolist())
+        found = cells.search(vectors[row : row + 1], 12, bits, 0.1)
+        assert len(wanted & set(found.tolist())) >= 9  # float16 may change the last places
