@@ -167,7 +167,7 @@ def test_bytes_that_are_no_text_are_answered(asking: Asking, raw: str) -> None:
 def explore(asking: Asking, operation: APIOperation, headers: dict[str, str], seen: set[int]) -> None:
     """Ask an operation for what its description allows and for what it does not, and hold it to its description."""
 
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def ask(data: st.DataObject) -> None:
         mode = data.draw(st.sampled_from(list(schemathesis.GenerationMode)))
