@@ -100,8 +100,9 @@ def loud(folder: Path, n: int) -> Path:
 
 
 def bytes_until(version: Path, file: str) -> int:
-    """Bytes of a version that are written until the middle of a file of it."""
-    size = {path.relative_to(version).as_posix(): path.stat().st_size for path in version.rglob("*")}
+    """Bytes of a version that are written until the middle of a file of it; parts are links to what is kept aside."""
+    found = {path.relative_to(version).as_posix(): path.stat().st_size for path in version.rglob("*")}
+    size = {name: n_bytes for name, n_bytes in found.items() if not name.startswith("parts/")}
     order = sorted(size, key=lambda name: (version / name).stat().st_mtime_ns)
     return sum(size[name] for name in order[: order.index(file)]) + size[file] // 2
 
