@@ -15,18 +15,13 @@ from app.schemas import Similar
 from app.schemas_query import (
     SHOWN_UNKNOWN,
     AskedWith,
-    CommonTerm,
-    Explained,
-    ExplainedAnswer,
     FiltersAsked,
-    PairShare,
     QueryAnswer,
     Seed,
-    SeedShare,
     SimilarAsked,
     Understood,
-    Why,
 )
+from app.schemas_reasons import CommonTerm, Explained, ExplainedAnswer, PairShare, SeedShare, Why
 from app.served import Served
 from app.similar import similar_list
 from core.errors import InputError, NotFoundError, NothingKnownError
@@ -65,8 +60,10 @@ def answer(served: Served, asked: SimilarAsked) -> QueryAnswer:
     meant = _meant(served, asked)
     query = blend(meant.terms, meant.against, popularity=asked.popularity, raw=asked.raw)
     found = _found(served, asked, query)
-    whys = _whys(served, query, found.rows) if asked.explain else None
-    return QueryAnswer(version=served.searcher.version_id, asked=meant.understood, similar=_listed(served, found, whys))
+    listed: list[Similar] | list[Explained] = similar_list(served, found)
+    if asked.explain:
+        listed = _explained(listed, _whys(served, query, found.rows))
+    return QueryAnswer(version=served.searcher.version_id, asked=meant.understood, similar=listed)
 
 
 def is_short(served: Served, asked: SimilarAsked) -> bool:
@@ -97,7 +94,7 @@ def explained(served: Served, row: int, k: int, *, raw: bool) -> ExplainedAnswer
         version=searcher.version_id,
         artist=summary(searcher.artist(row)),
         evidence=evidence_of(searcher.version, row),
-        similar=[Explained(**dict(one), why=why) for one, why in zip(similar_list(served, found), whys, strict=True)],
+        similar=_explained(similar_list(served, found), whys),
     )
 
 
@@ -204,11 +201,7 @@ def _played(served: Served, plays: Mapping[str, float]) -> tuple[list[tuple[int,
 
 def _artist(served: Served, row: int, weight: float, *, parts: bool) -> Term:
     searcher = served.searcher
-    if not searcher.is_known(row):
-        artist = searcher.artist(row)
-        raise NothingKnownError(
-            f"nothing known yet of {artist.name} ({artist.id}): nothing that the model takes, so nobody is similar"
-        )
+    searcher.check_known(row)
     version = searcher.version
     return Term(
         searcher.vector(row),
@@ -279,8 +272,5 @@ def _why(query: Query, found: Reasons, evidence: dict[str, int]) -> Why:
     )
 
 
-def _listed(served: Served, found: Neighbours, whys: Sequence[Why] | None) -> list[Explained] | list[Similar]:
-    listed = similar_list(served, found)
-    if whys is None:
-        return listed
+def _explained(listed: Sequence[Similar], whys: Sequence[Why]) -> list[Explained]:
     return [Explained(**dict(one), why=why) for one, why in zip(listed, whys, strict=True)]

@@ -147,6 +147,18 @@ class Searcher:
         """Whether the artist has an embedding."""
         return bool(self._known[row])
 
+    def check_known(self, row: int) -> None:
+        """See that the artist has an embedding.
+
+        Raises:
+            NothingKnownError: it has none.
+        """
+        if not self._known[row]:
+            raise NothingKnownError(
+                f"nothing known yet of {self._names[row].as_py()} ({self._ids[row].as_py()}): "
+                "nothing that the model takes, so nobody is similar"
+            )
+
     def similar(self, row: int, k: int, *, raw: bool = False) -> Neighbours:
         """The first k of the artist's ready list, which holds 256 at most.
 
@@ -159,11 +171,7 @@ class Searcher:
         """
         if k < 1:
             raise InputError(f"k: found {k}; wanted at least 1")
-        if not self._known[row]:
-            raise NothingKnownError(
-                f"nothing known yet of {self._names[row].as_py()} ({self._ids[row].as_py()}): "
-                "nothing that the model takes, so nobody is similar"
-            )
+        self.check_known(row)
         if raw and self.corrects:
             cosines = self.scores(self.vector(row), None)
             cosines[row] = -np.inf

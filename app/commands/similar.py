@@ -9,7 +9,7 @@ import typer
 from app.asking import explained
 from app.commands.rules import rules_of
 from app.commands.session import session
-from app.schemas_query import Why
+from app.schemas_reasons import Why
 from app.served import Served
 from core.errors import InputError, NotFoundError
 from index.rules import ruled

@@ -22,7 +22,7 @@ from app.deps import (
 )
 from app.errors import AmbiguousNameError, problems
 from app.schemas import ArtistAnswer, ArtistsAnswer, Details, ResolveAnswer, SimilarAnswer
-from app.schemas_query import ExplainedAnswer
+from app.schemas_reasons import ExplainedAnswer
 from app.similar import DEFAULT_K, LARGEST_K, similar_model
 
 router = APIRouter(prefix="/v1", tags=["artists"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -12,7 +13,9 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from typer.testing import CliRunner, Result
 
+from app.cli import app as command_line
 from app.main import create_app
 from core.db.keys import Role, create_key
 from core.db.promotions import add_promotion
@@ -109,6 +112,19 @@ def problem_of(response: httpx.Response, status: int, title: str) -> dict[str, A
     assert body["type"] == "urn:riyl:problem:" + title.replace(" ", "-")
     assert body["detail"]
     return body
+
+
+def riyl(home: Home, *arguments: str) -> Result:
+    """What the command line does in a home; an exit with an error is let through, a fault is raised."""
+    done = CliRunner().invoke(command_line, ["--home", str(home.root), *arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def as_json(home: Home, *arguments: str) -> Any:
+    """What it prints for programs."""
+    return json.loads(riyl(home, "--json", *arguments).stdout)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

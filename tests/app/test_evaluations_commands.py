@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from app.cli import app
 from app.evaluations import store
@@ -14,20 +12,9 @@ from core.db.session import Database
 from core.errors import FormatError, MismatchError, NotFoundError
 from core.settings import Home, Settings
 from core.tables import Tables
-from tests.app.conftest import flip_a_byte
+from tests.app.conftest import as_json, flip_a_byte, riyl
 from tests.conftest import SMALL_RECIPE, made_up_run, small_world
 from training.features.build import build_snapshot, import_similar
-
-
-def riyl(home: Home, *arguments: str) -> Result:
-    done = CliRunner().invoke(app, ["--home", str(home.root), *arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
-
-
-def as_json(home: Home, *arguments: str) -> Any:
-    return json.loads(riyl(home, "--json", *arguments).stdout)
 
 
 def database(home: Home) -> Database:

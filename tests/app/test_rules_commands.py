@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner, Result
 
-from app.cli import app
 from core.db.session import FILE
 from core.errors import DatabaseDownError, InputError, NotFoundError
 from core.rules import Rule, RuleKind, Rules, read_copy
 from core.settings import Home
 from index.artifact import Version
-
-
-def riyl(home: Home, *arguments: str) -> Result:
-    done = CliRunner().invoke(app, ["--home", str(home.root), *arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
-
-
-def as_json(home: Home, *arguments: str) -> Any:
-    return json.loads(riyl(home, "--json", *arguments).stdout)
+from tests.app.conftest import as_json, riyl
 
 
 def test_rules_are_added_listed_and_dropped(home: Home) -> None:
