@@ -93,7 +93,7 @@ def explained(served: Served, row: int, k: int, *, raw: bool) -> ExplainedAnswer
     return ExplainedAnswer(
         version=searcher.version_id,
         artist=summary(searcher.artist(row)),
-        evidence=evidence_of(searcher.version, row),
+        evidence=dict(evidence_of(searcher.live, row)),
         similar=_explained(similar_list(served, found), whys),
     )
 
@@ -202,11 +202,10 @@ def _played(served: Served, plays: Mapping[str, float]) -> tuple[list[tuple[int,
 def _artist(served: Served, row: int, weight: float, *, parts: bool) -> Term:
     searcher = served.searcher
     searcher.check_known(row)
-    version = searcher.version
     return Term(
         searcher.vector(row),
-        parts_of_artist(version, row) if parts else {},
-        version.scoring.c[version.patterns[row]],
+        parts_of_artist(searcher.live, row) if parts else {},
+        searcher.live.c[searcher.pattern(row)],
         weight,
         row,
         searcher.id_of(row),
@@ -229,10 +228,9 @@ def _described(served: Served, asked: SimilarAsked) -> tuple[Term | None, Mappin
     if not parts:
         return None, known, unknown
     unit, scaled = encoder.embedding(parts)
-    version = served.searcher.version
-    sets = version.patterns_of_modalities
-    pattern = tuple(sorted(parts))
-    calibration = version.scoring.c[sets.index(pattern)] if pattern in sets else np.zeros(len(sets), np.float32)
+    live, pattern = served.searcher.live, tuple(sorted(parts))
+    sets = list(live.patterns)
+    calibration = live.c[sets.index(pattern)] if pattern in sets else np.zeros(len(sets), np.float32)
     return Term(unit.astype(np.float64), scaled, calibration, terms={TAGS: known}), known, unknown
 
 
@@ -251,12 +249,12 @@ def _named(served: Served, rows: Sequence[tuple[int, float]]) -> list[AskedWith]
 
 
 def _whys(served: Served, query: Query, rows: NDArray[np.int32]) -> list[Why]:
-    version = served.searcher.version
-    reasons = explain(version, query, rows, served.retriever.popularity)
-    return [_why(query, found, evidence_of(version, row)) for found, row in zip(reasons, rows.tolist(), strict=True)]
+    live = served.searcher.live
+    reasons = explain(live, query, rows)
+    return [_why(query, found, evidence_of(live, row)) for found, row in zip(reasons, rows.tolist(), strict=True)]
 
 
-def _why(query: Query, found: Reasons, evidence: dict[str, int]) -> Why:
+def _why(query: Query, found: Reasons, evidence: Mapping[str, int]) -> Why:
     ids = [term.id for term in (*query.terms, *query.against)]
     return Why(
         pairs=[PairShare(asked=p.asked, found=p.found, share=p.share) for p in found.pairs],
@@ -268,7 +266,7 @@ def _why(query: Query, found: Reasons, evidence: dict[str, int]) -> Why:
             name: [CommonTerm(term=c.term, asked=c.asked, found=c.found) for c in terms]
             for name, terms in found.common.items()
         },
-        evidence=evidence,
+        evidence=dict(evidence),
     )
 
 

@@ -28,8 +28,8 @@ from evaluation.record import defined, record
 from evaluation.study import Subject, study
 from evaluation.table import Comparison, compare
 from evaluation.versions import version_ndcg, version_parts, version_system
-from index.ann import tie_order
 from index.artifact import Version
+from index.ties import tie_order
 from index.versions import find_version
 from training.config import SINGLE
 

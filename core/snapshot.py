@@ -95,6 +95,11 @@ class Modality:
     def width(self) -> int:
         return int(self.vectors.shape[1])
 
+    def take(self, places: NDArray[np.int64]) -> Modality:
+        """The artists at these places of `rows`, in their order."""
+        sets = None if self.sets is None else self.sets.take(places)
+        return Modality(self.name, self.rows[places], self.vectors[places], self.evidence[places], sets)
+
 
 @dataclass(frozen=True)
 class Snapshot:

@@ -17,17 +17,22 @@ class Allowed:
     """Artists with an embedding that may answer.
 
     Attributes:
-        mask: (n,) bool; false where there is no embedding.
-        known: (n,) bool, the artists with an embedding.
+        mask: (n + m,) bool, the version's and the live ones; false where there is no embedding, or who is gone.
+        stored: (n,) bool, the version's artists with an embedding, all of them.
     """
 
     mask: Mask
-    known: Mask
+    stored: Mask
 
     @staticmethod
-    def of(mask: Mask, known: Mask) -> Allowed:
-        """Those of `mask` that have an embedding."""
-        return Allowed(mask & known, known)
+    def of(mask: Mask, known: Mask, stored: Mask | None = None) -> Allowed:
+        """Those of `mask` who are there and have an embedding.
+
+        Args:
+            known: (n + m,) bool, who is there and has an embedding.
+            stored: see above; None where nothing is other than in the version.
+        """
+        return Allowed(mask & known, known if stored is None else stored)
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
@@ -36,8 +41,9 @@ class Allowed:
 
     @cached_property
     def bits(self) -> Bits:
-        """By position in the Faiss file, which has the artists with an embedding in the order of their rows."""
-        return np.packbits(self.mask if self.known.all() else self.mask[self.known], bitorder="little")
+        """The version's, by position in the Faiss file, which has those with an embedding by their rows."""
+        own = self.mask[: len(self.stored)]
+        return np.packbits(own if self.stored.all() else own[self.stored], bitorder="little")
 
     def among(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(m,) which of these rows are allowed, ascending, each once."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from core.errors import InputError, MismatchError
-from core.types import ArtistId, Lists, Matrix, Progress, silent
+from core.types import Lists, Matrix, Progress, silent
 
 Places: TypeAlias = NDArray[np.int64]
 """(n,) int64 positions in another array."""
@@ -29,21 +29,6 @@ shape of the matrix product does, and a list of 200 should be the beginning of t
 
 QUERIES_AT_ONCE = 4096
 """As many as Faiss itself takes in one matrix product."""
-
-
-def tie_order(artist_ids: list[ArtistId], seed: int) -> NDArray[np.int32]:
-    """Rank of each artist under a seeded hash of its id: who comes first among equals.
-
-    It depends on the ids and the seed alone: permute the artists and the ranks are permuted with them.
-
-    Returns:
-        (n,) int32, a permutation of 0..n-1 where the ids are distinct, as they are in a snapshot.
-    """
-    digests = [blake2b(f"{seed}:{artist_id}".encode(), digest_size=16).digest() for artist_id in artist_ids]
-    ranked = sorted(range(len(artist_ids)), key=lambda i: (digests[i], artist_ids[i]))
-    order = np.empty(len(ranked), np.int32)
-    order[ranked] = np.arange(len(ranked), dtype=np.int32)
-    return order
 
 
 @dataclass(frozen=True)

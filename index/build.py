@@ -34,10 +34,11 @@ from index.fitting import fit_scoring, patterns_of
 from index.gate import inspect
 from index.mapped import write_arrow
 from index.names import popularity_order, write_names
-from index.neighbours import TIE_SEED, Catalog, ready_lists
+from index.neighbours import Catalog, ready_lists
 from index.parts import PARTS, share_parts, write_knowledge
 from index.query import popularity_of
 from index.scoring import BESIDE, Patterns
+from index.ties import TIE_SEED
 from training.features.basis import terms_of
 
 SETTINGS = {"list_length": LIST_LENGTH, "tie_seed": TIE_SEED, "beside": BESIDE}

@@ -19,7 +19,7 @@ from core.errors import InputError, MismatchError, NotFoundError, NothingKnownEr
 from core.model import CARD, Model, Part
 from core.snapshot import MANIFEST, Modality, Snapshot
 from core.tables import MODALITY_OF
-from core.types import Vector, silent
+from core.types import Matrix, Vector, silent
 from index.artifact import Version
 from index.embed import unit_means
 from index.feed import feed_of, open_session
@@ -84,6 +84,35 @@ class ColdEncoder:
     def inputs(self) -> Mapping[str, Part]:
         """By modality what the model takes, names ascending; see `from_vector` and `from_tags`."""
         return self._parts
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Whose basis it is."""
+        return self._snapshot
+
+    def projector(self, modality: str) -> Projector:
+        """What places artists in a modality of the basis, whether or not the model takes it.
+
+        Raises:
+            MismatchError: the basis has no such modality.
+            FormatError: it is damaged.
+        """
+        with self._opening:
+            if modality not in self._projectors:
+                self._projectors[modality] = load_projector(self._snapshot, modality)
+            return self._projectors[modality]
+
+    def parts_of(self, given: Modality) -> Matrix:
+        """(m, d) float32 parts of artists of a modality that the model takes, each run by itself.
+
+        So the bits of one do not depend on who else is encoded. Where numbers are too large a part is not finite.
+        """
+        feed = feed_of(self._takes(given.name), given, lambda: self._factors(given.name))
+        session = self._session(given.name)
+        parts = np.empty((len(given.rows), self.dim), np.float32)
+        for place_of in range(len(parts)):
+            (parts[place_of : place_of + 1],) = session.run(["part"], feed.batch(np.array([place_of])))
+        return parts
 
     def from_tags(self, weights: Mapping[str, float]) -> Encoded:
         """The part of an artist with these tags.
@@ -207,19 +236,18 @@ class ColdEncoder:
     def _run(self, modality: str, artist: Modality) -> Vector:
         """(d,) part of the one artist of `artist`."""
 
-        def factors() -> NDArray[np.float32]:
-            projector = self._projector(modality)
-            if not isinstance(projector, TagProjector):
-                raise MismatchError(f"the basis of snapshot {self._snapshot.id} has no terms of {modality}")
-            return projector.factors
-
-        feed = feed_of(self._takes(modality), artist, factors)
-        (part,) = self._session(modality).run(["part"], feed.batch(np.zeros(1, np.int64)))
+        (part,) = self.parts_of(artist)
         if not np.isfinite(part).all():
             raise InputError(
                 f"{modality}: found numbers so large that no part comes of them; wanted ones like the catalog's"
             )
-        return np.asarray(part[0], np.float32)
+        return np.asarray(part, np.float32)
+
+    def _factors(self, modality: str) -> Matrix:
+        projector = self.projector(modality)
+        if not isinstance(projector, TagProjector):
+            raise MismatchError(f"the basis of snapshot {self._snapshot.id} has no terms of {modality}")
+        return projector.factors
 
     def _takes(self, modality: str) -> Part:
         if modality not in self._parts:
@@ -234,10 +262,7 @@ class ColdEncoder:
 
     def _projector(self, modality: str) -> Projector:
         self._takes(modality)
-        with self._opening:
-            if modality not in self._projectors:
-                self._projectors[modality] = load_projector(self._snapshot, modality)
-            return self._projectors[modality]
+        return self.projector(modality)
 
 
 def cold_encoder(models: Path, snapshots: Path, version: Version, *, threads: int = 1) -> ColdEncoder:

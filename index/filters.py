@@ -1,4 +1,4 @@
-"""Conditions on artists: attributes, listeners, popularity, modalities; as a mask over a version."""
+"""Conditions on artists: attributes, listeners, popularity, modalities; as a mask over a version and its changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 from core.types import Mask
-from index.artifact import COLUMNS, Version
+from index.live import Live
 
 Scalar: TypeAlias = str | bool | int | float
 Bound = TypeVar("Bound", float, Scalar)
@@ -59,27 +59,29 @@ class Filters:
     modalities: tuple[str, ...] = ()
 
 
-def passing(version: Version, filters: Filters, popularity: NDArray[np.float32]) -> Mask:
-    """(n,) bool: the artists for whom all conditions hold.
-
-    Args:
-        popularity: (n,) -1 to 1, see `index.query.popularity_of`.
+def passing(live: Live, filters: Filters) -> Mask:
+    """(n + m,) bool: the artists for whom all conditions hold, those who are gone among them.
 
     Raises:
         InputError: there is no such attribute or modality, or a value is of another type than the attribute.
     """
-    mask = np.ones(version.n_artists, bool)
+    mask = np.ones(live.n_rows, bool)
     for name, wanted in filters.attributes.items():
-        mask &= _attribute(version.artists, name, wanted)
+        if name not in live.attributes:
+            there = f"one of {', '.join(live.attributes)}" if live.attributes else "none: no artist has attributes"
+            raise InputError(f"attributes: found {name!r:.100}; wanted {there}")
+        mask &= np.concatenate([_holding(name, column, wanted) for column in live.column(name)])
     if filters.listeners != Range():
-        mask &= _within(version.listeners, filters.listeners)
+        mask &= _within(live.listeners.whole(), filters.listeners)
     if filters.popularity != Range():
-        mask &= _within((popularity + 1) / 2, filters.popularity)
+        mask &= _within((live.popularity.whole() + 1) / 2, filters.popularity)
     if filters.modalities:
+        version = live.version
         unknown = sorted(set(filters.modalities) - set(version.modalities))
         if unknown:
             raise InputError(f"modalities: found {unknown[0]!r}; wanted some of {', '.join(version.modalities)}")
-        mask &= version.having(list(filters.modalities))
+        fits = np.array([set(filters.modalities) <= set(pattern) for pattern in live.patterns])
+        mask &= fits[live.patterns_of.whole()]
     return mask
 
 
@@ -88,13 +90,7 @@ def _within(values: NDArray[np.integer] | NDArray[np.floating], within: Range[fl
     return np.asarray((values >= low) & (values <= high))
 
 
-def _attribute(artists: pa.Table, name: str, wanted: AttributeFilter) -> Mask:
-    names = [column for column in artists.column_names if column not in COLUMNS]
-    if name not in names:
-        there = f"one of {', '.join(names)}" if names else "none: the catalog's artists have no attributes"
-        raise InputError(f"attributes: found {name!r:.100}; wanted {there}")
-    column = artists.column(name)
-    column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # the latter copies even one
+def _holding(name: str, column: pa.Array, wanted: AttributeFilter) -> Mask:
     mask = np.ones(len(column), bool)
     if wanted.missing is not None:
         mask &= _plain(pc.is_null(column)) == wanted.missing

@@ -6,8 +6,10 @@ import json
 import re
 import tempfile
 import unicodedata
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tantivy
@@ -28,6 +30,8 @@ NAMESAKES = 1000
 """Artists of one name that are given at most."""
 
 _HEAP_BYTES = 4_000_000_000
+_LIVE_HEAP_BYTES = 20_000_000
+_PLACE_BITS = 24
 _WHOLE = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"})
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _STEP = 10_000
@@ -58,13 +62,25 @@ def joined(text: str) -> str:
     return " ".join("".join(c for c in text if c.isalnum() or c == " ").split())
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A part of the artists.
+
+    Attributes:
+        row_of: the artist of an entry's number, by which entries stand in order of popularity.
+    """
+
+    searcher: tantivy.Searcher
+    row_of: Callable[[int], int]
+
+
 class NameIndex:
     """An opened index of names, for reading from any number of threads."""
 
-    def __init__(self, index: tantivy.Index, by_popularity: Rows) -> None:
-        self._schema = index.schema
-        self._searcher = index.searcher()
-        self._by_popularity = by_popularity
+    def __init__(self, sources: Sequence[_Source], rank: Callable[[int], Any] | None = None) -> None:
+        self._schema = _schema()
+        self._sources = sources
+        self._rank = rank
 
     @staticmethod
     def open(folder: Path, by_popularity: Rows) -> NameIndex:
@@ -81,7 +97,16 @@ class NameIndex:
                 (Path(links) / path.name).symlink_to(path)
             index = tantivy.Index.open(links)
             index.config_reader("manual")
-            return NameIndex(index, by_popularity)
+            n = len(by_popularity)
+            return NameIndex([_Source(index.searcher(), lambda number: int(by_popularity[n - number]))])
+
+    def beside(self, others: LiveNames, rank: Callable[[int], Any]) -> NameIndex:
+        """The same names and those of artists who came later, as they are now.
+
+        Args:
+            rank: sorts rows of both by popularity, the most popular first.
+        """
+        return NameIndex([self._sources[0], others.taken()], rank)
 
     def named(self, name: str, without: Container[int] = ()) -> list[int]:
         """Rows of the artists with that name or alias, the most popular first, 1,000 at most; see `Searcher.named`."""
@@ -144,9 +169,38 @@ class NameIndex:
         return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
 
     def _rows(self, query: tantivy.Query, limit: int) -> list[int]:
-        hits = self._searcher.search(query, limit, count=False, order_by_field="popularity").hits
-        n = len(self._by_popularity)
-        return [int(self._by_popularity[n - popularity]) for popularity, _ in hits]
+        rows: list[int] = []
+        for source in self._sources:
+            hits = source.searcher.search(query, limit, count=False, order_by_field="popularity").hits
+            rows += [source.row_of(number) for number, _ in hits]
+        return rows if self._rank is None else sorted(rows, key=self._rank)[:limit]
+
+
+class LiveNames:
+    """The names of artists who came after a version, in memory; for one writer, while others read what was taken.
+
+    Args:
+        n_artists: of the version, whose rows come first.
+    """
+
+    def __init__(self, n_artists: int) -> None:
+        self._first = n_artists
+        self._index = tantivy.Index(_schema())
+        self._index.config_reader("manual")
+        self._writer = self._index.writer(heap_size=_LIVE_HEAP_BYTES, num_threads=1)
+
+    def add(self, row: int, names: Sequence[str], listeners: int) -> None:
+        """Add an artist by its name and aliases; it is found after `commit`."""
+        self._writer.add_document(_document(names, listeners << _PLACE_BITS | (row - self._first)))
+
+    def commit(self) -> None:
+        """Let what was added be found."""
+        self._writer.commit()
+        self._index.reload()
+
+    def taken(self) -> _Source:
+        """What can be found now."""
+        return _Source(self._index.searcher(), lambda number: self._first + (number & (1 << _PLACE_BITS) - 1))
 
 
 def write_names(
@@ -165,11 +219,7 @@ def write_names(
         by_popularity: (n,) int32 rows, the most popular first.
     """
     folder.mkdir()
-    builder = tantivy.SchemaBuilder()
-    for field in ("same", "folded", "whole", "words"):
-        builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
-    builder.add_unsigned_field("popularity", fast=True)
-    index = tantivy.Index(builder.build(), path=str(folder))
+    index = tantivy.Index(_schema(), path=str(folder))
     # one thread and a heap that holds a few million names: one segment, in the order in which they were added
     writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
     for position, row in enumerate(by_popularity.tolist()):
@@ -185,6 +235,14 @@ def write_names(
 def popularity_order(listeners: NDArray[np.int64], plays: NDArray[np.float64]) -> Rows:
     """(n,) int32 rows, the most listened to first, by plays where equal, then by row."""
     return np.lexsort((np.arange(len(plays)), -plays, -listeners)).astype(np.int32)
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    for field in ("same", "folded", "whole", "words"):
+        builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
+    builder.add_unsigned_field("popularity", fast=True)
+    return builder.build()
 
 
 def _document(names: Sequence[str], popularity: int) -> tantivy.Document:

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 from core.types import ArtistId, Lists, Mask, Matrix, Progress, Rows, silent
-from index.ann import exact_top_k, tie_order
+from index.ann import exact_top_k
 from index.artifact import LIST_LENGTH, Version
 from index.scoring import Patterns, Scoring
-
-TIE_SEED = 0
-"""Of the order among equal scores; the evaluation's own default."""
+from index.ties import TIE_SEED, tie_order
 
 
 @dataclass(frozen=True)

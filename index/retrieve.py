@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import cached_property
+from copy import copy
 from threading import Lock
 
 import numpy as np
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 from index.allowed import Allowed, cleared
-from index.ann import tie_order
 from index.artifact import FAISS, Version
 from index.cells import CELLS_FROM, Cells
 from index.filters import Filters, passing
-from index.neighbours import TIE_SEED
-from index.query import Query, popularity_of
+from index.live import Live
+from index.measure import SLACK
+from index.query import Query
 from index.scoring import BESIDE
 from index.search import Neighbours
+from index.ties import ordered
 
 EXACT_UP_TO = 2048
 """Allowed artists that are all compared: below it cells cost more."""
@@ -31,9 +32,6 @@ POOL = 10
 
 LEAST_POOL, LARGEST_POOL = 200, 5000
 
-_SLACK = 2e-5
-"""More than float32 can be wrong about a score."""
-
 _BEYOND = 32
 
 _KEPT = 32
@@ -43,35 +41,28 @@ _NOBODY = np.empty(0, np.int64)
 
 
 class Retriever:
-    """Searches one version, for any number of threads."""
+    """Searches one version and the changes on it, for any number of threads."""
 
     def __init__(self, version: Version) -> None:
         self._version = version
+        self._live = Live.of(version)
         # cells of an older layout cannot be asked as they are now, and all artists are compared
         fits = version.n_artists >= CELLS_FROM and version.manifest["settings"].get("beside") == BESIDE
         self._cells = Cells.open(version.folder / FAISS) if fits else None
+        self._row = np.flatnonzero(version.known)  # of each position of the Faiss file
         self._passing: OrderedDict[str, Allowed] = OrderedDict()
         self._guard = Lock()
+
+    def under(self, live: Live) -> Retriever:
+        """The same version with these changes on it; what was opened is shared."""
+        found = copy(self)
+        found._live, found._passing, found._guard = live, OrderedDict(), Lock()
+        return found
 
     @property
     def is_quick(self) -> bool:
         """Whether a search for a few artists takes about a millisecond."""
-        return self._version.n_artists <= (QUICK_CELLS if self._cells is not None else QUICK)
-
-    @cached_property
-    def popularity(self) -> NDArray[np.float32]:
-        """(n,) see `index.query.popularity_of`."""
-        return popularity_of(self._version.listeners)
-
-    @cached_property
-    def _row(self) -> NDArray[np.int64]:
-        """(m,) the row of each position of the Faiss file."""
-        return np.flatnonzero(self._version.known)
-
-    @cached_property
-    def _position(self) -> NDArray[np.int64]:
-        """(n,) the position of each row that has one."""
-        return np.cumsum(self._version.known) - 1
+        return self._live.n_rows <= (QUICK_CELLS if self._cells is not None else QUICK)
 
     def passing(self, filters: Filters) -> Allowed:
         """The artists for whom all conditions hold.
@@ -85,7 +76,7 @@ class Retriever:
             if found is not None:
                 self._passing.move_to_end(key)
                 return found
-        made = Allowed.of(passing(self._version, filters, self.popularity), self._version.known)
+        made = Allowed.of(passing(self._live, filters), self._live.known, self._version.known)
         with self._guard:
             self._passing[key] = made
             while len(self._passing) > _KEPT:
@@ -94,13 +85,13 @@ class Retriever:
 
     def scores(self, query: Query, rows: NDArray[np.integer]) -> NDArray[np.float64]:
         """(m,) what artists with an embedding score, exactly: in float64 from float32 vectors."""
-        version = self._version
-        found = version.embeddings[rows].astype(np.float64) @ query.vector
+        live = self._live
+        found = live.embeddings[rows].astype(np.float64) @ query.vector
         if not query.raw:
-            found += query.calibration[version.patterns[rows]].astype(np.float64)
-            found -= version.scoring.h[rows].astype(np.float64)
+            found += query.calibration[live.patterns_of[rows]].astype(np.float64)
+            found -= live.h[rows].astype(np.float64)
         if query.popularity:
-            found += query.popularity * self.popularity[rows].astype(np.float64)
+            found += query.popularity * live.popularity[rows].astype(np.float64)
         return np.asarray(found)
 
     def nearest(
@@ -145,38 +136,40 @@ class Retriever:
         else:
             rows = self._by_scan(query, k, np.delete(allowed.rows, np.searchsorted(allowed.rows, without)))
         scores = self.scores(query, rows).astype(np.float32)
-        order = np.argsort(-scores, kind="stable")
-        rows, scores = rows[order], scores[order]
-        if np.any(scores[1:] == scores[:-1]):
-            ids = self._version.artists.column("artist_id").take(rows).to_pylist()
-            order = np.lexsort((tie_order(ids, TIE_SEED), -scores))
-            rows, scores = rows[order], scores[order]
-        return Neighbours(rows[:k].astype(np.int32), scores[:k])
+        best, scores = ordered(rows.astype(np.int32), scores, self._live.ids_of)
+        return Neighbours(best[:k], scores[:k])
 
     def _by_scan(self, query: Query, k: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of `rows` that hold the k best: the ones that float32 cannot tell from them too."""
-        version, vector = self._version, query.vector.astype(np.float32)
-        few = 4 * len(rows) < version.n_artists
-        found = version.embeddings[rows] @ vector if few else (version.embeddings @ vector)[rows]
-        if not query.raw:
-            found += query.calibration[version.patterns[rows]] - version.scoring.h[rows]
-        if query.popularity:
-            found += np.float32(query.popularity) * self.popularity[rows]
+        live, vector = self._live, query.vector.astype(np.float32)
         if len(rows) <= k:
             return rows
-        return np.asarray(rows[found >= np.partition(found, len(found) - k)[len(found) - k] - _SLACK])
+        own = rows[: np.searchsorted(rows, live.first)]
+        few = 4 * len(own) < live.first
+        products = live.version.embeddings[own] @ vector if few else (live.version.embeddings @ vector)[own]
+        found = np.concatenate([products, live.columns.vectors[rows[len(own) :] - live.first] @ vector])
+        if not query.raw:
+            found += query.calibration[live.patterns_of[rows]] - live.h[rows]
+        if query.popularity:
+            found += np.float32(query.popularity) * live.popularity[rows]
+        return np.asarray(rows[found >= np.partition(found, len(found) - k)[len(found) - k] - SLACK])
 
     def _by_cells(
         self, cells: Cells, query: Query, k: int, allowed: Allowed, without: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         vector = query.vector.astype(np.float32)[None]
-        asked = self._version.scoring.asked(vector, query.calibration[None], query.popularity)
-        bits = cleared(allowed.bits, self._position[without])
-        share = (len(allowed.rows) - len(without)) / len(self._row)
-        return np.asarray(self._row[cells.search(asked, k + _BEYOND, bits, share)])
+        own = query.calibration[None, : len(self._version.scoring.c)]
+        asked = self._version.scoring.asked(vector, own, query.popularity)
+        first = self._live.first
+        bits = cleared(allowed.bits, np.searchsorted(self._row, without[without < first]))
+        n_allowed = np.searchsorted(allowed.rows, first)
+        share = (n_allowed - np.searchsorted(without, first)) / len(self._row)
+        found = self._row[cells.search(asked, k + _BEYOND, bits, share)]
+        live = np.setdiff1d(allowed.rows[n_allowed:], without, assume_unique=True)
+        return np.concatenate([found, self._by_scan(query, k, live)])
 
     def _diverse(self, pool: Neighbours, k: int, diversity: float) -> Neighbours:
-        vectors = self._version.embeddings[pool.rows]
+        vectors = self._live.embeddings[pool.rows]
         nearest = np.full(len(pool.rows), -np.inf, np.float32)  # to any that is chosen
         left = np.ones(len(pool.rows), bool)
         chosen: list[int] = []

@@ -9,9 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
+from core.errors import InputError
 from core.rules import NO_RULES, Rule, RuleKind, Rules
 from core.types import Mask, Rows
-from index.artifact import LIST_LENGTH
 from index.search import Neighbours, Searcher
 
 
@@ -33,14 +33,14 @@ class BoundRules:
         never: by row, those that are not shown for it; of each pair both ways.
         pinned: by row, number of the rule and row of each that stands at the head of its list, by number: only those
             that can be shown, which have an embedding and are not hidden.
-        n_artists: of the version.
+        n_rows: of the version and the changes on it.
     """
 
     rules: Rules
     blocked: frozenset[int]
     never: Mapping[int, frozenset[int]]
     pinned: Mapping[int, tuple[tuple[int, int], ...]]
-    n_artists: int
+    n_rows: int
 
     @staticmethod
     def of(rules: Rules, searcher: Searcher) -> BoundRules:
@@ -62,7 +62,7 @@ class BoundRules:
             if other not in blocked and other not in never.get(row, ()):
                 pinned[row] = (*pinned.get(row, ()), (number, other))
         apart = {row: frozenset(others) for row, others in never.items()}
-        return BoundRules(rules, frozenset(blocked), apart, pinned, searcher.n_artists)
+        return BoundRules(rules, frozenset(blocked), apart, pinned, searcher.n_rows)
 
     def __bool__(self) -> bool:
         """Whether any rule changes anything in this version."""
@@ -70,7 +70,7 @@ class BoundRules:
 
     @cached_property
     def _blocked_mask(self) -> Mask:
-        mask = np.zeros(self.n_artists, bool)
+        mask = np.zeros(self.n_rows, bool)
         mask[list(self.blocked)] = True
         return mask
 
@@ -105,9 +105,9 @@ class BoundRules:
         return RuleState.IN_FORCE
 
 
-def unruled(n_artists: int) -> BoundRules:
-    """No rules, bound to a version of so many artists."""
-    return BoundRules(NO_RULES, frozenset(), {}, {}, n_artists)
+def unruled(n_rows: int) -> BoundRules:
+    """No rules, bound to a version of so many rows."""
+    return BoundRules(NO_RULES, frozenset(), {}, {}, n_rows)
 
 
 def ruled(searcher: Searcher, rules: BoundRules, row: int, k: int, *, raw: bool = False) -> Neighbours:
@@ -125,11 +125,12 @@ def ruled(searcher: Searcher, rules: BoundRules, row: int, k: int, *, raw: bool 
     """
     if not rules:
         return searcher.similar(row, k, raw=raw)
-    searched = raw and searcher.corrects
-    if not searched and (found := ready(searcher, rules, row, k)) is not None:
+    _check_k(k)
+    raw = raw and searcher.corrects
+    if not raw and (found := ready(searcher, rules, row, k)) is not None:
         return found
-    listed = searcher.similar(row, min(k, LIST_LENGTH) if searched else LIST_LENGTH)
-    if searched:  # a ready list is of no use
+    listed = searcher.ready(row)
+    if raw:  # a ready list is of no use
         listed = Neighbours(listed.rows[:0], listed.scores[:0])
     first = _first(searcher, rules, row, listed, raw=raw)
     scores = searcher.scores(searcher.vector(row), None if raw else searcher.pattern(row))
@@ -141,13 +142,17 @@ def ruled(searcher: Searcher, rules: BoundRules, row: int, k: int, *, raw: bool 
 
 def ready(searcher: Searcher, rules: BoundRules, row: int, k: int) -> Neighbours | None:
     """What `ruled` finds, where the ready list is enough for it; None where it is not. Raises as `ruled`."""
-    listed = searcher.similar(row, LIST_LENGTH if rules and k > 0 else k)
-    if not rules:
-        return listed
-    first = _first(searcher, rules, row, listed)
-    if len(first.rows) < k and len(listed.rows) == LIST_LENGTH:
+    _check_k(k)
+    listed = searcher.ready(row)
+    first = _first(searcher, rules, row, listed) if rules else listed
+    if len(first.rows) < k and not listed.whole:
         return None
     return _cut(first, k)
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise InputError(f"k: found {k}; wanted at least 1")
 
 
 def _first(searcher: Searcher, rules: BoundRules, row: int, listed: Neighbours, *, raw: bool = False) -> Neighbours:

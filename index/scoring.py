@@ -196,9 +196,8 @@ def hubness(
     relief = settings.popularity * (np.zeros(m) if popularity is None else popularity.astype(np.float64))
     if not settings.hubness:
         return (-relief).astype(np.float32)
-    drawn = np.sort(np.random.default_rng(seed).permutation(m)[:QUERIES])
-    nearest = round(settings.neighbours * len(drawn) / m) if len(drawn) < m else settings.neighbours
-    k = min(max(nearest, _FEWEST_NEAREST), len(drawn) - 1)
+    drawn, k = measured_in(m, settings, seed=seed)
+    k = min(k, len(drawn) - 1)
     queries, candidates = _factors(vectors, patterns, np.zeros(m, np.float32), c)
     means = np.empty(m, np.float64)
     step = max(1, _CELLS // len(drawn))
@@ -210,6 +209,13 @@ def hubness(
             best = np.partition(scores, len(drawn) - k, axis=1)[:, len(drawn) - k :]
             means[start : start + step] = np.sort(best, axis=1).mean(axis=1, dtype=np.float64)
     return (settings.hubness * means - relief).astype(np.float32)
+
+
+def measured_in(m: int, settings: ScoringSettings, *, seed: int = 0) -> tuple[NDArray[np.int64], int]:
+    """Whose lists the hubness of m artists is measured in, ascending, and over how many of the best scores there."""
+    drawn = np.sort(np.random.default_rng(seed).permutation(m)[:QUERIES])
+    nearest = round(settings.neighbours * len(drawn) / m) if len(drawn) < m else settings.neighbours
+    return drawn, max(nearest, _FEWEST_NEAREST)
 
 
 def calibration(

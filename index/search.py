@@ -1,8 +1,9 @@
-"""The read side of a version: who an artist is, who is similar, who is called so. No model and no torch."""
+"""The read side of a version and the changes on it: who an artist is, who is similar, who is called so. No model."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 
 from core.errors import InputError, NothingKnownError
 from core.files import Manifest
-from core.types import ArtistId, Rows
+from core.types import ArtistId, Mask, Rows
 from index.artifact import COLUMNS, NAMES, Version
+from index.live import Live, LiveArtist
 from index.names import NameIndex
+from index.ties import ordered
 
 _AT_ONCE = 1 << 14
 
@@ -48,18 +51,26 @@ class Neighbours:
     """Similar artists: (k,) rows and (k,) float32 scores, best first; shorter where fewer exist.
 
     The first `n_pinned` stand there by rule, whatever their score.
+
+    Attributes:
+        whole: of a ready list, whether there is nobody else.
     """
 
     rows: Rows
     scores: NDArray[np.float32]
     n_pinned: int = 0
+    whole: bool = False
 
 
 class Searcher:
-    """An opened version, for reading from any number of threads. It stays whole when its folder is pruned."""
+    """An opened version, for reading from any number of threads. It stays whole when its folder is pruned.
+
+    Rows are the version's, and behind them those of live artists; see `index.live`.
+    """
 
     def __init__(self, version: Version) -> None:
         self._version = version
+        self._live = Live.of(version)
         self._artists = version.artists
         self._ids = _column(self._artists, "artist_id")
         self._names = _column(self._artists, "name")
@@ -85,10 +96,31 @@ class Searcher:
         """
         return Searcher(Version.open(folder, verify=verify))
 
+    def under(self, live: Live) -> Searcher:
+        """The same version with these changes on it; what was opened is shared."""
+        found = copy(self)
+        found._live = live
+        return found
+
     @property
     def version(self) -> Version:
         """What is searched."""
         return self._version
+
+    @property
+    def live(self) -> Live:
+        """The version with the changes on it."""
+        return self._live
+
+    @property
+    def row_of_own(self) -> Mapping[ArtistId, int]:
+        """The version's rows by artist, whatever changes say."""
+        return self._row_of_id
+
+    @property
+    def own_names(self) -> NameIndex:
+        """The version's names."""
+        return self._name_index
 
     @property
     def version_id(self) -> str:
@@ -99,13 +131,23 @@ class Searcher:
         return self._version.manifest
 
     @property
-    def n_artists(self) -> int:
-        return self._version.n_artists
+    def artist_ids(self) -> pa.Array:
+        """The ids of those who are there."""
+        live = self._live
+        if not live:
+            return self._ids
+        own = self._ids.filter(pa.array(~live.gone[: live.first]))
+        return pa.concat_arrays([own, pa.array(list(live.row_of_id), pa.string())])
 
     @property
-    def artist_ids(self) -> pa.Array:
-        """(n,) strings, row by row."""
-        return self._ids
+    def n_rows(self) -> int:
+        """Rows that there are, those that are gone among them."""
+        return self._live.n_rows
+
+    @property
+    def n_artists(self) -> int:
+        """Artists who are there."""
+        return self._live.n_artists
 
     def row_of(self, id_or_mbid: str, without: Container[int] = ()) -> int | None:
         """The artist with that id, else with that mbid, in either case; the first by id where several have it.
@@ -113,24 +155,52 @@ class Searcher:
         Args:
             without: rows that are passed over as if they were not there.
         """
-        row = self._row_of_id.get(id_or_mbid)
+        row = self.row_of_id(id_or_mbid)
         if row is None or row in without:
             mbid = id_or_mbid.lower()
             row = self._row_of_mbid.get(mbid)
-            if row in without:
-                row = next((later for later in self._later_of_mbid.get(mbid, ()) if later not in without), None)
+            if row is not None or self._live.rows_of_mbid:
+                row = self._first_of_mbid(mbid, row, without)
         return row
+
+    def _first_of_mbid(self, mbid: str, first: int | None, without: Container[int]) -> int | None:
+        if not self._live and first not in without:
+            return first
+        gone = self._live.gone
+        own = () if first is None else (first, *self._later_of_mbid.get(mbid, ()))
+        rows = [row for row in (*own, *self._live.rows_of_mbid.get(mbid, ())) if not gone[row] and row not in without]
+        return min(rows, key=self.id_of, default=None)
 
     def row_of_id(self, artist_id: ArtistId) -> int | None:
         """The artist with that id, and none that has it for an mbid."""
-        return self._row_of_id.get(artist_id)
+        live = self._live
+        if not live:
+            return self._row_of_id.get(artist_id)
+        row = live.row_of_id.get(artist_id)
+        if row is None:
+            row = self._row_of_id.get(artist_id)
+            if row is not None and live.gone[row]:
+                return None
+        return row
+
+    def moved_to(self, id_or_mbid: str) -> ArtistId | None:
+        """The artist into whom that one was merged, and this one perhaps into another; None where nobody was, or who
+        it is now is not there either."""
+        into, seen = self._live.into, set[str]()
+        found = into.get(id_or_mbid) or into.get(id_or_mbid.lower())
+        while found is not None and self.row_of_id(found) is None and found not in seen:
+            seen.add(found)
+            found = into.get(found)
+        return found if found is not None and self.row_of_id(found) is not None else None
 
     def id_of(self, row: int) -> ArtistId:
         """The artist's id."""
-        return str(self._ids[row].as_py())
+        return str(self._ids[row].as_py()) if row < len(self._ids) else self._live.artist(row).id
 
     def artist(self, row: int) -> Artist:
         """Everything about one artist."""
+        if row >= len(self._ids):
+            return _artist(row, self._live.artist(row))
         return Artist(
             row=row,
             id=self._ids[row].as_py(),
@@ -145,7 +215,7 @@ class Searcher:
 
     def is_known(self, row: int) -> bool:
         """Whether the artist has an embedding."""
-        return bool(self._known[row])
+        return bool(self._known[row] if row < len(self._ids) else self._live.columns.known[row - len(self._ids)])
 
     def check_known(self, row: int) -> None:
         """See that the artist has an embedding.
@@ -153,17 +223,17 @@ class Searcher:
         Raises:
             NothingKnownError: it has none.
         """
-        if not self._known[row]:
+        if not self.is_known(row):
+            artist = self.artist(row)
             raise NothingKnownError(
-                f"nothing known yet of {self._names[row].as_py()} ({self._ids[row].as_py()}): "
-                "nothing that the model takes, so nobody is similar"
+                f"nothing known yet of {artist.name} ({artist.id}): nothing that the model takes, so nobody is similar"
             )
 
     def similar(self, row: int, k: int, *, raw: bool = False) -> Neighbours:
-        """The first k of the artist's ready list, which holds 256 at most.
+        """The k artists most similar to one: of its ready list, where that is enough, else searched for among all.
 
         Args:
-            raw: leave the version's corrections out: the k nearest by cosine, searched for now among all artists.
+            raw: leave the version's corrections out: the k nearest by cosine, searched for.
 
         Raises:
             InputError: k is below 1.
@@ -171,14 +241,44 @@ class Searcher:
         """
         if k < 1:
             raise InputError(f"k: found {k}; wanted at least 1")
+        raw = raw and self.corrects
+        if not raw:
+            listed = self.ready(row)
+            if len(listed.rows) >= k or listed.whole:
+                return Neighbours(listed.rows[:k], listed.scores[:k])
         self.check_known(row)
-        if raw and self.corrects:
-            cosines = self.scores(self.vector(row), None)
-            cosines[row] = -np.inf
-            return self.best(cosines, k)
-        rows = self._neighbours[row, :k]
-        length = int(np.count_nonzero(rows >= 0))
-        return Neighbours(rows[:length], self._scores[row, :length])
+        scores = self.scores(self.vector(row), None if raw else self.pattern(row))
+        scores[row] = -np.inf
+        return self.best(scores, k)
+
+    def ready(self, row: int) -> Neighbours:
+        """The artist's ready list: of the version's 256 those who are there, among the live artists that enter it.
+
+        Raises:
+            NothingKnownError: the artist has no embedding.
+        """
+        self.check_known(row)
+        n, live = len(self._ids), self._live
+        own, scores = (self._neighbours, self._scores) if row < n else (live.columns.lists, live.columns.scores)
+        at = row if row < n else row - n
+        rows, scores = own[at], scores[at]
+        whole = rows[-1] < 0
+        if whole:
+            length = int(np.count_nonzero(rows >= 0))
+            rows, scores = rows[:length], scores[:length]
+        if not live:
+            return Neighbours(rows, scores, whole=bool(whole))
+        kept = ~live.gone[rows]
+        rows, scores = rows[kept], scores[kept]
+        entries = live.entries.get(row)
+        if entries is not None:
+            entering, values = entries
+            there = entering < live.n_rows
+            there[there] = ~live.gone[entering[there]]
+            if there.any():
+                rows = np.concatenate([rows, entering[there]])
+                rows, scores = ordered(rows, np.concatenate([scores, values[there]]), self.ids_of)
+        return Neighbours(rows, scores, whole=bool(whole))
 
     @property
     def corrects(self) -> bool:
@@ -187,11 +287,11 @@ class Searcher:
 
     def vector(self, row: int) -> NDArray[np.float64]:
         """(d,) the artist's embedding, of unit length; zeros where it has none."""
-        return np.asarray(self._version.embeddings[row], np.float64)
+        return np.asarray(self._live.embeddings.at(row), np.float64)
 
     def pattern(self, row: int) -> int:
-        """Which of the version's availability patterns the artist has."""
-        return int(self._pattern_of[row])
+        """Which of the availability patterns the artist has; see `Live.patterns`."""
+        return int(self._live.patterns_of.at(row))
 
     def scores(self, vector: NDArray[np.float64], pattern: int | None, rows: Rows | None = None) -> NDArray[np.float32]:
         """What artists score for a query, exactly: summed in float64, all of them in bounded memory.
@@ -202,17 +302,17 @@ class Searcher:
             rows: (m,) whose scores; None takes every artist.
 
         Returns:
-            (m,) or (n,) float32; -inf where an artist has no embedding.
+            (m,) or (n_rows,) float32; -inf where an artist has no embedding, or is gone.
         """
-        version, total = self._version, self.n_artists if rows is None else len(rows)
+        live, total = self._live, self.n_rows if rows is None else len(rows)
         found = np.empty(total, np.float32)
         for start in range(0, total, _AT_ONCE):
             part = slice(start, min(start + _AT_ONCE, total))
-            chosen = part if rows is None else rows[part]
-            scores = version.embeddings[chosen].astype(np.float64) @ vector
+            chosen = np.arange(part.start, part.stop) if rows is None else rows[part]
+            scores = live.embeddings[chosen].astype(np.float64) @ vector
             if pattern is not None:
-                scores += version.scoring.corrections(pattern, chosen, self._pattern_of)
-            found[part] = np.where(self._known[chosen], scores, -np.inf)
+                scores += live.c[pattern, live.patterns_of[chosen]].astype(np.float64) - live.h[chosen]
+            found[part] = np.where(live.known[chosen], scores, -np.inf)
         return found
 
     def best(self, scores: NDArray[np.float32], k: int) -> Neighbours:
@@ -221,33 +321,35 @@ class Searcher:
         Args:
             scores: (n,) float32 of every artist; -inf leaves one out.
         """
-        # here, so that who only reads ready lists needs no Faiss
-        from index.ann import tie_order
-        from index.neighbours import TIE_SEED
-
         k = min(k, int(np.count_nonzero(scores > -np.inf)))
         if k < 1:
             return Neighbours(np.empty(0, np.int32), np.empty(0, np.float32))
         found = np.flatnonzero(scores >= -np.partition(-scores, k - 1)[k - 1]).astype(np.int32)
-        ties = tie_order(self.ids_of(found), TIE_SEED)
-        rows = found[np.lexsort((ties, -scores[found]))][:k]
-        return Neighbours(rows, scores[rows])
+        rows, values = ordered(found, scores[found], self.ids_of)
+        return Neighbours(rows[:k], values[:k])
 
     def ids_of(self, rows: Rows) -> list[ArtistId]:
         """The ids of some artists, in the order asked for."""
-        return list(self._ids.take(pa.array(rows)).to_pylist())
+        return self._texts(self._ids, rows, lambda artist: artist.id)
 
     def names_of(self, rows: Rows) -> list[str]:
         """The names of some artists, in the order asked for."""
-        return list(self._names.take(pa.array(rows)).to_pylist())
+        return self._texts(self._names, rows, lambda artist: artist.name)
 
     def mbids_of(self, rows: Rows) -> list[str | None]:
         """The mbids of some artists, in the order asked for."""
-        return list(self._artists.column("mbid").take(pa.array(rows)).to_pylist())
+        return self._texts(self._artists.column("mbid"), rows, lambda artist: artist.mbid)
+
+    def _texts(self, column: Any, rows: Rows, of: Callable[[LiveArtist], Any]) -> list[Any]:
+        n = len(self._ids)
+        if not len(self._live.columns.known) or not (rows >= n).any():
+            return list(column.take(pa.array(rows)).to_pylist())
+        own = iter(column.take(pa.array(rows[rows < n])).to_pylist())
+        return [next(own) if row < n else of(self._live.artist(row)) for row in rows.tolist()]
 
     def modalities_of(self, rows: Rows) -> list[tuple[str, ...]]:
         """The modalities that some artists have, in the order asked for."""
-        return [self._patterns[pattern] for pattern in self._pattern_of[rows].tolist()]
+        return [self._live.patterns[pattern] for pattern in self._live.patterns_of[rows].tolist()]
 
     def search_names(self, text: str, limit: int, without: Container[int] = ()) -> list[int]:
         """Rows of the artists whose name or alias fits what was typed: exactly, then begun, then with a typo a word.
@@ -258,7 +360,7 @@ class Searcher:
         Args:
             without: rows that are passed over as if they were not there.
         """
-        return self._name_index.search(text, limit, without)
+        return self._names_there.search(text, limit, self._not_there(without))
 
     def named(self, name: str, without: Container[int] = ()) -> list[int]:
         """Rows of the artists with that name or alias, the most popular first.
@@ -268,7 +370,39 @@ class Searcher:
         Args:
             without: see `search_names`.
         """
-        return self._name_index.named(name, without)
+        return self._names_there.named(name, self._not_there(without))
+
+    @property
+    def _names_there(self) -> NameIndex:
+        return self._live.names or self._name_index
+
+    def _not_there(self, without: Container[int]) -> Container[int]:
+        return _Without(self._live.gone, without) if self._live else without
+
+
+@dataclass(frozen=True)
+class _Without:
+    """Rows that are gone, and others."""
+
+    gone: Mask
+    others: Container[int]
+
+    def __contains__(self, row: object) -> bool:
+        return isinstance(row, int) and (bool(self.gone[row]) or row in self.others)
+
+
+def _artist(row: int, live: LiveArtist) -> Artist:
+    return Artist(
+        row,
+        live.id,
+        live.name,
+        live.mbid,
+        live.aliases,
+        live.attributes,
+        live.modalities,
+        live.listeners,
+        live.plays,
+    )
 
 
 def _column(table: pa.Table, name: str) -> Any:

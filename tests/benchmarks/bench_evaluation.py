@@ -19,7 +19,7 @@ from core.metrics import LIST_METRICS, ndcg
 from core.truth import Relevance
 from evaluation.conditions import Condition
 from evaluation.protocol import System, evaluate, judge, retrieve
-from index.ann import tie_order
+from index.ties import tie_order
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.bench

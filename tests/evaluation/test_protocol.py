@@ -10,7 +10,7 @@ from core.truth import Relevance
 from evaluation.conditions import Condition, conditions_of
 from evaluation.protocol import PROTOCOL, System, evaluate, judge, retrieve
 from evaluation.table import plain_rows
-from index.ann import tie_order
+from index.ties import tie_order
 
 
 def truth_of(n, pairs):

@@ -14,9 +14,9 @@ from core.tables import Tables
 from evaluation.conditions import conditions_of
 from evaluation.protocol import retrieve
 from evaluation.systems import check_parts, fuse, model_parts, model_system, subset_system, subsets_of
-from index.ann import tie_order
 from index.artifact import Version
 from index.embed import embed
+from index.ties import tie_order
 from tests.index.conftest import CORRECTED, corrected, named_model, named_snapshot  # noqa: F401
 from tests.training.features.others import world_of_strangers
 from training.features.build import build_snapshot

@@ -16,10 +16,10 @@ from evaluation.protocol import System, evaluate, retrieve
 from evaluation.systems import fuse, model_parts, subsets_of
 from evaluation.table import plain_rows
 from evaluation.versions import version_ndcg, version_parts, version_system
-from index.ann import tie_order
 from index.artifact import Version
 from index.embed import embed
 from index.scoring import Scoring
+from index.ties import tie_order
 from tests.index.conftest import named_model, named_snapshot, version  # noqa: F401
 
 

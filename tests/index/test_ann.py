@@ -7,7 +7,8 @@ from threadpoolctl import threadpool_info
 
 from core.errors import InputError, MismatchError
 from index import ann
-from index.ann import exact_top_k, tie_order
+from index.ann import exact_top_k
+from index.ties import tie_order
 
 
 def top(vectors, k, order=None, candidates=None, own=None, **options):

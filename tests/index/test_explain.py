@@ -7,6 +7,7 @@ from core.snapshot import Snapshot
 from index.allowed import Allowed
 from index.artifact import Version
 from index.explain import evidence_of, explain, parts_of_artist
+from index.live import Live
 from index.query import Term, blend
 from index.retrieve import Retriever
 from tests.index.conftest import CROWD as N
@@ -14,7 +15,7 @@ from tests.index.conftest import CROWD as N
 
 def artist(version: Version, row: int, weight: float = 1.0) -> Term:
     calibration = version.scoring.c[version.patterns[row]]
-    parts = parts_of_artist(version, row)
+    parts = parts_of_artist(Live.of(version), row)
     return Term(version.embeddings[row].astype(float), parts, calibration, weight, row)
 
 
@@ -29,7 +30,7 @@ def test_the_shares_add_up_to_the_score(
     retriever = Retriever(crowd)
     found = retriever.nearest(query, 20, Allowed.of(np.ones(N, bool), crowd.known))
     for row, score, why in zip(
-        found.rows.tolist(), found.scores, explain(crowd, query, found.rows, retriever.popularity), strict=True
+        found.rows.tolist(), found.scores, explain(Live.of(crowd), query, found.rows), strict=True
     ):
         similar = sum(pair.share for pair in why.pairs)
         assert similar + why.hubness + why.calibration + why.popularity == pytest.approx(score, abs=1e-5)
@@ -41,7 +42,7 @@ def test_the_shares_add_up_to_the_score(
 
 def test_a_pair_is_the_product_of_two_parts(crowd: Version) -> None:
     query = blend([artist(crowd, 3)])
-    (why,) = explain(crowd, query, np.array([6]), np.zeros(N, np.float32))
+    (why,) = explain(Live.of(crowd), query, np.array([6]))
     for pair in why.pairs:
         left, right = (crowd.parts[m].of(row) for m, row in ((pair.asked, 3), (pair.found, 6)))
         assert left is not None
@@ -60,7 +61,7 @@ def test_common_terms_are_those_that_both_have(crowd: Version, crowd_snapshot: S
         terms, weights = tags.sets.terms[entry].tolist(), tags.sets.weights[entry].tolist()
         sets[row] = {words[t]: w for t, w in zip(terms, weights, strict=True)}
     query = blend([artist(crowd, 3, 1.0), artist(crowd, 6, 3.0)])
-    (why,) = explain(crowd, query, np.array([15]), np.zeros(N, np.float32))
+    (why,) = explain(Live.of(crowd), query, np.array([15]))
     asked: dict[str, float] = {}
     for row, share in ((3, 0.25), (6, 0.75)):
         for word, weight in sets[row].items():
@@ -77,4 +78,4 @@ def test_evidence_is_what_the_snapshot_counted(crowd: Version, crowd_snapshot: S
             at = np.flatnonzero(modality.rows == row)
             if len(at):
                 wanted[name] = int(modality.evidence[at[0]])
-        assert evidence_of(crowd, row) == wanted
+        assert evidence_of(Live.of(crowd), row) == wanted

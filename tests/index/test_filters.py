@@ -11,6 +11,7 @@ import pytest
 from core.errors import InputError
 from index.artifact import Version
 from index.filters import AttributeFilter, Filters, Range, passing
+from index.live import Live
 
 ARTISTS = pa.table(
     {
@@ -28,22 +29,23 @@ ARTISTS = pa.table(
 )
 
 
-def version() -> Version:
-    patterns = [(), ("cf",), ("cf", "tags")]
-    which = np.array([0, 1, 2, 2, 1])
+def live() -> Live:
     found = SimpleNamespace(
         artists=ARTISTS,
         n_artists=5,
+        manifest={"last_change": 0},
+        embeddings=np.zeros((5, 2), np.float32),
         listeners=np.array([0, 10, 20, 30, 40]),
         modalities=["cf", "tags"],
-        having=lambda names: np.array([set(names) <= set(patterns[p]) for p in which]),
+        patterns=np.array([0, 1, 2, 2, 1]),
+        patterns_of_modalities=[(), ("cf",), ("cf", "tags")],
+        scoring=SimpleNamespace(popularity=np.array([-0.8, -0.4, 0.0, 0.4, 0.8], np.float32)),
     )
-    return cast(Version, found)
+    return Live.of(cast(Version, found))
 
 
 def names(filters: Filters) -> str:
-    popularity = np.array([-0.8, -0.4, 0.0, 0.4, 0.8], np.float32)
-    return "".join(np.array(list("abcde"))[passing(version(), filters, popularity)])
+    return "".join(np.array(list("abcde"))[passing(live(), filters)])
 
 
 def where(name: str, **wanted: Any) -> str:
@@ -107,4 +109,4 @@ def test_all_conditions_must_hold() -> None:
 )
 def test_what_does_not_fit_is_refused(filters: Filters, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        passing(version(), filters, np.zeros(5, np.float32))
+        passing(live(), filters)

@@ -18,12 +18,12 @@ from core.snapshot import Snapshot
 from core.truth import Truth, save_truth
 from evaluation.conditions import conditions_of
 from evaluation.protocol import System, evaluate
-from index.ann import tie_order
 from index.artifact import LIST_LENGTH, Version
 from index.embed import embed
 from index.export import export_neighbours
 from index.neighbours import Catalog, ready_lists, restrict
 from index.scoring import Scoring
+from index.ties import tie_order
 
 # Unit vectors whose products are exact in float32: the corners of the 24-cell, so that most scores tie.
 CORNERS = np.array(

@@ -12,12 +12,11 @@ import pytest
 from core.errors import InputError, NothingKnownError
 from core.rules import Rule, RuleKind, Rules
 from core.tables import Tables
-from index import rules as module
-from index.ann import tie_order
 from index.artifact import Version
 from index.build import build_version
 from index.rules import BoundRules, RuleState, ready, ruled
 from index.search import Neighbours, Searcher
+from index.ties import tie_order
 from tests.conftest import SMALL_RECIPE
 from tests.index.conftest import MBID, write_world
 from training.config import load_config
@@ -75,13 +74,13 @@ def artist(row: int) -> str:
 @pytest.fixture
 def short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of 8, so that rules leave too few in them."""
-    whole = Searcher.similar
+    long = Searcher.ready
 
-    def similar(self: Searcher, row: int, k: int, *, raw: bool = False) -> Neighbours:
-        return whole(self, row, k if raw and self.corrects else min(k, 8), raw=raw)
+    def ready(self: Searcher, row: int) -> Neighbours:
+        listed = long(self, row)
+        return Neighbours(listed.rows[:8], listed.scores[:8], whole=len(listed.rows) <= 8)
 
-    monkeypatch.setattr(module, "LIST_LENGTH", 8)
-    monkeypatch.setattr(Searcher, "similar", similar)
+    monkeypatch.setattr(Searcher, "ready", ready)
 
 
 @pytest.mark.usefixtures("short_lists")

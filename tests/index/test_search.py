@@ -11,9 +11,9 @@ import pytest
 
 from core.errors import FormatError, InputError, NothingKnownError
 from core.snapshot import Snapshot
-from index.ann import tie_order
 from index.artifact import Version
 from index.search import Searcher
+from index.ties import tie_order
 from tests.conftest import REPOSITORY
 from tests.index.conftest import MBID
 
