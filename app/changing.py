@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import STATUS, invalid
-from app.schemas_changes import SEEN_AFTER, DeleteLine, Line, Said, Verdict
+from app.schemas_changes import SEEN_AFTER, DeleteLine, Line, MergeLine, Said, Verdict
 from app.schemas_query import BatchProblem
 from app.served import Served
 from core import changes
@@ -34,7 +35,7 @@ _lines: TypeAdapter[Line] = TypeAdapter(Line)
 
 
 def wish(served: Served | None, asked: ArtistId, kind: ChangeKind, said: Said | None = None) -> Wish:
-    """A change as it is asked for, checked.
+    """A change as it is asked for, checked; a merge is `merge_wish`.
 
     Args:
         served: what tells whom an mbid means, who is there at all, and which attributes are of which type.
@@ -48,10 +49,16 @@ def wish(served: Served | None, asked: ArtistId, kind: ChangeKind, said: Said | 
     )
     if kind is ChangeKind.PATCH and not fields:
         raise InputError("patch: found nothing said; wanted at least one field")
-    if served is None:
-        return Wish(asked, kind, fields, None)
-    row = served.searcher.row_of(asked)
-    return Wish(asked if row is None else served.searcher.id_of(row), kind, fields, row is not None)
+    artist, known, _ = _whom(served, asked)
+    return Wish(artist, kind, fields, known)
+
+
+def merge_wish(served: Served | None, asked: ArtistId, into: ArtistId) -> Wish:
+    """A merge as it is asked for, of one artist into another: ids, or mbids that the version has."""
+    artist, known, mbid = _whom(served, asked)
+    target, target_known, _ = _whom(served, into)
+    said = {"into": target} if mbid is None else {"into": target, "mbid": mbid}
+    return Wish(artist, ChangeKind.MERGE, said, known, target_known)
 
 
 def status_of_done(kind: ChangeKind, done: Done) -> int:
@@ -77,9 +84,22 @@ def carry_out(
         yield _verdict(number, asked, verdict).model_dump_json(exclude_none=True).encode() + b"\n"
 
 
+def _whom(served: Served | None, asked: ArtistId) -> tuple[ArtistId, bool | None, str | None]:
+    """The id that is meant, whether the version has it (None where none serves), and the mbid that it has there."""
+    if served is None:
+        return asked, None, None
+    row = served.searcher.row_of(asked)
+    if row is None:
+        return asked, False, None
+    (mbid,) = served.searcher.mbids_of(np.array([row], np.int32))
+    return served.searcher.id_of(row), True, mbid
+
+
 def _wish_of(served: Served | None, line: bytes) -> Wish | Refused:
     try:
         found = _lines.validate_json(line)
+        if isinstance(found, MergeLine):
+            return merge_wish(served, found.id, found.into)
         said = None if isinstance(found, DeleteLine) else found
         return wish(served, found.id, ChangeKind(found.kind), said)
     except ValidationError as error:

@@ -38,18 +38,21 @@ EXAMPLE_SAID: JsonObject = {
     "vectors": {"audio": [[0.12, -0.4, 0.9], [0.2, -0.1, 0.7]]},
 }
 EXAMPLE_PATCH: JsonObject = {"mbid": None, "attributes": {"country": "IS"}, "tags": {"film score": 4}}
+EXAMPLE_MERGE: JsonObject = {"into": "a9001"}
 EXAMPLE_CHANGE: JsonObject = {"id": "a9001", "number": 17, "changed": True, "seen_after": SEEN_AFTER}
 EXAMPLE_LINES = "\n".join(
     json.dumps(line, ensure_ascii=False)
     for line in (
         {"kind": "put", "id": "a9001", "name": "Hildur Guðnadóttir", "tags": {"drone": 3}},
         {"kind": "delete", "id": "a204"},
+        {"kind": "merge", "id": "a205", "into": "a9001"},
     )
 )
 EXAMPLE_VERDICTS = (
     '{"line":1,"id":"a9001","status":201,"number":17,"changed":true,"seen_after":"re-index"}\n'
     '{"line":2,"id":"a204","status":404,"problem":{"title":"not found","status":404,'
     '"detail":"artist \'a204\' is in no version, and was not put"}}\n'
+    '{"line":3,"id":"a205","status":200,"number":18,"changed":true,"seen_after":"re-index"}\n'
 )
 EXAMPLE_LISTED: JsonObject = {
     "number": 17,
@@ -59,6 +62,7 @@ EXAMPLE_LISTED: JsonObject = {
     "by": "key:catalog",
     "at": "2026-03-01T09:30:00Z",
     "key": None,
+    "into": None,
 }
 
 # PostgreSQL keeps every character but NUL; tables want text that is not blank
@@ -140,6 +144,13 @@ class ArtistPatch(Said):
     name: Annotated[ArtistName, Field(default_factory=_unsaid)]
 
 
+class MergeInto(BaseModel):
+    """Which artist is in the place of another one from now on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"example": EXAMPLE_MERGE})
+    into: ChangeId
+
+
 class PutLine(ArtistPut):
     """Put an artist."""
 
@@ -162,7 +173,14 @@ class DeleteLine(BaseModel):
     id: ChangeId
 
 
-Line = Annotated[PutLine | PatchLine | DeleteLine, Field(discriminator="kind")]
+class MergeLine(MergeInto):
+    """Merge an artist into another one."""
+
+    kind: Literal["merge"]
+    id: ChangeId
+
+
+Line = Annotated[PutLine | PatchLine | DeleteLine | MergeLine, Field(discriminator="kind")]
 
 
 class ChangeAnswer(BaseModel):
@@ -201,6 +219,7 @@ class ListedChange(BaseModel):
     by: Annotated[str, Field(description="Who made it.")]
     at: datetime
     key: Annotated[str | None, Field(description="Idempotency-Key of the batch that it came with.")]
+    into: Annotated[str | None, Field(description="Of a merge, the id of the artist in whose place it is.")]
 
     @staticmethod
     def of(change: WrittenChange) -> ListedChange:
@@ -213,6 +232,7 @@ class ListedChange(BaseModel):
             by=change.by,
             at=change.at,
             key=change.key,
+            into=change.into,
         )
 
 

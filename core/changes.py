@@ -21,6 +21,7 @@ Said: TypeAlias = Mapping[str, Any]
 
 name, mbid, aliases [text]; attributes {name: text, number or truth value}; tags {word: weight}, plays {user_id: count};
 vectors {modality: [vector]}, all of one modality equally long. Of attributes and vectors each entry is said by itself.
+A merge says otherwise: into, the id of the artist that is in its place, and mbid, its own where one was known.
 """
 
 BY_ENTRY = ("attributes", "vectors")
@@ -36,12 +37,14 @@ class ChangeKind(StrEnum):
     """What a change does.
 
     `put`: this is said of the artist, and nothing that changes said before. `patch`: this is said, the rest stays.
-    `delete`: the artist is nowhere, until it is put again. `drop`: earlier changes of it were taken back.
+    `delete`: the artist is nowhere, until it is put again. `merge`: the same, and another one is in its place.
+    `drop`: earlier changes of it were taken back.
     """
 
     PUT = "put"
     PATCH = "patch"
     DELETE = "delete"
+    MERGE = "merge"
     DROP = "drop"
 
 
@@ -51,17 +54,21 @@ class Standing:
 
     Attributes:
         deleted: it is nowhere; then nothing is said.
+        into: who is in its place, where it is deleted by a merge; that one may be gone by now as well.
+        mbid: its own, as it was known when it was merged.
     """
 
     artist: ArtistId
     deleted: bool
     said: Said
+    into: ArtistId | None = None
+    mbid: str | None = None
 
 
 def after(before: Standing | None, artist: ArtistId, kind: ChangeKind, said: Said) -> Standing | None:
     """What stands of an artist after one more change; None where nothing does.
 
-    A patch of a deleted artist leaves it deleted.
+    A patch of a deleted artist leaves it deleted, and one of a merged artist leaves it merged.
     """
     match kind:
         case ChangeKind.PUT:
@@ -72,6 +79,8 @@ def after(before: Standing | None, artist: ArtistId, kind: ChangeKind, said: Sai
             return Standing(artist, False, _merged({} if before is None else before.said, said))
         case ChangeKind.DELETE:
             return Standing(artist, True, {})
+        case ChangeKind.MERGE:
+            return Standing(artist, True, {}, said["into"], said.get("mbid"))
         case ChangeKind.DROP:  # what it took back is not there any more
             return before
 
@@ -89,6 +98,8 @@ def counts_of(said: Said) -> dict[str, int]:
 def as_line(standing: Standing) -> bytes:
     """What stands as canonical JSON: equal where the same is said, and truth values are no numbers."""
     value = {"artist": standing.artist, "deleted": standing.deleted, "said": standing.said}
+    merged = {"into": standing.into, "mbid": standing.mbid}
+    value |= {name: each for name, each in merged.items() if each is not None}
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode() + b"\n"
 
@@ -134,7 +145,7 @@ def read_standing(path: Path) -> Iterator[Standing]:
         for number, line in enumerate(file, start=1):
             try:
                 found = json.loads(line)
-                yield Standing(found["artist"], found["deleted"], found["said"])
+                yield Standing(found["artist"], found["deleted"], found["said"], found.get("into"), found.get("mbid"))
             except (ValueError, KeyError, TypeError) as error:
                 raise FormatError(
                     f"{path}, line {number}: damaged ({error}); wanted what stands of an artist"

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from core.beneath import FOLDER as BENEATH
+from core.beneath import Beneath
 from core.files import Manifest, read_sealed, seal, verify_sealed
 from core.settings import newest, pick
 from core.types import ArtistId, Mask, Matrix, Rows
@@ -141,6 +143,12 @@ class Snapshot:
     def last_change(self) -> int:
         """Number of the last change folded in; 0 is none."""
         return int(self.manifest.get("last_change", 0))
+
+    @cached_property
+    def beneath(self) -> Beneath | None:
+        """What the tables themselves say of artists that changes are about; None where it does not have that."""
+        folder = self.folder / BENEATH
+        return Beneath(folder) if folder.is_dir() else None
 
     @property
     def n_artists(self) -> int:

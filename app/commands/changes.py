@@ -10,11 +10,11 @@ from app.commands.index import who
 from app.commands.session import Session, counts, session
 from app.schemas_changes import ListedChange
 from core.changes import SUFFIX
-from core.db.changes import drop_changes, fix_changes, since
+from core.db.changes import WrittenChange, drop_changes, fix_changes, since
 from core.folding import fold
 from core.tables import Tables
 
-app = typer.Typer(no_args_is_help=True, help="Artists put, patched and deleted over HTTP, and kept until dropped.")
+app = typer.Typer(no_args_is_help=True, help="Artists put, patched, deleted and merged over HTTP, kept until dropped.")
 
 
 @app.command("list")
@@ -30,8 +30,7 @@ def list_(
         found = since(connection, since_number, limit, artist=artist)
     run.show([ListedChange.of(each).model_dump(mode="json") for each in found])
     rows = [
-        [str(each.number), each.artist, each.kind, counts(each.counts), each.by, f"{each.at:%Y-%m-%d %H:%M}"]
-        for each in found
+        [str(each.number), each.artist, each.kind, _said(each), each.by, f"{each.at:%Y-%m-%d %H:%M}"] for each in found
     ]
     run.table("changes, times in UTC", ["number", "artist", "kind", "said", "by", "at"], rows, words=True)
 
@@ -56,3 +55,7 @@ def with_changes(run: Session, tables: Tables) -> Tables:
     """The tables with the changes folded in that stand now."""
     identity, last = fix_changes(run.database, run.home.changes)
     return tables if identity is None else fold(tables, run.home.changes / f"{identity}{SUFFIX}", last)
+
+
+def _said(change: WrittenChange) -> str:
+    return counts(change.counts) if change.into is None else f"into {change.into}"

@@ -49,7 +49,10 @@ def build(
         ),
     ] = None,
     changes: Annotated[
-        bool, typer.Option("--changes", help="Fold in what was put, patched and deleted over HTTP, as a re-index does.")
+        bool,
+        typer.Option(
+            "--changes", help="Fold in what was put, patched, deleted and merged over HTTP, as a re-index does."
+        ),
     ] = False,
 ) -> None:
     """Turn tables into a snapshot; a `similar` table becomes the truth "similar".

@@ -1,4 +1,4 @@
-"""Artists put, patched and deleted; durable when answered."""
+"""Artists put, patched, deleted and merged; durable when answered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from app import security
 from app.bounds import LARGEST_ARTIST_BYTES, LARGEST_BATCH_BYTES
-from app.changing import carry_out, status_of_done, wish
+from app.changing import carry_out, merge_wish, status_of_done, wish
 from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheServing, fresh
 from app.errors import MediaTypeError, problems
 from app.schemas_changes import (
@@ -25,13 +25,12 @@ from app.schemas_changes import (
     ChangeAnswer,
     ChangesAnswer,
     ListedChange,
-    Said,
+    MergeInto,
 )
 from app.security import TheAdmin, TheWriter
-from app.watch import Serving
 from core.changes import ChangeKind
 from core.db.batches import Sender
-from core.db.changes import head, since, write_change
+from core.db.changes import Wish, head, since, write_change
 from core.db.keys import Key
 from core.db.session import Database
 from core.errors import InputError
@@ -51,14 +50,16 @@ LINES: dict[str, Any] = {
         NDJSON: {
             "schema": {
                 "type": "string",
-                "description": "A line a change: kind (put, patch, delete), id, and what is said, as of PUT and PATCH.",
+                "description": "A line a change: kind (put, patch, delete, merge), id, and what is said, as of PUT, "
+                "PATCH and a merge.",
                 "example": EXAMPLE_LINES,
             }
         }
     },
 }
 NO_ADDRESS = {404: "The id has a line break, which this address cannot have; a batch can."}
-NOT_FOUND = {404: "The artist is in no version and was not put, or is deleted."}
+NOT_FOUND = {404: "The artist is in no version and was not put, or is deleted or merged."}
+NOT_INTO = {404: "The artist to merge into is in no version and was not put, or is deleted or merged itself."}
 ARTIST_BODY = BODY | {413: f"The body has more than {LARGEST_ARTIST_BYTES >> 20} mebibytes."}
 BATCH_BODY = {
     413: f"The body has more than {LARGEST_BATCH_BYTES >> 20} mebibytes.",
@@ -93,7 +94,7 @@ def put_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id
 
     What is not said the tables say. An attribute of another type than the catalog's is refused.
     """
-    return _change(writer, database, serving, id, ChangeKind.PUT, said)
+    return _change(writer, database, id, wish(serving.served, id, ChangeKind.PUT, said))
 
 
 @router.patch(
@@ -106,7 +107,7 @@ def patch_artist(
     writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, said: ArtistPatch
 ) -> Response:
     """Say this of an artist as well; null says that it has none of a field, whatever the tables say."""
-    return _change(writer, database, serving, id, ChangeKind.PATCH, said)
+    return _change(writer, database, id, wish(serving.served, id, ChangeKind.PATCH, said))
 
 
 @router.delete(
@@ -117,12 +118,28 @@ def patch_artist(
 )
 def delete_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath) -> Response:
     """Let an artist be in no version, whatever tables say, until it is put again."""
-    return _change(writer, database, serving, id, ChangeKind.DELETE, None)
+    return _change(writer, database, id, wish(serving.served, id, ChangeKind.DELETE))
+
+
+@router.post(
+    "/artists/{id:path}:merge",
+    summary="Merge an artist into another one",
+    response_model=ChangeAnswer,
+    responses=problems(security.WRITER_PROBLEMS | BODY | NOT_INTO | INVALID | UNREACHABLE),
+)
+def merge_artist(
+    writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, merge: MergeInto
+) -> Response:
+    """Let an artist be in no version, whatever tables say, until it is put again, and another one in its place.
+
+    The other one keeps its own inputs. Of whom is merged nothing need be known: it may be an id of long ago.
+    """
+    return _change(writer, database, id, merge_wish(serving.served, id, merge.into))
 
 
 @router.post(
     "/artists:batch",
-    summary="Put, patch and delete many artists",
+    summary="Put, patch, delete and merge many artists",
     response_class=Response,
     responses={
         **problems(security.WRITER_PROBLEMS | BATCH_BODY | UNREACHABLE),
@@ -183,15 +200,13 @@ def get_changes(
     return fresh(ChangesAnswer(head=last, changes=[ListedChange.of(each) for each in found]))
 
 
-def _change(
-    writer: Key, database: Database, serving: Serving, id: str, kind: ChangeKind, said: Said | None
-) -> Response:
+def _change(writer: Key, database: Database, id: str, asked: Wish) -> Response:
     if id.endswith("/similar"):
         raise InputError(f"id: found {id!r}, which is an address of its own; wanted the artist's")
-    asked, by = wish(serving.served, id, kind, said), security.author(writer)
+    by = security.author(writer)
     done = write_change(database, asked, by=by)
     if done.changed:
-        log.info("artist_changed", extra={"artist": asked.artist, "kind": kind, "change": done.number, "by": by})
+        log.info("artist_changed", extra={"artist": asked.artist, "kind": asked.kind, "change": done.number, "by": by})
     answer = ChangeAnswer(id=asked.artist, number=done.number, changed=done.changed, seen_after=SEEN_AFTER)
-    status = status_of_done(kind, done)
+    status = status_of_done(asked.kind, done)
     return fresh(answer, status, {"location": f"/v1/artists/{quote(asked.artist, safe='')}"} if status == 201 else {})

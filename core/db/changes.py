@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, func, insert, select, update
 
 from core.changes import ChangeKind, Said, Standing, after, as_line, counts_of, write_standing
 from core.db.session import Database
@@ -26,7 +26,8 @@ _LOCKED_HEAD = select(changes_head.c.number).with_for_update()
 _RAISED_HEAD = update(changes_head).values(number=bindparam("raised"))
 _ADDED = insert(changes)
 _WHOLE = select(func.max(changes.c.number)).where(
-    changes.c.artist == bindparam("of"), changes.c.kind.in_([ChangeKind.PUT.value, ChangeKind.DELETE.value])
+    changes.c.artist == bindparam("of"),
+    changes.c.kind.in_([kind.value for kind in (ChangeKind.PUT, ChangeKind.DELETE, ChangeKind.MERGE)]),
 )
 _OF_ARTIST = (
     select(changes)
@@ -34,6 +35,7 @@ _OF_ARTIST = (
     .order_by(changes.c.number)
 )
 """An artist's changes that count: from the last one on that lets nothing before it show through."""
+_INTO = case((changes.c.kind == ChangeKind.MERGE.value, changes.c.said["into"].as_string())).label("into")
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,14 @@ class Wish:
 
     Attributes:
         known: whether the version that serves has the artist; None where none serves.
+        into_known: the same of the one that it is to be merged into.
     """
 
     artist: ArtistId
     kind: ChangeKind
     said: Said
     known: bool | None
+    into_known: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Done:
 
     Attributes:
         number: of the change; of the last one of the artist where that had said all this.
-        new: nobody knew the artist, or it was deleted.
+        new: nobody knew the artist, or it was deleted or merged.
         changed: whether there is a change that was not there.
     """
 
@@ -67,7 +71,11 @@ class Done:
 
 @dataclass(frozen=True)
 class WrittenChange:
-    """A change without what it says: how much of what, who made it, when, and in which batch."""
+    """A change without what it says: how much of what, who made it, when, and in which batch.
+
+    Attributes:
+        into: of a merge, who is in the artist's place.
+    """
 
     number: int
     artist: ArtistId
@@ -76,14 +84,16 @@ class WrittenChange:
     by: str
     at: datetime
     key: str | None
+    into: ArtistId | None = None
 
 
 def write_change(database: Database, wish: Wish, *, by: str) -> Done:
     """Make a change; it is durable when this returns.
 
     Raises:
-        InputError: the id is none.
-        NotFoundError: to be patched or deleted is an artist whom neither a version nor a change has.
+        InputError: the id is none, or an artist is to be merged into itself.
+        NotFoundError: to be patched or deleted is an artist whom neither a version nor a change has, or one is to be
+            merged into such a one, or into one that is deleted or merged itself.
         DatabaseDownError: the database cannot be reached.
     """
     with database.write() as connection:
@@ -99,18 +109,21 @@ def add_change(connection: Connection, wish: Wish, *, by: str, key: str | None =
     last = lock_head(connection)
     rows = connection.execute(_OF_ARTIST, {"of": wish.artist}).all()
     before = _standing_of(wish.artist, rows)
-    gone = before is not None and before.deleted
-    # of whom only patches stand, the tables may not know, and then there is nobody
-    there = not gone and (bool(wish.known) or (before is not None and "name" in before.said))
-    if wish.kind is ChangeKind.PATCH and gone:
-        raise NotFoundError(f"artist {wish.artist!r} is deleted; PUT brings it back")
-    if wish.kind is not ChangeKind.PUT and not gone and not there and wish.known is False:
-        raise NotFoundError(f"artist {wish.artist!r} is in no version, and was not put")
-    now = after(before, wish.artist, wish.kind, wish.said)
+    said = wish.said
+    match wish.kind:
+        case ChangeKind.PATCH:
+            _check_there(wish.artist, before, wish.known)
+        case ChangeKind.DELETE:
+            if before is None or not before.deleted:
+                _check_there(wish.artist, before, wish.known)
+        case ChangeKind.MERGE:
+            _check_into(connection, wish)
+            said = _with_mbid(before, said)
+    now = after(before, wish.artist, wish.kind, said)
     if before is not None and now is not None and as_line(now) == as_line(before):
         return Done(rows[-1].number, False, False)
-    _insert(connection, last + 1, wish.artist, wish.kind, wish.said, by=by, key=key)
-    return Done(last + 1, not there, True)
+    _insert(connection, last + 1, wish.artist, wish.kind, said, by=by, key=key)
+    return Done(last + 1, not _there(before, wish.known), True)
 
 
 def lock_head(connection: Connection) -> int:
@@ -128,7 +141,7 @@ def head(connection: Connection) -> int:
 
 def since(connection: Connection, number: int, limit: int, *, artist: ArtistId | None = None) -> list[WrittenChange]:
     """The first changes after that number, in their order. Whoever follows them asks `standing_of` what each means."""
-    columns = [column for column in changes.c if column is not changes.c.said]
+    columns: list[ColumnElement[Any]] = [*(column for column in changes.c if column is not changes.c.said), _INTO]
     wanted = select(*columns).where(changes.c.number > number).order_by(changes.c.number).limit(limit)
     if artist is not None:
         wanted = wanted.where(changes.c.artist == artist)
@@ -175,7 +188,7 @@ def drop_changes(
         By artist, the numbers of what was taken back.
 
     Raises:
-        InputError: neither is given.
+        InputError: neither is given, or two artists would be merged into each other again; nothing was taken back.
         NotFoundError: there is no such change, or none of that artist; nothing was taken back.
     """
     if not numbers and artist is None:
@@ -200,7 +213,54 @@ def drop_changes(
         for each, gone in dropped.items():
             last += 1
             _insert(connection, last, each, ChangeKind.DROP, {"numbers": gone}, by=by, key=None)
+            _check_way(connection, each)
     return dropped
+
+
+def _there(before: Standing | None, known: bool | None) -> bool:
+    # of whom only patches stand, the tables may not know, and then there is nobody
+    return bool(known) if before is None else not before.deleted and (bool(known) or "name" in before.said)
+
+
+def _check_there(
+    artist: ArtistId, before: Standing | None, known: bool | None, merged: str = "PUT brings it back"
+) -> None:
+    """Refuse an artist that is gone, or whom nobody knows; `merged` is what to do about one that was merged."""
+    if before is not None and before.into is not None:
+        raise NotFoundError(f"artist {artist!r} is merged into {before.into!r}; {merged}")
+    if before is not None and before.deleted:
+        raise NotFoundError(f"artist {artist!r} is deleted; PUT brings it back")
+    if known is False and not _there(before, known):
+        raise NotFoundError(f"artist {artist!r} is in no version, and was not put")
+
+
+def _check_into(connection: Connection, wish: Wish) -> None:
+    """Refuse to merge into whom nobody would find: so no merge closes a circle."""
+    into: ArtistId = wish.said["into"]
+    check_id("into", into)
+    if into == wish.artist:
+        raise InputError(f"into: found {into!r} itself; wanted another artist")
+    _check_there(into, standing_of(connection, into), wish.into_known, "merge into that")
+
+
+def _with_mbid(before: Standing | None, said: Said) -> Said:
+    """What a merge says, with the mbid that changes said last, else the one that the version has."""
+    mbid = said.get("mbid")
+    if before is not None:
+        mbid = before.said.get("mbid", before.mbid or mbid)
+    return {"into": said["into"]} if mbid is None else {"into": said["into"], "mbid": mbid}
+
+
+def _check_way(connection: Connection, artist: ArtistId) -> None:
+    """Refuse a drop that brings a merge back by which a circle would close."""
+    way = [artist]
+    while (stands := standing_of(connection, way[-1])) is not None and stands.into is not None:
+        if stands.into in way:
+            circle = ", ".join(map(repr, way[way.index(stands.into) :]))
+            raise InputError(
+                f"changes: found that {circle} would be merged into each other; wanted one's merge dropped as well"
+            )
+        way.append(stands.into)
 
 
 def _standing_of(artist: ArtistId, rows: Iterable[Row[Any]]) -> Standing | None:
@@ -228,4 +288,4 @@ def _insert(
 
 
 def _written(row: Row[Any]) -> WrittenChange:
-    return WrittenChange(row.number, row.artist, ChangeKind(row.kind), row.counts, row.by, row.at, row.key)
+    return WrittenChange(row.number, row.artist, ChangeKind(row.kind), row.counts, row.by, row.at, row.key, row.into)

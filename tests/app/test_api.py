@@ -192,9 +192,10 @@ def explore(asking: Asking, operation: APIOperation, headers: dict[str, str], se
         ("post", "/v1/artists:batch"),
         ("put", "/v1/artists/{id}"),
         ("patch", "/v1/artists/{id}"),
+        ("post", "/v1/artists/{id}:merge"),
     }:
-        # nor that the second artist of a pair is not the first, that a condition can be fulfilled, what a column of the
-        # catalog holds, or what a line of a batch is
+        # nor that the second artist of a pair or merge is not the first, that a condition can be fulfilled, what a
+        # column of the catalog holds, or what a line of a batch is
         excluded.append(positive_data_acceptance)
     ask()
 

@@ -53,6 +53,16 @@ def test_changes_are_listed_and_dropped(home: Home) -> None:
         riyl(home, "changes", "drop")
 
 
+def test_a_merge_is_listed_and_dropped(home: Home) -> None:
+    opened = database(home)
+    write_change(opened, Wish("a002", ChangeKind.MERGE, {"into": "new"}, True), by="key:ann")
+    opened.close()
+    (told,) = as_json(home, "changes", "list", "--artist", "a002")
+    assert (told["kind"], told["said"], told["into"]) == ("merge", {"into": 1}, "new")
+    assert "into new" in riyl(home, "changes", "list").stdout
+    assert as_json(home, "changes", "drop", "4") == {"a002": [4]}
+
+
 def test_a_snapshot_folds_changes_in_where_it_is_told_to(home: Home, tmp_path: Path) -> None:
     tables = str(small_world(tmp_path / "tables"))
     recipe = tmp_path / "recipe.toml"

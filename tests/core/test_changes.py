@@ -11,6 +11,8 @@ from core.errors import FormatError
 
 A = Standing("a", False, {"name": "Ä", "tags": {"ska": 1.5}})
 B = Standing("b", True, {})
+C = Standing("c", True, {}, "a")
+D = Standing("d", True, {}, "a", "m")
 
 
 def test_what_stands_is_written_under_its_contents_id_and_found_again(tmp_path: Path) -> None:
@@ -55,6 +57,25 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
         list(read_standing(path))
 
 
-def test_a_patch_leaves_the_deleted_deleted() -> None:
+def test_whom_an_artist_was_merged_into_is_written_and_read(tmp_path: Path) -> None:
+    identity = write_standing(tmp_path, [B, C, D])
+    path = tmp_path / f"{identity}.ndjson"
+    assert path.read_text() == (
+        '{"artist":"b","deleted":true,"said":{}}\n'
+        '{"artist":"c","deleted":true,"into":"a","said":{}}\n'
+        '{"artist":"d","deleted":true,"into":"a","mbid":"m","said":{}}\n'
+    )
+    assert list(read_standing(path)) == [B, C, D]
+
+
+def test_a_merge_leaves_nothing_said_until_the_artist_is_put_again() -> None:
+    assert after(A, "a", ChangeKind.MERGE, {"into": "z"}) == Standing("a", True, {}, "z")
+    assert after(D, "d", ChangeKind.MERGE, {"into": "z"}) == Standing("d", True, {}, "z")
+    assert after(D, "d", ChangeKind.DELETE, {}) == Standing("d", True, {})
+    assert after(D, "d", ChangeKind.PUT, {"name": "D"}) == Standing("d", False, {"name": "D"})
+
+
+def test_a_patch_leaves_the_deleted_deleted_and_the_merged_merged() -> None:
     assert after(B, "b", ChangeKind.PATCH, {"name": "B"}) == B
+    assert after(D, "d", ChangeKind.PATCH, {"name": "D"}) == D
     assert after(None, "b", ChangeKind.DROP, {"numbers": [1]}) is None

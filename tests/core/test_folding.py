@@ -43,10 +43,13 @@ def tables(tmp_path: Path) -> Tables:
 
 @pytest.fixture
 def folded(tables: Tables, tmp_path: Path) -> Fold:
-    """Tables with what is said of each artist folded in; None deletes it."""
+    """Tables with what is said of each artist folded in; None deletes it, and an id merges it into that one."""
 
-    def make(**said: dict[str, Any] | None) -> FoldedTables:
-        standing = [Standing(a, fields is None, fields or {}) for a, fields in sorted(said.items())]
+    def make(**said: dict[str, Any] | str | None) -> FoldedTables:
+        standing = [
+            Standing(a, False, fields) if isinstance(fields, dict) else Standing(a, True, {}, fields)
+            for a, fields in sorted(said.items())
+        ]
         identity = write_standing(tmp_path / "changes", standing)
         return fold(tables, tmp_path / "changes" / f"{identity}.ndjson", 7)
 
@@ -85,6 +88,14 @@ def test_the_deleted_are_in_no_table_and_the_new_in_all_that_say_something(folde
     assert rows(changed, "tags") == [("b", "dub", 2.0), ("c", "ska", 4.0), ("aa", "ska", 1.0)]
     assert [row[1] for row in rows(changed, "plays")] == ["b", "c"]
     assert rows(changed, "audio") == [("b", [3.0, 4.0]), ("b", [5.0, 6.0]), ("aa", [1.0, 1.0]), ("aa", [3.0, 1.0])]
+
+
+def test_the_merged_are_in_no_table_and_add_nothing_to_whom_they_are_merged_into(tables: Tables, folded: Fold) -> None:
+    changed = folded(a="b", nobody="b")
+    for table in ("artists", "tags", "plays", "audio", "similar"):
+        assert rows(changed, table) == rows(folded(a=None), table)
+    assert changed.artists().equals(tables.artists().slice(1))
+    assert rows(changed, "tags") == [("b", "dub", 2.0), ("c", "ska", 4.0)]
 
 
 @pytest.mark.parametrize("table", ["artists", "tags", "plays", "audio", "similar"])

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from core.beneath import FOLDER as BENEATH
+from core.beneath import write_beneath
 from core.errors import InputError, MismatchError
 from core.files import content_id, published, write_json
 from core.folding import FoldedTables
@@ -108,6 +110,9 @@ def build_snapshot(
         write_held_out(aside, held_out)
         for item in placed:
             write_modality(aside, item.modality)
+        if isinstance(tables, FoldedTables):
+            kept = ["artists", *modalities.values()]
+            write_beneath(aside / BENEATH, tables.base, kept, tables.standing, progress)
         basis_id = save_basis(aside / "basis", basis)
         fields = {
             "id": identity,

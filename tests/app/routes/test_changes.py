@@ -1,4 +1,4 @@
-"""Artists put, patched and deleted over HTTP: durable when answered, checked, and in batches."""
+"""Artists put, patched, deleted and merged over HTTP: durable when answered, checked, and in batches."""
 
 from __future__ import annotations
 
@@ -117,6 +117,48 @@ def test_whom_the_version_knows_by_mbid_is_meant(home: Home) -> None:
     assert stands(home, MBID) is None
 
 
+def merge(home: Home, artist: str, into: Any, status: int) -> dict[str, Any]:
+    return put(home, f"{artist}:merge", into if isinstance(into, dict) else {"into": into}, status, "POST")
+
+
+def test_an_artist_is_merged_into_another_one(home: Home) -> None:
+    told = merge(home, MBID.upper(), "a002", 200)
+    assert told == {"id": "a001", "number": 1, "changed": True, "seen_after": "re-index"}
+    assert stands(home, "a001") == Standing("a001", True, {}, "a002", MBID.upper())  # as the catalog writes it
+    assert merge(home, "a001", "a002", 200) == {**told, "changed": False}
+    assert "'a001' is merged into 'a002'; PUT" in put(home, "a001", {"mbid": "m"}, 404, "PATCH")["detail"]
+    assert merge(home, "old/id ö:merge", "a002", 200)["id"] == "old/id ö:merge"
+    put(home, "a001", {"name": "Back"}, 201)
+    merge(home, "a003", MBID, 200)
+    assert stands(home, "a003") == Standing("a003", True, {}, "a001")
+    (answer,) = asked(home, "/v1/changes", headers=key_headers(home))
+    assert [(each["kind"], each["said"], each["into"]) for each in answer.json()["changes"]] == [
+        ("merge", {"into": 1, "mbid": 1}, "a002"),
+        ("merge", {"into": 1}, "a002"),
+        ("put", {"name": 1}, None),
+        ("merge", {"into": 1}, "a001"),
+    ]
+
+
+def test_nobody_is_merged_into_whom_nobody_finds(home: Home) -> None:
+    assert merge(home, "a001", "nobody", 404)["detail"] == "artist 'nobody' is in no version, and was not put"
+    for same in ("a001", MBID):
+        assert merge(home, "a001", same, 422)["detail"] == "into: found 'a001' itself; wanted another artist"
+    for body in ({}, {"into": ""}, {"into": None}, {"into": "a" * 201}, {"into": "a\0"}, {"into": "a002", "name": "N"}):
+        assert "body." in merge(home, "a001", body, 422)["detail"]
+    merge(home, "a002", "a003", 200)
+    assert merge(home, "a001", "a002", 404)["detail"] == "artist 'a002' is merged into 'a003'; merge into that"
+    assert stands(home, "a001") is None
+
+
+def test_only_writers_merge(home: Home) -> None:
+    (answer,) = asked(
+        home, "/v1/artists/a001:merge", method="POST", headers=key_headers(home, Role.READ), json={"into": "a002"}
+    )
+    problem_of(answer, 403, "not allowed")
+    assert stands(home, "a001") is None
+
+
 def test_nobody_is_patched_or_deleted_who_is_not_there(home: Home) -> None:
     for method, body in (("PATCH", {"mbid": "m"}), ("DELETE", None)):
         (answer,) = asked(home, "/v1/artists/nobody", method=method, headers=writer(home), json=body)
@@ -229,6 +271,9 @@ def test_a_batch_has_a_verdict_a_line_in_their_order(home: Home) -> None:
             {"kind": "delete", "id": "new"},
             {"kind": "delete", "id": "a" * 201},
             {"kind": "delete", "id": "a002", "name": "N"},
+            {"kind": "merge", "id": "a003", "into": MBID},
+            {"kind": "merge", "id": "a003", "into": "new"},
+            {"kind": "merge", "id": "a003", "into": "a003"},
         ),
     )
     found = verdicts(answer)
@@ -243,18 +288,26 @@ def test_a_batch_has_a_verdict_a_line_in_their_order(home: Home) -> None:
         (9, 200, "new"),
         (10, 422, None),
         (11, 422, None),
+        (12, 200, "a003"),
+        (13, 404, "a003"),
+        (14, 422, "a003"),
     ]
     assert found[0] == {
         **{"line": 1, "id": "new", "status": 201},
         **{"number": 1, "changed": True, "seen_after": "re-index"},
     }
-    assert [v["number"] for v in found if "number" in v] == [1, 2, 3]
+    assert [v["number"] for v in found if "number" in v] == [1, 2, 3, 4]
     details = [v["problem"]["detail"] for v in found if "problem" in v]
     assert details[0] == "attributes.year: found '1999'; wanted a whole number of 64 bits, as the catalog has it"
     assert details[1] == "artist 'nobody' is in no version, and was not put"
     assert details[2].startswith("body: found no JSON: EOF")
     assert details[3].startswith("put.name: found nothing")
-    assert "'merge'" in details[4]
+    assert details[4].startswith("merge.into: found nothing")
+    assert details[-2:] == [
+        "artist 'new' is deleted; PUT brings it back",
+        "into: found 'a003' itself; wanted another artist",
+    ]
+    assert stands(home, "a003") == Standing("a003", True, {}, "a001")
     assert stands(home, "new") == Standing("new", True, {})
 
 
@@ -312,10 +365,15 @@ def test_on_postgres_it_is_the_same(home: Home, postgres_url: str) -> None:
     opened.upgrade()
     _, token = create_key(opened, "tester", Role.WRITE)
     headers = {"authorization": f"Bearer {token}", "content-type": "application/x-ndjson", "idempotency-key": "k"}
-    body = lines({"kind": "put", "id": "n", **SAID}, {"kind": "patch", "id": "n", "tags": {"x": 1}}).encode()
+    body = lines(
+        {"kind": "put", "id": "n", **SAID},
+        {"kind": "patch", "id": "n", "tags": {"x": 1}},
+        {"kind": "merge", "id": "o", "into": "n"},
+    ).encode()
     for _ in range(2):
         (answer,) = asked(home, "/v1/artists:batch", method="POST", headers=headers, settings=settings, content=body)
-        assert [(v["number"], v["changed"]) for v in verdicts(answer)] == [(1, True), (2, True)]
+        assert [(v["number"], v["changed"]) for v in verdicts(answer)] == [(1, True), (2, True), (3, True)]
     with opened.read() as connection:
         assert standing_of(connection, "n") == Standing("n", False, {**SAID, "tags": {"x": 1.0}})
+        assert standing_of(connection, "o") == Standing("o", True, {}, "n")
     opened.close()

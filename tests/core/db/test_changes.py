@@ -25,11 +25,23 @@ from core.db.changes import (
 from core.db.session import Database
 from core.errors import InputError, NotFoundError
 
-PUT, PATCH, DELETE, DROP = ChangeKind
+PUT, PATCH, DELETE, MERGE, DROP = ChangeKind
 
 
 def write(database: Database, artist: str, kind: ChangeKind = PUT, known: bool | None = None, **said: Any) -> Done:
     return write_change(database, Wish(artist, kind, said, known), by="ann")
+
+
+def merge(
+    database: Database,
+    artist: str,
+    into: str,
+    *,
+    known: bool | None = None,
+    into_known: bool | None = None,
+    **said: str,
+) -> Done:
+    return write_change(database, Wish(artist, MERGE, {"into": into, **said}, known, into_known), by="ann")
 
 
 def stands(database: Database, artist: str) -> Standing | None:
@@ -132,6 +144,94 @@ def test_only_who_is_known_is_patched_or_deleted(database: Database) -> None:
     with pytest.raises(NotFoundError, match="'b' is deleted"):
         write(database, "b", PATCH, known=None, mbid="n")
     assert write(database, "c", DELETE, known=None).changed  # nothing serves, so nobody can tell
+
+
+def test_who_is_merged_is_gone_and_another_one_is_in_its_place(database: Database) -> None:
+    write(database, "a", name="A", tags={"ska": 1.0})
+    write(database, "y", name="Y", tags={"dub": 1.0})
+    assert merge(database, "a", "y") == Done(3, False, True)
+    assert stands(database, "a") == Standing("a", True, {}, "y")
+    assert stands(database, "y") == Standing("y", False, {"name": "Y", "tags": {"dub": 1.0}})
+    assert merge(database, "a", "y") == Done(3, False, False)
+    with pytest.raises(NotFoundError, match="'a' is merged into 'y'; PUT brings it back"):
+        write(database, "a", PATCH, known=True, mbid="m")
+    assert write(database, "a", DELETE, known=False) == Done(4, True, True)
+    assert stands(database, "a") == Standing("a", True, {})
+    assert merge(database, "a", "y") == Done(5, True, True)
+    assert write(database, "a", PUT, name="A") == Done(6, True, True)
+    assert stands(database, "a") == Standing("a", False, {"name": "A"})
+    assert all_standing(database, 5)[0] == Standing("a", True, {}, "y")
+    assert [(each.kind, each.into, each.counts) for each in listed(database, 3)] == [
+        (DELETE, None, {}),
+        (MERGE, "y", {"into": 1}),
+        (PUT, None, {"name": 1}),
+    ]
+
+
+def test_anybody_can_be_merged_and_also_somewhere_else_later(database: Database) -> None:
+    merge(database, "nobody", "y \U0001f3b8", known=False, into_known=True)
+    assert [(each.artist, each.into) for each in listed(database)] == [("nobody", "y \U0001f3b8")]
+    write(database, "deleted", DELETE, known=True)
+    assert merge(database, "deleted", "y", known=True, into_known=True).changed
+    assert merge(database, "nobody", "y", into_known=True).changed
+    assert stands(database, "nobody") == Standing("nobody", True, {}, "y")
+    assert merge(database, "z", "y", known=None, into_known=None).changed  # nothing serves, so nobody can tell
+
+
+def test_into_whom_nobody_finds_nobody_is_merged(database: Database) -> None:
+    write(database, "a", name="A")
+    for artist in ("a", "b", "c"):
+        with pytest.raises(NotFoundError, match="'y' is in no version, and was not put"):
+            merge(database, artist, "y", into_known=False)
+    with pytest.raises(InputError, match="into: found 'a' itself; wanted another artist"):
+        merge(database, "a", "a", into_known=True)
+    with pytest.raises(InputError, match="into: found ''"):
+        merge(database, "a", "", into_known=True)
+    write(database, "y", PATCH, known=True, mbid="m")
+    with pytest.raises(NotFoundError, match="'y' is in no version"):  # nobody knows a name of it any more
+        merge(database, "a", "y", into_known=False)
+    write(database, "y", DELETE, known=True)
+    with pytest.raises(NotFoundError, match="'y' is deleted; PUT brings it back"):
+        merge(database, "a", "y", into_known=True)
+    write(database, "z", name="Z")
+    merge(database, "y", "z", into_known=False)
+    with pytest.raises(NotFoundError, match="'y' is merged into 'z'; merge into that"):
+        merge(database, "a", "y", into_known=True)
+    assert [each.number for each in listed(database)] == [1, 2, 3, 4, 5]
+
+
+def test_the_last_known_mbid_of_who_is_merged_stays_with_it(database: Database) -> None:
+    write(database, "said", name="S", mbid="said's")
+    write(database, "none", name="N", mbid=None)
+    write(database, "gone", DELETE)
+    for artist, mbid in (("said", "said's"), ("none", None), ("gone", "version's"), ("new", "version's")):
+        merge(database, artist, "y", mbid="version's")
+        assert stands(database, artist) == Standing(artist, True, {}, "y", mbid)
+    # no version has it any more
+    assert not merge(database, "new", "y", known=False).changed
+    assert merge(database, "new", "z", known=False).changed
+    assert stands(database, "new") == Standing("new", True, {}, "z", "version's")
+
+
+def test_merges_never_close_a_circle(database: Database) -> None:
+    for artist in "abc":
+        write(database, artist, name=artist)
+    merge(database, "a", "b")  # 4
+    merge(database, "b", "c")  # 5
+    for artist in "ab":
+        with pytest.raises(NotFoundError, match=f"'{artist}' is merged into"):
+            merge(database, "c", artist, into_known=True)
+    write(database, "a", name="A")  # 6
+    merge(database, "c", "a")  # 7: b into c into a
+    with pytest.raises(InputError, match="'a', 'b', 'c' would be merged into each other; wanted one's merge dropped"):
+        drop_changes(database, by="x", numbers=[6])
+    assert last(database) == 7
+    assert stands(database, "a") == Standing("a", False, {"name": "A"})
+    assert drop_changes(database, by="x", numbers=[6, 5]) == {"a": [6], "b": [5]}
+    assert stands(database, "a") == Standing("a", True, {}, "b")
+    assert stands(database, "b") == Standing("b", False, {"name": "b"})
+    drop_changes(database, by="x", numbers=[4])
+    assert stands(database, "a") == Standing("a", False, {"name": "a"})
 
 
 @pytest.mark.parametrize("artist", ["", "a" * 201, "a\0b"])

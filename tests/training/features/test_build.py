@@ -7,7 +7,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from core.changes import Standing, write_standing
 from core.errors import FormatError, InputError, MismatchError
+from core.folding import fold
 from core.snapshot import Snapshot
 from core.tables import Tables
 from core.truth import find_truth
@@ -246,3 +248,28 @@ def test_real_catalog_has_the_artists_of_its_conditions(real_data: Path, tmp_pat
     ids = np.array(made.artist_ids)
     assert set(ids[made.having()]) == set((source / "raw.txt").read_text().split())
     assert set(ids[made.having(["audio", "cf", "tags"])]) == set((source / "fmc.txt").read_text().split())
+
+
+def test_what_the_tables_say_of_changed_artists_is_kept_and_sealed(world: Path, tmp_path: Path) -> None:
+    standing = [
+        Standing("a001", True, {}),
+        Standing("a002", False, {"tags": {"ska": 1.0}}),
+        Standing("n", True, {}, "a0"),
+    ]
+    identity = write_standing(tmp_path, standing)
+    tables = Tables.open(world)
+    changed = build_snapshot(fold(tables, tmp_path / f"{identity}.ndjson", 3), SMALL_RECIPE, tmp_path / "snapshots")
+    opened = Snapshot.open(changed.folder, verify=True)
+    assert opened.beneath is not None
+    assert opened.beneath.ids == {"a001", "a002", "n"}
+    for artist in ("a001", "a002"):
+        found = opened.beneath.of(artist)
+        assert found is not None
+        assert found["name"] == f"Artist {int(artist[1:])}"
+        rows = _rows_of(world, "tags", artist, artist)
+        assert found["tags"] == dict(zip(rows["tag"], rows["weight"], strict=True))
+        assert found["vectors"]["audio"].shape == (2, 8)
+    assert opened.beneath.of("n") is None
+    files = {name for name in opened.manifest["files"] if name.startswith("beneath/")}
+    assert files == {f"beneath/{name}.arrow" for name in ("artist-ids", "artists", "audio", "plays", "tags")}
+    assert build_snapshot(tables, SMALL_RECIPE, tmp_path / "snapshots").beneath is None
