@@ -170,12 +170,14 @@ def names_of(searcher: Searcher | None, ids: Iterable[ArtistId]) -> dict[ArtistI
 
 
 def known_row(served: Served, artist: str) -> int:
-    """The row of an artist by id or mbid; who is blocked is not there.
+    """The row of an artist by id or mbid, of one that was merged into another that one's; who is blocked is not there.
 
     Raises:
         UnknownArtistError: there is none; names those with near names.
     """
     row = served.searcher.row_of(artist, served.rules.blocked)
+    if row is None and (moved := served.searcher.moved_to(artist)) is not None:
+        row = served.searcher.row_of(moved, served.rules.blocked)
     if row is None:
         raise unknown_artist(served, artist)
     return row

@@ -52,7 +52,7 @@ VERSION_HEADERS = {
     "ETag": "The version, with the editorial rules where there are any, as an entity tag; send it as If-None-Match and "
     "get 304 while nothing has changed.",
 }
-LOCATION = {"201": "Where it is.", "202": "Where to ask how far it is."}
+LOCATION = {"201": "Where it is.", "202": "Where to ask how far it is.", "301": "Who it is now."}
 """What the header Location says, by status."""
 
 

@@ -62,7 +62,9 @@ class Metrics:
         )
         self._children: dict[tuple[str, str, int], Histogram] = {}
         self._version = Info("riyl_version", "The index version that serves.", registry=self.registry)
-        self._artists = Gauge("riyl_artists", "Artists in the version that serves.", registry=self.registry)
+        self._artists = Gauge("riyl_artists", "Artists who are there.", registry=self.registry)
+        self._change = Gauge("riyl_last_change", "The last change that answers show.", registry=self.registry)
+        self._live = Gauge("riyl_live_artists", "Artists changed since the version was made.", registry=self.registry)
         self._taken = Counter("riyl_versions_taken", "Versions taken up since start.", registry=self.registry)
         self._refused = Counter("riyl_versions_refused", "Versions refused since start.", registry=self.registry)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -81,6 +83,12 @@ class Metrics:
         self._version.info({"version": version, "model": model, "snapshot": snapshot})
         self._artists.set(artists)
         self._taken.inc()
+
+    def changes_taken(self, last: int, live: int, artists: int) -> None:
+        """Say up to which change answers show them, how many artists changed, and how many there are."""
+        self._change.set(last)
+        self._live.set(live)
+        self._artists.set(artists)
 
     def version_refused(self) -> None:
         """Count a version that is not served."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from threading import Lock
 
-from core.errors import NotFoundError
+from core.errors import FormatError, NotFoundError
 from core.rules import Rules
 from core.settings import Home
 from index.apply import Changing
@@ -52,16 +52,13 @@ class Served:
         return Served(searcher, BoundRules.of(self.rules.rules, searcher), self.retriever.under(live), self.encoder)
 
     def changing(self) -> Changing:
-        """What puts changes onto the version; where its model and basis are not in this home, those that need neither.
-
-        Raises:
-            FormatError: the model or the basis is damaged.
-        """
+        """What puts changes onto the version; where its model and basis are not whole in this home, those that need
+        neither."""
         searcher = self.searcher
         try:
             encoder = self.encoder()
-        except NotFoundError as error:
-            log.warning("changes_not_encoded version=%s: %s", searcher.version_id, error)
+        except (NotFoundError, FormatError) as error:
+            log.error("changes_not_encoded version=%s: %s", searcher.version_id, error)
             encoder = None
         return Changing(searcher.version, Placer(searcher.version, encoder), searcher.row_of_own, searcher.own_names)
 

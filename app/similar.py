@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import cast
+from dataclasses import dataclass
 
 import numpy as np
 import orjson
@@ -14,6 +14,7 @@ from app.errors import act_of
 from app.schemas import Similar, SimilarAnswer
 from app.served import Served
 from app.watch import Serving
+from index.live import Live
 from index.rules import ready, ruled
 from index.search import Neighbours
 
@@ -68,6 +69,20 @@ def similar_list(served: Served, found: Neighbours) -> list[Similar]:
     ]
 
 
+@dataclass
+class _Kept:
+    """An answer.
+
+    Attributes:
+        live: the changes under which it was right last.
+        rows: of its list, as bytes: while these are the same, so is the answer.
+    """
+
+    live: Live
+    rows: bytes
+    body: bytes
+
+
 class SimilarBytes:
     """What `similar_model` answers, as JSON bytes from ready lists and ready fragments; of what is served once.
 
@@ -76,20 +91,24 @@ class SimilarBytes:
     asked for last.
 
     Args:
-        served: the version and its rules.
+        served: the version, the changes on it and the rules.
         most_bytes: of whole answers that are kept; 0 keeps none.
+        before: of what was served before; what it kept is taken over as far as it is still right.
     """
 
-    def __init__(self, served: Served, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, served: Served, most_bytes: int = MOST_BYTES, before: SimilarBytes | None = None) -> None:
         self.served = served
         self.etag = served.etag.encode()
         self._searcher = served.searcher
         self._most_bytes = most_bytes
         self._kept_bytes = 0
-        self._answers: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._answers: OrderedDict[tuple[int, int], _Kept] = OrderedDict()
         self._heads: dict[int, bytes] = {}
-        self._fragments: list[bytes | None] = [None] * self._searcher.n_artists
-        self._n_fragments = 0
+        self._fragments: dict[int, bytes] = {}
+        if before is not None and before._has_the_rows_of(served.searcher.live):
+            self._heads, self._fragments = before._heads, before._fragments
+            if before.served.rules.rules is served.rules.rules:
+                self._answers, self._kept_bytes = before._answers, before._kept_bytes
 
     def __call__(self, row: int, k: int) -> bytes | None:
         """The same bytes as `similar_model(served, row, k).model_dump_json()`; None where it has to search for them.
@@ -97,34 +116,42 @@ class SimilarBytes:
         Raises:
             NothingKnownError: the version has no input of the artist.
         """
-        answer = self._answers.get((row, k))
-        if answer is not None:
+        live, kept = self._searcher.live, self._answers.get((row, k))
+        if kept is not None and kept.live is live:
             self._answers.move_to_end((row, k))
-            return answer
-        answer = self._made(row, k)
-        if answer is None:
-            return None
-        self._answers[row, k] = answer
-        self._kept_bytes += len(answer)
-        while self._kept_bytes > self._most_bytes:
-            _, dropped = self._answers.popitem(last=False)
-            self._kept_bytes -= len(dropped)
-        return answer
-
-    def _made(self, row: int, k: int) -> bytes | None:
+            return kept.body
         found = ready(self._searcher, self.served.rules, row, k)
         if found is None:
             return None
+        rows = found.rows.tobytes()
+        if kept is not None and kept.rows == rows:
+            kept.live = live
+            self._answers.move_to_end((row, k))
+            return kept.body
+        body = self._made(row, found)
+        if kept is not None:
+            self._kept_bytes -= len(kept.body)
+        self._answers[row, k] = _Kept(live, rows, body)
+        self._kept_bytes += len(body)
+        while self._kept_bytes > self._most_bytes:
+            _, dropped = self._answers.popitem(last=False)
+            self._kept_bytes -= len(dropped.body)
+        return body
+
+    def _has_the_rows_of(self, live: Live) -> bool:
+        """Whether a row that was there is the same artist still."""
+        mine = self._searcher.live
+        return mine.version is live.version and (not mine.artists or mine.artists is live.artists)
+
+    def _made(self, row: int, found: Neighbours) -> bytes:
         rows: list[int] = found.rows.tolist()
         head = self._heads.get(row) or self._head(row)
         if not rows:
             return head + b"]}"
-        listed = [self._fragments[other] for other in rows]
-        if None in listed:
-            listed = [self._fragments[other] or self._fragment(other) for other in rows]
+        listed = [self._fragments.get(other) or self._fragment(other) for other in rows]
         scores = orjson.dumps(np.ascontiguousarray(found.scores, np.float32), option=orjson.OPT_SERIALIZE_NUMPY)
         parts: list[bytes] = [b""] * (2 * len(rows))
-        parts[::2] = cast(list[bytes], listed)
+        parts[::2] = listed
         parts[1::2] = scores[1:-1].split(b",")
         for place in range(found.n_pinned):
             parts[2 * place + 1] += b',"pinned":true'
@@ -146,11 +173,9 @@ class SimilarBytes:
         artist = self._searcher.artist(row)
         fields = {"id": artist.id, "name": artist.name, "mbid": artist.mbid, "modalities": artist.modalities}
         made = b"}," + orjson.dumps(fields)[:-1] + b',"score":'
-        if self._n_fragments >= MOST_ARTISTS:
-            self._fragments = [None] * len(self._fragments)
-            self._n_fragments = 0
+        if len(self._fragments) >= MOST_ARTISTS:
+            self._fragments.clear()
         self._fragments[row] = made
-        self._n_fragments += 1
         return made
 
 
@@ -189,7 +214,7 @@ class SimilarShortWay:
             return None
         answers = self._bytes
         if answers is None or answers.served is not served:
-            answers = self._bytes = SimilarBytes(served, self._most_bytes)
+            answers = self._bytes = SimilarBytes(served, self._most_bytes, answers)
         scope["route"] = TEMPLATE
         act_of(scope).version = searcher.version_id
         headers = [(b"etag", answers.etag), (b"cache-control", b"no-cache")]

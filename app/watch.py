@@ -1,14 +1,16 @@
-"""What serves: the promoted version, or the last good one, under the rules in force; taken up while it runs."""
+"""What serves: the promoted version, or the last good one, with all changes, under the rules; taken up as it runs."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from math import inf
 from pathlib import Path
 from threading import Lock
 from time import perf_counter
 
+from app.following import Following
 from app.observe import Metrics
 from app.schemas import Refused
 from app.served import Served
@@ -25,6 +27,9 @@ log = logging.getLogger(__name__)
 POLL_S = 0.5
 """Between looks. A rule made elsewhere is obeyed after this, and a moment for reading the rules."""
 
+APART_S = 0.1
+"""Least between looks: changes that come meanwhile are taken up together."""
+
 FOLLOW_AGAIN_S = 1.0
 """Until the database is asked again after it failed."""
 
@@ -36,7 +41,7 @@ Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 class Serving:
-    """What answers. A request takes it once and keeps it; a promotion, or an act on the rules, swaps the one reference.
+    """What answers. A request takes it once and keeps it; a promotion, a change or a rule swaps the one reference.
 
     Args:
         home: its folder of versions, with CURRENT in it, and its copy of the rules.
@@ -56,6 +61,9 @@ class Serving:
         self._revision: int | None = None
         self._not_copied = ""
         self._ended = False
+        self._following = Following(database, home.gone, metrics)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = asyncio.Event()
         self._followed = ""
         self._follow_again = 0.0
         self._guard = Lock()
@@ -93,11 +101,21 @@ class Serving:
         with self._guard:
             self._obey()
 
+    def wake(self) -> None:
+        """Let the one who watches look now; from any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._woken.set)
+
     async def watch(self, poll_s: float = POLL_S) -> None:
         """Look again and again, in a thread, until cancelled."""
+        self._loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(poll_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), poll_s)
+            self._woken.clear()
             await asyncio.to_thread(self.look)
+            await asyncio.sleep(min(APART_S, poll_s))
 
     def _look(self) -> None:
         self._follow()
@@ -113,6 +131,7 @@ class Serving:
                 return
             if self.searcher is not None and self.searcher.version_id == wanted:
                 self.refused = None
+                self._catch_up()
                 return
             opened = self._open(wanted)
             if opened is not None:
@@ -126,6 +145,12 @@ class Serving:
                 if opened is not None:
                     self._take(opened)
                     return
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Take up the changes that came since."""
+        if self.served is not None:
+            self.served = self._following.next(self.served)
 
     def _follow(self) -> None:
         """Bring the rules and CURRENT to what the database says; where it fails, say so once and ask again later."""
@@ -221,7 +246,7 @@ class Serving:
 
     def _take(self, opened: Searcher) -> None:
         before = self._serving_id()
-        self.served = Served.of(opened, self._rules or NO_RULES, self._home)
+        self.served = self._following.onto(Served.of(opened, self._rules or NO_RULES, self._home))
         self._failed.pop(opened.version_id, None)
         manifest = opened.manifest
         self._metrics.version_taken(

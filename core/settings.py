@@ -143,6 +143,11 @@ class Home:
         return self.root / "rules.json"
 
     @property
+    def gone(self) -> Path:
+        """This home's copy of who was deleted or merged, to start without the database."""
+        return self.root / "gone.ndjson"
+
+    @property
     def evaluations(self) -> Path:
         """What each query found, and the report, of the evaluations in the database, by their ids."""
         return self.root / "evaluations"

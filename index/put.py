@@ -65,8 +65,9 @@ class Placer:
         self.version = version
         self.encoder = encoder
         self._beneath = None if encoder is None else encoder.snapshot.beneath
-        tables = [] if encoder is None else encoder.snapshot.manifest["tables"]
-        self._has_plays = any(PurePath(name).stem == "plays" for name in tables)
+        self._has_plays = encoder is not None and any(
+            PurePath(name).stem == "plays" for name in encoder.snapshot.manifest["tables"]
+        )
 
     def says_more(self, standing: Standing, row: int) -> bool:
         """Whether something of the artist is to be shown that the version does not show by itself."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
@@ -23,6 +24,7 @@ from app.deps import (
 from app.errors import AmbiguousNameError, problems
 from app.schemas import ArtistAnswer, ArtistsAnswer, Details, ResolveAnswer, SimilarAnswer
 from app.schemas_reasons import ExplainedAnswer
+from app.served import Served
 from app.similar import DEFAULT_K, LARGEST_K, similar_model
 
 router = APIRouter(prefix="/v1", tags=["artists"])
@@ -35,6 +37,8 @@ UNCLEAR = {
     409: "The artist is there, but cannot be answered for: several share the name (`candidates`), or nothing is known "
     "of it yet."
 }
+
+MOVED: dict[int | str, dict[str, Any]] = {301: {"description": "The artist was merged into another one: Location."}}
 
 ArtistPath = Annotated[
     str, Path(description="The catalog's own id of the artist, or its MusicBrainz id.", examples=["a017"])
@@ -90,7 +94,7 @@ async def resolve_artist(request: Request, served: TheServed, name: NameQuery) -
     "/artists/{id:path}/similar",
     summary="Who is similar to an artist",
     response_model=SimilarAnswer | ExplainedAnswer,
-    responses={**VERSIONED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
+    responses={**VERSIONED, **MOVED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
 )
 async def similar_artists(
     request: Request,
@@ -118,6 +122,8 @@ async def similar_artists(
 
     409 when nothing is known yet that could tell.
     """
+    if (moved := moved_to(request, served, id, "/similar")) is not None:
+        return moved
     row = known_row(served, id)
     if explain:
         return versioned(request, served, await asyncio.to_thread(explained, served, row, k, raw=raw))
@@ -130,10 +136,12 @@ async def similar_artists(
     "/artists/{id:path}",
     summary="What is known of an artist",
     response_model=ArtistAnswer,
-    responses={**VERSIONED, **problems(UNKNOWN | INVALID | NOT_SERVED)},
+    responses={**VERSIONED, **MOVED, **problems(UNKNOWN | INVALID | NOT_SERVED)},
 )
 async def get_artist(request: Request, served: TheServed, id: ArtistPath) -> Response:
     """Names, attributes, modalities and popularity of one artist."""
+    if (moved := moved_to(request, served, id)) is not None:
+        return moved
     artist = served.searcher.artist(known_row(served, id))
     details = Details(
         **summary(artist).model_dump(),
@@ -142,3 +150,13 @@ async def get_artist(request: Request, served: TheServed, id: ArtistPath) -> Res
         plays=artist.plays,
     )
     return versioned(request, served, ArtistAnswer(version=served.searcher.version_id, artist=details))
+
+
+def moved_to(request: Request, served: Served, artist: str, behind: str = "") -> Response | None:
+    """The way to the artist into whom that one was merged, by the same question; None where it is there itself."""
+    if served.searcher.row_of(artist) is not None or (to := served.searcher.moved_to(artist)) is None:
+        return None
+    asked = f"?{request.url.query}" if request.url.query else ""
+    where = f"/v1/artists/{quote(to, safe='')}{behind}{asked}"
+    # the client may keep it while nothing changes: an artist that is put again is there again
+    return Response(status_code=301, headers={"location": where, "cache-control": "no-cache"})

@@ -163,6 +163,45 @@ def standing(connection: Connection, upto: int) -> Iterator[Standing]:
             yield stands
 
 
+def changed_since(
+    database: Database, number: int, *, merged: bool = False
+) -> tuple[int, dict[ArtistId, Standing | None]]:
+    """What stands now of every artist that a change after that number is about.
+
+    Args:
+        merged: of every artist that was merged into another as well, whenever.
+
+    Returns:
+        The number of the last change, and by artist what stands; None where nothing does any more.
+
+    Raises:
+        DatabaseDownError: the database cannot be reached.
+    """
+    wanted: ColumnElement[bool] = changes.c.number > number
+    if merged:
+        wanted |= changes.c.kind == ChangeKind.MERGE.value
+    about = select(changes.c.artist).where(wanted)
+    rows = select(changes).where(changes.c.artist.in_(about)).order_by(changes.c.artist, changes.c.number)
+    with database.read_whole() as connection:
+        last = head(connection)
+        if last == number and not merged:
+            return last, {}
+        found = connection.execute(rows.execution_options(yield_per=_AT_ONCE))
+        return last, {
+            artist: _standing_of(artist, of_artist) for artist, of_artist in groupby(found, lambda row: str(row.artist))
+        }
+
+
+def gone(connection: Connection) -> list[Standing]:
+    """Who is deleted or merged away, by ascending artist id."""
+    kinds = [ChangeKind.DELETE.value, ChangeKind.MERGE.value]
+    about = select(changes.c.artist).where(changes.c.kind.in_(kinds))
+    rows = select(changes).where(changes.c.artist.in_(about)).order_by(changes.c.artist, changes.c.number)
+    found = connection.execute(rows.execution_options(yield_per=_AT_ONCE))
+    standing = (_standing_of(artist, of_artist) for artist, of_artist in groupby(found, lambda row: str(row.artist)))
+    return [each for each in standing if each is not None and each.deleted]
+
+
 def fix_changes(database: Database, folder: Path) -> tuple[str | None, int]:
     """Write what stands now into a folder, as `core.changes.write_standing` does.
 

@@ -127,6 +127,14 @@ class Database:
             with self.engine.connect() as connection:
                 yield connection.execution_options(riyl_begin="BEGIN DEFERRED")
 
+    @contextmanager
+    def read_whole(self) -> Iterator[Connection]:
+        """The same, and all that is read is of one moment. Raises as `write`."""
+        with self.read() as connection:
+            if not self.is_sqlite:  # SQLite's always is
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
     def is_fresh(self) -> bool:
         """Whether nothing was ever made in it.
 

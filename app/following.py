@@ -1,0 +1,104 @@
+"""The changes on what serves: taken up as they come, and from a home's copy where the database cannot be asked."""
+
+from __future__ import annotations
+
+import logging
+from math import inf
+from pathlib import Path
+from time import perf_counter
+
+from app.observe import Metrics
+from app.served import Served
+from core.changes import as_line, read_standing
+from core.db.changes import changed_since, gone
+from core.db.session import Database
+from core.errors import RiylError
+from core.files import write_bytes
+from index.apply import Changing
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 1.0
+"""Until the database is asked again after it failed."""
+
+FAILED_AGAIN_S = 10.0
+"""Until changes are tried again that could not be taken up."""
+
+
+class Following:
+    """Keeps up with the changes in the database; one thread at a time.
+
+    Args:
+        copy: file of who is gone: a service that starts without the database shows nobody who was deleted.
+        metrics: told how far it is.
+    """
+
+    def __init__(self, database: Database, copy: Path, metrics: Metrics) -> None:
+        self._database = database
+        self._copy = copy
+        self._metrics = metrics
+        self._changing: Changing | None = None
+        self._number: int | None = None  # of the last change taken up; None where all are to be read
+        self._again = -inf
+        self._not_copied = False
+
+    def onto(self, served: Served) -> Served:
+        """A version that was just opened, with all changes on it; with those of the copy where no others can be had."""
+        self._changing, self._number, self._again = None, None, -inf
+        found = self.next(served)
+        if self._number is None:
+            try:
+                standing = {each.artist: each for each in read_standing(self._copy)} if self._copy.exists() else {}
+            except (RiylError, OSError) as error:
+                log.error("gone_unreadable", extra={"reason": str(error)})
+                standing = {}
+            if standing:
+                found = served.with_changes(served.changing()(standing, 0))
+            self._changing = None
+        return found
+
+    def next(self, served: Served) -> Served:
+        """The same version with the changes that came since; what was given, where none did."""
+        if perf_counter() < self._again:
+            return served
+        fresh, start = self._number is None, perf_counter()
+        folded_in = int(served.searcher.manifest["last_change"])
+        try:
+            last, standing = changed_since(
+                self._database, folded_in if self._number is None else self._number, merged=fresh
+            )
+        except (RiylError, OSError) as error:
+            self._again = perf_counter() + AGAIN_S
+            log.warning("changes_unknown", extra={"reason": str(error), "taken": self._number})
+            return served
+        found = served
+        if standing:
+            try:
+                self._changing = self._changing or served.changing()
+                found = served.with_changes(self._changing(standing, last))
+            except Exception:
+                # whatever is wrong with a change, the service goes on with those before it
+                self._changing, self._number, self._again = None, None, perf_counter() + FAILED_AGAIN_S
+                log.exception("changes_not_taken", extra={"artists": len(standing), "last": last})
+                return served
+            seconds = round(perf_counter() - start, 3)
+            log.info("changes_taken", extra={"artists": len(standing), "last": last, "seconds": seconds})
+        if fresh or self._not_copied or any(each is None or each.deleted for each in standing.values()):
+            self._copy_gone()
+        self._number = last
+        live = found.searcher.live
+        self._metrics.changes_taken(last, len(live.row_of_id), live.n_artists)
+        return found
+
+    def _copy_gone(self) -> None:
+        if self._database.is_sqlite:  # which is in the home itself
+            return
+        try:
+            with self._database.read_whole() as connection:
+                write_bytes(self._copy, b"".join(as_line(each) for each in gone(connection)))
+        except (RiylError, OSError) as error:  # written at a later change
+            if not self._not_copied:
+                log.error("gone_not_copied", extra={"reason": str(error)})
+            self._not_copied = True
+        else:
+            self._not_copied = False
