@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app import security
+from app.bodies import ReadAsideRoute
 from app.bounds import LARGEST_ARTIST_BYTES, LARGEST_BATCH_BYTES
 from app.changing import carry_out, merge_wish, status_of_done, wish
 from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheServing, fresh
@@ -38,7 +39,7 @@ from core.rules import LONGEST_ID
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(prefix="/v1", tags=["changes"])
+router = APIRouter(prefix="/v1", tags=["changes"], route_class=ReadAsideRoute)
 
 LARGEST_NUMBER = 2**53 - 1
 """What JSON's readers hold."""

@@ -25,7 +25,7 @@ from training.config import load_config
 from training.features.build import build_snapshot
 from training.train import train
 
-PUT, PATCH, DELETE, _ = ChangeKind
+PUT, PATCH, DELETE, MERGE, _ = ChangeKind
 NEW = {
     "name": "New",
     "aliases": ["Newer"],
@@ -36,7 +36,7 @@ NEW = {
 }
 MOVED = {"name": "Moved", "tags": {"bop": 9.0, "swing": 4.0}, "plays": {"u201": 30.0, "u202": 8.0}}
 SILENT = {"vectors": {"audio": None}}
-"""What is said of three artists; a fourth, a004, is deleted."""
+"""What is said of three artists; a fourth, a004, is deleted, and a fifth, a005, merged into the new one."""
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ def all_changes(steps: Steps) -> None:
     change(steps, "a003", PATCH, {"tags": {"dub": 1.0}})  # what comes later counts
     change(steps, "a003", PATCH, MOVED)
     change(steps, "a006", PATCH, SILENT)
+    change(steps, "a005", MERGE, {"into": "new"})
 
 
 def written_so(folder: Path) -> Path:
@@ -69,7 +70,7 @@ def written_so(folder: Path) -> Path:
 
     def rows(table: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = pq.read_table(folder / f"{table}.parquet").to_pylist()
-        return [row for row in found if row["artist_id"] != "a004"]
+        return [row for row in found if row["artist_id"] not in ("a004", "a005")]
 
     artists = [{**row, "aliases": None, "country": None} for row in rows("artists")]
     next(row for row in artists if row["artist_id"] == "a003")["name"] = "Moved"
@@ -113,7 +114,7 @@ def test_changes_make_what_tables_written_so_would_make(steps: Steps, tmp_path: 
     all_changes(steps)
     changed = built(steps)
     assert changed[1].id != plain[1].id
-    assert (changed[0].last_change, changed[1].manifest["last_change"]) == (5, 5)
+    assert (changed[0].last_change, changed[1].manifest["last_change"]) == (6, 6)
     assert (plain[0].last_change, plain[1].manifest["last_change"]) == (0, 0)
     # the other way: tables that say all this, and no changes
     settings = steps.settings.model_copy(update={"home": tmp_path / "other"})
@@ -201,7 +202,7 @@ def test_a_basis_may_be_fitted_with_changes(steps: Steps) -> None:
     all_changes(steps)
     snapshot = Snapshot.open(Home(steps.settings.home).snapshots / steps.fit(steps.fix(None))["snapshot"])
     assert "new" in snapshot.artist_ids
-    assert snapshot.last_change == 5
+    assert snapshot.last_change == 6
     cf = snapshot.modalities["cf"]
     assert cf.evidence[np.flatnonzero(cf.rows == snapshot.artist_ids.index("new"))].tolist() == [3]
 
