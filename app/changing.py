@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import STATUS, invalid
-from app.schemas_changes import SEEN_AFTER, DeleteLine, Line, MergeLine, Said, Verdict
+from app.schemas_changes import ChangeAnswer, DeleteLine, Line, MergeLine, Said, SeenAfter, Verdict
 from app.schemas_query import BatchProblem
 from app.served import Served
 from core import changes
@@ -20,13 +21,28 @@ from core.changes import ChangeKind
 from core.db.batches import Refused, Sender, write_batch
 from core.db.changes import Done, Wish
 from core.db.session import Database
-from core.errors import InputError, NotFoundError
+from core.errors import FormatError, InputError, NotFoundError
 from core.types import ArtistId
 from index.artifact import COLUMNS
 from index.inputs import numbers, texts_of
+from index.unplaced import Unplaced, unplaced
 
 MOST_LINES = 10_000
 """Of a batch."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What becomes of a change that is durable.
+
+    Attributes:
+        seen_after: when answers show all of it that has a place.
+        unplaced: the rest.
+    """
+
+    seen_after: SeenAfter
+    unplaced: Unplaced
+
 
 NO_MODALITIES = ("artists", "similar", "plays")
 """Tables that hold no vectors of a modality."""
@@ -61,6 +77,34 @@ def merge_wish(served: Served | None, asked: ArtistId, into: ArtistId) -> Wish:
     return Wish(artist, ChangeKind.MERGE, said, known, target_known)
 
 
+def answer_of(asked: Wish, done: Done, kept: Kept) -> ChangeAnswer:
+    """What became of a change, and what of it is of no use yet."""
+    return ChangeAnswer(
+        id=asked.artist,
+        number=done.number,
+        changed=done.changed,
+        seen_after=kept.seen_after,
+        unknown_tags=list(kept.unplaced.tags),
+        unknown_plays=kept.unplaced.plays,
+        unused=list(kept.unplaced.fields),
+    )
+
+
+def kept_of(served: Served | None, said: changes.Said) -> Kept:
+    """What of a change shows when.
+
+    Raises:
+        InputError: see `index.unplaced.unplaced`.
+    """
+    encoded = any(said.get(field) for field in ("tags", "plays", "vectors"))
+    if served is None or not encoded:
+        return Kept(SeenAfter.MOMENT if served is not None else SeenAfter.REINDEX, Unplaced())
+    try:
+        return Kept(SeenAfter.MOMENT, unplaced(served.encoder(), said))
+    except (NotFoundError, FormatError):  # told in the log by who takes changes up
+        return Kept(SeenAfter.REINDEX, Unplaced())
+
+
 def status_of_done(kind: ChangeKind, done: Done) -> int:
     """201 where somebody was put who was not there, else 200."""
     return 201 if kind is ChangeKind.PUT and done.new else 200
@@ -78,46 +122,51 @@ def carry_out(
     given = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
     if not 0 < len(given) <= MOST_LINES:
         raise InputError(f"body: found {len(given)} lines; wanted 1 to {MOST_LINES}, each one change as JSON")
-    wishes = [_wish_of(served, line) for _, line in given]
+    read = [_read(served, line) for _, line in given]
+    wishes = [one if isinstance(one, Refused) else one[0] for one in read]
     verdicts = write_batch(database, wishes, sender, key=key, digest=hashlib.sha256(body).hexdigest())
-    for (number, _), asked, verdict in zip(given, wishes, verdicts, strict=True):
-        yield _verdict(number, asked, verdict).model_dump_json(exclude_none=True).encode() + b"\n"
+    for (number, _), one, verdict in zip(given, read, verdicts, strict=True):
+        yield _verdict(number, one, verdict).model_dump_json(exclude_none=True).encode() + b"\n"
 
 
 def _whom(served: Served | None, asked: ArtistId) -> tuple[ArtistId, bool | None, str | None]:
     """The id that is meant, whether the version has it (None where none serves), and the mbid that it has there."""
     if served is None:
         return asked, None, None
-    row = served.searcher.row_of(asked)
+    row = served.searcher.row_meant(asked)
     if row is None:
         return asked, False, None
     (mbid,) = served.searcher.mbids_of(np.array([row], np.int32))
     return served.searcher.id_of(row), True, mbid
 
 
-def _wish_of(served: Served | None, line: bytes) -> Wish | Refused:
+def _read(served: Served | None, line: bytes) -> tuple[Wish, Kept] | Refused:
     try:
         found = _lines.validate_json(line)
         if isinstance(found, MergeLine):
-            return merge_wish(served, found.id, found.into)
-        said = None if isinstance(found, DeleteLine) else found
-        return wish(served, found.id, ChangeKind(found.kind), said)
+            return merge_wish(served, found.id, found.into), kept_of(served, {})
+        asked = wish(served, found.id, ChangeKind(found.kind), None if isinstance(found, DeleteLine) else found)
+        return asked, kept_of(served, asked.said)
     except ValidationError as error:
         return Refused(invalid(error.errors(include_url=False))[1], missing=False)
     except InputError as error:
         return Refused(str(error), missing=False)
 
 
-def _verdict(line: int, asked: Wish | Refused, verdict: Done | Refused) -> Verdict:
-    artist = asked.artist if isinstance(asked, Wish) else None
+def _verdict(line: int, read: tuple[Wish, Kept] | Refused, verdict: Done | Refused) -> Verdict:
+    if isinstance(read, Refused):
+        return _refusal(line, None, read)
+    asked, kept = read
     if isinstance(verdict, Refused):
-        refused, title = STATUS[NotFoundError if verdict.missing else InputError]
-        told = BatchProblem(title=title, status=int(refused), detail=verdict.detail)
-        return Verdict(line=line, id=artist, status=int(refused), problem=told)
-    status = status_of_done(asked.kind, verdict) if isinstance(asked, Wish) else 200
-    return Verdict(
-        line=line, id=artist, status=status, number=verdict.number, changed=verdict.changed, seen_after=SEEN_AFTER
-    )
+        return _refusal(line, asked.artist, verdict)
+    told = answer_of(asked, verdict, kept).model_dump(exclude_defaults=True)
+    return Verdict(line=line, status=status_of_done(asked.kind, verdict), **told)
+
+
+def _refusal(line: int, artist: ArtistId | None, refused: Refused) -> Verdict:
+    status, title = STATUS[NotFoundError if refused.missing else InputError]
+    problem = BatchProblem(title=title, status=int(status), detail=refused.detail)
+    return Verdict(line=line, id=artist, status=int(status), problem=problem)
 
 
 def _said(asked: Said, columns: pa.Schema | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
@@ -25,8 +26,13 @@ LONGEST_NAME = 1000
 LONGEST_TEXT = 10_000
 LONGEST_KEY = 200
 
-SEEN_AFTER = "re-index"
-"""When answers show a change."""
+
+class SeenAfter(StrEnum):
+    """When answers show a change: after a moment, or where nothing can encode it here, after the next re-index."""
+
+    MOMENT = "a moment"
+    REINDEX = "re-index"
+
 
 EXAMPLE_SAID: JsonObject = {
     "name": "Hildur Guðnadóttir",
@@ -39,7 +45,7 @@ EXAMPLE_SAID: JsonObject = {
 }
 EXAMPLE_PATCH: JsonObject = {"mbid": None, "attributes": {"country": "IS"}, "tags": {"film score": 4}}
 EXAMPLE_MERGE: JsonObject = {"into": "a9001"}
-EXAMPLE_CHANGE: JsonObject = {"id": "a9001", "number": 17, "changed": True, "seen_after": SEEN_AFTER}
+EXAMPLE_CHANGE: JsonObject = {"id": "a9001", "number": 17, "changed": True, "seen_after": "a moment"}
 EXAMPLE_LINES = "\n".join(
     json.dumps(line, ensure_ascii=False)
     for line in (
@@ -192,7 +198,14 @@ class ChangeAnswer(BaseModel):
         int, Field(description="Of the change, in the order in which all were made; of an earlier one that said this.")
     ]
     changed: Annotated[bool, Field(description="False where all this was said already.")]
-    seen_after: Annotated[str, Field(description="What has to happen until answers show it.")]
+    seen_after: Annotated[
+        SeenAfter, Field(description="Until answers show it: a moment is a second at most, in every replica.")
+    ]
+    unknown_tags: Annotated[
+        list[str], Field(description="Tags that the model's basis does not know: kept, and of no use until it does.")
+    ] = []
+    unknown_plays: Annotated[int, Field(ge=0, description="How many listeners it does not know, likewise.")] = 0
+    unused: Annotated[list[str], Field(description="Tables that it does not have, likewise.")] = []
 
 
 class Verdict(BaseModel):
@@ -204,7 +217,10 @@ class Verdict(BaseModel):
     status: int
     number: int | None = None
     changed: bool | None = None
-    seen_after: str | None = None
+    seen_after: SeenAfter | None = None
+    unknown_tags: list[str] | None = None
+    unknown_plays: int | None = None
+    unused: list[str] | None = None
     problem: BatchProblem | None = None
 
 

@@ -191,7 +191,7 @@ class Changing:
         order = np.argsort(asking, kind="stable")
         asking, rows, scores = asking[order], rows[order], scores[order]
         starts = np.flatnonzero(np.diff(asking, prepend=-1))
-        for start, end in zip(starts, [*starts[1:], len(asking)], strict=True):
+        for start, end in zip(starts, np.append(starts, len(asking))[1:], strict=True):
             row, new = int(asking[start]), (rows[start:end], scores[start:end])
             if (old := self._entries.get(row)) is not None:
                 new = (np.concatenate([old[0], new[0]]), np.concatenate([old[1], new[1]]))

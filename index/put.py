@@ -93,7 +93,8 @@ class Placer:
         return [LiveArtist(**put.artist) if put.artist["name"] is not None else None for put in block]
 
     def _put(self, standing: Standing, row: int) -> _Put:
-        said, tables = standing.said, None
+        said = standing.said
+        tables: Mapping[str, Any] | None = None
         if self._beneath is not None and standing.artist in self._beneath.ids:
             tables = self._beneath.of(standing.artist) or {}
         own = self._own(row) if tables is None else tables

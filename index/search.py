@@ -163,6 +163,13 @@ class Searcher:
                 row = self._first_of_mbid(mbid, row, without)
         return row
 
+    def row_meant(self, id_or_mbid: str) -> int | None:
+        """The same, and of the version's artists also one who is gone."""
+        row = self.row_of(id_or_mbid)
+        if row is None:
+            row = self._row_of_id.get(id_or_mbid, self._row_of_mbid.get(id_or_mbid.lower()))
+        return row
+
     def _first_of_mbid(self, mbid: str, first: int | None, without: Container[int]) -> int | None:
         if not self._live and first not in without:
             return first

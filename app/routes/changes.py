@@ -13,14 +13,13 @@ from starlette.responses import Response
 from app import security
 from app.bodies import ReadAsideRoute
 from app.bounds import LARGEST_ARTIST_BYTES, LARGEST_BATCH_BYTES
-from app.changing import carry_out, merge_wish, status_of_done, wish
+from app.changing import answer_of, carry_out, kept_of, merge_wish, status_of_done, wish
 from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheServing, fresh
 from app.errors import MediaTypeError, problems
 from app.schemas_changes import (
     EXAMPLE_LINES,
     EXAMPLE_VERDICTS,
     LONGEST_KEY,
-    SEEN_AFTER,
     ArtistPatch,
     ArtistPut,
     ChangeAnswer,
@@ -29,6 +28,7 @@ from app.schemas_changes import (
     MergeInto,
 )
 from app.security import TheAdmin, TheWriter
+from app.watch import Serving
 from core.changes import ChangeKind
 from core.db.batches import Sender
 from core.db.changes import Wish, head, since, write_change
@@ -95,7 +95,7 @@ def put_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id
 
     What is not said the tables say. An attribute of another type than the catalog's is refused.
     """
-    return _change(writer, database, id, wish(serving.served, id, ChangeKind.PUT, said))
+    return _change(writer, database, serving, id, wish(serving.served, id, ChangeKind.PUT, said))
 
 
 @router.patch(
@@ -108,7 +108,7 @@ def patch_artist(
     writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, said: ArtistPatch
 ) -> Response:
     """Say this of an artist as well; null says that it has none of a field, whatever the tables say."""
-    return _change(writer, database, id, wish(serving.served, id, ChangeKind.PATCH, said))
+    return _change(writer, database, serving, id, wish(serving.served, id, ChangeKind.PATCH, said))
 
 
 @router.delete(
@@ -119,7 +119,7 @@ def patch_artist(
 )
 def delete_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath) -> Response:
     """Let an artist be in no version, whatever tables say, until it is put again."""
-    return _change(writer, database, id, wish(serving.served, id, ChangeKind.DELETE))
+    return _change(writer, database, serving, id, wish(serving.served, id, ChangeKind.DELETE))
 
 
 @router.post(
@@ -135,7 +135,7 @@ def merge_artist(
 
     The other one keeps its own inputs. Of whom is merged nothing need be known: it may be an id of long ago.
     """
-    return _change(writer, database, id, merge_wish(serving.served, id, merge.into))
+    return _change(writer, database, serving, id, merge_wish(serving.served, id, merge.into))
 
 
 @router.post(
@@ -175,6 +175,7 @@ async def change_artists(
         raise MediaTypeError(f"found Content-Type {found[:LONGEST_KEY]!r}; wanted {NDJSON}")
     body, sender = await request.body(), Sender(writer.id, security.author(writer))
     verdicts = await run_in_threadpool(lambda: b"".join(carry_out(database, serving.served, body, sender, key)))
+    serving.wake()
     log.info("artists_changed", extra={"lines": verdicts.count(b"\n"), "by": sender.by, "key": key})
     return Response(verdicts, headers={"cache-control": "no-store"}, media_type=NDJSON)
 
@@ -201,13 +202,15 @@ def get_changes(
     return fresh(ChangesAnswer(head=last, changes=[ListedChange.of(each) for each in found]))
 
 
-def _change(writer: Key, database: Database, id: str, asked: Wish) -> Response:
+def _change(writer: Key, database: Database, serving: Serving, id: str, asked: Wish) -> Response:
     if id.endswith("/similar"):
         raise InputError(f"id: found {id!r}, which is an address of its own; wanted the artist's")
+    kept = kept_of(serving.served, asked.said)
     by = security.author(writer)
     done = write_change(database, asked, by=by)
     if done.changed:
+        serving.wake()
         log.info("artist_changed", extra={"artist": asked.artist, "kind": asked.kind, "change": done.number, "by": by})
-    answer = ChangeAnswer(id=asked.artist, number=done.number, changed=done.changed, seen_after=SEEN_AFTER)
     status = status_of_done(asked.kind, done)
-    return fresh(answer, status, {"location": f"/v1/artists/{quote(asked.artist, safe='')}"} if status == 201 else {})
+    where = {"location": f"/v1/artists/{quote(asked.artist, safe='')}"} if status == 201 else {}
+    return fresh(answer_of(asked, done, kept), status, where)
