@@ -112,7 +112,8 @@ class Serving:
         self._loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), poll_s)
+                async with asyncio.timeout(poll_s):
+                    await self._woken.wait()
             self._woken.clear()
             await asyncio.to_thread(self.look)
             await asyncio.sleep(min(APART_S, poll_s))

@@ -10,9 +10,9 @@ from urllib.parse import quote
 import httpx
 import typer
 
+from app.commands.current import current
 from app.commands.evaluate import show_results
 from app.commands.index import who
-from app.commands.rules import rules_of
 from app.commands.session import Session, counts, session
 from app.evaluating import Question, run_evaluation
 from app.logs import configure
@@ -22,10 +22,8 @@ from core.fixing import fix_tables
 from core.tables import Tables
 from core.types import Progress
 from index import versions
-from index.artifact import Version
 from index.build import build_version
-from index.rules import BoundRules
-from index.search import Artist, Searcher
+from index.search import Artist
 from training.config import DEFAULT, load_config
 from training.datasets.registry import make_tables
 from training.features.build import build_snapshot, import_similar
@@ -114,9 +112,8 @@ def _ask(run: Session, address: str) -> None:
 
 def _examples(run: Session) -> list[Artist]:
     """The best known artist, one in the middle and one whom hardly anybody knows."""
-    version = Version.open(versions.find_version(run.home.versions, None), verify=False)
-    rows = version.by_popularity[version.known[version.by_popularity]]
-    searcher = Searcher(version)
-    blocked = BoundRules.of(rules_of(run), searcher).blocked
-    shown = [row for row in rows.tolist() if row not in blocked]
+    served = current(run, verify=False)
+    searcher, version = served.searcher, served.searcher.version
+    rows = version.by_popularity[searcher.live.known[version.by_popularity]]
+    shown = [row for row in rows.tolist() if row not in served.rules.blocked]
     return [searcher.artist(shown[place]) for place in (0, len(shown) // 2, -1)] if shown else []

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet
 import typer
 
-from app.commands.rules import rules_of
+from app.commands.current import gone_of, rules_of
 from app.commands.session import session
 from app.commands.train import open_model
 from app.ids import read_ids
 from core.errors import InputError
 from core.files import write_bytes
-from core.rules import NO_RULES
+from core.rules import Rule, RuleKind, Rules
 from core.snapshot import find_snapshot
 from index.artifact import Version
 from index.embed import embed
@@ -74,7 +74,7 @@ def neighbours(
     version: Annotated[str | None, typer.Option(help="Version [the current one].", show_default=False)] = None,
     no_rules: Annotated[bool, typer.Option("--no-rules", help="Leave the editorial rules out.")] = False,
 ) -> None:
-    """Write every artist's similar artists, as the editorial rules will have it.
+    """Write every artist's similar artists, as the editorial rules will have it; nobody who was deleted.
 
     What is kept both asks and can be found, and its lists are made anew.
     """
@@ -84,8 +84,10 @@ def neighbours(
     names = None if having is None else [name.strip() for name in having.split(",")]
     ids = None if only is None else read_ids(only)
     keep = None if names is None and ids is None else restrict(opened, names, ids)
-    in_force = NO_RULES if no_rules else rules_of(run)
-    rules = BoundRules.of(in_force, Searcher(opened)) if in_force.rules else None
+    # who is gone is nowhere, whichever version is asked
+    blocks = tuple(Rule(0, RuleKind.BLOCK, each.artist, None) for each in gone_of(run))
+    in_force = (() if no_rules else rules_of(run).rules) + blocks
+    rules = BoundRules.of(Rules(0, in_force), Searcher(opened)) if in_force else None
     with run.progress() as progress:
         threads = run.settings.threads or os.cpu_count() or 1
         lists = export_neighbours(opened, out, k, keep=keep, rules=rules, threads=threads, progress=progress)

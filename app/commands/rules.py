@@ -7,16 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from app.commands.current import current
 from app.commands.index import who
 from app.commands.session import Session, session
 from app.schemas_rules import RuleAnswer
 from app.served import Served
-from core.db.rules import WrittenRule, add_rule, all_rules, copy_rules, drop_rule, list_rules
-from core.db.session import FILE
-from core.errors import DatabaseDownError, NotFoundError
-from core.rules import NO_RULES, RuleKind, Rules, read_copy
-from index.search import Searcher
-from index.versions import find_version
+from core.db.rules import WrittenRule, add_rule, copy_rules, drop_rule, list_rules
+from core.errors import NotFoundError
+from core.rules import RuleKind
 
 log = logging.getLogger(__name__)
 
@@ -81,29 +79,9 @@ def drop(context: typer.Context, number: Annotated[int, typer.Argument(help="Num
     run.say(f"rule {number}, {written.rule.kind} of {written.rule.artist}, is dropped")
 
 
-def rules_of(run: Session) -> Rules:
-    """The rules in force: the database's; where it cannot be reached, the home's copy; where there is none, none.
-
-    Raises:
-        DatabaseDownError: it cannot be reached, and the home has no copy.
-        FormatError: it cannot be reached, and the copy is damaged.
-    """
-    if run.settings.database_url is None and not (run.home.root / FILE).exists():
-        return NO_RULES
-    try:
-        with run.database.read() as connection:
-            return all_rules(connection)
-    except DatabaseDownError as error:
-        found = read_copy(run.home.rules)
-        if found is None:
-            raise
-        log.warning("rules_from_copy reason=%s", error)
-        return found
-
-
 def _current(run: Session) -> Served | None:
     try:
-        return Served.of(Searcher.open(find_version(run.home.versions, None), verify=False), rules_of(run), run.home)
+        return current(run, verify=False)
     except NotFoundError:
         return None
 

@@ -7,14 +7,13 @@ from typing import Annotated
 import typer
 
 from app.asking import explained
-from app.commands.rules import rules_of
+from app.commands.current import current
 from app.commands.session import session
 from app.schemas_reasons import Why
 from app.served import Served
 from core.errors import InputError, NotFoundError
 from index.rules import ruled
 from index.search import Searcher
-from index.versions import find_version
 
 NEAR = 5
 
@@ -26,9 +25,9 @@ def similar(
     raw: Annotated[bool, typer.Option("--raw", help="The nearest by cosine, without corrections.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say why.")] = False,
 ) -> None:
-    """List the artists most similar to one, from the current version, as the rules will have it."""
+    """List the artists most similar to one, from the current version and the changes on it, as rules will have it."""
     run = session(context)
-    served = Served.of(Searcher.open(find_version(run.home.versions, None)), rules_of(run), run.home)
+    served = current(run)
     searcher, row = served.searcher, _find(served, artist)
     asked, found = searcher.artist(row), ruled(searcher, served.rules, row, k, raw=raw)
     others = [searcher.artist(other) for other in found.rows.tolist()]
@@ -71,6 +70,8 @@ def _in_words(why: Why) -> str:
 def _find(served: Served, text: str) -> int:
     searcher, blocked = served.searcher, served.rules.blocked
     row = searcher.row_of(text, blocked)
+    if row is None and (moved := searcher.moved_to(text)) is not None:
+        row = searcher.row_of(moved, blocked)
     if row is not None:
         return row
     named = searcher.named(text, blocked)
