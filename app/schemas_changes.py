@@ -44,7 +44,7 @@ EXAMPLE_SAID: JsonObject = {
     "vectors": {"audio": [[0.12, -0.4, 0.9], [0.2, -0.1, 0.7]]},
 }
 EXAMPLE_PATCH: JsonObject = {"mbid": None, "attributes": {"country": "IS"}, "tags": {"film score": 4}}
-EXAMPLE_MERGE: JsonObject = {"into": "a9001"}
+EXAMPLE_MERGE: JsonObject = {"into": "a017"}
 EXAMPLE_CHANGE: JsonObject = {"id": "a9001", "number": 17, "changed": True, "seen_after": "a moment"}
 EXAMPLE_LINES = "\n".join(
     json.dumps(line, ensure_ascii=False)

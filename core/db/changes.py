@@ -227,7 +227,7 @@ def drop_changes(
         By artist, the numbers of what was taken back.
 
     Raises:
-        InputError: neither is given, or two artists would be merged into each other again; nothing was taken back.
+        InputError: neither is given, or artists would be merged into each other; nothing was taken back.
         NotFoundError: there is no such change, or none of that artist; nothing was taken back.
     """
     if not numbers and artist is None:

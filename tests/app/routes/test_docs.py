@@ -46,6 +46,7 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "GET /v1/truths",
         "GET /v1/truths/{id}",
         "PATCH /v1/artists/{id}",
+        "POST /v1/artists/{id}:merge",
         "POST /v1/artists:batch",
         "POST /v1/evaluations",
         "POST /v1/index/versions/{id}:promote",
@@ -82,7 +83,7 @@ def test_an_example_of_a_change_has_its_key_and_its_body(home: Home) -> None:
         '  -H "Authorization: Bearer $RIYL_KEY" \\\n'
         "  -H 'Content-Type: application/x-ndjson' "
         """--data-binary '{"kind": "put", "id": "a9001", "name": "Hildur Guðnadóttir", "tags": {"drone": 3}}\n"""
-        """{"kind": "delete", "id": "a204"}'"""
+        """{"kind": "delete", "id": "a204"}\n{"kind": "merge", "id": "a205", "into": "a9001"}'"""
     ) in examples
 
 
