@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
+from functools import partial
 from math import inf
 from pathlib import Path
 from threading import Lock
@@ -62,8 +64,7 @@ class Serving:
         self._not_copied = ""
         self._ended = False
         self._following = Following(database, home.gone, metrics)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken = asyncio.Event()
+        self._waking: Callable[[], object] | None = None
         self._followed = ""
         self._follow_again = 0.0
         self._guard = Lock()
@@ -103,18 +104,19 @@ class Serving:
 
     def wake(self) -> None:
         """Let the one who watches look now; from any thread."""
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # it has ended
-                self._loop.call_soon_threadsafe(self._woken.set)
+        if self._waking is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._waking()
 
     async def watch(self, poll_s: float = POLL_S) -> None:
         """Look again and again, in a thread, until cancelled."""
-        self._loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+        self._waking = partial(asyncio.get_running_loop().call_soon_threadsafe, woken.set)
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(poll_s):
-                    await self._woken.wait()
-            self._woken.clear()
+                    await woken.wait()
+            woken.clear()
             await asyncio.to_thread(self.look)
             await asyncio.sleep(min(APART_S, poll_s))
 
