@@ -1,10 +1,14 @@
-"""How much of a request is read: a body that is too large is refused before all of it is here."""
+"""How much of a request is read, and how long: what is too large or too slow is refused before all of it is here."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from math import inf
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import BodyTooLargeError, act_of, body_too_large
+from app.errors import BodyTooLargeError, BodyTooSlowError, OverloadedError
 
 LARGEST_BODY_BYTES = 1 << 20
 """Of a request that is not streamed."""
@@ -23,15 +27,41 @@ STREAMED = {("POST", "/v1/truths"): LARGEST_UPLOAD_BYTES}
 """Requests whose body the route itself reads, as it comes, once it knows who asks; and the largest."""
 
 
+MOST_HELD_BYTES = 128 << 20
+"""Of the bodies of all requests together, those that are on their way and those that wait or are answered."""
+
+PART_BYTES, PART_S = 1 << 16, 10.0
+"""Each part of this size of a body, and its end, comes within this time of the one before."""
+
+
 class BoundedBody:
-    """ASGI middleware that reads a request's body before the app runs, and answers 413 where there is too much of it.
+    """ASGI middleware that reads a request's body before the app runs, as far as it is not too large and comes in time.
 
     It goes by what arrives, not only by what was announced: a body in chunks announces nothing. A streamed one is
-    counted while the route reads it, and ends with BodyTooLargeError.
+    counted while the route reads it, and ends with the same errors there.
+
+    Args:
+        part_s: within which each part of a body comes.
+        most_held_bytes: of all bodies that are in memory.
+        shed: told of each request that is turned away because there are too many of them.
+
+    Raises (in place of calling the app):
+        BodyTooLargeError: the body has more than a request of its kind may have.
+        BodyTooSlowError: it does not come in time.
+        OverloadedError: too many bytes of others are held.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        shed: Callable[[], None],
+        part_s: float = PART_S,
+        most_held_bytes: int = MOST_HELD_BYTES,
+    ) -> None:
         self._app = app
+        self._shed = shed
+        self._part_s = part_s
+        self._left = most_held_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         announced = _announced(scope) if scope["type"] == "http" else 0
@@ -40,21 +70,66 @@ class BoundedBody:
             return
         streamed = STREAMED.get((scope["method"], scope["path"]))
         most = streamed or _most(scope["method"], scope["path"])
-        whole = None
-        if announced is None or announced <= most:
-            if streamed:
-                await self._app(scope, _counted(receive, most), send)
-                return
-            whole = await _whole(receive, most)
-        if whole is None:
-            await body_too_large(act_of(scope), BodyTooLargeError(most))(scope, receive, send)
+        if announced is not None and announced > most:
+            raise BodyTooLargeError(most)
+        bounded = self._bounded(receive, most)
+        if streamed:
+            await self._app(scope, bounded, send)
             return
-        waiting = [whole]
+        body = bytearray()
+        try:
+            message = await self._whole(bounded, body)
+            waiting = [message]
 
-        async def replay() -> Message:
-            return waiting.pop() if waiting else await receive()
+            async def replay() -> Message:
+                return waiting.pop() if waiting else await receive()
 
-        await self._app(scope, replay, send)
+            await self._app(scope, replay, send)
+        finally:
+            self._left += len(body)
+
+    async def _whole(self, receive: Receive, body: bytearray) -> Message:
+        """The body in one message, or the message that the client is gone; `body` has what is held of it."""
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return message
+            part = message.get("body", b"")
+            if len(part) > self._left:
+                self._shed()
+                raise OverloadedError
+            self._left -= len(part)
+            body += part
+            if not message.get("more_body", False):
+                return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+    def _bounded(self, receive: Receive, most: int) -> Receive:
+        clock = asyncio.get_running_loop()
+        left, part = most, 0
+        until: float | None = None
+
+        async def bounded() -> Message:
+            nonlocal left, part, until
+            if until is None:
+                until = clock.time() + self._part_s
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError as error:
+                raise BodyTooSlowError(
+                    f"found less than {PART_BYTES} bytes more, and no end, in {self._part_s:g} s; wanted either"
+                ) from error
+            size = len(message.get("body", b""))
+            left, part = left - size, part + size
+            if left < 0:
+                raise BodyTooLargeError(most)
+            if part >= PART_BYTES:
+                part, until = 0, clock.time() + self._part_s
+            if not message.get("more_body", False):
+                until = inf
+            return message
+
+        return bounded
 
 
 def _most(method: str, path: str) -> int:
@@ -71,31 +146,3 @@ def _announced(scope: Scope) -> int | None:
         if name == b"transfer-encoding":
             return None
     return 0
-
-
-async def _whole(receive: Receive, most: int) -> Message | None:
-    """The body in one message, or the message that the client is gone; None where it is too large."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return message
-        body += message.get("body", b"")
-        if len(body) > most:
-            return None
-        if not message.get("more_body", False):
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
-
-
-def _counted(receive: Receive, most: int) -> Receive:
-    left = most
-
-    async def counted() -> Message:
-        nonlocal left
-        message = await receive()
-        left -= len(message.get("body", b""))
-        if left < 0:
-            raise BodyTooLargeError(most)
-        return message
-
-    return counted

@@ -78,6 +78,24 @@ class BodyTooLargeError(RiylError):
         super().__init__(f"found a body of more than {most_bytes} bytes; wanted at most that")
 
 
+class BodyTooSlowError(RiylError):
+    """The body of the request did not come in time."""
+
+
+class TooManyRequestsError(RiylError):
+    """There were too many requests."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class OverloadedError(RiylError):
+    """There is more to do than the service takes on; ask again in a moment."""
+
+    retry_after_s = 1
+
+
 class MediaTypeError(RiylError):
     """The body of the request is of another kind."""
 
@@ -109,6 +127,9 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     OutdatedError: (HTTPStatus.CONFLICT, "version of an older format"),
     DamagedTruthError: (HTTPStatus.CONFLICT, "damaged truth"),
     BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too large"),
+    BodyTooSlowError: (HTTPStatus.REQUEST_TIMEOUT, "body too slow"),
+    TooManyRequestsError: (HTTPStatus.TOO_MANY_REQUESTS, "too many requests"),
+    OverloadedError: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
     MediaTypeError: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported media type"),
     JobEndedError: (HTTPStatus.CONFLICT, "job has ended"),
     DatabaseDownError: (HTTPStatus.SERVICE_UNAVAILABLE, "database down"),
@@ -173,9 +194,33 @@ def internal_error(act: Act) -> Response:
     return problem(act, HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", detail)
 
 
-def body_too_large(act: Act, error: BodyTooLargeError) -> Response:
-    """The answer to a body that is too large; what is left of it is not waited for."""
-    return problem(act, *STATUS[BodyTooLargeError], str(error), headers={"Connection": "close"})
+def refusal(act: Act, error: Exception) -> Response:
+    """The answer to an error; one that was not raised on purpose is a fault of ours, and logged."""
+    known = status_of(error)
+    if known is None:
+        log.error("request_failed", extra={"request_id": act.request_id}, exc_info=error)
+        return internal_error(act)
+    detail, extras, headers = str(error), dict[str, object](), dict[str, str]()
+    match error:
+        case BodyTooLargeError() | BodyTooSlowError():
+            # what is left of it is not waited for
+            headers["Connection"] = "close"
+        case UnknownArtistError(near=near):
+            extras["near"] = [summary.model_dump() for summary in near]
+        case AmbiguousNameError(candidates=candidates):
+            extras["candidates"] = [summary.model_dump() for summary in candidates]
+        case GateError(checks=checks):
+            extras["checks"] = checks
+        case NoKeyError():
+            headers["WWW-Authenticate"] = "Bearer"
+        case TooManyRequestsError(retry_after_s=seconds) | OverloadedError(retry_after_s=seconds):
+            headers["Retry-After"] = str(seconds)
+        case DatabaseDownError():
+            # where it is and who connects to it is for the log alone
+            log.warning("database_down", extra={"request_id": act.request_id, "reason": detail})
+            detail = f"the database cannot be reached; ask again in {RETRY_AFTER_S} seconds"
+            headers["Retry-After"] = str(RETRY_AFTER_S)
+    return problem(act, *known, detail, extras=extras, headers=headers)
 
 
 def problems(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
@@ -192,29 +237,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 async def _riyl_error(request: Request, error: Exception) -> Response:
-    act = act_of(request.scope)
-    known = status_of(error)
-    if known is None:
-        log.error("request_failed", extra={"request_id": act.request_id}, exc_info=error)
-        return internal_error(act)
-    detail, extras, headers = str(error), dict[str, object](), dict[str, str]()
-    match error:
-        case BodyTooLargeError():
-            return body_too_large(act, error)
-        case UnknownArtistError(near=near):
-            extras["near"] = [summary.model_dump() for summary in near]
-        case AmbiguousNameError(candidates=candidates):
-            extras["candidates"] = [summary.model_dump() for summary in candidates]
-        case GateError(checks=checks):
-            extras["checks"] = checks
-        case NoKeyError():
-            headers["WWW-Authenticate"] = "Bearer"
-        case DatabaseDownError():
-            # where it is and who connects to it is for the log alone
-            log.warning("database_down", extra={"request_id": act.request_id, "reason": detail})
-            detail = f"the database cannot be reached; ask again in {RETRY_AFTER_S} seconds"
-            headers["Retry-After"] = str(RETRY_AFTER_S)
-    return problem(act, *known, detail, extras=extras, headers=headers)
+    return refusal(act_of(request.scope), error)
 
 
 async def _fault(request: Request, error: Exception) -> Response:

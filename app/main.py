@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import faiss
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
-from app.bounds import BoundedBody
+from app.admission import Admission
+from app.bounds import PART_S, BoundedBody
 from app.deps import LazyJobs, Streams
+from app.describing import describe_limits
 from app.errors import MEDIA_TYPE, add_error_handlers
+from app.keyring import Keyring
 from app.logs import RequestLog
 from app.observe import Metrics, Observed
+from app.overload import Gates, Placed, Shed
+from app.rates import Rates
 from app.routes import (
     artists,
     changes,
@@ -44,6 +52,11 @@ DESCRIPTION = (
     "in the log."
 )
 
+CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+CORS_ASKED = ("Authorization", "Idempotency-Key", "If-None-Match", "X-Request-ID")
+CORS_TOLD = ("ETag", "Location", "Retry-After", "RIYL-Version", "X-Request-ID")
+"""Headers that pages of other origins may send, and read."""
+
 EVENTS_S = 1.0
 """Between looks at a job that somebody hears of."""
 
@@ -57,7 +70,12 @@ LOCATION = {"201": "Where it is.", "202": "Where to ask how far it is.", "301": 
 
 
 def create_app(
-    settings: Settings, *, poll_s: float = POLL_S, most_bytes: int = MOST_BYTES, events_s: float = EVENTS_S
+    settings: Settings,
+    *,
+    poll_s: float = POLL_S,
+    most_bytes: int = MOST_BYTES,
+    events_s: float = EVENTS_S,
+    part_s: float = PART_S,
 ) -> FastAPI:
     """The service over the home that the settings name.
 
@@ -65,16 +83,18 @@ def create_app(
     seconds and takes it up while it answers from the old one.
 
     Args:
-        settings: the home, its database, and the limits of the gate.
+        settings: the home, its database, the limits of the service and of the gate of versions.
         poll_s: seconds between looks.
         most_bytes: of answers to "who is similar" that are kept ready; 0 keeps none.
         events_s: seconds between looks at a job that somebody hears of.
+        part_s: seconds within which each part of a body comes.
     """
     metrics = Metrics()
     requests = RequestLog()
     database = Database.of(settings)
     serving = Serving(Home(settings.home), database, metrics)
     lazy_jobs = LazyJobs(settings, database)
+    keyring = Keyring(database)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -89,6 +109,7 @@ def create_app(
         await asyncio.to_thread(serving.end)
         requests.flush()
         lazy_jobs.close()
+        keyring.close()
         database.close()
 
     app = FastAPI(
@@ -110,15 +131,29 @@ def create_app(
     app.state.jobs = lazy_jobs
     app.state.streams = Streams(events_s, asyncio.Event())
     app.state.uploads = asyncio.Lock()
+    gates = app.state.gates = Gates(settings, metrics)
     for module in (artists, changes, similar, index, versions, rules, jobs, evaluations, truths, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
     add_error_handlers(app)
     # outside of FastAPI's own: what Observed does, they do too, and a ready answer should pass through nothing else
-    bounded = BoundedBody(QuestionShortWay(app.build_middleware_stack(), serving))
-    short_way = SimilarShortWay(bounded, serving, most_bytes)
-    app.middleware_stack = Observed(short_way, metrics, requests)
-    document = _describe(app)
+    placed = Placed(QuestionShortWay(app.build_middleware_stack(), serving), gates)
+    stack: ASGIApp = Shed(BoundedBody(placed, partial(metrics.shed, "bodies"), part_s), gates)
+    stack = SimilarShortWay(stack, serving, most_bytes)
+    if settings.require_key or settings.rate_limit is not None:
+        rates = None if settings.rate_limit is None else Rates(settings.rate_limit)
+        stack = Admission(stack, keyring, rates, metrics, require_key=settings.require_key)
+    stack = Observed(stack, metrics, requests)
+    if settings.cors_origins:
+        stack = CORSMiddleware(
+            stack,
+            allow_origins=settings.cors_origins,
+            allow_methods=CORS_METHODS,
+            allow_headers=CORS_ASKED,
+            expose_headers=CORS_TOLD,
+        )
+    app.middleware_stack = stack
+    document = _describe(app, settings)
     app.openapi = lambda: document  # type: ignore[method-assign]
     return app
 
@@ -132,7 +167,7 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _describe(app: FastAPI) -> dict[str, Any]:
+def _describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document, with what FastAPI does not know: the errors' media type, and our headers."""
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     for operations in document["paths"].values():
@@ -146,6 +181,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
                 responses["200"]["headers"] = _headers(VERSION_HEADERS)
             for status in responses.keys() & LOCATION.keys():
                 responses[status]["headers"] = _headers({"Location": LOCATION[status]})
+    describe_limits(document, settings)
     return document
 
 

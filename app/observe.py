@@ -22,8 +22,9 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import Act, internal_error, problem
+from app.errors import Act, internal_error, problem, refusal
 from app.logs import RequestLog
+from core.errors import RiylError
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,9 @@ PAGE_HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 """Of whatever a browser may show. The JSON that a version answers is no page, and there are many of these answers."""
+
+REFUSED = "refused"
+"""The path by which requests are counted that came to no route: without a key, too many, too slow."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -67,6 +71,15 @@ class Metrics:
         self._live = Gauge("riyl_live_artists", "Artists changed since the version was made.", registry=self.registry)
         self._taken = Counter("riyl_versions_taken", "Versions taken up since start.", registry=self.registry)
         self._refused = Counter("riyl_versions_refused", "Versions refused since start.", registry=self.registry)
+        self._shed = Counter(
+            "riyl_shed", "Requests turned away by overload, by what was full.", ("gate",), registry=self.registry
+        )
+        self._limited = Counter(
+            "riyl_limited",
+            "Requests turned away by rate limits, by whom they count for.",
+            ("by",),
+            registry=self.registry,
+        )
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
 
@@ -94,12 +107,20 @@ class Metrics:
         """Count a version that is not served."""
         self._refused.inc()
 
+    def shed(self, gate: str) -> None:
+        """Count a request that found no room."""
+        self._shed.labels(gate).inc()
+
+    def limited(self, by: str) -> None:
+        """Count a request of a key or an address that had none left."""
+        self._limited.labels(by).inc()
+
 
 class Observed:
     """ASGI middleware; pure, because wrapping each request in tasks and streams costs more than answering it.
 
     Gives the request its id (the client's X-Request-ID where it is sane), logs and counts it, adds the headers that
-    every answer has, answers HEAD as GET without the body, and turns what nobody caught into a 500.
+    every answer has, answers HEAD as GET without the body, and turns errors that nobody caught into answers.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, requests: RequestLog) -> None:
@@ -143,10 +164,14 @@ class Observed:
             else:
                 await self._app(inner, receive, observed_send)
         except Exception as error:
-            log.error("request_failed", extra={"request_id": act.request_id}, exc_info=error)
-            # where an answer had begun, the server sees that it did not end, and closes the connection
-            if not status:
-                await internal_error(act)(inner, receive, observed_send)
+            if isinstance(error, RiylError) and not status:
+                inner.setdefault("route", REFUSED)
+                await refusal(act, error)(inner, receive, observed_send)
+            else:
+                log.error("request_failed", extra={"request_id": act.request_id}, exc_info=error)
+                # where an answer had begun, the server sees that it did not end, and closes the connection
+                if not status:
+                    await internal_error(act)(inner, receive, observed_send)
         finally:
             seconds = perf_counter() - start
             path = _template(inner)

@@ -27,7 +27,8 @@ Bearer = Annotated[
         HTTPBearer(
             scheme_name="key",
             bearerFormat="riyl_<id>_<secret>",
-            description="A key with the role admin, or write to change artists: `riyl keys create NAME --role admin`",
+            description="A key with the role admin, or write to change artists, or read where reading needs one: "
+            "`riyl keys create NAME --role admin`",
             auto_error=False,
         )
     ),

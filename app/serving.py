@@ -22,18 +22,32 @@ log = logging.getLogger(__name__)
 LONGEST_HEAD_BYTES = 64 * 1024
 """Of request line and headers together; httptools itself has no limit and would keep whatever it is sent."""
 
+HEAD_S = 10.0
+"""A connection has this long to send the head of a request, its first one or one that has begun to come."""
+
 SHUTDOWN_S = 6
 """Running requests have this long to end: the process is to be gone 10 s after SIGTERM, whatever it does then."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, which also refuses a request whose head does not end."""
+    """uvicorn's HTTP protocol, which also refuses a request whose head does not end, or not in time."""
 
+    head_s = HEAD_S
     _head_bytes = 0
     _head_ended = False
     _in_body = False
+    _head_is_due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_is_due = self.loop.call_later(self.head_s, self._head_is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_for_no_head()
+        super().connection_lost(exc)
 
     def on_headers_complete(self) -> None:
+        self._wait_for_no_head()
         super().on_headers_complete()
         self._head_bytes, self._head_ended, self._in_body = 0, True, True
 
@@ -48,6 +62,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > LONGEST_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response("Request line and headers are too long.")
+            elif self._head_is_due is None:
+                self._head_is_due = self.loop.call_later(self.head_s, self._head_is_late)
+
+    def _wait_for_no_head(self) -> None:
+        if self._head_is_due is not None:
+            self._head_is_due.cancel()
+            self._head_is_due = None
+
+    def _head_is_late(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        else:  # the answer before it is still under way
+            self._head_is_due = self.loop.call_later(self.head_s, self._head_is_late)
 
 
 class Server(uvicorn.Server):

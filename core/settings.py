@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigError, NotFoundError
+
+ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+"""As browsers send it: no path, no slash at the end."""
+
+
+def _rate_limit(text: str) -> str:
+    # loaded where it is needed: it takes a tenth of a second
+    import limits
+
+    try:
+        found = limits.parse_many(text)
+    except ValueError:
+        found = []
+    if not found or any(each.amount < 1 for each in found):
+        raise PydanticCustomError("rate_limit", "wanted limits such as 600/minute, several of them with ; between")
+    return text
+
+
+def _origins(found: object) -> object:
+    if not isinstance(found, str):
+        return found
+    origins = tuple(part.strip() for part in found.split(","))
+    if not all(origin == "*" or ORIGIN.fullmatch(origin) for origin in origins):
+        raise PydanticCustomError(
+            "origins", "wanted origins such as https://music.example:8443, several of them with , between, or *"
+        )
+    return origins
 
 
 class Settings(BaseSettings):
@@ -57,6 +86,22 @@ class Settings(BaseSettings):
         le=1,
         description="Most that nDCG@200 on that truth may fall, as a share of the current.",
     )
+    require_key: bool = Field(default=False, description="Whether reading over HTTP needs a key too.")
+    rate_limit: Annotated[str, AfterValidator(_rate_limit)] | None = Field(
+        default=None,
+        description="Most requests of a key, or of an address without one, such as 600/minute; several with ; between.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
+        default=(), description="Origins whose pages may ask, with commas between; * for any."
+    )
+    concurrency: int = Field(
+        default=4,
+        ge=1,
+        description="Questions that are answered at once, and requests to the database; one interpreter runs them all, "
+        "so more would make each slower and take more memory.",
+    )
+    queue: int = Field(default=64, ge=0, description="Requests of each of these kinds that wait for their turn.")
+    queue_timeout_s: float = Field(default=2.0, gt=0, le=60, description="Longest that one waits, in seconds.")
 
 
 def load_settings(home: Path | None = None) -> Settings:

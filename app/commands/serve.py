@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
+from ipaddress import ip_address
 from typing import Annotated
 
 import typer
 
 from app.commands.session import session
+
+log = logging.getLogger(__name__)
 
 
 def serve(
@@ -31,6 +35,8 @@ def serve(
 
     run = session(context)
     configure(run.settings.log_level if "log_level" in run.settings.model_fields_set else "INFO")
+    if not (run.settings.require_key or _is_loopback(host)):
+        log.warning("open_to_all", extra={"host": host, "hint": "RIYL_REQUIRE_KEY=true lets in those with a key alone"})
     with ExitStack() as stack:
 
         def start_worker() -> None:
@@ -39,3 +45,10 @@ def serve(
         own = run.database.is_sqlite if worker is None else worker
         # after the first answer, which it would slow down
         serve_until_signalled(create_app(run.settings), host, port, when_started=start_worker if own else None)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

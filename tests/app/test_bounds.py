@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
-from app.bounds import LARGEST_BODY_BYTES
+from app.bounds import LARGEST_BODY_BYTES, LARGEST_UPLOAD_BYTES, PART_BYTES, PART_S, BoundedBody
+from app.errors import BodyTooSlowError, OverloadedError
 from core.settings import Home
 from tests.app.conftest import key_headers, problem_of, run, running
 
@@ -56,5 +59,121 @@ def test_a_body_of_the_largest_size_is_read(home: Home) -> None:
                     yield part
 
             assert (await client.post("/v1/jobs", content=in_parts(), headers=headers)).status_code == 202
+
+    run(scenario())
+
+
+async def never_ending() -> AsyncIterator[bytes]:
+    yield b"--x\r\n"
+    await asyncio.Event().wait()
+
+
+def test_a_body_that_does_not_come_is_408(home: Home) -> None:
+    key = key_headers(home)
+    form = {"content-type": "multipart/form-data; boundary=x"}
+
+    async def scenario() -> None:
+        async with running(home, part_s=0.0) as (app, client):
+            for path, headers in [("/v1/similar", JSON), ("/v1/jobs", JSON), ("/v1/truths", form)]:
+                answer = await client.post(path, content=never_ending(), headers={**headers, **key})
+                body = problem_of(answer, 408, "body too slow")
+                assert body["detail"] == "found less than 65536 bytes more, and no end, in 0 s; wanted either"
+                assert answer.headers["connection"] == "close"
+                assert "408" in app.openapi()["paths"][path]["post"]["responses"]
+            # one that is here at once is read
+            assert (await client.post("/v1/similar", json={"seeds": [{"id": "a003"}]})).status_code == 200
+
+    run(scenario())
+
+
+class Sender:
+    """A request to an app behind `BoundedBody` that takes the whole body, sent part by part by a clock of ours."""
+
+    def __init__(self, bounded: Callable[[Scope, Receive, Send], object], path: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time()
+        self._loop.time = lambda: self._now
+        self._parts: asyncio.Queue[Message] = asyncio.Queue()
+        scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"transfer-encoding", b"chunked")]}
+        self.task = self._loop.create_task(bounded(scope, self._parts.get, self._parts.put))
+
+    async def send(self, n_bytes: int, after_s: float = 0.0, *, more: bool = True) -> None:
+        await self.wait(after_s)
+        self._parts.put_nowait({"type": "http.request", "body": bytes(n_bytes), "more_body": more})
+        await self.wait(0.0)
+
+    async def wait(self, seconds: float) -> None:
+        self._now += seconds
+        for _ in range(6):
+            await asyncio.sleep(0)
+
+
+async def read_whole(scope: Scope, receive: Receive, send: Send) -> None:
+    while (await receive()).get("more_body"):
+        pass
+
+
+@pytest.mark.parametrize("path", ["/v1/similar", "/v1/truths"])
+def test_each_part_of_a_body_has_its_time_and_none_has_that_of_others(path: str) -> None:
+    async def scenario() -> None:
+        sender = Sender(BoundedBody(read_whole, lambda: None), path)
+        await sender.send(4 * PART_BYTES)
+        for _ in range(5):
+            await sender.send(PART_BYTES, PART_S - 1)
+        # a trickle is no part
+        for _ in range(8):
+            await sender.send(1, 1.0)
+        assert not sender.task.done()
+        await sender.send(1, 2.0)
+        with pytest.raises(BodyTooSlowError):
+            await sender.task
+
+    run(scenario())
+
+
+def test_a_body_may_end_at_any_time_that_it_has() -> None:
+    async def scenario() -> None:
+        sender = Sender(BoundedBody(read_whole, lambda: None), "/v1/similar")
+        await sender.send(10, PART_S - 1)
+        await sender.send(10, 0.5, more=False)
+        await sender.task
+
+    run(scenario())
+
+
+def test_bodies_take_no_more_memory_together_than_they_may() -> None:
+    held, shed = asyncio.Event(), list[int]()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await held.wait()
+
+    async def scenario() -> None:
+        bounded = BoundedBody(answer, lambda: shed.append(1), most_held_bytes=1000)
+        first, second = (Sender(bounded, "/v1/similar") for _ in range(2))
+        # of one that is answered, and of one that comes
+        await first.send(600, more=False)
+        await second.send(400)
+        third = Sender(bounded, "/v1/similar")
+        await third.send(1)
+        with pytest.raises(OverloadedError):
+            await third.task
+        assert shed == [1]
+        held.set()
+        await first.task
+        await second.send(600, more=False)
+        await second.task
+        fourth = Sender(bounded, "/v1/similar")
+        await fourth.send(1000, more=False)
+        await fourth.task
+
+    run(scenario())
+
+
+def test_an_upload_is_not_held_in_memory_and_not_counted_there() -> None:
+    async def scenario() -> None:
+        sender = Sender(BoundedBody(read_whole, lambda: None, most_held_bytes=1000), "/v1/truths")
+        await sender.send(LARGEST_UPLOAD_BYTES, more=False)
+        await sender.task
 
     run(scenario())

@@ -100,6 +100,26 @@ def test_requests_are_not_logged_at_level_warning(home: Home, tmp_path: Path) ->
     assert lines_of(tmp_path / "log") == []
 
 
+@pytest.mark.parametrize(
+    ("host", "environment", "warned"),
+    [("0.0.0.0", {}, True), ("0.0.0.0", {"RIYL_REQUIRE_KEY": "true"}, False), ("localhost", {}, False)],
+)
+def test_who_lets_everybody_read_is_told_so(
+    home: Home, tmp_path: Path, host: str, environment: dict[str, str], warned: bool
+) -> None:
+    with serve(home.root, tmp_path / "log", "--no-worker", "--host", host, RIYL_LOG_LEVEL="WARNING", **environment) as (
+        process,
+        port,
+    ):
+        status = httpx.get(f"http://127.0.0.1:{port}/v1/artists/a001/similar").status_code
+        assert status == (401 if environment else 200)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    assert [(line["level"], line["event"], line["host"]) for line in lines_of(tmp_path / "log")] == [
+        ("warning", "open_to_all", host)
+    ] * warned
+
+
 def test_a_running_request_ends_before_the_service_does(home: Home, tmp_path: Path) -> None:
     with serve(home.root, tmp_path / "log") as (process, port), socket.create_connection(("127.0.0.1", port)) as slow:
         # more than the socket takes at once is asked for, and not read until the service was told to end

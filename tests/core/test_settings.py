@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import ConfigError, NotFoundError
 from core.settings import Home, load_settings, newest, pick, read_toml
+from tests.conftest import REPOSITORY
 
 
 @pytest.fixture(autouse=True)
@@ -166,3 +169,71 @@ def test_a_name_that_is_none_or_several_is_not_found(tmp_path: Path, name: str, 
 def test_in_an_empty_folder_nothing_is_picked(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="model 'a' does not exist; there are: none"):
         pick(tmp_path, "a", "model", "manifest.json")
+
+
+@pytest.mark.parametrize(
+    "found", ["many", "600", "600/fortnight", "0/minute", "10/second;", "10/second & 3/minute", "-1/day"]
+)
+def test_a_malformed_rate_limit_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
+    monkeypatch.setenv("RIYL_RATE_LIMIT", found)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    wanted = "wanted limits such as 600/minute, several of them with ; between"
+    assert str(caught.value) == f"RIYL_RATE_LIMIT: {wanted} (found {found!r})"
+
+
+@pytest.mark.parametrize("found", ["600/minute", "10/second; 600/hour", "5 per 2 minutes"])
+def test_a_rate_limit_is_kept_as_it_was_written(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
+    monkeypatch.setenv("RIYL_RATE_LIMIT", found)
+    assert load_settings().rate_limit == found
+
+
+def test_origins_stand_between_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIYL_CORS_ORIGINS", "https://music.example, http://[::1]:8080,http://localhost:3000")
+    assert load_settings().cors_origins == ("https://music.example", "http://[::1]:8080", "http://localhost:3000")
+    monkeypatch.setenv("RIYL_CORS_ORIGINS", "*")
+    assert load_settings().cors_origins == ("*",)
+    monkeypatch.setenv("RIYL_CORS_ORIGINS", "")
+    assert load_settings().cors_origins == ()
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "music.example",
+        "https://music.example/",
+        "https://a.example,,https://b.example",
+        "ftp://a",
+        "null",
+        "https://*.a",
+    ],
+)
+def test_what_is_no_origin_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
+    monkeypatch.setenv("RIYL_CORS_ORIGINS", found)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert str(caught.value).startswith("RIYL_CORS_ORIGINS: wanted origins such as https://music.example:8443, ")
+    assert str(caught.value).endswith(f"(found {found!r})")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REQUIRE_KEY", "perhaps"),
+        ("CONCURRENCY", "0"),
+        ("QUEUE", "-1"),
+        ("QUEUE_TIMEOUT_S", "0"),
+        ("QUEUE_TIMEOUT_S", "nan"),
+        ("QUEUE_TIMEOUT_S", "3600"),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"RIYL_{name}", value)
+    with pytest.raises(ConfigError, match=f"^RIYL_{name}: "):
+        load_settings()
+
+
+def test_a_setting_that_is_not_set_loads_nothing_for_it() -> None:
+    code = "import sys, core.settings as s; s.load_settings(); print('limits' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

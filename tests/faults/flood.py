@@ -1,0 +1,98 @@
+"""More POSTs than a service can answer: raw requests at a fixed rate, on connections that each have one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from dataclasses import dataclass, field
+
+TICK_S = 0.005
+LENGTH = re.compile(rb"content-length: (\d+)")
+
+
+@dataclass
+class Flood:
+    """What came of the requests.
+
+    Attributes:
+        held_back: that found no connection free: the flood was thinner than it was meant to be.
+        seconds: how long each took that was answered with 200.
+        refused: the head of each other answer, and how often it came, without what is new in each.
+        lost: connections that ended.
+    """
+
+    sent: int = 0
+    held_back: int = 0
+    seconds: list[float] = field(default_factory=list)
+    refused: dict[bytes, int] = field(default_factory=dict)
+    lost: int = 0
+
+    def p(self, share: float) -> float:
+        """A quantile of the seconds."""
+        return sorted(self.seconds)[int(share * (len(self.seconds) - 1))]
+
+
+class _Connection(asyncio.Protocol):
+    """Sends a request when it is told to, and then takes a place among the free ones again."""
+
+    def __init__(self, found: Flood, free: deque[_Connection]) -> None:
+        self._found = found
+        self._free = free
+        self._clock = asyncio.get_running_loop().time
+        self._answer = b""
+        self._began = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._free.append(self)
+
+    def ask(self, request: bytes) -> None:
+        self._began = self._clock()
+        self._found.sent += 1
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        head, end, body = self._answer.partition(b"\r\n\r\n")
+        if not end or len(body) < int(LENGTH.search(head)[1]):
+            return
+        if head.startswith(b"HTTP/1.1 200 "):
+            self._found.seconds.append(self._clock() - self._began)
+        else:
+            kind = re.sub(rb"(x-request-id|content-length|date): [^\r]*\r?\n?", b"", head)
+            self._found.refused[kind] = self._found.refused.get(kind, 0) + 1
+        self._answer = b""
+        self._free.append(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._found.lost += 1
+
+
+async def flood(host: str, port: int, request: bytes, *, rate: float | None, seconds: float, connections: int) -> Flood:
+    """Ask at a rate for a while, or with None as fast as the connections are free; then wait for every answer."""
+    found, free = Flood(), deque[_Connection]()
+    loop = asyncio.get_running_loop()
+    for _ in range(connections):
+        await loop.create_connection(lambda: _Connection(found, free), host, port)
+    every = list(free)
+    start, due = loop.time(), 0
+    while (passed := loop.time() - start) < seconds:
+        wanted = len(free) if rate is None else int(rate * passed) - due
+        for _ in range(wanted):
+            due += 1
+            if free:
+                free.popleft().ask(request)
+            else:
+                found.held_back += 1
+        await asyncio.sleep(TICK_S if rate is not None else 0.0005)
+    async with asyncio.timeout(30):
+        while len(free) < connections - found.lost:
+            await asyncio.sleep(TICK_S)
+    lost = found.lost
+    for each in every:
+        each.transport.close()
+    await asyncio.sleep(TICK_S)
+    found.lost = lost
+    return found
