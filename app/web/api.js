@@ -1,5 +1,7 @@
 // Questions to the service, and what can go wrong with them.
 
+import { authorization } from "./key.js";
+
 const TIMEOUT_MS = 15_000;
 
 /** The service refused, or could not be reached (status 0). `problem` is its problem+json body, or {}. */
@@ -27,7 +29,11 @@ async function call(path, signal, question) {
     const limit = AbortSignal.timeout(TIMEOUT_MS);
     response = await fetch(path, {
       ...posted,
-      headers: { accept: "application/json", ...(posted && { "content-type": "application/json" }) },
+      headers: {
+        accept: "application/json",
+        ...(posted && { "content-type": "application/json" }),
+        ...authorization(),
+      },
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
     body = await response.text();
@@ -42,6 +48,21 @@ async function call(path, signal, question) {
 }
 
 export const get = (path, signal) => call(path, signal);
+
+/**
+ * What lies at `path`, as a file.
+ * @throws {ApiError} for any answer but a good one
+ */
+export async function file(path) {
+  let response;
+  try {
+    response = await fetch(path, { headers: authorization() });
+    if (response.ok) return await response.blob();
+  } catch {
+    throw new ApiError(0);
+  }
+  throw new ApiError(response.status, parsed(await response.text()));
+}
 
 function parsed(body) {
   try {

@@ -157,11 +157,13 @@ const TROUBLE = {
   0: ["The service cannot be reached", "It may be restarting, or you may be offline."],
   429: ["Too many questions at once", "Wait a moment, then try again."],
   503: ["The service is not ready", "It has no index to answer from yet."],
+  overloaded: ["The service has too much to do", "Wait a moment, then try again."],
 };
 
 /** The service did not answer the question. */
 export function trouble(error) {
-  const [title, advice] = TROUBLE[error.status] ?? ["That did not work", "The service answered with an error."];
+  const kind = error.problem?.title === "overloaded" ? "overloaded" : error.status;
+  const [title, advice] = TROUBLE[kind] ?? ["That did not work", "The service answered with an error."];
   const { detail, request_id: request } = error.problem ?? {};
   return [
     el("div", { class: "head" }, heading(title)),

@@ -1,9 +1,11 @@
 // What stands between a page's address and what it shows: history, the view under way, errors.
 
-import { ApiError } from "./api.js";
-import { trouble } from "./render.js";
+import { ApiError, file } from "./api.js";
+import * as key from "./key.js";
+import { el, trouble } from "./render.js";
 
 const KEPT = 30;
+const SAVING_MS = 60_000;
 
 /** @typedef {{focus?: boolean, top?: boolean}} How whether the heading takes the focus, and whether to go to the top */
 
@@ -60,12 +62,30 @@ export function shell({ path, title, view, skeleton, begin = () => {}, settle = 
       keep(place, answer);
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof ApiError)) console.error(error);
-      answer = { title: "Trouble", nodes: trouble(error) };
+      answer = refusal(error);
     }
     put(answer);
     if (top) scrollTo(0, 0);
     if (focus && here() !== path && !typing()) main.querySelector("h1")?.focus({ preventScroll: true });
+  }
+
+  function refusal(error) {
+    if (!(error instanceof ApiError)) console.error(error);
+    const nodes = error.status === 401 ? key.asking(error.message) : trouble(error);
+    return { title: "Trouble", nodes };
+  }
+
+  /** Save what a link leads to: the browser itself would ask for it without the key. */
+  async function save(path) {
+    try {
+      const found = await file(path);
+      const href = URL.createObjectURL(found);
+      const name = `${path.split("/").slice(2).join("-")}${found.type.startsWith("text/html") ? ".html" : ".json"}`;
+      el("a", { href, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(href), SAVING_MS);
+    } catch (error) {
+      put(refusal(error));
+    }
   }
 
   function go(href, how = { top: true }) {
@@ -81,10 +101,26 @@ export function shell({ path, title, view, skeleton, begin = () => {}, settle = 
     if (clicked?.matches("a") && clicked.origin === location.origin && clicked.pathname === path && !clicked.hash) {
       event.preventDefault();
       go(clicked.href);
+    } else if (clicked?.matches('a[href^="/v1/"]') && key.kept()) {
+      event.preventDefault();
+      save(clicked.getAttribute("href"));
     } else if (clicked?.matches("[data-retry]")) {
       show();
     }
   });
+
+  // before the page's own forms, which go into the address
+  document.addEventListener(
+    "submit",
+    (event) => {
+      if (!event.target.matches("[data-key]")) return;
+      event.preventDefault();
+      event.stopPropagation();
+      key.keep(new FormData(event.target).get("key"));
+      show();
+    },
+    true,
+  );
 
   addEventListener("popstate", () => {
     const answer = seen.get(here());

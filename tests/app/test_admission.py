@@ -119,6 +119,23 @@ def test_where_nothing_is_set_a_request_passes_through_no_more_than_before(home:
     run(scenario())
 
 
+def test_every_operation_says_what_the_limits_may_answer_and_no_more(home: Home) -> None:
+    async def scenario() -> None:
+        async with running(home) as (app, _):
+            for _, address, operation, body in operations(app.openapi()):
+                said = set(operation["responses"])
+                assert ("503" in said) == (address not in ("/healthz", "/metrics")), address
+                assert ("408" in said) == bool(body), address
+                assert "429" not in said
+                for status in said & {"408", "503"}:
+                    content = operation["responses"][status]["content"]
+                    assert content == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+                if address.startswith("/v1/"):
+                    assert "more to do than the service takes on" in operation["responses"]["503"]["description"]
+
+    run(scenario())
+
+
 def test_pages_of_origins_that_are_named_may_ask_and_read(home: Home) -> None:
     settings = Settings(home=home.root, cors_origins="https://music.example, http://localhost:3000")
     preflight = {

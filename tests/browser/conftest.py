@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -55,14 +56,15 @@ new PerformanceObserver((list) => {
 
 
 @contextmanager
-def serving(home: Path, log: Path) -> Iterator[str]:
+def serving(home: Path, log: Path, **environment: str) -> Iterator[str]:
     """`riyl serve` over `home` on a free port; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     riyl = Path(sys.executable).with_name("riyl")
     command = [str(riyl), "--home", str(home), "serve", "--port", str(port)]
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
+    variables = {**os.environ, **environment}
+    with log.open("wb") as out, subprocess.Popen(command, env=variables, stdout=out, stderr=out) as process:
         try:
             # retried with growing pauses, until it listens
             with httpx.Client(transport=httpx.HTTPTransport(retries=7)) as client:
