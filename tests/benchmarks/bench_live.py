@@ -1,0 +1,140 @@
+"""Changes while it serves: how long a put takes, how soon it is found, and what 10,000 changes cost a ready answer.
+
+On SQLite and on PostgreSQL, with 50 queries a second beside the puts; prints, asserts no times.
+"""
+
+import os
+import statistics
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from core.changes import ChangeKind
+from core.db.batches import Sender, write_batch
+from core.db.changes import Wish
+from core.db.keys import Role, create_key
+from core.db.session import Database
+from core.settings import Settings
+from index.versions import promote
+from tests.benchmarks.bench_service import N, made_home
+from tests.conftest import REPOSITORY
+from tests.faults.processes import RIYL
+
+pytestmark = pytest.mark.bench
+
+PUTS, RATE, WAITING, ASKED, ROUNDS, PORT = 200, 50, 10_000, 2_000, 3, 8451
+
+
+def said(rng, number):
+    return {
+        "name": f"Put {number}",
+        "tags": {f"tag {tag}": 1.0 + float(rng.integers(9)) for tag in rng.permutation(100)[:8]},
+    }
+
+
+def service(home, url):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RIYL_")}
+    environment |= {"RIYL_HOME": str(home.root), "RIYL_THREADS": "1"} | ({"RIYL_DATABASE_URL": url} if url else {})
+    process = subprocess.Popen([*RIYL, "serve", "--no-worker", "--port", str(PORT)], cwd=REPOSITORY, env=environment)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{PORT}", timeout=30)
+    start = time.perf_counter()
+    while True:
+        try:
+            if client.get("/readyz").status_code == 200:
+                return process, client, time.perf_counter() - start
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+
+
+def asking(ids, stop):
+    """Queries at a fixed rate, for different artists."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{PORT}", timeout=30) as client:
+        start, number = time.perf_counter(), 0
+        while not stop.is_set():
+            client.get(f"/v1/artists/{ids[number % len(ids)]}/similar?k=50").raise_for_status()
+            number += 1
+            time.sleep(max(0.0, start + number / RATE - time.perf_counter()))
+
+
+def puts(client, headers, ids):
+    rng, took, found = np.random.default_rng(1), [], []
+    stop = threading.Event()
+    beside = threading.Thread(target=asking, args=(ids, stop))
+    beside.start()
+    for number in range(PUTS):
+        start = time.perf_counter()
+        client.put(f"/v1/artists/put-{number}", json=said(rng, number), headers=headers).raise_for_status()
+        took.append(time.perf_counter() - start)
+        while client.get(f"/v1/artists/put-{number}/similar").status_code != 200:
+            time.sleep(0.01)
+        found.append(time.perf_counter() - start)
+    stop.set()
+    beside.join()
+    return took, found
+
+
+def latency(client, ids):
+    """Of single answers of k=50 in turn, each for another artist: the first for it, and one that is kept."""
+    first, kept = [], []
+    for times in (first, kept):
+        for artist in ids:
+            start = time.perf_counter()
+            client.get(f"/v1/artists/{artist}/similar?k=50")
+            times.append(time.perf_counter() - start)
+    return statistics.median(first), statistics.median(kept)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_puts_while_it_serves(kind, tmp_path, request):
+    home, all_ids = made_home(tmp_path)
+    url = request.getfixturevalue("postgres_url") if kind == "postgres" else None
+    settings = Settings(home=home.root, database_url=url)
+    database = Database.of(settings)
+    if url:
+        database.upgrade()
+    version = next(path.parent.name for path in home.versions.glob("[!.]*/manifest.json"))
+    promote(home.versions, database, version, by="bench", why="bench", force=True)
+    _, token = create_key(database, "bench", Role.WRITE)
+    headers = {"authorization": f"Bearer {token}"}
+    rng = np.random.default_rng(0)
+    ids = [all_ids[i] for i in rng.permutation(N)[:ASKED]]
+    process, client, ready = service(home, url)
+    try:
+        took, found = puts(client, headers, ids)
+        print(
+            f"\n{kind}: a put answered in {1e3 * statistics.median(took):.1f} ms at the median, "
+            f"{1e3 * np.quantile(took, 0.99):.1f} at p99; found after {1e3 * statistics.median(found):.0f} ms, "
+            f"{1e3 * max(found):.0f} at most; {RATE} queries a second beside"
+        )
+    finally:
+        process.kill()
+        process.wait()
+    with database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM changes")
+    process, client, ready = service(home, url)
+    try:
+        before = latency(client, ids)
+    finally:
+        process.kill()
+        process.wait()
+    wishes = [Wish(f"waiting-{i}", ChangeKind.PUT, said(rng, i), False) for i in range(WAITING)]
+    write_batch(database, wishes, Sender("bench", "bench"), key=None, digest="")
+    process, client, ready_after = service(home, url)
+    try:
+        assert client.get(f"/v1/artists/waiting-{WAITING - 1}").status_code == 200
+        after = latency(client, ids)
+        status = Path(f"/proc/{process.pid}/status").read_text().split("VmRSS:")[1].split("kB")[0]
+    finally:
+        process.kill()
+        process.wait()
+    print(
+        f"{kind}: ready in {ready:.1f} s, with {WAITING:,} changes in {ready_after:.1f} s, {int(status) >> 10} MiB; "
+        f"an answer in {1e6 * before[0]:.0f} us the first time, {1e6 * before[1]:.0f} kept; "
+        f"with changes {after[0] / before[0]:.2f} and {after[1] / before[1]:.2f} times that"
+    )
