@@ -192,12 +192,22 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_url(postgres: str) -> str:
+def new_postgres(postgres: str) -> Callable[[], str]:
+    """Gives the address of another empty database in it with each call."""
+
+    def make() -> str:
+        url = make_url(postgres).set(drivername="postgresql+psycopg")
+        name = f"test_{secrets.token_hex(4)}"
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        engine.dispose()
+        return url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+
+    return make
+
+
+@pytest.fixture
+def postgres_url(new_postgres: Callable[[], str]) -> str:
     """Address of an empty database in it."""
-    url = make_url(postgres).set(drivername="postgresql+psycopg")
-    name = f"test_{secrets.token_hex(4)}"
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+    return new_postgres()

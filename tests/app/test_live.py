@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -425,4 +425,14 @@ def test_a_few_random_acts_are_answered_as_by_a_dictionary(template: Home, tmp_p
     run_state_machine_as_test(
         machine(template, tmp_path),
         settings=settings(max_examples=4, stateful_step_count=10, deadline=None, suppress_health_check=SLOW),
+    )
+
+
+@pytest.mark.postgres
+def test_random_acts_are_answered_as_by_a_dictionary_on_postgres(
+    template: Home, tmp_path: Path, new_postgres: Callable[[], str]
+) -> None:
+    run_state_machine_as_test(
+        machine(template, tmp_path, new_postgres),
+        settings=settings(max_examples=8, stateful_step_count=15, deadline=None, suppress_health_check=SLOW),
     )

@@ -8,22 +8,37 @@ import statistics
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
-from core.changes import ChangeKind
+from core.changes import ChangeKind, Standing
 from core.db.batches import Sender, write_batch
 from core.db.changes import Wish
 from core.db.keys import Role, create_key
 from core.db.session import Database
 from core.settings import Settings
+from core.tables import Tables
+from index.apply import Changing
+from index.build import build_version
+from index.cold import ColdEncoder
+from index.put import Placer
+from index.search import Searcher
+from index.stacked import Stacked
 from index.versions import promote
 from tests.benchmarks.bench_service import N, made_home
 from tests.conftest import REPOSITORY
 from tests.faults.processes import RIYL
+from training.config import load_config
+from training.features.build import build_snapshot
+from training.features.recipe import Recipe
+from training.train import train
 
 pytestmark = pytest.mark.bench
 
@@ -40,7 +55,9 @@ def said(rng, number):
 def service(home, url):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RIYL_")}
     environment |= {"RIYL_HOME": str(home.root), "RIYL_THREADS": "1"} | ({"RIYL_DATABASE_URL": url} if url else {})
-    process = subprocess.Popen([*RIYL, "serve", "--no-worker", "--port", str(PORT)], cwd=REPOSITORY, env=environment)
+    process = subprocess.Popen(
+        [*RIYL, "serve", "--no-worker", "--port", str(PORT)], cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL
+    )
     client = httpx.Client(base_url=f"http://127.0.0.1:{PORT}", timeout=30)
     start = time.perf_counter()
     while True:
@@ -113,6 +130,7 @@ def test_puts_while_it_serves(kind, tmp_path, request):
             f"{1e3 * max(found):.0f} at most; {RATE} queries a second beside"
         )
     finally:
+        client.close()
         process.kill()
         process.wait()
     with database.write() as connection:
@@ -121,6 +139,7 @@ def test_puts_while_it_serves(kind, tmp_path, request):
     try:
         before = latency(client, ids)
     finally:
+        client.close()
         process.kill()
         process.wait()
     wishes = [Wish(f"waiting-{i}", ChangeKind.PUT, said(rng, i), False) for i in range(WAITING)]
@@ -131,10 +150,67 @@ def test_puts_while_it_serves(kind, tmp_path, request):
         after = latency(client, ids)
         status = Path(f"/proc/{process.pid}/status").read_text().split("VmRSS:")[1].split("kB")[0]
     finally:
+        client.close()
         process.kill()
         process.wait()
+        database.close()
     print(
         f"{kind}: ready in {ready:.1f} s, with {WAITING:,} changes in {ready_after:.1f} s, {int(status) >> 10} MiB; "
         f"an answer in {1e6 * before[0]:.0f} us the first time, {1e6 * before[1]:.0f} kept; "
         f"with changes {after[0] / before[0]:.2f} and {after[1] / before[1]:.2f} times that"
+    )
+
+
+def test_live_artists_agree_with_indexed_ones(real_data, tmp_path):
+    """1,000 artists of a real catalog put live instead of indexed; the model, the basis and the others are the same."""
+    source = real_data / "olga-artists"
+    tables = Tables.open(source)
+    artists = tables.artists().column("artist_id").to_pylist()
+    away = set(np.array(artists)[np.random.default_rng(0).permutation(len(artists))[:1000]].tolist())
+    for name in ("artists", *tables.modalities.values()):
+        table = pq.read_table(tables.files[name])
+        kept = pc.invert(pc.is_in(table.column("artist_id").cast(pa.string()), pa.array(sorted(away))))
+        (tmp_path / "rest").mkdir(exist_ok=True)
+        pq.write_table(table.filter(kept), tmp_path / "rest" / f"{name}.parquet")
+    whole = build_snapshot(tables, Recipe(), tmp_path / "snapshots")
+    model = train(*load_config("default"), whole, tmp_path / "models")
+    rest = build_snapshot(Tables.open(tmp_path / "rest"), Recipe(), tmp_path / "snapshots", keep=whole)
+    indexed, without = (build_version(model, snapshot, tmp_path / "versions") for snapshot in (whole, rest))
+    said = {artist: {} for artist in sorted(away)}
+    for row in tables.artists().to_pylist():
+        if row["artist_id"] in away:
+            said[row["artist_id"]]["name"] = row["name"]
+    for table, text, number in (("tags", "tag", "weight"), ("plays", "user_id", "count")):
+        for batch in tables.batches(table):
+            for row in batch.to_pylist():
+                if row["artist_id"] in away:
+                    said[row["artist_id"]].setdefault(table, {})[row[text]] = row[number]
+    for batch in tables.batches("audio"):
+        for row in batch.to_pylist():
+            if row["artist_id"] in away:
+                said[row["artist_id"]].setdefault("vectors", {}).setdefault("audio", []).append(row["vector"])
+    searcher, reference = Searcher(without), Searcher(indexed)
+    placer = Placer(without, ColdEncoder.open(model, rest))
+    changing = Changing(without, placer, searcher.row_of_own, searcher.own_names)
+    start = time.perf_counter()
+    live = searcher.under(changing({artist: Standing(artist, False, said[artist]) for artist in said}, 1))
+    seconds = time.perf_counter() - start
+    # the same h on both sides: each version measures it in its own lists
+    h = np.array([live.live.h.at(live.row_of_id(artist)) for artist in indexed.artist_ids], np.float32)
+    same = Searcher(indexed)
+    same = same.under(replace(same.live))
+    same.live.__dict__["h"] = Stacked(h, np.empty(0, np.float32))
+    recalls = {"own h": [], "the same h": []}
+    for artist in said:
+        row, own = live.row_of_id(artist), reference.row_of_id(artist)
+        if not reference.is_known(own):
+            continue
+        found = set(live.ids_of(live.similar(row, 50).rows))
+        scores = same.scores(same.vector(own), same.pattern(own))
+        scores[own] = -np.inf
+        for name, wanted in (("own h", reference.similar(own, 50)), ("the same h", same.best(scores, 50))):
+            recalls[name].append(len(found & set(reference.ids_of(wanted.rows))) / 50)
+    found = ", ".join(f"{np.mean(each):.4f} by {name}" for name, each in recalls.items())
+    print(
+        f"\n{len(said):,} artists put in {seconds:.2f} s; recall@50 of {len(recalls['own h'])} of their lists: {found}"
     )

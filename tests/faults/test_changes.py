@@ -76,6 +76,11 @@ def test_every_acknowledged_change_is_there_and_none_twice(site: Site) -> None:
         assert found is not None
         said = {f"attributes.{name}" for name in found.said["attributes"]}
         assert said == {name for each in written.values() if each.artist == artist for name in each.counts}
+    # and a service that starts again shows them
+    with serving(site, "--no-worker") as (_, client):
+        for value in acknowledged:
+            shown = client.get(f"/v1/artists/a{value // 2 % 50:03d}").json()["artist"]["attributes"]
+            assert shown[f"x{value}"] == value
 
 
 def test_a_batch_whose_service_was_killed_goes_on_under_its_key(site: Site) -> None:
