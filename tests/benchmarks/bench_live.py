@@ -211,6 +211,5 @@ def test_live_artists_agree_with_indexed_ones(real_data, tmp_path):
         for name, wanted in (("own h", reference.similar(own, 50)), ("the same h", same.best(scores, 50))):
             recalls[name].append(len(found & set(reference.ids_of(wanted.rows))) / 50)
     found = ", ".join(f"{np.mean(each):.4f} by {name}" for name, each in recalls.items())
-    print(
-        f"\n{len(said):,} artists put in {seconds:.2f} s; recall@50 of {len(recalls['own h'])} of their lists: {found}"
-    )
+    lists = len(recalls["own h"])
+    print(f"\n{len(said):,} artists put in {seconds:.2f} s; recall@50 of {lists} of their lists: {found}")
