@@ -15,6 +15,7 @@ from core.db.session import Database
 from core.errors import RiylError
 from core.files import write_bytes
 from index.apply import Changing
+from index.live import Live
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class Following:
             log.warning("changes_unknown", extra={"reason": str(error), "taken": self._number})
             return served
         found = served
+        if fresh and not standing and served.searcher.live:  # of the copy, and true no more
+            found = served.with_changes(Live.of(served.searcher.version, last))
         if standing:
             try:
                 self._changing = self._changing or served.changing()
