@@ -308,6 +308,7 @@ class Machine(RuleBasedStateMachine):
             database.upgrade()
             (version,) = (path.parent.name for path in home.versions.glob("[!.]*/manifest.json"))
             promote(home.versions, database, version, by="test", why="test", force=True)
+            database.close()
         self.service = Service(home, url)
         self.said: dict[str, dict[str, Any]] = {}
         self.gone: dict[str, str | None] = {}

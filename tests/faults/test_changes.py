@@ -10,10 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
+from app.jobs.types import JobState, ReindexParams
 from core.changes import ChangeKind
 from core.db.changes import WrittenChange, head, since, standing_of
 from core.db.keys import Role, create_key
-from tests.faults.processes import Site, serving
+from index.artifact import Version
+from tests.faults.processes import HeldWorkers, Site, serving, started, until
 
 pytestmark = pytest.mark.slow
 
@@ -111,3 +113,45 @@ def test_a_batch_whose_service_was_killed_goes_on_under_its_key(site: Site) -> N
     assert [(each.artist, each.kind, each.key) for each in written] == [
         (line["id"], ChangeKind.PUT, "one") for line in lines
     ]
+
+
+def test_a_reindex_that_is_killed_before_it_promotes_loses_no_change(site: Site, held_worker: HeldWorkers) -> None:
+    """Changes from before it began and from while it was dead are shown before, between and after."""
+    headers = writer(site)
+    with serving(site, "--no-worker") as (_, client):
+
+        def put(artist: str, name: str) -> None:
+            client.put(f"/v1/artists/{artist}", json={"name": name}, headers=headers).raise_for_status()
+
+        def shown(artist: str, name: str | None) -> None:
+            def holds() -> bool:
+                answer = client.get(f"/v1/artists/{artist}")
+                return (
+                    answer.status_code == 404 if name is None else answer.json().get("artist", {}).get("name") == name
+                )
+
+            until(holds, f"{artist} as {name}", 10)
+
+        put("n1", "Before")
+        client.delete("/v1/artists/a003", headers=headers).raise_for_status()
+        asked = site.ask(ReindexParams(tables=str(site.world.tables)))
+        for step, when in (("model", "before"), ("build", "middle"), ("promote", "before")):
+            held_worker.start(site, step=step, when=when)
+            held_worker.held()
+            held_worker.kill()
+            put(f"n-{step}", step)
+            put("a001", step)
+        for artist, name in {"n1": "Before", "a003": None, "n-model": "model", "a001": "promote"}.items():
+            shown(artist, name)
+        with started(site, "worker"):
+            job = site.ended(asked)
+        assert job.state is JobState.DONE, job
+        assert job.result is not None
+        version = Version.open(site.home.versions / job.result["version"])
+        assert version.manifest["last_change"] == 2
+        assert "n1" in version.artist_ids
+        assert not {"a003", "n-model"} & set(version.artist_ids)
+        until(lambda: client.get("/v1/index").json()["version"] == version.id, "the new version", 20)
+        found = {"n1": "Before", "a003": None, "n-model": "model", "n-build": "build", "n-promote": "promote"}
+        for artist, name in (found | {"a001": "promote"}).items():
+            shown(artist, name)
