@@ -76,32 +76,28 @@ class BoundedBody:
         if streamed:
             await self._app(scope, bounded, send)
             return
-        body = bytearray()
+        held = 0
+
+        async def counted() -> Message:
+            nonlocal held
+            message = await bounded()
+            size = len(message.get("body", b""))
+            if size > self._left:
+                self._shed()
+                raise OverloadedError
+            self._left -= size
+            held += size
+            return message
+
         try:
-            message = await self._whole(bounded, body)
-            waiting = [message]
+            waiting = [await _whole(counted)]
 
             async def replay() -> Message:
                 return waiting.pop() if waiting else await receive()
 
             await self._app(scope, replay, send)
         finally:
-            self._left += len(body)
-
-    async def _whole(self, receive: Receive, body: bytearray) -> Message:
-        """The body in one message, or the message that the client is gone; `body` has what is held of it."""
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                return message
-            part = message.get("body", b"")
-            if len(part) > self._left:
-                self._shed()
-                raise OverloadedError
-            self._left -= len(part)
-            body += part
-            if not message.get("more_body", False):
-                return {"type": "http.request", "body": bytes(body), "more_body": False}
+            self._left += held
 
     def _bounded(self, receive: Receive, most: int) -> Receive:
         clock = asyncio.get_running_loop()
@@ -130,6 +126,18 @@ class BoundedBody:
             return message
 
         return bounded
+
+
+async def _whole(receive: Receive) -> Message:
+    """The body in one message, or the message that the client is gone."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return message
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
 
 
 def _most(method: str, path: str) -> int:
