@@ -29,9 +29,9 @@ from index.artifact import LIST_LENGTH
 from index.cold import TAGS, ColdEncoder
 from index.explain import Reasons, evidence_of, explain, parts_of_artist
 from index.filters import AttributeFilter, Filters, Range, Scalar
+from index.lists import Neighbours
 from index.query import Query, Term, blend
 from index.rules import ruled
-from index.search import Neighbours
 
 SHORT_K, SHORT_SEEDS = 100, 10
 """Answers and seeds at most of a question that takes no longer than to hand it to a thread."""
@@ -103,7 +103,7 @@ def _found(served: Served, asked: SimilarAsked, query: Query) -> Neighbours:
     if _is_plain(asked) and len(rows) == len(query.terms) == 1:
         return ruled(served.searcher, served.rules, rows[0], asked.k, raw=asked.raw)
     allowed = served.retriever.passing(_filters(asked.filters))
-    excluded = (row for row in map(served.searcher.row_of, asked.exclude) if row is not None)
+    excluded = (row for row in map(served.searcher.row_now, asked.exclude) if row is not None)
     without = {*rows, *query.avoided, *served.rules.hidden(rows).tolist(), *excluded}
     pins = [row for row in served.rules.pins(rows) if allowed.mask[row] and row not in without][: asked.k]
     left_out = np.array([*without, *pins], np.int64)
@@ -190,7 +190,7 @@ def _played(served: Served, plays: Mapping[str, float]) -> tuple[list[tuple[int,
     logs: dict[int, float] = {}
     unknown = []
     for named, count in plays.items():
-        row = searcher.row_of(named, served.rules.blocked)
+        row = searcher.row_now(named, served.rules.blocked)
         if row is None or not searcher.is_known(row):
             unknown.append(named)
         else:

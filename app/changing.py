@@ -30,6 +30,11 @@ from index.unplaced import Unplaced, unplaced
 MOST_LINES = 10_000
 """Of a batch."""
 
+NO_MODALITIES = ("artists", "similar", "plays")
+"""Tables that hold no vectors of a modality."""
+
+_lines: TypeAdapter[Line] = TypeAdapter(Line)
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -42,12 +47,6 @@ class Kept:
 
     seen_after: SeenAfter
     unplaced: Unplaced
-
-
-NO_MODALITIES = ("artists", "similar", "plays")
-"""Tables that hold no vectors of a modality."""
-
-_lines: TypeAdapter[Line] = TypeAdapter(Line)
 
 
 def wish(served: Served | None, asked: ArtistId, kind: ChangeKind, said: Said | None = None) -> Wish:

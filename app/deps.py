@@ -21,7 +21,8 @@ from app.watch import Serving
 from core.db.session import Database
 from core.settings import Settings
 from core.types import ArtistId
-from index.search import Artist, Searcher
+from index.artists import Artist
+from index.search import Searcher
 
 if TYPE_CHECKING:
     from app.jobs.client import Jobs
@@ -175,9 +176,7 @@ def known_row(served: Served, artist: str) -> int:
     Raises:
         UnknownArtistError: there is none; names those with near names.
     """
-    row = served.searcher.row_of(artist, served.rules.blocked)
-    if row is None and (moved := served.searcher.moved_to(artist)) is not None:
-        row = served.searcher.row_of(moved, served.rules.blocked)
+    row = served.searcher.row_now(artist, served.rules.blocked)
     if row is None:
         raise unknown_artist(served, artist)
     return row

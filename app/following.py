@@ -9,9 +9,9 @@ from time import perf_counter
 
 from app.observe import Metrics
 from app.served import Served
-from core.changes import as_line, read_standing
-from core.db.changes import changed_since, gone
+from core.changes import as_line, read_gone
 from core.db.session import Database
+from core.db.standing import changed_since, gone
 from core.errors import RiylError
 from core.files import write_bytes
 from index.apply import Changing
@@ -49,7 +49,7 @@ class Following:
         found = self.next(served)
         if self._number is None:
             try:
-                standing = {each.artist: each for each in read_standing(self._copy)} if self._copy.exists() else {}
+                standing = read_gone(self._copy)
             except (RiylError, OSError) as error:
                 log.error("gone_unreadable", extra={"reason": str(error)})
                 standing = {}

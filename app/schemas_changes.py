@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 from app.schemas import JsonObject, example
 from app.schemas_query import BatchProblem
 from core.changes import ChangeKind
-from core.db.changes import WrittenChange
+from core.db.standing import WrittenChange
 from core.rules import LONGEST_ID
 
 MOST_TAGS = 1000

@@ -14,9 +14,9 @@ from app.errors import act_of
 from app.schemas import Similar, SimilarAnswer
 from app.served import Served
 from app.watch import Serving
+from index.lists import Neighbours
 from index.live import Live
 from index.rules import ready, ruled
-from index.search import Neighbours
 
 DEFAULT_K = 10
 LARGEST_K = 200

@@ -85,8 +85,11 @@ class Serving:
         else is tried again after a while. While nothing serves yet, those promoted before are tried, the newest first.
         """
         with self._guard:
-            if not self._ended:
-                self._look()
+            if self._ended:
+                return
+            self._look()
+            if self.served is not None:
+                self.served = self._following.next(self.served)
 
     def end(self) -> None:
         """Look no more; waits until the look that runs has ended."""
@@ -134,7 +137,6 @@ class Serving:
                 return
             if self.searcher is not None and self.searcher.version_id == wanted:
                 self.refused = None
-                self._catch_up()
                 return
             opened = self._open(wanted)
             if opened is not None:
@@ -148,12 +150,6 @@ class Serving:
                 if opened is not None:
                     self._take(opened)
                     return
-        self._catch_up()
-
-    def _catch_up(self) -> None:
-        """Take up the changes that came since."""
-        if self.served is not None:
-            self.served = self._following.next(self.served)
 
     def _follow(self) -> None:
         """Bring the rules and CURRENT to what the database says; where it fails, say so once and ask again later."""
@@ -253,7 +249,7 @@ class Serving:
         self._failed.pop(opened.version_id, None)
         manifest = opened.manifest
         self._metrics.version_taken(
-            opened.version_id, str(manifest.get("model")), str(manifest.get("snapshot")), opened.n_artists
+            opened.version_id, str(manifest.get("model")), str(manifest.get("snapshot")), self.served.searcher.n_artists
         )
         log.info("version_taken", extra={"version": opened.version_id, "before": before})
 

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from core.changes import Standing
 from core.types import ArtistId, Rows
 from index.artifact import LIST_LENGTH, Version
-from index.live import Columns, Entries, Live, LiveArtist, widened
+from index.artists import LiveArtist
+from index.live import Columns, Entries, Live, widened
 from index.measure import SLACK, Ground, exactly, measure
 from index.names import LiveNames, NameIndex
 from index.put import Placer
+from index.scoring import scored
 from index.stacked import Growing
 
 AT_ONCE = 1024
@@ -84,8 +86,6 @@ class Changing:
             self._add(there, patterns, np.array(list(rows.values()), np.int64))
             for at, artist in enumerate(there):
                 _list(by_mbid, artist.mbid, first + at, self._artists, self._version.n_artists)
-        if self._names is not None:
-            self._names.commit()
         self.live = self._taken(
             replace(
                 before,
@@ -117,6 +117,7 @@ class Changing:
         live = replace(live, artists=self._artists, columns=columns, entries=self._entries)
         if self._names is None:
             return replace(live, names=None)
+        self._names.commit()
         return replace(live, names=self._base_names.beside(self._names, live.popular))
 
     def _add(self, made: Sequence[LiveArtist], patterns: list[tuple[str, ...]], there: NDArray[np.int64]) -> None:
@@ -153,10 +154,7 @@ class Changing:
         for name, rows in columns.items():
             self._columns[name].add(rows)
         self._artists += made
-        if self._names is None:
-            self._names = LiveNames(n)
-        for at, artist in enumerate(made):
-            self._names.add(n + m + at, [artist.name, *artist.aliases], artist.listeners)
+        self._name(made, n + m)
         entering = (n + m + np.flatnonzero(known)[found.which]).astype(np.int32)
         self._enter((found.asking, entering, found.entering))
         alive = there[self._columns["known"].taken()[there - n]] - n
@@ -164,6 +162,12 @@ class Changing:
         for asking, candidates in ((alive, new), (new, alive[alive < m])):
             for pairs in self._pairs(asking, candidates, c):
                 self._enter(pairs)
+
+    def _name(self, artists: Sequence[LiveArtist], first: int) -> None:
+        """Let artists, from that row on, be found by name once it is committed."""
+        for row, artist in enumerate(artists, first):
+            self._names = self._names or LiveNames(self._version.n_artists)
+            self._names.add(row, [artist.name, *artist.aliases], artist.listeners)
 
     def _pairs(
         self, asking: NDArray[np.int64], candidates: NDArray[np.int64], c: NDArray[np.float32]
@@ -179,12 +183,9 @@ class Changing:
             found = vectors[asking] @ vectors[some].T + c[patterns[asking]][:, patterns[some]] - h[some]
             x, y = np.nonzero((found >= least[:, None] - SLACK) & (asking[:, None] != some))
             ask, enter = asking[x], some[y]
-            exact = exactly(vectors[ask], vectors[enter]) + (
-                c[patterns[ask], patterns[enter]].astype(np.float64) - h[enter]
-            )
-            exactly_so = exact.astype(np.float32)
-            kept = exactly_so >= least[x]
-            yield (n + ask[kept]).astype(np.int32), (n + enter[kept]).astype(np.int32), exactly_so[kept]
+            values = scored(exactly(vectors[ask], vectors[enter]), c[patterns[ask], patterns[enter]], h[enter])
+            kept = values >= least[x]
+            yield (n + ask[kept]).astype(np.int32), (n + enter[kept]).astype(np.int32), values[kept]
 
     def _enter(self, pairs: _Pairs) -> None:
         asking, rows, scores = pairs
@@ -228,11 +229,7 @@ class Changing:
             there = to[rows] >= 0
             if to[row] >= 0 and there.any():
                 self._entries[int(to[row])] = (to[rows[there]].astype(np.int32), scores[there])
-        if artists:
-            self._names = LiveNames(n)
-            for at, artist in enumerate(artists):
-                self._names.add(n + at, [artist.name, *artist.aliases], artist.listeners)
-            self._names.commit()
+        self._name(artists, n)
         self.live = self._taken(
             replace(
                 before,

@@ -86,6 +86,11 @@ class Version:
         return read_arrow(self.folder / "artists.arrow")
 
     @cached_property
+    def attributes(self) -> list[str]:
+        """Names of the catalog's further columns."""
+        return [name for name in self.artists.column_names if name not in COLUMNS]
+
+    @cached_property
     def artist_ids(self) -> list[ArtistId]:
         return list(self.artists.column("artist_id").to_pylist())
 
@@ -135,7 +140,8 @@ class Version:
 
     def hold(self) -> None:
         """Map what is only read when it is asked for, so that the version stays whole when its folder is pruned."""
-        touched: list[object] = [self.embeddings, self.scoring]
+        touched: list[object] = [self.embeddings, self.scoring, self.known, self.patterns, self.neighbours, self.scores]
+        touched += [self.listeners, self.plays, self.artists]
         if self.manifest["format"] > 1:
             touched += [self.parts, self.evidence, self.sets, *map(self.terms, self.sets)]
 

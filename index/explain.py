@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.types import Vector
-from index.live import Live, Terms
+from index.artists import Terms
+from index.live import Live
 from index.query import Query
 
 COMMON = 10

@@ -6,10 +6,10 @@ that changes once more gets another one, and its row before is gone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -17,47 +17,15 @@ from numpy.typing import NDArray
 
 from core.attributes import as_type, type_for
 from core.errors import InputError
-from core.types import ArtistId, Lists, Mask, Matrix, Rows, Vector
+from core.types import ArtistId, Lists, Mask, Matrix, Rows
 from index.artifact import COLUMNS, LIST_LENGTH, Version
+from index.artists import Artist, LiveArtist
 from index.names import NameIndex
 from index.scoring import Patterns
 from index.stacked import Stacked
 
-Terms: TypeAlias = tuple[NDArray[np.int32], NDArray[np.float32]]
-"""Weighted terms of an artist: places in the vocabulary, and weights, heaviest first."""
-
 Entries: TypeAlias = tuple[Rows, NDArray[np.float32]]
 """Live artists that enter a list, and their scores there, in the order in which they came."""
-
-
-@dataclass(frozen=True)
-class LiveArtist:
-    """What is known of an artist after changes.
-
-    Attributes:
-        own: the row that the version has of it; -1 where it has none.
-        modalities: those that it has, names ascending.
-        vector: (d,) of unit length; zeros where it is not known.
-        known: whether it has an embedding.
-        parts: by modality (d,), adding up to it.
-        evidence: by modality, tags, listeners or tracks behind it.
-        sets: by modality that is made of terms, these.
-    """
-
-    id: ArtistId
-    own: int
-    name: str
-    mbid: str | None
-    aliases: tuple[str, ...]
-    attributes: Mapping[str, object]
-    listeners: int
-    plays: float
-    modalities: tuple[str, ...]
-    vector: Vector
-    known: bool
-    parts: Mapping[str, Vector]
-    evidence: Mapping[str, int]
-    sets: Mapping[str, Terms]
 
 
 @dataclass(frozen=True)
@@ -160,11 +128,16 @@ class Live:
         return Stacked(self.version.embeddings, self.columns.vectors)
 
     @cached_property
+    def has_embedding(self) -> Stacked[np.bool_]:
+        """Whether each row has one, be it there or gone."""
+        return Stacked(self.version.known, self.columns.known)
+
+    @cached_property
     def known(self) -> Mask:
         """(n + m,) bool: who is there and has an embedding."""
         if not self:
             return self.version.known
-        return np.concatenate([self.version.known, self.columns.known]) & ~self.gone
+        return self.has_embedding.whole() & ~self.gone
 
     @cached_property
     def patterns_of(self) -> Stacked[np.int32]:
@@ -198,9 +171,15 @@ class Live:
 
     def ids_of(self, rows: Rows) -> list[ArtistId]:
         """The ids of some artists, in the order asked for."""
-        own = self.version.artists.column("artist_id")
-        ids = own.take(np.where(rows < self.first, rows, 0)).to_pylist()
-        return [id if row < self.first else self.artist(row).id for id, row in zip(ids, rows.tolist(), strict=True)]
+        return self.texts("artist_id", rows, lambda artist: artist.id)
+
+    def texts(self, column: str, rows: Rows, of: Callable[[LiveArtist], Any]) -> list[Any]:
+        """A column of the version for some artists, in the order asked for, and what `of` gives of live ones."""
+        values = self.version.artists.column(column)
+        if not (rows >= self.first).any():
+            return list(values.take(pa.array(rows)).to_pylist())
+        own = iter(values.take(pa.array(rows[rows < self.first])).to_pylist())
+        return [next(own) if row < self.first else of(self.artist(row)) for row in rows.tolist()]
 
     def popular(self, row: int) -> tuple[int, float, ArtistId]:
         """By which artists are sorted, the most popular first."""
@@ -210,10 +189,23 @@ class Live:
         """A live artist by its row."""
         return self.artists[row - self.first]
 
+    def about(self, row: int) -> Artist:
+        """Everything about one artist besides its embedding."""
+        if row >= self.first:
+            one = self.artist(row)
+            about = (one.id, one.name, one.mbid, one.aliases, one.attributes, one.modalities)
+        else:
+            table = self.version.artists
+            id, name, mbid, aliases = (table.column(column)[row].as_py() for column in COLUMNS)
+            attributes = {column: table.column(column)[row].as_py() for column in self.version.attributes}
+            known = self.patterns[self.patterns_of.at(row)]
+            about = (id, name, mbid, tuple(a for a in aliases or () if a is not None), attributes, known)
+        return Artist(row, *about, listeners=int(self.listeners.at(row)), plays=float(self.plays.at(row)))
+
     @cached_property
     def attributes(self) -> list[str]:
         """Names of the attributes that anybody has, those of the version first."""
-        names = [name for name in self.version.artists.column_names if name not in COLUMNS]
+        names = self.version.attributes
         new = {name for row in self.row_of_id.values() for name in self.artist(row).attributes}
         return names + sorted(new - set(names))
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.types import Lists, Matrix, Rows
 from index.artifact import LIST_LENGTH, Version
-from index.scoring import Patterns, measured_in
+from index.scoring import Patterns, measured_in, scored
 from index.ties import ordered
 
 SLACK = 2e-5
@@ -178,21 +178,19 @@ def _list_of(
     """The version's artists most similar to one, and their scores; equal ones as in the ready lists."""
     scoring, patterns = version.scoring, version.patterns
     near = highest(cosines + c[patterns] - scoring.h, LIST_LENGTH)
-    exact = exactly(version.embeddings[near], vector[None])
-    found = (exact + (c[patterns[near]].astype(np.float64) - scoring.h[near])).astype(np.float32)
+    found = scored(exactly(version.embeddings[near], vector[None]), c[patterns[near]], scoring.h[near])
     ids = version.artists.column("artist_id")
     rows, scores = ordered(near.astype(np.int32), found, lambda some: list(ids.take(some).to_pylist()))
     return rows[:LIST_LENGTH], scores[:LIST_LENGTH]
 
 
 def _entered(
-    ground: Ground, cosines: NDArray[np.float32], vector: NDArray[np.float32], c: NDArray[np.float32], h: float
+    ground: Ground, cosines: NDArray[np.float32], vector: NDArray[np.float32], c: NDArray[np.float32], h: np.float32
 ) -> tuple[Rows, NDArray[np.float32]]:
     """The artists of the version in whose lists one stands, and what it scores there."""
     version, least = ground.version, ground.least
     rows = np.flatnonzero(cosines + c[version.patterns] - h >= least - SLACK)
     rows = rows[cosines[rows] > -np.inf]
-    exact = exactly(version.embeddings[rows], vector[None])
-    scores = (exact + (c[version.patterns[rows]].astype(np.float64) - np.float64(h))).astype(np.float32)
+    scores = scored(exactly(version.embeddings[rows], vector[None]), c[version.patterns[rows]], h)
     kept = scores >= least[rows]
     return rows[kept].astype(np.int32), scores[kept]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -14,16 +15,16 @@ import scipy.sparse as sp
 
 from core.attributes import as_type
 from core.changes import Said, Standing
-from core.errors import InputError
+from core.errors import InputError, NothingKnownError
 from core.snapshot import Modality
 from core.tables import MODALITY_OF
 from core.types import Vector, silent
-from index.artifact import COLUMNS, Version
+from index.artifact import Version
+from index.artists import LiveArtist, Terms
 from index.cold import ColdEncoder
-from index.embed import unit_means
 from index.explain import evidence_of, parts_of_artist, terms_of_artist
 from index.inputs import strings
-from index.live import Live, LiveArtist, Terms
+from index.live import Live
 from training.features.audio import VectorProjector
 from training.features.basis import Projector
 from training.features.place import Source, place
@@ -64,6 +65,7 @@ class Placer:
     def __init__(self, version: Version, encoder: ColdEncoder | None) -> None:
         self.version = version
         self.encoder = encoder
+        self._version = Live.of(version)
         self._beneath = None if encoder is None else encoder.snapshot.beneath
         self._has_plays = encoder is not None and any(
             PurePath(name).stem == "plays" for name in encoder.snapshot.manifest["tables"]
@@ -97,7 +99,7 @@ class Placer:
         tables: Mapping[str, Any] | None = None
         if self._beneath is not None and standing.artist in self._beneath.ids:
             tables = self._beneath.of(standing.artist) or {}
-        own = self._own(row) if tables is None else tables
+        own: Mapping[str, Any] = tables if tables is not None else {} if row < 0 else vars(self._version.about(row))
         artist: dict[str, Any] = {
             "id": standing.artist,
             "own": row,
@@ -108,18 +110,9 @@ class Placer:
         artist["listeners"], artist["plays"] = self._popularity(row, said, tables, artist["attributes"])
         return _Put(row, said, tables, artist)
 
-    def _own(self, row: int) -> dict[str, Any]:
-        """What the version says of an artist besides its modalities."""
-        if row < 0:
-            return {}
-        table = self.version.artists
-        entry = {name: table.column(name)[row].as_py() for name in table.column_names}
-        attributes = {name: value for name, value in entry.items() if name not in COLUMNS}
-        return {**{name: entry[name] for name in COLUMNS}, "attributes": attributes}
-
     def _attributes(self, artist: str, said: Said, own: Mapping[str, Any]) -> dict[str, Any]:
         schema = self.version.artists.schema
-        found = {name: own.get(name) for name in schema.names if name not in COLUMNS} | dict(own)
+        found = dict.fromkeys(self.version.attributes) | dict(own)
         for name, value in said.get("attributes", {}).items():
             typed = name in schema.names and not pa.types.is_null(schema.field(name).type)
             try:
@@ -195,17 +188,15 @@ class Placer:
 
     def _embed(self, encoder: ColdEncoder, block: Sequence[_Put]) -> None:
         for put in block:
-            total = np.zeros((1, encoder.dim), np.float32)
-            for name in encoder.inputs:
-                if name in put.parts:
-                    total += put.parts[name]
-            unit, divisors = unit_means(total, np.array([len(put.parts)]))
-            known = bool(divisors[0])
+            vector, parts = np.zeros(encoder.dim, np.float32), dict[str, Vector]()
+            if put.parts:
+                with suppress(NothingKnownError):  # they cancel each other out
+                    vector, parts = encoder.embedding(put.parts)
             put.artist |= {
                 "modalities": tuple(sorted(put.evidence)),
-                "vector": unit[0],
-                "known": known,
-                "parts": {name: (p / divisors[0]).astype(np.float32) for name, p in put.parts.items()} if known else {},
+                "vector": vector,
+                "known": bool(parts),
+                "parts": parts,
                 "evidence": put.evidence,
                 "sets": put.sets,
             }
@@ -218,14 +209,13 @@ class Placer:
                 "change_not_encoded artist=%s: this home has no model and basis of %s", put.artist["id"], version.id
             )
         full = row >= 0 and version.manifest["format"] > 1
-        own = Live.of(version)
         put.artist |= {
-            "modalities": version.patterns_of_modalities[version.patterns[row]] if row >= 0 else (),
+            "modalities": self._version.about(row).modalities if row >= 0 else (),
             "vector": version.embeddings[row] if row >= 0 else np.zeros(version.embeddings.shape[1], np.float32),
             "known": bool(row >= 0 and version.known[row]),
-            "parts": parts_of_artist(own, row) if full else {},
-            "evidence": evidence_of(own, row) if full else {},
-            "sets": terms_of_artist(own, row) if full else {},
+            "parts": parts_of_artist(self._version, row) if full else {},
+            "evidence": evidence_of(self._version, row) if full else {},
+            "sets": terms_of_artist(self._version, row) if full else {},
         }
 
 

@@ -14,11 +14,11 @@ from index.allowed import Allowed, cleared
 from index.artifact import FAISS, Version
 from index.cells import CELLS_FROM, Cells
 from index.filters import Filters, passing
+from index.lists import Neighbours
 from index.live import Live
-from index.measure import SLACK
+from index.measure import highest
 from index.query import Query
 from index.scoring import BESIDE
-from index.search import Neighbours
 from index.ties import ordered
 
 EXACT_UP_TO = 2048
@@ -152,7 +152,7 @@ class Retriever:
             found += query.calibration[live.patterns_of[rows]] - live.h[rows]
         if query.popularity:
             found += np.float32(query.popularity) * live.popularity[rows]
-        return np.asarray(rows[found >= np.partition(found, len(found) - k)[len(found) - k] - SLACK])
+        return rows[highest(found, k)]
 
     def _by_cells(
         self, cells: Cells, query: Query, k: int, allowed: Allowed, without: NDArray[np.int64]

@@ -12,7 +12,8 @@ import numpy as np
 from core.errors import InputError
 from core.rules import NO_RULES, Rule, RuleKind, Rules
 from core.types import Mask, Rows
-from index.search import Neighbours, Searcher
+from index.lists import Neighbours, best_of, exact_scores
+from index.search import Searcher
 
 
 class RuleState(StrEnum):
@@ -133,11 +134,11 @@ def ruled(searcher: Searcher, rules: BoundRules, row: int, k: int, *, raw: bool 
     if raw:  # a ready list is of no use
         listed = Neighbours(listed.rows[:0], listed.scores[:0])
     first = _first(searcher, rules, row, listed, raw=raw)
-    scores = searcher.scores(searcher.vector(row), None if raw else searcher.pattern(row))
+    scores = exact_scores(searcher.live, row, raw=raw)
     scores[rules.hidden([row])] = -np.inf
     scores[first.rows] = -np.inf
     scores[row] = -np.inf
-    return _cut(first, k, searcher.best(scores, k - len(first.rows)))
+    return _cut(first, k, best_of(searcher.live, scores, k - len(first.rows)))
 
 
 def ready(searcher: Searcher, rules: BoundRules, row: int, k: int) -> Neighbours | None:
@@ -161,7 +162,7 @@ def _first(searcher: Searcher, rules: BoundRules, row: int, listed: Neighbours, 
     kept = rules.shows(listed.rows, [row])
     if not len(pins):
         return Neighbours(listed.rows[kept], listed.scores[kept])
-    scores = searcher.scores(searcher.vector(row), None if raw else searcher.pattern(row), pins)
+    scores = exact_scores(searcher.live, row, raw=raw, rows=pins)
     at = {other: place for place, other in enumerate(listed.rows.tolist())}
     for place, pin in enumerate(pins.tolist()):
         if pin in at:  # the score that it has without the rule, to the last bit

@@ -113,14 +113,6 @@ class Scoring:
         """Whether scores differ from cosines at all."""
         return bool(self.h.any() or self.c.any())
 
-    def corrections(self, pattern: int, rows: Rows | slice, patterns: Patterns) -> Scores:
-        """(m,) float64 c - h: what is added to the cosines of an artist of this pattern with the artists in `rows`.
-
-        Args:
-            patterns: (n,) int32 of all artists.
-        """
-        return np.asarray(self.c[pattern, patterns[rows]].astype(np.float64) - self.h[rows])
-
     def factors(self, vectors: Matrix, patterns: Patterns) -> tuple[Matrix, Matrix]:
         """Two matrices whose inner products are the scores, for exact search.
 
@@ -174,6 +166,11 @@ class Scoring:
         """
         beside = np.tile(np.array([0, popularity / BESIDE, 0], np.float32), (len(vectors), 1))
         return np.hstack([vectors, beside, *([calibrations / np.float32(BESIDE)] if self.c.any() else [])])
+
+
+def scored(cosines: Scores, c: NDArray[np.float32], h: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:
+    """(m,) float32 scores of m pairs, from their cosines in float64, c of their patterns and h of who answers."""
+    return np.asarray(cosines + (c.astype(np.float64) - h), np.float32)
 
 
 def hubness(

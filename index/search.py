@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,51 +15,11 @@ from numpy.typing import NDArray
 from core.errors import InputError, NothingKnownError
 from core.files import Manifest
 from core.types import ArtistId, Mask, Rows
-from index.artifact import COLUMNS, NAMES, Version
-from index.live import Live, LiveArtist
+from index.artifact import NAMES, Version
+from index.artists import Artist
+from index.lists import Neighbours, best_of, exact_scores, ready_list
+from index.live import Live
 from index.names import NameIndex
-from index.ties import ordered
-
-_AT_ONCE = 1 << 14
-
-
-@dataclass(frozen=True)
-class Artist:
-    """What a version knows of an artist besides its embedding.
-
-    Attributes:
-        row: its position in the version.
-        mbid: MusicBrainz id, where the catalog has one.
-        attributes: the catalog's further columns; None where it says nothing.
-        modalities: those that it has, names ascending; empty where nothing is known of it.
-        listeners, plays: 0 where none is known.
-    """
-
-    row: int
-    id: ArtistId
-    name: str
-    mbid: str | None
-    aliases: tuple[str, ...]
-    attributes: Mapping[str, object]
-    modalities: tuple[str, ...]
-    listeners: int
-    plays: float
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """Similar artists: (k,) rows and (k,) float32 scores, best first; shorter where fewer exist.
-
-    The first `n_pinned` stand there by rule, whatever their score.
-
-    Attributes:
-        whole: of a ready list, whether there is nobody else.
-    """
-
-    rows: Rows
-    scores: NDArray[np.float32]
-    n_pinned: int = 0
-    whole: bool = False
 
 
 class Searcher:
@@ -78,11 +38,6 @@ class Searcher:
         mbids = _column(self._artists, "mbid").to_pylist()
         self._row_of_mbid = {mbids[row].lower(): row for row in range(len(mbids) - 1, -1, -1) if mbids[row]}
         self._later_of_mbid = _later(mbids, self._row_of_mbid)
-        self._attributes = [name for name in self._artists.column_names if name not in COLUMNS]
-        self._patterns = version.patterns_of_modalities
-        self._pattern_of, self._known = version.patterns, version.known
-        self._neighbours, self._scores = version.neighbours, version.scores
-        self._listeners, self._plays = version.listeners, version.plays
         self._name_index = NameIndex.open(version.folder / NAMES, version.by_popularity)
         version.hold()
         self.ids_of(np.empty(0, np.int32))  # pyarrow's first array loads pandas, where that is: not in a request
@@ -163,8 +118,15 @@ class Searcher:
                 row = self._first_of_mbid(mbid, row, without)
         return row
 
+    def row_now(self, id_or_mbid: str, without: Container[int] = ()) -> int | None:
+        """The same, and of an artist that was merged into another one that one's."""
+        row = self.row_of(id_or_mbid, without)
+        if row is None and (moved := self.moved_to(id_or_mbid)) is not None:
+            row = self.row_of(moved, without)
+        return row
+
     def row_meant(self, id_or_mbid: str) -> int | None:
-        """The same, and of the version's artists also one who is gone."""
+        """As `row_of`, and of the version's artists also one who is gone."""
         row = self.row_of(id_or_mbid)
         if row is None:
             row = self._row_of_id.get(id_or_mbid, self._row_of_mbid.get(id_or_mbid.lower()))
@@ -206,23 +168,11 @@ class Searcher:
 
     def artist(self, row: int) -> Artist:
         """Everything about one artist."""
-        if row >= len(self._ids):
-            return _artist(row, self._live.artist(row))
-        return Artist(
-            row=row,
-            id=self._ids[row].as_py(),
-            name=self._names[row].as_py(),
-            mbid=self._artists.column("mbid")[row].as_py(),
-            aliases=tuple(alias for alias in self._artists.column("aliases")[row].as_py() or () if alias is not None),
-            attributes={name: self._artists.column(name)[row].as_py() for name in self._attributes},
-            modalities=self._patterns[self._pattern_of[row]],
-            listeners=int(self._listeners[row]),
-            plays=float(self._plays[row]),
-        )
+        return self._live.about(row)
 
     def is_known(self, row: int) -> bool:
         """Whether the artist has an embedding."""
-        return bool(self._known[row] if row < len(self._ids) else self._live.columns.known[row - len(self._ids)])
+        return bool(self._live.has_embedding.at(row))
 
     def check_known(self, row: int) -> None:
         """See that the artist has an embedding.
@@ -254,38 +204,18 @@ class Searcher:
             if len(listed.rows) >= k or listed.whole:
                 return Neighbours(listed.rows[:k], listed.scores[:k])
         self.check_known(row)
-        scores = self.scores(self.vector(row), None if raw else self.pattern(row))
+        scores = exact_scores(self._live, row, raw=raw)
         scores[row] = -np.inf
-        return self.best(scores, k)
+        return best_of(self._live, scores, k)
 
     def ready(self, row: int) -> Neighbours:
-        """The artist's ready list: of the version's 256 those who are there, among the live artists that enter it.
+        """The artist's ready list, with whoever came since.
 
         Raises:
             NothingKnownError: the artist has no embedding.
         """
         self.check_known(row)
-        n, live = len(self._ids), self._live
-        own, scores = (self._neighbours, self._scores) if row < n else (live.columns.lists, live.columns.scores)
-        at = row if row < n else row - n
-        rows, scores = own[at], scores[at]
-        whole = rows[-1] < 0
-        if whole:
-            length = int(np.count_nonzero(rows >= 0))
-            rows, scores = rows[:length], scores[:length]
-        if not live:
-            return Neighbours(rows, scores, whole=bool(whole))
-        kept = ~live.gone[rows]
-        rows, scores = rows[kept], scores[kept]
-        entries = live.entries.get(row)
-        if entries is not None:
-            entering, values = entries
-            there = entering < live.n_rows
-            there[there] = ~live.gone[entering[there]]
-            if there.any():
-                rows = np.concatenate([rows, entering[there]])
-                rows, scores = ordered(rows, np.concatenate([scores, values[there]]), self.ids_of)
-        return Neighbours(rows, scores, whole=bool(whole))
+        return ready_list(self._live, row)
 
     @property
     def corrects(self) -> bool:
@@ -300,59 +230,17 @@ class Searcher:
         """Which of the availability patterns the artist has; see `Live.patterns`."""
         return int(self._live.patterns_of.at(row))
 
-    def scores(self, vector: NDArray[np.float64], pattern: int | None, rows: Rows | None = None) -> NDArray[np.float32]:
-        """What artists score for a query, exactly: summed in float64, all of them in bounded memory.
-
-        Args:
-            vector: (d,) the query, of unit length.
-            pattern: its availability pattern; None leaves the version's corrections out: cosines.
-            rows: (m,) whose scores; None takes every artist.
-
-        Returns:
-            (m,) or (n_rows,) float32; -inf where an artist has no embedding, or is gone.
-        """
-        live, total = self._live, self.n_rows if rows is None else len(rows)
-        found = np.empty(total, np.float32)
-        for start in range(0, total, _AT_ONCE):
-            part = slice(start, min(start + _AT_ONCE, total))
-            chosen = np.arange(part.start, part.stop) if rows is None else rows[part]
-            scores = live.embeddings[chosen].astype(np.float64) @ vector
-            if pattern is not None:
-                scores += live.c[pattern, live.patterns_of[chosen]].astype(np.float64) - live.h[chosen]
-            found[part] = np.where(live.known[chosen], scores, -np.inf)
-        return found
-
-    def best(self, scores: NDArray[np.float32], k: int) -> Neighbours:
-        """The k artists of the highest scores; equal ones by a seeded hash of the id, as in the ready lists.
-
-        Args:
-            scores: (n,) float32 of every artist; -inf leaves one out.
-        """
-        k = min(k, int(np.count_nonzero(scores > -np.inf)))
-        if k < 1:
-            return Neighbours(np.empty(0, np.int32), np.empty(0, np.float32))
-        found = np.flatnonzero(scores >= -np.partition(-scores, k - 1)[k - 1]).astype(np.int32)
-        rows, values = ordered(found, scores[found], self.ids_of)
-        return Neighbours(rows[:k], values[:k])
-
     def ids_of(self, rows: Rows) -> list[ArtistId]:
         """The ids of some artists, in the order asked for."""
-        return self._texts(self._ids, rows, lambda artist: artist.id)
+        return self._live.ids_of(rows)
 
     def names_of(self, rows: Rows) -> list[str]:
         """The names of some artists, in the order asked for."""
-        return self._texts(self._names, rows, lambda artist: artist.name)
+        return self._live.texts("name", rows, lambda artist: artist.name)
 
     def mbids_of(self, rows: Rows) -> list[str | None]:
         """The mbids of some artists, in the order asked for."""
-        return self._texts(self._artists.column("mbid"), rows, lambda artist: artist.mbid)
-
-    def _texts(self, column: Any, rows: Rows, of: Callable[[LiveArtist], Any]) -> list[Any]:
-        n = len(self._ids)
-        if not len(self._live.columns.known) or not (rows >= n).any():
-            return list(column.take(pa.array(rows)).to_pylist())
-        own = iter(column.take(pa.array(rows[rows < n])).to_pylist())
-        return [next(own) if row < n else of(self._live.artist(row)) for row in rows.tolist()]
+        return self._live.texts("mbid", rows, lambda artist: artist.mbid)
 
     def modalities_of(self, rows: Rows) -> list[tuple[str, ...]]:
         """The modalities that some artists have, in the order asked for."""
@@ -396,20 +284,6 @@ class _Without:
 
     def __contains__(self, row: object) -> bool:
         return isinstance(row, int) and (bool(self.gone[row]) or row in self.others)
-
-
-def _artist(row: int, live: LiveArtist) -> Artist:
-    return Artist(
-        row,
-        live.id,
-        live.name,
-        live.mbid,
-        live.aliases,
-        live.attributes,
-        live.modalities,
-        live.listeners,
-        live.plays,
-    )
 
 
 def _column(table: pa.Table, name: str) -> Any:

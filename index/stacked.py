@@ -25,9 +25,13 @@ class Stacked(Generic[Number]):
     base: NDArray[Number]
     live: NDArray[Number]
 
-    def __getitem__(self, rows: NDArray[np.integer]) -> NDArray[Number]:
-        """(r, ...) the entries of some rows."""
+    def __getitem__(self, rows: NDArray[np.integer] | slice) -> NDArray[Number]:
+        """(r, ...) the entries of some rows; a slice names both its ends."""
         n = len(self.base)
+        if isinstance(rows, slice):
+            if rows.stop <= n:
+                return self.base[rows]
+            rows = np.arange(rows.start, rows.stop)
         above = rows >= n
         if not above.any():
             return np.asarray(self.base[rows])

@@ -10,7 +10,8 @@ from app.commands.index import who
 from app.commands.session import Session, counts, session
 from app.schemas_changes import ListedChange
 from core.changes import SUFFIX
-from core.db.changes import WrittenChange, drop_changes, fix_changes, since
+from core.db.changes import drop_changes
+from core.db.standing import WrittenChange, fix_changes, since
 from core.folding import fold
 from core.tables import Tables
 

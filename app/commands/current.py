@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from app.commands.session import Session
 from app.served import Served
-from core.changes import Standing, read_standing
-from core.db.changes import changed_since, gone
+from core.changes import Standing, read_gone
 from core.db.rules import all_rules
 from core.db.session import FILE
+from core.db.standing import changed_since, gone
 from core.errors import DatabaseDownError
 from core.rules import NO_RULES, Rules, read_copy
 from index.search import Searcher
@@ -37,7 +37,7 @@ def current(run: Session, *, verify: bool = True) -> Served:
         last, standing = changed_since(run.database, int(opened.manifest["last_change"]), merged=True)
     except DatabaseDownError as error:
         log.warning("changes_from_copy reason=%s", error)
-        last, standing = 0, {each.artist: each for each in _copy(run)}
+        last, standing = 0, {**read_gone(run.home.gone)}
     return served.with_changes(served.changing()(standing, last)) if standing else served
 
 
@@ -70,12 +70,8 @@ def gone_of(run: Session) -> Sequence[Standing]:
             return gone(connection)
     except DatabaseDownError as error:
         log.warning("changes_from_copy reason=%s", error)
-        return _copy(run)
+        return list(read_gone(run.home.gone).values())
 
 
 def _no_database(run: Session) -> bool:
     return run.settings.database_url is None and not (run.home.root / FILE).exists()
-
-
-def _copy(run: Session) -> list[Standing]:
-    return list(read_standing(run.home.gone)) if run.home.gone.exists() else []

@@ -22,8 +22,8 @@ from core.fixing import fix_tables
 from core.tables import Tables
 from core.types import Progress
 from index import versions
+from index.artists import Artist
 from index.build import build_version
-from index.search import Artist
 from training.config import DEFAULT, load_config
 from training.datasets.registry import make_tables
 from training.features.build import build_snapshot, import_similar

@@ -69,9 +69,7 @@ def _in_words(why: Why) -> str:
 
 def _find(served: Served, text: str) -> int:
     searcher, blocked = served.searcher, served.rules.blocked
-    row = searcher.row_of(text, blocked)
-    if row is None and (moved := searcher.moved_to(text)) is not None:
-        row = searcher.row_of(moved, blocked)
+    row = searcher.row_now(text, blocked)
     if row is not None:
         return row
     named = searcher.named(text, blocked)

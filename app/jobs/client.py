@@ -14,7 +14,8 @@ from dbos import error as dbos_error
 from app.jobs.store import APPLICATION, FORMAT, INDEX_QUEUE, WORK_QUEUE, JsonSerializer, jobs_engine, upgrade_fresh_jobs
 from app.jobs.types import Job, JobKind, JobState, Params
 from core.db.progress import JobProgress, progress_of
-from core.db.session import Database, WorkerLock, translated
+from core.db.session import Database, translated
+from core.db.worker_lock import WorkerLock
 from core.errors import JobEndedError, MismatchError, NotFoundError
 from core.settings import Settings
 

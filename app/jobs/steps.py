@@ -14,9 +14,9 @@ from app.housekeeping import tidy
 from app.jobs.types import EvaluateParams, ImportParams, TrainParams
 from app.promoting import judged
 from core.changes import SUFFIX
-from core.db.changes import fix_changes
 from core.db.promotions import last_promotion
 from core.db.session import Database
+from core.db.standing import fix_changes
 from core.errors import NotFoundError
 from core.fixing import fix_tables
 from core.folding import fold

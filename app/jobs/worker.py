@@ -17,7 +17,8 @@ from app.jobs.client import Jobs
 from app.jobs.flows import register
 from app.jobs.steps import Steps, worker_threads
 from app.jobs.store import APPLICATION, FORMAT, INDEX_QUEUE, WORK_QUEUE, JsonSerializer, jobs_engine, upgrade_fresh_jobs
-from core.db.session import Database, WorkerLock
+from core.db.session import Database
+from core.db.worker_lock import WorkerLock
 from core.errors import ConfigError, DatabaseDownError, MismatchError, RiylError, SchemaError
 from core.settings import Home, Settings
 from index.versions import follow

@@ -31,9 +31,10 @@ from app.security import TheAdmin, TheWriter
 from app.watch import Serving
 from core.changes import ChangeKind
 from core.db.batches import Sender
-from core.db.changes import Wish, head, since, write_change
+from core.db.changes import Wish, write_change
 from core.db.keys import Key
 from core.db.session import Database
+from core.db.standing import head, since
 from core.errors import InputError
 from core.rules import LONGEST_ID
 

@@ -1,41 +1,25 @@
-"""Changes of artists: written in a total order, kept until they are dropped, and what stands after them."""
+"""Changes of artists, written: in a total order, and kept until they are dropped."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
-from core.changes import ChangeKind, Said, Standing, after, as_line, counts_of, write_standing
+from core.changes import ChangeKind, Said, Standing, after, as_line, counts_of
 from core.db.session import Database
+from core.db.standing import last_of, standing_of
 from core.db.tables import changes, changes_head
 from core.errors import InputError, NotFoundError
 from core.rules import check_id
 from core.types import ArtistId
 
-_AT_ONCE = 16
-"""Rows read at once of those with what they say, which may be some megabytes each."""
-
 # made once: making one takes as long as running it
 _LOCKED_HEAD = select(changes_head.c.number).with_for_update()
 _RAISED_HEAD = update(changes_head).values(number=bindparam("raised"))
 _ADDED = insert(changes)
-_WHOLE = select(func.max(changes.c.number)).where(
-    changes.c.artist == bindparam("of"),
-    changes.c.kind.in_([kind.value for kind in (ChangeKind.PUT, ChangeKind.DELETE, ChangeKind.MERGE)]),
-)
-_OF_ARTIST = (
-    select(changes)
-    .where(changes.c.artist == bindparam("of"), changes.c.number >= func.coalesce(_WHOLE.scalar_subquery(), 0))
-    .order_by(changes.c.number)
-)
-"""An artist's changes that count: from the last one on that lets nothing before it show through."""
-_INTO = case((changes.c.kind == ChangeKind.MERGE.value, changes.c.said["into"].as_string())).label("into")
 
 
 @dataclass(frozen=True)
@@ -69,24 +53,6 @@ class Done:
     changed: bool
 
 
-@dataclass(frozen=True)
-class WrittenChange:
-    """A change without what it says: how much of what, who made it, when, and in which batch.
-
-    Attributes:
-        into: of a merge, who is in the artist's place.
-    """
-
-    number: int
-    artist: ArtistId
-    kind: ChangeKind
-    counts: Mapping[str, int]
-    by: str
-    at: datetime
-    key: str | None
-    into: ArtistId | None = None
-
-
 def write_change(database: Database, wish: Wish, *, by: str) -> Done:
     """Make a change; it is durable when this returns.
 
@@ -107,8 +73,7 @@ def add_change(connection: Connection, wish: Wish, *, by: str, key: str | None =
     """
     check_id("id", wish.artist)
     last = lock_head(connection)
-    rows = connection.execute(_OF_ARTIST, {"of": wish.artist}).all()
-    before = _standing_of(wish.artist, rows)
+    before, number = last_of(connection, wish.artist)
     said = wish.said
     match wish.kind:
         case ChangeKind.PATCH:
@@ -121,7 +86,7 @@ def add_change(connection: Connection, wish: Wish, *, by: str, key: str | None =
             said = _with_mbid(before, said)
     now = after(before, wish.artist, wish.kind, said)
     if before is not None and now is not None and as_line(now) == as_line(before):
-        return Done(rows[-1].number, False, False)
+        return Done(number, False, False)
     _insert(connection, last + 1, wish.artist, wish.kind, said, by=by, key=key)
     return Done(last + 1, not _there(before, wish.known), True)
 
@@ -132,86 +97,6 @@ def lock_head(connection: Connection) -> int:
     So numbers are in the order of commits: who has seen number n finds everything up to n.
     """
     return int(connection.execute(_LOCKED_HEAD).scalar_one())
-
-
-def head(connection: Connection) -> int:
-    """The number of the last change; 0 is none."""
-    return int(connection.execute(select(changes_head.c.number)).scalar_one())
-
-
-def since(connection: Connection, number: int, limit: int, *, artist: ArtistId | None = None) -> list[WrittenChange]:
-    """The first changes after that number, in their order. Whoever follows them asks `standing_of` what each means."""
-    columns: list[ColumnElement[Any]] = [*(column for column in changes.c if column is not changes.c.said), _INTO]
-    wanted = select(*columns).where(changes.c.number > number).order_by(changes.c.number).limit(limit)
-    if artist is not None:
-        wanted = wanted.where(changes.c.artist == artist)
-    return [_written(row) for row in connection.execute(wanted)]
-
-
-def standing_of(connection: Connection, artist: ArtistId) -> Standing | None:
-    """What stands of one artist; None where no change says anything of it."""
-    return _standing_of(artist, connection.execute(_OF_ARTIST, {"of": artist}).all())
-
-
-def standing(connection: Connection, upto: int) -> Iterator[Standing]:
-    """What the changes up to that number leave standing, by ascending artist id; one artist in memory at a time."""
-    wanted = select(changes).where(changes.c.number <= upto).order_by(changes.c.artist, changes.c.number)
-    rows = connection.execute(wanted.execution_options(yield_per=_AT_ONCE))
-    for artist, found in groupby(rows, lambda row: str(row.artist)):
-        stands = _standing_of(artist, found)
-        if stands is not None:
-            yield stands
-
-
-def changed_since(
-    database: Database, number: int, *, merged: bool = False
-) -> tuple[int, dict[ArtistId, Standing | None]]:
-    """What stands now of every artist that a change after that number is about.
-
-    Args:
-        merged: of every artist that was merged into another as well, whenever.
-
-    Returns:
-        The number of the last change, and by artist what stands; None where nothing does any more.
-
-    Raises:
-        DatabaseDownError: the database cannot be reached.
-    """
-    wanted: ColumnElement[bool] = changes.c.number > number
-    if merged:
-        wanted |= changes.c.kind == ChangeKind.MERGE.value
-    about = select(changes.c.artist).where(wanted)
-    rows = select(changes).where(changes.c.artist.in_(about)).order_by(changes.c.artist, changes.c.number)
-    with database.read_whole() as connection:
-        last = head(connection)
-        if last == number and not merged:
-            return last, {}
-        found = connection.execute(rows.execution_options(yield_per=_AT_ONCE))
-        return last, {
-            artist: _standing_of(artist, of_artist) for artist, of_artist in groupby(found, lambda row: str(row.artist))
-        }
-
-
-def gone(connection: Connection) -> list[Standing]:
-    """Who is deleted or merged away, by ascending artist id."""
-    kinds = [ChangeKind.DELETE.value, ChangeKind.MERGE.value]
-    about = select(changes.c.artist).where(changes.c.kind.in_(kinds))
-    rows = select(changes).where(changes.c.artist.in_(about)).order_by(changes.c.artist, changes.c.number)
-    found = connection.execute(rows.execution_options(yield_per=_AT_ONCE))
-    standing = (_standing_of(artist, of_artist) for artist, of_artist in groupby(found, lambda row: str(row.artist)))
-    return [each for each in standing if each is not None and each.deleted]
-
-
-def fix_changes(database: Database, folder: Path) -> tuple[str | None, int]:
-    """Write what stands now into a folder, as `core.changes.write_standing` does.
-
-    Returns:
-        The id of what was written and the number of the last change that counts in it; None and 0 where nothing stands.
-    """
-    with database.read() as connection:
-        last = head(connection)
-        identity = write_standing(folder, standing(connection, last))
-    return identity, 0 if identity is None else last
 
 
 def drop_changes(
@@ -302,13 +187,6 @@ def _check_way(connection: Connection, artist: ArtistId) -> None:
         way.append(stands.into)
 
 
-def _standing_of(artist: ArtistId, rows: Iterable[Row[Any]]) -> Standing | None:
-    stands: Standing | None = None
-    for row in rows:
-        stands = after(stands, artist, ChangeKind(row.kind), row.said)
-    return stands
-
-
 def _insert(
     connection: Connection, number: int, artist: ArtistId, kind: ChangeKind, said: Said, *, by: str, key: str | None
 ) -> None:
@@ -324,7 +202,3 @@ def _insert(
     }
     connection.execute(_ADDED, values)
     connection.execute(_RAISED_HEAD, {"raised": number})
-
-
-def _written(row: Row[Any]) -> WrittenChange:
-    return WrittenChange(row.number, row.artist, ChangeKind(row.kind), row.counts, row.by, row.at, row.key, row.into)

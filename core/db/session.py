@@ -5,10 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -192,73 +191,6 @@ class Database:
             state = "nothing in it yet" if found is None else f"schema {found}"
             raise SchemaError(f"found a database with {state}; this RIYL needs schema {HEAD}: run riyl db upgrade")
         self._checked = True
-
-
-class WorkerLock:
-    """Held by a process as long as it lives: nobody else has it.
-
-    On PostgreSQL it is an advisory lock of a session of its own, by name; on SQLite a lock on a file in the home.
-    """
-
-    def __init__(self, database: Database, name: str) -> None:
-        self._database = database
-        self._name = name
-        self._connection: Connection | None = None
-        self._descriptor: int | None = None
-        self._guard = threading.Lock()
-
-    def take(self) -> bool:
-        """Take it, or make sure that it is held still; False where another process has it.
-
-        Raises:
-            DatabaseDownError: the database cannot be reached.
-        """
-        with self._guard:
-            return self._take_file() if self._database.is_sqlite else self._take_session()
-
-    def release(self) -> None:
-        """Give it back."""
-        with self._guard:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
-            if self._connection is not None:
-                with suppress(DBAPIError):  # a session that is gone has let go of it
-                    self._connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
-                self._connection.invalidate()
-                self._connection = None
-
-    def _take_file(self) -> bool:
-        if self._descriptor is not None:
-            return True
-        path = Path(self._database.engine.url.database or "").with_name(".worker.lock")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True
-
-    def _take_session(self) -> bool:
-        with translated():
-            if self._connection is not None:
-                try:
-                    self._connection.exec_driver_sql("SELECT 1")
-                    return True
-                except DBAPIError:
-                    self._connection.invalidate()
-                    self._connection = None
-            connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            found = connection.exec_driver_sql(
-                "SELECT pg_try_advisory_lock(%s, hashtext(%s))", (UPGRADE_LOCK, self._name)
-            )
-            if not found.scalar():
-                connection.close()
-                return False
-            self._connection = connection
-            return True
 
 
 @contextmanager

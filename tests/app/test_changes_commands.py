@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from core.changes import ChangeKind
-from core.db.changes import Wish, standing_of, write_change
+from core.db.changes import Wish, write_change
+from core.db.standing import standing_of
 from core.errors import InputError, NotFoundError
 from core.settings import Home
 from core.snapshot import Snapshot

@@ -25,10 +25,11 @@ from hypothesis.stateful import (
 from app.main import create_app
 from app.watch import Serving
 from core.changes import Standing, write_standing
-from core.db.changes import drop_changes, fix_changes
+from core.db.changes import drop_changes
 from core.db.keys import Role, create_key
 from core.db.rules import add_rule, drop_rule
 from core.db.session import Database
+from core.db.standing import fix_changes
 from core.errors import InputError, NotFoundError
 from core.folding import fold
 from core.model import Model
@@ -215,6 +216,10 @@ def test_who_is_merged_is_answered_by_the_way_to_the_other(service: Service) -> 
     answer = service.ask("POST", "/v1/similar", {"seeds": [{"id": "new"}]})
     assert [each["id"] for each in answer.json()["asked"]["seeds"]] == ["a003"]
     assert "new" not in service.listed("/v1/artists/a000/similar?k=200")
+    # asked with plays or left out by its old id, it is the other one as well
+    answer = service.ask("POST", "/v1/similar", {"plays": {"m-2": 3}})
+    assert (answer.json()["asked"]["plays"], answer.json()["asked"]["unknown_plays"]) == (1, [])
+    assert "a003" not in service.asked({"seeds": [{"id": "a000"}], "exclude": ["new"], "k": 57})
 
 
 def test_who_is_deleted_never_comes_back(service: Service) -> None:

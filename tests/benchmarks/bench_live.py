@@ -28,6 +28,7 @@ from core.tables import Tables
 from index.apply import Changing
 from index.build import build_version
 from index.cold import ColdEncoder
+from index.lists import best_of, exact_scores
 from index.put import Placer
 from index.search import Searcher
 from index.stacked import Stacked
@@ -206,9 +207,9 @@ def test_live_artists_agree_with_indexed_ones(real_data, tmp_path):
         if not reference.is_known(own):
             continue
         found = set(live.ids_of(live.similar(row, 50).rows))
-        scores = same.scores(same.vector(own), same.pattern(own))
+        scores = exact_scores(same.live, own, raw=False)
         scores[own] = -np.inf
-        for name, wanted in (("own h", reference.similar(own, 50)), ("the same h", same.best(scores, 50))):
+        for name, wanted in (("own h", reference.similar(own, 50)), ("the same h", best_of(same.live, scores, 50))):
             recalls[name].append(len(found & set(reference.ids_of(wanted.rows))) / 50)
     found = ", ".join(f"{np.mean(each):.4f} by {name}" for name, each in recalls.items())
     lists = len(recalls["own h"])

@@ -12,8 +12,8 @@ import pytest
 
 from app.jobs.types import JobState, ReindexParams
 from core.changes import ChangeKind
-from core.db.changes import WrittenChange, head, since, standing_of
 from core.db.keys import Role, create_key
+from core.db.standing import WrittenChange, head, since, standing_of
 from index.artifact import Version
 from tests.faults.processes import HeldWorkers, Site, serving, started, until
 

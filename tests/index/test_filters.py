@@ -32,6 +32,7 @@ ARTISTS = pa.table(
 def live() -> Live:
     found = SimpleNamespace(
         artists=ARTISTS,
+        attributes=["country", "begun", "rate", "active", "labels", "since"],
         n_artists=5,
         manifest={"last_change": 0},
         embeddings=np.zeros((5, 2), np.float32),

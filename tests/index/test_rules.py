@@ -14,8 +14,9 @@ from core.rules import Rule, RuleKind, Rules
 from core.tables import Tables
 from index.artifact import Version
 from index.build import build_version
+from index.lists import Neighbours
 from index.rules import BoundRules, RuleState, ready, ruled
-from index.search import Neighbours, Searcher
+from index.search import Searcher
 from index.ties import tie_order
 from tests.conftest import SMALL_RECIPE
 from tests.index.conftest import MBID, write_world

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from app.changing import MOST_LINES
 from core.changes import Standing
-from core.db.changes import standing_of
 from core.db.keys import Role
+from core.db.standing import standing_of
 from core.settings import Home, Settings
 from tests.app.conftest import asked, database, key_headers, problem_of, run, running
 from tests.index.conftest import MBID

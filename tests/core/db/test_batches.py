@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 from core.changes import ChangeKind
 from core.db import batches
 from core.db.batches import KEPT_DAYS, Refused, Sender, write_batch
-from core.db.changes import Done, Wish, head, since
+from core.db.changes import Done, Wish
 from core.db.session import Database
+from core.db.standing import head, since
 from core.db.tables import change_batches
 from core.errors import InputError
 

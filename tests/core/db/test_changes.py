@@ -10,19 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from core.changes import ChangeKind, Standing
-from core.db.changes import (
-    Done,
-    Wish,
-    WrittenChange,
-    add_change,
-    drop_changes,
-    head,
-    since,
-    standing,
-    standing_of,
-    write_change,
-)
+from core.db.changes import Done, Wish, add_change, drop_changes, write_change
 from core.db.session import Database
+from core.db.standing import WrittenChange, head, since, standing, standing_of
 from core.errors import InputError, NotFoundError
 
 PUT, PATCH, DELETE, MERGE, DROP = ChangeKind

@@ -15,8 +15,9 @@ from alembic.runtime.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import Column, MetaData, Table, inspect, select, text
 
-from core.db.session import FILE, Database, WorkerLock, database_url, make_engine
+from core.db.session import FILE, Database, database_url, make_engine
 from core.db.tables import UtcTime, metadata
+from core.db.worker_lock import WorkerLock
 from core.errors import ConfigError, DatabaseDownError, SchemaError
 from core.settings import Settings
 from tests.conftest import REPOSITORY
@@ -38,7 +39,8 @@ with database.read() as connection:
 
 HOLD = """
 import sys
-from core.db.session import Database, WorkerLock
+from core.db.session import Database
+from core.db.worker_lock import WorkerLock
 from core.settings import Settings
 lock = WorkerLock(Database.of(Settings()), "one")
 print(lock.take(), flush=True)
