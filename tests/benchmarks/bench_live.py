@@ -3,6 +3,7 @@
 On SQLite and on PostgreSQL, with 50 queries a second beside the puts; prints, asserts no times.
 """
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -43,7 +44,7 @@ from training.train import train
 
 pytestmark = pytest.mark.bench
 
-PUTS, RATE, WAITING, ASKED, ROUNDS, PORT = 200, 50, 10_000, 2_000, 3, 8451
+PUTS, RATE, WAITING, ASKED, PORT = 200, 50, 10_000, 2_000, 8451
 
 
 def said(rng, number):
@@ -53,21 +54,29 @@ def said(rng, number):
     }
 
 
-def service(home, url):
+@contextlib.contextmanager
+def service(home, url, port=PORT):
+    """A client of a service over a home, seconds until it was ready, and its process id."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RIYL_")}
     environment |= {"RIYL_HOME": str(home.root), "RIYL_THREADS": "1"} | ({"RIYL_DATABASE_URL": url} if url else {})
-    process = subprocess.Popen(
-        [*RIYL, "serve", "--no-worker", "--port", str(PORT)], cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL
-    )
-    client = httpx.Client(base_url=f"http://127.0.0.1:{PORT}", timeout=30)
+    command = [*RIYL, "serve", "--no-worker", "--port", str(port)]
     start = time.perf_counter()
-    while True:
-        try:
-            if client.get("/readyz").status_code == 200:
-                return process, client, time.perf_counter() - start
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    if client.get("/readyz").status_code == 200:
+                        break
+                time.sleep(0.05)
+            yield client, time.perf_counter() - start, process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def mebibytes(pid):
+    return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split("kB")[0]) >> 10
 
 
 def asking(ids, stop):
@@ -80,8 +89,8 @@ def asking(ids, stop):
             time.sleep(max(0.0, start + number / RATE - time.perf_counter()))
 
 
-def puts(client, headers, ids):
-    rng, took, found = np.random.default_rng(1), [], []
+def puts(client, replica, headers, ids):
+    rng, took, found, elsewhere = np.random.default_rng(1), [], [], []
     stop = threading.Event()
     beside = threading.Thread(target=asking, args=(ids, stop))
     beside.start()
@@ -89,12 +98,13 @@ def puts(client, headers, ids):
         start = time.perf_counter()
         client.put(f"/v1/artists/put-{number}", json=said(rng, number), headers=headers).raise_for_status()
         took.append(time.perf_counter() - start)
-        while client.get(f"/v1/artists/put-{number}/similar").status_code != 200:
-            time.sleep(0.01)
-        found.append(time.perf_counter() - start)
+        for where, times in ((client, found), (replica, elsewhere)):
+            while where.get(f"/v1/artists/put-{number}/similar").status_code != 200:
+                time.sleep(0.01)
+            times.append(time.perf_counter() - start)
     stop.set()
     beside.join()
-    return took, found
+    return took, found, elsewhere
 
 
 def latency(client, ids):
@@ -122,42 +132,27 @@ def test_puts_while_it_serves(kind, tmp_path, request):
     headers = {"authorization": f"Bearer {token}"}
     rng = np.random.default_rng(0)
     ids = [all_ids[i] for i in rng.permutation(N)[:ASKED]]
-    process, client, ready = service(home, url)
-    try:
-        took, found = puts(client, headers, ids)
-        print(
-            f"\n{kind}: a put answered in {1e3 * statistics.median(took):.1f} ms at the median, "
-            f"{1e3 * np.quantile(took, 0.99):.1f} at p99; found after {1e3 * statistics.median(found):.0f} ms, "
-            f"{1e3 * max(found):.0f} at most; {RATE} queries a second beside"
-        )
-    finally:
-        client.close()
-        process.kill()
-        process.wait()
+    with service(home, url) as (client, _, _), service(home, url, PORT + 1) as (replica, _, _):
+        took, found, elsewhere = puts(client, replica, headers, ids)
+    print(
+        f"\n{kind}: a put answered in {1e3 * statistics.median(took):.1f} ms at the median, "
+        f"{1e3 * np.quantile(took, 0.99):.1f} at p99; found after {1e3 * statistics.median(found):.0f} ms, "
+        f"{1e3 * max(found):.0f} at most, by another replica {1e3 * statistics.median(elsewhere):.0f} and "
+        f"{1e3 * max(elsewhere):.0f}; {RATE} queries a second beside"
+    )
     with database.write() as connection:
         connection.exec_driver_sql("DELETE FROM changes")
-    process, client, ready = service(home, url)
-    try:
-        before = latency(client, ids)
-    finally:
-        client.close()
-        process.kill()
-        process.wait()
+    with service(home, url) as (client, ready, pid):
+        before, memory = latency(client, ids), mebibytes(pid)
     wishes = [Wish(f"waiting-{i}", ChangeKind.PUT, said(rng, i), False) for i in range(WAITING)]
     write_batch(database, wishes, Sender("bench", "bench"), key=None, digest="")
-    process, client, ready_after = service(home, url)
-    try:
+    with service(home, url) as (client, ready_after, pid):
         assert client.get(f"/v1/artists/waiting-{WAITING - 1}").status_code == 200
-        after = latency(client, ids)
-        status = Path(f"/proc/{process.pid}/status").read_text().split("VmRSS:")[1].split("kB")[0]
-    finally:
-        client.close()
-        process.kill()
-        process.wait()
-        database.close()
+        after, memory_after = latency(client, ids), mebibytes(pid)
+    database.close()
     print(
-        f"{kind}: ready in {ready:.1f} s, with {WAITING:,} changes in {ready_after:.1f} s, {int(status) >> 10} MiB; "
-        f"an answer in {1e6 * before[0]:.0f} us the first time, {1e6 * before[1]:.0f} kept; "
+        f"{kind}: ready in {ready:.1f} s with {memory} MiB, with {WAITING:,} changes in {ready_after:.1f} s with "
+        f"{memory_after} MiB; an answer in {1e6 * before[0]:.0f} us the first time, {1e6 * before[1]:.0f} kept; "
         f"with changes {after[0] / before[0]:.2f} and {after[1] / before[1]:.2f} times that"
     )
 

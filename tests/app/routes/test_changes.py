@@ -383,3 +383,15 @@ def test_on_postgres_it_is_the_same(home: Home, postgres_url: str) -> None:
         assert standing_of(connection, "n") == Standing("n", False, {**SAID, "tags": {"x": 1.0}})
         assert standing_of(connection, "o") == Standing("o", True, {}, "n")
     opened.close()
+
+
+@pytest.mark.parametrize("address", ["a001%0A", "%0A", "a001%0A:merge", "a0%0A01"])
+def test_an_address_with_a_line_break_is_no_artists(home: Home, address: str) -> None:
+    for method in ("DELETE", "PATCH", "PUT", "POST"):
+        if method == "POST" and not address.endswith(":merge"):
+            continue
+        said = {"into": "a002"} if method == "POST" else {"name": "N"}
+        body = {} if method == "DELETE" else {"json": said}
+        (answer,) = asked(home, f"/v1/artists/{address}", method=method, headers=writer(home), **body)
+        assert answer.status_code == 404, (method, answer.text)
+    assert stands(home, "a001") is None
