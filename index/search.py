@@ -31,11 +31,9 @@ class Searcher:
     def __init__(self, version: Version) -> None:
         self._version = version
         self._live = Live.of(version)
-        self._artists = version.artists
-        self._ids = _column(self._artists, "artist_id")
-        self._names = _column(self._artists, "name")
+        self._ids = _column(version.artists, "artist_id")
         self._row_of_id = {artist_id: row for row, artist_id in enumerate(self._ids.to_pylist())}
-        mbids = _column(self._artists, "mbid").to_pylist()
+        mbids = _column(version.artists, "mbid").to_pylist()
         self._row_of_mbid = {mbids[row].lower(): row for row in range(len(mbids) - 1, -1, -1) if mbids[row]}
         self._later_of_mbid = _later(mbids, self._row_of_mbid)
         self._name_index = NameIndex.open(version.folder / NAMES, version.by_popularity)
