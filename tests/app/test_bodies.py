@@ -19,7 +19,7 @@ from pydantic import BaseModel, field_validator
 from starlette.responses import PlainTextResponse, Response
 
 from app.bodies import ReadAsideRoute
-from app.errors import invalid
+from app.invalid import invalid
 from app.routes.changes import router
 from app.schemas_changes import ArtistPatch, ArtistPut
 

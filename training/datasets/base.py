@@ -73,12 +73,12 @@ class Notes:
         self.counts: dict[str, int] = {}
         self._examples: dict[str, list[str]] = {}
 
-    def add(self, what: str, example: str | None = None, count: int = 1) -> None:
-        """Count `what`; a count of 0 leaves no trace."""
+    def add(self, what: str, example: str | None = None, count: int = 1, *, keep: int = _EXAMPLES) -> None:
+        """Count `what`; a count of 0 leaves no trace. Of its examples the first `keep` are kept."""
         if not count:
             return
         self.counts[what] = self.counts.get(what, 0) + count
-        if example is not None and len(kept := self._examples.setdefault(what, [])) < _EXAMPLES:
+        if example is not None and len(kept := self._examples.setdefault(what, [])) < keep:
             kept.append(example if len(example) <= 200 else example[:197] + "...")
 
     def report(self, tables: Tables) -> Report:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from core.mbids import shared_mbids
 from core.tables import Tables
 from core.types import Progress
 from training.datasets.base import Dataset, Notes, TableWriter, write_table
@@ -21,6 +22,11 @@ _KEYS = {
     "similar": ("artist_id", "similar_id"),
 }
 """What should stand once in a table. Of vectors an artist may have several: they are averaged."""
+
+
+SHARED = "mbids that several artists share: asked for by such an mbid, none of them is answered"
+MOST_SHARED = 100
+"""Of these that are named."""
 
 
 def dataset(folder: Path) -> Dataset:
@@ -46,6 +52,8 @@ def _make(folder: Path, files: Mapping[str, Path], out: Path, notes: Notes, prog
     tables = Tables.open(folder)
     artists = tables.artists()
     write_table(out, "artists", artists)
+    for mbid, ids in shared_mbids(artists).items():
+        notes.add(SHARED, f"{mbid}: {', '.join(ids)}", keep=MOST_SHARED)
     progress("check artists", artists.num_rows, artists.num_rows)
     known = artists.column("artist_id").combine_chunks()
     for table in sorted(tables.files.keys() - {"artists"}):
