@@ -16,7 +16,7 @@ def invalid(found: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, str]], s
 
 
 def _invalid(entry: Mapping[str, Any]) -> dict[str, str]:
-    where = _cut(".".join(str(part) for part in entry["loc"]))
+    where = _cut(".".join(str(part) for part in entry["loc"])) or "body"
     match entry["type"]:
         case "json_invalid":
             at = f" at {entry['loc'][1]}" if len(entry["loc"]) > 1 else ""

@@ -12,8 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from http import HTTPStatus
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -215,10 +214,11 @@ async def play(document: Mapping[str, Any], client: httpx.AsyncClient, given: Se
     """
     answers: dict[str, Any] = {}
     played = []
-    for step in given:
-        parameters, body = _filled(step.parameters, answers), _filled(step.body, answers)
+    for given_step in given:
+        step = filled(given_step, answers)
+        parameters, body = step.parameters, step.body
         files = {part: {"name": name, "content": content} for part, (name, content) in step.files.items()}
-        example = Example(step.operation, parameters, body, step.content_type, files, HTTPStatus.CONTINUE, None, None)
+        example = Example(step.operation, parameters, body, step.content_type, files, 0, None, None)
         method, address, headers = request_of(document, example)
         content = body if isinstance(body, str) else None if body is None else json.dumps(body)
         answer = await client.request(method, address, headers=headers, content=content, files=dict(step.files) or None)
@@ -228,10 +228,13 @@ async def play(document: Mapping[str, Any], client: httpx.AsyncClient, given: Se
         told = answer.json() if kind == JSON else answer.text or None
         answers.setdefault(step.operation, told)
         shown = _excerpt(step, told) if isinstance(told, str) else told
-        played.append(
-            Example(step.operation, parameters, body, step.content_type, files, answer.status_code, kind, shown)
-        )
+        played.append(replace(example, status=answer.status_code, answer_type=kind, answer=shown))
     return played
+
+
+def filled(step: Step, answers: Answers) -> Step:
+    """A request with what earlier answers had in the places that stand for it."""
+    return replace(step, parameters=_filled(step.parameters, answers), body=_filled(step.body, answers))
 
 
 def _filled(value: Any, answers: Answers) -> Any:
