@@ -81,7 +81,7 @@ def check_query(request: Request, known: Collection[str]) -> None:
     given: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         given.setdefault(name, []).append(value)
-    wanted = f"no query parameter except {', '.join(known)}" if known else "no query parameter: there is none here"
+    wanted = f"no query parameter except {', '.join(known)}" if known else "no query parameters"
     errors = [
         {"type": "extra_forbidden", "loc": ("query", name), "input": values[0], "msg": wanted}
         for name, values in given.items()
