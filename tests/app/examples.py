@@ -192,13 +192,13 @@ def _evaluations(world: World) -> list[Step]:
 
 
 def comparable(value: Any, *, loosely: bool = False) -> Any:
-    """A request or an answer without ids by chance or by content, and times.
+    """A request or an answer without ids by chance or by content, times, and the commit of a model.
 
     Args:
         loosely: let floats be equal to floats that are near.
     """
     if isinstance(value, dict):
-        return {name: comparable(each, loosely=loosely) for name, each in value.items()}
+        return {name: comparable(each, loosely=loosely) for name, each in value.items() if name != "commit"}
     if isinstance(value, list):
         return [comparable(each, loosely=loosely) for each in value]
     if isinstance(value, float) and loosely:
