@@ -31,7 +31,7 @@ MALFORMED = [
 
 
 PAIRS = b"artist_id,similar_id\na000,a001\n"
-"""What stands for every file of an example."""
+"""What is uploaded."""
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
@@ -41,18 +41,13 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any],
         for method, operation in methods.items():
             address = path
             for parameter in operation.get("parameters", []):
-                address = address.replace("{" + parameter["name"] + "}", str(parameter["schema"]["examples"][0]))
+                address = address.replace("{" + parameter["name"] + "}", str(parameter.get("example")))
             body = {}
-            if "requestBody" in operation:
-                ((media, content),) = operation["requestBody"]["content"].items()
-                schema = content["schema"]
-                named = document["components"]["schemas"].get(schema.get("$ref", "").rsplit("/", 1)[-1], schema)
-                example = schema["examples"][0] if "examples" in schema else named["example"]
-                body = {"json": example}
-                if media == "application/x-ndjson":
-                    body = {"content": example, "headers": {"content-type": media}}
-                if media == "multipart/form-data":
-                    body = {"files": {part: (name.removeprefix("@"), PAIRS) for part, name in example.items()}}
+            for media, content in operation.get("requestBody", {}).get("content", {}).items():
+                if media == "application/json":
+                    body = {"json": content["example"]}
+                elif media == "multipart/form-data":
+                    body = {"files": {"file": ("editorial.csv", PAIRS)}}
             found.append((method, address, operation, body))
     return found
 

@@ -46,7 +46,7 @@ def test_promotions_under_load_fail_no_request(home: Home, version: Version, oth
             serving, seen, stop = app.state.serving, list[str](), asyncio.Event()
             path = "/v1/artists/a001/similar?k=20"
             async with asyncio.TaskGroup() as group:
-                for each in (path, path + "&by=model", path):
+                for each in (path, path + "&raw=false", path):
                     group.create_task(ask(client, seen, stop, each))
                 for _ in range(4):
                     for wanted in (other_version.id, version.id):
