@@ -75,6 +75,10 @@ class SchemaError(DatabaseError):
     """The database is of another release."""
 
 
+class MissingExtraError(RiylError):
+    """A package of an extra is not installed."""
+
+
 class JobEndedError(RiylError):
     """The job has ended already."""
 
