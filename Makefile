@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?=
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-all lint bench secrets clean
+.PHONY: demo test test-all lint bench bench-small secrets clean
 
 demo: $(VENV)/train.stamp
 	$(BIN)/riyl demo $(if $(DATA),"$(DATA)")
@@ -23,7 +23,11 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 
 bench: $(VENV)/dev.stamp
-	$(BIN)/pytest -m bench -s -p no:cacheprovider tests/benchmarks
+	$(BIN)/pytest -m bench -p no:cacheprovider tests/benchmarks
+
+# every benchmark at a tiny size: whether each still runs and produces its figures
+bench-small: $(VENV)/dev.stamp
+	RIYL_BENCH_SMALL=1 $(BIN)/pytest -m bench -p no:cacheprovider tests/benchmarks
 
 # a password for docker compose's database; the folder is yours alone, the file is read by the containers' users
 secrets: secrets/postgres_password
