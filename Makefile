@@ -4,6 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# PyTorch's build: cpu, cu130, ... by uv, or pip for what pip finds. By default cpu on Linux without an NVIDIA GPU.
+TORCH ?= $(shell sh scripts/torch_backend.sh $(PYTHON))
+INSTALL_TORCH = $(if $(filter-out pip,$(TORCH)),$(INSTALL) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python \
+	--torch-backend $(TORCH) --constraint constraints.txt torch)
 
 .PHONY: demo test test-all lint bench bench-small secrets clean
 
@@ -46,9 +50,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/train.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL_TORCH)
 	$(INSTALL) -e '.[train]'
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL_TORCH)
 	$(INSTALL) -e '.[dev]'
 	touch $@ $(VENV)/train.stamp
