@@ -183,8 +183,10 @@ def checked_batches(path: Path, kinds: Mapping[str, Kind], attributes: Sequence[
 
 def _parquet(path: Path) -> pyarrow.parquet.ParquetFile:
     try:
-        return pyarrow.parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        file = pyarrow.parquet.ParquetFile(path)
+        file.schema_arrow.names  # noqa: B018  decodes the names of the columns
+        return file
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableError(path, found=f"no readable Parquet file ({error})", wanted="a whole Parquet file") from error
 
 
