@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -112,8 +113,9 @@ class Cells:
     def search(self, asked: Matrix, k: int, allowed: Bits, share: float) -> NDArray[np.int64]:
         """(m,) positions of the nearest to a query among those that are allowed, m at most k, in no order of use.
 
-        The fewer are allowed, the more cells are searched, so that about as many vectors are compared, wherever those
-        allowed lie. Where fewer than k are found, four times as many cells, until all are.
+        The fewer are allowed, the more cells are searched: as many as if they were spread evenly, and more where they
+        lie elsewhere, until as many vectors are compared as without conditions. Where fewer than k are found, four
+        times as many cells, until all are.
 
         Args:
             asked: (1, d) float32.
@@ -121,9 +123,9 @@ class Cells:
             share: of the positions that are allowed.
         """
         count = self._index.nlist
-        probed = min(count, round(self._index.nprobe / max(share, 1e-9)))
-        selector = faiss.IDSelectorBitmap(allowed)  # type: ignore[call-arg, arg-type]
         asked = filled(asked, self._index.d)
+        probed = self._probed(asked, allowed, share)
+        selector = faiss.IDSelectorBitmap(allowed)  # type: ignore[call-arg, arg-type]
         while True:
             settings = faiss.SearchParametersIVF(sel=selector, nprobe=probed)  # type: ignore[call-arg]
             _, found = self._index.search(asked, k, params=settings)
@@ -131,3 +133,31 @@ class Cells:
             if len(kept) == k or probed == count:
                 return np.asarray(kept, np.int64)
             probed = min(count, 4 * probed)
+
+    def _probed(self, asked: Matrix, allowed: Bits, share: float) -> int:
+        count, n = self._index.nlist, self._index.ntotal
+        evenly = min(count, round(self._index.nprobe / max(share, 1e-9)))
+        if evenly == count or (1 - share) * n <= n / count:  # all cells; or whoever is left out fits into one
+            return evenly
+        passing = np.unpackbits(allowed, count=n, bitorder="little").view(np.bool_)
+        if share > 0.5:
+            inside = self._sizes - np.bincount(self._cell_of[np.flatnonzero(~passing)], minlength=count)
+        else:
+            inside = np.bincount(self._cell_of[np.flatnonzero(passing)], minlength=count)
+        _, near = self._index.quantizer.search(asked, count)  # the nearest cell first
+        enough = int(np.searchsorted(np.cumsum(inside[near[0]]), self.share * n)) + 1
+        return min(count, max(evenly, enough))
+
+    @cached_property
+    def _cell_of(self) -> NDArray[np.int32]:
+        """(n,) the cell of each position."""
+        lists: faiss.InvertedLists = self._index.invlists  # type: ignore[assignment]
+        found = np.empty(self._index.ntotal, np.int32)
+        for cell in range(self._index.nlist):
+            if size := lists.list_size(cell):
+                found[faiss.rev_swig_ptr(lists.get_ids(cell), size)] = cell
+        return found
+
+    @cached_property
+    def _sizes(self) -> NDArray[np.int64]:
+        return np.bincount(self._cell_of, minlength=self._index.nlist)
