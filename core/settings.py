@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     gate_min_share: float = Field(
         default=0.9, ge=0, le=1, description="Least artists embedded, as a share of the current version's."
     )
+    gate_min_table_share: float = Field(
+        default=0.8,
+        ge=0,
+        le=1,
+        description="Least rows, artists and listeners of each table, as a share of those of the current version's.",
+    )
     gate_min_recall: float = Field(
         default=0.99,
         ge=0.5,

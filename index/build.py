@@ -218,6 +218,7 @@ def _fill(
             "sets": with_sets,
             **({"nobody_has": nobody} if nobody else {}),
             **({"cells": asdict(probing)} if probing is not None else {}),
+            **({"sizes": snapshot.sizes} if snapshot.sizes is not None else {}),
             "counts": _counts(snapshot, embedding.covered, sets, patterns, left_out),
             "gate": report.as_dict(),
         },
