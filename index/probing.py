@@ -25,7 +25,7 @@ CLOSE = 1e-5
 
 _STEP = 1.25
 _REFINED = 1.03
-_AT_ONCE = 64
+_AT_ONCE = 256
 
 _log = logging.getLogger(__name__)
 
