@@ -27,6 +27,12 @@ SAMPLE = 1000
 NORM = 1e-4
 """How far from 1 the length of an embedding may be, in float32."""
 
+EXACT = (
+    "all artists are compared, so the index file is at fault: remove the version's folder, and build it again; "
+    "RIYL_GATE_MIN_RECALL has no part in it"
+)
+"""What to do about an index without cells that does not find enough."""
+
 _AT_ONCE = 16
 
 
@@ -89,7 +95,7 @@ def inspect(
                 _plain(by_faiss),
                 f"at least {least}" if probing is None else f"at least {least} (RIYL_GATE_MIN_RECALL)",
                 by_faiss >= least,
-                "" if probing is None else probing.advice,
+                "" if by_faiss >= least else EXACT if probing is None else probing.advice,
             ),
             Check(f"recall@{RECALL_AT} of the ready lists", _plain(by_list), f"at least {RECALL}", by_list >= RECALL),
         )

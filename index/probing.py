@@ -58,9 +58,9 @@ class Probing:
                 "should: remove the version's folder, and build it again"
             )
         return (
-            f"{self.searched:,} of {self.cells:,} cells are searched ({found}): if that is enough, the index file is "
-            "at fault: remove the version's folder, and build it again; a higher RIYL_GATE_MIN_RECALL searches more "
-            "cells, a lower one lets this through"
+            f"{self.searched:,} of {self.cells:,} cells are searched ({found}), so the index file is at fault: remove "
+            "the version's folder, and build it again; to have more or fewer cells searched, set RIYL_GATE_MIN_RECALL "
+            "higher or lower, and build"
         )
 
 
