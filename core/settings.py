@@ -74,6 +74,18 @@ class Settings(BaseSettings):
     gate_min_share: float = Field(
         default=0.9, ge=0, le=1, description="Least artists embedded, as a share of the current version's."
     )
+    gate_min_table_share: float = Field(
+        default=0.8,
+        ge=0,
+        le=1,
+        description="Least rows, artists and listeners of each table, as a share of those of the current version's.",
+    )
+    gate_min_recall: float = Field(
+        default=0.99,
+        ge=0.5,
+        le=1,
+        description="Least recall@10 of the index of a large catalog; as many cells are searched as that takes.",
+    )
     gate_min_overlap: float = Field(
         default=0.5, ge=0, le=1, description="Least mean overlap@50 of an artist's list with the current version's."
     )

@@ -154,6 +154,14 @@ class Snapshot:
     def n_artists(self) -> int:
         return int(self.manifest["artists"])
 
+    @property
+    def sizes(self) -> Mapping[str, Mapping[str, int]] | None:
+        """By table what it has: `rows`, `artists`, `listeners` and `used`, see `training.features.sizes`.
+
+        None where the snapshot was made before that was counted.
+        """
+        return self.manifest.get("sizes")
+
     @cached_property
     def listeners(self) -> NDArray[np.int64]:
         """(n,) distinct listeners of each artist; 0 where none is known."""

@@ -80,7 +80,8 @@ def _make(run: Session, tables: Path | None) -> None:
         else:
             run.say("\nThe catalog has no `similar` table, so there is nothing to measure against; bring a truth with")
             run.say("riyl truth import FILE, then run riyl evaluate.")
-        version = build_version(model, snapshot, run.home.versions, threads=threads, progress=progress)
+        recall = run.settings.gate_min_recall
+        version = build_version(model, snapshot, run.home.versions, recall=recall, threads=threads, progress=progress)
     if versions.current(run.home.versions) != version.id:
         versions.promote(run.home.versions, run.database, version.id, by=who(), why="demo")
     run.say(f"\nversion   {version.id}: {version.manifest['counts']['embedded']:,} artists, current")

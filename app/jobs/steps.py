@@ -148,13 +148,21 @@ class Steps:
     def embed(self, model: str, snapshot: str) -> Result:
         """Every artist's embedding, kept until the version is built."""
         chosen, opened = Model.open(self.home.models / model), self._snapshot(snapshot)
-        embed_aside(chosen, opened, self.home.versions, threads=self.threads, progress=self.progress)
+        recall = self.settings.gate_min_recall
+        embed_aside(chosen, opened, self.home.versions, recall=recall, threads=self.threads, progress=self.progress)
         return {}
 
     def build(self, model: str, snapshot: str) -> Result:
         """Version of a model and a snapshot."""
         chosen, opened = Model.open(self.home.models / model), self._snapshot(snapshot)
-        version = build_version(chosen, opened, self.home.versions, threads=self.threads, progress=self.progress)
+        version = build_version(
+            chosen,
+            opened,
+            self.home.versions,
+            recall=self.settings.gate_min_recall,
+            threads=self.threads,
+            progress=self.progress,
+        )
         return {"version": version.id, "counts": version.manifest["counts"]}
 
     def judge(self, version: str) -> Result:

@@ -37,6 +37,7 @@ from training.features.heldout import held_out_artists
 from training.features.place import Source, place, read_source
 from training.features.read import Counts, Incidence, read_plays
 from training.features.recipe import Recipe
+from training.features.sizes import size_of
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ class Placed:
     modality: Modality
     projector: Projector
     counts: Counts
+    table: str
+    size: dict[str, int]
 
 
 def build_snapshot(
@@ -122,6 +125,7 @@ def build_snapshot(
             "tables": digests,
             "recipe": basis.recipe.model_dump(),
             "counts": {p.modality.name: asdict(p.counts) for p in placed},
+            "sizes": {"artists": {"rows": len(ids)}, **{p.table: p.size for p in placed}},
         }
         if isinstance(tables, FoldedTables):
             fields["last_change"] = tables.last_change
@@ -194,7 +198,7 @@ def _place_all(
             if basis is None:
                 raise _nothing_usable(tables, table)
             log.warning("nothing_usable modality=%s rows=%d", name, read.counts.rows)
-        placed.append(Placed(modality, projector, read.counts))
+        placed.append(Placed(modality, projector, read.counts, table, size_of(table, read, modality)))
     if not any(len(item.modality.rows) for item in placed):
         raise InputError(
             f"{tables.folder}: found nothing in {', '.join(modalities) or 'any modality'} that the kept basis can use; "

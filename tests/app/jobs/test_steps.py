@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+import index.cells
 from app.jobs.steps import Steps, worker_threads
 from app.jobs.types import EvaluateParams, ImportParams
 from core.db.evaluations import find_evaluation, list_evaluations
@@ -15,7 +18,8 @@ from core.evaluations import EvaluationFiles, save_evaluation
 from core.settings import Home, Settings
 from core.snapshot import Snapshot
 from core.tables import Tables
-from index.versions import current, history
+from index.artifact import Version
+from index.versions import current, find_version, history
 from tests.conftest import SMALL_RECIPE, made_up_run, small_world, write_tables
 from tests.training.features.others import world_of_strangers
 from training.config import load_config
@@ -168,6 +172,48 @@ def test_a_version_that_lost_its_artists_is_refused_and_the_verdict_written_down
         said = last_verdicts(connection)[shrunk]
         assert last_promotion(connection).version == version  # type: ignore[union-attr]
     assert (said.passed, said.against, said.job, said.checks) == (False, version, "j2", verdict["checks"])
+
+
+def half_of_plays(plays: dict[str, list[object]]) -> None:
+    for column in plays.values():
+        del column[len(column) // 2 :]
+
+
+def half_of_listeners_renamed(plays: dict[str, list[object]]) -> None:
+    half = len(plays["user_id"]) // 2
+    plays["user_id"][:half] = [f"other-{user}" for user in plays["user_id"][:half]]
+
+
+@pytest.mark.parametrize(
+    ("lose", "figure"), [(half_of_plays, "rows"), (half_of_listeners_renamed, "entries known to the basis")]
+)
+def test_a_night_that_lost_half_of_its_plays_is_refused_and_what_is_missing_is_named(
+    steps: Steps, tmp_path: Path, lose: Callable[[dict[str, list[object]]], None], figure: str
+) -> None:
+    version = reindexed(steps)
+    tables = small_world(tmp_path / "half")
+    plays = pq.read_table(tables / "plays.parquet").to_pydict()
+    lose(plays)
+    write_tables(tables, plays=plays)
+    later = steps.for_job("j2", steps.progress)
+    fixed, model = later.fix(str(tables)), later.choose_model(None)["model"]
+    made = later.build(model, later.place(fixed, model)["snapshot"])["version"]
+    verdict = later.judge(made)["verdict"]
+    told = f"{figure} of table plays, .*: found 0.(498039|501961), wanted at least 0.8 .RIYL_GATE_MIN_TABLE_SHARE."
+    with pytest.raises(GateError, match=told):
+        later.promote(made, verdict, "ann")
+    assert current(Home(steps.settings.home).versions) == version
+    lax = Settings(home=steps.settings.home, tables=steps.settings.tables, gate_min_table_share=0.4, gate_min_overlap=0)
+    assert Steps(lax, steps.database, job="j3").judge(made)["verdict"]["passed"]
+
+
+def test_the_recall_that_is_set_is_wanted_of_a_large_catalog(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index.cells, "CELLS_FROM", 20)
+    home = Home(steps.settings.home)
+    steps = Steps(Settings(home=home.root, gate_min_recall=0.9, tables=steps.settings.tables), steps.database, job="j1")
+    version = Version.open(find_version(home.versions, reindexed(steps)))
+    assert version.manifest["cells"]["wanted"] == version.manifest["settings"]["recall"] == 0.9
+    assert not list(home.versions.glob(".*.embedding"))  # the step before kept it for the same version
 
 
 def test_an_evaluation_is_stored_once_under_its_job_however_often_it_runs(steps: Steps) -> None:
