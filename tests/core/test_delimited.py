@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -135,9 +136,19 @@ def test_only_the_columns_asked_for_are_given(tmp_path: Path) -> None:
     assert pa.Table.from_batches(read_delimited(path, ["name"], {})).schema.types == [pa.string()]
 
 
-PIECES = st.lists(
-    st.sampled_from(['"', '""', ",", "\n", "\r\n", "\r", "a", "b1", " ", "7", "é", "\\", ";"]), max_size=30
-)
+MARKS = ['"', '""', ",", "\n", "\r\n", "\r", "a", "b1", " ", "7", "é", "\\", ";"]
+PIECES = st.lists(st.sampled_from(MARKS), max_size=30)
+
+
+def read_in_blocks(content: str, block: int) -> tuple[list[list[str | None]], int] | str:
+    """Every value and the number of rows, read by blocks of so many bytes; or the message with which it is refused."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(core.delimited, "BLOCK_BYTES", block)
+        path = put(Path(folder), content)
+        try:
+            return read(path), count_delimited(path)
+        except TableError as error:
+            return str(error)
 
 
 @given(PIECES.map("".join), st.integers(1, 12))
