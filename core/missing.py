@@ -7,8 +7,14 @@ called "none" or "Nil" stays, one called "None" cannot be told from what Python 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from core.errors import InputError
+from core.types import ArtistId
 
 EXPORTED = frozenset(
     {
@@ -74,3 +80,30 @@ def missing_in(name: str, column: pa.Array) -> pa.Array | None:
 
 def _bare(column: pa.Array) -> pa.Array:
     return pc.utf8_trim_whitespace(pc.fill_null(column, ""))
+
+
+def refuse_missing(said: Mapping[str, Any], new_id: ArtistId | None = None) -> None:
+    """Refuse what is said of an artist over HTTP where it stands for nothing, as tables are refused.
+
+    Args:
+        said: see `core.changes.Said`; what is null in it is said not to be there.
+        new_id: of an artist that is not known yet.
+
+    Raises:
+        InputError: an id, an mbid, a name, an alias, a tag or a listener stands for nothing; names the field.
+    """
+    ids: dict[str, list[str | None]] = {"id": [new_id], "mbid": [said.get("mbid")], "plays": _said_keys(said, "plays")}
+    names: dict[str, list[str | None]] = {
+        "name": [said.get("name")],
+        "aliases": said.get("aliases") or [],
+        "tags": _said_keys(said, "tags"),
+    }
+    for fields, is_nothing, wanted in ((ids, is_no_id, "an id"), (names, is_no_name, "a word of its own")):
+        for field, texts in fields.items():
+            for text in texts:
+                if text is not None and is_nothing(text):
+                    raise InputError(f"{field}: found {text!r}, which stands for nothing; wanted {wanted}")
+
+
+def _said_keys(said: Mapping[str, Any], field: str) -> list[str | None]:
+    return [key for key, value in (said.get(field) or {}).items() if value is not None]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import core.delimited
@@ -151,6 +151,7 @@ def read_in_blocks(content: str, block: int) -> tuple[list[list[str | None]], in
             return str(error)
 
 
+@settings(deadline=None)
 @given(PIECES.map("".join), st.integers(1, 12))
 @example('a1,"80s,3\na2,12",2\n', 4)
 @example('a1,"Weird Al" Yankovic,1', 100)
@@ -167,6 +168,7 @@ def test_a_file_is_refused_or_read_as_pythons_csv_reads_it(body: str, block: int
 CELLS = st.text(st.sampled_from('ab ,"\n7é'), max_size=6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=8), st.integers(1, 40))
 def test_what_pythons_csv_writes_is_read_value_by_value_or_could_be_rows(
     rows: list[tuple[str, str, str]], block: int
