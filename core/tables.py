@@ -151,7 +151,7 @@ class Tables:
         others = [n for n in names if n not in kinds]
         attributes = [n for n in others if table == "artists" and not _UNNAMED.fullmatch(n)]
         for name in others:
-            if name not in attributes:
+            if name not in attributes and name != "track_id":
                 why = "it has no name" if _UNNAMED.fullmatch(name) else "no table but artists has attributes"
                 notes.columns.setdefault(path.name, {})[name] = why
         first = 1

@@ -94,7 +94,8 @@ class Steps:
         """
         name, unread = self._fixed_tables(tables)
         changes, last = fix_changes(self.database, self.home.changes)
-        return {"tables": name, "files_not_read": unread, "changes": changes, "last_change": last}
+        fixed = {"tables": name, "changes": changes, "last_change": last}
+        return fixed | {"files_not_read": unread} if unread else fixed
 
     def choose_model(self, name: str | None) -> Result:
         """The model asked for, else the current version's, else the newest."""
