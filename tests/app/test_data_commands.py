@@ -60,9 +60,9 @@ def test_a_person_reads_the_same(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["data", "tables", "IN", "OUT"], ["snapshot", "build", "IN"], ["demo", "IN", "--no-serve"]]
+    "command", ["data tables IN OUT", "data join IN IN OUT", "snapshot build IN", "demo IN --no-serve"]
 )
-def test_a_file_that_is_not_read_stops_every_command(command: list[str], tmp_path: Path) -> None:
+def test_a_file_that_is_not_read_stops_every_command(command: str, tmp_path: Path) -> None:
     folder = small_world(tmp_path / "given")
     (folder / "mood.npy").write_bytes(b"x")
     places = {"IN": str(folder), "OUT": str(tmp_path / "out")}

@@ -13,7 +13,7 @@ Account: TypeAlias = dict[str, Any]
 
 UNKNOWN = "of artists that artists has not"
 ADDED_UP = "added to an earlier row of the same two"
-UNUSED = "that the basis has no use for: a tag of one artist alone, a listener or tag that it does not know, zeros"
+UNUSED = "that the basis has no use for: tags of one artist alone, tags or listeners that it does not know, zeros"
 
 
 def account(read: int, left_out: dict[str, int]) -> Account:
