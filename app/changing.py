@@ -22,6 +22,7 @@ from core.db.batches import Refused, Sender, write_batch
 from core.db.changes import Done, Wish
 from core.db.session import Database
 from core.errors import FormatError, InputError, NotFoundError
+from core.missing import refuse_missing
 from core.types import ArtistId
 from index.artifact import COLUMNS
 from index.inputs import numbers, texts_of
@@ -65,6 +66,7 @@ def wish(served: Served | None, asked: ArtistId, kind: ChangeKind, said: Said | 
     if kind is ChangeKind.PATCH and not fields:
         raise InputError("patch: found nothing said; wanted at least one field")
     artist, known, _ = _whom(served, asked)
+    refuse_missing(fields, None if known or kind is ChangeKind.DELETE else asked)
     return Wish(artist, kind, fields, known)
 
 

@@ -10,7 +10,7 @@ from core.files import content_id, published
 from core.tables import Tables
 
 
-def fix_tables(source: Path, folder: Path) -> Path:
+def fix_tables(source: Path, folder: Path, *, ignore_unread: bool = False) -> Path:
     """Copy the tables of `source` into a folder of their content's id in `folder`, or find them there.
 
     What was found is made the newest, which the file of artists tells. Columns are checked, rows are not read.
@@ -18,12 +18,13 @@ def fix_tables(source: Path, folder: Path) -> Path:
     Args:
         source: folder of tables; what is no table in it is not copied.
         folder: where the copies are.
+        ignore_unread: see `Tables.open`.
 
     Raises:
         InputError: see `Tables.open`; or a table changed while it was copied.
         TableError: see `Tables.columns`.
     """
-    tables = Tables.open(source)
+    tables = Tables.open(source, ignore_unread=ignore_unread)
     for table in tables.files:
         tables.columns(table)
     digests = tables.digests()

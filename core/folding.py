@@ -15,6 +15,7 @@ from core.changes import Said, read_standing
 from core.columns import Kind
 from core.files import sha256_of
 from core.folded_artists import changed_artists
+from core.notes import Notes
 from core.tables import BATCH_ROWS, REQUIRED, Tables, checked_batches
 from core.types import ArtistId
 
@@ -63,19 +64,19 @@ class FoldedTables(Tables):
         kept = sum(len(column) - (pc.sum(pc.is_in(column, replaced)).as_py() or 0) for column in ids)
         return int(kept + sum(batch.num_rows for batch in self._added(table)))
 
-    def batches(self, table: str) -> Iterator[pa.RecordBatch]:
+    def batches(self, table: str, notes: Notes | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of a table, those of changed artists last. Raises as `Tables.batches`."""
         if table == "artists":
-            yield from self.artists().to_batches(BATCH_ROWS)
+            yield from self.artists(notes).to_batches(BATCH_ROWS)
             return
         replaced = self._replaced(table)
-        for batch in self.base.batches(table):
+        for batch in self.base.batches(table, notes):
             yield batch.filter(pc.invert(pc.is_in(batch.column("artist_id"), replaced)))
         yield from self._added(table)
 
-    def artists(self) -> pa.Table:
+    def artists(self, notes: Notes | None = None) -> pa.Table:
         """The whole artists table, sorted by artist_id. Raises as `Tables.artists`, and where all are deleted."""
-        return changed_artists(self.base.artists(), self.standing)
+        return changed_artists(self.base.artists(notes), self.standing)
 
     def _replaced(self, table: str) -> pa.Array:
         """Of whom the table itself says nothing any more."""

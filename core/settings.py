@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     tables: Path | None = Field(
         default=None, description="Folder of tables that a re-index, and the demo, take where none is named."
     )
+    ignore_unread: bool = Field(
+        default=False,
+        description="Whether files in a folder of tables that are not read are passed over, instead of refused.",
+    )
     worker: str = Field(
         default="worker",
         pattern=r"^[A-Za-z0-9._-]{1,64}$",

@@ -13,6 +13,7 @@ import typer
 from app.commands.current import current
 from app.commands.evaluate import show_results
 from app.commands.index import who
+from app.commands.rows import reasons, say_snapshot
 from app.commands.session import Session, counts, session
 from app.evaluating import Question, run_evaluation
 from app.logs import configure
@@ -41,6 +42,10 @@ def demo(
     ] = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the catalog at the end.")] = True,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve at.")] = 8000,
+    ignore_unread: Annotated[
+        bool,
+        typer.Option("--ignore-unread", help="Pass over files of the folder that are not read [RIYL_IGNORE_UNREAD]."),
+    ] = False,
     once: Annotated[bool, typer.Option("--once", help="Make nothing where a version is current already.")] = False,
 ) -> None:
     """The whole way: catalog, snapshot, model, baselines, the table of figures, index, service.
@@ -49,7 +54,7 @@ def demo(
     """
     run = session(context)
     if not once or not _current(run):
-        _make(run, tables or run.settings.tables)
+        _make(run, tables or run.settings.tables, ignore_unread or run.settings.ignore_unread)
     if serve:
         _serve(run, port)
 
@@ -62,14 +67,16 @@ def _current(run: Session) -> bool:
     return made is not None
 
 
-def _make(run: Session, tables: Path | None) -> None:
+def _make(run: Session, tables: Path | None, ignore_unread: bool) -> None:
     threads = run.settings.threads or os.cpu_count() or 1
     with run.progress() as progress:
         folder = _catalog(run, progress) if tables is None else tables
-        opened = Tables.open(fix_tables(folder, run.home.fixed))
+        unread = reasons(Tables.open(folder, ignore_unread=ignore_unread).unread)
+        opened = Tables.open(fix_tables(folder, run.home.fixed, ignore_unread=ignore_unread))
         snapshot = build_snapshot(opened, Recipe(), run.home.snapshots, progress=progress)
-        import_similar(opened, run.home.truths)
+        similar = import_similar(opened, run.home.truths)
         run.say(f"catalog   {folder}: {snapshot.n_artists:,} artists")
+        say_snapshot(run, snapshot.manifest, similar, unread)
         run.say(f"snapshot  {snapshot.id}: {counts(snapshot.manifest['modalities'])}")
         name, config = load_config(DEFAULT)
         model = train(name, config, snapshot, run.home.models, threads=run.settings.threads, progress=progress)

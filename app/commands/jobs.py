@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from rich.text import Text
 
 from app.commands.index import who
+from app.commands.rows import say_columns, say_notes, say_rows, say_unread
 from app.commands.session import Bars, Session, session
 from app.jobs.types import PARAMS, Job, JobKind, JobState, Params
 from core.errors import InputError, RiylError
@@ -136,6 +137,11 @@ def follow(chosen: Session, jobs: Jobs, job: Job) -> None:
     if job.state is not JobState.DONE:
         raise RiylError(f"job {job.id} {job.state}{': ' if job.error else ''}{job.error or ''}")
     chosen.say(f"job {job.id}: done; {_story(job)}")
+    found = job.result or {}
+    say_rows(chosen, found.get("rows", {}))
+    say_notes(chosen, found.get("notes", {}), found.get("examples", {}))
+    say_columns(chosen, found.get("columns_not_read", {}))
+    say_unread(chosen, found.get("files_not_read", {}))
 
 
 @contextmanager

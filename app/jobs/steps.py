@@ -21,6 +21,7 @@ from core.errors import NotFoundError
 from core.fixing import fix_tables
 from core.folding import fold
 from core.model import CARD, Model
+from core.notes import Notes
 from core.settings import Home, Settings, newest, pick
 from core.snapshot import Snapshot
 from core.tables import Tables
@@ -33,8 +34,10 @@ from index.report import Report
 from index.versions import current, find_version, promote
 from training.config import load_config
 from training.datasets.registry import DATASETS, make_tables
+from training.datasets.tables import check_tables
 from training.features.build import build_snapshot, import_similar
 from training.features.recipe import Recipe
+from training.features.rows import account
 from training.train import train
 
 Result = dict[str, Any]
@@ -72,7 +75,14 @@ class Steps:
             source = self.home.tables / params.source
             if not source.exists():
                 make_tables(params.source, self.home.downloads, source, self.progress)
-        return {"tables": self._fixed_tables(str(source))}
+        notes = Notes()
+        source = self._named(str(source))
+        tables = Tables.open(source, ignore_unread=self.settings.ignore_unread)
+        check_tables(tables, notes, progress=self.progress)
+        rows = {table: account(read, notes.left_out.get(table, {})) for table, read in sorted(notes.read.items())}
+        found = {"notes": notes.counts, "examples": notes.examples, "columns_not_read": notes.columns}
+        name, unread = self._fixed_tables(str(source))
+        return {"tables": name, "rows": rows, **found, "files_not_read": unread}
 
     def fix(self, tables: str | None) -> Result:
         """Copy the tables and what changes leave standing, as they are now, into the home: the job reads these alone.
@@ -82,9 +92,10 @@ class Steps:
         Raises:
             NotFoundError: none are named, set or imported.
         """
-        name = self._fixed_tables(tables)
+        name, unread = self._fixed_tables(tables)
         changes, last = fix_changes(self.database, self.home.changes)
-        return {"tables": name, "changes": changes, "last_change": last}
+        fixed = {"tables": name, "changes": changes, "last_change": last}
+        return fixed | {"files_not_read": unread} if unread else fixed
 
     def choose_model(self, name: str | None) -> Result:
         """The model asked for, else the current version's, else the newest."""
@@ -119,15 +130,15 @@ class Steps:
         else:
             snapshots, had = self.home.snapshots, kept.modalities_had
             snapshot = build_snapshot(opened, Recipe(), snapshots, keep=kept, required=had, progress=self.progress)
-        import_similar(opened, self.home.truths)
-        return {"snapshot": snapshot.id}
+        similar = import_similar(opened, self.home.truths)
+        return {"snapshot": snapshot.id, "rows": {**snapshot.manifest.get("rows", {}), **similar}}
 
     def fit(self, fixed: Result) -> Result:
         """Snapshot of the tables, changes folded in, in a basis fitted on them."""
         opened = self._tables(fixed)
         snapshot = build_snapshot(opened, Recipe(), self.home.snapshots, progress=self.progress)
-        import_similar(opened, self.home.truths)
-        return {"snapshot": snapshot.id}
+        similar = import_similar(opened, self.home.truths)
+        return {"snapshot": snapshot.id, "rows": {**snapshot.manifest.get("rows", {}), **similar}}
 
     def train(self, params: TrainParams, snapshot: str) -> Result:
         """Model of a snapshot."""
@@ -207,7 +218,14 @@ class Steps:
         )
         return {"evaluation": self.job}
 
-    def _fixed_tables(self, tables: str | None) -> str:
+    def _fixed_tables(self, tables: str | None) -> tuple[str, dict[str, str]]:
+        """Fix a folder of tables; its name in the home, and why files of it are not read."""
+        source, ignore = self._named(tables), self.settings.ignore_unread
+        unread = {name: why.reason for name, why in Tables.open(source, ignore_unread=ignore).unread.items()}
+        return fix_tables(source, self.home.fixed, ignore_unread=ignore).name, unread
+
+    def _named(self, tables: str | None) -> Path:
+        """The folder of tables that is meant."""
         source = Path(tables) if tables is not None else self.settings.tables
         if source is None:
             source = newest(
@@ -215,7 +233,7 @@ class Steps:
             )
         elif len(source.parts) == 1 and not source.exists():
             source = self.home.fixed / source
-        return fix_tables(source, self.home.fixed).name
+        return source
 
     def _snapshot(self, identity: str) -> Snapshot:
         return Snapshot.open(self.home.snapshots / identity)

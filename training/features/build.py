@@ -19,6 +19,7 @@ from core.beneath import write_beneath
 from core.errors import InputError, MismatchError
 from core.files import content_id, published, write_json
 from core.folding import FoldedTables
+from core.notes import Notes
 from core.snapshot import (
     MANIFEST,
     Modality,
@@ -37,6 +38,7 @@ from training.features.heldout import held_out_artists
 from training.features.place import Source, place, read_source
 from training.features.read import Counts, Incidence, read_plays
 from training.features.recipe import Recipe
+from training.features.rows import Account, account, account_of
 from training.features.sizes import size_of
 
 log = logging.getLogger(__name__)
@@ -98,11 +100,12 @@ def build_snapshot(
         _check_required(tables, found.manifest["modalities"], required)
         (final / MANIFEST).touch()
         return found
-    artists = tables.artists()
+    notes = Notes()
+    artists = tables.artists(notes)
     ids: list[ArtistId] = artists.column("artist_id").to_pylist()
-    plays = read_plays(tables, ids, progress) if "plays" in tables.files else None
+    plays = read_plays(tables, ids, progress, notes) if "plays" in tables.files else None
     held_out = _held_out(ids, recipe, basis)
-    placed = _place_all(tables, modalities, ids, plays, recipe, basis, held_out, progress)
+    placed = _place_all(tables, modalities, ids, plays, recipe, basis, held_out, progress, notes)
     had = {p.modality.name: len(p.modality.rows) for p in placed}
     _check_required(tables, had, required)
     if basis is None:
@@ -126,6 +129,9 @@ def build_snapshot(
             "recipe": basis.recipe.model_dump(),
             "counts": {p.modality.name: asdict(p.counts) for p in placed},
             "sizes": {"artists": {"rows": len(ids)}, **{p.table: p.size for p in placed}},
+            "rows": _accounts(len(ids), modalities, placed, notes),
+            "notes": {what: {"count": n, "examples": notes.examples.get(what, ())} for what, n in notes.counts.items()},
+            "columns_not_read": notes.columns,
         }
         if isinstance(tables, FoldedTables):
             fields["last_change"] = tables.last_change
@@ -140,11 +146,26 @@ def build_snapshot(
     return Snapshot.open(final)
 
 
-def import_similar(tables: Tables, truths: Path) -> None:
-    """Keep the catalog's own `similar` table, where it has one, as the undirected truth "similar"."""
-    if "similar" in tables.files:
-        pairs = pa.Table.from_batches(tables.batches("similar"))
-        save_truth(truths, "similar", pairs, directed=False, source=f"table {tables.files['similar'].name}")
+def import_similar(tables: Tables, truths: Path) -> dict[str, Account]:
+    """Keep the catalog's own `similar` table, where it has one, as the undirected truth "similar".
+
+    Returns:
+        Its account, by its name; nothing where there is none.
+    """
+    if "similar" not in tables.files:
+        return {}
+    pairs = pa.Table.from_batches(tables.batches("similar"))
+    truth = save_truth(truths, "similar", pairs, directed=False, source=f"table {tables.files['similar'].name}")
+    again = pairs.num_rows - truth.pairs.num_rows
+    return {"similar": account(pairs.num_rows, {"of an artist with itself, or of a pair given before": again})}
+
+
+def _accounts(artists: int, modalities: Mapping[str, str], placed: list[Placed], notes: Notes) -> dict[str, Account]:
+    """By table, what became of its rows."""
+    made = {p.modality.name: p for p in placed}
+    return {"artists": account(artists, {})} | {
+        table: account_of(table, made[name].counts, made[name].modality, notes) for name, table in modalities.items()
+    }
 
 
 def _chosen(tables: Tables, basis: Basis | None, pass_over: Collection[str]) -> dict[str, str]:
@@ -188,10 +209,11 @@ def _place_all(
     basis: Basis | None,
     held_out: Mask,
     progress: Progress,
+    notes: Notes,
 ) -> list[Placed]:
     placed = []
     for name, table in modalities.items():
-        read = plays if table == "plays" and plays is not None else read_source(tables, table, ids, progress)
+        read = plays if table == "plays" and plays is not None else read_source(tables, table, ids, progress, notes)
         projector = _fit(tables, name, read, recipe, held_out, progress) if basis is None else basis.projectors[name]
         modality = place(name, table, read, projector, progress)
         if not len(modality.rows):

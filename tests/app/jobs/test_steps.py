@@ -253,3 +253,41 @@ def test_an_evaluation_that_fails_leaves_neither_files_nor_a_row(steps: Steps) -
 def test_a_worker_takes_one_thread_unless_it_is_told_otherwise() -> None:
     assert worker_threads(Settings()) == 1
     assert worker_threads(Settings(threads=1)) == 1
+
+
+def test_an_import_reads_every_row_and_says_what_became_of_them(steps: Steps, tmp_path: Path) -> None:
+    folder = write_tables(tmp_path / "given", artists={"artist_id": ["a", "b"], "name": ["A", "B"]})
+    (folder / "tags.csv").write_text("artist_id,tag,weight\na,rock,1\na,NULL,1\nzz,rock,2\n")
+    (folder / "README.md").write_text("about")
+    found = steps.bring(ImportParams(source=str(folder)))
+    assert found["rows"] == {
+        "artists": {"read": 2, "kept": 2, "left_out": {}},
+        "tags": {"read": 3, "kept": 2, "left_out": {"of a tag that stands for nothing": 1}},
+    }
+    assert found["files_not_read"] == {"README.md": "a document"}
+    assert found["examples"]["tags.csv: row of an artist that artists has not"] == ("row 3: zz",)
+
+
+def test_tables_with_a_wrong_row_are_not_imported(steps: Steps, tmp_path: Path) -> None:
+    folder = write_tables(tmp_path / "given", artists={"artist_id": ["a"], "name": ["A"]})
+    (folder / "tags.csv").write_text('artist_id,tag,weight\na,rock,1\na,"80s,1\n')
+    with pytest.raises(InputError, match=r"tags\.csv, row 2, line 3: found a quote that is opened and never closed"):
+        steps.bring(ImportParams(source=str(folder)))
+    assert not list(Home(steps.settings.home).fixed.glob("*"))
+
+
+def test_a_night_says_which_file_it_does_not_read(steps: Steps, tmp_path: Path) -> None:
+    folder = small_world(tmp_path / "given")
+    (folder / "plays.csv.gz").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"found what is not read: plays\.csv\.gz \(packed: unpack it\)"):
+        steps.fix(str(folder))
+    told = Steps(steps.settings.model_copy(update={"ignore_unread": True}), steps.database)
+    assert told.fix(str(folder))["files_not_read"] == {"plays.csv.gz": "packed: unpack it"}
+
+
+def test_a_reindex_and_a_fit_say_what_became_of_rows(steps: Steps) -> None:
+    fixed = steps.fix(None)
+    placed, fitted = steps.place(fixed, steps.choose_model(None)["model"]), steps.fit(fixed)
+    for rows in (placed["rows"], fitted["rows"]):
+        assert sorted(rows) == ["artists", "audio", "plays", "similar", "tags"]
+        assert all(each["read"] == each["kept"] + sum(each["left_out"].values()) for each in rows.values())

@@ -395,3 +395,28 @@ def test_an_address_with_a_line_break_is_no_artists(home: Home, address: str) ->
         (answer,) = asked(home, f"/v1/artists/{address}", method=method, headers=writer(home), **body)
         assert answer.status_code == 404, (method, answer.text)
     assert stands(home, "a001") is None
+
+
+@pytest.mark.parametrize(
+    ("artist", "said", "found"),
+    [
+        ("NULL", {"name": "Ann"}, "id: found 'NULL'"),
+        ("n1", {"name": "None"}, "name: found 'None'"),
+        ("n1", {"name": "Ann", "mbid": "nan"}, "mbid: found 'nan'"),
+        ("n1", {"name": "Ann", "mbid": "00000000-0000-0000-0000-000000000000"}, "mbid: found '00000000-"),
+        ("n1", {"name": "Ann", "aliases": ["Annie", "\\N"]}, "aliases: found"),
+        ("n1", {"name": "Ann", "plays": {"null": 3}}, "plays: found 'null'"),
+        ("n1", {"name": "Ann", "tags": {"NaN": 3}}, "tags: found 'NaN'"),
+    ],
+)
+def test_what_exporters_write_for_nothing_is_no_id_name_or_mbid(
+    home: Home, artist: str, said: dict[str, Any], found: str
+) -> None:
+    assert put(home, artist, said, 422)["detail"].startswith(found)
+    (verdict,) = verdicts(sent(home, lines({"kind": "put", "id": artist, **said})))
+    assert (verdict["status"], verdict["problem"]["detail"][: len(found)]) == (422, found)
+    assert stands(home, artist) is None
+
+
+def test_a_name_that_only_looks_like_nothing_is_put(home: Home) -> None:
+    put(home, "n1", {"name": "Nil", "aliases": ["none"]}, 201)
