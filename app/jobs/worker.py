@@ -95,6 +95,7 @@ def _launch(settings: Settings, database: Database) -> None:
             "system_database_engine": jobs_engine(settings),
             "serializer": JsonSerializer(),
             "run_migrations": False,
+            "enable_otlp": False,
             "log_level": "WARNING",
             "scheduler_polling_interval_sec": LOOK_S,
         }
