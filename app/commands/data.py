@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from app.commands.session import Session, counts, session
+from app.commands.streams import expanded, path
 from core.tables import Tables
 from training.datasets.base import Report
 from training.datasets.fetch import fetch_all
@@ -32,7 +33,7 @@ def list_(context: typer.Context) -> None:
 def info(context: typer.Context, name: Name) -> None:
     """Say what a dataset is: files, addresses, licence, citation."""
     run = session(context)
-    dataset = get(name)
+    dataset = get(expanded(name))
     files = [asdict(file) for file in dataset.files]
     run.show(
         {
@@ -54,31 +55,33 @@ def info(context: typer.Context, name: Name) -> None:
 def fetch(context: typer.Context, name: Name) -> None:
     """Download a dataset's files; goes on where it was cut off."""
     run = session(context)
-    dataset = get(name)
+    dataset = get(expanded(name))
     with run.progress() as progress:
         fetched = fetch_all(dataset, downloads_of(dataset, run.home.downloads), progress)
-    run.show({key: str(path) for key, path in fetched.files.items()})
-    for path in fetched.files.values():
-        run.say(str(path))
+    run.show({key: str(file) for key, file in fetched.files.items()})
+    for here in fetched.files.values():
+        run.say(str(here))
     for file, reason in fetched.left_out.items():
         run.say(f"left out {file}: {reason}")
 
 
 @app.command()
-def tables(context: typer.Context, name: Name, out: Annotated[Path, typer.Argument(help="New folder.")]) -> None:
+def tables(
+    context: typer.Context, name: Name, out: Annotated[Path, typer.Argument(parser=path, help="New folder.")]
+) -> None:
     """Make a dataset's tables; of a folder of tables, check every value and write a clean copy."""
     run = session(context)
     with run.progress() as progress:
-        report = make_tables(name, run.home.downloads, out, progress)
+        report = make_tables(expanded(name), run.home.downloads, out, progress)
     _show(run, out, report)
 
 
 @app.command()
 def join(
     context: typer.Context,
-    a: Annotated[Path, typer.Argument(help="Folder of tables, whose ids are kept.")],
-    b: Annotated[Path, typer.Argument(help="Folder of tables, matched to it by mbid and name.")],
-    out: Annotated[Path, typer.Argument(help="New folder.")],
+    a: Annotated[Path, typer.Argument(parser=path, help="Folder of tables, whose ids are kept.")],
+    b: Annotated[Path, typer.Argument(parser=path, help="Folder of tables, matched to it by mbid and name.")],
+    out: Annotated[Path, typer.Argument(parser=path, help="New folder.")],
 ) -> None:
     """Join two catalogs into one."""
     run = session(context)

@@ -14,6 +14,7 @@ from app.commands.current import current
 from app.commands.evaluate import show_results
 from app.commands.index import who
 from app.commands.session import Session, counts, session
+from app.commands.streams import path
 from app.evaluating import Question, run_evaluation
 from app.logs import configure
 from app.main import create_app
@@ -37,7 +38,8 @@ HOST = "127.0.0.1"
 def demo(
     context: typer.Context,
     tables: Annotated[
-        Path | None, typer.Argument(help="Folder of tables [RIYL_TABLES, else a made-up catalog].", show_default=False)
+        Path | None,
+        typer.Argument(parser=path, help="Folder of tables [RIYL_TABLES, else a made-up catalog].", show_default=False),
     ] = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the catalog at the end.")] = True,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve at.")] = 8000,
@@ -102,9 +104,9 @@ def _serve(run: Session, port: int) -> None:
 def _ask(run: Session, address: str) -> None:
     with httpx.Client(base_url=address) as client:
         for artist in _examples(run):
-            path = f"/v1/artists/{quote(artist.id, safe='')}/similar?k=5"
-            answer = client.get(path).raise_for_status().json()
-            run.say(f"\nGET {path}\n{artist.name} ({', '.join(artist.modalities)}; {artist.listeners:,} listeners)")
+            query = f"/v1/artists/{quote(artist.id, safe='')}/similar?k=5"
+            answer = client.get(query).raise_for_status().json()
+            run.say(f"\nGET {query}\n{artist.name} ({', '.join(artist.modalities)}; {artist.listeners:,} listeners)")
             for found in answer["similar"]:
                 run.say(f"  {found['score']:.3f}  {found['name']}  ({', '.join(found['modalities'])})")
     run.say(f"\nServing at {address}, its interface at {address}/docs, until Ctrl-C.")
