@@ -36,7 +36,8 @@ def serve(
     Logs JSON on stderr, one line a request. RIYL_LOG_LEVEL=WARNING leaves the requests out.
     """
     # the server is imported where it is used: the other commands start faster
-    from app.jobs.child import OwnWorker
+    from app.deps import held
+    from app.jobs.child import OwnWorker, WorkerWatch
     from app.logs import configure
     from app.main import create_app
     from app.serving import run as serve_until_signalled
@@ -47,14 +48,15 @@ def serve(
     host, port = host or run.settings.host, _port(run.settings) if port is None else port
     if not (run.settings.require_key or _is_loopback(host)):
         log.warning("open_to_all", extra={"host": host, "hint": "RIYL_REQUIRE_KEY=true lets in those with a key alone"})
+    service = create_app(run.settings)
     with ExitStack() as stack:
 
         def start_worker() -> None:
-            stack.enter_context(OwnWorker(run.settings))
+            stack.enter_context(OwnWorker(run.settings, held(service, "own_worker", WorkerWatch)))
 
         own = run.database.is_sqlite if worker is None else worker
         # after the first answer, which it would slow down
-        serve_until_signalled(create_app(run.settings), host, port, when_started=start_worker if own else None)
+        serve_until_signalled(service, host, port, when_started=start_worker if own else None)
 
 
 def _port(settings: Settings) -> int:
