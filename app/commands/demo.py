@@ -47,7 +47,7 @@ def demo(
 ) -> None:
     """The whole way: catalog, snapshot, model, baselines, the table of figures, index, service.
 
-    The catalog is imported on the way: a re-index that names no tables takes it.
+    A re-index that names no tables takes the same ones.
     """
     run = session(context)
     if not once or not _current(run):
@@ -69,7 +69,7 @@ def _make(run: Session, tables: Path | None) -> None:
     with run.progress() as progress:
         folder = _catalog(run, progress) if tables is None else tables
         opened = Tables.open(fix_tables(folder, run.home.fixed))
-        snapshot = build_snapshot(opened, Recipe(), run.home.snapshots, progress=progress)
+        snapshot = build_snapshot(opened, Recipe(), run.home.snapshots, source=folder, progress=progress)
         import_similar(opened, run.home.truths)
         run.say(f"catalog   {folder}: {snapshot.n_artists:,} artists")
         run.say(f"snapshot  {snapshot.id}: {counts(snapshot.manifest['modalities'])}")

@@ -87,7 +87,14 @@ def build(
             recipe = tuning.recipe
         record = None if tuning is None else tuning.record()
         made = build_snapshot(
-            opened, recipe, run.home.snapshots, keep=kept, pass_over=left, tuning=record, progress=progress
+            opened,
+            recipe,
+            run.home.snapshots,
+            keep=kept,
+            pass_over=left,
+            tuning=record,
+            source=tables,
+            progress=progress,
         )
         import_similar(opened, run.home.truths)
     run.show(made.manifest if record is None else {**made.manifest, "tuning": record})
