@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -11,7 +12,7 @@ import httpx
 import typer
 
 from app.commands.current import current
-from app.commands.evaluate import show_results
+from app.commands.evaluate import show_results, store_run
 from app.commands.index import who
 from app.commands.session import Session, counts, session
 from app.commands.streams import path
@@ -19,6 +20,7 @@ from app.evaluating import Question, run_evaluation
 from app.logs import configure
 from app.main import create_app
 from app.serving import run as serve_until_signalled
+from core.files import content_id
 from core.fixing import fix_tables
 from core.tables import Tables
 from core.types import Progress
@@ -78,7 +80,11 @@ def _make(run: Session, tables: Path | None) -> None:
         run.say(f"model     {model.id}: {name}, {', '.join(model.parts)} to {model.dim} dimensions")
         if "similar" in opened.files:
             asked = Question(truth="similar", snapshot=snapshot.id)
-            show_results(run, run_evaluation(run.home, asked, threads=threads, progress=progress))
+            found = run_evaluation(run.home, asked, threads=threads, progress=progress)
+            show_results(run, found)
+            # by its content: the same figures are one evaluation, however often the demo is run
+            identity = content_id("evaluation", {"asked": asdict(asked), "figures": found.figures})
+            store_run(run, identity, asked, found, by="demo")
         else:
             run.say("\nThe catalog has no `similar` table, so there is nothing to measure against; bring a truth with")
             run.say("riyl truth import FILE, then run riyl evaluate.")

@@ -109,19 +109,23 @@ def evaluate(
     run.show(found.figures)
     show_results(run, found)
     if store:
-        identity = secrets.token_hex(16)
-        evaluations.store(
-            run.home,
-            run.database,
-            identity,
-            asdict(asked),
-            by="command line",
-            figures=found.figures,
-            queries=found.queries,
-            expected=found.expected,
-            report=found.report,
-        )
-        run.say(f"\nstored as evaluation {identity}")
+        store_run(run, secrets.token_hex(16), asked, found, by="command line")
+
+
+def store_run(run: Session, identity: str, asked: Question, found: Evaluated, *, by: str) -> None:
+    """Keep a run in the home under its id, and say so; one that is there already stays."""
+    evaluations.store(
+        run.home,
+        run.database,
+        identity,
+        asdict(asked),
+        by=by,
+        figures=found.figures,
+        queries=found.queries,
+        expected=found.expected,
+        report=found.report,
+    )
+    run.say(f"\nstored as evaluation {identity}")
 
 
 def show_results(run: Session, found: Evaluated) -> None:
