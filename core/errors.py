@@ -35,6 +35,10 @@ class ConfigError(InputError):
     """A setting, recipe or training config is not what it should be."""
 
 
+class SettingsError(ConfigError):
+    """A RIYL_ variable is not what it should be."""
+
+
 class NotFoundError(RiylError):
     """There is no such thing in this home."""
 

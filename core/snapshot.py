@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from core.beneath import FOLDER as BENEATH
 from core.beneath import Beneath
-from core.files import Manifest, read_sealed, seal, verify_sealed
+from core.errors import FormatError
+from core.files import Manifest, read_sealed, seal, verify_sealed, write_json
 from core.settings import newest, pick
 from core.types import ArtistId, Mask, Matrix, Rows
 
@@ -24,6 +26,9 @@ KIND = "riyl-snapshot"
 FORMAT = 1
 
 HELD_OUT = "held_out.npy"
+
+SOURCE = "source.json"
+"""Where the tables lay, from the home on where they lay in it. Not sealed: they may be found elsewhere later."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,24 @@ class Snapshot:
     @cached_property
     def artist_ids(self) -> list[ArtistId]:
         return list(self.artists.column("artist_id").to_pylist())
+
+    @property
+    def source(self) -> Path | None:
+        """Folder of the tables that it was made of last; None of a snapshot of an earlier release.
+
+        Raises:
+            FormatError: the file that says so is damaged.
+        """
+        path = self.folder / SOURCE
+        try:
+            found = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise FormatError(f"{path}: damaged, it is not JSON ({error})") from error
+        if not isinstance(found, dict) or not isinstance(found.get("tables"), str):
+            raise FormatError(f"{path}: damaged, found no folder of tables")
+        return self.folder.parent.parent / str(found["tables"])
 
     @property
     def last_change(self) -> int:
@@ -262,6 +285,12 @@ def write_modality(folder: Path, modality: Modality) -> None:
 def seal_snapshot(folder: Path, fields: Mapping[str, Any]) -> None:
     """Write the manifest over all of `folder`; `fields` holds id, basis, artists, modalities, recipe, counts."""
     seal(folder, MANIFEST, {"kind": KIND, "format": FORMAT, **fields})
+
+
+def write_source(folder: Path, tables: Path) -> None:
+    """Say where the tables of the snapshot in `folder`, which is in a home's folder of snapshots, lie now."""
+    home, lie = folder.absolute().parent.parent, tables.absolute()
+    write_json(folder / SOURCE, {"tables": str(lie.relative_to(home) if lie.is_relative_to(home) else lie)})
 
 
 def _load(path: Path) -> NDArray[Any]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import onnxruntime
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
@@ -30,6 +29,7 @@ from training.features.cf import CfProjector
 from training.features.place import place
 from training.features.read import Counts, Incidence, normalised_tags
 from training.features.tags import TagProjector
+from training.runtime import onnxruntime
 
 TAGS = "tags"
 CF = MODALITY_OF["plays"]

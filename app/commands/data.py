@@ -10,6 +10,7 @@ import typer
 
 from app.commands.rows import say_columns, say_notes, say_rows, say_unread
 from app.commands.session import Session, counts, session
+from app.commands.streams import expanded, path
 from core.tables import Tables
 from training.datasets.base import Report
 from training.datasets.fetch import fetch_all
@@ -36,7 +37,7 @@ def list_(context: typer.Context) -> None:
 def info(context: typer.Context, name: Name) -> None:
     """Say what a dataset is: files, addresses, licence, citation."""
     run = session(context)
-    dataset = get(name)
+    dataset = get(expanded(name))
     files = [asdict(file) for file in dataset.files]
     run.show(
         {
@@ -58,12 +59,12 @@ def info(context: typer.Context, name: Name) -> None:
 def fetch(context: typer.Context, name: Name) -> None:
     """Download a dataset's files; goes on where it was cut off."""
     run = session(context)
-    dataset = get(name)
+    dataset = get(expanded(name))
     with run.progress() as progress:
         fetched = fetch_all(dataset, downloads_of(dataset, run.home.downloads), progress)
-    run.show({key: str(path) for key, path in fetched.files.items()})
-    for path in fetched.files.values():
-        run.say(str(path))
+    run.show({key: str(file) for key, file in fetched.files.items()})
+    for here in fetched.files.values():
+        run.say(str(here))
     for file, reason in fetched.left_out.items():
         run.say(f"left out {file}: {reason}")
 
@@ -72,23 +73,23 @@ def fetch(context: typer.Context, name: Name) -> None:
 def tables(
     context: typer.Context,
     name: Name,
-    out: Annotated[Path, typer.Argument(help="New folder.")],
+    out: Annotated[Path, typer.Argument(parser=path, help="New folder.")],
     ignore_unread: IgnoreUnread = False,
 ) -> None:
     """Make a dataset's tables; of a folder of tables, check every value and write a clean copy."""
     run = session(context)
     with run.progress() as progress:
         ignore = ignore_unread or run.settings.ignore_unread
-        report = make_tables(name, run.home.downloads, out, progress, ignore_unread=ignore)
+        report = make_tables(expanded(name), run.home.downloads, out, progress, ignore_unread=ignore)
     _show(run, out, report)
 
 
 @app.command()
 def join(
     context: typer.Context,
-    a: Annotated[Path, typer.Argument(help="Folder of tables, whose ids are kept.")],
-    b: Annotated[Path, typer.Argument(help="Folder of tables, matched to it by mbid and name.")],
-    out: Annotated[Path, typer.Argument(help="New folder.")],
+    a: Annotated[Path, typer.Argument(parser=path, help="Folder of tables, whose ids are kept.")],
+    b: Annotated[Path, typer.Argument(parser=path, help="Folder of tables, matched to it by mbid and name.")],
+    out: Annotated[Path, typer.Argument(parser=path, help="New folder.")],
     ignore_unread: IgnoreUnread = False,
 ) -> None:
     """Join two catalogs into one."""

@@ -12,6 +12,7 @@ import typer
 from app.commands.changes import with_changes
 from app.commands.rows import reasons, say_snapshot
 from app.commands.session import counts, session
+from app.commands.streams import path
 from core.snapshot import MANIFEST, Snapshot, find_snapshot
 from core.tables import Tables
 from training.features.basis import load_basis
@@ -25,8 +26,8 @@ app = typer.Typer(no_args_is_help=True, help="Features of a catalog, and the bas
 @app.command()
 def build(
     context: typer.Context,
-    tables: Annotated[Path, typer.Argument(help="Folder of tables.")],
-    features: Annotated[Path | None, typer.Option(help="Recipe, a TOML file.")] = None,
+    tables: Annotated[Path, typer.Argument(parser=path, help="Folder of tables.")],
+    features: Annotated[Path | None, typer.Option(parser=path, help="Recipe, a TOML file.")] = None,
     keep_basis: Annotated[
         str | None, typer.Option(help="Snapshot whose basis is kept: artists are placed in it, nothing is fitted.")
     ] = None,
@@ -92,7 +93,14 @@ def build(
             recipe = tuning.recipe
         record = None if tuning is None else tuning.record()
         made = build_snapshot(
-            opened, recipe, run.home.snapshots, keep=kept, pass_over=left, tuning=record, progress=progress
+            opened,
+            recipe,
+            run.home.snapshots,
+            keep=kept,
+            pass_over=left,
+            tuning=record,
+            source=tables,
+            progress=progress,
         )
         similar = import_similar(opened, run.home.truths)
     rows, unread = {**made.manifest.get("rows", {}), **similar}, reasons(folder.unread)
@@ -139,7 +147,7 @@ def list_(context: typer.Context) -> None:
     """List the snapshots, the newest last."""
     run = session(context)
     found = sorted(run.home.snapshots.glob(f"[!.]*/{MANIFEST}"), key=lambda p: p.stat().st_mtime_ns)
-    opened = [Snapshot.open(path.parent) for path in found]
+    opened = [Snapshot.open(each.parent) for each in found]
     run.show([s.manifest for s in opened])
     rows = [[s.id, s.basis_id, f"{s.n_artists:,}", counts(s.manifest["modalities"])] for s in opened]
     run.table("snapshots", ["id", "basis", "artists", "modalities"], rows, words=True)

@@ -28,6 +28,7 @@ from core.snapshot import (
     write_artists,
     write_held_out,
     write_modality,
+    write_source,
 )
 from core.tables import Tables
 from core.truth import save_truth
@@ -67,6 +68,7 @@ def build_snapshot(
     pass_over: Collection[str] = (),
     required: Collection[str] = (),
     tuning: Mapping[str, Any] | None = None,
+    source: Path | None = None,
     progress: Progress = silent,
 ) -> Snapshot:
     """Make the snapshot of `tables` in the folder `snapshots`, or find it there.
@@ -83,6 +85,7 @@ def build_snapshot(
         required: modalities that somebody must have.
         tuning: how the recipe was found, stored beside the features as tuning.json. It is no part of the identity:
             a snapshot that is there already stays as it is.
+        source: folder that the tables were copied from, for whoever is to read them again; left out, their own.
 
     Raises:
         InputError: a table is not what it should be, nobody has any modality, or there is too little to fit on
@@ -91,14 +94,16 @@ def build_snapshot(
     """
     basis = None if keep is None else load_basis(keep.folder / "basis")
     modalities = _chosen(tables, basis, pass_over)
-    source = {"recipe": recipe.model_dump()} if keep is None else {"basis": keep.basis_id}
+    fitted = {"recipe": recipe.model_dump()} if keep is None else {"basis": keep.basis_id}
     digests = tables.digests()
-    identity = content_id("snapshot", {"tables": digests, **source})
+    identity = content_id("snapshot", {"tables": digests, **fitted})
     final = snapshots / identity
     if final.exists():
         found = Snapshot.open(final)
         _check_required(tables, found.manifest["modalities"], required)
         (final / MANIFEST).touch()
+        if source is not None or found.source is None:
+            write_source(final, source or tables.folder)
         return found
     notes = Notes()
     artists = tables.artists(notes)
@@ -140,6 +145,7 @@ def build_snapshot(
         if tuning is not None:
             write_json(aside / TUNING, tuning)
         seal_snapshot(aside, fields)
+        write_source(aside, source or tables.folder)
     for item in placed:
         if item.counts.unknown_artists:
             log.warning("unknown_artists modality=%s rows=%d", item.modality.name, item.counts.unknown_artists)

@@ -89,6 +89,51 @@ def test_tables_are_those_named_or_set_or_imported_last(steps: Steps, tmp_path: 
     assert unset.fix(None)["tables"] == named
 
 
+def test_tables_that_nobody_named_are_those_behind_the_current_version(steps: Steps, tmp_path: Path) -> None:
+    unset = Steps(steps.settings.model_copy(update={"tables": None}), steps.database, job="j1")
+    reindexed(steps)
+    catalog = steps.settings.tables
+    assert catalog is not None
+    first = unset.fix(None)
+    assert first["source"] == str(catalog)
+    # another catalog is looked at, and is not taken at night
+    unset.place(unset.fix(str(small_world(tmp_path / "other", seed=1))), unset.choose_model(None)["model"])
+    assert unset.fix(None) == first
+    # the folder is read anew
+    (catalog / "similar.parquet").unlink()
+    assert unset.fix(None)["tables"] not in (first["tables"], unset.fix(str(tmp_path / "other"))["tables"])
+    catalog.rename(tmp_path / "moved")
+    with pytest.raises(
+        NotFoundError, match=r"catalog: found no such folder; .* -p tables=FOLDER\), or set RIYL_TABLES"
+    ):
+        unset.fix(None)
+
+
+def test_an_import_is_taken_until_a_version_is_promoted_and_is_behind_that_one_then(
+    steps: Steps, tmp_path: Path
+) -> None:
+    unset = Steps(steps.settings.model_copy(update={"tables": None}), steps.database, job="j1")
+    reindexed(steps)
+    brought = unset.bring(ImportParams(source=str(small_world(tmp_path / "new", seed=3))))["tables"]
+    assert unset.fix(None)["tables"] == brought
+    reindexed(unset.for_job("j2", unset.progress))
+    assert (unset.fix(None)["tables"], unset.fix(None)["source"]) == (brought, None)
+    # and stays where it is needed, however many others come
+    for seed in (4, 5):
+        unset.fix(str(small_world(tmp_path / f"other {seed}", seed=seed)))
+    assert brought not in unset.prune([])["removed"]["tables"]
+    assert unset.fix(None)["tables"] == brought
+
+
+def test_tables_in_the_home_are_found_where_the_home_is_moved_to(steps: Steps, tmp_path: Path) -> None:
+    brought = steps.bring(ImportParams(source=str(steps.settings.tables)))["tables"]
+    folder = steps.home.fixed / brought
+    snapshot = build_snapshot(Tables.open(folder), SMALL_RECIPE, steps.home.snapshots, source=folder)
+    steps.home.root.rename(tmp_path / "moved")
+    moved = Snapshot.open(tmp_path / "moved" / "snapshots" / snapshot.id)
+    assert moved.source == tmp_path / "moved" / "fixed" / brought
+
+
 def test_without_any_tables_it_says_what_to_do(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     with pytest.raises(NotFoundError, match="name a folder of tables, or set RIYL_TABLES"):
