@@ -17,6 +17,7 @@ from core.beneath import FOLDER as BENEATH
 from core.beneath import Beneath
 from core.files import Manifest, read_sealed, seal, verify_sealed
 from core.settings import newest, pick
+from core.terms import RawTerms, open_raw_terms
 from core.types import ArtistId, Mask, Matrix, Rows
 
 MANIFEST = "manifest.json"
@@ -24,6 +25,9 @@ KIND = "riyl-snapshot"
 FORMAT = 1
 
 HELD_OUT = "held_out.npy"
+
+RAW = "raw"
+"""Folder of the artists' raw terms, a folder a table; a snapshot made before there were any lacks it."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,11 @@ class Snapshot:
         """What the tables themselves say of artists that changes are about; None where it does not have that."""
         folder = self.folder / BENEATH
         return Beneath(folder) if folder.is_dir() else None
+
+    @cached_property
+    def raw_terms(self) -> Mapping[str, RawTerms]:
+        """By table, the weighted terms of each artist, changes folded in; none of a table that it does not keep."""
+        return dict(open_raw_terms(self.folder / RAW))
 
     @property
     def n_artists(self) -> int:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from core.columns import matrix
 from core.tables import Tables
+from core.terms import normalised_tags
 from core.types import ArtistId, Mask, Matrix, Progress, Rows, silent
 
 
@@ -70,11 +70,6 @@ def read_tags(tables: Tables, artist_ids: list[ArtistId], progress: Progress = s
 def read_plays(tables: Tables, artist_ids: list[ArtistId], progress: Progress = silent) -> Incidence:
     """Artists by listeners, with play counts; equal (listener, artist) rows add up."""
     return _read_incidence(tables, "plays", "user_id", "count", artist_ids, progress)
-
-
-def normalised_tags(column: pa.Array) -> pa.Array:
-    """Tags as they are compared: NFKC, lower case, outer blanks off."""
-    return pc.utf8_trim_whitespace(pc.utf8_lower(pc.utf8_normalize(column, form="NFKC")))
 
 
 def _read_incidence(
