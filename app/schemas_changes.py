@@ -255,7 +255,10 @@ class ListedChange(BaseModel):
             "which replaced whole fields."
         ),
     ]
-    said: Annotated[dict[str, int], Field(description="By field, how much is said; 0 of null.")]
+    said: Annotated[
+        dict[str, int],
+        Field(description="By field, how much is said; 0 of null. Of tags and plays, how many keys, null or not."),
+    ]
     by: Annotated[str, Field(description="Who made it.")]
     at: datetime
     key: Annotated[str | None, Field(description="Idempotency-Key of the batch that it came with.")]

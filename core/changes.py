@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from core.errors import FormatError, InputError
 from core.files import content_id, replaced
-from core.terms import merged_entries
+from core.terms import COLUMNS_OF, merged_entries
 from core.types import ArtistId
 
 Said: TypeAlias = Mapping[str, Any]
@@ -31,7 +31,7 @@ MOST_ENTRIES = {"attributes": 100, "tags": 1000, "plays": 100_000, "vectors": 20
 BY_ENTRY = ("attributes", "vectors")
 """The objects of which a put says each entry by itself; the others it replaces."""
 
-_REPLACED = ("tags", "plays")
+_REPLACED = tuple(COLUMNS_OF)
 
 SUFFIX = ".ndjson"
 
@@ -219,13 +219,8 @@ def _merged(before: Standing, said: Said, replaced: Collection[str]) -> Standing
         given = said[name] or {}
         entries = merged_entries(name, found.pop(name, {}), given)
         if name in whole:  # nothing lies beneath that a null would take away
-            entries = _without(entries, [entry for entry, value in given.items() if value is None])
+            for entry in [entry for entry, value in given.items() if value is None]:
+                del entries[entry]
         if entries:
             found[name] = entries
     return Standing(before.artist, False, found, whole=frozenset(whole))
-
-
-def _without(entries: dict[str, Any], gone: Iterable[str]) -> dict[str, Any]:
-    for entry in gone:
-        del entries[entry]
-    return entries

@@ -71,8 +71,11 @@ class RawTerms:
             for name in ("indptr", "columns", "weights")
         )
         with pa.memory_map(str(folder / _TERMS)) as file:
-            terms = pa.ipc.open_file(file).read_all().column("term").combine_chunks()
-        return RawTerms(indptr, columns, weights, terms)
+            column = pa.ipc.open_file(file).read_all().column("term")
+        # to combine chunks copies even one
+        return RawTerms(
+            indptr, columns, weights, column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        )
 
     def of(self, row: int) -> dict[str, float]:
         """Weight by term of one artist; takes time by how many it has."""

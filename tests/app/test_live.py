@@ -208,6 +208,10 @@ def test_what_has_no_place_in_the_basis_is_kept_and_named(service: Service) -> N
     assert (told["unknown_tags"], told["unknown_plays"], told["unused"]) == (["vaporwave"], 1, ["lyrics"])
     artist = service.get("/v1/artists/new")["artist"]
     assert (artist["modalities"], artist["listeners"], artist["plays"]) == (["cf", "tags"], 2, 4.0)
+    told = service.change("PATCH", "new", {"tags": {"vaporwave": None, "ska": None}, "plays": {"who": None}})
+    assert (told["unknown_tags"], told["unknown_plays"], told["unused"]) == ([], 0, [])
+    artist = service.get("/v1/artists/new")["artist"]
+    assert (artist["modalities"], artist["listeners"], artist["plays"]) == (["cf"], 1, 3.0)
     nameless = service.change("PUT", "bare", {"name": "Bare"}, 201)
     assert nameless["seen_after"] == "a moment"
     assert service.get("/v1/artists/bare/similar", 409)["title"] == "nothing known yet"
