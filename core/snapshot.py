@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,9 +15,10 @@ from numpy.typing import NDArray
 
 from core.beneath import FOLDER as BENEATH
 from core.beneath import Beneath
-from core.errors import FormatError
-from core.files import Manifest, read_sealed, seal, verify_sealed, write_json
+from core.files import Manifest, read_sealed, seal, verify_sealed
 from core.settings import newest, pick
+from core.snapshot_source import read_source
+from core.terms import RawTerms, open_raw_terms
 from core.types import ArtistId, Mask, Matrix, Rows
 
 MANIFEST = "manifest.json"
@@ -27,8 +27,8 @@ FORMAT = 1
 
 HELD_OUT = "held_out.npy"
 
-SOURCE = "source.json"
-"""Where the tables lay, from the home on where they lay in it. Not sealed: they may be found elsewhere later."""
+RAW = "raw"
+"""Folder of the artists' raw terms, a folder a table; a snapshot made before there were any lacks it."""
 
 
 @dataclass(frozen=True)
@@ -151,16 +151,7 @@ class Snapshot:
         Raises:
             FormatError: the file that says so is damaged.
         """
-        path = self.folder / SOURCE
-        try:
-            found = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            raise FormatError(f"{path}: damaged, it is not JSON ({error})") from error
-        if not isinstance(found, dict) or not isinstance(found.get("tables"), str):
-            raise FormatError(f"{path}: damaged, found no folder of tables")
-        return self.folder.parent.parent / str(found["tables"])
+        return read_source(self.folder)
 
     @property
     def last_change(self) -> int:
@@ -172,6 +163,11 @@ class Snapshot:
         """What the tables themselves say of artists that changes are about; None where it does not have that."""
         folder = self.folder / BENEATH
         return Beneath(folder) if folder.is_dir() else None
+
+    @cached_property
+    def raw_terms(self) -> Mapping[str, RawTerms]:
+        """By table, the weighted terms of each artist, changes folded in; none of a table that it does not keep."""
+        return dict(open_raw_terms(self.folder / RAW))
 
     @property
     def n_artists(self) -> int:
@@ -285,12 +281,6 @@ def write_modality(folder: Path, modality: Modality) -> None:
 def seal_snapshot(folder: Path, fields: Mapping[str, Any]) -> None:
     """Write the manifest over all of `folder`; `fields` holds id, basis, artists, modalities, recipe, counts."""
     seal(folder, MANIFEST, {"kind": KIND, "format": FORMAT, **fields})
-
-
-def write_source(folder: Path, tables: Path) -> None:
-    """Say where the tables of the snapshot in `folder`, which is in a home's folder of snapshots, lie now."""
-    home, lie = folder.absolute().parent.parent, tables.absolute()
-    write_json(folder / SOURCE, {"tables": str(lie.relative_to(home) if lie.is_relative_to(home) else lie)})
 
 
 def _load(path: Path) -> NDArray[Any]:

@@ -23,7 +23,8 @@ from core.folding import fold
 from core.model import CARD, Model
 from core.notes import Notes
 from core.settings import Home, Settings, newest, pick
-from core.snapshot import Snapshot, write_source
+from core.snapshot import Snapshot
+from core.snapshot_source import write_source
 from core.tables import Tables
 from core.truth import find_truth
 from core.types import Progress, silent

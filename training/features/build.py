@@ -22,15 +22,17 @@ from core.folding import FoldedTables
 from core.notes import Notes
 from core.snapshot import (
     MANIFEST,
+    RAW,
     Modality,
     Snapshot,
     seal_snapshot,
     write_artists,
     write_held_out,
     write_modality,
-    write_source,
 )
+from core.snapshot_source import write_source
 from core.tables import Tables
+from core.terms import write_raw_terms
 from core.truth import save_truth
 from core.types import ArtistId, Mask, Progress, silent
 from training.features.basis import Basis, Projector, load_basis, save_basis
@@ -50,13 +52,18 @@ TUNING = "tuning.json"
 
 @dataclass(frozen=True)
 class Placed:
-    """One modality of a snapshot in the making."""
+    """One modality of a snapshot in the making.
+
+    Attributes:
+        raw: by table, the weighted terms that it was placed from; empty where these were vectors.
+    """
 
     modality: Modality
     projector: Projector
     counts: Counts
     table: str
     size: dict[str, int]
+    raw: Mapping[str, Incidence]
 
 
 def build_snapshot(
@@ -121,6 +128,9 @@ def build_snapshot(
         write_held_out(aside, held_out)
         for item in placed:
             write_modality(aside, item.modality)
+        for table, read in (_raw(placed) | ({} if plays is None else {"plays": plays})).items():
+            csr = read.weights
+            write_raw_terms(aside / RAW / table, csr.indptr, csr.indices, csr.data, read.terms)
         if isinstance(tables, FoldedTables):
             kept = ["artists", *modalities.values()]
             write_beneath(aside / BENEATH, tables.base, kept, tables.standing, progress)
@@ -226,7 +236,8 @@ def _place_all(
             if basis is None:
                 raise _nothing_usable(tables, table)
             log.warning("nothing_usable modality=%s rows=%d", name, read.counts.rows)
-        placed.append(Placed(modality, projector, read.counts, table, size_of(table, read, modality)))
+        raw = {table: read} if isinstance(read, Incidence) else {}
+        placed.append(Placed(modality, projector, read.counts, table, size_of(table, read, modality), raw))
     if not any(len(item.modality.rows) for item in placed):
         raise InputError(
             f"{tables.folder}: found nothing in {', '.join(modalities) or 'any modality'} that the kept basis can use; "
@@ -257,6 +268,10 @@ def _held_out(ids: list[ArtistId], recipe: Recipe, basis: Basis | None) -> Mask:
         return held_out_artists(ids, recipe.held_out, recipe.seed)
     known = set(basis.held_out)
     return np.array([artist_id in known for artist_id in ids], bool)
+
+
+def _raw(placed: Collection[Placed]) -> dict[str, Incidence]:
+    return {table: read for item in placed for table, read in item.raw.items()}
 
 
 def _popularity(artists: pa.Table, plays: Incidence | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from core.columns import matrix
 from core.notes import Notes
 from core.tables import Tables
+from core.terms import normalised_tags
 from core.types import ArtistId, Mask, Matrix, Progress, Rows, silent
 
 
@@ -75,11 +75,6 @@ def read_plays(
 ) -> Incidence:
     """Artists by listeners, with play counts; equal (listener, artist) rows add up."""
     return _read_incidence(tables, "plays", "user_id", "count", artist_ids, progress, notes)
-
-
-def normalised_tags(column: pa.Array) -> pa.Array:
-    """Tags as they are compared: NFKC, lower case, outer blanks off."""
-    return pc.utf8_trim_whitespace(pc.utf8_lower(pc.utf8_normalize(column, form="NFKC")))
 
 
 def _read_incidence(
