@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from core.columns import Kind
@@ -122,7 +123,7 @@ class _Source:
                 if not block:
                     return
                 block += self._rest_of_line()
-                if (batch := self._plain(block, places)) is not None:
+                if (batch := self._whole(block, places)) is not None:
                     if batch.num_rows:
                         yield batch
                     continue
@@ -133,11 +134,12 @@ class _Source:
                 self.row += 1
                 rows.append(record)
             if rows:
-                fields = list(zip(*rows, strict=True))
-                columns = {
-                    name: pa.array([text or None for text in fields[at]], pa.string()) for name, at in places.items()
-                }
-                yield pa.RecordBatch.from_pydict(columns)
+                yield _batch(rows, places)
+
+    def _whole(self, block: bytes, places: Mapping[str, int]) -> pa.RecordBatch | None:
+        """The rows of a block at once; None where they must be read one by one."""
+        plain = self._plain(block, places)
+        return self._one_line_each(block, places) if plain is None else plain
 
     def _plain(self, block: bytes, places: Mapping[str, int]) -> pa.RecordBatch | None:
         """The rows of whole lines without quotes; None where they must be read one by one."""
@@ -164,6 +166,20 @@ class _Source:
         self.line += block.count(b"\n")
         arrays = [column.combine_chunks() for column in table.columns]
         return pa.RecordBatch.from_arrays(arrays, names=list(places))
+
+    def _one_line_each(self, block: bytes, places: Mapping[str, int]) -> pa.RecordBatch | None:
+        """The rows of whole lines each of which is a record; None where they must be read one by one."""
+        try:
+            lines = list(io.StringIO(block.decode(), newline=""))
+            records = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
+        except (csv.Error, UnicodeDecodeError):
+            return None
+        rows = [record for record in records if record]
+        if len(records) != len(lines) or b"\0" in block or {len(row) for row in rows} != {len(self.header)}:
+            return None
+        self.row += len(rows)
+        self.line += len(lines)
+        return _batch(rows, places)
 
     def _rest_of_line(self) -> bytes:
         rest = self._file.readline(LONGEST_BYTES)
@@ -248,6 +264,13 @@ class _Source:
         return TableError(
             self._path, row=self.row + 1 if self.row >= 0 else None, line=line, found=found, wanted=wanted
         )
+
+
+def _batch(rows: list[list[str]], places: Mapping[str, int]) -> pa.RecordBatch:
+    fields = list(zip(*rows, strict=True))
+    texts = [pa.array(fields[at], pa.string()) for at in places.values()]
+    columns = [pc.if_else(pc.equal(each, ""), pa.scalar(None, pa.string()), each) for each in texts]
+    return pa.RecordBatch.from_arrays(columns, names=list(places))
 
 
 def _shown(text: str) -> str:
