@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.errors import NotReadyError, UnknownArtistError, act_of
+from app.jobs.child import WorkerWatch
 from app.observe import Metrics
 from app.schemas import Summary
 from app.served import Served
@@ -112,12 +113,18 @@ TheMetrics = Annotated[Metrics, Depends(_from_state("metrics", Metrics))]
 TheSettings = Annotated[Settings, Depends(_from_state("settings", Settings))]
 TheDatabase = Annotated[Database, Depends(_from_state("database", Database))]
 TheJobs = Annotated[LazyJobs, Depends(_from_state("jobs", LazyJobs))]
+TheOwnWorker = Annotated[WorkerWatch, Depends(_from_state("own_worker", WorkerWatch))]
 TheStreams = Annotated[Streams, Depends(_from_state("streams", Streams))]
 TheUploads = Annotated[asyncio.Lock, Depends(_from_state("uploads", asyncio.Lock))]
 """Lets one upload be read at a time: each may take a gigabyte of memory."""
 
 
-async def _served(request: Request, serving: TheServing) -> Served:
+async def served_by(request: Request, serving: TheServing) -> Served:
+    """What answers a request.
+
+    Raises:
+        NotReadyError: no version is served.
+    """
     served = serving.served
     if served is None:
         refused = serving.refused
@@ -126,7 +133,7 @@ async def _served(request: Request, serving: TheServing) -> Served:
     return served
 
 
-TheServed = Annotated[Served, Depends(_served)]
+TheServed = Annotated[Served, Depends(served_by)]
 """The version and the rules that answer, taken once a request: 503 where there is none."""
 
 

@@ -80,6 +80,7 @@ class Metrics:
             ("by",),
             registry=self.registry,
         )
+        self._worker: tuple[Gauge, Counter] | None = None
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
 
@@ -106,6 +107,17 @@ class Metrics:
     def version_refused(self) -> None:
         """Count a version that is not served."""
         self._refused.inc()
+
+    def worker(self, *, running: bool, failed: bool) -> None:
+        """Say whether the service's own worker runs, and count one that has ended; there only where it has one."""
+        if self._worker is None:
+            self._worker = (
+                Gauge("riyl_worker_running", "Whether the service's own worker runs.", registry=self.registry),
+                Counter("riyl_worker_failures", "Times that it ended by itself.", registry=self.registry),
+            )
+        state, failures = self._worker
+        state.set(running)
+        failures.inc(failed)
 
     def shed(self, gate: str) -> None:
         """Count a request that found no room."""

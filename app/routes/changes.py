@@ -47,6 +47,12 @@ async def _no_line_break(request: Request) -> None:
         raise HTTPException(404)
 
 
+async def _merge_patch(request: Request) -> None:
+    found = request.headers.get("content-type")
+    if found is not None and found.split(";")[0].strip().lower() not in PATCHES:
+        raise MediaTypeError(f"found Content-Type {found[:LONGEST_KEY]!r}; wanted {' or '.join(PATCHES)}")
+
+
 router = APIRouter(prefix="/v1", tags=["changes"], route_class=ReadAsideRoute, dependencies=[Depends(_no_line_break)])
 
 LARGEST_NUMBER = 2**53 - 1
@@ -68,6 +74,9 @@ LINES: dict[str, Any] = {
 }
 NO_ADDRESS = {404: "The id has a line break, which this address cannot have; a batch can."}
 NOT_FOUND = {404: "The artist is in no version and was not put, or is deleted or merged."}
+MERGE_PATCH = "application/merge-patch+json"
+PATCHES = (MERGE_PATCH, "application/json")
+NOT_PATCH = {415: f"The body is neither {PATCHES[0]} nor {PATCHES[1]}."}
 NOT_INTO = {404: "The artist to merge into is in no version and was not put, or is deleted or merged itself."}
 ARTIST_BODY = BODY | {413: f"The body has more than {LARGEST_ARTIST_BYTES >> 20} mebibytes."}
 BATCH_BODY = {
@@ -101,7 +110,8 @@ IdPath = Annotated[
 def put_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, said: ArtistPut) -> Response:
     """Say this of an artist, new or known, instead of all that earlier changes said of it.
 
-    What is not said the tables say. An attribute of another type than the catalog's is refused.
+    Tags and plays that are said replace those of the tables; of attributes and vectors each entry does, by itself. What
+    is not said the tables say. An attribute of another type than the catalog's is refused.
     """
     return _change(writer, database, serving, id, wish(serving.served, id, ChangeKind.PUT, said))
 
@@ -110,12 +120,18 @@ def put_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id
     "/artists/{id:path}",
     summary="Patch an artist",
     response_model=ChangeAnswer,
-    responses=problems(security.WRITER_PROBLEMS | ARTIST_BODY | NOT_FOUND | INVALID | UNREACHABLE),
+    responses=problems(security.WRITER_PROBLEMS | ARTIST_BODY | NOT_FOUND | NOT_PATCH | INVALID | UNREACHABLE),
+    dependencies=[Depends(_merge_patch)],
+    openapi_extra={"requestBody": {"content": {MERGE_PATCH: {"schema": {"$ref": "#/components/schemas/ArtistPatch"}}}}},
 )
 def patch_artist(
     writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, said: ArtistPatch
 ) -> Response:
-    """Say this of an artist as well; null says that it has none of a field, whatever the tables say."""
+    """Merge this into what changes and tables say of an artist, as a merge patch (RFC 7396).
+
+    Tags, plays, attributes and vectors merge key by key, and null takes a key away; null instead of a field takes all
+    of it. Text, numbers and lists replace what was there. What is left out stays, also as the tables come to say it.
+    """
     return _change(writer, database, serving, id, wish(serving.served, id, ChangeKind.PATCH, said))
 
 
@@ -213,7 +229,8 @@ def get_changes(
 def _change(writer: Key, database: Database, serving: Serving, id: str, asked: Wish) -> Response:
     if id.endswith("/similar"):
         raise InputError(f"id: found {id!r}, which is an address of its own; wanted the artist's")
-    kept = kept_of(serving.served, asked.said)
+    served = serving.served
+    kept = kept_of(served, asked.said)
     by = security.author(writer)
     done = write_change(database, asked, by=by)
     if done.changed:
@@ -221,4 +238,4 @@ def _change(writer: Key, database: Database, serving: Serving, id: str, asked: W
         log.info("artist_changed", extra={"artist": asked.artist, "kind": asked.kind, "change": done.number, "by": by})
     status = status_of_done(asked.kind, done)
     where = {"location": f"/v1/artists/{quote(asked.artist, safe='')}"} if status == 201 else {}
-    return fresh(answer_of(asked, done, kept), status, where)
+    return fresh(answer_of(served, asked, done, kept), status, where)

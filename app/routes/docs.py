@@ -112,7 +112,7 @@ def _curl(document: OpenApi, line: str, operation: OpenApi) -> str:
     if "security" in operation:
         options.append('-H "Authorization: Bearer $RIYL_KEY"')
     if "requestBody" in operation:
-        ((media, content),) = operation["requestBody"]["content"].items()
+        media, content = next(iter(operation["requestBody"]["content"].items()))
         schema = _resolved(document, content["schema"])
         body = schema["examples"][0] if "examples" in schema else schema["example"]
         if media == "application/x-ndjson":

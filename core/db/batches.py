@@ -119,4 +119,6 @@ def _remember(
 
 
 def _verdict(entry: dict[str, Any]) -> Done | Refused:
-    return Refused(**entry) if "detail" in entry else Done(**entry)
+    if "detail" in entry:
+        return Refused(**entry)
+    return Done(**{**entry, "over": tuple(entry.get("over", ()))})

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.db.upgrade import HEAD, revision_of, upgrade_schema
 from core.errors import ConfigError, DatabaseDownError, DatabaseError, SchemaError
+from core.setting_checks import postgres_url
 from core.settings import Settings
 
 FILE = "riyl.sqlite"
@@ -46,12 +47,7 @@ def database_url(settings: Settings, file: str = FILE) -> URL:
     """
     if settings.database_url is None:
         return URL.create("sqlite", database=str((settings.home / file).absolute()))
-    try:
-        url = make_url(settings.database_url.get_secret_value())
-    except ArgumentError as error:
-        raise ConfigError("RIYL_DATABASE_URL: found no address of a database; wanted postgresql://...") from error
-    if url.get_backend_name() not in {"postgresql", "postgres"}:
-        raise ConfigError(f"RIYL_DATABASE_URL: found {url.drivername}://; wanted postgresql://, or none for SQLite")
+    url = postgres_url(settings.database_url.get_secret_value())
     if settings.database_password_file is not None:
         try:
             url = url.set(password=settings.database_password_file.read_text(encoding="utf-8").strip())

@@ -140,7 +140,7 @@ changes = Table(
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False, comment="In the order they were committed."),
     Column("artist", _ARTIST, nullable=False, comment="Its id, whether or not a version has it."),
-    Column("kind", String(16), nullable=False, comment="put, patch, delete, merge or drop"),
+    Column("kind", String(16), nullable=False, comment="See core.changes.ChangeKind."),
     Column("said", JSON, nullable=False, comment="See core.changes.Said."),
     Column("counts", JSON, nullable=False, comment="Of what is said, how much: for lists, which do not read it."),
     Column("by", Text, nullable=False),
