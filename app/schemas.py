@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -205,11 +205,21 @@ class Refused(BaseModel):
 class Ready(BaseModel):
     """The service answers queries."""
 
-    model_config = example({"status": "ready", "version": EXAMPLE_VERSION, "refused": None})
-    status: str
+    model_config = example({"status": "ready", "version": EXAMPLE_VERSION, "refused": None, "database": None})
+    status: Annotated[
+        Literal["ready", "degraded"],
+        Field(description="degraded: queries are answered, and nothing that is hidden is shown, but see `database`."),
+    ]
     version: Version
     refused: Annotated[
         Refused | None, Field(description="A newer promoted version that was refused; the last good one serves.")
+    ]
+    database: Annotated[
+        str | None,
+        Field(
+            description="Why the database is not believed, which lacks rules, tombstones or promotions that this home "
+            "has seen, and what settles that; null where it is believed, or cannot be reached."
+        ),
     ]
 
 

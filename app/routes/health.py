@@ -31,9 +31,16 @@ async def healthz() -> Response:
 async def readyz(serving: TheServing, served: TheServed) -> Response:
     """200 with the version that serves, and `refused` where a newer promoted one is damaged or of a foreign format.
 
-    503 says what to run.
+    200 and the status "degraded" where the database is not believed, as one is that was restored from an old backup:
+    queries are answered as before, changes are refused. 503 says what to run.
     """
-    ready = Ready(status="ready", version=served.searcher.version_id, refused=serving.refused)
+    unbelieved = serving.unbelieved
+    ready = Ready(
+        status="ready" if unbelieved is None else "degraded",
+        version=served.searcher.version_id,
+        refused=serving.refused,
+        database=unbelieved,
+    )
     return Response(ready.model_dump_json(), headers=NO_STORE, media_type="application/json")
 
 
