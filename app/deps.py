@@ -124,7 +124,8 @@ async def _served(request: Request, serving: TheServing) -> Served:
     served = serving.served
     if served is None:
         refused = serving.refused
-        raise NotReadyError(NO_VERSION if refused is None else f"the promoted version is refused: {refused.reason}")
+        reason = NO_VERSION if refused is None else f"the promoted version is refused: {refused.reason}"
+        raise NotReadyError(reason if serving.unbelieved is None else f"{reason}; {serving.unbelieved}")
     act_of(request.scope).version = served.searcher.version_id
     return served
 

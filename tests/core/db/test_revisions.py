@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import text
 
 from core.changes import ChangeKind
@@ -15,7 +17,7 @@ from core.db.changes import Wish, drop_changes, write_change
 from core.db.promotions import add_promotion
 from core.db.revisions import database_id, newest_stamp
 from core.db.rules import add_rule, copy_rules, drop_rule
-from core.db.session import Database
+from core.db.session import Database, database_url, make_engine
 from core.db.standing import changed_since, fix_changes
 from core.db.tombstones import copy_tombstones
 from core.errors import StaleDatabaseError
@@ -236,3 +238,25 @@ def test_a_copy_of_the_database_has_its_id(database: Database, settings: Setting
     with database.read() as connection:
         assert database_id(connection) == before
     assert len(before) == 32
+
+
+def test_a_database_of_the_release_before_goes_on_from_the_numbers_that_it_has(settings: Settings) -> None:
+    database = Database(make_engine(database_url(settings)))
+    config = Config()
+    config.set_main_option("script_location", "core.db:migrations")
+    with database.upgrade_lock(), database.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        connection.execute(text("UPDATE rules_revision SET revision = 3"))
+        connection.execute(text("UPDATE changes_head SET number = 7"))
+        columns, values = "version, act, by, why, at, forced", "'v', 'promote', 'b', '', '2026-03-01', false"
+        for _ in range(2):
+            connection.execute(text(f"INSERT INTO promotions ({columns}) VALUES ({values})"))
+        connection.commit()
+    database.upgrade()
+    numbers = {stream: stamp.number for stream, stamp in stamps(database).items()}
+    assert numbers == {Stream.RULES: 3, Stream.TOMBSTONES: 7, Stream.PROMOTIONS: 2}
+    block(database, "a")
+    assert change(database, "a", ChangeKind.DELETE) == 8
+    assert len({stamp.mark for stamp in stamps(database).values()}) == 3
+    database.close()
