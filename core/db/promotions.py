@@ -101,8 +101,14 @@ def add_verdict(
     *,
     job: str | None = None,
 ) -> None:
-    """Write down what the gate said; a job says it once."""
+    """Write down what the gate said; a job says it once.
+
+    Raises:
+        DatabaseDownError: the database cannot be reached.
+        StaleDatabaseError: it lacks what this home has seen.
+    """
     with database.write() as connection:
+        database.check(connection)
         if job is not None and connection.execute(select(verdicts.c.number).where(verdicts.c.job == job)).first():
             return
         values = {"version": version, "against": against, "passed": passed, "checks": checks, "job": job}

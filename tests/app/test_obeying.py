@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.observe import Metrics
+from app.settling import settle
 from app.watch import Serving
 from core.changes import ChangeKind
 from core.current import read_current
@@ -23,7 +24,7 @@ from core.settings import Home, Settings
 from core.tombstones import read_tombstones
 from index.artifact import Version
 from index.versions import promote
-from tests.app.conftest import asked, database, key_headers, problem_of, riyl, run, running, until
+from tests.app.conftest import asked, database, key_headers, problem_of, run, running, until
 from tests.conftest import Backup, forget_database
 
 BLOCKED, DELETED, AFTER = "a001", "a002", "a003"
@@ -97,13 +98,11 @@ async def disbelieves(client: httpx.AsyncClient, headers: dict[str, str]) -> Non
     assert (await client.get(f"/v1/artists/{AFTER}")).status_code == 200
 
 
-def accept(settings: Settings, *options: str) -> None:
-    """`riyl db accept`, of a home with this database."""
-    with pytest.MonkeyPatch.context() as environment:
-        if settings.database_url is not None:
-            environment.setenv("RIYL_DATABASE_URL", settings.database_url.get_secret_value())
-        done = riyl(Home(settings.home), "db", "accept", "--why", "disk died", "--by", "ann", *options)
-    assert done.exit_code == 0, done.output
+def accept(settings: Settings, *, as_it_is: bool = False) -> None:
+    """What `riyl db accept` does, of a home with this database."""
+    opened = Database.of(settings)
+    assert settle(Home(settings.home), opened, by="ann", why="disk died", as_it_is=as_it_is) is not None
+    opened.close()
 
 
 def copies(home: Home) -> list[bytes]:
@@ -197,7 +196,7 @@ def test_as_it_is_shows_what_the_database_does_not_hide(
             await take_down(client, headers)
             backup.restore()
             await until(lambda: app.state.serving.unbelieved is not None)
-            accept(settings, "--as-it-is")
+            accept(settings, as_it_is=True)
             await until(lambda: app.state.serving.unbelieved is None)
             await until(lambda: not app.state.serving.served.rules)
             await until(lambda: app.state.serving.searcher.row_of(DELETED) is not None)
