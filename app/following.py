@@ -106,7 +106,7 @@ class Following:
                 return served
             seconds = round(perf_counter() - start, 3)
             log.info("changes_taken", extra={"artists": len(standing), "last": last, "seconds": seconds})
-        if fresh or self._not_copied or any(each is None or each.deleted for each in standing.values()):
+        if fresh or self._not_copied or standing:
             self.copy_tombstones(anew=fresh)
         self._number = last
         live = found.searcher.live

@@ -60,9 +60,7 @@ def accept(
     by: Annotated[str | None, typer.Option(help="Who accepts it [the user].", show_default=False)] = None,
     as_it_is: Annotated[
         bool,
-        typer.Option(
-            "--as-it-is", help="Bring nothing in: what this home hides and the database does not is shown again."
-        ),
+        typer.Option("--as-it-is", help="Bring nothing in: what the database does not hide is shown again."),
     ] = False,
 ) -> None:
     """Settle a database that is not believed, as one is that was restored from an older backup.
@@ -87,10 +85,7 @@ def _tell(run: Session, found: Differences) -> None:
     for rule in found.rules:
         run.say(f"  lacks   {_named(rule)}")
     for each in found.tombstones:
-        run.say(
-            f"  lacks   {'delete' if each.into is None else 'merge'} {each.artist}"
-            + (f" {each.into}" if each.into else "")
-        )
+        run.say(f"  lacks   {_act(each)}")
     if found.current is not None:
         run.say(f"  current {found.current_there or 'none'}; this home has {found.current}")
     for rule in found.more_rules:
