@@ -35,7 +35,10 @@ VERSIONED: dict[int | str, dict[str, str]] = {304: {"description": "The client h
 """What a route says of itself that answers by `versioned`."""
 
 NOT_SERVED = {503: "No version is served yet; `detail` says what to run."}
-UNREACHABLE = {503: "The database cannot be reached; Retry-After says when to ask again."}
+UNREACHABLE = {
+    503: "The database cannot be reached, and Retry-After says when to ask again; or it is not believed, and `detail` "
+    "says what settles that."
+}
 INVALID = {422: "A parameter is missing or out of range; `errors` says which."}
 BODY = {400: "The body is no text in UTF-8.", 413: "The body has more than a mebibyte."}
 """What errors mean, by status."""
@@ -128,7 +131,8 @@ async def served_by(request: Request, serving: TheServing) -> Served:
     served = serving.served
     if served is None:
         refused = serving.refused
-        raise NotReadyError(NO_VERSION if refused is None else f"the promoted version is refused: {refused.reason}")
+        reason = NO_VERSION if refused is None else f"the promoted version is refused: {refused.reason}"
+        raise NotReadyError(reason if serving.unbelieved is None else f"{reason}; {serving.unbelieved}")
     act_of(request.scope).version = served.searcher.version_id
     return served
 

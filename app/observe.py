@@ -71,6 +71,12 @@ class Metrics:
         self._live = Gauge("riyl_live_artists", "Artists changed since the version was made.", registry=self.registry)
         self._taken = Counter("riyl_versions_taken", "Versions taken up since start.", registry=self.registry)
         self._refused = Counter("riyl_versions_refused", "Versions refused since start.", registry=self.registry)
+        self._believed = Gauge(
+            "riyl_database_believed",
+            "1 where the database has what this home has seen of it, or was not reached yet; 0 where it lacks some.",
+            registry=self.registry,
+        )
+        self._believed.set(1)
         self._shed = Counter(
             "riyl_shed", "Requests turned away by overload, by what was full.", ("gate",), registry=self.registry
         )
@@ -118,6 +124,10 @@ class Metrics:
         state, failures = self._worker
         state.set(running)
         failures.inc(failed)
+
+    def database_believed(self, believed: bool) -> None:
+        """Say whether the database is believed."""
+        self._believed.set(int(believed))
 
     def shed(self, gate: str) -> None:
         """Count a request that found no room."""

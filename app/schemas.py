@@ -219,8 +219,11 @@ class OwnWorkerAnswer(BaseModel):
 class Ready(BaseModel):
     """The service answers queries."""
 
-    model_config = example({"status": "ready", "version": EXAMPLE_VERSION, "refused": None})
-    status: str
+    model_config = example({"status": "ready", "version": EXAMPLE_VERSION, "refused": None, "database": None})
+    status: Annotated[
+        Literal["ready", "degraded"],
+        Field(description="degraded: queries are answered, and nothing that is hidden is shown, but see `database`."),
+    ]
     version: Version
     refused: Annotated[
         Refused | None, Field(description="A newer promoted version that was refused; the last good one serves.")
@@ -228,6 +231,13 @@ class Ready(BaseModel):
     worker: Annotated[
         OwnWorkerAnswer | None, Field(description="The service's own worker; left out where it has none.")
     ] = None
+    database: Annotated[
+        str | None,
+        Field(
+            description="Why the database is not believed, which lacks rules, tombstones or promotions that this home "
+            "has seen, and what settles that; null where it is believed, or cannot be reached."
+        ),
+    ]
 
 
 class InvalidInput(BaseModel):

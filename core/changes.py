@@ -192,11 +192,6 @@ def read_standing(path: Path) -> Iterator[Standing]:
                 ) from error
 
 
-def read_gone(path: Path) -> dict[ArtistId, Standing]:
-    """Who is gone by a home's copy of that; nobody where there is none. Raises FormatError as `read_standing`."""
-    return {each.artist: each for each in read_standing(path)} if path.exists() else {}
-
-
 def _standing(line: Mapping[str, Any]) -> Standing:
     artist, said, into = line["artist"], line["said"], line.get("into")
     if line["deleted"]:

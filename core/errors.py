@@ -79,6 +79,10 @@ class DatabaseDownError(DatabaseError):
     """The database cannot be reached."""
 
 
+class StaleDatabaseError(DatabaseError):
+    """The database lacks what this home has seen, and is not believed: see riyl db accept."""
+
+
 class SchemaError(DatabaseError):
     """The database is of another release."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,7 @@ from app.evaluating import Question, run_evaluation
 from app.logs import configure
 from app.main import create_app
 from app.serving import run as serve_until_signalled
+from core.errors import StaleDatabaseError
 from core.files import content_id
 from core.fixing import fix_tables
 from core.tables import Tables
@@ -33,6 +35,8 @@ from training.datasets.registry import make_tables
 from training.features.build import build_snapshot, import_similar
 from training.features.recipe import Recipe
 from training.train import train
+
+log = logging.getLogger(__name__)
 
 CATALOG = "synthetic"
 HOST = "127.0.0.1"
@@ -64,7 +68,10 @@ def demo(
 
 
 def _current(run: Session) -> bool:
-    versions.follow(run.home.versions, run.database)
+    try:
+        versions.follow(run.home.versions, run.database)
+    except StaleDatabaseError as error:  # what this home has as current stands
+        log.warning("promotions_unknown reason=%s", error)
     made = versions.current(run.home.versions)
     if made is not None:
         run.say(f"version   {made}: current")

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import typer
 
-from app.commands.current import gone_of, rules_of
+from app.commands.current import hidden_of
 from app.commands.session import session
 from app.commands.streams import path
 from app.commands.train import open_model
@@ -91,8 +91,9 @@ def neighbours(
     ids = None if only is None else read_ids(only)
     keep = None if names is None and ids is None else restrict(opened, names, ids)
     # who is gone is nowhere, whichever version is asked
-    blocks = tuple(Rule(0, RuleKind.BLOCK, each.artist, None) for each in gone_of(run))
-    in_force = (() if no_rules else rules_of(run).rules) + blocks
+    found = hidden_of(run)
+    blocks = tuple(Rule(0, RuleKind.BLOCK, artist, None) for artist in found.tombstones)
+    in_force = (() if no_rules else found.rules.rules) + blocks
     rules = BoundRules.of(Rules(0, in_force), Searcher(opened)) if in_force else None
     with run.progress() as progress:
         threads = run.settings.threads or os.cpu_count() or 1

@@ -199,6 +199,7 @@ async def change_artists(
         raise MediaTypeError(f"found Content-Type {found[:LONGEST_KEY]!r}; wanted {NDJSON}")
     body, sender = await request.body(), Sender(writer.id, security.author(writer))
     verdicts = await run_in_threadpool(lambda: b"".join(carry_out(database, serving.served, body, sender, key)))
+    await run_in_threadpool(serving.copy_tombstones)
     serving.wake()
     log.info("artists_changed", extra={"lines": verdicts.count(b"\n"), "by": sender.by, "key": key})
     return Response(verdicts, headers={"cache-control": "no-store"}, media_type=NDJSON)
@@ -234,6 +235,8 @@ def _change(writer: Key, database: Database, serving: Serving, id: str, asked: W
     by = security.author(writer)
     done = write_change(database, asked, by=by)
     if done.changed:
+        if asked.kind in (ChangeKind.DELETE, ChangeKind.MERGE):
+            serving.copy_tombstones()
         serving.wake()
         log.info("artist_changed", extra={"artist": asked.artist, "kind": asked.kind, "change": done.number, "by": by})
     status = status_of_done(asked.kind, done)

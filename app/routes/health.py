@@ -32,7 +32,8 @@ async def readyz(request: Request, serving: TheServing, own: TheOwnWorker) -> Re
     """200 with the version that serves, `refused` where a newer promoted one is damaged or of a foreign format, and
     `worker` where the service has one of its own: queries are answered also while it cannot run.
 
-    503 says what to run.
+    200 and the status "degraded" where the database is not believed, as one is that was restored from an old backup:
+    queries are answered as before, changes are refused. 503 says what to run.
     """
     worker = None if own.now is None else OwnWorkerAnswer.model_validate(own.now)
     try:
@@ -41,7 +42,14 @@ async def readyz(request: Request, serving: TheServing, own: TheOwnWorker) -> Re
         if worker is None or worker.state != "failed":
             raise
         raise NotReadyError(f"{error}; and the worker, which would run jobs, fails: {worker.reason}") from error
-    ready = Ready(status="ready", version=served.searcher.version_id, refused=serving.refused, worker=worker)
+    unbelieved = serving.unbelieved
+    ready = Ready(
+        status="ready" if unbelieved is None else "degraded",
+        version=served.searcher.version_id,
+        refused=serving.refused,
+        worker=worker,
+        database=unbelieved,
+    )
     left_out = {"worker"} if worker is None else set()
     return Response(ready.model_dump_json(exclude=left_out), headers=NO_STORE, media_type="application/json")
 

@@ -13,13 +13,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from core.copies import Copies
+from core.db.revisions import check_seen
 from core.db.upgrade import HEAD, revision_of, upgrade_schema
 from core.errors import ConfigError, DatabaseDownError, DatabaseError, SchemaError
 from core.setting_checks import postgres_url
-from core.settings import Settings
+from core.settings import Home, Settings
 
 FILE = "riyl.sqlite"
 JOBS_FILE = "jobs.sqlite"
@@ -61,6 +64,7 @@ def make_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url)
         event.listen(engine, "connect", _sqlite_connected)
+        event.listen(engine, "checkout", _sqlite_taken)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
     return create_engine(url, pool_pre_ping=True, pool_timeout=5, connect_args={"connect_timeout": CONNECT_S})
@@ -71,11 +75,15 @@ class Database:
 
     Args:
         engine: from `make_engine`.
+        home: whose copies say what the database must have to be believed; with None it is believed.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, home: Home | None = None) -> None:
         self.engine = engine
+        self._copies = None if home is None else Copies(home)
         self._checked = False
+        # a new connection may be to another database under the same name
+        event.listen(engine, "connect", self._forget)
 
     @classmethod
     def of(cls, settings: Settings) -> Database:
@@ -84,7 +92,7 @@ class Database:
         Raises:
             ConfigError: RIYL_DATABASE_URL is not the address of one.
         """
-        database = cls(make_engine(database_url(settings)))
+        database = cls(make_engine(database_url(settings)), Home(settings.home))
         if database.is_sqlite and database.is_fresh():
             database.upgrade()
         return database
@@ -129,6 +137,18 @@ class Database:
             if not self.is_sqlite:  # SQLite's always is
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
+
+    def check(self, connection: Connection) -> str:
+        """Hold the database to what its home has seen of it; first in every transaction that decides what is hidden or
+        current, or that writes down what is.
+
+        Returns:
+            The database's id.
+
+        Raises:
+            StaleDatabaseError: it lacks something of that.
+        """
+        return check_seen(connection, {} if self._copies is None else self._copies.stamps())
 
     def is_fresh(self) -> bool:
         """Whether nothing was ever made in it.
@@ -177,6 +197,9 @@ class Database:
     def close(self) -> None:
         """Close its connections."""
         self.engine.dispose()
+
+    def _forget(self, connection: object, record: object) -> None:
+        self._checked = False
 
     def _check(self) -> None:
         if self._checked:
@@ -227,9 +250,27 @@ def set_pragmas(connection: sqlite3.Connection) -> None:
             time.sleep(POLL_S)
 
 
-def _sqlite_connected(connection: Any, record: object) -> None:
+def _sqlite_connected(connection: Any, record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver begins no transactions of its own: ours are whole, DDL included
     set_pragmas(connection)
+    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    record.info["file"] = path, _file_at(path)
+
+
+def _sqlite_taken(connection: object, record: ConnectionPoolEntry, proxy: object) -> None:
+    """Connect anew where another file has taken the place of the one that is open: nobody would see what is written."""
+    path, opened = record.info["file"]
+    if _file_at(path) != opened:
+        raise DisconnectionError(f"{path} is another file than before")
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Device and inode."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _sqlite_begin(connection: Connection) -> None:

@@ -43,7 +43,7 @@ from core.tables import Tables
 from index.build import build_version
 from index.explain import terms_of_artist
 from index.versions import promote, rollback
-from tests.conftest import SMALL_RECIPE, small_world
+from tests.conftest import SMALL_RECIPE, forget_database, small_world
 from training.config import load_config
 from training.features.build import build_snapshot
 from training.train import train
@@ -406,6 +406,7 @@ class Machine(RuleBasedStateMachine):
         shutil.copytree(self.template.root, home.root)
         url = None if self.url is None else self.url()
         if url is not None:
+            forget_database(home)
             database = Database.of(Settings(home=home.root, database_url=url))
             database.upgrade()
             (version,) = (path.parent.name for path in home.versions.glob("[!.]*/manifest.json"))

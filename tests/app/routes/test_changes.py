@@ -15,6 +15,7 @@ from core.db.keys import Role
 from core.db.standing import standing_of
 from core.settings import Home, Settings
 from tests.app.conftest import asked, database, key_headers, problem_of, run, running
+from tests.conftest import forget_database
 from tests.index.conftest import MBID
 
 SAID = {
@@ -450,6 +451,7 @@ def test_on_postgres_it_is_the_same(home: Home, postgres_url: str) -> None:
     from core.db.keys import create_key
     from core.db.session import Database
 
+    forget_database(home)
     settings = Settings(home=home.root, database_url=SecretStr(postgres_url))
     opened = Database.of(settings)
     opened.upgrade()

@@ -105,7 +105,7 @@ def test_migrations_make_everything_and_running_them_again_changes_nothing(
         assert connection.execute(text("SELECT id FROM evaluations")).scalars().all() == ["e"]
         tables = set(inspect(connection).get_table_names())
     mine = {"promotions", "verdicts", "keys", "job_progress", "evaluations", "rules", "rules_revision"}
-    mine |= {"changes", "changes_head", "change_batches"}
+    mine |= {"changes", "changes_head", "change_batches", "database_identity", "revisions", "acceptances"}
     assert tables == {"alembic_version", *mine}
 
 
@@ -179,18 +179,18 @@ def test_sqlite_is_made_where_it_is_not_there_and_postgres_is_not(settings: Sett
         with database.read() as connection:
             assert connection.execute(text("SELECT count(*) FROM promotions")).scalar() == 0
     else:
-        with pytest.raises(SchemaError, match="nothing in it yet; this RIYL needs schema 0005: run riyl db upgrade"):
+        with pytest.raises(SchemaError, match="nothing in it yet; this RIYL needs schema 0006: run riyl db upgrade"):
             database.read().__enter__()
 
 
 def test_a_newer_database_is_left_alone(database: Database, settings: Settings, closing: Closing) -> None:
     with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0006'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0007'"))
     others = [closing(Database(make_engine(database_url(settings)))) for _ in range(2)]
     for other in others:  # the second one would wait for ever if the first kept the lock
-        with pytest.raises(SchemaError, match="found a database with schema 0006; this RIYL needs schema 0005"):
+        with pytest.raises(SchemaError, match="found a database with schema 0007; this RIYL needs schema 0006"):
             other.write().__enter__()
-        with pytest.raises(SchemaError, match="schema 0006; this RIYL knows schemas up to 0005: run a newer RIYL"):
+        with pytest.raises(SchemaError, match="schema 0007; this RIYL knows schemas up to 0006: run a newer RIYL"):
             other.upgrade()
 
 
