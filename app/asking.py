@@ -103,7 +103,7 @@ def _found(served: Served, asked: SimilarAsked, query: Query) -> Neighbours:
     if _is_plain(asked) and len(rows) == len(query.terms) == 1:
         return ruled(served.searcher, served.rules, rows[0], asked.k, raw=asked.raw)
     allowed = served.retriever.passing(_filters(asked.filters))
-    excluded = (row for row in map(served.searcher.row_now, asked.exclude) if row is not None)
+    excluded = (row for named in asked.exclude for row in served.searcher.rows_now(named))
     without = {*rows, *query.avoided, *served.rules.hidden(rows).tolist(), *excluded}
     pins = [row for row in served.rules.pins(rows) if allowed.mask[row] and row not in without][: asked.k]
     left_out = np.array([*without, *pins], np.int64)

@@ -7,14 +7,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
+from app.strict_route import StrictRoute
 
-class ReadAsideRoute(APIRoute):
+
+class ReadAsideRoute(StrictRoute):
     """A route whose body, if it is a model, is read aside.
 
     To the document, and to whoever sends what is wrong, it is like any other.

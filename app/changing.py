@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from app.errors import STATUS, invalid
-from app.schemas_changes import ArtistPatch, ArtistPut, ChangeAnswer, DeleteLine, Line, MergeLine, SeenAfter, Verdict
+from app.deps import shared_mbid
+from app.errors import STATUS, AmbiguousMbidError
+from app.invalid import invalid
+from app.schemas_changes import (
+    MOST_LINES,
+    ArtistPatch,
+    ArtistPut,
+    ChangeAnswer,
+    ChangeItems,
+    DeleteLine,
+    Line,
+    MergeLine,
+    SeenAfter,
+    Verdict,
+)
 from app.schemas_query import BatchProblem
 from app.served import Served
 from core import changes
@@ -29,9 +43,6 @@ from index.artifact import COLUMNS
 from index.inputs import numbers, texts_of
 from index.underlying import Underlying
 from index.unplaced import Unplaced, unplaced
-
-MOST_LINES = 10_000
-"""Of a batch."""
 
 NO_MODALITIES = ("artists", "similar", "plays")
 """Tables that hold no vectors of a modality."""
@@ -61,6 +72,7 @@ def wish(served: Served | None, asked: ArtistId, kind: ChangeKind, said: ArtistP
 
     Raises:
         InputError: something that is said cannot be; the message names what was found and what is wanted.
+        AmbiguousMbidError: several artists share the mbid.
     """
     fields: changes.Said = (
         {} if said is None else _said(said, None if served is None else served.searcher.version.artists.schema)
@@ -111,39 +123,82 @@ def status_of_done(kind: ChangeKind, done: Done) -> int:
     return 201 if kind is ChangeKind.PUT and done.new else 200
 
 
-def carry_out(
-    database: Database, served: Served | None, body: bytes, sender: Sender, key: str | None
-) -> Iterator[bytes]:
-    """Carry out a batch of lines of JSON, and give a verdict a line; blank ones are passed over.
+@dataclass(frozen=True)
+class Batch:
+    """The changes of a batch, not yet read.
+
+    Attributes:
+        given: the number of each in the body, and what reads it.
+        digest: sha256 of the body, in hex.
+    """
+
+    given: Sequence[tuple[int, Callable[[], Line]]]
+    digest: str
+
+
+def batch_of_lines(body: bytes) -> Batch:
+    """A batch that comes as lines of JSON; blank ones are passed over.
 
     Raises:
-        InputError: there are no lines or too many, or there was another batch under this key.
-        DatabaseDownError: the database cannot be reached; the same key goes on where it stopped.
+        InputError: there are no lines, or too many.
     """
     given = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
     if not 0 < len(given) <= MOST_LINES:
         raise InputError(f"body: found {len(given)} lines; wanted 1 to {MOST_LINES}, each one change as JSON")
-    read = [_read(served, line) for _, line in given]
+    read = [(number, partial(_lines.validate_json, line)) for number, line in given]
+    return Batch(read, hashlib.sha256(body).hexdigest())
+
+
+def batch_of_items(body: bytes) -> Batch:
+    """A batch that comes as one JSON object with `items`.
+
+    Raises:
+        ValidationError: it is no such object, or has no items or too many; what an item holds is read later.
+    """
+    items = ChangeItems.model_validate_json(body).items
+    read = [(number, partial(_lines.validate_python, item)) for number, item in enumerate(items, start=1)]
+    return Batch(read, hashlib.sha256(body).hexdigest())
+
+
+def carry_out(
+    database: Database, served: Served | None, batch: Batch, sender: Sender, key: str | None
+) -> list[Verdict]:
+    """Carry out a batch, and give a verdict on each change, in their order.
+
+    Raises:
+        InputError: there was another batch under this key.
+        DatabaseDownError: the database cannot be reached; the same key goes on where it stopped.
+    """
+    read = [_read(served, line) for _, line in batch.given]
     wishes = [one if isinstance(one, Refused) else one[0] for one in read]
-    verdicts = write_batch(database, wishes, sender, key=key, digest=hashlib.sha256(body).hexdigest())
-    for (number, _), one, verdict in zip(given, read, verdicts, strict=True):
-        yield _verdict(served, number, one, verdict).model_dump_json(exclude_none=True).encode() + b"\n"
+    verdicts = write_batch(database, wishes, sender, key=key, digest=batch.digest)
+    return [
+        _verdict(served, number, one, verdict)
+        for (number, _), one, verdict in zip(batch.given, read, verdicts, strict=True)
+    ]
 
 
 def _whom(served: Served | None, asked: ArtistId) -> tuple[ArtistId, bool | None, str | None]:
-    """The id that is meant, whether the version has it (None where none serves), and the mbid that it has there."""
+    """The id that is meant, whether the version has it (None where none serves), and the mbid that it has there.
+
+    Raises:
+        AmbiguousMbidError: several artists share the mbid.
+    """
     if served is None:
         return asked, None, None
-    row = served.searcher.row_meant(asked)
-    if row is None:
+    rows = served.searcher.rows_meant(asked)
+    if not rows:
         return asked, False, None
+    if len(rows) > 1:
+        raise shared_mbid(served.searcher, asked, rows)
+    row = rows[0]
     (mbid,) = served.searcher.mbids_of(np.array([row], np.int32))
     return served.searcher.id_of(row), True, mbid
 
 
-def _read(served: Served | None, line: bytes) -> tuple[Wish, Kept] | Refused:
+def _read(served: Served | None, line: Callable[[], Line]) -> tuple[Wish, Kept] | Refused:
     try:
-        found = _lines.validate_json(line)
+        found = line()
         if isinstance(found, MergeLine):
             return merge_wish(served, found.id, found.into), kept_of(served, {})
         asked = wish(served, found.id, ChangeKind(found.kind), None if isinstance(found, DeleteLine) else found)
@@ -152,6 +207,8 @@ def _read(served: Served | None, line: bytes) -> tuple[Wish, Kept] | Refused:
         return Refused(invalid(error.errors(include_url=False))[1], missing=False)
     except InputError as error:
         return Refused(str(error), missing=False)
+    except AmbiguousMbidError as error:
+        return Refused(str(error), missing=False, shared=True)
 
 
 def _verdict(served: Served | None, line: int, read: tuple[Wish, Kept] | Refused, verdict: Done | Refused) -> Verdict:
@@ -165,7 +222,8 @@ def _verdict(served: Served | None, line: int, read: tuple[Wish, Kept] | Refused
 
 
 def _refusal(line: int, artist: ArtistId | None, refused: Refused) -> Verdict:
-    status, title = STATUS[NotFoundError if refused.missing else InputError]
+    kind = AmbiguousMbidError if refused.shared else NotFoundError if refused.missing else InputError
+    status, title = STATUS[kind]
     problem = BatchProblem(title=title, status=int(status), detail=refused.detail)
     return Verdict(line=line, id=artist, status=int(status), problem=problem)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.errors import NotReadyError, UnknownArtistError, act_of
+from app.errors import AmbiguousMbidError, NotReadyError, UnknownArtistError, act_of
 from app.jobs.child import WorkerWatch
 from app.observe import Metrics
 from app.schemas import Summary
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 NEAR = 5
 """Artists with near names that an unknown one is answered with."""
+
+MOST_CANDIDATES = 50
+"""Artists that an error names who share an mbid."""
 
 VERSIONED: dict[int | str, dict[str, str]] = {304: {"description": "The client has this answer already."}}
 """What a route says of itself that answers by `versioned`."""
@@ -186,11 +189,22 @@ def known_row(served: Served, artist: str) -> int:
 
     Raises:
         UnknownArtistError: there is none; names those with near names.
+        AmbiguousMbidError: several artists share the mbid; names them.
     """
-    row = served.searcher.row_now(artist, served.rules.blocked)
-    if row is None:
+    rows = served.searcher.rows_now(artist, served.rules.blocked)
+    if not rows:
         raise unknown_artist(served, artist)
-    return row
+    if len(rows) > 1:
+        raise shared_mbid(served.searcher, artist, rows)
+    return rows[0]
+
+
+def shared_mbid(searcher: Searcher, mbid: str, rows: Sequence[int]) -> AmbiguousMbidError:
+    """The error that says that these artists share an mbid, with the first of them by id."""
+    found = summaries(searcher, rows[:MOST_CANDIDATES])
+    ids = ", ".join([*(artist.id for artist in found[:NEAR]), *(["..."] if len(rows) > NEAR else [])])
+    message = f"{len(rows)} artists have the mbid {mbid!r}: {ids}; choose one of them by its id"
+    return AmbiguousMbidError(message, found)
 
 
 def unknown_artist(served: Served, asked: str) -> UnknownArtistError:

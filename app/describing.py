@@ -7,10 +7,15 @@ from typing import Any
 from app.admission import API
 from app.bounds import PART_BYTES, PART_S
 from app.errors import MEDIA_TYPE
+from app.observe import LONGEST_TARGET_BYTES
+from app.schemas_changes import ChangeBatch
 from core.settings import Settings
 
 OVERLOADED = "There is more to do than the service takes on; Retry-After says when to ask again."
 TOO_SLOW = f"No {PART_BYTES >> 10} KiB more of the body, and no end of it, came within {PART_S:g} s."
+TOO_LONG = f"The address has more than {LONGEST_TARGET_BYTES} bytes."
+FAULT = "A fault of the service; its log has it under `request_id`."
+UNKNOWN_PARAMETER = "There is a query parameter, and this operation takes none."
 TOO_MANY = "The key, or the address without one, has no request left; Retry-After says when it has."
 NO_KEY = "There is no key in the header Authorization, or it is unknown or revoked; the role read is enough."
 
@@ -24,12 +29,23 @@ def describe_limits(document: dict[str, Any], settings: Settings) -> None:
                 operation["responses"] = dict(sorted(operation["responses"].items()))
 
 
+def describe_bodies(document: dict[str, Any]) -> None:
+    """Add the schemas of bodies that a route reads itself."""
+    schema = ChangeBatch.model_json_schema(ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"] |= {**schema.pop("$defs"), "ChangeBatch": schema}
+
+
 def _describe(operation: dict[str, Any], settings: Settings) -> None:
     responses = operation["responses"]
     other = f"{responses['503']['description']} Or: " if "503" in responses else ""
     responses["503"] = _problem(other + OVERLOADED)
+    responses.setdefault("422", _problem(UNKNOWN_PARAMETER))
+    responses["414"] = _problem(TOO_LONG)
+    responses["500"] = _problem(FAULT)
     if "requestBody" in operation:
         responses["408"] = _problem(TOO_SLOW)
+        accepted = " or ".join(sorted(operation["requestBody"]["content"]))
+        responses["415"] = _problem(f"The body's Content-Type is not {accepted}.")
     if settings.rate_limit is not None:
         responses["429"] = _problem(TOO_MANY)
     if settings.require_key:

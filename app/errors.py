@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
+from app.invalid import invalid
 from app.schemas import Problem, Summary
 from core.errors import (
     DatabaseDownError,
@@ -34,7 +35,6 @@ from core.errors import (
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-LONGEST_FOUND = 100
 
 RETRY_AFTER_S = 5
 """When a database that is down is worth asking again."""
@@ -48,12 +48,20 @@ class UnknownArtistError(NotFoundError):
         self.near = near
 
 
-class AmbiguousNameError(RiylError):
-    """Several artists have this name."""
+class AmbiguousArtistError(RiylError):
+    """Several artists are meant by what was asked for."""
 
     def __init__(self, message: str, candidates: list[Summary]) -> None:
         super().__init__(message)
         self.candidates = candidates
+
+
+class AmbiguousNameError(AmbiguousArtistError):
+    """Several artists have this name."""
+
+
+class AmbiguousMbidError(AmbiguousArtistError):
+    """Several artists have this mbid."""
 
 
 class NotReadyError(RiylError):
@@ -116,6 +124,7 @@ class RoleError(RiylError):
 STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     UnknownArtistError: (HTTPStatus.NOT_FOUND, "unknown artist"),
     AmbiguousNameError: (HTTPStatus.CONFLICT, "several artists have this name"),
+    AmbiguousMbidError: (HTTPStatus.CONFLICT, "several artists have this mbid"),
     NothingKnownError: (HTTPStatus.CONFLICT, "nothing known yet"),
     NotReadyError: (HTTPStatus.SERVICE_UNAVAILABLE, "not ready"),
     NoKeyError: (HTTPStatus.UNAUTHORIZED, "key needed"),
@@ -209,7 +218,7 @@ def refusal(act: Act, error: Exception) -> Response:
             headers["Connection"] = "close"
         case UnknownArtistError(near=near):
             extras["near"] = [summary.model_dump() for summary in near]
-        case AmbiguousNameError(candidates=candidates):
+        case AmbiguousArtistError(candidates=candidates):
             extras["candidates"] = [summary.model_dump() for summary in candidates]
         case GateError(checks=checks):
             extras["checks"] = checks
@@ -253,24 +262,6 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
     )
 
 
-def invalid(found: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, str]], str]:
-    """What pydantic found wrong, thing by thing and in one sentence."""
-    errors = [_invalid(entry) for entry in found]
-    return errors, "; ".join(f"{e['where']}: found {e['found']}; wanted: {e['wanted']}" for e in errors)
-
-
-def _invalid(entry: Mapping[str, Any]) -> dict[str, str]:
-    where = _cut(".".join(str(part) for part in entry["loc"]))
-    match entry["type"]:
-        case "json_invalid":
-            at = f" at {entry['loc'][1]}" if len(entry["loc"]) > 1 else ""
-            return {"where": "body", "found": f"no JSON: {entry['ctx']['error']}{at}", "wanted": "JSON"}
-        case "missing":
-            return {"where": where, "found": "nothing", "wanted": entry["msg"]}
-        case _:
-            return {"where": where, "found": _cut(repr(entry["input"])), "wanted": entry["msg"]}
-
-
 async def _http_exception(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
@@ -295,7 +286,3 @@ def _allowed(request: Request) -> str:
     operations = request.app.openapi()["paths"].get(route.path_format if isinstance(route, APIRoute) else None)
     methods = {method.upper() for method in operations or ("get",)}
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_FOUND else text[: LONGEST_FOUND - 3] + "..."

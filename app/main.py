@@ -18,8 +18,9 @@ from starlette.types import ASGIApp
 from app.admission import Admission
 from app.bounds import PART_S, BoundedBody
 from app.deps import LazyJobs, Streams
-from app.describing import describe_limits
+from app.describing import describe_bodies, describe_limits
 from app.errors import MEDIA_TYPE, add_error_handlers
+from app.examples import add_examples, load_examples
 from app.jobs.child import WorkerWatch
 from app.keyring import Keyring
 from app.logs import RequestLog
@@ -120,6 +121,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        strict_content_type=False,
         generate_unique_id_function=_operation_id,
         lifespan=lifespan,
         # asked of the environment anew for each request; RIYL has its own metrics
@@ -183,7 +185,9 @@ def _describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
                 responses["200"]["headers"] = _headers(VERSION_HEADERS)
             for status in responses.keys() & LOCATION.keys():
                 responses[status]["headers"] = _headers({"Location": LOCATION[status]})
+    describe_bodies(document)
     describe_limits(document, settings)
+    add_examples(document, load_examples())
     return document
 
 

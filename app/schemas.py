@@ -1,4 +1,4 @@
-"""What the service answers, as pydantic models: the API's contract, its documentation and its examples."""
+"""What the service answers, as pydantic models: the API's contract and its documentation."""
 
 from __future__ import annotations
 
@@ -9,53 +9,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 JsonObject = dict[str, JsonValue]
-
-EXAMPLE_VERSION = "5f2a9c0e41d7b386"
-EXAMPLE_SUMMARY: JsonObject = {
-    "id": "a017",
-    "name": "Björk",
-    "mbid": "87c5dedd-371d-4a53-9f7f-80522fb7f3cb",
-    "modalities": ["audio", "cf", "tags"],
-    "listeners": 5120,
-}
-EXAMPLE_SIMILAR: JsonObject = {
-    "id": "a203",
-    "name": "Portishead",
-    "mbid": "8f6bd1e4-fbe1-4f50-aa9b-94c450ec0f11",
-    "modalities": ["cf", "tags"],
-    "score": 0.8231476,
-}
-EXAMPLE_INDEX: JsonObject = {
-    "version": EXAMPLE_VERSION,
-    "format": 1,
-    "model": "0c5be12f97a3d468",
-    "model_name": "default",
-    "snapshot": "b1946ac92492d234",
-    "last_change": 0,
-    "artists": 2000,
-    "embedded": 1996,
-    "left_out": {"no input": 4},
-    "modalities": {"audio": 1700, "cf": 1650, "tags": 1810},
-    "patterns": [{"modalities": ["audio", "cf", "tags"], "artists": 1312}],
-    "gate": {
-        "passed": True,
-        "checks": [{"name": "artists embedded", "found": 1996.0, "wanted": "at least 1", "passed": True}],
-    },
-}
-EXAMPLE_PROBLEM: JsonObject = {
-    "type": "urn:riyl:problem:unknown-artist",
-    "title": "unknown artist",
-    "status": 404,
-    "detail": "there is no artist 'bjrk' in version 5f2a9c0e41d7b386",
-    "request_id": "9c41f2-1a",
-    "version": EXAMPLE_VERSION,
-    "near": [EXAMPLE_SUMMARY],
-}
-
-
-def example(value: JsonObject) -> ConfigDict:
-    """The config of a model that the document shows by this."""
-    return ConfigDict(json_schema_extra=lambda schema: schema.update(example=value), frozen=True)
 
 
 Id = Annotated[str, Field(description="The catalog's own id of the artist.")]
@@ -68,7 +21,7 @@ Version = Annotated[str, Field(description="Id of the index version that answere
 class Summary(BaseModel):
     """An artist in a list."""
 
-    model_config = example(EXAMPLE_SUMMARY)
+    model_config = ConfigDict(frozen=True)
     id: Id
     name: Name
     mbid: Mbid
@@ -87,7 +40,7 @@ class Details(Summary):
 class Similar(BaseModel):
     """One of the artists that are similar to another."""
 
-    model_config = example(EXAMPLE_SIMILAR)
+    model_config = ConfigDict(frozen=True)
     id: Id
     name: Name
     mbid: Mbid
@@ -111,7 +64,7 @@ class Similar(BaseModel):
 class ArtistsAnswer(BaseModel):
     """Artists by name, best first."""
 
-    model_config = example({"version": EXAMPLE_VERSION, "artists": [EXAMPLE_SUMMARY]})
+    model_config = ConfigDict(frozen=True)
     version: Version
     artists: list[Summary]
 
@@ -119,7 +72,7 @@ class ArtistsAnswer(BaseModel):
 class ResolveAnswer(BaseModel):
     """The one artist of this name."""
 
-    model_config = example({"version": EXAMPLE_VERSION, "artist": EXAMPLE_SUMMARY})
+    model_config = ConfigDict(frozen=True)
     version: Version
     artist: Summary
 
@@ -127,12 +80,7 @@ class ResolveAnswer(BaseModel):
 class ArtistAnswer(BaseModel):
     """One artist."""
 
-    model_config = example(
-        {
-            "version": EXAMPLE_VERSION,
-            "artist": {**EXAMPLE_SUMMARY, "aliases": ["Bjork"], "attributes": {"country": "IS"}, "plays": 91344.0},
-        }
-    )
+    model_config = ConfigDict(frozen=True)
     version: Version
     artist: Details
 
@@ -140,7 +88,7 @@ class ArtistAnswer(BaseModel):
 class SimilarAnswer(BaseModel):
     """The artists most similar to one, best first behind those pinned; fewer than k where the version has no more."""
 
-    model_config = example({"version": EXAMPLE_VERSION, "artist": EXAMPLE_SUMMARY, "similar": [EXAMPLE_SIMILAR]})
+    model_config = ConfigDict(frozen=True)
     version: Version
     artist: Summary
     similar: list[Similar]
@@ -172,7 +120,7 @@ class Pattern(BaseModel):
 class IndexAnswer(BaseModel):
     """What the version that serves is made of."""
 
-    model_config = example(EXAMPLE_INDEX)
+    model_config = ConfigDict(frozen=True)
     version: Version
     format: Annotated[int, Field(description="Number of the format of its files.")]
     model: Annotated[str, Field(description="Id of the model that embedded the artists.")]
@@ -190,7 +138,7 @@ class IndexAnswer(BaseModel):
 class Alive(BaseModel):
     """The process runs."""
 
-    model_config = example({"status": "alive"})
+    model_config = ConfigDict(frozen=True)
     status: str
 
 
@@ -219,7 +167,7 @@ class OwnWorkerAnswer(BaseModel):
 class Ready(BaseModel):
     """The service answers queries."""
 
-    model_config = example({"status": "ready", "version": EXAMPLE_VERSION, "refused": None, "database": None})
+    model_config = ConfigDict(frozen=True)
     status: Annotated[
         Literal["ready", "degraded"],
         Field(description="degraded: queries are answered, and nothing that is hidden is shown, but see `database`."),
@@ -251,7 +199,7 @@ class InvalidInput(BaseModel):
 class Problem(BaseModel):
     """The body of every error (RFC 9457)."""
 
-    model_config = example(EXAMPLE_PROBLEM)
+    model_config = ConfigDict(frozen=True)
     type: Annotated[str, Field(description="Stable name of the kind of problem.")]
     title: Annotated[str, Field(description="The kind of problem, for people.")]
     status: Annotated[int, Field(description="The HTTP status.")]
@@ -259,6 +207,6 @@ class Problem(BaseModel):
     request_id: Annotated[str, Field(description="Finds the request in the log; also in X-Request-ID.")]
     version: Annotated[str | None, Field(description="The version asked, where one was.")] = None
     near: Annotated[list[Summary] | None, Field(description="Artists with names near the one asked for.")] = None
-    candidates: Annotated[list[Summary] | None, Field(description="The artists that share the name.")] = None
+    candidates: Annotated[list[Summary] | None, Field(description="The artists that share the name or mbid.")] = None
     checks: Annotated[list[GateCheck] | None, Field(description="What the gate found, where it refused.")] = None
     errors: Annotated[list[InvalidInput] | None, Field(description="Everything wrong with the request.")] = None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from app.schemas import JsonObject, example
 from app.schemas_query import BatchProblem
 from core.changes import MOST_ENTRIES, ChangeKind
 from core.db.standing import WrittenChange
@@ -21,6 +19,8 @@ MOST_ALIASES = 100
 LONGEST_NAME = 1000
 LONGEST_TEXT = 10_000
 LONGEST_KEY = 200
+MOST_LINES = 10_000
+"""Of a batch."""
 
 
 class SeenAfter(StrEnum):
@@ -30,43 +30,6 @@ class SeenAfter(StrEnum):
     MOMENT = "a moment"
     REINDEX = "re-index"
 
-
-EXAMPLE_SAID: JsonObject = {
-    "name": "Hildur Guðnadóttir",
-    "mbid": "4e6ef4d1-ef9a-4bc5-8b3e-2e5ac1b8a9a5",
-    "aliases": ["Lost in Hildurness"],
-    "attributes": {"country": "IS", "begun": 2006},
-    "tags": {"modern classical": 12, "drone": 3},
-    "plays": {"u17": 41, "u203": 5},
-    "vectors": {"audio": [[0.12, -0.4, 0.9], [0.2, -0.1, 0.7]]},
-}
-EXAMPLE_PATCH: JsonObject = {"mbid": None, "attributes": {"country": "IS"}, "tags": {"film score": 4, "drone": None}}
-EXAMPLE_MERGE: JsonObject = {"into": "a017"}
-EXAMPLE_CHANGE: JsonObject = {"id": "a9001", "number": 17, "changed": True, "seen_after": "a moment"}
-EXAMPLE_LINES = "\n".join(
-    json.dumps(line, ensure_ascii=False)
-    for line in (
-        {"kind": "put", "id": "a9001", "name": "Hildur Guðnadóttir", "tags": {"drone": 3}},
-        {"kind": "delete", "id": "a204"},
-        {"kind": "merge", "id": "a205", "into": "a9001"},
-    )
-)
-EXAMPLE_VERDICTS = (
-    '{"line":1,"id":"a9001","status":201,"number":17,"changed":true,"seen_after":"re-index"}\n'
-    '{"line":2,"id":"a204","status":404,"problem":{"title":"not found","status":404,'
-    '"detail":"artist \'a204\' is in no version, and was not put"}}\n'
-    '{"line":3,"id":"a205","status":200,"number":18,"changed":true,"seen_after":"re-index"}\n'
-)
-EXAMPLE_LISTED: JsonObject = {
-    "number": 17,
-    "id": "a9001",
-    "kind": "put",
-    "said": {"name": 1, "tags": 2, "plays": 2, "vectors.audio": 2},
-    "by": "key:catalog",
-    "at": "2026-03-01T09:30:00Z",
-    "key": None,
-    "into": None,
-}
 
 # PostgreSQL keeps every character but NUL; tables want text that is not blank
 _WORDS = r"^[^\x00]*[^\s\x00][^\x00]*$"
@@ -129,7 +92,7 @@ class Said(BaseModel):
 class ArtistPut(Said):
     """All that changes are to say of an artist. Tags and plays take the place of all that the tables have of it."""
 
-    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(example=EXAMPLE_SAID))
+    model_config = ConfigDict()
     name: ArtistName
     tags: Annotated[
         dict[Word, Weight] | None,
@@ -145,7 +108,6 @@ class ArtistPatch(Said):
     """A merge patch (RFC 7396) over what changes and tables say of an artist: objects merge key by key, null removes a
     key or a field, everything else replaces what was there."""
 
-    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(example=EXAMPLE_PATCH))
     name: Annotated[ArtistName, Field(default_factory=_unsaid)]
     tags: Annotated[
         dict[Word, Weight | None] | None,
@@ -167,7 +129,7 @@ class ArtistPatch(Said):
 class MergeInto(BaseModel):
     """Which artist is in the place of another one from now on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"example": EXAMPLE_MERGE})
+    model_config = ConfigDict(extra="forbid", frozen=True)
     into: ChangeId
 
 
@@ -203,10 +165,24 @@ class MergeLine(MergeInto):
 Line = Annotated[PutLine | PatchLine | DeleteLine | MergeLine, Field(discriminator="kind")]
 
 
+class ChangeBatch(BaseModel):
+    """A batch of changes as one JSON object. Each item is read by itself: one that is wrong holds up no other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    items: Annotated[list[Line], Field(min_length=1, max_length=MOST_LINES, description="Changes, in their order.")]
+
+
+class ChangeItems(BaseModel):
+    """The same, with items that are not read yet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    items: Annotated[list[Any], Field(min_length=1, max_length=MOST_LINES)]
+
+
 class ChangeAnswer(BaseModel):
     """What became of a change; it is durable."""
 
-    model_config = example(EXAMPLE_CHANGE)
+    model_config = ConfigDict(frozen=True)
     id: Annotated[str, Field(description="The catalog's own id of the artist.")]
     number: Annotated[
         int,
@@ -227,12 +203,14 @@ class ChangeAnswer(BaseModel):
 
 
 class Verdict(BaseModel):
-    """What became of a line of a batch: a change, or a problem."""
+    """What became of a line or an item of a batch: a change, or a problem. What does not apply is left out."""
 
     model_config = ConfigDict(frozen=True)
-    line: int
-    id: str | None
-    status: int
+    line: Annotated[int, Field(description="Number of the line of the body, or of the item, from 1.")]
+    id: Annotated[str | None, Field(description="The catalog's own id of the artist, where the change was read.")] = (
+        None
+    )
+    status: Annotated[int, Field(description="What the change alone would have been answered with.")]
     number: int | None = None
     changed: bool | None = None
     seen_after: SeenAfter | None = None
@@ -242,10 +220,16 @@ class Verdict(BaseModel):
     problem: BatchProblem | None = None
 
 
+class ChangeVerdicts(BaseModel):
+    """What became of each item of a batch, in their order."""
+
+    items: list[Verdict]
+
+
 class ListedChange(BaseModel):
     """A change without what it says."""
 
-    model_config = example(EXAMPLE_LISTED)
+    model_config = ConfigDict(frozen=True)
     number: int
     id: str
     kind: Annotated[
@@ -282,6 +266,6 @@ class ListedChange(BaseModel):
 class ChangesAnswer(BaseModel):
     """Changes in the order in which they were made."""
 
-    model_config = example({"head": 17, "changes": [EXAMPLE_LISTED]})
+    model_config = ConfigDict(frozen=True)
     head: Annotated[int, Field(ge=0, description="Number of the last change there is; 0 is none.")]
     changes: list[ListedChange]

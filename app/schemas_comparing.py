@@ -5,39 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.comparing import Change, Compared, Side
-from app.schemas import EXAMPLE_VERSION, JsonObject, example
 from app.schemas_evaluations import (
-    EXAMPLE_RUN_ID,
-    EXAMPLE_SYSTEM,
     Condition,
     EvaluationId,
     Figure,
     Named,
     System,
 )
-from app.schemas_jobs import EXAMPLE_JOB_ID
 from core.types import ArtistId
-
-EXAMPLE_CHANGE: JsonObject = {"id": "a017", "name": "Björk", "a": 0.3107, "b": 0.0612, "difference": 0.2495}
-EXAMPLE_COMPARED: JsonObject = {
-    "condition": "raw",
-    "common": 1714,
-    "only_a": 6,
-    "only_b": 2,
-    "ndcg_a": 0.2151,
-    "ndcg_b": 0.2098,
-    "difference": 0.0053,
-    "low": 0.0021,
-    "high": 0.0086,
-    "p": 0.002,
-    "gini_a": 0.4312,
-    "gini_b": 0.4401,
-    "gained": [EXAMPLE_CHANGE],
-    "lost": [],
-}
 
 
 class SideAnswer(BaseModel):
@@ -55,10 +33,10 @@ class SideAnswer(BaseModel):
         return cls(id=outline.id, at=outline.at, system=side.system, snapshot=outline.snapshot, version=outline.version)
 
 
-class ChangeAnswer(BaseModel):
+class QueryDifference(BaseModel):
     """nDCG of one query in both."""
 
-    model_config = example(EXAMPLE_CHANGE)
+    model_config = ConfigDict(frozen=True)
     id: str
     name: Named
     a: float
@@ -66,7 +44,7 @@ class ChangeAnswer(BaseModel):
     difference: Annotated[float, Field(description="a - b.")]
 
     @classmethod
-    def of(cls, change: Change, names: dict[ArtistId, str]) -> ChangeAnswer:
+    def of(cls, change: Change, names: dict[ArtistId, str]) -> QueryDifference:
         name = names.get(change.artist_id)
         return cls(id=change.artist_id, name=name, a=change.a, b=change.b, difference=change.difference)
 
@@ -74,7 +52,7 @@ class ChangeAnswer(BaseModel):
 class ComparedAnswer(BaseModel):
     """Both in one condition. Means and difference are over the queries of both; null where there is none."""
 
-    model_config = example(EXAMPLE_COMPARED)
+    model_config = ConfigDict(frozen=True)
     condition: Condition
     common: Annotated[int, Field(description="Queries of both.")]
     only_a: Annotated[int, Field(description="Queries of a alone.")]
@@ -87,41 +65,20 @@ class ComparedAnswer(BaseModel):
     p: Annotated[float | None, Field(description="Two-sided, by the same paired bootstrap of 1,000 rounds.")]
     gini_a: Annotated[float | None, Field(description="Over all lists of a.")]
     gini_b: Annotated[float | None, Field(description="Over all lists of b.")]
-    gained: Annotated[list[ChangeAnswer], Field(description="The 10 queries on which a is most above b.")]
-    lost: Annotated[list[ChangeAnswer], Field(description="The 10 queries on which a is most below b.")]
+    gained: Annotated[list[QueryDifference], Field(description="The 10 queries on which a is most above b.")]
+    lost: Annotated[list[QueryDifference], Field(description="The 10 queries on which a is most below b.")]
 
     @classmethod
     def of(cls, compared: Compared, names: dict[ArtistId, str]) -> ComparedAnswer:
-        gained = [ChangeAnswer.of(change, names) for change in compared.gained]
-        lost = [ChangeAnswer.of(change, names) for change in compared.lost]
+        gained = [QueryDifference.of(change, names) for change in compared.gained]
+        lost = [QueryDifference.of(change, names) for change in compared.lost]
         return cls.model_validate({**vars(compared), "gained": gained, "lost": lost})
 
 
 class ComparisonAnswer(BaseModel):
     """Two stored evaluations, a against b."""
 
-    model_config = example(
-        {
-            "truth": "3c9a5e0f81b7d264",
-            "truth_name": "editorial",
-            "k": 200,
-            "a": {
-                "id": EXAMPLE_RUN_ID,
-                "at": "2026-03-01T02:10:00Z",
-                "system": EXAMPLE_SYSTEM,
-                "snapshot": "b1946ac92492d234",
-                "version": EXAMPLE_VERSION,
-            },
-            "b": {
-                "id": EXAMPLE_JOB_ID,
-                "at": "2026-02-28T02:10:00Z",
-                "system": "version 1d0a5b7c93e8f246",
-                "snapshot": "8f14e45fceea167a",
-                "version": "1d0a5b7c93e8f246",
-            },
-            "conditions": [EXAMPLE_COMPARED],
-        }
-    )
+    model_config = ConfigDict(frozen=True)
     truth: str | None
     truth_name: str | None
     k: int | None

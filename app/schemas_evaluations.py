@@ -9,65 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.failing import Query
 from app.jobs.types import JobState
-from app.schemas import EXAMPLE_VERSION, JsonObject, example
-from app.schemas_jobs import EXAMPLE_JOB, EXAMPLE_JOB_ID, JobAnswer
+from app.schemas_jobs import JobAnswer
 from core.types import ArtistId
 
-EXAMPLE_RUN_ID = "7f0d93b84c1a4e0f8a5f0d2f1c7e6b34"
-EXAMPLE_SYSTEM = f"version {EXAMPLE_VERSION}"
-EXAMPLE_ASKED: JsonObject = {"truth": "editorial", "version": EXAMPLE_VERSION, "conditions": ["raw"], "k": 200}
-EXAMPLE_SUMMARY: JsonObject = {
-    "condition": "raw",
-    "system": EXAMPLE_SYSTEM,
-    "queries": 1720,
-    "ndcg": 0.2144,
-    "ndcg_low": 0.2081,
-    "ndcg_high": 0.2209,
-    "gini": 0.4312,
-    "coverage": 0.9871,
-}
-EXAMPLE_OUTLINE: JsonObject = {
-    "id": EXAMPLE_RUN_ID,
-    "at": "2026-03-01T02:10:00Z",
-    "by": "key:nightly",
-    "truth": "3c9a5e0f81b7d264",
-    "truth_name": "editorial",
-    "snapshot": "b1946ac92492d234",
-    "version": EXAMPLE_VERSION,
-    "model": None,
-    "k": 200,
-    "summary": [EXAMPLE_SUMMARY],
-}
-EXAMPLE_FAILED: JsonObject = {
-    **EXAMPLE_JOB,
-    "kind": "evaluate",
-    "state": "failed",
-    "params": EXAMPLE_ASKED,
-    "ended": "2026-03-01T02:04:00Z",
-    "progress": None,
-    "error": "there is no truth 'editorial' in riyl-home/truths; there are: none",
-}
-EXAMPLE_EVALUATION: JsonObject = {
-    "id": EXAMPLE_JOB_ID,
-    "state": "done",
-    "asked": EXAMPLE_ASKED,
-    "error": None,
-    "at": "2026-03-01T02:10:00Z",
-    "by": "key:nightly",
-    "files": True,
-    "figures": {
-        "truth": {"id": "3c9a5e0f81b7d264", "name": "editorial"},
-        "results": [{**EXAMPLE_SUMMARY, "k": 200}],
-    },
-}
-EXAMPLE_QUERY: JsonObject = {
-    "id": "a017",
-    "name": "Björk",
-    "ndcg": 0.0612,
-    "relevant": 14,
-    "expected": [{"id": "a203", "name": "Portishead", "found": 2}, {"id": "a340", "name": "Tricky", "found": None}],
-    "retrieved": [{"id": "a811", "name": "Enya", "right": False}, {"id": "a203", "name": "Portishead", "right": True}],
-}
 Condition = Annotated[str, Field(description="Which artists asked and could be found.")]
 System = Annotated[str, Field(description="What was measured.")]
 Figure = Annotated[float | None, Field(description="Null where it is undefined.")]
@@ -78,7 +22,7 @@ EvaluationId = Annotated[str, Field(description="Id of its job, or of the run of
 class ConditionSummary(BaseModel):
     """The reference, the first system, in one condition."""
 
-    model_config = example(EXAMPLE_SUMMARY)
+    model_config = ConfigDict(frozen=True)
     condition: Condition
     system: System
     queries: int | None
@@ -92,7 +36,7 @@ class ConditionSummary(BaseModel):
 class OutlineAnswer(BaseModel):
     """A stored evaluation in a list. What rows of earlier releases do not say is null."""
 
-    model_config = example(EXAMPLE_OUTLINE) | ConfigDict(from_attributes=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
     id: EvaluationId
     at: Annotated[datetime, Field(description="When its figures were stored.")]
     by: Annotated[str | None, Field(description="Who asked.")]
@@ -108,7 +52,7 @@ class OutlineAnswer(BaseModel):
 class EvaluationsAnswer(BaseModel):
     """Stored evaluations, the newest first, and the jobs that have not stored theirs."""
 
-    model_config = example({"evaluations": [EXAMPLE_OUTLINE], "jobs": [EXAMPLE_FAILED]})
+    model_config = ConfigDict(frozen=True)
     evaluations: list[OutlineAnswer]
     jobs: Annotated[
         list[JobAnswer],
@@ -119,7 +63,7 @@ class EvaluationsAnswer(BaseModel):
 class EvaluationAnswer(BaseModel):
     """An evaluation."""
 
-    model_config = example(EXAMPLE_EVALUATION)
+    model_config = ConfigDict(frozen=True)
     id: EvaluationId
     state: JobState
     asked: Annotated[dict[str, Any], Field(description="What it was asked for with.")]
@@ -156,10 +100,10 @@ class RetrievedAnswer(BaseModel):
     ]
 
 
-class QueryAnswer(BaseModel):
+class MeasuredQuery(BaseModel):
     """A query and what came of it."""
 
-    model_config = example(EXAMPLE_QUERY)
+    model_config = ConfigDict(frozen=True)
     id: str
     name: Named
     ndcg: float
@@ -171,7 +115,7 @@ class QueryAnswer(BaseModel):
     ]
 
     @classmethod
-    def of(cls, query: Query, names: dict[ArtistId, str]) -> QueryAnswer:
+    def of(cls, query: Query, names: dict[ArtistId, str]) -> MeasuredQuery:
         return cls(
             id=query.artist_id,
             name=names.get(query.artist_id),
@@ -185,17 +129,9 @@ class QueryAnswer(BaseModel):
 class QueriesAnswer(BaseModel):
     """Queries of a stored evaluation by their nDCG."""
 
-    model_config = example(
-        {
-            "id": EXAMPLE_RUN_ID,
-            "condition": "raw",
-            "system": EXAMPLE_SYSTEM,
-            "total": 1720,
-            "artists": [EXAMPLE_QUERY],
-        }
-    )
+    model_config = ConfigDict(frozen=True)
     id: EvaluationId
     condition: Condition
     system: System
     total: Annotated[int, Field(description="Queries of the condition.")]
-    artists: list[QueryAnswer]
+    artists: list[MeasuredQuery]

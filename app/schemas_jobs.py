@@ -8,32 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs.types import EvaluateParams, ImportParams, Job, JobKind, JobState, ReindexParams, TrainParams
-from app.schemas import JsonObject, example
-
-EXAMPLE_JOB_ID = "0b6a3c1e52d74b0e9a553f6f0c9f1d20"
-EXAMPLE_JOB: JsonObject = {
-    "id": EXAMPLE_JOB_ID,
-    "kind": "reindex",
-    "state": "running",
-    "params": {"tables": None, "model": None, "promote": True},
-    "by": "key:nightly",
-    "created": "2026-03-01T02:00:00Z",
-    "started": "2026-03-01T02:00:01Z",
-    "ended": None,
-    "worker": "worker",
-    "progress": {
-        "step": "build",
-        "number": 4,
-        "steps": 7,
-        "what": "neighbours",
-        "done": 60000,
-        "total": 100000,
-        "seconds_left": 21.5,
-        "at": "2026-03-01T02:03:10Z",
-    },
-    "result": None,
-    "error": None,
-}
 
 
 class Asked(BaseModel):
@@ -90,7 +64,7 @@ class ProgressAnswer(BaseModel):
 class JobAnswer(BaseModel):
     """A job."""
 
-    model_config = example(EXAMPLE_JOB) | ConfigDict(from_attributes=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
     id: str
     kind: JobKind
     state: Annotated[JobState, Field(description="The last three are for good.")]
@@ -108,9 +82,7 @@ class JobAnswer(BaseModel):
 class JobTaken(JobAnswer):
     """The job that was asked for."""
 
-    model_config = example(
-        {**EXAMPLE_JOB, "state": "waiting", "started": None, "worker": None, "progress": None, "joined": False}
-    )
+    model_config = ConfigDict(frozen=True)
     joined: Annotated[bool, Field(description="Whether it was waiting already, asked for with the same params.")]
 
     @classmethod
@@ -121,5 +93,5 @@ class JobTaken(JobAnswer):
 class JobsAnswer(BaseModel):
     """Jobs, the newest first."""
 
-    model_config = example({"jobs": [EXAMPLE_JOB]})
+    model_config = ConfigDict(frozen=True)
     jobs: list[JobAnswer]

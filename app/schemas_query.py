@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
-from app.schemas import EXAMPLE_SIMILAR, EXAMPLE_VERSION, Id, JsonObject, Name, Similar, Version, example
+from app.schemas import Id, Name, Similar, Version
 from app.schemas_reasons import Explained
 
 LARGEST_K = 1000
@@ -20,28 +20,6 @@ MOST_ANSWERS = 50_000
 LONGEST_TEXT = 1000
 SHOWN_UNKNOWN = 100
 
-EXAMPLE_QUESTION: JsonObject = {
-    "seeds": [{"id": "a017"}, {"name": "Portishead", "weight": 0.5}],
-    "avoid": [{"id": "a300"}],
-    "tags": {"trip-hop": 3, "downtempo": 1},
-    "k": 20,
-    "filters": {"attributes": {"country": {"in": ["GB", "IS"]}}, "listeners": {"lte": 100000}},
-    "diversity": 0.2,
-    "popularity": -0.3,
-    "explain": True,
-}
-EXAMPLE_ANSWER: JsonObject = {
-    "version": EXAMPLE_VERSION,
-    "asked": {
-        "seeds": [{"id": "a017", "name": "Björk", "weight": 1.0}],
-        "avoid": [],
-        "tags": {"trip-hop": 3.0},
-        "unknown_tags": ["downtempoo"],
-        "plays": 0,
-        "unknown_plays": [],
-    },
-    "similar": [{**EXAMPLE_SIMILAR, "pinned": False}],
-}
 
 Scalar: TypeAlias = StrictStr | StrictBool | StrictInt | StrictFloat
 Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
@@ -58,7 +36,7 @@ class Seed(Question):
     """An artist, named by one of id, mbid and name."""
 
     id: Annotated[Text | None, Field(description="The catalog's own id.")] = None
-    mbid: Annotated[Text | None, Field(description="MusicBrainz id.")] = None
+    mbid: Annotated[Text | None, Field(description="MusicBrainz id; 409 where several artists have it.")] = None
     name: Annotated[Text | None, Field(description="The whole name; 409 where several artists have it.")] = None
     weight: Weight = 1.0
 
@@ -123,7 +101,6 @@ class SimilarAsked(Question):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
-        json_schema_extra=lambda schema: schema.update(example=EXAMPLE_QUESTION),
     )
     seeds: Annotated[list[Seed], Field(max_length=MOST_SEEDS, description="Artists.")] = []
     avoid: Annotated[
@@ -152,7 +129,8 @@ class SimilarAsked(Question):
     k: Annotated[int, Field(ge=1, le=LARGEST_K, description="How many at most.")] = 10
     filters: FiltersAsked = FiltersAsked()
     exclude: Annotated[
-        list[Text], Field(max_length=MOST_EXCLUDED, description="Ids or mbids that must not be answered.")
+        list[Text],
+        Field(max_length=MOST_EXCLUDED, description="Ids or mbids that must not be answered; all who share an mbid."),
     ] = []
     diversity: Annotated[float, Field(ge=0, le=1, description="0 the best; 1 as unlike each other as can be.")] = 0.0
     popularity: Annotated[float, Field(ge=-1, le=1, description="-1 prefers the obscure, 1 the popular.")] = 0.0
@@ -174,7 +152,6 @@ class BatchAsked(Question):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
-        json_schema_extra=lambda schema: schema.update(example={"queries": [EXAMPLE_QUESTION]}),
     )
     queries: Annotated[list[SimilarAsked], Field(min_length=1, max_length=MOST_QUERIES)]
 
@@ -202,14 +179,18 @@ class Understood(BaseModel):
     unknown_tags: list[str]
     plays: Annotated[int, Field(description="Of the listener's artists, those that were used.")]
     unknown_plays: Annotated[
-        list[str], Field(description=f"Those that are not there or of whom nothing is known, {SHOWN_UNKNOWN} at most.")
+        list[str],
+        Field(
+            description="Those that are not there, of whom nothing is known, or whose mbid several artists share; "
+            f"{SHOWN_UNKNOWN} at most."
+        ),
     ]
 
 
 class QueryAnswer(BaseModel):
     """The artists that fit best, best first; fewer than k where no more exist."""
 
-    model_config = example(EXAMPLE_ANSWER)
+    model_config = ConfigDict(frozen=True)
     version: Version
     asked: Understood
     similar: list[Explained] | list[Similar]
@@ -233,6 +214,6 @@ class BatchEntry(BaseModel):
 class BatchAnswer(BaseModel):
     """The answers, in the order of the questions."""
 
-    model_config = example({"version": EXAMPLE_VERSION, "answers": [{"answer": EXAMPLE_ANSWER, "problem": None}]})
+    model_config = ConfigDict(frozen=True)
     version: Version
     answers: list[BatchEntry]

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas import EXAMPLE_SIMILAR, JsonObject, Similar, Summary, Version, example
-
-EXAMPLE_WHY: JsonObject = {
-    "pairs": [{"asked": "audio", "found": "audio", "share": 0.41}, {"asked": "cf", "found": "tags", "share": 0.22}],
-    "hubness": -0.11,
-    "calibration": 0.02,
-    "popularity": 0.0,
-    "seeds": [{"id": "a017", "share": 0.38}, {"id": None, "share": 0.25}],
-    "common": {"tags": [{"term": "trip-hop", "asked": 3.0, "found": 12.0}]},
-    "evidence": {"audio": 3, "tags": 12},
-}
+from app.schemas import Similar, Summary, Version
 
 
 class PairShare(BaseModel):
@@ -45,7 +35,7 @@ class CommonTerm(BaseModel):
 class Why(BaseModel):
     """Why an artist is answered: `pairs`, `hubness`, `calibration` and `popularity` add up to the score."""
 
-    model_config = example(EXAMPLE_WHY)
+    model_config = ConfigDict(frozen=True)
     pairs: Annotated[list[PairShare], Field(description="By two modalities, the largest first.")]
     hubness: Annotated[float, Field(description="Taken off for being near everybody.")]
     calibration: Annotated[float, Field(description="Evens out what is known of either.")]
@@ -60,7 +50,7 @@ class Why(BaseModel):
 class Explained(Similar):
     """An artist that is similar, and why."""
 
-    model_config = example({**EXAMPLE_SIMILAR, "pinned": False, "why": EXAMPLE_WHY})
+    model_config = ConfigDict(frozen=True)
     why: Why
 
 

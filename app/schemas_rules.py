@@ -7,22 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas import JsonObject, example
 from app.schemas_versions import Why
 from app.served import Served
 from core.db.rules import WrittenRule
 from core.rules import LONGEST_ID, RuleKind
 from index.rules import RuleState
-
-EXAMPLE_PIN: JsonObject = {"kind": "pin", "artist": "a017", "other": "a203", "why": "their new record together"}
-EXAMPLE_RULE: JsonObject = {
-    "number": 4,
-    **EXAMPLE_PIN,
-    "by": "key:editors",
-    "at": "2026-03-01T09:30:00Z",
-    "known": True,
-    "state": "in force",
-}
 
 # PostgreSQL keeps every character but this one
 RuleId = Annotated[
@@ -75,7 +64,7 @@ RuleAsked = Annotated[BlockAsked | NeverAsked | PinAsked, Field(discriminator="k
 class RuleAnswer(BaseModel):
     """A rule, and what has become of it in the version that serves."""
 
-    model_config = example(EXAMPLE_RULE)
+    model_config = ConfigDict(frozen=True)
     number: Annotated[int, Field(description="Several pins of one artist stand in the order of these.")]
     kind: RuleKind
     artist: str
@@ -114,5 +103,5 @@ class RuleAnswer(BaseModel):
 class RulesAnswer(BaseModel):
     """Rules, the newest first."""
 
-    model_config = example({"rules": [EXAMPLE_RULE]})
+    model_config = ConfigDict(frozen=True)
     rules: list[RuleAnswer]

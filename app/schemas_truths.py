@@ -7,35 +7,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas import EXAMPLE_VERSION, JsonObject, example
 from core.files import Manifest
 from core.truth import Coverage, Truth
-
-EXAMPLE_TRUTH_ID = "8d0c7a41f2be5693"
-EXAMPLE_TRUTH: JsonObject = {
-    "id": EXAMPLE_TRUTH_ID,
-    "name": "editorial",
-    "directed": False,
-    "source": "editorial.csv",
-    "pairs": 12840,
-    "self_pairs": 0,
-    "double_pairs": 31,
-}
-EXAMPLE_KNOWN: JsonObject = {
-    "version": EXAMPLE_VERSION,
-    "snapshot": None,
-    "pairs": 12611,
-    "unknown_pairs": 229,
-    "artists": 1904,
-    "unknown_artists": 12,
-    "examples": ["a2204"],
-}
 
 
 class TruthAnswer(BaseModel):
     """A ground truth."""
 
-    model_config = example(EXAMPLE_TRUTH)
+    model_config = ConfigDict(frozen=True)
     id: str
     name: str
     directed: Annotated[bool, Field(description="Whether a pair counts from artist_id to similar_id alone.")]
@@ -65,7 +44,7 @@ class KnownAnswer(BaseModel):
 class TruthDetails(TruthAnswer):
     """A ground truth, and how much of it is known."""
 
-    model_config = example({**EXAMPLE_TRUTH, "known": EXAMPLE_KNOWN, "warning": None})
+    model_config = ConfigDict(frozen=True)
     known: Annotated[KnownAnswer | None, Field(description="Null where there is neither a version nor a snapshot.")]
     warning: Annotated[str | None, Field(description="What is to be looked at: no pair is known.")]
 
@@ -88,6 +67,6 @@ class DamagedTruth(BaseModel):
 class TruthsAnswer(BaseModel):
     """Every truth of the home, the newest first."""
 
-    model_config = example({"truths": [EXAMPLE_TRUTH], "damaged": []})
+    model_config = ConfigDict(frozen=True)
     truths: list[TruthAnswer]
     damaged: Annotated[list[DamagedTruth], Field(description="Those that cannot be read, and why.")]

@@ -7,25 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.schemas import EXAMPLE_INDEX, EXAMPLE_VERSION, GateCheck, IndexAnswer, JsonObject, Refused, example
-
-EXAMPLE_PROMOTION: JsonObject = {
-    "number": 12,
-    "version": EXAMPLE_VERSION,
-    "act": "promote",
-    "by": "key:nightly",
-    "why": "better on the editorial truth",
-    "at": "2026-03-01T02:04:12Z",
-    "forced": False,
-    "job": None,
-}
-EXAMPLE_VERDICT: JsonObject = {
-    "passed": True,
-    "against": "1d0a5b7c93e8f246",
-    "checks": [{"name": "artists embedded", "found": 1996.0, "wanted": "at least 1", "passed": True}],
-    "at": "2026-03-01T02:04:11Z",
-    "job": None,
-}
+from app.schemas import GateCheck, IndexAnswer, Refused
 
 # PostgreSQL keeps every character but this one
 Why = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$", description="Reason, for the history.")]
@@ -34,7 +16,7 @@ Why = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$", description="
 class PromoteAsked(BaseModel):
     """Why a version is to become current."""
 
-    model_config = example({"why": "better on the editorial truth", "force": False}) | ConfigDict(extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
     why: Why
     force: Annotated[bool, Field(description="Promote against the gate's verdict; that is written down.")] = False
 
@@ -42,14 +24,14 @@ class PromoteAsked(BaseModel):
 class RollbackAsked(BaseModel):
     """Why what was current before is to be so again."""
 
-    model_config = example({"why": "too many complaints"}) | ConfigDict(extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
     why: Why
 
 
 class PromotionAnswer(BaseModel):
     """One act of the history."""
 
-    model_config = example(EXAMPLE_PROMOTION) | ConfigDict(from_attributes=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
     number: Annotated[int, Field(description="In the order they took effect.")]
     version: Annotated[str, Field(description="What became current.")]
     act: Literal["promote", "rollback"]
@@ -63,7 +45,7 @@ class PromotionAnswer(BaseModel):
 class VerdictAnswer(BaseModel):
     """What the gate's policy said of a version."""
 
-    model_config = example(EXAMPLE_VERDICT) | ConfigDict(from_attributes=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
     passed: bool
     against: Annotated[str | None, Field(description="The version that was current then.")]
     checks: list[GateCheck]
@@ -74,7 +56,7 @@ class VerdictAnswer(BaseModel):
 class VersionAnswer(IndexAnswer):
     """A version, and what it is to this home and this replica."""
 
-    model_config = example({**EXAMPLE_INDEX, "current": True, "serving": True, "verdict": EXAMPLE_VERDICT})
+    model_config = ConfigDict(frozen=True)
     current: Annotated[bool, Field(description="Whether it is what every replica should serve.")]
     serving: Annotated[bool, Field(description="Whether the replica that answers this serves it.")]
     verdict: Annotated[VerdictAnswer | None, Field(description="What the gate's policy said of it last.")]
@@ -83,13 +65,7 @@ class VersionAnswer(IndexAnswer):
 class VersionsAnswer(BaseModel):
     """Every version of the home, the newest first, and how they came and went."""
 
-    model_config = example(
-        {
-            "versions": [{**EXAMPLE_INDEX, "current": True, "serving": True, "verdict": EXAMPLE_VERDICT}],
-            "damaged": [],
-            "promotions": [EXAMPLE_PROMOTION],
-        }
-    )
+    model_config = ConfigDict(frozen=True)
     versions: list[VersionAnswer]
     damaged: Annotated[list[Refused], Field(description="Those that cannot be read, and why.")]
     promotions: Annotated[list[PromotionAnswer], Field(description="The last hundred, the newest first.")]

@@ -30,7 +30,7 @@ class QuestionShortWay:
         self._serving = serving
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != PATH or not _is_json(scope):
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != PATH or not _is_plain(scope):
             await self._app(scope, receive, send)
             return
         message = await receive()
@@ -68,5 +68,6 @@ class QuestionShortWay:
         return body
 
 
-def _is_json(scope: Scope) -> bool:
-    return (b"content-type", b"application/json") in scope["headers"]
+def _is_plain(scope: Scope) -> bool:
+    """Whether it comes as JSON and without a query: anything else the route checks."""
+    return not scope["query_string"] and (b"content-type", b"application/json") in scope["headers"]

@@ -23,6 +23,7 @@ LARGEST_K = 200
 
 PREFIX = "/v1/artists/"
 SUFFIX = "/similar"
+RAW_SUFFIX = SUFFIX.encode()
 TEMPLATE = "/v1/artists/{id}/similar"
 
 K_BY_QUERY = {b"": DEFAULT_K, **{b"k=%d" % k: k for k in range(1, LARGEST_K + 1)}}
@@ -205,7 +206,7 @@ class SimilarShortWay:
     def _answer(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes] | None:
         path: str = scope["path"]
         served = self._serving.served
-        if served is None or not path.startswith(PREFIX) or not path.endswith(SUFFIX):
+        if served is None or not path.startswith(PREFIX) or not scope["raw_path"].endswith(RAW_SUFFIX):
             return None
         searcher = served.searcher
         k = K_BY_QUERY.get(scope["query_string"])

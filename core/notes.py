@@ -30,12 +30,12 @@ class Notes:
         """By note, its first cases."""
         return {what: tuple(cases) for what, cases in self._examples.items()}
 
-    def add(self, what: str, example: str | None = None, count: int = 1) -> None:
-        """Count `what`; a count of 0 leaves no trace."""
+    def add(self, what: str, example: str | None = None, count: int = 1, *, keep: int = EXAMPLES) -> None:
+        """Count `what`; a count of 0 leaves no trace. Of its examples the first `keep` are kept."""
         if not count:
             return
         self.counts[what] = self.counts.get(what, 0) + count
-        if example is not None and len(kept := self._examples.setdefault(what, [])) < EXAMPLES:
+        if example is not None and len(kept := self._examples.setdefault(what, [])) < keep:
             kept.append(example if len(example) <= 200 else example[:197] + "...")
 
     def add_read(self, table: str, rows: int) -> None:

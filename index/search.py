@@ -19,6 +19,7 @@ from index.artifact import NAMES, Version
 from index.artists import Artist
 from index.lists import Neighbours, best_of, exact_scores, ready_list
 from index.live import Live
+from index.mbids import MbidIndex
 from index.names import NameIndex
 
 
@@ -33,9 +34,7 @@ class Searcher:
         self._live = Live.of(version)
         self._ids = _column(version.artists, "artist_id")
         self._row_of_id = {artist_id: row for row, artist_id in enumerate(self._ids.to_pylist())}
-        mbids = _column(version.artists, "mbid").to_pylist()
-        self._row_of_mbid = {mbids[row].lower(): row for row in range(len(mbids) - 1, -1, -1) if mbids[row]}
-        self._later_of_mbid = _later(mbids, self._row_of_mbid)
+        self._mbids = MbidIndex(_column(version.artists, "mbid").to_pylist())
         self._name_index = NameIndex.open(version.folder / NAMES, version.by_popularity)
         version.hold()
         self.ids_of(np.empty(0, np.int32))  # pyarrow's first array loads pandas, where that is: not in a request
@@ -103,40 +102,47 @@ class Searcher:
         return self._live.n_artists
 
     def row_of(self, id_or_mbid: str, without: Container[int] = ()) -> int | None:
-        """The artist with that id, else with that mbid, in either case; the first by id where several have it.
+        """The artist with that id, else the only one with that mbid, in either case.
+
+        None where there is none, or where several artists share the mbid: `rows_of` has these.
 
         Args:
             without: rows that are passed over as if they were not there.
         """
         row = self.row_of_id(id_or_mbid)
-        if row is None or row in without:
-            mbid = id_or_mbid.lower()
-            row = self._row_of_mbid.get(mbid)
-            if row is not None or self._live.rows_of_mbid:
-                row = self._first_of_mbid(mbid, row, without)
-        return row
+        return row if row is not None and row not in without else _only(self.rows_of(id_or_mbid, without))
 
     def row_now(self, id_or_mbid: str, without: Container[int] = ()) -> int | None:
         """The same, and of an artist that was merged into another one that one's."""
-        row = self.row_of(id_or_mbid, without)
-        if row is None and (moved := self.moved_to(id_or_mbid)) is not None:
-            row = self.row_of(moved, without)
-        return row
+        return _only(self.rows_now(id_or_mbid, without))
 
-    def row_meant(self, id_or_mbid: str) -> int | None:
-        """As `row_of`, and of the version's artists also one who is gone."""
-        row = self.row_of(id_or_mbid)
-        if row is None:
-            row = self._row_of_id.get(id_or_mbid, self._row_of_mbid.get(id_or_mbid.lower()))
-        return row
+    def rows_of(self, id_or_mbid: str, without: Container[int] = ()) -> list[int]:
+        """The artist with that id, else all those with that mbid, in either case, ascending by id.
 
-    def _first_of_mbid(self, mbid: str, first: int | None, without: Container[int]) -> int | None:
-        if not self._live and first not in without:
-            return first
-        gone = self._live.gone
-        own = () if first is None else (first, *self._later_of_mbid.get(mbid, ()))
-        rows = [row for row in (*own, *self._live.rows_of_mbid.get(mbid, ())) if not gone[row] and row not in without]
-        return min(rows, key=self.id_of, default=None)
+        Args:
+            without: rows that are passed over as if they were not there.
+        """
+        row = self.row_of_id(id_or_mbid)
+        if row is not None and row not in without:
+            return [row]
+        mbid = id_or_mbid.lower()
+        rows = [*self._mbids.rows_of(mbid), *self._live.rows_of_mbid.get(mbid, ())]
+        if self._live:
+            rows = [row for row in rows if not self._live.gone[row]]
+        return sorted((row for row in rows if row not in without), key=self.id_of)
+
+    def rows_now(self, id_or_mbid: str, without: Container[int] = ()) -> list[int]:
+        """The same, and of an artist that was merged into another one that one's."""
+        rows = self.rows_of(id_or_mbid, without)
+        if not rows and (moved := self.moved_to(id_or_mbid)) is not None:
+            return self.rows_of(moved, without)
+        return rows
+
+    def rows_meant(self, id_or_mbid: str) -> list[int]:
+        """As `rows_of`; where nobody is there, the version's artists of that id or mbid who are gone."""
+        own = self._row_of_id.get(id_or_mbid)
+        gone = [own] if own is not None else self._mbids.rows_of(id_or_mbid.lower())
+        return self.rows_of(id_or_mbid) or gone
 
     def row_of_id(self, artist_id: ArtistId) -> int | None:
         """The artist with that id, and none that has it for an mbid."""
@@ -284,16 +290,10 @@ class _Without:
         return isinstance(row, int) and (bool(self.gone[row]) or row in self.others)
 
 
+def _only(rows: Sequence[int]) -> int | None:
+    return rows[0] if len(rows) == 1 else None
+
+
 def _column(table: pa.Table, name: str) -> Any:
     """A column as one array; of a mapped table without a copy."""
     return table.column(name).combine_chunks()
-
-
-def _later(mbids: Sequence[str | None], first: Mapping[str, int]) -> dict[str, list[int]]:
-    """By mbid, in lower case, the rows that have it after the first one; only those that several have."""
-    later: dict[str, list[int]] = {}
-    if len(first) < sum(1 for mbid in mbids if mbid):
-        for row, mbid in enumerate(mbids):
-            if mbid and first[mbid.lower()] != row:
-                later.setdefault(mbid.lower(), []).append(row)
-    return later

@@ -69,9 +69,11 @@ def _in_words(why: Why) -> str:
 
 def _find(served: Served, text: str) -> int:
     searcher, blocked = served.searcher, served.rules.blocked
-    row = searcher.row_now(text, blocked)
-    if row is not None:
-        return row
+    rows = searcher.rows_now(text, blocked)
+    if len(rows) == 1:
+        return rows[0]
+    if rows:
+        raise InputError(f"several artists have the mbid {text!r}; say which by id: {_listed(searcher, rows)}")
     named = searcher.named(text, blocked)
     if len(named) == 1:
         return named[0]

@@ -26,24 +26,24 @@ from app.schemas import ArtistAnswer, ArtistsAnswer, Details, ResolveAnswer, Sim
 from app.schemas_reasons import ExplainedAnswer
 from app.served import Served
 from app.similar import DEFAULT_K, LARGEST_K, similar_model
+from app.strict_route import StrictRoute
 
-router = APIRouter(prefix="/v1", tags=["artists"])
+router = APIRouter(prefix="/v1", tags=["artists"], route_class=StrictRoute)
 
 LONGEST_NAME = 1000
 """Characters of a name that is searched for."""
 
 UNKNOWN = {404: "There is no such artist; `near` has artists with near names."}
 UNCLEAR = {
-    409: "The artist is there, but cannot be answered for: several share the name (`candidates`), or nothing is known "
-    "of it yet."
+    409: "The artist is there, but cannot be answered for: several share the name or mbid (`candidates`), or nothing "
+    "is known of it yet."
 }
+SHARED = {409: "Several artists share the mbid (`candidates`)."}
 
 MOVED: dict[int | str, dict[str, Any]] = {301: {"description": "The artist was merged into another one: Location."}}
 
-ArtistPath = Annotated[
-    str, Path(description="The catalog's own id of the artist, or its MusicBrainz id.", examples=["a017"])
-]
-NameQuery = Annotated[str, Query(max_length=LONGEST_NAME, description="The whole name.", examples=["Björk"])]
+ArtistPath = Annotated[str, Path(description="The catalog's own id of the artist, or its MusicBrainz id.")]
+NameQuery = Annotated[str, Query(max_length=LONGEST_NAME, description="The whole name.")]
 
 
 @router.get(
@@ -60,10 +60,9 @@ async def search_artists(
         Query(
             max_length=LONGEST_NAME,
             description="The name or its beginning; accents, case and one typo do not matter. Empty finds nothing.",
-            examples=["bjork"],
         ),
     ],
-    limit: Annotated[int, Query(ge=1, le=50, description="How many at most.", examples=[10])] = 10,
+    limit: Annotated[int, Query(ge=1, le=50, description="How many at most.")] = 10,
 ) -> Response:
     """Artists whose name or alias begins like `q`, the best match first and among equals the most listened to."""
     searcher = served.searcher
@@ -100,13 +99,12 @@ async def similar_artists(
     request: Request,
     served: TheServed,
     id: ArtistPath,
-    k: Annotated[int, Query(ge=1, le=LARGEST_K, description="How many at most.", examples=[10])] = DEFAULT_K,
+    k: Annotated[int, Query(ge=1, le=LARGEST_K, description="How many at most.")] = DEFAULT_K,
     raw: Annotated[
         bool,
         Query(
             description="Leave the version's corrections out: the nearest by cosine, whoever is near everybody and "
             "whatever is known of them. Searched for anew, so slower.",
-            examples=[True],
         ),
     ] = False,
     explain: Annotated[
@@ -114,7 +112,6 @@ async def similar_artists(
         Query(
             description="Say why, with each answer: its score in shares by two modalities, the tags in common, and "
             "what is known of it.",
-            examples=[True],
         ),
     ] = False,
 ) -> Response:
@@ -136,7 +133,7 @@ async def similar_artists(
     "/artists/{id:path}",
     summary="What is known of an artist",
     response_model=ArtistAnswer,
-    responses={**VERSIONED, **MOVED, **problems(UNKNOWN | INVALID | NOT_SERVED)},
+    responses={**VERSIONED, **MOVED, **problems(UNKNOWN | SHARED | INVALID | NOT_SERVED)},
 )
 async def get_artist(request: Request, served: TheServed, id: ArtistPath) -> Response:
     """Names, attributes, modalities and popularity of one artist."""
@@ -154,7 +151,7 @@ async def get_artist(request: Request, served: TheServed, id: ArtistPath) -> Res
 
 def moved_to(request: Request, served: Served, artist: str, behind: str = "") -> Response | None:
     """The way to the artist into whom that one was merged, by the same question; None where it is there itself."""
-    if served.searcher.row_of(artist) is not None or (to := served.searcher.moved_to(artist)) is None:
+    if served.searcher.rows_of(artist) or (to := served.searcher.moved_to(artist)) is None:
         return None
     asked = f"?{request.url.query}" if request.url.query else ""
     where = f"/v1/artists/{quote(to, safe='')}{behind}{asked}"

@@ -6,28 +6,41 @@ import logging
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
-from app import security
 from app.bodies import ReadAsideRoute
 from app.bounds import LARGEST_ARTIST_BYTES, LARGEST_BATCH_BYTES
-from app.changing import answer_of, carry_out, kept_of, merge_wish, status_of_done, wish
+from app.changing import (
+    Batch,
+    answer_of,
+    batch_of_items,
+    batch_of_lines,
+    carry_out,
+    kept_of,
+    merge_wish,
+    status_of_done,
+    wish,
+)
 from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheServing, fresh
-from app.errors import MediaTypeError, problems
+from app.errors import problems
 from app.schemas_changes import (
-    EXAMPLE_LINES,
-    EXAMPLE_VERDICTS,
     LONGEST_KEY,
     ArtistPatch,
     ArtistPut,
     ChangeAnswer,
     ChangesAnswer,
+    ChangeVerdicts,
     ListedChange,
     MergeInto,
+    Verdict,
 )
-from app.security import TheAdmin, TheWriter
+from app.security import PROBLEMS, WRITER_PROBLEMS, TheAdmin, TheWriter, author
+from app.similar import RAW_SUFFIX
+from app.strict_route import JSON, content_type_of
 from app.watch import Serving
 from core.changes import ChangeKind
 from core.db.batches import Sender
@@ -41,19 +54,14 @@ from core.rules import LONGEST_ID
 log = logging.getLogger(__name__)
 
 
-async def _no_line_break(request: Request) -> None:
-    # a route's `$` lets one at the end through, and the id would be that of another artist
-    if "\n" in request.scope["path"]:
-        raise HTTPException(404)
+async def _own_address(request: Request) -> None:
+    # what StrictRoute tells apart for reading is told apart here too: the id that ends so is spelled another way
+    if request.scope["raw_path"].endswith(RAW_SUFFIX):
+        found = request.scope["path"].rpartition("/v1/artists/")[2]
+        raise InputError(f"id: found {found!r}, the address of similar artists; wanted %2Fsimilar, if the id ends so")
 
 
-async def _merge_patch(request: Request) -> None:
-    found = request.headers.get("content-type")
-    if found is not None and found.split(";")[0].strip().lower() not in PATCHES:
-        raise MediaTypeError(f"found Content-Type {found[:LONGEST_KEY]!r}; wanted {' or '.join(PATCHES)}")
-
-
-router = APIRouter(prefix="/v1", tags=["changes"], route_class=ReadAsideRoute, dependencies=[Depends(_no_line_break)])
+router = APIRouter(prefix="/v1", tags=["changes"], route_class=ReadAsideRoute, dependencies=[Depends(_own_address)])
 
 LARGEST_NUMBER = 2**53 - 1
 """What JSON's readers hold."""
@@ -62,27 +70,25 @@ NDJSON = "application/x-ndjson"
 LINES: dict[str, Any] = {
     "required": True,
     "content": {
+        JSON: {"schema": {"$ref": "#/components/schemas/ChangeBatch"}},
         NDJSON: {
             "schema": {
                 "type": "string",
+                "format": "binary",
                 "description": "A line a change: kind (put, patch, delete, merge), id, and what is said, as of PUT, "
                 "PATCH and a merge.",
-                "example": EXAMPLE_LINES,
             }
-        }
+        },
     },
 }
 NO_ADDRESS = {404: "The id has a line break, which this address cannot have; a batch can."}
 NOT_FOUND = {404: "The artist is in no version and was not put, or is deleted or merged."}
 MERGE_PATCH = "application/merge-patch+json"
-PATCHES = (MERGE_PATCH, "application/json")
-NOT_PATCH = {415: f"The body is neither {PATCHES[0]} nor {PATCHES[1]}."}
 NOT_INTO = {404: "The artist to merge into is in no version and was not put, or is deleted or merged itself."}
 ARTIST_BODY = BODY | {413: f"The body has more than {LARGEST_ARTIST_BYTES >> 20} mebibytes."}
 BATCH_BODY = {
     413: f"The body has more than {LARGEST_BATCH_BYTES >> 20} mebibytes.",
-    415: f"The body is not {NDJSON}.",
-    422: "There are no lines, or too many, or another batch came under this key.",
+    422: "There are no changes, or too many, or another batch came under this key.",
 }
 
 IdPath = Annotated[
@@ -92,7 +98,6 @@ IdPath = Annotated[
         max_length=LONGEST_ID,
         pattern=r"^[^\x00]*$",
         description="The catalog's own id of the artist, or its MusicBrainz id where the version that serves has it.",
-        examples=["a9001"],
     ),
 ]
 
@@ -103,7 +108,7 @@ IdPath = Annotated[
     summary="Put an artist",
     response_model=ChangeAnswer,
     responses={
-        **problems(security.WRITER_PROBLEMS | ARTIST_BODY | NO_ADDRESS | INVALID | UNREACHABLE),
+        **problems(WRITER_PROBLEMS | ARTIST_BODY | NO_ADDRESS | INVALID | UNREACHABLE),
         200: {"description": "The artist was there.", "model": ChangeAnswer},
     },
 )
@@ -120,8 +125,7 @@ def put_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id
     "/artists/{id:path}",
     summary="Patch an artist",
     response_model=ChangeAnswer,
-    responses=problems(security.WRITER_PROBLEMS | ARTIST_BODY | NOT_FOUND | NOT_PATCH | INVALID | UNREACHABLE),
-    dependencies=[Depends(_merge_patch)],
+    responses=problems(WRITER_PROBLEMS | ARTIST_BODY | NOT_FOUND | INVALID | UNREACHABLE),
     openapi_extra={"requestBody": {"content": {MERGE_PATCH: {"schema": {"$ref": "#/components/schemas/ArtistPatch"}}}}},
 )
 def patch_artist(
@@ -139,7 +143,7 @@ def patch_artist(
     "/artists/{id:path}",
     summary="Delete an artist",
     response_model=ChangeAnswer,
-    responses=problems(security.WRITER_PROBLEMS | NOT_FOUND | INVALID | UNREACHABLE),
+    responses=problems(WRITER_PROBLEMS | NOT_FOUND | INVALID | UNREACHABLE),
 )
 def delete_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath) -> Response:
     """Let an artist be in no version, whatever tables say, until it is put again."""
@@ -150,7 +154,7 @@ def delete_artist(writer: TheWriter, database: TheDatabase, serving: TheServing,
     "/artists/{id:path}:merge",
     summary="Merge an artist into another one",
     response_model=ChangeAnswer,
-    responses=problems(security.WRITER_PROBLEMS | BODY | NOT_INTO | INVALID | UNREACHABLE),
+    responses=problems(WRITER_PROBLEMS | BODY | NOT_INTO | INVALID | UNREACHABLE),
 )
 def merge_artist(
     writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, merge: MergeInto
@@ -165,10 +169,10 @@ def merge_artist(
 @router.post(
     "/artists:batch",
     summary="Put, patch, delete and merge many artists",
-    response_class=Response,
+    response_model=ChangeVerdicts,
     responses={
-        **problems(security.WRITER_PROBLEMS | BATCH_BODY | UNREACHABLE),
-        200: {"content": {NDJSON: {"schema": {"type": "string"}, "example": EXAMPLE_VERDICTS}}},
+        **problems(WRITER_PROBLEMS | BATCH_BODY | UNREACHABLE),
+        200: {"content": {NDJSON: {"schema": {"type": "string"}}}},
     },
     openapi_extra={"requestBody": LINES},
 )
@@ -186,39 +190,38 @@ async def change_artists(
             pattern="^[!-~]+$",
             description="Your own name of this batch. Sent again under it, the batch changes nothing and is answered "
             "alike; one that was cut off goes on. Remembered for a week.",
-            examples=["catalog-2026-03-01"],
         ),
     ] = None,
 ) -> Response:
-    """Lines of JSON in, a verdict a line out, in their order: what became of the change, or what was wrong with it.
+    """Changes in, a verdict each out, in their order: what became of the change, or what was wrong with it.
 
-    A line that is refused does not hold up the others.
+    Either one JSON object with `items`, or lines of JSON (application/x-ndjson); the answer is of the same kind. A
+    change that is refused does not hold up the others.
     """
-    found = request.headers.get("content-type", "")
-    if found.split(";")[0].strip().lower() != NDJSON:
-        raise MediaTypeError(f"found Content-Type {found[:LONGEST_KEY]!r}; wanted {NDJSON}")
-    body, sender = await request.body(), Sender(writer.id, security.author(writer))
-    verdicts = await run_in_threadpool(lambda: b"".join(carry_out(database, serving.served, body, sender, key)))
+    body, sender, as_lines = await request.body(), Sender(writer.id, author(writer)), content_type_of(request) == NDJSON
+    batch = await run_in_threadpool(_batch, body, as_lines)
+    verdicts = await run_in_threadpool(carry_out, database, serving.served, batch, sender, key)
     await run_in_threadpool(serving.copy_tombstones)
     serving.wake()
-    log.info("artists_changed", extra={"lines": verdicts.count(b"\n"), "by": sender.by, "key": key})
-    return Response(verdicts, headers={"cache-control": "no-store"}, media_type=NDJSON)
+    log.info("artists_changed", extra={"lines": len(verdicts), "by": sender.by, "key": key})
+    content = await run_in_threadpool(_written, verdicts, as_lines)
+    return Response(content, headers={"cache-control": "no-store"}, media_type=NDJSON if as_lines else JSON)
 
 
 @router.get(
     "/changes",
     summary="List changes",
     response_model=ChangesAnswer,
-    responses=problems(security.PROBLEMS | INVALID | UNREACHABLE),
+    responses=problems(PROBLEMS | INVALID | UNREACHABLE),
 )
 def get_changes(
     admin: TheAdmin,
     database: TheDatabase,
     number: Annotated[
         int,
-        Query(alias="since", ge=0, le=LARGEST_NUMBER, description="Only those after this number.", examples=[16]),
+        Query(alias="since", ge=0, le=LARGEST_NUMBER, description="Only those after this number."),
     ] = 0,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.", examples=[50])] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
 ) -> Response:
     """Changes of artists in the order in which they were made, with how much each says of what."""
     with database.read() as connection:
@@ -227,12 +230,26 @@ def get_changes(
     return fresh(ChangesAnswer(head=last, changes=[ListedChange.of(each) for each in found]))
 
 
+def _batch(body: bytes, as_lines: bool) -> Batch:
+    if as_lines:
+        return batch_of_lines(body)
+    try:
+        return batch_of_items(body)
+    except ValidationError as error:
+        found = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors(include_url=False)]
+        raise RequestValidationError(found) from error
+
+
+def _written(verdicts: list[Verdict], as_lines: bool) -> bytes:
+    if as_lines:
+        return b"".join(each.model_dump_json(exclude_none=True).encode() + b"\n" for each in verdicts)
+    return ChangeVerdicts(items=verdicts).model_dump_json(exclude_none=True).encode()
+
+
 def _change(writer: Key, database: Database, serving: Serving, id: str, asked: Wish) -> Response:
-    if id.endswith("/similar"):
-        raise InputError(f"id: found {id!r}, which is an address of its own; wanted the artist's")
     served = serving.served
     kept = kept_of(served, asked.said)
-    by = security.author(writer)
+    by = author(writer)
     done = write_change(database, asked, by=by)
     if done.changed:
         if asked.kind in (ChangeKind.DELETE, ChangeKind.MERGE):

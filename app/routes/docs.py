@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
+from app.examples import JSON, Example, OpenApi, load_examples, request_of
+from app.fields import FieldRow, default_of, fields_of, kind_of
+
 router = APIRouter(include_in_schema=False)
 
-OpenApi = Mapping[str, Any]
-"""A part of an OpenAPI document."""
-
-NULL = {"type": "null"}
 
 STYLE = """\
 :root { color-scheme: light dark; }
@@ -33,9 +30,10 @@ th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transpare
 
 
 @router.get("/docs")
-async def docs(request: Request) -> HTMLResponse:
-    """Every operation with its parameters, an example request, its answer, and its errors."""
-    return HTMLResponse(render(request.app.openapi()), headers={"cache-control": "no-cache"})
+def docs(request: Request) -> HTMLResponse:
+    """Every operation with its parameters, all fields of its body, its examples, and its errors."""
+    page = render(request.app.openapi(), load_examples(), str(request.base_url).rstrip("/"))
+    return HTMLResponse(page, headers={"cache-control": "no-cache"})
 
 
 @router.get("/docs/style.css")
@@ -44,8 +42,12 @@ async def style() -> Response:
     return Response(STYLE, headers={"cache-control": "no-cache"}, media_type="text/css")
 
 
-def render(document: OpenApi) -> str:
-    """The OpenAPI document as a page."""
+def render(document: OpenApi, examples: Sequence[Example], address: str) -> str:
+    """The OpenAPI document as a page.
+
+    Args:
+        address: of the service, as examples are to ask it.
+    """
     operations = [
         (f"{method.upper()} {path}", operation)
         for path, operations in document["paths"].items()
@@ -55,104 +57,94 @@ def render(document: OpenApi) -> str:
         f'<li><a href="#{_anchor(operation)}"><code>{escape(line)}</code></a> {escape(operation["summary"])}</li>'
         for line, operation in operations
     )
-    body = "".join(_operation(document, line, operation) for line, operation in operations)
+    body = "".join(_operation(document, line, operation, examples, address) for line, operation in operations)
     title = escape(document["info"]["title"])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}: API</title>'
         '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
         '<link rel="stylesheet" href="/docs/style.css"></head><body>'
         f"<h1>{title}: API</h1><p>{escape(document['info']['description'])}</p>"
-        f'<ul>{contents}</ul><p>For programs: <a href="/openapi.json">openapi.json</a>.</p>{body}</body></html>'
+        "<p>The examples were asked of the catalog that <code>riyl demo</code> makes, from the first to the last; what "
+        "comes back elsewhere differs in ids that are made by chance, times, the version, and the last digits of "
+        f"scores.</p><ul>{contents}</ul>"
+        f'<p>For programs: <a href="/openapi.json">openapi.json</a>.</p>{body}</body></html>'
     )
 
 
-def _operation(document: OpenApi, line: str, operation: OpenApi) -> str:
-    rows = "".join(_parameter(document, parameter) for parameter in operation.get("parameters", []))
-    table = f"<table><tr><th>parameter</th><th>type</th><th>meaning</th></tr>{rows}</table>" if rows else ""
-    success = next(response for status, response in operation["responses"].items() if status < "3")
+def _operation(document: OpenApi, line: str, operation: OpenApi, examples: Sequence[Example], address: str) -> str:
+    rows = [
+        FieldRow(
+            parameter["name"],
+            kind_of(document, parameter["schema"]),
+            "required" if parameter.get("required") else default_of(parameter["schema"]),
+            parameter.get("description", ""),
+        )
+        for parameter in operation.get("parameters", [])
+    ]
     failures = {status: r for status, r in operation["responses"].items() if status >= "4"}
     errors = "".join(
         f"<tr><td>{status}</td><td>{_prose(response['description'])}</td></tr>" for status, response in failures.items()
     )
     described = "".join(f"<p>{_prose(part)}</p>" for part in operation["description"].split("\n\n"))
+    shown = [_shown(document, each, operation, address) for each in examples if each.operation == _anchor(operation)]
     return (
         f'<h2 id="{_anchor(operation)}">{escape(operation["summary"])}</h2><p><code>{escape(line)}</code></p>'
-        f"{described}{table}<h3>Example</h3><pre>{escape(_curl(document, line, operation))}</pre>"
-        f"{_answer(document, success)}"
+        f"{described}{_table('parameter', rows)}{_body(document, operation)}<h3>Example</h3>{''.join(shown)}"
         + (f"<h3>Errors</h3><table><tr><th>status</th><th>meaning</th></tr>{errors}</table>" if errors else "")
     )
 
 
-def _parameter(document: OpenApi, parameter: OpenApi) -> str:
-    schema = parameter["schema"]
-    choices = [_resolved(document, choice) for choice in schema.get("anyOf", [schema])]
-    kind = " or ".join(
-        ", ".join(choice["enum"]) if "enum" in choice else choice["type"] for choice in choices if choice != NULL
+def _body(document: OpenApi, operation: OpenApi) -> str:
+    """The fields of the body, by content type."""
+    contents = operation.get("requestBody", {}).get("content", {})
+    parts = []
+    for media, content in contents.items():
+        rows = list(fields_of(document, content["schema"]))
+        described = "" if rows else f"<p>{_prose(content['schema'].get('description', ''))}</p>"
+        parts.append(f"<h3>Body, as {escape(media)}</h3>{described}{_table('field', rows)}")
+    return "".join(parts)
+
+
+def _table(what: str, rows: Iterable[FieldRow]) -> str:
+    cells = "".join(
+        f"<tr><td><code>{escape(row.name)}</code></td><td>{escape(row.kind)}</td><td>{escape(row.default)}</td>"
+        f"<td>{_prose(row.description)}</td></tr>"
+        for row in rows
     )
-    if "minimum" in schema:
-        kind += f", {schema['minimum']} to {schema['maximum']}"
-    if "maxLength" in schema:
-        kind += f", at most {schema['maxLength']} characters"
-    if "default" in schema:
-        kind += f", {_written(schema['default'])} if not given"
-    name, meaning = escape(parameter["name"]), escape(parameter.get("description", ""))
-    return f"<tr><td><code>{name}</code></td><td>{escape(kind)}</td><td>{meaning}</td></tr>"
+    head = f"<tr><th>{what}</th><th>type</th><th>default</th><th>meaning</th></tr>"
+    return f"<table>{head}{cells}</table>" if cells else ""
 
 
-def _curl(document: OpenApi, line: str, operation: OpenApi) -> str:
-    method, path = line.split(" ")
-    query = []
-    for parameter in operation.get("parameters", []):
-        value = quote(_written(parameter["schema"]["examples"][0]))
-        if parameter["in"] == "path":
-            path = path.replace("{" + parameter["name"] + "}", value)
-        elif parameter["in"] == "query":
-            query.append(f"{parameter['name']}={value}")
+def _shown(document: OpenApi, example: Example, operation: OpenApi, address: str) -> str:
+    """An example: the files that it sends, the request, and the answer."""
+    files = "".join(
+        f"<p>with {escape(file['name'])}:</p><pre>{escape(file['content'])}</pre>" for file in example.files.values()
+    )
+    request = f"<pre>{escape(_curl(document, example, operation, address))}</pre>"
+    if example.answer is None:
+        return f"{files}{request}<p>answers {example.status} with no body.</p>"
+    told = example.answer if isinstance(example.answer, str) else _pretty(example.answer)
+    kind = escape(str(example.answer_type))
+    return f"{files}{request}<p>answers {example.status}, as {kind}:</p><pre>{escape(told)}</pre>"
+
+
+def _curl(document: OpenApi, example: Example, operation: OpenApi, address: str) -> str:
+    method, path, headers = request_of(document, example)
     options = [] if method == "GET" else [f"-X {method}"]
     if "security" in operation:
         options.append('-H "Authorization: Bearer $RIYL_KEY"')
-    if "requestBody" in operation:
-        media, content = next(iter(operation["requestBody"]["content"].items()))
-        schema = _resolved(document, content["schema"])
-        body = schema["examples"][0] if "examples" in schema else schema["example"]
-        if media == "application/x-ndjson":
-            options.append(f"-H 'Content-Type: {media}' --data-binary '{body}'")
-        elif media == "application/json":
-            options.append(f"-H 'Content-Type: {media}' -d '{json.dumps(body, ensure_ascii=False)}'")
-        else:
-            options += [f"-F {name}={value}" for name, value in body.items()]
-    address = f"'http://127.0.0.1:8000{path}{'?' if query else ''}{'&'.join(query)}'"
-    return " \\\n  ".join([f"curl {address}", *options])
+    options += [f"-H {_quoted(f'{name}: {value}')}" for name, value in headers.items()]
+    if example.content_type == JSON:
+        options.append(f"-d {_quoted(json.dumps(example.body, ensure_ascii=False))}")
+    elif example.content_type is not None:
+        options.append(f"--data-binary {_quoted(example.body)}")
+    options += [f"-F {part}=@{file['name']}" for part, file in example.files.items()]
+    return " \\\n  ".join([f"curl {_quoted(address + path)}", *options])
 
 
-def _written(value: object) -> str:
-    """A parameter's value as an address holds it."""
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _answer(document: OpenApi, response: OpenApi) -> str:
-    if "content" not in response:
-        return "<p>answers with no body.</p>"
-    media, example = _example(document, response)
-    return f"<p>answers, as {escape(media)}:</p><pre>{escape(example)}</pre>"
-
-
-def _example(document: OpenApi, response: OpenApi) -> tuple[str, str]:
-    """The media type of a response, and its example."""
-    ((media, content),) = response["content"].items()
-    if "example" in content:
-        return media, content["example"] if isinstance(content["example"], str) else _pretty(content["example"])
-    return media, _pretty(_resolved(document, content["schema"])["example"])
-
-
-def _resolved(document: OpenApi, schema: OpenApi) -> OpenApi:
-    """The schema, the one that it refers to, or the first of several; what stands beside one counts for more."""
-    if "anyOf" in schema:
-        return _resolved(document, schema["anyOf"][0])
-    if "$ref" not in schema:
-        return schema
-    referred: OpenApi = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
-    return {**referred, **schema}
+def _quoted(text: str) -> str:
+    """A text as a shell takes it literally."""
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _prose(text: str) -> str:

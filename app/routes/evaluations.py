@@ -17,33 +17,27 @@ from app.evaluations import files_of, has_files, stored, systems_in
 from app.failing import failing
 from app.jobs.types import EvaluateParams, Job, JobKind, JobState
 from app.routes.jobs import find_job
-from app.schemas import EXAMPLE_VERSION
 from app.schemas_comparing import ComparedAnswer, ComparisonAnswer, SideAnswer
 from app.schemas_evaluations import (
-    EXAMPLE_ASKED,
-    EXAMPLE_EVALUATION,
-    EXAMPLE_RUN_ID,
-    EXAMPLE_SYSTEM,
     EvaluationAnswer,
     EvaluationsAnswer,
+    MeasuredQuery,
     OutlineAnswer,
     QueriesAnswer,
-    QueryAnswer,
 )
-from app.schemas_jobs import EXAMPLE_JOB_ID, JobAnswer
+from app.schemas_jobs import JobAnswer
 from app.security import TheAdmin
+from app.strict_route import StrictRoute
 from core.db.evaluations import find_evaluation, list_evaluations
 from core.errors import FormatError, NotFoundError
 from core.settings import Home
 
-router = APIRouter(prefix="/v1", tags=["evaluations"])
+router = APIRouter(prefix="/v1", tags=["evaluations"], route_class=StrictRoute)
 
-EXAMPLE_WAITING = {**EXAMPLE_EVALUATION, "state": "waiting", "at": None, "by": None, "files": False, "figures": None}
 
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """Content security policy of a report: it is static, and nothing in it may run or be fetched."""
 
-EXAMPLE_REPORT = '<!doctype html>\n<html lang="en"><head><title>Evaluation</title>...</head><body>...</body></html>'
 
 UNFINISHED = frozenset({JobState.WAITING, JobState.RUNNING, JobState.FAILED})
 
@@ -54,7 +48,7 @@ TEXT = r"^[^\x00]*$"
 NO_FILES = {404: "There is no such evaluation, condition or system, or its files are not in this home."}
 DAMAGED = {409: "A file of it is damaged; `detail` names it."}
 
-RunPath = Annotated[str, Path(pattern=ID, description="Id of the evaluation.", examples=[EXAMPLE_RUN_ID])]
+RunPath = Annotated[str, Path(pattern=ID, description="Id of the evaluation.")]
 
 
 @router.post(
@@ -62,15 +56,12 @@ RunPath = Annotated[str, Path(pattern=ID, description="Id of the evaluation.", e
     status_code=202,
     summary="Ask for an evaluation",
     response_model=EvaluationAnswer,
-    responses={
-        **problems(security.PROBLEMS | BODY | INVALID | UNREACHABLE),
-        202: {"content": {"application/json": {"example": EXAMPLE_WAITING}}},
-    },
+    responses=problems(security.PROBLEMS | BODY | INVALID | UNREACHABLE),
 )
 def ask_for_evaluation(
     admin: TheAdmin,
     jobs: TheJobs,
-    asked: Annotated[EvaluateParams, Body(examples=[EXAMPLE_ASKED])],
+    asked: Annotated[EvaluateParams, Body()],
 ) -> Response:
     """Hold models, baselines or a version against a truth: nDCG and Gini with intervals, as `riyl evaluate` does."""
     job, _ = jobs.open().submit(JobKind.EVALUATE, asked, by=security.author(admin))
@@ -88,23 +79,21 @@ def get_evaluations(
     jobs: TheJobs,
     truth: Annotated[
         str | None,
-        Query(max_length=200, pattern=TEXT, description="Only on this truth, by name or id.", examples=["editorial"]),
+        Query(max_length=200, pattern=TEXT, description="Only on this truth, by name or id."),
     ] = None,
     version: Annotated[
         str | None,
         Query(
             pattern="^[0-9a-f]{1,16}$",
             description="Only of this version of the index, or how its id begins.",
-            examples=[EXAMPLE_VERSION],
         ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.", examples=[50])] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
     before: Annotated[
         str | None,
         Query(
             pattern=ID,
             description="Only those after this one in the list, for pages.",
-            examples=[EXAMPLE_RUN_ID],
         ),
     ] = None,
 ) -> Response:
@@ -136,15 +125,13 @@ def compare_evaluations(
     settings: TheSettings,
     database: TheDatabase,
     serving: TheServing,
-    a: Annotated[str, Query(pattern=ID, description="Id of one evaluation.", examples=[EXAMPLE_RUN_ID])],
-    b: Annotated[str, Query(pattern=ID, description="Id of the other one, or the same.", examples=[EXAMPLE_JOB_ID])],
+    a: Annotated[str, Query(pattern=ID, description="Id of one evaluation.")],
+    b: Annotated[str, Query(pattern=ID, description="Id of the other one, or the same.")],
     system_a: Annotated[
         str | None,
-        Query(max_length=200, description="System of a; left out: its reference.", examples=[EXAMPLE_SYSTEM]),
+        Query(max_length=200, description="System of a; left out: its reference."),
     ] = None,
-    system_b: Annotated[
-        str | None, Query(max_length=200, description="System of b; left out: its reference.", examples=["pca"])
-    ] = None,
+    system_b: Annotated[str | None, Query(max_length=200, description="System of b; left out: its reference.")] = None,
 ) -> Response:
     """How far a is from b in each condition that both have: the mean difference of nDCG over the queries of both, with
     its interval by paired bootstrap, and the queries on which they differ most."""
@@ -203,7 +190,7 @@ def get_evaluation(id: RunPath, settings: TheSettings, database: TheDatabase, jo
     response_class=HTMLResponse,
     responses={
         **problems(NO_FILES | DAMAGED | INVALID | UNREACHABLE),
-        200: {"content": {"text/html": {"example": EXAMPLE_REPORT}}},
+        200: {"content": {"text/html": {"schema": {"type": "string"}}}},
     },
 )
 def get_report(id: RunPath, settings: TheSettings, database: TheDatabase) -> Response:
@@ -225,15 +212,13 @@ def get_queries(
     settings: TheSettings,
     database: TheDatabase,
     serving: TheServing,
-    sort: Annotated[Literal["worst", "best"], Query(description="By nDCG.", examples=["worst"])] = "worst",
+    sort: Annotated[Literal["worst", "best"], Query(description="By nDCG.")] = "worst",
     condition: Annotated[
-        str | None, Query(max_length=200, description="Left out: the first of the evaluation.", examples=["raw"])
+        str | None, Query(max_length=200, description="Left out: the first of the evaluation.")
     ] = None,
-    system: Annotated[
-        str | None, Query(max_length=200, description="Left out: the reference, the first.", examples=[EXAMPLE_SYSTEM])
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=100, description="How many at most.", examples=[20])] = 20,
-    offset: Annotated[int, Query(ge=0, le=10_000_000, description="How many to leave out first.", examples=[0])] = 0,
+    system: Annotated[str | None, Query(max_length=200, description="Left out: the reference, the first.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 20,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="How many to leave out first.")] = 0,
 ) -> Response:
     """Artists that asked, by nDCG and equal ones by id, with who should have been found and who was."""
     run, home = stored(database, id), Home(settings.home)
@@ -260,7 +245,7 @@ def get_queries(
         for each in (query.artist_id, *(id for id, _ in query.expected), *(id for id, _ in query.retrieved))
     ]
     names = names_of(serving.searcher, ids)
-    artists = [QueryAnswer.of(query, names) for query in found]
+    artists = [MeasuredQuery.of(query, names) for query in found]
     return fresh(QueriesAnswer(id=id, condition=condition, system=system, total=total, artists=artists))
 
 

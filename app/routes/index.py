@@ -8,9 +8,10 @@ from starlette.responses import Response
 from app.deps import NOT_SERVED, VERSIONED, TheServed, versioned
 from app.errors import problems
 from app.schemas import Gate, IndexAnswer, Pattern
+from app.strict_route import StrictRoute
 from core.files import Manifest
 
-router = APIRouter(prefix="/v1", tags=["index"])
+router = APIRouter(prefix="/v1", tags=["index"], route_class=StrictRoute)
 
 
 @router.get(

@@ -11,14 +11,15 @@ from starlette.responses import Response
 from app import security
 from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheServing, fresh
 from app.errors import problems
-from app.schemas_rules import EXAMPLE_PIN, BlockAsked, RuleAnswer, RuleAsked, RulesAnswer
+from app.schemas_rules import BlockAsked, RuleAnswer, RuleAsked, RulesAnswer
 from app.security import TheAdmin
+from app.strict_route import StrictRoute
 from core.db.rules import add_rule, drop_rule, list_rules
 from core.rules import LONGEST_ID, RuleKind
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(prefix="/v1", tags=["rules"])
+router = APIRouter(prefix="/v1", tags=["rules"], route_class=StrictRoute)
 
 LARGEST_NUMBER = 2**31 - 1
 """What a database's integer holds."""
@@ -34,7 +35,7 @@ def get_rules(
     admin: TheAdmin,
     database: TheDatabase,
     serving: TheServing,
-    kind: Annotated[RuleKind | None, Query(description="Only of this kind.", examples=["block"])] = None,
+    kind: Annotated[RuleKind | None, Query(description="Only of this kind.")] = None,
     artist: Annotated[
         str | None,
         Query(
@@ -42,13 +43,12 @@ def get_rules(
             max_length=LONGEST_ID,
             pattern=r"^[^\x00]*$",
             description="Only those that name this artist, first or second.",
-            examples=["a017"],
         ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.", examples=[50])] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
     before: Annotated[
         int | None,
-        Query(ge=1, le=LARGEST_NUMBER, description="Only those of a lesser number, for pages.", examples=[4]),
+        Query(ge=1, le=LARGEST_NUMBER, description="Only those of a lesser number, for pages."),
     ] = None,
 ) -> Response:
     """The rules, the newest first, each with what has become of it in the version that serves."""
@@ -71,7 +71,7 @@ def make_rule(
     admin: TheAdmin,
     database: TheDatabase,
     serving: TheServing,
-    asked: Annotated[RuleAsked, Body(examples=[EXAMPLE_PIN])],
+    asked: Annotated[RuleAsked, Body()],
 ) -> Response:
     """This replica obeys it before it answers, every other one within a second or so.
 
@@ -97,7 +97,7 @@ def remove_rule(
     admin: TheAdmin,
     database: TheDatabase,
     serving: TheServing,
-    number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER, description="Number of the rule.", examples=[4])],
+    number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER, description="Number of the rule.")],
 ) -> Response:
     """Undo it; this replica does so before it answers, every other one within a second or so."""
     dropped = drop_rule(database, number)

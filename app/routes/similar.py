@@ -12,14 +12,15 @@ from app.deps import BODY, INVALID, NOT_SERVED, TheServed, fresh
 from app.errors import problems, status_of
 from app.schemas_query import BatchAnswer, BatchAsked, BatchEntry, BatchProblem, QueryAnswer, SimilarAsked
 from app.served import Served
+from app.strict_route import StrictRoute
 from core.errors import RiylError
 
-router = APIRouter(prefix="/v1", tags=["similar"])
+router = APIRouter(prefix="/v1", tags=["similar"], route_class=StrictRoute)
 
 UNKNOWN = {404: "A seed is no artist; `near` has artists with near names."}
 UNCLEAR = {
-    409: "A seed's name is that of several (`candidates`), nothing is known of what was asked with, the model does not "
-    "take it, or the version holds no reasons."
+    409: "A seed's name or mbid is that of several (`candidates`), nothing is known of what was asked with, the model "
+    "does not take it, or the version holds no reasons."
 }
 
 

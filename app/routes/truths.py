@@ -21,15 +21,15 @@ from starlette.responses import Response
 from app import security
 from app.bounds import LARGEST_UPLOAD_BYTES
 from app.deps import INVALID, UNREACHABLE, TheServing, TheSettings, TheUploads, fresh
-from app.errors import DamagedTruthError, MediaTypeError, problems
+from app.errors import DamagedTruthError, problems
 from app.schemas_truths import (
-    EXAMPLE_TRUTH_ID,
     DamagedTruth,
     TruthAnswer,
     TruthDetails,
     TruthsAnswer,
 )
 from app.security import TheAdmin
+from app.strict_route import StrictRoute
 from app.watch import Serving
 from core.errors import FormatError, InputError, NotFoundError
 from core.graph import IDS_FORMATS
@@ -40,7 +40,7 @@ from core.truth import LONGEST_NAME, MANIFEST, Truth, save_truth, truths
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(prefix="/v1", tags=["truths"])
+router = APIRouter(prefix="/v1", tags=["truths"], route_class=StrictRoute)
 
 MOST_UNPACKED_BYTES = 128 << 20
 """Of an upload: some four million pairs, which take half a gigabyte of memory; a whole one where no id stands twice."""
@@ -68,13 +68,11 @@ BODY_OF_FORM: dict[str, Any] = {
                         "or OLGA's musicbrainz_id.",
                     },
                 },
-                "example": {"file": "@editorial.csv"},
             }
         }
     },
 }
 TOO_LARGE = {413: f"The body has more than {LARGEST_UPLOAD_BYTES >> 20} mebibytes."}
-OTHER_BODY = {415: f"The body is not {FORM}."}
 DAMAGED = {409: "It is there, and damaged."}
 
 
@@ -87,7 +85,6 @@ DAMAGED = {409: "It is there, and damaged."}
         security.PROBLEMS
         | DAMAGED
         | TOO_LARGE
-        | OTHER_BODY
         | {422: "The file is not what it should be: `detail` says where, what was found and what was wanted."}
         | UNREACHABLE
     ),
@@ -101,19 +98,14 @@ async def bring_truth(
     uploads: TheUploads,
     name: Annotated[
         str | None,
-        Query(min_length=1, max_length=LONGEST_NAME, description="Name [the file's].", examples=["editorial"]),
+        Query(min_length=1, max_length=LONGEST_NAME, description="Name [the file's]."),
     ] = None,
-    directed: Annotated[
-        bool, Query(description="Whether a pair counts from artist_id to similar_id alone.", examples=[False])
-    ] = False,
+    directed: Annotated[bool, Query(description="Whether a pair counts from artist_id to similar_id alone.")] = False,
 ) -> Response:
     """Keep a file of similar pairs, as `riyl truth import` does; the answer counts what the catalog does not know.
 
     The same pairs under the same name are the same truth, and become the newest.
     """
-    found = request.headers.get("content-type", "")
-    if found.split(";")[0].strip().lower() != FORM:
-        raise MediaTypeError(f"found Content-Type {found[:LONGEST_NAME]!r}; wanted {FORM}, as curl -F file=@FILE sends")
     try:
         async with request.form(max_files=len(PARTS), max_fields=len(PARTS)) as form, uploads:
             truth = await run_in_threadpool(_keep, Home(settings.home), form, name, directed)
@@ -145,7 +137,7 @@ def list_truths(settings: TheSettings) -> Response:
     responses=problems({404: "There is no such truth.", 409: "It is damaged."} | INVALID),
 )
 def get_truth(
-    id: Annotated[str, InPath(pattern="^[0-9a-f]{16}$", description="Id of the truth.", examples=[EXAMPLE_TRUTH_ID])],
+    id: Annotated[str, InPath(pattern="^[0-9a-f]{16}$", description="Id of the truth.")],
     settings: TheSettings,
     serving: TheServing,
 ) -> Response:

@@ -14,7 +14,7 @@ from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheServing, TheSet
 from app.errors import DamagedVersionError, problems
 from app.promoting import promote_checked
 from app.routes.index import described
-from app.schemas import EXAMPLE_VERSION, Refused
+from app.schemas import Refused
 from app.schemas_versions import (
     PromoteAsked,
     PromotionAnswer,
@@ -24,6 +24,7 @@ from app.schemas_versions import (
     VersionsAnswer,
 )
 from app.security import TheAdmin
+from app.strict_route import StrictRoute
 from core.current import read_current
 from core.db.promotions import Promotion, all_promotions, last_verdicts
 from core.errors import FormatError
@@ -31,7 +32,7 @@ from core.settings import Home
 from index.policy import Limits
 from index.versions import rollback, states
 
-router = APIRouter(prefix="/v1", tags=["index"])
+router = APIRouter(prefix="/v1", tags=["index"], route_class=StrictRoute)
 
 HISTORY_LENGTH = 100
 
@@ -71,7 +72,7 @@ def list_versions(settings: TheSettings, database: TheDatabase, serving: TheServ
 )
 def promote_version(
     admin: TheAdmin,
-    id: Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Id of the version.", examples=[EXAMPLE_VERSION])],
+    id: Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Id of the version.")],
     asked: Annotated[PromoteAsked, Body()],
     settings: TheSettings,
     database: TheDatabase,

@@ -27,10 +27,12 @@ class Refused:
 
     Attributes:
         missing: the line is right, but the artist is not there.
+        shared: the line names an artist by an mbid that several artists have.
     """
 
     detail: str
     missing: bool
+    shared: bool = False
 
 
 @dataclass(frozen=True)

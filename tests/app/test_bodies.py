@@ -19,9 +19,11 @@ from pydantic import BaseModel, field_validator
 from starlette.responses import PlainTextResponse, Response
 
 from app.bodies import ReadAsideRoute
-from app.errors import invalid
+from app.errors import MediaTypeError
+from app.invalid import invalid
 from app.routes.changes import router
 from app.schemas_changes import ArtistPatch, ArtistPut
+from app.strict_route import StrictRoute
 
 JSON = "application/json"
 
@@ -65,7 +67,7 @@ class Both:
     """One app whose bodies are read aside, and one whose bodies are not; each answers with what it was given."""
 
     def __init__(self) -> None:
-        self._apps = [_app(kind) for kind in (ReadAsideRoute, APIRoute)]
+        self._apps = [_app(kind) for kind in (ReadAsideRoute, StrictRoute)]
         self._runner = asyncio.Runner()
 
     def ask(self, method: str, body: bytes, kind: str | None = JSON) -> list[tuple[int, str]]:
@@ -100,7 +102,10 @@ def _app(kind: type[APIRoute]) -> FastAPI:
         found = error.errors() if isinstance(error, RequestValidationError) else []
         return PlainTextResponse(repr(invalid(found)), 422)
 
-    app = FastAPI(exception_handlers={RequestValidationError: told})
+    async def refused(request: Request, error: Exception) -> Response:
+        return PlainTextResponse(str(error), 415)
+
+    app = FastAPI(exception_handlers={RequestValidationError: told, MediaTypeError: refused})
     app.include_router(routes)
     return app
 

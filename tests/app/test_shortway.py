@@ -43,7 +43,9 @@ def post(asking: Asking, content: bytes, kind: str) -> httpx.Response:
     return asking.run(ask())
 
 
-def reaches_the_route(asking: Asking, body: bytes, kind: str = JSON, path: str = "/v1/similar") -> bytes | None:
+def reaches_the_route(
+    asking: Asking, body: bytes, kind: str = JSON, path: str = "/v1/similar", query: bytes = b""
+) -> bytes | None:
     """The body that the route is given; None where the short way answered."""
     given: list[bytes] = []
     sent: list[Message] = []
@@ -57,7 +59,8 @@ def reaches_the_route(asking: Asking, body: bytes, kind: str = JSON, path: str =
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-type", kind.encode())]}
+    headers = [(b"content-type", kind.encode())]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": query, "headers": headers}
     short_way = QuestionShortWay(route, held(asking.app, "serving", Serving))
     asking.run(short_way({**scope, "riyl": Act("1")}, receive, send))
     assert bool(given) != bool(sent)
@@ -109,3 +112,8 @@ def test_everything_else_goes_on_to_the_route_as_it_came(asking: Asking, body: b
 def test_another_path_is_not_for_it(asking: Asking) -> None:
     body = json.dumps({"queries": [{"seeds": SEEDS}]}).encode()
     assert reaches_the_route(asking, body, path="/v1/similar:batch") == body
+
+
+def test_a_query_is_for_the_route_which_refuses_it(asking: Asking) -> None:
+    body = json.dumps({"seeds": SEEDS}).encode()
+    assert reaches_the_route(asking, body, query=b"k=3") == body

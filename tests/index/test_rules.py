@@ -199,7 +199,7 @@ def test_names_pass_over_whom_they_are_told_to(version: Version) -> None:
     assert searcher.named("aurora", {5, 6, 7}) == []
 
 
-def test_of_several_with_one_mbid_the_next_is_found_where_the_first_is_passed_over(tmp_path: Path) -> None:
+def test_of_several_with_one_mbid_one_is_meant_only_where_the_others_are_passed_over(tmp_path: Path) -> None:
     folder = write_world(tmp_path / "tables")
     artists = pq.read_table(folder / "artists.parquet")
     mbids = [MBID if row in (3, 20) else MBID.upper() if row == 7 else None for row in range(60)]
@@ -209,7 +209,9 @@ def test_of_several_with_one_mbid_the_next_is_found_where_the_first_is_passed_ov
     model = train(*load_config("random-projection"), snapshot, tmp_path / "models")
     searcher = Searcher(build_version(model, snapshot, tmp_path / "versions"))
     for asked in (MBID, MBID.upper()):
-        found = [searcher.row_of(asked, without) for without in ((), {3}, {3, 7}, {7}, {3, 7, 20})]
-        assert found == [3, 7, 20, 3, None]
+        without = [(), {3}, {3, 7}, {7, 20}, {3, 7, 20}]
+        assert [searcher.rows_of(asked, each) for each in without] == [[3, 7, 20], [7, 20], [20], [3], []]
+        assert [searcher.row_of(asked, each) for each in without] == [None, None, 20, 3, None]
+        assert searcher.rows_now(asked) == searcher.rows_meant(asked) == [3, 7, 20]
     assert [searcher.row_of("a003", {3}), searcher.row_of("a003", {7})] == [None, 3]
     assert [searcher.row_of_id(asked) for asked in (MBID, "a003")] == [None, 3]

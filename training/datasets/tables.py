@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from core.mbids import shared_mbids
 from core.notes import Notes
 from core.tables import Tables
 from core.types import Progress, silent
@@ -23,6 +24,11 @@ _KEYS = {
     "similar": ("artist_id", "similar_id"),
 }
 """What should stand once in a table. Of vectors an artist may have several: they are averaged."""
+
+
+SHARED = "mbids that several artists share: asked for by such an mbid, none of them is answered"
+MOST_SHARED = 100
+"""Of these that are named."""
 
 
 def dataset(folder: Path, *, ignore_unread: bool = False) -> Dataset:
@@ -57,6 +63,8 @@ def check_tables(tables: Tables, notes: Notes, *, out: Path | None = None, progr
     artists = tables.artists(notes)
     if out is not None:
         write_table(out, "artists", artists)
+    for mbid, ids in shared_mbids(artists).items():
+        notes.add(SHARED, f"{mbid}: {', '.join(ids)}", keep=MOST_SHARED)
     progress("check artists", artists.num_rows, artists.num_rows)
     known = artists.column("artist_id").combine_chunks()
     for table in sorted(tables.files.keys() - {"artists"}):

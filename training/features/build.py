@@ -19,6 +19,7 @@ from core.beneath import write_beneath
 from core.errors import InputError, MismatchError
 from core.files import content_id, published, write_json
 from core.folding import FoldedTables
+from core.mbids import shared_mbids
 from core.notes import Notes
 from core.snapshot import (
     MANIFEST,
@@ -156,6 +157,8 @@ def build_snapshot(
             write_json(aside / TUNING, tuning)
         seal_snapshot(aside, fields)
         write_source(aside, source or tables.folder)
+    for mbid, sharing in shared_mbids(artists).items():
+        log.warning("shared_mbid mbid=%s artists=%s", mbid, ",".join(sharing))
     for item in placed:
         if item.counts.unknown_artists:
             log.warning("unknown_artists modality=%s rows=%d", item.modality.name, item.counts.unknown_artists)

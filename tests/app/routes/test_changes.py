@@ -415,6 +415,84 @@ def test_a_batch_sent_again_under_its_key_changes_nothing(home: Home) -> None:
     assert stands(home, "new") == Standing("new", False, {"name": "N"})
 
 
+def items(home: Home, body: Any, **headers: str) -> httpx.Response:
+    given = {**writer(home), "content-type": "application/json", **headers}
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    (answer,) = asked(home, "/v1/artists:batch", method="POST", headers=given, content=content)
+    return answer
+
+
+def test_a_batch_may_come_as_one_object_and_has_the_verdicts_of_its_lines(home: Home) -> None:
+    changes: list[Any] = [
+        {"kind": "put", "id": "new", "name": "N", "tags": {"ska": 1}},
+        {"kind": "patch", "id": MBID, "attributes": {"year": "1999"}},
+        {"kind": "patch", "id": MBID, "attributes": {"year": 1999}},
+        {"kind": "put", "id": "new2", "tags": {"ska": "1"}},
+        {"kind": "delete", "id": "nobody"},
+        {"kind": "merge", "id": "a003", "into": MBID},
+        "no change",
+        None,
+    ]
+    answer = items(home, {"items": changes})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    found = answer.json()["items"]
+    assert [(v["line"], v["status"], v.get("id")) for v in found] == [
+        (1, 201, "new"),
+        (2, 422, None),
+        (3, 200, "a001"),
+        (4, 422, None),
+        (5, 404, "nobody"),
+        (6, 200, "a003"),
+        (7, 422, None),
+        (8, 422, None),
+    ]
+    assert found[1]["problem"]["detail"] == (
+        "attributes.year: found '1999'; wanted a whole number of 64 bits, as the catalog has it"
+    )
+    assert found[6]["problem"]["detail"].startswith("body: found 'no change'")
+    again = verdicts(sent(home, lines(*changes[:6])))
+    numbered = [{**v, "number": 0, "changed": True} if "number" in v else v for v in found]
+    expected = [{**v, "number": 0, "changed": True} if "number" in v else v for v in again]
+    assert [{**v, "status": 200} if v["status"] == 201 else v for v in numbered][:6] == expected
+
+
+def test_a_batch_as_an_object_goes_by_its_key_too(home: Home) -> None:
+    owner = {**writer(home), "idempotency-key": "k1"}
+    body = {"items": [{"kind": "put", "id": "new", "name": "N"}]}
+    first = items(home, body, **owner)
+    put(home, "new", {"name": "Later"}, 200)
+    assert items(home, body, **owner).content == first.content
+    assert stands(home, "new") == Standing("new", False, {"name": "Later"})
+    other = items(home, {"items": [{"kind": "delete", "id": "new"}]}, **owner)
+    assert "of another batch" in problem_of(other, 422, "invalid request")["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b"{", "body"),
+        (b"[" * 5000, "body"),
+        (b"[]", "body"),
+        ({}, "body.items"),
+        ({"items": []}, "body.items"),
+        ({"items": {}}, "body.items"),
+        ({"items": [{"kind": "delete", "id": "a001"}], "more": 1}, "body.more"),
+        ({"items": [0] * (MOST_LINES + 1)}, "body.items"),
+        (b'{"kind": "delete", "id": "a001"}\n{"kind": "delete", "id": "a002"}', "body"),
+    ],
+    ids=range(9),
+)
+def test_what_is_no_object_of_items_is_refused(home: Home, body: Any, where: str) -> None:
+    (error, *_) = problem_of(items(home, body), 422, "invalid request")["errors"]
+    assert error["where"] == where
+    assert stands(home, "a001") is None
+
+
+def test_a_batch_as_an_object_may_not_be_too_large(home: Home) -> None:
+    problem_of(items(home, b" " * (16 << 20) + b'{"items": []}'), 413, "body too large")
+
+
 def test_a_key_is_of_one_batch(home: Home) -> None:
     headers = {**writer(home), "content-type": "application/x-ndjson", "idempotency-key": "k"}
 
@@ -428,7 +506,7 @@ def test_a_key_is_of_one_batch(home: Home) -> None:
 
 
 def test_what_is_no_batch_is_refused(home: Home) -> None:
-    problem_of(sent(home, "{}", **{"content-type": "application/json"}), 415, "unsupported media type")
+    problem_of(sent(home, "{}", **{"content-type": "text/plain"}), 415, "unsupported media type")
     assert "found 0 lines" in problem_of(sent(home, " \n\n"), 422, "invalid request")["detail"]
     many = "x\n" * (MOST_LINES + 1)
     assert f"wanted 1 to {MOST_LINES}" in problem_of(sent(home, many), 422, "invalid request")["detail"]

@@ -1,15 +1,34 @@
 from __future__ import annotations
 
+import json
+import shlex
 from html import unescape
-from urllib.parse import quote
+from typing import Any
 
-from app.evaluations import store
-from app.schemas import EXAMPLE_VERSION
-from app.schemas_evaluations import EXAMPLE_RUN_ID, EXAMPLE_SYSTEM
-from app.schemas_jobs import EXAMPLE_JOB_ID
+import pytest
+
+from app.examples import load_examples, request_of
 from core.settings import Home
-from tests.app.conftest import asked, database, key_headers
-from tests.conftest import made_up_run
+from tests.app.conftest import asked
+
+
+def section(page: str, operation: str) -> str:
+    """What the page says of an operation."""
+    return page.split(f'<h2 id="{operation}">')[1].split("<h2 ")[0]
+
+
+def rows(text: str) -> dict[str, tuple[str, str, str]]:
+    """Type, default and meaning of each field or parameter, by its name."""
+    found = {}
+    for row in text.split("<tr><td><code>")[1:]:
+        name, *cells = (unescape(cell.split("</td>")[0]) for cell in row.split("<td>"))
+        found[name.removesuffix("</code>")] = (cells[0], cells[1], cells[2])
+    return found
+
+
+def examples_of(text: str) -> list[str]:
+    """Everything shown as it is typed or answered."""
+    return [unescape(part.split("</pre>")[0]) for part in text.split("<pre>")[1:]]
 
 
 def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(home: Home) -> None:
@@ -17,7 +36,7 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
     assert style.headers["content-type"].startswith("text/css")
     assert "<script" not in docs.text
     assert "style=" not in docs.text
-    assert "//" not in docs.text.replace("http://127.0.0.1:8000/", "")
+    assert "//" not in docs.text.replace("http://riyl/", "")
     operations = [
         f"{method.upper()} {path}" for path, operations in document.json()["paths"].items() for method in operations
     ]
@@ -62,53 +81,104 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
     assert docs.text.count("<h3>Example</h3>") == len(operations)
     for operation in operations:
         assert f"<code>{operation}</code>" in docs.text
+    for by_method in document.json()["paths"].values():
+        for described in by_method.values():
+            assert described["summary"]
+            assert described["description"]
+            assert all(parameter["description"] for parameter in described.get("parameters", []))
 
 
-def test_an_example_of_a_change_has_its_key_and_its_body(home: Home) -> None:
+def test_every_example_is_shown_as_a_command_that_asks_it_and_with_its_answer(home: Home) -> None:
+    docs, document = asked(home, "/docs", "/openapi.json")
+    for example in load_examples():
+        shown = examples_of(section(docs.text, example.operation))
+        method, address, headers = request_of(document.json(), example)
+        (command,) = [
+            words
+            for words in map(shlex.split, shown)
+            if words[:2] == ["curl", f"http://riyl{address}"]
+            and all(f"{name}: {value}" in words for name, value in headers.items())
+        ]
+        assert method == (command[command.index("-X") + 1] if "-X" in command else "GET")
+        if isinstance(example.body, str):
+            assert command[command.index("--data-binary") + 1] == example.body
+        elif example.body is not None:
+            assert json.loads(command[command.index("-d") + 1]) == example.body
+        for part, file in example.files.items():
+            assert command[command.index("-F") + 1] == f"{part}=@{file['name']}"
+            assert file["content"] in shown
+        if isinstance(example.answer, str):
+            assert example.answer in shown
+        elif example.answer is not None:
+            assert example.answer in [json.loads(text) for text in shown if text.startswith("{\n")]
+
+
+def test_a_change_is_shown_with_its_key(home: Home) -> None:
     (docs,) = asked(home, "/docs")
-    examples = [unescape(part.split("</pre>")[0]) for part in docs.text.split("<pre>")]
     assert (
-        "curl 'http://127.0.0.1:8000/v1/jobs' \\\n  -X POST \\\n"
+        "curl 'http://riyl/v1/jobs' \\\n  -X POST \\\n"
         '  -H "Authorization: Bearer $RIYL_KEY" \\\n'
-        """  -H 'Content-Type: application/json' -d '{"kind": "reindex", "params": {"promote": true}}'"""
-    ) in examples
-    assert "curl 'http://127.0.0.1:8000/v1/jobs?kind=reindex&state=done&limit=10'" in examples
-    assert "reindex, train, evaluate, import" in docs.text
+        "  -H 'Content-Type: application/json' \\\n"
+        """  -d '{"kind": "reindex", "params": {"promote": false}}'"""
+    ) in examples_of(docs.text)
     assert (
-        "curl 'http://127.0.0.1:8000/v1/truths?name=editorial&directed=false' \\\n  -X POST \\\n"
+        "curl 'http://riyl/v1/truths?name=editorial' \\\n  -X POST \\\n"
         '  -H "Authorization: Bearer $RIYL_KEY" \\\n  -F file=@editorial.csv'
-    ) in examples
-    assert (
-        "curl 'http://127.0.0.1:8000/v1/artists:batch' \\\n  -X POST \\\n"
-        '  -H "Authorization: Bearer $RIYL_KEY" \\\n'
-        "  -H 'Content-Type: application/x-ndjson' "
-        """--data-binary '{"kind": "put", "id": "a9001", "name": "Hildur Guðnadóttir", "tags": {"drone": 3}}\n"""
-        """{"kind": "delete", "id": "a204"}\n{"kind": "merge", "id": "a205", "into": "a9001"}'"""
-    ) in examples
+    ) in examples_of(docs.text)
 
 
-def test_every_example_request_of_the_reference_is_possible(home: Home) -> None:
-    headers = key_headers(home)
-    (job,) = asked(home, "/v1/jobs", method="POST", headers=headers, json={"kind": "reindex"})
-    run = made_up_run({("raw", EXAMPLE_SYSTEM): {"a000": 1.0}, ("raw", "pca"): {"a000": 0.5}}, version=EXAMPLE_VERSION)
-    for identity in (EXAMPLE_RUN_ID, EXAMPLE_JOB_ID):
-        store(home, database(home), identity, {}, by="test", **run)
-    pairs = {"file": ("t.csv", "artist_id,similar_id\na000,a001\n")}
-    (truth,) = asked(home, "/v1/truths", method="POST", headers=headers, files=pairs)
-    ids = {"jobs": job.json()["id"], "truths": truth.json()["id"]}
-    (document,) = asked(home, "/openapi.json")
-    for path, operations in document.json()["paths"].items():
-        for method, operation in operations.items():
-            assert operation["summary"]
-            assert operation["description"]
-            address, query = path, list[str]()
-            for parameter in operation.get("parameters", []):
-                value = quote(str(parameter["schema"]["examples"][0]), safe="")
-                assert parameter["description"]
-                value = ids.get(path.split("/")[2], value) if parameter["in"] == "path" else value
-                address = address.replace("{" + parameter["name"] + "}", value)
-                if parameter["in"] == "query":
-                    query.append(f"{parameter['name']}={value}")
-            if method == "get" and not path.endswith("/events"):
-                (answer,) = asked(home, f"{address}?{'&'.join(query)}", headers=headers)
-                assert answer.status_code == 200, path
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("similar.example:8443", "http://similar.example:8443/v1/index"), ("[::1]:80", "http://[::1]:80/v1/index")],
+)
+def test_examples_ask_the_address_that_the_page_was_asked_at(home: Home, host: str, shown: str) -> None:
+    (docs,) = asked(home, "/docs", headers={"host": host})
+    assert f"curl '{shown}'" in examples_of(section(docs.text, "get_index"))
+    assert "127.0.0.1" not in docs.text
+
+
+def test_a_host_that_is_none_is_not_shown(home: Home) -> None:
+    (docs,) = asked(home, "/docs", headers={"host": "'; rm -rf ~ #<b>"})
+    assert docs.status_code == 200
+    assert "rm -rf" not in docs.text
+
+
+def test_every_field_of_a_question_is_shown_with_type_bounds_and_default(home: Home) -> None:
+    (docs,) = asked(home, "/docs")
+    found = rows(section(docs.text, "similar_to"))
+    assert found["min_score"] == ("number (-10 to 10) or null", "", "Least score of an answer.")
+    kind, default, meaning = found["exclude"]
+    assert (kind, default) == ("list of string (1 to 1,000 characters) (at most 10,000 items)", "[]")
+    assert meaning.startswith("Ids or mbids that must not be answered")
+    assert found["k"][:2] == ("integer (1 to 1,000)", "10")
+    assert found["seeds[].weight"][:2] == ("number (at most 1,000,000,000, more than 0)", "1.0")
+    assert found["filters.attributes.{key}.missing"][0] == "boolean or null"
+    assert found["filters.listeners.gte"][0] == "number or null"
+    assert rows(section(docs.text, "similar_to_each"))["queries[].min_score"] == found["min_score"]
+    assert rows(section(docs.text, "similar_to_each"))["queries"][1] == "required"
+
+
+def properties(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
+    """The last names of all properties below a schema, found without regard to where they stand."""
+    found, text, seen = set[str](), json.dumps(schema), set[str]()
+    while True:
+        missing = {name for name in document["components"]["schemas"] if f'/{name}"' in text} - seen
+        if not missing:
+            break
+        seen |= missing
+        text += json.dumps([document["components"]["schemas"][name] for name in missing])
+    for name in seen:
+        found |= document["components"]["schemas"][name].get("properties", {}).keys()
+    return found | schema.get("properties", {}).keys()
+
+
+def test_no_field_of_any_request_is_left_out(home: Home) -> None:
+    docs, answer = asked(home, "/docs", "/openapi.json")
+    document = answer.json()
+    for by_method in document["paths"].values():
+        for operation in by_method.values():
+            for media, content in operation.get("requestBody", {}).get("content", {}).items():
+                text = section(docs.text, operation["operationId"])
+                assert f"<h3>Body, as {media}</h3>" in text
+                shown = {name.rpartition(".")[2] for name in rows(text)}
+                assert properties(document, content["schema"]) <= shown, operation["operationId"]

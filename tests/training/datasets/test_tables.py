@@ -101,6 +101,16 @@ def test_rows_that_stand_twice_are_copied_counted_and_shown(tmp_path: Path) -> N
     assert list(report.notes.values()) == [1, 1, 2]
 
 
+def test_mbids_that_several_artists_share_are_counted_and_all_named(tmp_path: Path) -> None:
+    rows = "".join(f"a{n},A,{'ABCDE'[n // 2]}\nb{n},B,{'abcde'[n // 2]}\n" for n in range(0, 10, 2))
+    report = copied(tmp_path, artists=f"artist_id,name,mbid\n{rows}c,C,f\nd,D,\ne,E,\n")
+    (what,) = report.notes
+    assert what.startswith("mbids that several artists share")
+    assert report.notes[what] == 5
+    assert report.examples[what] == tuple(f"{'abcde'[n // 2]}: a{n}, b{n}" for n in range(0, 10, 2))
+    assert read(tmp_path, "artists").num_rows == 13
+
+
 def test_rows_are_numbered_on_over_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core.tables, "BATCH_ROWS", 2)
     ids = ["a", "b", "a", "x", "b"]
