@@ -160,7 +160,7 @@ class Snapshot:
             raise FormatError(f"{path}: damaged, it is not JSON ({error})") from error
         if not isinstance(found, dict) or not isinstance(found.get("tables"), str):
             raise FormatError(f"{path}: damaged, found no folder of tables")
-        return self.folder.parent.parent / found["tables"]
+        return self.folder.parent.parent / str(found["tables"])
 
     @property
     def last_change(self) -> int:

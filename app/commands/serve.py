@@ -48,7 +48,7 @@ def serve(
     run = session(context)
     configure(run.settings.log_level if "log_level" in run.settings.model_fields_set else "INFO")
     warn_of_variables()
-    host, port = host or run.settings.host, _port(run.settings) if port is None else port
+    host, port = host or run.settings.host, port_of(run.settings) if port is None else port
     if not (run.settings.require_key or _is_loopback(host)):
         log.warning("open_to_all", extra={"host": host, "hint": "RIYL_REQUIRE_KEY=true lets in those with a key alone"})
     if run.database.is_sqlite:
@@ -78,7 +78,7 @@ def _check_writable(home: Path) -> None:
         )
 
 
-def _port(settings: Settings) -> int:
+def port_of(settings: Settings) -> int:
     """The port that is set; says so where what is set is none, but an orchestrator's address of a service."""
     found = os.environ.get("RIYL_PORT", "")
     if SERVICE_LINK.fullmatch(found):

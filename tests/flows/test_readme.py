@@ -36,8 +36,7 @@ def test_the_steps_with_own_tables_work_and_a_reindex_after_them_takes_the_same(
     try:
         with httpx.Client(base_url=address, transport=httpx.HTTPTransport(retries=8), timeout=60) as client:
             version = client.get("/readyz").json()["version"]
-            asked = {"tags": {"tags": {"ska": 1}}}, {"seeds": [{"id": "a003"}]}
-            assert [client.post("/v1/similar", json=body).status_code for body in asked[1:]] == [200]
+            assert client.post("/v1/similar", json={"seeds": [{"id": "a003"}]}).status_code == 200
             (stored,) = client.get("/v1/evaluations").json()["evaluations"]
             assert stored["truth_name"] == "similar"
         told = guard.riyl("jobs", "run", "reindex")
