@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from contextlib import ExitStack
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app.commands.session import session, warn_of_variables
+from core.errors import RiylError
 from core.setting_checks import SERVICE_LINK
 from core.settings import Settings
 
@@ -45,9 +48,11 @@ def serve(
     run = session(context)
     configure(run.settings.log_level if "log_level" in run.settings.model_fields_set else "INFO")
     warn_of_variables()
-    host, port = host or run.settings.host, _port(run.settings) if port is None else port
+    host, port = host or run.settings.host, port_of(run.settings) if port is None else port
     if not (run.settings.require_key or _is_loopback(host)):
         log.warning("open_to_all", extra={"host": host, "hint": "RIYL_REQUIRE_KEY=true lets in those with a key alone"})
+    if run.database.is_sqlite:
+        _check_writable(run.home.root)
     service = create_app(run.settings)
     with ExitStack() as stack:
 
@@ -59,7 +64,21 @@ def serve(
         serve_until_signalled(service, host, port, when_started=start_worker if own else None)
 
 
-def _port(settings: Settings) -> int:
+def _check_writable(home: Path) -> None:
+    """Refuse a home that takes no writes, in which SQLite works or not, by what others have opened.
+
+    Raises:
+        RiylError: it takes none.
+    """
+    if not os.access(home, os.W_OK):
+        reason = os.strerror(errno.EROFS if os.statvfs(home).f_flag & os.ST_RDONLY else errno.EACCES)
+        raise RiylError(
+            f"{home}: {reason}; a service keeps rules, keys, changes and jobs there: make it writable, or give "
+            "PostgreSQL's address in RIYL_DATABASE_URL"
+        )
+
+
+def port_of(settings: Settings) -> int:
     """The port that is set; says so where what is set is none, but an orchestrator's address of a service."""
     found = os.environ.get("RIYL_PORT", "")
     if SERVICE_LINK.fullmatch(found):

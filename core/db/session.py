@@ -101,6 +101,11 @@ class Database:
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None of PostgreSQL."""
+        return Path(self.engine.url.database or "") if self.is_sqlite else None
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction; one writer at a time on SQLite.
@@ -109,7 +114,7 @@ class Database:
             DatabaseDownError: it cannot be reached.
             SchemaError: it is of another release.
         """
-        with translated():
+        with translated(self.file):
             self._check()
             with self.engine.begin() as connection:
                 yield connection
@@ -125,7 +130,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, and waits for no writer. Raises as `write`."""
-        with translated():
+        with translated(self.file):
             self._check()
             with self.engine.connect() as connection:
                 yield connection.execution_options(riyl_begin="BEGIN DEFERRED")
@@ -158,7 +163,7 @@ class Database:
         """
         if self.is_sqlite and not Path(self.engine.url.database or "").exists():
             return True
-        with translated(), self.engine.connect() as connection:
+        with translated(self.file), self.engine.connect() as connection:
             return revision_of(connection) is None
 
     def upgrade(self) -> None:
@@ -168,7 +173,7 @@ class Database:
             DatabaseDownError: it cannot be reached.
             SchemaError: it is of a newer release.
         """
-        with translated(), self.upgrade_lock(), self.engine.connect() as connection:
+        with translated(self.file), self.upgrade_lock(), self.engine.connect() as connection:
             upgrade_schema(connection)
 
     @contextmanager
@@ -213,8 +218,11 @@ class Database:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(file: Path | None = None) -> Iterator[None]:
     """Turn the driver's errors into ours.
+
+    Args:
+        file: of SQLite, for the message, since SQLite names neither it nor why the system refused it.
 
     Raises:
         DatabaseDownError: the database cannot be reached.
@@ -223,11 +231,22 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise DatabaseDownError(f"the database cannot be reached: {_first_line(error)}") from error
+        raise DatabaseDownError(f"the database cannot be reached: {_reason(error, file)}") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseDownError(f"the database cannot be reached: {_first_line(error)}") from error
         raise DatabaseError(f"the database refused: {_first_line(error)}") from error
+
+
+def _reason(error: Exception, file: Path | None) -> str:
+    if file is None:
+        return _first_line(error)
+    try:
+        os.close(os.open(file if file.exists() else file.parent, os.O_RDWR if file.exists() else os.O_RDONLY))
+        refused = "" if os.access(file.parent, os.W_OK) else f" ({file.parent} cannot be written to)"
+    except OSError as found:
+        refused = f" ({found.strerror})"
+    return f"{file}: {_first_line(error)}{refused}"
 
 
 def _first_line(error: Exception) -> str:

@@ -12,7 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.commands.serve import port_of
 from core.errors import SettingsError
+from core.settings import load_settings
 from tests.conftest import REPOSITORY
 
 ASCII = {"PYTHONIOENCODING": "ascii", "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -77,6 +79,19 @@ def test_a_missing_folder_of_tables_is_refused_at_the_start(
     assert isinstance(done.exception, SettingsError)
     assert str(done.exception).startswith("RIYL_TABLES: found no such folder")
     assert not (tmp_path / "home").exists()
+
+
+def test_a_port_that_is_the_address_of_a_service_is_passed_over_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("RIYL_PORT", "tcp://10.0.0.1:9000")
+    assert port_of(load_settings()) == 8000
+    (record,) = caplog.records
+    assert record.getMessage() == "port_is_a_service_link"
+    assert vars(record)["RIYL_PORT"] == "tcp://10.0.0.1:9000"
+    monkeypatch.setenv("RIYL_PORT", "9000")
+    assert port_of(load_settings()) == 9000
+    assert len(caplog.records) == 1
 
 
 def test_whatever_a_terminal_lacks_is_written_as_an_escape(tmp_path: Path) -> None:

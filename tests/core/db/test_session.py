@@ -312,3 +312,11 @@ def test_the_address_is_of_postgres_and_may_have_its_password_in_a_file(tmp_path
     absent = Settings(database_url=SecretStr(CLOSED), database_password_file=tmp_path / "absent")
     with pytest.raises(ConfigError, match="RIYL_DATABASE_PASSWORD_FILE: cannot be read"):
         database_url(absent)
+
+
+def test_a_file_that_sqlite_cannot_open_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(DatabaseDownError) as caught:
+        Database.of(Settings(home=tmp_path))
+    told = f"the database cannot be reached: {tmp_path / FILE}: unable to open database file (Is a directory)"
+    assert str(caught.value) == told
