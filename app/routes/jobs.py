@@ -106,7 +106,7 @@ def cancel_job(admin: TheAdmin, job: TheJob, jobs: TheJobs) -> Response:
     response_class=EventSourceResponse,
     responses={
         **problems(NO_JOB | INVALID | UNREACHABLE),
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/event-stream": {}}},
     },
 )
 async def job_events(job: TheJob, jobs: TheJobs, streams: TheStreams) -> AsyncIterator[ServerSentEvent]:
