@@ -1,5 +1,6 @@
 # Two images: `service` answers queries and has no torch; `train` adds what trains.
-# pip's own settings can be given as build arguments.
+# pip's own settings can be given as build arguments. TORCH is PyTorch's build: cpu, cu130, ... by uv, or pip for what
+# pip finds; by default as scripts/torch_backend.sh says, which is cpu where pip has no index of its own.
 # What RIYL needs comes first: it changes less often than RIYL.
 FROM python:3.11-slim-bookworm AS needs
 ARG PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS
@@ -10,6 +11,12 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     touch README.md LICENSE && /venv/bin/pip install --constraint constraints.txt .
 
 FROM needs AS needs-train
+ARG TORCH
+COPY scripts scripts
+RUN --mount=type=cache,target=/root/.cache/pip \
+    TORCH=${TORCH:-$(sh scripts/torch_backend.sh /venv/bin/python)} && if [ "$TORCH" != pip ]; then \
+    python3 -m venv /uv && /uv/bin/pip install --constraint constraints.txt uv && /uv/bin/uv pip install --no-cache \
+    --python /venv/bin/python --torch-backend "$TORCH" --constraint constraints.txt torch; fi
 RUN --mount=type=cache,target=/root/.cache/pip /venv/bin/pip install --constraint constraints.txt '.[train]'
 
 FROM needs AS wheel

@@ -4,14 +4,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# PyTorch's build: cpu, cu130, ... by uv, or pip for what pip finds. By default cpu on Linux without an NVIDIA GPU.
+TORCH ?= $(shell sh scripts/torch_backend.sh $(PYTHON))
+INSTALL_TORCH = $(if $(filter-out pip,$(TORCH)),$(INSTALL) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python \
+	--torch-backend $(TORCH) --constraint constraints.txt torch)
 
-.PHONY: demo test test-all lint bench secrets clean
+.PHONY: demo test test-all lint bench bench-small secrets clean
 
 demo: $(VENV)/train.stamp
 	$(BIN)/riyl demo $(if $(DATA),"$(DATA)")
 
 test: lint
-	$(BIN)/pytest -m "not slow and not postgres and not browser and not clients and not bench"
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m "not slow and not postgres and not browser and not clients and not bench"
 
 test-all: $(VENV)/dev.stamp
 	$(BIN)/pytest -m "(slow or postgres or browser or clients) and not bench"
@@ -23,7 +27,11 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 
 bench: $(VENV)/dev.stamp
-	$(BIN)/pytest -m bench -s -p no:cacheprovider tests/benchmarks
+	$(BIN)/pytest -m bench -p no:cacheprovider tests/benchmarks
+
+# every benchmark at a tiny size: whether each still runs and produces its figures
+bench-small: $(VENV)/dev.stamp
+	RIYL_BENCH_SMALL=1 $(BIN)/pytest -m bench -p no:cacheprovider tests/benchmarks
 
 # a password for docker compose's database; the folder is yours alone, the file is read by the containers' users
 secrets: secrets/postgres_password
@@ -42,9 +50,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/train.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL_TORCH)
 	$(INSTALL) -e '.[train]'
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL_TORCH)
 	$(INSTALL) -e '.[dev]'
 	touch $@ $(VENV)/train.stamp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,12 +17,13 @@ from app.errors import STATUS, AmbiguousMbidError
 from app.invalid import invalid
 from app.schemas_changes import (
     MOST_LINES,
+    ArtistPatch,
+    ArtistPut,
     ChangeAnswer,
     ChangeItems,
     DeleteLine,
     Line,
     MergeLine,
-    Said,
     SeenAfter,
     Verdict,
 )
@@ -35,9 +36,12 @@ from core.db.batches import Refused, Sender, write_batch
 from core.db.changes import Done, Wish
 from core.db.session import Database
 from core.errors import FormatError, InputError, NotFoundError
+from core.missing import refuse_missing
+from core.terms import COLUMNS_OF, term_keys
 from core.types import ArtistId
 from index.artifact import COLUMNS
 from index.inputs import numbers, texts_of
+from index.underlying import Underlying
 from index.unplaced import Unplaced, unplaced
 
 NO_MODALITIES = ("artists", "similar", "plays")
@@ -51,7 +55,7 @@ class Kept:
     """What becomes of a change that is durable.
 
     Attributes:
-        seen_after: when answers show all of it that has a place.
+        seen_after: when answers show all of it that has a place, if it is known what it is merged into.
         unplaced: the rest.
     """
 
@@ -59,7 +63,7 @@ class Kept:
     unplaced: Unplaced
 
 
-def wish(served: Served | None, asked: ArtistId, kind: ChangeKind, said: Said | None = None) -> Wish:
+def wish(served: Served | None, asked: ArtistId, kind: ChangeKind, said: ArtistPut | ArtistPatch | None = None) -> Wish:
     """A change as it is asked for, checked; a merge is `merge_wish`.
 
     Args:
@@ -73,9 +77,8 @@ def wish(served: Served | None, asked: ArtistId, kind: ChangeKind, said: Said | 
     fields: changes.Said = (
         {} if said is None else _said(said, None if served is None else served.searcher.version.artists.schema)
     )
-    if kind is ChangeKind.PATCH and not fields:
-        raise InputError("patch: found nothing said; wanted at least one field")
     artist, known, _ = _whom(served, asked)
+    refuse_missing(fields, None if known or kind is ChangeKind.DELETE else asked)
     return Wish(artist, kind, fields, known)
 
 
@@ -87,13 +90,13 @@ def merge_wish(served: Served | None, asked: ArtistId, into: ArtistId) -> Wish:
     return Wish(artist, ChangeKind.MERGE, said, known, target_known)
 
 
-def answer_of(asked: Wish, done: Done, kept: Kept) -> ChangeAnswer:
+def answer_of(served: Served | None, asked: Wish, done: Done, kept: Kept) -> ChangeAnswer:
     """What became of a change, and what of it is of no use yet."""
     return ChangeAnswer(
         id=asked.artist,
         number=done.number,
         changed=done.changed,
-        seen_after=kept.seen_after,
+        seen_after=kept.seen_after if _tells_merged(served, asked, done) else SeenAfter.REINDEX,
         unknown_tags=list(kept.unplaced.tags),
         unknown_plays=kept.unplaced.plays,
         unused=list(kept.unplaced.fields),
@@ -106,7 +109,7 @@ def kept_of(served: Served | None, said: changes.Said) -> Kept:
     Raises:
         InputError: see `index.unplaced.unplaced`.
     """
-    encoded = any(said.get(field) for field in ("tags", "plays", "vectors"))
+    encoded = any(field in said for field in ("tags", "plays", "vectors"))
     if served is None or not encoded:
         return Kept(SeenAfter.MOMENT if served is not None else SeenAfter.REINDEX, Unplaced())
     try:
@@ -170,7 +173,8 @@ def carry_out(
     wishes = [one if isinstance(one, Refused) else one[0] for one in read]
     verdicts = write_batch(database, wishes, sender, key=key, digest=batch.digest)
     return [
-        _verdict(number, one, verdict) for (number, _), one, verdict in zip(batch.given, read, verdicts, strict=True)
+        _verdict(served, number, one, verdict)
+        for (number, _), one, verdict in zip(batch.given, read, verdicts, strict=True)
     ]
 
 
@@ -207,13 +211,13 @@ def _read(served: Served | None, line: Callable[[], Line]) -> tuple[Wish, Kept] 
         return Refused(str(error), missing=False, shared=True)
 
 
-def _verdict(line: int, read: tuple[Wish, Kept] | Refused, verdict: Done | Refused) -> Verdict:
+def _verdict(served: Served | None, line: int, read: tuple[Wish, Kept] | Refused, verdict: Done | Refused) -> Verdict:
     if isinstance(read, Refused):
         return _refusal(line, None, read)
     asked, kept = read
     if isinstance(verdict, Refused):
         return _refusal(line, asked.artist, verdict)
-    told = answer_of(asked, verdict, kept).model_dump(exclude_defaults=True)
+    told = answer_of(served, asked, verdict, kept).model_dump(exclude_defaults=True)
     return Verdict(line=line, status=status_of_done(asked.kind, verdict), **told)
 
 
@@ -224,22 +228,46 @@ def _refusal(line: int, artist: ArtistId | None, refused: Refused) -> Verdict:
     return Verdict(line=line, id=artist, status=int(status), problem=problem)
 
 
-def _said(asked: Said, columns: pa.Schema | None) -> dict[str, Any]:
-    """What was said, as it is kept: what is empty the artist has not."""
+def _tells_merged(served: Served | None, asked: Wish, done: Done) -> bool:
+    """Whether it is known what a patch is merged into, where that is what the tables say."""
+    over = [table for table in done.over if table in asked.said]
+    if served is None or not over:
+        return True
+    try:
+        underlying = Underlying(served.encoder().snapshot)
+    except (NotFoundError, FormatError):
+        return False
+    row = served.searcher.row_of_own.get(asked.artist, -1)
+    return all(underlying.tells_terms(asked.artist, row, table) for table in over)
+
+
+def _said(asked: ArtistPut | ArtistPatch, columns: pa.Schema | None) -> dict[str, Any]:
+    """What was said, as it is kept: a list that is empty the artist has not, nor tags or plays that are put empty."""
     said = asked.model_dump(exclude_unset=True, exclude={"kind", "id"})
-    for field in ("aliases", "tags", "plays"):
+    for field in ("aliases",) if isinstance(asked, ArtistPatch) else ("aliases", *COLUMNS_OF):
         if field in said:
             said[field] = said[field] or None
-    if "vectors" in said:
+    if said.get("vectors"):
         said["vectors"] = {modality: vectors or None for modality, vectors in said["vectors"].items()}
-    for field in ("tags", "plays"):
-        if said.get(field):
-            texts_of(said[field], field)
-    for modality, vectors in said.get("vectors", {}).items():
+    for table in COLUMNS_OF:
+        if said.get(table):
+            _check_terms(table, said[table], one_spelling=isinstance(asked, ArtistPatch))
+    for modality, vectors in (said.get("vectors") or {}).items():
         _check_vectors(modality, vectors or [])
-    for name, value in said.get("attributes", {}).items():
+    for name, value in (said.get("attributes") or {}).items():
         _check_attribute(name, value, columns)
     return {name: value for name, value in said.items() if value != {}}
+
+
+def _check_terms(table: str, terms: Mapping[str, float | None], *, one_spelling: bool) -> None:
+    # of what is taken away the text alone counts
+    texts_of({term: 1.0 if weight is None else weight for term, weight in terms.items()}, table)
+    if not one_spelling:
+        return
+    first: dict[str, str] = {}
+    for term, key in zip(terms, term_keys(table, terms), strict=True):
+        if first.setdefault(key, term) != term:
+            raise InputError(f"{table}: found both {first[key]!r} and {term!r}, which are one; wanted it once")
 
 
 def _check_vectors(modality: str, vectors: Sequence[Sequence[float]]) -> None:

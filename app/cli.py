@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -27,10 +28,17 @@ from app.commands import (
     truth,
     worker,
 )
-from app.commands.session import Session
+from app.commands.session import Session, warn_of_variables
+from app.commands.streams import arguments, path, standard_streams
 from core import log
-from core.errors import RiylError
+from core.errors import RiylError, SettingsError
 from core.settings import load_settings
+
+TAKES_TABLES = ("demo", "serve", "worker")
+"""Commands that read RIYL_TABLES themselves."""
+
+OWN_LOGS = ("serve", "worker")
+"""Commands that log as JSON, from their own start on."""
 
 app = typer.Typer(
     name="riyl",
@@ -59,27 +67,52 @@ app.add_typer(changes.app, name="changes")
 app.add_typer(db.app, name="db")
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"riyl {version('riyl')}")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     context: typer.Context,
     home: Annotated[
         Path | None,
-        typer.Option(help="Folder that holds everything [RIYL_HOME, else ./riyl-home].", show_default=False),
+        typer.Option(
+            parser=path, help="Folder that holds everything [RIYL_HOME, else ./riyl-home].", show_default=False
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and end.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
-    settings = load_settings(home)
+    command = context.invoked_subcommand
+    settings = load_settings(home, takes_tables=command in TAKES_TABLES)
     log.configure("DEBUG" if debug else settings.log_level)
+    if command not in OWN_LOGS:
+        warn_of_variables()
     context.obj = Session(settings, json)
 
 
 def main() -> None:
     """Run the command line: exit 0, 1 where the work failed, 2 where it was asked for wrongly."""
-    try:
-        app()
-    except (RiylError, OSError) as error:
-        if "--debug" in sys.argv:
-            raise
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(1) from error
+    with standard_streams():
+        try:
+            app(arguments())
+        except (RiylError, OSError, UnicodeError) as error:
+            if "--debug" in sys.argv:
+                raise
+            sys.stderr.write(f"error: {_told(error)}\n")
+            raise SystemExit(2 if isinstance(error, SettingsError) else 1) from error
+
+
+def _told(error: Exception) -> str:
+    """An error in a line; of a file, which one and why."""
+    if isinstance(error, UnicodeError):
+        return f"found text that is not UTF-8: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        name = error.filename2 or error.filename
+        return error.strerror if name is None else f"{name}: {error.strerror}"
+    return str(error)

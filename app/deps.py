@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.errors import AmbiguousMbidError, NotReadyError, UnknownArtistError, act_of
+from app.jobs.child import WorkerWatch
 from app.observe import Metrics
 from app.schemas import Summary
 from app.served import Served
@@ -37,7 +38,10 @@ VERSIONED: dict[int | str, dict[str, str]] = {304: {"description": "The client h
 """What a route says of itself that answers by `versioned`."""
 
 NOT_SERVED = {503: "No version is served yet; `detail` says what to run."}
-UNREACHABLE = {503: "The database cannot be reached; Retry-After says when to ask again."}
+UNREACHABLE = {
+    503: "The database cannot be reached, and Retry-After says when to ask again; or it is not believed, and `detail` "
+    "says what settles that."
+}
 INVALID = {422: "A parameter is missing or out of range; `errors` says which."}
 BODY = {400: "The body is no text in UTF-8.", 413: "The body has more than a mebibyte."}
 """What errors mean, by status."""
@@ -115,21 +119,28 @@ TheMetrics = Annotated[Metrics, Depends(_from_state("metrics", Metrics))]
 TheSettings = Annotated[Settings, Depends(_from_state("settings", Settings))]
 TheDatabase = Annotated[Database, Depends(_from_state("database", Database))]
 TheJobs = Annotated[LazyJobs, Depends(_from_state("jobs", LazyJobs))]
+TheOwnWorker = Annotated[WorkerWatch, Depends(_from_state("own_worker", WorkerWatch))]
 TheStreams = Annotated[Streams, Depends(_from_state("streams", Streams))]
 TheUploads = Annotated[asyncio.Lock, Depends(_from_state("uploads", asyncio.Lock))]
 """Lets one upload be read at a time: each may take a gigabyte of memory."""
 
 
-async def _served(request: Request, serving: TheServing) -> Served:
+async def served_by(request: Request, serving: TheServing) -> Served:
+    """What answers a request.
+
+    Raises:
+        NotReadyError: no version is served.
+    """
     served = serving.served
     if served is None:
         refused = serving.refused
-        raise NotReadyError(NO_VERSION if refused is None else f"the promoted version is refused: {refused.reason}")
+        reason = NO_VERSION if refused is None else f"the promoted version is refused: {refused.reason}"
+        raise NotReadyError(reason if serving.unbelieved is None else f"{reason}; {serving.unbelieved}")
     act_of(request.scope).version = served.searcher.version_id
     return served
 
 
-TheServed = Annotated[Served, Depends(_served)]
+TheServed = Annotated[Served, Depends(served_by)]
 """The version and the rules that answer, taken once a request: 503 where there is none."""
 
 

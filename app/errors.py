@@ -29,6 +29,7 @@ from core.errors import (
     OutdatedError,
     RiylError,
     SchemaError,
+    StaleDatabaseError,
 )
 
 log = logging.getLogger(__name__)
@@ -142,6 +143,7 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     MediaTypeError: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported media type"),
     JobEndedError: (HTTPStatus.CONFLICT, "job has ended"),
     DatabaseDownError: (HTTPStatus.SERVICE_UNAVAILABLE, "database down"),
+    StaleDatabaseError: (HTTPStatus.SERVICE_UNAVAILABLE, "database not believed"),
     SchemaError: (HTTPStatus.SERVICE_UNAVAILABLE, "database of another release"),
     NotFoundError: (HTTPStatus.NOT_FOUND, "not found"),
     InputError: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid request"),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from math import inf
-from pathlib import Path
 from time import perf_counter
 
 from app.observe import Metrics
 from app.served import Served
-from core.changes import as_line, read_gone
 from core.db.session import Database
-from core.db.standing import changed_since, gone
+from core.db.standing import changed_since
+from core.db.tombstones import copy_tombstones
 from core.errors import RiylError
-from core.files import write_bytes
+from core.settings import Home
+from core.tombstones import read_tombstones
 from index.apply import Changing
 from index.live import Live
 
@@ -30,18 +30,35 @@ class Following:
     """Keeps up with the changes in the database; one thread at a time.
 
     Args:
-        copy: file of who is gone: a service that starts without the database shows nobody who was deleted.
+        home: whose copy of the tombstones is kept up: a service that starts without the database, or with one that
+            lacks what the home has seen, shows nobody who was deleted.
         metrics: told how far it is.
     """
 
-    def __init__(self, database: Database, copy: Path, metrics: Metrics) -> None:
+    def __init__(self, database: Database, home: Home, metrics: Metrics) -> None:
         self._database = database
-        self._copy = copy
+        self._home = home
         self._metrics = metrics
         self._changing: Changing | None = None
         self._number: int | None = None  # of the last change taken up; None where all are to be read
         self._again = -inf
         self._not_copied = False
+        self._unknown = ""
+
+    def start_anew(self) -> None:
+        """Read all changes again at the next look: the database has another history."""
+        self._changing, self._number, self._again = None, None, -inf
+
+    def copy_tombstones(self, *, anew: bool = False) -> None:
+        """Bring the home's copy up to date; where that fails, say so, and do it at a later change."""
+        try:
+            copy_tombstones(self._database, self._home, anew=anew)
+        except (RiylError, OSError) as error:
+            if not self._not_copied:
+                log.error("tombstones_not_copied", extra={"reason": str(error)})
+            self._not_copied = True
+        else:
+            self._not_copied = False
 
     def onto(self, served: Served) -> Served:
         """A version that was just opened, with all changes on it; with those of the copy where no others can be had."""
@@ -49,9 +66,9 @@ class Following:
         found = self.next(served)
         if self._number is None:
             try:
-                standing = read_gone(self._copy)
+                standing = read_tombstones(self._home.gone).artists
             except (RiylError, OSError) as error:
-                log.error("gone_unreadable", extra={"reason": str(error)})
+                log.error("tombstones_unreadable", extra={"reason": str(error)})
                 standing = {}
             if standing:
                 found = served.with_changes(served.changing()(standing, 0))
@@ -70,8 +87,11 @@ class Following:
             )
         except (RiylError, OSError) as error:
             self._again = perf_counter() + AGAIN_S
-            log.warning("changes_unknown", extra={"reason": str(error), "taken": self._number})
+            if str(error) != self._unknown:
+                log.warning("changes_unknown", extra={"reason": str(error), "taken": self._number})
+            self._unknown = str(error)
             return served
+        self._unknown = ""
         found = served
         if fresh and not standing and served.searcher.live:  # of the copy, and true no more
             found = served.with_changes(Live.of(served.searcher.version, last))
@@ -86,22 +106,9 @@ class Following:
                 return served
             seconds = round(perf_counter() - start, 3)
             log.info("changes_taken", extra={"artists": len(standing), "last": last, "seconds": seconds})
-        if fresh or self._not_copied or any(each is None or each.deleted for each in standing.values()):
-            self._copy_gone()
+        if fresh or self._not_copied or standing:
+            self.copy_tombstones(anew=fresh)
         self._number = last
         live = found.searcher.live
         self._metrics.changes_taken(last, len(live.row_of_id), live.n_artists)
         return found
-
-    def _copy_gone(self) -> None:
-        if self._database.is_sqlite:  # which is in the home itself
-            return
-        try:
-            with self._database.read_whole() as connection:
-                write_bytes(self._copy, b"".join(as_line(each) for each in gone(connection)))
-        except (RiylError, OSError) as error:  # written at a later change
-            if not self._not_copied:
-                log.error("gone_not_copied", extra={"reason": str(error)})
-            self._not_copied = True
-        else:
-            self._not_copied = False

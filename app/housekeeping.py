@@ -12,6 +12,7 @@ from core.changes import ASIDE, SUFFIX
 from core.db.session import Database
 from core.errors import FormatError
 from core.files import discard, read_sealed, sweep
+from core.fixing import last_import
 from core.settings import Home
 from core.snapshot import MANIFEST, Snapshot
 from index.versions import prune, versions
@@ -26,7 +27,8 @@ def tidy(home: Home, database: Database, *, keep: int, in_use: Collection[str] =
     """Remove old versions, then what those that are left do not need, and what killed processes left.
 
     Versions are kept as `index.versions.prune` says; of snapshots those that a version or a model is of, and the
-    newest, and whatever is the last with its basis; of fixed tables and changes the newest. What a process is
+    newest, and whatever is the last with its basis; of fixed tables those imported last, those that a
+    snapshot that is kept was made of, and the newest; of changes the newest. What a process is
     filling stays.
 
     Args:
@@ -43,7 +45,7 @@ def tidy(home: Home, database: Database, *, keep: int, in_use: Collection[str] =
     return {
         "versions": prune(home.versions, database, keep=keep),
         "snapshots": _remove_old(home.snapshots, MANIFEST, _snapshots_needed(home, in_use)),
-        "tables": _remove_old(home.fixed, "artists.*", set(in_use)),
+        "tables": _remove_old(home.fixed, "artists.*", _tables_needed(home, in_use)),
         "changes": _remove_fixed_changes(home.changes, in_use),
     }
 
@@ -77,6 +79,18 @@ def _snapshots_needed(home: Home, in_use: Collection[str]) -> set[str] | None:
     except FormatError as error:
         log.error("snapshots_kept reason=%s", error)
         return None
+
+
+def _tables_needed(home: Home, in_use: Collection[str]) -> set[str] | None:
+    """Ids of the copies of tables that a job uses or would take of its own accord; None where that cannot be read."""
+    imported = last_import(home.fixed)
+    try:
+        sources = [Snapshot.open(path.parent).source for path in home.snapshots.glob(f"[!.]*/{MANIFEST}")]
+    except FormatError as error:
+        log.error("tables_kept reason=%s", error)
+        return None
+    behind = {source.name for source in sources if source is not None and source.parent == home.fixed}
+    return {*in_use, *behind, *([] if imported is None else [imported.tables])}
 
 
 def _remove_old(folder: Path, file: str, needed: set[str] | None) -> list[str]:

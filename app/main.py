@@ -21,6 +21,7 @@ from app.deps import LazyJobs, Streams
 from app.describing import describe_bodies, describe_limits
 from app.errors import MEDIA_TYPE, add_error_handlers
 from app.examples import add_examples, load_examples
+from app.jobs.child import WorkerWatch
 from app.keyring import Keyring
 from app.logs import RequestLog
 from app.observe import Metrics, Observed
@@ -130,6 +131,7 @@ def create_app(
     app.state.database = database
     app.state.serving = serving
     app.state.metrics = metrics
+    app.state.own_worker = WorkerWatch(metrics)
     app.state.jobs = lazy_jobs
     app.state.streams = Streams(events_s, asyncio.Event())
     app.state.uploads = asyncio.Lock()

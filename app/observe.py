@@ -71,6 +71,12 @@ class Metrics:
         self._live = Gauge("riyl_live_artists", "Artists changed since the version was made.", registry=self.registry)
         self._taken = Counter("riyl_versions_taken", "Versions taken up since start.", registry=self.registry)
         self._refused = Counter("riyl_versions_refused", "Versions refused since start.", registry=self.registry)
+        self._believed = Gauge(
+            "riyl_database_believed",
+            "1 where the database has what this home has seen of it, or was not reached yet; 0 where it lacks some.",
+            registry=self.registry,
+        )
+        self._believed.set(1)
         self._shed = Counter(
             "riyl_shed", "Requests turned away by overload, by what was full.", ("gate",), registry=self.registry
         )
@@ -80,6 +86,7 @@ class Metrics:
             ("by",),
             registry=self.registry,
         )
+        self._worker: tuple[Gauge, Counter] | None = None
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
 
@@ -106,6 +113,21 @@ class Metrics:
     def version_refused(self) -> None:
         """Count a version that is not served."""
         self._refused.inc()
+
+    def worker(self, *, running: bool, failed: bool) -> None:
+        """Say whether the service's own worker runs, and count one that has ended; there only where it has one."""
+        if self._worker is None:
+            self._worker = (
+                Gauge("riyl_worker_running", "Whether the service's own worker runs.", registry=self.registry),
+                Counter("riyl_worker_failures", "Times that it ended by itself.", registry=self.registry),
+            )
+        state, failures = self._worker
+        state.set(running)
+        failures.inc(failed)
+
+    def database_believed(self, believed: bool) -> None:
+        """Say whether the database is believed."""
+        self._believed.set(int(believed))
 
     def shed(self, gate: str) -> None:
         """Count a request that found no room."""

@@ -9,17 +9,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from app.schemas_query import BatchProblem
-from core.changes import ChangeKind
+from core.changes import MOST_ENTRIES, ChangeKind
 from core.db.standing import WrittenChange
 from core.rules import LONGEST_ID
 
-MOST_TAGS = 1000
-MOST_PLAYS = 100_000
 MOST_VECTORS = 1000
 WIDEST_VECTOR = 4096
 MOST_ALIASES = 100
-MOST_ATTRIBUTES = 100
-MOST_MODALITIES = 20
 LONGEST_NAME = 1000
 LONGEST_TEXT = 10_000
 LONGEST_KEY = 200
@@ -28,7 +24,8 @@ MOST_LINES = 10_000
 
 
 class SeenAfter(StrEnum):
-    """When answers show a change: after a moment, or where nothing can encode it here, after the next re-index."""
+    """When answers show a change: after a moment, or after the next re-index, where nothing can encode it here or the
+    snapshot does not tell what it is merged into."""
 
     MOMENT = "a moment"
     REINDEX = "re-index"
@@ -67,7 +64,7 @@ def _unsaid() -> str:
 
 
 class Said(BaseModel):
-    """What is said of an artist. What is left out is not said; null says that the artist has none."""
+    """What is said of an artist besides tags and plays. What is left out is not said; null says that it has none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     mbid: Annotated[
@@ -75,24 +72,17 @@ class Said(BaseModel):
     ] = None
     aliases: Annotated[list[ArtistName] | None, Field(max_length=MOST_ALIASES, description="Other names.")] = None
     attributes: Annotated[
-        dict[Word, Attribute | None],
+        dict[Word, Attribute | None] | None,
         Field(
-            max_length=MOST_ATTRIBUTES,
+            max_length=MOST_ENTRIES["attributes"],
             description="By name, to filter by; a new one becomes a column, an old one keeps its type. Each is said "
             "by itself.",
         ),
     ] = {}
-    tags: Annotated[
-        dict[Word, Weight] | None, Field(max_length=MOST_TAGS, description="Words by weight, as in the table of tags.")
-    ] = None
-    plays: Annotated[
-        dict[Word, Weight] | None,
-        Field(max_length=MOST_PLAYS, description="Counts by user_id, as in the table of plays."),
-    ] = None
     vectors: Annotated[
-        dict[Modality, Vectors | None],
+        dict[Modality, Vectors | None] | None,
         Field(
-            max_length=MOST_MODALITIES,
+            max_length=MOST_ENTRIES["vectors"],
             description="Raw vectors by table, such as audio: those of a table are equally long, and are averaged. "
             "Each table is said by itself.",
         ),
@@ -100,17 +90,40 @@ class Said(BaseModel):
 
 
 class ArtistPut(Said):
-    """All that changes are to say of an artist."""
+    """All that changes are to say of an artist. Tags and plays take the place of all that the tables have of it."""
 
     model_config = ConfigDict()
     name: ArtistName
+    tags: Annotated[
+        dict[Word, Weight] | None,
+        Field(max_length=MOST_ENTRIES["tags"], description="Words by weight, as in the table of tags."),
+    ] = None
+    plays: Annotated[
+        dict[Word, Weight] | None,
+        Field(max_length=MOST_ENTRIES["plays"], description="Counts by user_id, as in the table of plays."),
+    ] = None
 
 
 class ArtistPatch(Said):
-    """What changes are to say of an artist beside what they say already."""
+    """A merge patch (RFC 7396) over what changes and tables say of an artist: objects merge key by key, null removes a
+    key or a field, everything else replaces what was there."""
 
-    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(minProperties=1))
     name: Annotated[ArtistName, Field(default_factory=_unsaid)]
+    tags: Annotated[
+        dict[Word, Weight | None] | None,
+        Field(
+            max_length=MOST_ENTRIES["tags"],
+            description="Words by weight, merged into those that the artist has; null takes one away, however it is "
+            "written there (case, outer blanks, Unicode form).",
+        ),
+    ] = None
+    plays: Annotated[
+        dict[Word, Weight | None] | None,
+        Field(
+            max_length=MOST_ENTRIES["plays"],
+            description="Counts by user_id, merged into those that the artist has; null takes a listener away.",
+        ),
+    ] = None
 
 
 class MergeInto(BaseModel):
@@ -172,7 +185,11 @@ class ChangeAnswer(BaseModel):
     model_config = ConfigDict(frozen=True)
     id: Annotated[str, Field(description="The catalog's own id of the artist.")]
     number: Annotated[
-        int, Field(description="Of the change, in the order in which all were made; of an earlier one that said this.")
+        int,
+        Field(
+            description="Of the change, in the order in which all were made; of the artist's last one where this "
+            "changes nothing, 0 where it has none."
+        ),
     ]
     changed: Annotated[bool, Field(description="False where all this was said already.")]
     seen_after: Annotated[
@@ -215,8 +232,17 @@ class ListedChange(BaseModel):
     model_config = ConfigDict(frozen=True)
     number: int
     id: str
-    kind: Annotated[ChangeKind, Field(description="`drop` takes earlier ones of the artist back.")]
-    said: Annotated[dict[str, int], Field(description="By field, how much is said; 0 of null.")]
+    kind: Annotated[
+        ChangeKind,
+        Field(
+            description="`drop` takes earlier ones of the artist back; `replace` is a patch of an earlier release, "
+            "which replaced whole fields."
+        ),
+    ]
+    said: Annotated[
+        dict[str, int],
+        Field(description="By field, how much is said; 0 of null. Of tags and plays, how many keys, null or not."),
+    ]
     by: Annotated[str, Field(description="Who made it.")]
     at: datetime
     key: Annotated[str | None, Field(description="Idempotency-Key of the batch that it came with.")]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.deps import Streams, held
@@ -90,8 +91,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server(app: FastAPI, host: str, port: int) -> Server:
-    """A server of an app, not yet running. It logs nothing of its own but faults, and tells nobody its name."""
+def server(app: ASGIApp, host: str, port: int, ending: asyncio.Event) -> Server:
+    """Makes a server of an app, not yet running. It logs nothing but faults and sends no `Server` header.
+
+    Args:
+        ending: set when the server begins to shut down, for responses that do not end by themselves.
+    """
     config = uvicorn.Config(
         app,
         host=host,
@@ -104,7 +109,7 @@ def server(app: FastAPI, host: str, port: int) -> Server:
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    return Server(config, held(app, "streams", Streams).ending)
+    return Server(config, ending)
 
 
 def run(app: FastAPI, host: str, port: int, *, when_started: Callable[[], None] | None = None) -> None:
@@ -120,7 +125,7 @@ def run(app: FastAPI, host: str, port: int, *, when_started: Callable[[], None] 
         # uvicorn ends in order on these, and then raises them again for whom it may concern: nobody
         signal.signal(number, lambda *_: None)
     with _listening(host, port) as listening:
-        service = server(app, host, port)
+        service = server(app, host, port, held(app, "streams", Streams).ending)
         if when_started is not None:
             threading.Thread(target=_call_when_started, args=(service, when_started), daemon=True).start()
         log.info("service_started", extra={"host": host, "port": listening.getsockname()[1]})

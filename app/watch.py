@@ -13,13 +13,13 @@ from threading import Lock
 from time import perf_counter
 
 from app.following import Following
+from app.obeying import Obeying
 from app.observe import Metrics
 from app.schemas import Refused
 from app.served import Served
-from core.db.rules import all_rules, copy_rules, revision
 from core.db.session import Database
 from core.errors import DatabaseError, FormatError, RiylError
-from core.rules import NO_RULES, Rules, read_copy
+from core.rules import NO_RULES
 from core.settings import Home
 from index.search import Searcher
 from index.versions import current, follow, history
@@ -47,8 +47,8 @@ class Serving:
 
     Args:
         home: its folder of versions, with CURRENT in it, and its copy of the rules.
-        database: says what CURRENT and the rules should be; without an answer of it CURRENT and the rules stand that
-            are held, at the start the home's copies.
+        database: says what CURRENT and the rules should be; without an answer of it, or where it lacks what the home
+            has seen, CURRENT and the rules stand that are held, at the start the home's copies.
         metrics: told what was taken and refused.
     """
 
@@ -57,13 +57,10 @@ class Serving:
         self.refused: Refused | None = None
         self._home = home
         self._versions = home.versions
-        self._copy = home.rules
         self._database = database
-        self._rules: Rules | None = None
-        self._revision: int | None = None
-        self._not_copied = ""
+        self._obeying = Obeying(home, metrics)
         self._ended = False
-        self._following = Following(database, home.gone, metrics)
+        self._following = Following(database, home, metrics)
         self._waking: Callable[[], object] | None = None
         self._followed = ""
         self._follow_again = 0.0
@@ -75,6 +72,11 @@ class Serving:
     def searcher(self) -> Searcher | None:
         """The version that answers."""
         return None if self.served is None else self.served.searcher
+
+    @property
+    def unbelieved(self) -> str | None:
+        """Why the database is not believed, and what to run; None where it is, or cannot be reached."""
+        return self._obeying.unbelieved
 
     def look(self) -> None:
         """Take up the rules, and the promoted version if it is another one than serves.
@@ -101,9 +103,14 @@ class Serving:
 
         Raises:
             DatabaseDownError: the database cannot be reached.
+            StaleDatabaseError: it lacks what this home has seen.
         """
         with self._guard:
             self._obey()
+
+    def copy_tombstones(self) -> None:
+        """Copy into the home who is deleted or merged, so that it outlasts the database."""
+        self._following.copy_tombstones()
 
     def wake(self) -> None:
         """Let the one who watches look now; from any thread."""
@@ -125,7 +132,7 @@ class Serving:
 
     def _look(self) -> None:
         self._follow()
-        if self._rules is None:  # whom they block is not known, so nobody may be shown
+        if self._obeying.rules is None:  # whom they block is not known, so nobody may be shown
             return
         try:
             wanted = current(self._versions)
@@ -160,8 +167,8 @@ class Serving:
         except (RiylError, OSError) as error:
             self._follow_again = perf_counter() + FOLLOW_AGAIN_S
             self._say_unknown(error)
-            if self._rules is None:
-                self._obey_copy()
+            if self._obeying.rules is None:
+                self._obey_copies()
             return
         try:
             follow(self._versions, self._database)
@@ -178,42 +185,24 @@ class Serving:
         self._followed = str(error)
 
     def _obey(self) -> None:
-        """Take up the rules that the database has, if they changed, and copy them into the home."""
-        with self._database.read() as connection:
-            number = revision(connection)
-            if number == self._revision:
-                return
-            found = all_rules(connection)
-        self._take_rules(found)
+        """Take up the rules that are in force now."""
+        before = self._obeying.rules
         try:
-            copy_rules(self._database, self._copy)
-        except (RiylError, OSError) as error:  # obeyed all the same; copied at a later look
-            if str(error) != self._not_copied:
-                log.error("rules_not_copied", extra={"reason": str(error)})
-            self._not_copied = str(error)
-        else:
-            self._not_copied, self._revision = "", found.revision
+            if self._obeying.obey(self._database):
+                self._following.start_anew()
+        finally:
+            found = self._obeying.rules
+            if self.served is not None and found is not None and (before is None or before.rules != found.rules):
+                self.served = self.served.under(found)
 
-    def _obey_copy(self) -> None:
-        """Take up the home's copy of the rules, as nothing else is known of them."""
+    def _obey_copies(self) -> None:
         try:
-            found = read_copy(self._copy)
+            self._obeying.obey_copies()
         except (RiylError, OSError) as error:
             reason = f"the rules cannot be read, and the database that has them cannot be reached: {error}"
             if self.refused is None or self.refused.reason != reason:
                 log.error("rules_unreadable", extra={"reason": str(error)})
             self.refused = Refused(version=None, reason=reason)
-            return
-        if found is None:
-            log.warning("rules_unknown", extra={"reason": f"there is no {self._copy}: no rule was ever seen here"})
-        self._take_rules(found or NO_RULES)
-
-    def _take_rules(self, found: Rules) -> None:
-        before, self._rules = self._rules, found
-        if self.served is not None and (before is None or before.rules != found.rules):
-            self.served = self.served.under(found)
-        if before is None or before.revision != found.revision:
-            log.info("rules_taken", extra={"revision": found.revision, "rules": len(found.rules)})
 
     def _open(self, version: str) -> Searcher | None:
         """The version, verified; None where it does not open, or did not and has not changed since."""
@@ -245,7 +234,7 @@ class Serving:
 
     def _take(self, opened: Searcher) -> None:
         before = self._serving_id()
-        self.served = self._following.onto(Served.of(opened, self._rules or NO_RULES, self._home))
+        self.served = self._following.onto(Served.of(opened, self._obeying.rules or NO_RULES, self._home))
         self._failed.pop(opened.version_id, None)
         manifest = opened.manifest
         self._metrics.version_taken(

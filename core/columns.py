@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.errors import TableError
+from core.missing import is_no_name, missing_in
+from core.notes import Notes
 from core.types import Matrix
 
 
@@ -32,9 +34,12 @@ class ColumnCheck:
         file: named in errors.
         name: the column's name.
         kind: what it must hold.
+        notes: told of values that are taken for none. Where it is given, what exporters write for nothing is nothing
+            in columns of ids and names (`core.missing`); else it is text like any other.
     """
 
-    def __init__(self, file: Path, name: str, kind: Kind) -> None:
+    def __init__(self, file: Path, name: str, kind: Kind, notes: Notes | None = None) -> None:
+        self._notes = notes
         self._file = file
         self._name = name
         self._kind = kind
@@ -68,13 +73,20 @@ class ColumnCheck:
         if not _is_text(column.type):
             raise self._error(first_row, f"type {column.type}")
         column = column.cast(pa.string())
+        missing = self._missing(column)
         if self._kind is Kind.TEXT:
             blank = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(column, "")), "")
             self._refuse_first(blank, column, first_row)
+            if missing is not None:
+                self._refuse_first(missing, column, first_row, ", which stands for nothing,")
+        elif missing is not None:
+            return self._without(missing, column, first_row)
         return column
 
     def _texts(self, column: pa.Array, first_row: int) -> pa.Array:
         if _is_text(column.type):
+            missing = self._missing(column)
+            column = column.cast(pa.string()) if missing is None else self._without(missing, column, first_row)
             column = self._from_json(column, first_row, str, pa.list_(pa.string()))
         if pa.types.is_null(column.type):
             return column.cast(pa.list_(pa.string()))
@@ -82,7 +94,19 @@ class ColumnCheck:
             _is_text(column.type.value_type) or pa.types.is_null(column.type.value_type)
         ):
             raise self._error(first_row, f"type {column.type}")
-        return column.cast(pa.list_(pa.string()))
+        return self._without_missing_texts(column.cast(pa.list_(pa.string())), first_row)
+
+    def _without_missing_texts(self, column: pa.Array, first_row: int) -> pa.Array:
+        """Lists without the texts that are null, blank or stand for nothing."""
+        missing = self._missing(column.flatten())
+        if missing is None or not pc.any(missing).as_py():
+            return column
+        kept: list[list[str] | None] = []
+        for place, texts in enumerate(column.to_pylist()):
+            kept.append(None if texts is None else [t for t in texts if t is not None and not is_no_name(t)])
+            if texts is not None and (left := len(texts) - len(kept[-1] or ())):
+                self._note_none(f"row {first_row + place}: {_short(texts)}", left)
+        return pa.array(kept, pa.list_(pa.string()))
 
     def _positive(self, column: pa.Array, first_row: int) -> pa.Array:
         if _is_text(column.type):
@@ -124,6 +148,8 @@ class ColumnCheck:
             values: list[float | None] = []
             for offset, text in enumerate(column.to_pylist()):
                 try:
+                    if text is not None and ("_" in text or not text.isascii()):
+                        raise ValueError
                     values.append(None if text is None else float(text))
                 except ValueError:
                     raise self._error(first_row + offset, _short(text)) from None
@@ -144,11 +170,28 @@ class ColumnCheck:
             values.append(value)
         return pa.array(values, wanted)
 
-    def _refuse_first(self, bad: pa.Array, column: pa.Array, first_row: int) -> None:
+    def _without(self, missing: pa.Array, column: pa.Array, first_row: int) -> pa.Array:
+        """The column with null where a value stands for nothing."""
+        column = column.cast(pa.string())
+        written = pc.and_(missing, pc.is_valid(column))
+        if left := pc.sum(written).as_py():
+            row = pc.index(written, True).as_py()
+            self._note_none(f"row {first_row + row}: {_short(column[row].as_py())}", left)
+        return pc.if_else(missing, pa.scalar(None, column.type), column)
+
+    def _missing(self, column: pa.Array) -> pa.Array | None:
+        """Where values stand for nothing; None where this column has no such. Rows of such tags are left out later."""
+        return None if self._notes is None or self._name == "tag" else missing_in(self._name, column)
+
+    def _note_none(self, example: str, count: int) -> None:
+        if self._notes is not None:
+            self._notes.add(f"{self._file.name}: value of column {self._name!r} taken for none", example, count)
+
+    def _refuse_first(self, bad: pa.Array, column: pa.Array, first_row: int, why: str = "") -> None:
         position = pc.index(bad, True).as_py()
         if position >= 0:
             value = column[position].as_py()
-            raise self._error(first_row + position, "nothing" if value is None else _short(value))
+            raise self._error(first_row + position, "nothing" if value is None else _short(value) + why)
 
     def _error(self, row: int, found: str, width: int | None = None) -> TableError:
         wanted = f"{self._kind.value} ({width})" if width else self._kind.value

@@ -22,13 +22,21 @@ class InputError(RiylError):
 class TableError(InputError):
     """A table of the catalog is not what it should be."""
 
-    def __init__(self, file: Path | str, *, found: str, wanted: str, row: int | None = None) -> None:
-        where = f"{file}, row {row}" if row is not None else str(file)
+    def __init__(
+        self, file: Path | str, *, found: str, wanted: str, row: int | None = None, line: int | None = None
+    ) -> None:
+        where = str(file)
+        where += "" if row is None else f", row {row}"
+        where += "" if line is None else f", line {line}"
         super().__init__(f"{where}: found {found}; wanted {wanted}")
 
 
 class ConfigError(InputError):
     """A setting, recipe or training config is not what it should be."""
+
+
+class SettingsError(ConfigError):
+    """A RIYL_ variable is not what it should be."""
 
 
 class NotFoundError(RiylError):
@@ -71,8 +79,16 @@ class DatabaseDownError(DatabaseError):
     """The database cannot be reached."""
 
 
+class StaleDatabaseError(DatabaseError):
+    """The database lacks what this home has seen, and is not believed: see riyl db accept."""
+
+
 class SchemaError(DatabaseError):
     """The database is of another release."""
+
+
+class MissingExtraError(RiylError):
+    """A package of an extra is not installed."""
 
 
 class JobEndedError(RiylError):

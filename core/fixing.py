@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError
-from core.files import content_id, published
+from core.files import content_id, published, write_json
 from core.tables import Tables
 
+IMPORTED = "imported.json"
 
-def fix_tables(source: Path, folder: Path) -> Path:
+
+@dataclass(frozen=True)
+class Imported:
+    """The import of tables that was asked for last.
+
+    Attributes:
+        tables: id of the copy.
+        version: what was current then; None where nothing was.
+    """
+
+    tables: str
+    version: str | None
+
+
+def fix_tables(source: Path, folder: Path, *, ignore_unread: bool = False) -> Path:
     """Copy the tables of `source` into a folder of their content's id in `folder`, or find them there.
 
     What was found is made the newest, which the file of artists tells. Columns are checked, rows are not read.
@@ -18,12 +35,13 @@ def fix_tables(source: Path, folder: Path) -> Path:
     Args:
         source: folder of tables; what is no table in it is not copied.
         folder: where the copies are.
+        ignore_unread: see `Tables.open`.
 
     Raises:
         InputError: see `Tables.open`; or a table changed while it was copied.
         TableError: see `Tables.columns`.
     """
-    tables = Tables.open(source)
+    tables = Tables.open(source, ignore_unread=ignore_unread)
     for table in tables.files:
         tables.columns(table)
     digests = tables.digests()
@@ -40,3 +58,18 @@ def fix_tables(source: Path, folder: Path) -> Path:
                 f"{source}: found {', '.join(changed)} changed while being copied; wanted tables that nobody writes to"
             )
     return final
+
+
+def mark_imported(folder: Path, imported: Imported) -> None:
+    """Say which of the copies in `folder` was imported last."""
+    write_json(folder / IMPORTED, {"tables": imported.tables, "version": imported.version})
+
+
+def last_import(folder: Path) -> Imported | None:
+    """The last import whose copy is there still; None where there is none, or an earlier release made it."""
+    try:
+        found = json.loads((folder / IMPORTED).read_bytes())
+        imported = Imported(str(found["tables"]), found["version"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return imported if (folder / imported.tables).is_dir() else None

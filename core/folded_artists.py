@@ -34,14 +34,19 @@ def changed_artists(artists: pa.Table, standing: Path) -> pa.Table:
         InputError: every artist is deleted.
     """
     deleted: set[ArtistId] = set()
+    bare: set[ArtistId] = set()  # of whose attributes the table says nothing any more
     said: dict[ArtistId, Said] = {}
     for each in read_standing(standing):
         if each.deleted:
             deleted.add(each.artist)
         else:
             said[each.artist] = {name: each.said[name] for name in (*_OWN, "attributes") if name in each.said}
+            if "attributes" in each.whole:
+                bare.add(each.artist)
     touched = pc.is_in(artists.column("artist_id"), pa.array(sorted(deleted | said.keys()), pa.string()))
     before = {row["artist_id"]: row for row in artists.filter(touched).to_pylist()}
+    own = ("artist_id", *_OWN)
+    before |= {artist: {name: before[artist].get(name) for name in own} for artist in bare & before.keys()}
     schema = _widened(artists.schema, said.values())
     rows = [row for artist, fields in said.items() if (row := _row(artist, before.get(artist), fields, schema))]
     kept = artists.filter(pc.invert(touched))

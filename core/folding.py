@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.changes import Said, read_standing
+from core.changes import Standing, read_standing
 from core.columns import Kind
 from core.files import sha256_of
 from core.folded_artists import changed_artists
+from core.notes import Notes
 from core.tables import BATCH_ROWS, REQUIRED, Tables, checked_batches
+from core.terms import COLUMNS_OF, normalised_tags, term_keys
 from core.types import ArtistId
 
 log = logging.getLogger(__name__)
@@ -23,8 +27,16 @@ log = logging.getLogger(__name__)
 DIGEST = "changes.ndjson"
 """What the changes are called among the digests of a catalog."""
 
-_TERMS = {"tags": ("tag", "weight"), "plays": ("user_id", "count")}
-"""Columns of the tables that are no vectors: the text and its number."""
+_BETWEEN = "\0"
+"""Between an artist's id and a term in one text: no id that a change is about has it, so no two pairs are alike."""
+
+
+class Says(Enum):
+    """What changes say of an artist for a table: that it has nothing, all of its rows, or some over the table's own."""
+
+    NOTHING = "nothing"
+    ALL = "all"
+    OVER = "over"
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,8 @@ class FoldedTables(Tables):
         standing: file of what stands, see `core.changes.write_standing`.
         last_change: number of the last change that counts in it.
         deleted: ids of the deleted artists.
-        said: by table, of whom changes say something that has a place there, and whether it is that they have nothing.
+        said: by table, of whom changes say something that has a place there, and what.
+        patched: by table, the artists and terms, as `_pairs` joins them, that the table itself does not say any more.
         widths: by table, of its vectors; 0 of one that has none.
     """
 
@@ -47,7 +60,8 @@ class FoldedTables(Tables):
     standing: Path
     last_change: int
     deleted: frozenset[ArtistId]
-    said: Mapping[str, Mapping[ArtistId, bool]]
+    said: Mapping[str, Mapping[ArtistId, Says]]
+    patched: Mapping[str, pa.Array]
     widths: Mapping[str, int]
 
     def digests(self) -> dict[str, str]:
@@ -55,43 +69,60 @@ class FoldedTables(Tables):
         return {**self.base.digests(), DIGEST: sha256_of(self.standing)}
 
     def count_rows(self, table: str) -> int:
-        """Rows of a table; reads the ids of its artists and all that changes say."""
+        """Rows of a table; reads the ids of its artists, its terms where some are patched, and all that changes say."""
         if table == "artists":
             return int(self.artists().num_rows)
-        replaced = self._replaced(table)
-        ids = (batch.column("artist_id") for batch in checked_batches(self.files[table], {"artist_id": Kind.TEXT}))
-        kept = sum(len(column) - (pc.sum(pc.is_in(column, replaced)).as_py() or 0) for column in ids)
-        return int(kept + sum(batch.num_rows for batch in self._added(table)))
+        columns = {"artist_id": Kind.TEXT} | ({COLUMNS_OF[table][0]: Kind.TEXT} if table in self.patched else {})
+        kept = self._filter(table)
+        own = sum(kept(batch).num_rows for batch in checked_batches(self.files[table], columns))
+        return int(own + sum(batch.num_rows for batch in self._added(table)))
 
-    def batches(self, table: str) -> Iterator[pa.RecordBatch]:
+    def batches(self, table: str, notes: Notes | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of a table, those of changed artists last. Raises as `Tables.batches`."""
         if table == "artists":
-            yield from self.artists().to_batches(BATCH_ROWS)
+            yield from self.artists(notes).to_batches(BATCH_ROWS)
             return
-        replaced = self._replaced(table)
-        for batch in self.base.batches(table):
-            yield batch.filter(pc.invert(pc.is_in(batch.column("artist_id"), replaced)))
+        kept = self._filter(table)
+        for batch in self.base.batches(table, notes):
+            yield kept(batch)
         yield from self._added(table)
 
-    def artists(self) -> pa.Table:
+    def artists(self, notes: Notes | None = None) -> pa.Table:
         """The whole artists table, sorted by artist_id. Raises as `Tables.artists`, and where all are deleted."""
-        return changed_artists(self.base.artists(), self.standing)
+        return changed_artists(self.base.artists(notes), self.standing)
 
-    def _replaced(self, table: str) -> pa.Array:
-        """Of whom the table itself says nothing any more."""
-        return pa.array(sorted(self.deleted | self.said.get(table, {}).keys()), pa.string())
+    def _filter(self, table: str) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+        """What leaves of the table's own rows those that still count."""
+        said = self.said.get(table, {})
+        over = {artist for artist, says in said.items() if says is Says.OVER}
+        replaced = pa.array(sorted(self.deleted | (said.keys() - over)), pa.string())
+        patched, pairs = pa.array(sorted(over), pa.string()), self.patched.get(table)
+
+        def kept(batch: pa.RecordBatch) -> pa.RecordBatch:
+            batch = batch.filter(pc.invert(pc.is_in(batch.column("artist_id"), replaced)))
+            if pairs is None:
+                return batch
+            at = pc.indices_nonzero(pc.is_in(batch.column("artist_id"), patched)).to_numpy()
+            some = batch.take(pa.array(at))
+            gone = pc.is_in(_pairs(table, some.column("artist_id"), some.column(COLUMNS_OF[table][0])), pairs)
+            counts = np.ones(batch.num_rows, bool)
+            counts[at[gone.to_numpy(zero_copy_only=False)]] = False
+            return batch.filter(pa.array(counts))
+
+        return kept
 
     def _added(self, table: str) -> Iterator[pa.RecordBatch]:
         """The rows that changes say, in the order of the artists."""
         said, width = self.said.get(table, {}), self.widths.get(table, 0)
-        if all(said.values()):
+        if all(says is Says.NOTHING for says in said.values()):
             return
         ids: list[ArtistId] = []
         values: list[Any] = []
         for each in read_standing(self.standing):
-            if said.get(each.artist, True):
+            if said.get(each.artist, Says.NOTHING) is Says.NOTHING:
                 continue
-            rows = each.said["vectors"][table] if width else list(each.said[table].items())
+            terms = {} if width else each.said[table]
+            rows = each.said["vectors"][table] if width else [row for row in terms.items() if row[1] is not None]
             ids += [each.artist] * len(rows)
             values += rows
             if len(ids) >= BATCH_ROWS:
@@ -113,21 +144,28 @@ def fold(tables: Tables, standing: Path, last_change: int) -> FoldedTables:
     """
     widths = {table: _width(tables, table) for table in tables.modalities.values()}
     deleted: set[ArtistId] = set()
-    said: dict[str, dict[ArtistId, bool]] = {}
+    said: dict[str, dict[ArtistId, Says]] = {}
+    pairs: dict[str, list[str]] = {}
     for each in read_standing(standing):
         if each.deleted:
             deleted.add(each.artist)
-        for table, width in _widths_said(each.said):
-            if width is None and table in widths:
-                said.setdefault(table, {}).setdefault(each.artist, True)
-            elif width is not None and widths.get(table) == width:
-                said.setdefault(table, {})[each.artist] = False
-            elif width is not None:
+        for table, says, width in _says(each, widths):
+            if says is Says.NOTHING and table in widths:
+                said.setdefault(table, {}).setdefault(each.artist, says)
+            elif says is not Says.NOTHING and widths.get(table) == width:
+                said.setdefault(table, {})[each.artist] = says
+                if says is Says.OVER:
+                    terms = term_keys(table, each.said[table])
+                    pairs.setdefault(table, []).extend(f"{each.artist}{_BETWEEN}{term}" for term in terms)
+            elif says is not Says.NOTHING:
                 log.warning(
                     "change_left_out artist=%s field=%s: found %s; the tables have %s",
                     *(each.artist, table, _named(width), _named(widths.get(table))),
                 )
-    return FoldedTables(tables.folder, tables.files, tables, standing, last_change, frozenset(deleted), said, widths)
+    patched = {table: pa.array(found, pa.string()) for table, found in pairs.items()}
+    return FoldedTables(
+        tables.folder, tables.files, tables, standing, last_change, frozenset(deleted), said, patched, widths
+    )
 
 
 def _width(tables: Tables, table: str) -> int:
@@ -137,13 +175,29 @@ def _width(tables: Tables, table: str) -> int:
     return int(next(tables.batches(table)).schema.field("vector").type.list_size)
 
 
-def _widths_said(said: Said) -> Iterator[tuple[str, int | None]]:
-    """The tables that something is said for, and the width of its vectors: 0 of texts, None of nothing."""
-    for table in _TERMS:
-        if table in said:
-            yield table, None if said[table] is None else 0
-    for table, vectors in said.get("vectors", {}).items():
-        yield table, None if vectors is None else len(vectors[0])
+def _says(standing: Standing, widths: Mapping[str, int]) -> Iterator[tuple[str, Says, int]]:
+    """The tables that something is said for, what, and the width of its vectors; 0 of texts, and of nothing."""
+    for table in COLUMNS_OF:
+        if table in standing.said:
+            yield table, Says.ALL if table in standing.whole else Says.OVER, 0
+        elif table in standing.whole:
+            yield table, Says.NOTHING, 0
+    vectors = standing.said.get("vectors", {})
+    if "vectors" in standing.whole:
+        for table in widths.keys() - vectors.keys():
+            if widths[table]:
+                yield table, Says.NOTHING, 0
+    for table, rows in vectors.items():
+        if rows is None:
+            yield table, Says.NOTHING, 0
+        else:
+            yield table, Says.ALL, len(rows[0])
+
+
+def _pairs(table: str, artists: pa.Array, terms: pa.Array) -> pa.Array:
+    """Artists and their terms as one text each, terms as `core.terms.term_keys` has them."""
+    keys = normalised_tags(terms) if table == "tags" else terms
+    return pc.binary_join_element_wise(artists, keys, _BETWEEN)
 
 
 def _named(width: int | None) -> str:
@@ -159,7 +213,7 @@ def _batch(table: str, ids: list[str], values: list[Any], width: int) -> pa.Reco
             {"artist_id": artists, "vector": pa.FixedSizeListArray.from_arrays(flat, width)}
         )
     texts, numbers = zip(*values, strict=True)
-    text, number = _TERMS[table]
+    text, number = COLUMNS_OF[table]
     columns = {
         "artist_id": artists,
         text: pa.array(texts, pa.string()),

@@ -78,9 +78,10 @@ def _refuse_large(path: Path, most_bytes: int) -> None:
         unpacked = 0
         file = pyarrow.parquet.ParquetFile(path, read_dictionary=list(COLUMNS))
         for batch in file.iter_batches(columns=list(COLUMNS)):
+            batch.validate(full=True)  # a damaged file's dictionary indices may point past its dictionary
             unpacked += sum(_unpacked_bytes(column) for column in batch.columns)
             _refuse(path, unpacked, most_bytes)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableError(path, found=f"damaged Parquet data ({error})", wanted="a whole Parquet file") from error
 
 

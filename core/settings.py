@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
-import re
+import difflib
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from core.errors import ConfigError, NotFoundError
+from core import setting_checks as checks
+from core.errors import ConfigError, NotFoundError, SettingsError
 
-ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-"""As browsers send it: no path, no slash at the end."""
-
-
-def _rate_limit(text: str) -> str:
-    # loaded where it is needed: it takes a tenth of a second
-    import limits
-
-    try:
-        found = limits.parse_many(text)
-    except ValueError:
-        found = []
-    if not found or any(each.amount < 1 for each in found):
-        raise PydanticCustomError("rate_limit", "wanted limits such as 600/minute, several of them with ; between")
-    return text
-
-
-def _origins(found: object) -> object:
-    if not isinstance(found, str):
-        return found
-    origins = tuple(part.strip() for part in found.split(","))
-    if not all(origin == "*" or ORIGIN.fullmatch(origin) for origin in origins):
-        raise PydanticCustomError(
-            "origins", "wanted origins such as https://music.example:8443, several of them with , between, or *"
-        )
-    return origins
+AnyPath = Annotated[Path, AfterValidator(checks.absolute_path)]
 
 
 class Settings(BaseSettings):
     """Settings shared by every command.
 
-    An unknown RIYL_ variable is ignored, an empty one is not set, a malformed value is an error.
+    An unknown RIYL_ variable is ignored, an empty one is not set, a malformed value is an error. Paths are from the
+    root on, with ~ as the shell has it; what is relative is meant from the working directory at the start.
     """
 
-    model_config = SettingsConfigDict(env_prefix="RIYL_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="RIYL_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
 
-    home: Path = Field(default=Path("riyl-home"), description="Folder that holds everything RIYL stores.")
+    home: AnyPath = Field(
+        default=Path("riyl-home"), validate_default=True, description="Folder that holds everything RIYL stores."
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen at.")
+    port: Annotated[int, BeforeValidator(checks.port)] = Field(
+        default=checks.PORT, ge=0, le=65535, description="Port to listen at."
+    )
     log_level: str = Field(
         default="WARNING", pattern="(?i)^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level logged."
     )
@@ -58,21 +41,39 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, description="postgresql://user:password@host/name; without it a SQLite file in the home."
     )
-    database_password_file: Path | None = Field(
+    database_password_file: AnyPath | None = Field(
         default=None, description="File with the database's password, instead of one in the address."
     )
-    tables: Path | None = Field(
+    tables: AnyPath | None = Field(
         default=None, description="Folder of tables that a re-index, and the demo, take where none is named."
+    )
+    ignore_unread: bool = Field(
+        default=False,
+        description="Whether files in a folder of tables that are not read are passed over, instead of refused.",
     )
     worker: str = Field(
         default="worker",
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="Name of the worker: stays the same when it starts again, and no two have the same.",
     )
-    reindex_cron: str | None = Field(default=None, description="When to re-index, as five cron fields in UTC.")
+    reindex_cron: Annotated[str, AfterValidator(checks.cron)] | None = Field(
+        default=None, description="When to re-index, as five cron fields in UTC."
+    )
     keep_versions: int = Field(default=3, ge=1, description="Newest versions that a re-index keeps.")
     gate_min_share: float = Field(
         default=0.9, ge=0, le=1, description="Least artists embedded, as a share of the current version's."
+    )
+    gate_min_table_share: float = Field(
+        default=0.8,
+        ge=0,
+        le=1,
+        description="Least rows, artists and listeners of each table, as a share of those of the current version's.",
+    )
+    gate_min_recall: float = Field(
+        default=0.99,
+        ge=0.5,
+        le=1,
+        description="Least recall@10 of the index of a large catalog; as many cells are searched as that takes.",
     )
     gate_min_overlap: float = Field(
         default=0.5, ge=0, le=1, description="Least mean overlap@50 of an artist's list with the current version's."
@@ -87,11 +88,11 @@ class Settings(BaseSettings):
         description="Most that nDCG@200 on that truth may fall, as a share of the current.",
     )
     require_key: bool = Field(default=False, description="Whether reading over HTTP needs a key too.")
-    rate_limit: Annotated[str, AfterValidator(_rate_limit)] | None = Field(
+    rate_limit: Annotated[str, AfterValidator(checks.rate_limit)] | None = Field(
         default=None,
         description="Most requests of a key, or of an address without one, such as 600/minute; several with ; between.",
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(checks.origins)] = Field(
         default=(), description="Origins whose pages may ask, with commas between; * for any."
     )
     concurrency: int = Field(
@@ -104,17 +105,54 @@ class Settings(BaseSettings):
     queue_timeout_s: float = Field(default=2.0, gt=0, le=60, description="Longest that one waits, in seconds.")
 
 
-def load_settings(home: Path | None = None) -> Settings:
+class _Given(Settings):
+    """Settings of a process that starts: what they name is there."""
+
+    database_url: Annotated[SecretStr | None, AfterValidator(checks.postgres_address)] = None
+    database_password_file: Annotated[AnyPath | None, AfterValidator(checks.readable_file)] = None
+
+
+class _GivenWithTables(_Given):
+    """Settings of a process that reads the tables."""
+
+    tables: Annotated[AnyPath | None, AfterValidator(checks.folder_of_tables)] = None
+
+
+def load_settings(home: Path | None = None, *, takes_tables: bool = False) -> Settings:
     """Settings from the environment, with `home` taken from the command line where it was given.
 
+    Args:
+        takes_tables: whether the process reads RIYL_TABLES, so that the folder must be there.
+
     Raises:
-        ConfigError: a variable does not parse; the message names it.
+        SettingsError: variables are not what they should be; the message names every one, found and wanted.
     """
+    kind = _GivenWithTables if takes_tables else _Given
     try:
-        return Settings() if home is None else Settings(home=home)
+        return kind() if home is None else kind(home=home)
     except ValidationError as error:
-        wrong = "; ".join(f"RIYL_{str(e['loc'][0]).upper()}: {e['msg']} (found {e['input']!r})" for e in error.errors())
-        raise ConfigError(wrong) from error
+        wrong = [
+            f"{_variable(str(e['loc'][0]))}: {e['msg']}"
+            + ("" if e["loc"][0] == "database_url" else f" (found {e['input']!r})")  # it may have a password in it
+            for e in error.errors()
+        ]
+        listed = wrong[0] if len(wrong) == 1 else "\n  ".join([f"{len(wrong)} settings are wrong:", *wrong])
+        raise SettingsError(listed) from error
+
+
+def mistyped(variables: Iterable[str]) -> dict[str, str]:
+    """Of these variables' names, those that are almost a setting's, and which one was probably meant."""
+    known = [_variable(field) for field in Settings.model_fields]
+    near = {
+        name: difflib.get_close_matches(name.upper(), known, 1, cutoff=0.85)
+        for name in variables
+        if name.upper().startswith("RIYL_") and name.upper() not in known
+    }
+    return {name: found[0] for name, found in sorted(near.items()) if found}
+
+
+def _variable(field: str) -> str:
+    return f"RIYL_{field.upper()}"
 
 
 Parsed = TypeVar("Parsed", bound=BaseModel)

@@ -17,6 +17,8 @@ from core.beneath import FOLDER as BENEATH
 from core.beneath import Beneath
 from core.files import Manifest, read_sealed, seal, verify_sealed
 from core.settings import newest, pick
+from core.snapshot_source import read_source
+from core.terms import RawTerms, open_raw_terms
 from core.types import ArtistId, Mask, Matrix, Rows
 
 MANIFEST = "manifest.json"
@@ -24,6 +26,9 @@ KIND = "riyl-snapshot"
 FORMAT = 1
 
 HELD_OUT = "held_out.npy"
+
+RAW = "raw"
+"""Folder of the artists' raw terms, a folder a table; a snapshot made before there were any lacks it."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,15 @@ class Snapshot:
         return list(self.artists.column("artist_id").to_pylist())
 
     @property
+    def source(self) -> Path | None:
+        """Folder of the tables that it was made of last; None of a snapshot of an earlier release.
+
+        Raises:
+            FormatError: the file that says so is damaged.
+        """
+        return read_source(self.folder)
+
+    @property
     def last_change(self) -> int:
         """Number of the last change folded in; 0 is none."""
         return int(self.manifest.get("last_change", 0))
@@ -150,9 +164,22 @@ class Snapshot:
         folder = self.folder / BENEATH
         return Beneath(folder) if folder.is_dir() else None
 
+    @cached_property
+    def raw_terms(self) -> Mapping[str, RawTerms]:
+        """By table, the weighted terms of each artist, changes folded in; none of a table that it does not keep."""
+        return dict(open_raw_terms(self.folder / RAW))
+
     @property
     def n_artists(self) -> int:
         return int(self.manifest["artists"])
+
+    @property
+    def sizes(self) -> Mapping[str, Mapping[str, int]] | None:
+        """By table what it has: `rows`, `artists`, `listeners` and `used`, see `training.features.sizes`.
+
+        None where the snapshot was made before that was counted.
+        """
+        return self.manifest.get("sizes")
 
     @cached_property
     def listeners(self) -> NDArray[np.int64]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet
+from numpy.typing import NDArray
 
+from core.attribute_columns import plain_attribute
 from core.columns import ColumnCheck, Kind
+from core.delimited import count_delimited, other_delimiter, read_delimited, read_header
 from core.errors import InputError, TableError
 from core.files import sha256_of
+from core.missing import is_missing_name
+from core.notes import EXAMPLES, Notes
+from core.text_types import text_columns
+from core.unread import OWN, Unread, unread
 
 BATCH_ROWS = 1 << 16
 
@@ -33,39 +39,53 @@ OPTIONAL: dict[str, dict[str, Kind]] = {"artists": {"mbid": Kind.OPTIONAL_TEXT, 
 MODALITY_OF = {"plays": "cf"}
 """Modality that a table gives, where it is not the table's own name."""
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_LOST_BYTE = re.compile("[\udc80-\udcff]")
+NO_TAG = "of a tag that stands for nothing"
+"""Why a row of tags is left out that has no tag but an exporter's spelling of nothing."""
+
+_UNNAMED = re.compile(r"\s*|Unnamed: [0-9]+(\.[0-9]+)*|__index_level_[0-9]+__|\.\.\.[0-9]+")
+"""Columns that nobody has named: of an index, or behind a delimiter at the end of the lines."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """A folder of tables. `files` maps a table's name to its file; opening reads no rows."""
+    """A folder of tables. `files` maps a table's name to its file; opening reads no rows.
+
+    Attributes:
+        unread: by name, the other files of the folder.
+    """
 
     folder: Path
     files: dict[str, Path]
+    unread: Mapping[str, Unread] = field(default_factory=dict, kw_only=True)
 
     @staticmethod
-    def open(folder: Path) -> Tables:
-        """Find the tables of `folder`; other kinds of files are left alone.
+    def open(folder: Path, *, ignore_unread: bool = False) -> Tables:
+        """Find the tables of `folder`.
+
+        Args:
+            ignore_unread: whether files that may be tables in another format, or under another name, are passed over.
 
         Raises:
-            InputError: no such folder, no artists table, a table in two formats, or a name that is none.
+            InputError: no such folder, no artists table, a table in two formats, or a file that is not read.
         """
         if not folder.is_dir():
             raise InputError(
                 f"{folder}: found no such folder; wanted a folder of tables, artists.parquet or artists.csv among them"
             )
         files: dict[str, Path] = {}
+        others: dict[str, Unread] = {}
         for path in sorted(folder.iterdir()):
-            if path.suffix not in (".parquet", ".csv"):
+            if path.name == OWN:
                 continue
-            if not _NAME.fullmatch(path.stem):
-                raise InputError(
-                    f"{path}: found table name {path.stem!r}; wanted lower-case letters, digits and _, a letter first"
-                )
-            if path.stem in files:
+            if (why := unread(path)) is not None:
+                others[path.name] = why
+            elif path.stem in files:
                 raise InputError(f"{folder}: found both {files[path.stem].name} and {path.name}; wanted one of them")
-            files[path.stem] = path
+            else:
+                files[path.stem] = path
+        if lost := [f"{name} ({why.reason})" for name, why in others.items() if not (why.harmless or ignore_unread)]:
+            wanted = "tables alone, or to be told to leave out the others (--ignore-unread, RIYL_IGNORE_UNREAD=true)"
+            raise InputError(f"{folder}: found what is not read: {', '.join(lost)}; wanted {wanted}")
         if "artists" not in files:
             raise InputError(
                 f"{folder}: found {', '.join(sorted(files)) or 'no tables'}; wanted artists.parquet or artists.csv"
@@ -74,7 +94,7 @@ class Tables:
             raise InputError(
                 f"{folder}: found both plays and cf; wanted listeners' plays or ready cf vectors, not both"
             )
-        return Tables(folder, files)
+        return Tables(folder, files, unread=others)
 
     @property
     def modalities(self) -> dict[str, str]:
@@ -91,11 +111,9 @@ class Tables:
         return {path.name: sha256_of(path) for path in self.files.values()}
 
     def count_rows(self, table: str) -> int:
-        """Rows of a table: from the footer for Parquet, by reading for CSV."""
+        """Rows of a table's file: from the footer for Parquet, by reading for CSV."""
         path = self.files[table]
-        if path.suffix == ".parquet":
-            return int(_parquet(path).metadata.num_rows)
-        return sum(batch.num_rows for batch in self.batches(table))
+        return int(_parquet(path).metadata.num_rows) if path.suffix == ".parquet" else count_delimited(path)
 
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns, those that it must have among them; reads no rows.
@@ -105,27 +123,54 @@ class Tables:
         """
         return column_names(self.files[table], self._required(table))
 
-    def batches(self, table: str) -> Iterator[pa.RecordBatch]:
+    def batches(self, table: str, notes: Notes | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows of a table without their numbers. Raises as `numbered_batches`."""
+        return (batch for _, batch in self.numbered_batches(table, notes))
+
+    def numbered_batches(
+        self, table: str, notes: Notes | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], pa.RecordBatch]]:
         """The rows of a table in file order, every known column checked and in its canonical type.
 
-        Columns beside the known ones are passed on for `artists` (attributes) and dropped elsewhere.
+        Columns beside the known ones are passed on for `artists` (attributes) and dropped elsewhere; so are columns
+        without a name. Rows of tags whose tag stands for nothing (`core.missing`) are left out.
+
+        Args:
+            notes: told of rows read and left out, of columns that are dropped, and of values taken for none.
+
+        Returns:
+            (n,) numbers of the rows in the file, counted from 1 behind the header, and the rows.
 
         Raises:
             TableError: a column is missing, or a value is not what it must be; names file, row, found, wanted.
         """
+        notes = Notes() if notes is None else notes
         path = self.files[table]
         names = self.columns(table)
         kinds = self._required(table) | {n: k for n, k in OPTIONAL.get(table, {}).items() if n in names}
-        attributes = [n for n in names if n not in kinds] if table == "artists" else []
-        return checked_batches(path, kinds, attributes)
+        others = [n for n in names if n not in kinds]
+        attributes = [n for n in others if table == "artists" and not _UNNAMED.fullmatch(n)]
+        for name in others:
+            if name not in attributes and name != "track_id":
+                why = "it has no name" if _UNNAMED.fullmatch(name) else "no table but artists has attributes"
+                notes.columns.setdefault(path.name, {})[name] = why
+        first = 1
+        for batch in checked_batches(path, kinds, attributes, notes):
+            rows = np.arange(first, first + batch.num_rows)
+            first += batch.num_rows
+            notes.add_read(table, batch.num_rows)
+            if "tag" in kinds and len(left := _without_tag(batch)):
+                _note_without_tag(path, rows, batch, left, notes)
+                rows, batch = np.delete(rows, left), batch.take(pa.array(np.delete(np.arange(len(rows)), left)))
+            yield rows, batch
 
-    def artists(self) -> pa.Table:
+    def artists(self, notes: Notes | None = None) -> pa.Table:
         """The whole artists table, sorted by artist_id, with mbid and aliases added where the file has none.
 
         Raises:
             TableError: as `batches`, or an artist_id that stands twice.
         """
-        table = pa.Table.from_batches(self.batches("artists"))
+        table = pa.Table.from_batches(self.batches("artists", notes))
         ids = table.column("artist_id").combine_chunks()
         if len(ids.unique()) != len(ids):
             counts = ids.value_counts()
@@ -155,25 +200,41 @@ def column_names(path: Path, required: Mapping[str, Kind]) -> list[str]:
     names = _column_names(path)
     for name, kind in required.items():
         if name not in names:
-            found = f"columns {', '.join(names) or 'none'}"
-            raise TableError(path, found=found, wanted=f"a column {name!r} ({kind.value})")
+            found = f"columns {', '.join(n if n == n.strip() != '' else repr(n) for n in names) or 'none'}"
+            wanted = f"a column {name!r} ({kind.value})"
+            hint = other_delimiter(path, names)
+            raise TableError(path, found=found, wanted=wanted if hint is None else f"{wanted}, and {hint}")
     for name in names:
-        if names.count(name) > 1:
+        if names.count(name) > 1 and not _UNNAMED.fullmatch(name):
             raise TableError(path, found=f"column {name!r} twice", wanted="each column once")
     return names
 
 
-def checked_batches(path: Path, kinds: Mapping[str, Kind], attributes: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+def checked_batches(
+    path: Path, kinds: Mapping[str, Kind], attributes: Sequence[str] = (), notes: Notes | None = None
+) -> Iterator[pa.RecordBatch]:
     """The rows of a Parquet, CSV or TSV file in file order: columns of these kinds, and attributes, each checked.
+
+    Attributes of text files have the types that all of their values have: see `core.text_types`.
+
+    Args:
+        notes: see `core.columns.ColumnCheck`.
 
     Raises:
         TableError: a value is not what it must be, or there are no rows; names file, row, found, wanted.
     """
-    checks = {name: ColumnCheck(path, name, kind) for name, kind in kinds.items()}
+    checks = {name: ColumnCheck(path, name, kind, notes) for name, kind in kinds.items()}
+    texts = text_columns(_read(path, attributes, {}), attributes) if path.suffix != ".parquet" and attributes else {}
+    for text in texts.values():
+        if notes is not None:
+            text.note(notes, path.name)
     row, seen = 1, False
     for batch in _read(path, [*kinds, *attributes], kinds):
         columns = {name: check(batch.column(name), row) for name, check in checks.items()}
-        columns |= {name: _attribute(path, name, batch.column(name)) for name in attributes}
+        for name in attributes:
+            column = batch.column(name)
+            typed = texts[name].typed(column) if texts else plain_attribute(path, name, column, row, notes)
+            columns[name] = typed
         row += batch.num_rows
         seen = seen or batch.num_rows > 0
         yield pa.RecordBatch.from_pydict(columns)
@@ -181,102 +242,47 @@ def checked_batches(path: Path, kinds: Mapping[str, Kind], attributes: Sequence[
         raise TableError(path, found="no rows", wanted="at least one (leave the file out if there is nothing)")
 
 
+def _without_tag(batch: pa.RecordBatch) -> NDArray[np.int64]:
+    """Places of rows whose tag stands for nothing."""
+    tags = batch.column("tag")
+    return np.flatnonzero(is_missing_name(tags))
+
+
+def _note_without_tag(
+    path: Path, rows: NDArray[np.int64], batch: pa.RecordBatch, left: NDArray[np.int64], notes: Notes
+) -> None:
+    what = f"{path.name}: row left out, its tag stands for nothing"
+    notes.leave_out("tags", NO_TAG, len(left))
+    for place in left[:EXAMPLES]:
+        notes.add(what, f"row {rows[place]}: {batch.column('tag')[int(place)].as_py()!r}")
+    notes.add(what, count=max(0, len(left) - EXAMPLES))
+
+
 def _parquet(path: Path) -> pyarrow.parquet.ParquetFile:
     try:
-        return pyarrow.parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        file = pyarrow.parquet.ParquetFile(path)
+        file.schema_arrow.names  # noqa: B018  decodes the names of the columns
+        return file
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableError(path, found=f"no readable Parquet file ({error})", wanted="a whole Parquet file") from error
 
 
 def _column_names(path: Path) -> list[str]:
     if path.suffix == ".parquet":
         return list(_parquet(path).schema_arrow.names)
-    with _csv(path, {}) as reader:
-        try:
-            return list(reader.schema.names)
-        except UnicodeDecodeError as error:
-            raise _csv_error(path, error) from error
+    return read_header(path)
 
 
-def _csv(path: Path, kinds: Mapping[str, Kind]) -> pyarrow.csv.CSVStreamingReader:
-    try:
-        return pyarrow.csv.open_csv(
-            path,
-            read_options=pyarrow.csv.ReadOptions(use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types={name: pa.string() for name in kinds}, null_values=[""], strings_can_be_null=True
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        raise _csv_error(path, error) from error
-
-
-def _delimiter(path: Path) -> str:
-    return "\t" if path.suffix == ".tsv" else ","
-
-
-def _csv_error(path: Path, error: Exception) -> TableError:
-    """What is wrong with a CSV file that Arrow refused, with the row where it can be found by reading once more."""
-    header: list[str] | None = None
-    row = 0
-    try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            delimiter = _delimiter(path)
-            for fields in filter(None, csv.reader(file, delimiter=delimiter)):
-                header = header or fields
-                text = delimiter.join(fields)
-                if wrong := _LOST_BYTE.search(text):
-                    found = f"byte 0x{ord(wrong[0]) - 0xDC00:02x}, which is not UTF-8, in {_shown(text)}"
-                    return TableError(path, row=row or None, found=found, wanted="UTF-8 text")
-                if len(fields) != len(header):
-                    found = f"{len(fields)} fields in {_shown(text)}"
-                    return TableError(path, row=row, found=found, wanted=f"{len(header)}, as in the header")
-                row += 1
-    except csv.Error:
-        pass
-    if header is None or row <= 1:
-        found = "an empty file" if header is None else "no rows"
-        return TableError(path, found=found, wanted="a header and at least one row")
-    return TableError(path, found=str(error), wanted="a CSV file, each column of one kind")
-
-
-def _shown(text: str) -> str:
-    return repr(text[:60].encode(errors="surrogateescape").decode(errors="replace"))
-
-
-def _read(path: Path, columns: list[str], kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
+def _read(path: Path, columns: Sequence[str], kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
     if path.suffix != ".parquet":
-        with _csv(path, kinds) as reader:
-            try:
-                for batch in reader:
-                    yield batch.select(columns)
-            except pa.ArrowInvalid as error:
-                raise _csv_error(path, error) from error
+        yield from read_delimited(path, columns, kinds)
         return
     file = _parquet(path)
     try:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns)):
             batch.validate(full=True)
             yield batch
     except (pa.ArrowException, OSError) as error:
         raise TableError(
             path, found=f"damaged Parquet data ({error})", wanted="a whole Parquet file with UTF-8 text"
         ) from error
-
-
-def _attribute(path: Path, name: str, column: pa.Array) -> pa.Array:
-    if isinstance(column, pa.DictionaryArray):
-        column = column.dictionary_decode()
-    kind = column.type
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_temporal(kind):
-        return column.cast(pa.string())
-    if pa.types.is_string(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
-        return column
-    if pa.types.is_integer(kind):
-        return column.cast(pa.int64())
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return column.cast(pa.float64())
-    raise TableError(
-        path, found=f"type {kind} in attribute {name!r}", wanted="text, whole numbers, numbers or true/false"
-    )

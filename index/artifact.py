@@ -76,6 +76,11 @@ class Version:
         return int(self.manifest["counts"]["artists"])
 
     @property
+    def sizes(self) -> Mapping[str, Mapping[str, int]] | None:
+        """By table how much of it is in the version, see `core.snapshot.Snapshot.sizes`; None where it does not say."""
+        return self.manifest.get("sizes")
+
+    @property
     def patterns_of_modalities(self) -> list[tuple[str, ...]]:
         """The sets of modalities that artists have; `patterns` points into it."""
         return [tuple(names) for names in self.manifest["patterns"]]

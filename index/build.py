@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from core.errors import FormatError
 from core.files import content_id, published
 from core.model import Model
 from core.snapshot import Snapshot
-from core.types import Mask, Progress, silent
+from core.types import Mask, Matrix, Progress, silent
 from index.artifact import (
     COLUMNS,
     EMBEDDING,
@@ -28,34 +29,47 @@ from index.artifact import (
     Version,
     seal_version,
 )
-from index.cells import write_cells
+from index.cells import has_cells, lay_out
 from index.embed import Embedding, embed_into
 from index.fitting import fit_scoring, patterns_of
-from index.gate import inspect
+from index.gate import RECALL, RECALL_AT, SAMPLE, inspect, samples
 from index.mapped import write_arrow
 from index.names import popularity_order, write_names
 from index.neighbours import Catalog, ready_lists
 from index.parts import PARTS, share_parts, write_knowledge
+from index.probing import Probing, choose_probing
 from index.query import popularity_of
 from index.scoring import BESIDE, Patterns
 from index.ties import TIE_SEED
 from training.features.basis import terms_of
 
 SETTINGS = {"list_length": LIST_LENGTH, "tie_seed": TIE_SEED, "beside": BESIDE}
-"""What decides a version besides the model and the snapshot."""
+"""What decides a version besides the model and the snapshot; with many artists also the recall that is wanted."""
 
 _log = logging.getLogger(__name__)
 
 
-def version_id(model: Model, snapshot: Snapshot) -> str:
+def version_id(model: Model, snapshot: Snapshot, recall: float = RECALL) -> str:
     """The id of the version that a model makes of a snapshot, in the format of now."""
     # the snapshot's id covers what changes left standing; up to which number that was looked up makes no other version
-    fields = {"model": model.id, "snapshot": snapshot.id, "last_change": 0, "settings": SETTINGS, "format": FORMAT}
+    settings = _settings(snapshot, recall)
+    fields = {"model": model.id, "snapshot": snapshot.id, "last_change": 0, "settings": settings, "format": FORMAT}
     return content_id("version", fields)
 
 
+def _settings(snapshot: Snapshot, recall: float) -> dict[str, Any]:
+    # an index without cells is exact, whatever is wanted of it
+    return {**SETTINGS, "recall": recall} if has_cells(snapshot.n_artists) else SETTINGS
+
+
 def build_version(
-    model: Model, snapshot: Snapshot, versions: Path, *, threads: int = 1, progress: Progress = silent
+    model: Model,
+    snapshot: Snapshot,
+    versions: Path,
+    *,
+    recall: float = RECALL,
+    threads: int = 1,
+    progress: Progress = silent,
 ) -> Version:
     """Build the version of a model and a snapshot in the folder of versions, or find it there.
 
@@ -63,6 +77,7 @@ def build_version(
     One that fails its gate is kept, to be looked at; it cannot be promoted.
 
     Args:
+        recall: least recall@10 of the Faiss index, where it has cells: as many are searched as that takes.
         threads: of embedding and search.
 
     Raises:
@@ -70,7 +85,7 @@ def build_version(
         FormatError: the version is there and damaged.
     """
     model.check_fits(snapshot)
-    final = versions / version_id(model, snapshot)
+    final = versions / version_id(model, snapshot, recall)
     kept = _aside(final)
     if final.exists():
         found = Version.open(final)
@@ -79,7 +94,7 @@ def build_version(
         return found
     with published(final) as aside:
         embedding = _taken(kept, aside) or embed_into(aside, model, snapshot, threads=threads, progress=progress)
-        _fill(aside, final.name, model, snapshot, embedding, threads, progress)
+        _fill(aside, final.name, model, snapshot, embedding, recall, threads, progress)
     shutil.rmtree(kept, ignore_errors=True)
     version = Version.open(final, verify=False)
     gate = version.manifest["gate"]
@@ -88,13 +103,20 @@ def build_version(
 
 
 def embed_aside(
-    model: Model, snapshot: Snapshot, versions: Path, *, threads: int = 1, progress: Progress = silent
+    model: Model,
+    snapshot: Snapshot,
+    versions: Path,
+    *,
+    recall: float = RECALL,
+    threads: int = 1,
+    progress: Progress = silent,
 ) -> Path:
     """Embed, and keep that beside the versions for `build_version`, so that one that was killed does not embed again.
 
     Nothing is embedded where it is kept already, or where the version is there.
 
     Args:
+        recall: see `build_version`.
         threads: for ONNX.
 
     Returns:
@@ -104,7 +126,7 @@ def embed_aside(
         MismatchError: the model was fitted on another basis.
     """
     model.check_fits(snapshot)
-    final = versions / version_id(model, snapshot)
+    final = versions / version_id(model, snapshot, recall)
     kept = _aside(final)
     if not final.exists() and _kept(kept) is None:
         with published(kept) as aside:
@@ -148,6 +170,7 @@ def _fill(
     model: Model,
     snapshot: Snapshot,
     embedding: Embedding,
+    recall: float,
     threads: int,
     progress: Progress,
 ) -> None:
@@ -173,11 +196,11 @@ def _fill(
     left_out = _left_out(model, snapshot, embedding.covered)
     write_arrow(folder / "left_out.arrow", left_out)
     stored = scoring.stored(embedding.vectors, patterns, popularity_of(snapshot.listeners))[embedding.covered]
-    write_cells(folder / FAISS, stored, threads=threads)
+    probing = _write_index(folder / FAISS, stored, catalog, scores, recall, threads, progress)
     write_names(folder / NAMES, _names(snapshot.artists), popular, progress)
     with_sets = write_knowledge(folder, snapshot, lambda name: terms_of(snapshot, name))
     nobody = sorted(snapshot.modalities.keys() - snapshot.modalities_had)
-    report = inspect(folder, catalog, lists, left_out.num_rows, threads=threads, progress=progress)
+    report = inspect(folder, catalog, lists, left_out.num_rows, probing=probing, threads=threads, progress=progress)
     seal_version(
         folder,
         {
@@ -186,7 +209,7 @@ def _fill(
             "model_name": model.name,
             "snapshot": snapshot.id,
             "last_change": snapshot.last_change,
-            "settings": SETTINGS,
+            "settings": _settings(snapshot, recall),
             "dim": model.dim,
             "scoring": asdict(scoring.settings),
             "patterns": [list(names) for names in sets],
@@ -194,10 +217,27 @@ def _fill(
             "evidence": list(snapshot.modalities),
             "sets": with_sets,
             **({"nobody_has": nobody} if nobody else {}),
+            **({"cells": asdict(probing)} if probing is not None else {}),
+            **({"sizes": snapshot.sizes} if snapshot.sizes is not None else {}),
             "counts": _counts(snapshot, embedding.covered, sets, patterns, left_out),
             "gate": report.as_dict(),
         },
     )
+
+
+def _write_index(
+    path: Path, stored: Matrix, catalog: Catalog, scores: Matrix, recall: float, threads: int, progress: Progress
+) -> Probing | None:
+    """Write the Faiss file, and choose how many of its cells are searched; None where it has none."""
+    index = lay_out(stored, threads=threads)
+    probing = None
+    if isinstance(index, faiss.IndexIVF):
+        _, rows = samples(np.flatnonzero(catalog.known).astype(np.int32))
+        probing = choose_probing(
+            index, catalog, scores, rows, k=RECALL_AT, wanted=recall, checked=SAMPLE, threads=threads, progress=progress
+        )
+    faiss.write_index(index, str(path))
+    return probing
 
 
 def _write_artists(folder: Path, artists: pa.Table) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,28 +23,38 @@ CELLS_FROM = 20_000
 
 SEED = 0
 
+BEYOND = 32
+"""Vectors asked of cells beyond those wanted: float16 may put some in another order, and they are ordered anew."""
+
+LEAST_PROBED = 0.125
+"""Least share of the cells that is searched where nobody is filtered out."""
+
 _A_CELL = 64
 """Vectors a cell that cells are laid out by."""
-
-_PROBED = 0.125
-"""Share of the cells that is searched where nobody is filtered out."""
 
 _LANES = 16
 """Faiss compares float16 fast only where the width is a multiple of this."""
 
 
-def write_cells(path: Path, stored: Matrix, *, threads: int = 0) -> None:
-    """Write the index of (n, d) vectors, by L2; with cells at float16, and zeros behind each vector to fill it up.
+def has_cells(n: int) -> bool:
+    """Whether an index of n vectors has cells."""
+    return n >= CELLS_FROM
+
+
+def lay_out(stored: Matrix, *, threads: int = 0) -> faiss.Index:
+    """The index of (n, d) vectors, by L2; with cells at float16, and zeros behind each vector to fill it up.
 
     Args:
         threads: of laying out the cells; 0 takes every core.
+
+    Returns:
+        A `faiss.IndexIVF` where it has cells, which searches `LEAST_PROBED` of them.
     """
     n, d = stored.shape
-    if n < CELLS_FROM:
+    if not has_cells(n):
         flat = faiss.IndexFlatL2(d)
         flat.add(stored)
-        faiss.write_index(flat, str(path))
-        return
+        return flat
     width = -(-d // _LANES) * _LANES
     stored = filled(stored, width)
     count = round(2 * np.sqrt(n))
@@ -50,17 +63,29 @@ def write_cells(path: Path, stored: Matrix, *, threads: int = 0) -> None:
     )
     index.cp.seed = SEED
     sample = np.sort(np.random.default_rng(SEED).permutation(n)[: _A_CELL * count])
+    with faiss_threads(threads):
+        index.train(np.ascontiguousarray(stored[sample]))
+        index.add(stored)
+    index.nprobe = max(1, round(LEAST_PROBED * count))
+    return index
+
+
+def write_cells(path: Path, stored: Matrix, *, threads: int = 0) -> None:
+    """Write the index that `lay_out` makes, which searches as few cells as there may be."""
+    faiss.write_index(lay_out(stored, threads=threads), str(path))
+
+
+@contextmanager
+def faiss_threads(threads: int) -> Iterator[None]:
+    """Faiss and its matrix products on so many threads; 0 leaves them as they are."""
     before = faiss.omp_get_max_threads()
     if threads:
         faiss.omp_set_num_threads(threads)
     try:
         with threadpool_limits(limits=threads or None):
-            index.train(np.ascontiguousarray(stored[sample]))
-            index.add(stored)
+            yield
     finally:
         faiss.omp_set_num_threads(before)
-    index.nprobe = max(1, round(_PROBED * count))
-    faiss.write_index(index, str(path))
 
 
 def filled(vectors: Matrix, width: int) -> Matrix:
@@ -80,11 +105,17 @@ class Cells:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         return Cells(index) if isinstance(index, faiss.IndexIVF) else None
 
+    @property
+    def share(self) -> float:
+        """Of the cells, how many are searched where nobody is filtered out, 0..1: what the build chose."""
+        return float(self._index.nprobe / self._index.nlist)
+
     def search(self, asked: Matrix, k: int, allowed: Bits, share: float) -> NDArray[np.int64]:
         """(m,) positions of the nearest to a query among those that are allowed, m at most k, in no order of use.
 
-        The fewer are allowed, the more cells are searched, so that about as many vectors are compared, wherever those
-        allowed lie. Where fewer than k are found, four times as many cells, until all are.
+        The fewer are allowed, the more cells are searched: as many as if they were spread evenly, and more where they
+        lie elsewhere, until as many vectors are compared as without conditions. Where fewer than k are found, four
+        times as many cells, until all are.
 
         Args:
             asked: (1, d) float32.
@@ -92,9 +123,9 @@ class Cells:
             share: of the positions that are allowed.
         """
         count = self._index.nlist
-        probed = min(count, round(self._index.nprobe / max(share, 1e-9)))
-        selector = faiss.IDSelectorBitmap(allowed)  # type: ignore[call-arg, arg-type]
         asked = filled(asked, self._index.d)
+        probed = self._probed(asked, allowed, share)
+        selector = faiss.IDSelectorBitmap(allowed)  # type: ignore[call-arg, arg-type]
         while True:
             settings = faiss.SearchParametersIVF(sel=selector, nprobe=probed)  # type: ignore[call-arg]
             _, found = self._index.search(asked, k, params=settings)
@@ -102,3 +133,31 @@ class Cells:
             if len(kept) == k or probed == count:
                 return np.asarray(kept, np.int64)
             probed = min(count, 4 * probed)
+
+    def _probed(self, asked: Matrix, allowed: Bits, share: float) -> int:
+        count, n = self._index.nlist, self._index.ntotal
+        evenly = min(count, round(self._index.nprobe / max(share, 1e-9)))
+        if evenly == count or (1 - share) * n <= n / count:  # all cells; or whoever is left out fits into one
+            return evenly
+        passing = np.unpackbits(allowed, count=n, bitorder="little").view(np.bool_)
+        if share > 0.5:
+            inside = self._sizes - np.bincount(self._cell_of[np.flatnonzero(~passing)], minlength=count)
+        else:
+            inside = np.bincount(self._cell_of[np.flatnonzero(passing)], minlength=count)
+        _, near = self._index.quantizer.search(asked, count)  # the nearest cell first
+        enough = int(np.searchsorted(np.cumsum(inside[near[0]]), self.share * n)) + 1
+        return min(count, max(evenly, enough))
+
+    @cached_property
+    def _cell_of(self) -> NDArray[np.int32]:
+        """(n,) the cell of each position."""
+        lists: faiss.InvertedLists = self._index.invlists  # type: ignore[assignment]
+        found = np.empty(self._index.ntotal, np.int32)
+        for cell in range(self._index.nlist):
+            if size := lists.list_size(cell):
+                found[faiss.rev_swig_ptr(lists.get_ids(cell), size)] = cell
+        return found
+
+    @cached_property
+    def _sizes(self) -> NDArray[np.int64]:
+        return np.bincount(self._cell_of, minlength=self._index.nlist)

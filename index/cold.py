@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import onnxruntime
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
@@ -19,17 +18,19 @@ from core.errors import InputError, MismatchError, NotFoundError, NothingKnownEr
 from core.model import CARD, Model, Part
 from core.snapshot import MANIFEST, Modality, Snapshot
 from core.tables import MODALITY_OF
+from core.terms import term_keys
 from core.types import Matrix, Vector, silent
 from index.artifact import Version
 from index.embed import unit_means
 from index.feed import feed_of, open_session
-from index.inputs import check_weights, numbers, strings, texts_of
+from index.inputs import check_weights, numbers, texts_of
 from training.features.audio import VectorProjector
 from training.features.basis import Projector, load_projector
 from training.features.cf import CfProjector
 from training.features.place import place
-from training.features.read import Counts, Incidence, normalised_tags
+from training.features.read import Counts, Incidence
 from training.features.tags import TagProjector
+from training.runtime import onnxruntime
 
 TAGS = "tags"
 CF = MODALITY_OF["plays"]
@@ -129,7 +130,7 @@ class ColdEncoder:
         projector = self._projector(TAGS)
         if not isinstance(projector, TagProjector):
             raise MismatchError(f"the basis of snapshot {self._snapshot.id} has {TAGS} as vectors; found words")
-        cleaned = normalised_tags(strings(words)).to_pylist()
+        cleaned = term_keys(TAGS, words)
         return self._from_terms(TAGS, "tags", words, cleaned, list(weights.values()), projector)
 
     def from_plays(self, counts: Mapping[str, float]) -> Encoded:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from core.errors import MismatchError
 from core.model import Model, Part
 from core.snapshot import Modality, WeightedSets
 from core.types import Matrix
+from training.runtime import onnxruntime
 
 
 class Feed(Protocol):

@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from core.errors import InputError
 from core.types import Vector
-
-
-def strings(texts: list[str]) -> pa.Array:
-    """An Arrow array of them; `pa.array` would import pandas, where that is installed, which takes 0.13 s."""
-    encoded = [text.encode() for text in texts]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
 
 
 def texts_of(weights: Mapping[str, float], what: str) -> list[str]:

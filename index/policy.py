@@ -17,6 +17,9 @@ SAMPLE = 1_000
 SEED = 0
 """Of the sample of artists whose lists are compared."""
 
+FIGURES = {"rows": "rows", "artists": "artists", "listeners": "listeners", "used": "entries known to the basis"}
+"""What is counted of a table, see `training.features.sizes`, in words."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -24,18 +27,22 @@ class Limits:
 
     Attributes:
         min_share: least artists embedded, as a share of the current version's.
+        min_table_share: least rows, artists and listeners of each table, as a share of the current version's.
         min_overlap: least mean overlap@50 of an artist's two lists, 0..1.
         max_drop: most that nDCG@200 may fall, as a share of the current version's.
     """
 
     min_share: float
+    min_table_share: float
     min_overlap: float
     max_drop: float
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
         """The limits that the settings name."""
-        return cls(settings.gate_min_share, settings.gate_min_overlap, settings.gate_max_drop)
+        return cls(
+            settings.gate_min_share, settings.gate_min_table_share, settings.gate_min_overlap, settings.gate_max_drop
+        )
 
 
 def judge(
@@ -54,14 +61,21 @@ def judge(
         return own
     share = int(version.known.sum()) / int(last.known.sum())
     checks = [
-        _at_least("artists embedded, as a share of the current version's", share, limits.min_share),
         _at_least(
-            f"mean overlap@{OVERLAP_AT} with the current version's lists", overlap(version, last), limits.min_overlap
+            "artists embedded, as a share of the current version's", share, limits.min_share, "RIYL_GATE_MIN_SHARE"
+        ),
+        *_tables(version, last, limits.min_table_share),
+        _at_least(
+            f"mean overlap@{OVERLAP_AT} with the current version's lists",
+            overlap(version, last),
+            limits.min_overlap,
+            "RIYL_GATE_MIN_OVERLAP",
         ),
     ]
     if ndcg is not None:
         least = (1 - limits.max_drop) * ndcg(last)
-        checks.append(_at_least("nDCG@200 on the truth", ndcg(version), least if np.isfinite(least) else 0.0))
+        least = least if np.isfinite(least) else 0.0
+        checks.append(_at_least("nDCG@200 on the truth", ndcg(version), least, "RIYL_GATE_MAX_DROP"))
     return Report((*own.checks, *checks))
 
 
@@ -85,6 +99,26 @@ def overlap(version: Version, other: Version, *, sample: int = SAMPLE, seed: int
     return float(np.mean(shared[some] / possible[some])) if some.any() else 1.0
 
 
-def _at_least(name: str, found: float, least: float) -> Check:
+def _tables(version: Version, last: Version, least: float) -> list[Check]:
+    """That each table of the current version's is there still, and nearly as large."""
+    before, now = last.sizes, version.sizes
+    if before is None or now is None:
+        silent = last if before is None else version
+        wanted = f"any number: version {silent.id} does not say what it was made of"
+        return [Check("tables compared with the current version's", 0, wanted, True)]
+    checks = []
+    for table, figures in before.items():
+        for figure in [name for name in FIGURES if figures.get(name)]:
+            count, found = figures[figure], now.get(table, {}).get(figure, 0)
+            advice = (
+                f"{found:,} where version {last.id} was made of {count:,}: look whether the table is whole; "
+                "if it is as it should be, promote by hand, with --force"
+            )
+            name = f"{FIGURES[figure]} of table {table}, as a share of the current version's"
+            checks.append(_at_least(name, found / count, least, "RIYL_GATE_MIN_TABLE_SHARE", advice))
+    return checks
+
+
+def _at_least(name: str, found: float, least: float, setting: str, advice: str = "") -> Check:
     plain = float(found) if np.isfinite(found) else -1.0  # which JSON can hold, and nothing lets through
-    return Check(name, plain, f"at least {least:.6g}", plain >= least)
+    return Check(name, plain, f"at least {least:.6g} ({setting})", plain >= least, advice if plain < least else "")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -14,21 +13,22 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from core.attributes import as_type
-from core.changes import Said, Standing
+from core.changes import Standing
 from core.errors import InputError, NothingKnownError
 from core.snapshot import Modality
 from core.tables import MODALITY_OF
+from core.terms import COLUMNS_OF, merged_entries, term_keys
 from core.types import Vector, silent
 from index.artifact import Version
 from index.artists import LiveArtist, Terms
 from index.cold import ColdEncoder
 from index.explain import evidence_of, parts_of_artist, terms_of_artist
-from index.inputs import strings
 from index.live import Live
+from index.underlying import Underlying
 from training.features.audio import VectorProjector
 from training.features.basis import Projector
 from training.features.place import Source, place
-from training.features.read import Counts, Incidence, Vectors, normalised_tags
+from training.features.read import Counts, Incidence, Vectors
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,15 @@ class _Put:
     Attributes:
         row: that the version has of it; -1 where it has none.
         tables: what the tables say; None where the version's row says it.
+        terms: by table of weighted terms that changes are about, what there is after them; of one whose own terms the
+            snapshot does not keep there is none, and the version's row counts.
         artist: what is known of it besides its modalities.
     """
 
     row: int
-    said: Said
+    standing: Standing
     tables: Mapping[str, Any] | None
+    terms: Mapping[str, Mapping[str, float]]
     artist: dict[str, Any]
     parts: dict[str, Vector] = field(default_factory=dict)
     evidence: dict[str, int] = field(default_factory=dict)
@@ -66,16 +69,13 @@ class Placer:
         self.version = version
         self.encoder = encoder
         self._version = Live.of(version)
-        self._beneath = None if encoder is None else encoder.snapshot.beneath
-        self._has_plays = encoder is not None and any(
-            PurePath(name).stem == "plays" for name in encoder.snapshot.manifest["tables"]
-        )
+        self._underlying = None if encoder is None else Underlying(encoder.snapshot)
 
     def says_more(self, standing: Standing, row: int) -> bool:
         """Whether something of the artist is to be shown that the version does not show by itself."""
         if standing.deleted:
             return False
-        return bool(standing.said) or (self._beneath is not None and standing.artist in self._beneath.ids)
+        return not standing.empty or (self._underlying is not None and self._underlying.changed(standing.artist))
 
     def __call__(self, standing: Sequence[Standing], rows: Sequence[int]) -> list[LiveArtist | None]:
         """Artists who are not deleted, in their order; None of one whose name nobody says.
@@ -96,24 +96,38 @@ class Placer:
 
     def _put(self, standing: Standing, row: int) -> _Put:
         said = standing.said
-        tables: Mapping[str, Any] | None = None
-        if self._beneath is not None and standing.artist in self._beneath.ids:
-            tables = self._beneath.of(standing.artist) or {}
+        tables = None if self._underlying is None else self._underlying.of(standing.artist)
+        terms = {} if self._underlying is None else self._terms(self._underlying, standing, row)
         own: Mapping[str, Any] = tables if tables is not None else {} if row < 0 else vars(self._version.about(row))
         artist: dict[str, Any] = {
             "id": standing.artist,
             "own": row,
             **{name: said[name] if name in said else own.get(name) for name in ("name", "mbid")},
             "aliases": tuple(a for a in (said["aliases"] if "aliases" in said else own.get("aliases")) or () if a),
-            "attributes": self._attributes(standing.artist, said, own.get("attributes", {})),
+            "attributes": self._attributes(standing, own.get("attributes", {})),
         }
-        artist["listeners"], artist["plays"] = self._popularity(row, said, tables, artist["attributes"])
-        return _Put(row, said, tables, artist)
+        artist["listeners"], artist["plays"] = self._popularity(row, terms, tables, artist["attributes"])
+        return _Put(row, standing, tables, terms, artist)
 
-    def _attributes(self, artist: str, said: Said, own: Mapping[str, Any]) -> dict[str, Any]:
-        schema = self.version.artists.schema
-        found = dict.fromkeys(self.version.attributes) | dict(own)
-        for name, value in said.get("attributes", {}).items():
+    def _terms(self, underlying: Underlying, standing: Standing, row: int) -> dict[str, Mapping[str, float]]:
+        artist, found = standing.artist, dict[str, Mapping[str, float]]()
+        for table in COLUMNS_OF:
+            said = standing.said.get(table, {})
+            if table in standing.whole:
+                found[table] = said
+            elif not said or not underlying.has_terms(table):
+                continue
+            elif (own := underlying.terms(artist, row, table)) is not None:
+                merged = merged_entries(table, own, said)
+                found[table] = {term: weight for term, weight in merged.items() if weight is not None}
+            else:
+                log.warning("change_waits artist=%s field=%s: shown after the next re-index", artist, table)
+        return found
+
+    def _attributes(self, standing: Standing, own: Mapping[str, Any]) -> dict[str, Any]:
+        schema, artist = self.version.artists.schema, standing.artist
+        found = dict.fromkeys(self.version.attributes) | ({} if "attributes" in standing.whole else dict(own))
+        for name, value in standing.said.get("attributes", {}).items():
             typed = name in schema.names and not pa.types.is_null(schema.field(name).type)
             try:
                 found[name] = as_type(schema.field(name).type, value) if typed and value is not None else value
@@ -122,12 +136,16 @@ class Placer:
         return found
 
     def _popularity(
-        self, row: int, said: Said, tables: Mapping[str, Any] | None, attributes: Mapping[str, Any]
+        self,
+        row: int,
+        terms: Mapping[str, Mapping[str, float]],
+        tables: Mapping[str, Any] | None,
+        attributes: Mapping[str, Any],
     ) -> tuple[int, float]:
         """Listeners and plays; as `training.features.build` counts them."""
-        if self._has_plays or self.encoder is None:
-            if "plays" in said and self._has_plays:
-                plays = said["plays"] or {}
+        if self._underlying is None or self._underlying.has_terms("plays"):
+            if "plays" in terms:
+                plays = terms["plays"]
             elif tables is not None:
                 plays = tables.get("plays", {})
             elif row >= 0:
@@ -151,7 +169,7 @@ class Placer:
         raw: dict[int, Any] = {}
         kept: list[tuple[int, int]] = []
         for at, put in enumerate(block):
-            found = next((value for value in _said(put.said, table) if _fits(value, projector)), _NOTHING)
+            found = _said(put, table, projector)
             if found is _NOTHING and put.tables is not None:
                 found = _said_by_tables(put.tables, table)
             if found is not _NOTHING:
@@ -204,7 +222,7 @@ class Placer:
     def _keep(self, put: _Put) -> None:
         """What the version has of an artist, as nothing else can be had."""
         version, row = self.version, put.row
-        if {"tags", "plays", "vectors"} & put.said.keys():
+        if {"tags", "plays", "vectors"} & (put.standing.said.keys() | put.standing.whole):
             log.warning(
                 "change_not_encoded artist=%s: this home has no model and basis of %s", put.artist["id"], version.id
             )
@@ -223,24 +241,21 @@ _NOTHING = object()
 """Nothing is said, which is not that there is none."""
 
 
-def _said(said: Said, table: str) -> Iterator[Any]:
-    """What changes say for a table; None that there is none of it."""
-    for found in (said, said.get("vectors", {})):
-        if table in found:
-            yield found[table]
+def _said(put: _Put, table: str, projector: Projector) -> Any:
+    """What changes say for a table, None that there is none of it; what has no place in the featurizer is not said."""
+    standing, vectors = put.standing, put.standing.said.get("vectors", {})
+    if table in put.terms and (not put.terms[table] or not isinstance(projector, VectorProjector)):
+        return put.terms[table] or None
+    if isinstance(projector, VectorProjector):
+        if vectors.get(table) is not None and len(vectors[table][0]) == projector.width:
+            return vectors[table]
+        if "vectors" in standing.whole:
+            return None
+    return None if table in vectors and vectors[table] is None else _NOTHING
 
 
 def _said_by_tables(tables: Mapping[str, Any], table: str) -> Any:
     return tables.get(table) if table in ("tags", "plays") and table in tables else tables.get("vectors", {}).get(table)
-
-
-def _fits(value: Any, projector: Projector) -> bool:
-    """Whether what is said has a place in the basis; what has none is left out by a re-index too."""
-    if value is None:
-        return True
-    if isinstance(projector, VectorProjector):
-        return isinstance(value, list) and len(value[0]) == projector.width
-    return isinstance(value, dict)
 
 
 def _source(table: str, raw: Mapping[int, Any], n: int, projector: Projector) -> Source:
@@ -249,9 +264,7 @@ def _source(table: str, raw: Mapping[int, Any], n: int, projector: Projector) ->
         means = [np.mean(np.asarray(vectors, np.float32).astype(np.float64), axis=0) for vectors in raw.values()]
         tracks = np.array([len(vectors) for vectors in raw.values()], np.int32)
         return Vectors(np.array(list(raw), np.int32), np.array(means, np.float32), tracks, Counts(len(raw), 0))
-    texts = [text for weights in raw.values() for text in weights]
-    if table == "tags":
-        texts = normalised_tags(strings(texts)).to_pylist()
+    texts = term_keys(table, [text for weights in raw.values() for text in weights])
     terms = sorted(set(texts))
     place_of = {term: at for at, term in enumerate(terms)}
     rows = np.repeat(list(raw), [len(weights) for weights in raw.values()])

@@ -8,12 +8,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: what was found, and what was wanted."""
+    """One thing that was looked at: what was found, what was wanted, and what to do where that is not the same."""
 
     name: str
     found: float
     wanted: str
     passed: bool
+    advice: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; without advice where there is none."""
+        return {name: value for name, value in asdict(self).items() if name != "advice" or value}
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,12 @@ class Report:
 
     @property
     def failures(self) -> str:
-        """What did not hold, found and wanted."""
-        return "; ".join(f"{c.name}: found {c.found:.6g}, wanted {c.wanted}" for c in self.checks if not c.passed)
+        """What did not hold, found and wanted, and what to do."""
+        return "; ".join(
+            f"{c.name}: found {c.found:.6g}, wanted {c.wanted}{f' ({c.advice})' if c.advice else ''}"
+            for c in self.checks
+            if not c.passed
+        )
 
     @classmethod
     def of(cls, value: dict[str, Any]) -> Report:
@@ -37,4 +46,4 @@ class Report:
         return cls(tuple(Check(**check) for check in value["checks"]))
 
     def as_dict(self) -> dict[str, Any]:
-        return {"passed": self.passed, "checks": [asdict(check) for check in self.checks]}
+        return {"passed": self.passed, "checks": [check.as_dict() for check in self.checks]}

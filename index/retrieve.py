@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.errors import InputError
 from index.allowed import Allowed, cleared
 from index.artifact import FAISS, Version
-from index.cells import CELLS_FROM, Cells
+from index.cells import BEYOND, CELLS_FROM, Cells
 from index.filters import Filters, passing
 from index.lists import Neighbours
 from index.live import Live
@@ -24,15 +24,13 @@ from index.ties import ordered
 EXACT_UP_TO = 2048
 """Allowed artists that are all compared: below it cells cost more."""
 
-QUICK, QUICK_CELLS = 5_000, 200_000
-"""Artists that are compared, or searched by cells, in about a millisecond."""
+QUICK, QUICK_CELLS = 5_000, 25_000
+"""Artists that are compared, all of them or those in the cells that are searched, in about a millisecond."""
 
 POOL = 10
 """Candidates a place of the answer that diversity chooses among."""
 
 LEAST_POOL, LARGEST_POOL = 200, 5000
-
-_BEYOND = 32
 
 _KEPT = 32
 """Conditions whose artists are kept, those asked for last: a byte an artist each, and five more where they are few."""
@@ -62,7 +60,9 @@ class Retriever:
     @property
     def is_quick(self) -> bool:
         """Whether a search for a few artists takes about a millisecond."""
-        return self._live.n_rows <= (QUICK_CELLS if self._cells is not None else QUICK)
+        if self._cells is None:
+            return self._live.n_rows <= QUICK
+        return self._live.n_rows * self._cells.share <= QUICK_CELLS
 
     def passing(self, filters: Filters) -> Allowed:
         """The artists for whom all conditions hold.
@@ -164,7 +164,7 @@ class Retriever:
         bits = cleared(allowed.bits, np.searchsorted(self._row, without[without < first]))
         n_allowed = np.searchsorted(allowed.rows, first)
         share = (n_allowed - np.searchsorted(without, first)) / len(self._row)
-        found = self._row[cells.search(asked, k + _BEYOND, bits, share)]
+        found = self._row[cells.search(asked, k + BEYOND, bits, share)]
         live = np.setdiff1d(allowed.rows[n_allowed:], without, assume_unique=True)
         return np.concatenate([found, self._by_scan(query, k, live)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +10,10 @@ import numpy as np
 from core.changes import Said
 from core.errors import InputError, MismatchError
 from core.tables import MODALITY_OF
+from core.terms import term_keys
 from index.cold import TAGS, ColdEncoder
-from index.inputs import strings
 from training.features.audio import VectorProjector
 from training.features.cf import CfProjector
-from training.features.read import normalised_tags
 from training.features.tags import TagProjector
 
 
@@ -33,7 +33,7 @@ class Unplaced:
 
 
 def unplaced(encoder: ColdEncoder, said: Said) -> Unplaced:
-    """What has no place of what is said.
+    """What has no place of what is said; what is null takes something away, and needs none.
 
     Raises:
         InputError: vectors of a table that the basis has are of another width, or say nothing that a part comes of.
@@ -41,20 +41,20 @@ def unplaced(encoder: ColdEncoder, said: Said) -> Unplaced:
     fields: list[str] = []
     tags: tuple[str, ...] = ()
     plays = 0
-    if words := said.get(TAGS):
+    if words := _given(said.get(TAGS)):
         projector = _projector(encoder, TAGS)
         if isinstance(projector, TagProjector):
-            found = projector.columns_of(normalised_tags(strings(list(words))).to_pylist())
+            found = projector.columns_of(term_keys(TAGS, words))
             tags = tuple(word for word, column in zip(words, found.tolist(), strict=True) if column < 0)
         else:
             fields.append(TAGS)
-    if users := said.get("plays"):
+    if users := _given(said.get("plays")):
         projector = _projector(encoder, MODALITY_OF["plays"])
         if isinstance(projector, CfProjector):
-            plays = int(np.count_nonzero(projector.columns_of(list(users)) < 0))
+            plays = int(np.count_nonzero(projector.columns_of(users) < 0))
         else:
             fields.append("plays")
-    for table, vectors in said.get("vectors", {}).items():
+    for table, vectors in (said.get("vectors") or {}).items():
         if not vectors:
             continue
         if not isinstance(_projector(encoder, table), VectorProjector):
@@ -65,6 +65,10 @@ def unplaced(encoder: ColdEncoder, said: Said) -> Unplaced:
             except InputError as error:
                 raise InputError(f"vectors.{error}, as the catalog has them") from error
     return Unplaced(tags, plays, tuple(fields))
+
+
+def _given(terms: Mapping[str, float | None] | None) -> list[str]:
+    return [term for term, weight in (terms or {}).items() if weight is not None]
 
 
 def _projector(encoder: ColdEncoder, modality: str) -> TagProjector | CfProjector | VectorProjector | None:

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from core.current import CURRENT as CURRENT
+from core.current import current_stamp, read_current, write_current
 from core.db.promotions import Promotion, add_promotion, all_promotions, last_promotion
+from core.db.revisions import newest_stamp
 from core.db.session import Database
 from core.errors import FormatError, GateError, InputError, NotFoundError
-from core.files import Manifest, discard, locked, read_sealed, sweep, write_bytes
+from core.files import Manifest, discard, locked, read_sealed, sweep
 from core.settings import pick
+from core.stamps import Stamp, Stream
 from index.artifact import EMBEDDING, FORMAT, KIND, MANIFEST, Version
 from index.report import Report
-
-CURRENT = "CURRENT"
-"""File in the folder of versions that holds the id of the current one; replaced at once. The database says which one
-it is; this copy of it is what a service starts from, whether or not the database can be reached."""
 
 HISTORY = "promotions.jsonl"
 """Where promotions were written down before there was a database."""
@@ -31,12 +31,7 @@ HINT = "make one with: riyl index build --promote"
 
 def current(folder: Path) -> str | None:
     """The id of the current version, by CURRENT alone; None where nothing was promoted yet."""
-    try:
-        return (folder / CURRENT).read_text(encoding="ascii").strip() or None
-    except FileNotFoundError:
-        return None
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{folder / CURRENT}: damaged; wanted the id of a version") from error
+    return read_current(folder)
 
 
 def find_version(folder: Path, name: str | None) -> Path:
@@ -94,6 +89,7 @@ def promote(
         FormatError: it is damaged.
         GateError: the verdict is against it; names what was found and wanted.
         DatabaseDownError: the database cannot be reached; nothing has changed.
+        StaleDatabaseError: it lacks what this home has seen; nothing has changed.
     """
     version = Version.open(pick(folder, name, "version", MANIFEST))
     report = verdict or Report.of(version.manifest["gate"])
@@ -102,6 +98,7 @@ def promote(
         raise GateError(message, report.as_dict()["checks"])
     with locked(folder / LOCK):
         with database.alone() as connection:
+            database.check(connection)
             entry = add_promotion(connection, version.id, "promote", by=by, why=why, forced=not report.passed, job=job)
         _follow(folder, database)
     return entry
@@ -114,9 +111,11 @@ def rollback(folder: Path, database: Database, *, by: str, why: str) -> Promotio
         NotFoundError: there was none before, or it is gone.
         FormatError: it is damaged.
         DatabaseDownError: the database cannot be reached; nothing has changed.
+        StaleDatabaseError: it lacks what this home has seen; nothing has changed.
     """
     with locked(folder / LOCK):
         with database.alone() as connection:
+            database.check(connection)
             before = _standing(all_promotions(connection))[:-1]
             if not before:
                 raise NotFoundError("there is nothing to go back to: fewer than two versions were promoted")
@@ -134,10 +133,12 @@ def follow(folder: Path, database: Database) -> None:
     Raises:
         NotFoundError: the current version is not in this home; CURRENT stays.
         DatabaseDownError: the database cannot be reached; CURRENT stays.
+        StaleDatabaseError: it lacks what this home has seen; CURRENT stays.
     """
-    with database.read() as connection:
-        last = last_promotion(connection)
-    if last is not None and last.version == _copy(folder):
+    with database.read_whole() as connection:
+        database.check(connection)
+        last, stamp = last_promotion(connection), newest_stamp(connection, Stream.PROMOTIONS)
+    if last is not None and (last.version, stamp) == _copy(folder):
         return
     if last is None and not (folder / HISTORY).exists():
         return
@@ -175,12 +176,17 @@ def prune(folder: Path, database: Database, *, keep: int = 3) -> list[str]:
 
     Raises:
         InputError: keep is below 0.
+        DatabaseDownError: the database cannot be reached; nothing was removed.
+        StaleDatabaseError: it lacks what this home has seen; nothing was removed.
     """
     if keep < 0:
         raise InputError(f"keep: found {keep}; wanted 0 or more")
     with locked(folder / LOCK):
+        with database.read() as connection:
+            database.check(connection)
+            promoted = all_promotions(connection)
         ids = [path.parent.name for path in _by_age(folder)]
-        kept = {*ids[max(0, len(ids) - keep) :], *_standing(history(database))[-2:], current(folder)}
+        kept = {*ids[max(0, len(ids) - keep) :], *_standing(promoted)[-2:], current(folder)}
         gone = [i for i in ids if i not in kept]
         sweep(folder)
         for path in [*folder.glob(f".*{EMBEDDING}"), *(folder / i for i in gone)]:
@@ -190,20 +196,22 @@ def prune(folder: Path, database: Database, *, keep: int = 3) -> list[str]:
 
 def _follow(folder: Path, database: Database) -> None:
     with database.alone() as connection:
+        database.check(connection)
         last = last_promotion(connection)
         if last is None and (folder / HISTORY).exists():
             last = _take_over(connection, folder / HISTORY)
-    if last is None or last.version == _copy(folder):
+        stamp = newest_stamp(connection, Stream.PROMOTIONS)
+    if last is None or (last.version, stamp) == _copy(folder):
         return
     if not (folder / last.version / MANIFEST).is_file():
         raise NotFoundError(f"version {last.version} was promoted, and is not in {folder}; copy it there")
-    write_bytes(folder / CURRENT, f"{last.version}\n".encode())
+    write_current(folder, last.version, stamp)
 
 
-def _copy(folder: Path) -> str | None:
+def _copy(folder: Path) -> tuple[str | None, Stamp | None] | None:
     """What CURRENT says; None where it is damaged, for then it is written anew."""
     try:
-        return current(folder)
+        return current(folder), current_stamp(folder)
     except FormatError:
         return None
 

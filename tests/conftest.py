@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import create_engine, make_url
 
+from core.current import CURRENT, read_current
+from core.db.session import database_url
+from core.settings import Home, Settings
 from core.snapshot import Snapshot
 from core.tables import Tables
 from training.features.build import build_snapshot
@@ -211,3 +217,57 @@ def new_postgres(postgres: str) -> Callable[[], str]:
 def postgres_url(new_postgres: Callable[[], str]) -> str:
     """Address of an empty database in it."""
     return new_postgres()
+
+
+def forget_database(home: Home) -> None:
+    """Make a home one that has seen no database yet: it keeps its current version, and no copies of anything."""
+    chosen = read_current(home.versions)
+    for path in (home.rules, home.gone, home.versions / CURRENT):
+        path.unlink(missing_ok=True)
+    if chosen is not None:
+        (home.versions / CURRENT).write_text(f"{chosen}\n")
+
+
+class Backup:
+    """A backup of the database that the settings name, and the way back to it, in place of what is there by then."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = database_url(settings)
+        self._sqlite = self._url.get_backend_name() == "sqlite"
+        self._file = Path(self._url.database or "")
+        name = f"backup_{secrets.token_hex(4)}"
+        self._copy = self._file.with_name(name) if self._sqlite else f"{self._url.database}_{name}"
+        self._take()
+
+    def _take(self) -> None:
+        if isinstance(self._copy, Path):
+            with closing(sqlite3.connect(self._file)) as there, closing(sqlite3.connect(self._copy)) as copy:
+                there.backup(copy)
+        else:
+            self._run(self._url.database, f'CREATE DATABASE "{self._copy}" TEMPLATE "{self._url.database}"')
+
+    def restore(self) -> None:
+        """Put the backup into the place of the database, under whoever uses it."""
+        if isinstance(self._copy, Path):
+            aside = self._file.with_suffix(".restored")
+            shutil.copy(self._copy, aside)
+            for name in ("-wal", "-shm"):
+                self._file.with_name(self._file.name + name).unlink(missing_ok=True)
+            aside.replace(self._file)
+        else:
+            lost = f"{self._url.database}_{secrets.token_hex(4)}"
+            self._run(
+                self._url.database,
+                f'ALTER DATABASE "{self._url.database}" RENAME TO "{lost}"',
+                f'CREATE DATABASE "{self._url.database}" TEMPLATE "{self._copy}"',
+            )
+
+    def _run(self, name: str | None, *statements: str) -> None:
+        engine = create_engine(self._url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+        engine.dispose()

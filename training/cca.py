@@ -9,10 +9,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ConfigError, InputError
+from core.errors import InputError
 from core.snapshot import Snapshot
 from core.types import Progress, silent
-from training.config import CcaConfig
+from training.config import CcaConfig, only_modality
 from training.linear import LinearPart
 from training.views import Moment, View, moments, open_view
 
@@ -43,7 +43,7 @@ def fit_cca(
     """
     names = snapshot.modalities_had
     if len(names) < 2:
-        raise ConfigError(f"snapshot {snapshot.id} has {', '.join(names)} alone; cca wants two modalities or more")
+        raise only_modality(snapshot.id, names[0], "cca")
     views = {name: open_view(snapshot, name, config, seed) for name in names}
     found = moments(views, snapshot.n_artists, progress)
     if not any((a, b) in found for a in names for b in names if a < b):

@@ -227,5 +227,13 @@ def load_config(name: str) -> tuple[str, Config]:
         return path.stem, read_toml(path, _AnyConfig).root
 
 
+def only_modality(snapshot: str, modality: str, method: str) -> ConfigError:
+    """The error of a method that relates modalities, on a snapshot that has one; names the command that works."""
+    return ConfigError(
+        f"snapshot {snapshot} has {modality} alone; {method} wants two modalities or more; on one, run: "
+        f"riyl train --config {SINGLE}{modality} --snapshot {snapshot} (as a job: -p config={SINGLE}{modality})"
+    )
+
+
 def _folder() -> resources.abc.Traversable:
     return resources.files("training.configs")

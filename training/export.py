@@ -8,13 +8,13 @@ import warnings
 from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
 from core.errors import RiylError
 from core.types import Matrix
 from training.inputs import Input, TermInput
+from training.runtime import onnxruntime
 
 TOLERANCE = 1e-5
 """Largest difference between torch and ONNX that an export may have."""

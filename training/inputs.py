@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.errors import ConfigError
 from core.model import Part
 from core.snapshot import Snapshot
 from core.types import Rows
-from training.config import MlpSpec, SetSpec
+from training.config import MlpSpec, SetSpec, only_modality
 from training.features.basis import term_factors
 
 Batch: TypeAlias = tuple[Tensor, ...]
@@ -86,5 +85,5 @@ def chosen_modalities(order: tuple[str, ...], snapshot: Snapshot) -> list[str]:
     have = snapshot.modalities_had
     chosen = [m for m in order if m in have] + [m for m in have if m not in order]
     if len(chosen) < 2:
-        raise ConfigError(f"snapshot {snapshot.id} has {', '.join(have)} alone; a contrastive method wants two or more")
+        raise only_modality(snapshot.id, have[0], "a contrastive method")
     return chosen

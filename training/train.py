@@ -1,4 +1,7 @@
-"""A config and a snapshot to a model folder, whatever the method."""
+"""A config and a snapshot to a model folder, whatever the method.
+
+Each method's packages are imported when it runs, so that what finds a trained model needs none of the extra `train`.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,19 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import ConfigError
+from core.extras import needs_extra
 from core.files import content_id
 from core.model import CARD, Model, Part, save_model
 from core.snapshot import Snapshot
 from core.truth import Truth
 from core.types import ArtistId, Progress, silent
-from training.baselines import fit_baseline
-from training.cca import fit_cca
-from training.config import CcaConfig, Config, ContrastiveConfig
-from training.linear import LinearPart, linear_onnx
-from training.links import read_links
+from training.config import CcaConfig, Config, ContrastiveConfig, PcaConfig, ProjectionConfig, SingleConfig
+
+if TYPE_CHECKING:
+    from training.linear import LinearPart
 
 
 def train(
@@ -49,6 +52,7 @@ def train(
     Raises:
         ConfigError: the config does not fit the snapshot or cannot be refined, or the device is not there.
         InputError: too few artists have all modalities, two of them, or links.
+        MissingExtraError: the extra `train` is not installed.
     """
     if links is not None and not isinstance(config, CcaConfig):
         raise ConfigError(f"config {name}: found links beside the method {config.method}; wanted the method cca")
@@ -69,15 +73,24 @@ def train(
         "version": version("riyl"),
         "commit": _commit(),
     }
-    if isinstance(config, ContrastiveConfig):
-        model = _train_encoders(config, snapshot, models, card, device=device, threads=threads, progress=progress)
-    elif isinstance(config, CcaConfig):
-        model = _fit_cca(config, snapshot, models, card, links, device=device, threads=threads, progress=progress)
-    else:
-        model = _save_linear(fit_baseline(config, snapshot, seed), models, card)
+    with needs_extra("train"):
+        if isinstance(config, ContrastiveConfig):
+            model = _train_encoders(config, snapshot, models, card, device=device, threads=threads, progress=progress)
+        elif isinstance(config, CcaConfig):
+            model = _fit_cca(config, snapshot, models, card, links, device=device, threads=threads, progress=progress)
+        else:
+            model = _fit_baseline(config, snapshot, models, card)
     if not as_newest:
         os.utime(model.folder / CARD, (0, 0))
     return model
+
+
+def _fit_baseline(
+    config: PcaConfig | ProjectionConfig | SingleConfig, snapshot: Snapshot, models: Path, card: dict[str, Any]
+) -> Model:
+    from training.baselines import fit_baseline
+
+    return _save_linear(fit_baseline(config, snapshot, int(card["seed"])), models, card)
 
 
 def _fit_cca(
@@ -91,6 +104,9 @@ def _fit_cca(
     threads: int,
     progress: Progress,
 ) -> Model:
+    from training.cca import fit_cca
+    from training.links import read_links
+
     seed, scoring = int(card["seed"]), config.scoring.model_dump()
     pairs = None if links is None else read_links(links, snapshot, config.links, seed)
     parts, views = fit_cca(config, snapshot, seed, progress)
@@ -109,6 +125,8 @@ def _fit_cca(
 def _save_linear(
     linear: Mapping[str, LinearPart], models: Path, card: dict[str, Any], linked: Sequence[ArtistId] = ()
 ) -> Model:
+    from training.linear import linear_onnx
+
     dim = next(iter(linear.values())).weights.shape[1]
     parts = {modality: linear_onnx(part) for modality, part in linear.items()}
     return save_model(models, parts, None, {"scores": {}, **card, "dim": dim}, linked=linked)

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from app.commands.rows import say_columns, say_notes, say_rows, say_unread
 from app.commands.session import Session, counts, session
+from app.commands.streams import expanded, path
 from core.tables import Tables
 from training.datasets.base import Report
 from training.datasets.fetch import fetch_all
@@ -17,6 +19,9 @@ from training.datasets.registry import DATASETS, downloads_of, get, make_tables
 
 app = typer.Typer(no_args_is_help=True, help="Sources of catalogs, and folders of tables.")
 
+IgnoreUnread = Annotated[
+    bool, typer.Option("--ignore-unread", help="Pass over files of a folder that are not read [RIYL_IGNORE_UNREAD].")
+]
 Name = Annotated[str, typer.Argument(help="Dataset, or a folder of tables.")]
 
 
@@ -32,7 +37,7 @@ def list_(context: typer.Context) -> None:
 def info(context: typer.Context, name: Name) -> None:
     """Say what a dataset is: files, addresses, licence, citation."""
     run = session(context)
-    dataset = get(name)
+    dataset = get(expanded(name))
     files = [asdict(file) for file in dataset.files]
     run.show(
         {
@@ -54,43 +59,52 @@ def info(context: typer.Context, name: Name) -> None:
 def fetch(context: typer.Context, name: Name) -> None:
     """Download a dataset's files; goes on where it was cut off."""
     run = session(context)
-    dataset = get(name)
+    dataset = get(expanded(name))
     with run.progress() as progress:
         fetched = fetch_all(dataset, downloads_of(dataset, run.home.downloads), progress)
-    run.show({key: str(path) for key, path in fetched.files.items()})
-    for path in fetched.files.values():
-        run.say(str(path))
+    run.show({key: str(file) for key, file in fetched.files.items()})
+    for here in fetched.files.values():
+        run.say(str(here))
     for file, reason in fetched.left_out.items():
         run.say(f"left out {file}: {reason}")
 
 
 @app.command()
-def tables(context: typer.Context, name: Name, out: Annotated[Path, typer.Argument(help="New folder.")]) -> None:
+def tables(
+    context: typer.Context,
+    name: Name,
+    out: Annotated[Path, typer.Argument(parser=path, help="New folder.")],
+    ignore_unread: IgnoreUnread = False,
+) -> None:
     """Make a dataset's tables; of a folder of tables, check every value and write a clean copy."""
     run = session(context)
     with run.progress() as progress:
-        report = make_tables(name, run.home.downloads, out, progress)
+        ignore = ignore_unread or run.settings.ignore_unread
+        report = make_tables(expanded(name), run.home.downloads, out, progress, ignore_unread=ignore)
     _show(run, out, report)
 
 
 @app.command()
 def join(
     context: typer.Context,
-    a: Annotated[Path, typer.Argument(help="Folder of tables, whose ids are kept.")],
-    b: Annotated[Path, typer.Argument(help="Folder of tables, matched to it by mbid and name.")],
-    out: Annotated[Path, typer.Argument(help="New folder.")],
+    a: Annotated[Path, typer.Argument(parser=path, help="Folder of tables, whose ids are kept.")],
+    b: Annotated[Path, typer.Argument(parser=path, help="Folder of tables, matched to it by mbid and name.")],
+    out: Annotated[Path, typer.Argument(parser=path, help="New folder.")],
+    ignore_unread: IgnoreUnread = False,
 ) -> None:
     """Join two catalogs into one."""
     run = session(context)
     with run.progress() as progress:
-        report = join_tables(Tables.open(a), Tables.open(b), out, progress)
+        ignore = ignore_unread or run.settings.ignore_unread
+        first, second = (Tables.open(each, ignore_unread=ignore) for each in (a, b))
+        report = join_tables(first, second, out, progress)
     _show(run, out, report)
 
 
 def _show(run: Session, out: Path, report: Report) -> None:
     run.show({"folder": str(out), **asdict(report)})
     run.say(f"{out}: {counts(report.rows)}")
-    for note, count in report.notes.items():
-        run.say(f"  {count:,} {note}")
-        for example in report.examples.get(note, ()):
-            run.say(f"    {example}")
+    say_rows(run, report.accounts)
+    say_notes(run, report.notes, report.examples)
+    say_columns(run, report.columns)
+    say_unread(run, report.files)

@@ -14,6 +14,7 @@ import typer
 
 from app import evaluations
 from app.commands.session import Session, session
+from app.commands.streams import expanded, path
 from app.evaluating import Evaluated, Question, run_evaluation
 from core.files import write_bytes
 from evaluation.groups import TOP
@@ -63,11 +64,14 @@ def evaluate(
     rounds: Annotated[int, typer.Option(min=1, help="Bootstrap rounds.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of ties, noise, groups, resampling and the baselines.")] = 0,
     figures: Annotated[
-        Path | None, typer.Option(help="JSON file to write every figure to.", show_default=False)
+        Path | None, typer.Option(parser=path, help="JSON file to write every figure to.", show_default=False)
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="HTML file to write the report to.", show_default=False)] = None,
+    report: Annotated[
+        Path | None, typer.Option(parser=path, help="HTML file to write the report to.", show_default=False)
+    ] = None,
     figures_dir: Annotated[
-        Path | None, typer.Option(help="Folder to write each figure to, as SVG and as PDF.", show_default=False)
+        Path | None,
+        typer.Option(parser=path, help="Folder to write each figure to, as SVG and as PDF.", show_default=False),
     ] = None,
     store: Annotated[
         bool, typer.Option("--store/--no-store", help="Keep the run in the home: see riyl evaluations.")
@@ -84,7 +88,7 @@ def evaluate(
         systems=names,
         model=model,
         version=version,
-        conditions=conditions.split(","),
+        conditions=[expanded(each) for each in conditions.split(",")],
         snapshot=snapshot,
         k=k,
         rounds=rounds,
@@ -105,19 +109,23 @@ def evaluate(
     run.show(found.figures)
     show_results(run, found)
     if store:
-        identity = secrets.token_hex(16)
-        evaluations.store(
-            run.home,
-            run.database,
-            identity,
-            asdict(asked),
-            by="command line",
-            figures=found.figures,
-            queries=found.queries,
-            expected=found.expected,
-            report=found.report,
-        )
-        run.say(f"\nstored as evaluation {identity}")
+        store_run(run, secrets.token_hex(16), asked, found, by="command line")
+
+
+def store_run(run: Session, identity: str, asked: Question, found: Evaluated, *, by: str) -> None:
+    """Keep a run in the home under its id, and say so; one that is there already stays."""
+    evaluations.store(
+        run.home,
+        run.database,
+        identity,
+        asdict(asked),
+        by=by,
+        figures=found.figures,
+        queries=found.queries,
+        expected=found.expected,
+        report=found.report,
+    )
+    run.say(f"\nstored as evaluation {identity}")
 
 
 def show_results(run: Session, found: Evaluated) -> None:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import typer
 
-from app.commands.current import gone_of, rules_of
+from app.commands.current import hidden_of
 from app.commands.session import session
+from app.commands.streams import path
 from app.commands.train import open_model
 from app.ids import read_ids
 from core.errors import InputError
@@ -33,7 +34,9 @@ app = typer.Typer(no_args_is_help=True, help="Results as Parquet files.")
 @app.command()
 def embeddings(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Parquet file to write: artist_id, vector (unit length), modalities.")],
+    out: Annotated[
+        Path, typer.Option(parser=path, help="Parquet file to write: artist_id, vector (unit length), modalities.")
+    ],
     model: Annotated[str | None, typer.Option(help="Model [the newest].", show_default=False)] = None,
     snapshot: Annotated[str | None, typer.Option(help="Snapshot [the newest].", show_default=False)] = None,
 ) -> None:
@@ -62,14 +65,17 @@ def embeddings(
 @app.command()
 def neighbours(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Parquet file to write: artist_id, rank from 1, similar_id, score.")],
+    out: Annotated[
+        Path, typer.Option(parser=path, help="Parquet file to write: artist_id, rank from 1, similar_id, score.")
+    ],
     k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Length of a list.")] = 200,
     having: Annotated[
         str | None,
         typer.Option(help="Keep only artists that have all these modalities, commas between.", show_default=False),
     ] = None,
     only: Annotated[
-        Path | None, typer.Option(help="Keep only the artists of this file, an id a line.", show_default=False)
+        Path | None,
+        typer.Option(parser=path, help="Keep only the artists of this file, an id a line.", show_default=False),
     ] = None,
     version: Annotated[str | None, typer.Option(help="Version [the current one].", show_default=False)] = None,
     no_rules: Annotated[bool, typer.Option("--no-rules", help="Leave the editorial rules out.")] = False,
@@ -85,8 +91,9 @@ def neighbours(
     ids = None if only is None else read_ids(only)
     keep = None if names is None and ids is None else restrict(opened, names, ids)
     # who is gone is nowhere, whichever version is asked
-    blocks = tuple(Rule(0, RuleKind.BLOCK, each.artist, None) for each in gone_of(run))
-    in_force = (() if no_rules else rules_of(run).rules) + blocks
+    found = hidden_of(run)
+    blocks = tuple(Rule(0, RuleKind.BLOCK, artist, None) for artist in found.tombstones)
+    in_force = (() if no_rules else found.rules.rules) + blocks
     rules = BoundRules.of(Rules(0, in_force), Searcher(opened)) if in_force else None
     with run.progress() as progress:
         threads = run.settings.threads or os.cpu_count() or 1

@@ -20,6 +20,7 @@ from index import versions
 from index.artifact import Version
 from index.build import build_version
 from index.policy import Limits
+from index.report import Report
 
 app = typer.Typer(no_args_is_help=True, help="Versions of the index: what the service answers from.")
 
@@ -51,8 +52,15 @@ def build(
         run.say(f"  left out {count:,}: {reason}")
     for check in gate["checks"]:
         run.say(f"  {'ok    ' if check['passed'] else 'FAILED'} {check['name']}: {_figure(check)} ({check['wanted']})")
+    if "cells" in version.manifest:
+        cells = version.manifest["cells"]
+        run.say(
+            f"  {cells['searched']:,} of {cells['cells']:,} cells are searched: recall {cells['recall']:.4f} on "
+            f"{cells['artists']:,} artists"
+        )
     if not gate["passed"]:
-        raise GateError(f"version {version.id} failed its gate; it is kept, and cannot be promoted")
+        failures = Report.of(gate).failures
+        raise GateError(f"version {version.id} failed its gate; it is kept, and cannot be promoted: {failures}")
 
 
 def build_newest(run: Session, model: str | None, snapshot: str | None) -> Version:
@@ -60,8 +68,8 @@ def build_newest(run: Session, model: str | None, snapshot: str | None) -> Versi
     chosen = open_model(run.home.models, model)
     opened = snapshot_for(chosen, run.home.snapshots, snapshot)
     with run.progress() as progress:
-        threads = run.settings.threads or os.cpu_count() or 1
-        return build_version(chosen, opened, run.home.versions, threads=threads, progress=progress)
+        threads, recall = run.settings.threads or os.cpu_count() or 1, run.settings.gate_min_recall
+        return build_version(chosen, opened, run.home.versions, recall=recall, threads=threads, progress=progress)
 
 
 @app.command("list")

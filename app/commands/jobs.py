@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from rich.text import Text
 
 from app.commands.index import who
+from app.commands.rows import say_columns, say_notes, say_rows, say_unread
 from app.commands.session import Bars, Session, session
+from app.commands.streams import path
 from app.jobs.types import PARAMS, Job, JobKind, JobState, Params
 from core.errors import InputError, RiylError
 
@@ -113,12 +115,21 @@ def parse(kind: JobKind, given: list[str]) -> Params:
         name, equals, value = item.partition("=")
         if not equals or name not in known:
             raise InputError(f"found {item!r}; wanted NAME=VALUE with a name of {kind}:{listed}")
-        values[name] = value.split(",") if "list" in str(known[name].annotation) else value
+        values[name] = value.split(",") if "list" in str(known[name].annotation) else _placed(name, value)
     try:
         return PARAMS[kind].model_validate(values)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors())
         raise InputError(f"{kind}: {wrong}") from error
+
+
+def _placed(name: str, value: str) -> str:
+    """A folder of tables as the worker finds it, whose working directory is another; any other value as it is."""
+    if name not in ("tables", "source"):
+        return value
+    folder = path(value)
+    # what is one word and no folder here is the id of tables, or a dataset
+    return str(folder.absolute()) if len(folder.parts) > 1 or folder.is_dir() else value
 
 
 def follow(chosen: Session, jobs: Jobs, job: Job) -> None:
@@ -136,6 +147,11 @@ def follow(chosen: Session, jobs: Jobs, job: Job) -> None:
     if job.state is not JobState.DONE:
         raise RiylError(f"job {job.id} {job.state}{': ' if job.error else ''}{job.error or ''}")
     chosen.say(f"job {job.id}: done; {_story(job)}")
+    found = job.result or {}
+    say_rows(chosen, found.get("rows", {}))
+    say_notes(chosen, found.get("notes", {}), found.get("examples", {}))
+    say_columns(chosen, found.get("columns_not_read", {}))
+    say_unread(chosen, found.get("files_not_read", {}))
 
 
 @contextmanager

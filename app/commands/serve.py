@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from contextlib import ExitStack
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.commands.session import session
+from app.commands.session import session, warn_of_variables
+from core.errors import RiylError
+from core.setting_checks import SERVICE_LINK
+from core.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 def serve(
     context: typer.Context,
-    host: Annotated[str, typer.Option(envvar="RIYL_HOST", help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="RIYL_PORT", min=0, max=65535, help="Port to listen at.")] = 8000,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen at [RIYL_HOST, else 127.0.0.1].", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port to listen at [RIYL_PORT, else 8000].", show_default=False),
+    ] = None,
     worker: Annotated[
         bool | None,
         typer.Option("--worker/--no-worker", help="Start a worker too [with SQLite]", show_default=False),
@@ -28,23 +39,52 @@ def serve(
     Logs JSON on stderr, one line a request. RIYL_LOG_LEVEL=WARNING leaves the requests out.
     """
     # the server is imported where it is used: the other commands start faster
-    from app.jobs.child import OwnWorker
+    from app.deps import held
+    from app.jobs.child import OwnWorker, WorkerWatch
     from app.logs import configure
     from app.main import create_app
     from app.serving import run as serve_until_signalled
 
     run = session(context)
     configure(run.settings.log_level if "log_level" in run.settings.model_fields_set else "INFO")
+    warn_of_variables()
+    host, port = host or run.settings.host, port_of(run.settings) if port is None else port
     if not (run.settings.require_key or _is_loopback(host)):
         log.warning("open_to_all", extra={"host": host, "hint": "RIYL_REQUIRE_KEY=true lets in those with a key alone"})
+    if run.database.is_sqlite:
+        _check_writable(run.home.root)
+    service = create_app(run.settings)
     with ExitStack() as stack:
 
         def start_worker() -> None:
-            stack.enter_context(OwnWorker(run.settings))
+            stack.enter_context(OwnWorker(run.settings, held(service, "own_worker", WorkerWatch)))
 
         own = run.database.is_sqlite if worker is None else worker
         # after the first answer, which it would slow down
-        serve_until_signalled(create_app(run.settings), host, port, when_started=start_worker if own else None)
+        serve_until_signalled(service, host, port, when_started=start_worker if own else None)
+
+
+def _check_writable(home: Path) -> None:
+    """Refuse a home that takes no writes, in which SQLite works or not, by what others have opened.
+
+    Raises:
+        RiylError: it takes none.
+    """
+    if not os.access(home, os.W_OK):
+        reason = os.strerror(errno.EROFS if os.statvfs(home).f_flag & os.ST_RDONLY else errno.EACCES)
+        raise RiylError(
+            f"{home}: {reason}; a service keeps rules, keys, changes and jobs there: make it writable, or give "
+            "PostgreSQL's address in RIYL_DATABASE_URL"
+        )
+
+
+def port_of(settings: Settings) -> int:
+    """The port that is set; says so where what is set is none, but an orchestrator's address of a service."""
+    found = os.environ.get("RIYL_PORT", "")
+    if SERVICE_LINK.fullmatch(found):
+        hint = "orchestrators set it for a service named riyl; name the port with --port, or switch service links off"
+        log.warning("port_is_a_service_link", extra={"RIYL_PORT": found, "port": settings.port, "hint": hint})
+    return settings.port
 
 
 def _is_loopback(host: str) -> bool:

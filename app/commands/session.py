@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from app.commands.streams import in_utf8
 from core.db.session import Database
-from core.settings import Home, Settings
+from core.settings import Home, Settings, mistyped
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Session:
     def show(self, value: object) -> None:
         """Print what a program asked for with --json; a person sees nothing."""
         if self.json:
-            sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+            sys.stdout.write(json.dumps(value, ensure_ascii=not in_utf8(), indent=2) + "\n")
 
     def say(self, text: str) -> None:
         """Print a line for a person; a program sees nothing."""
@@ -91,6 +96,12 @@ def session(context: typer.Context) -> Session:
     if found is None:
         raise TypeError("a command ran without the entry point's Session")
     return found
+
+
+def warn_of_variables() -> None:
+    """Say which variables of the environment are almost a setting, and count for nothing."""
+    for name, near in mistyped(os.environ).items():
+        log.warning("unknown_setting found=%s meant=%s", name, near)
 
 
 def counts(values: Mapping[str, int]) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 import typer
 
 from app.commands.changes import with_changes
+from app.commands.rows import reasons, say_snapshot
 from app.commands.session import counts, session
+from app.commands.streams import path
 from core.snapshot import MANIFEST, Snapshot, find_snapshot
 from core.tables import Tables
 from training.features.basis import load_basis
@@ -24,8 +26,8 @@ app = typer.Typer(no_args_is_help=True, help="Features of a catalog, and the bas
 @app.command()
 def build(
     context: typer.Context,
-    tables: Annotated[Path, typer.Argument(help="Folder of tables.")],
-    features: Annotated[Path | None, typer.Option(help="Recipe, a TOML file.")] = None,
+    tables: Annotated[Path, typer.Argument(parser=path, help="Folder of tables.")],
+    features: Annotated[Path | None, typer.Option(parser=path, help="Recipe, a TOML file.")] = None,
     keep_basis: Annotated[
         str | None, typer.Option(help="Snapshot whose basis is kept: artists are placed in it, nothing is fitted.")
     ] = None,
@@ -48,6 +50,10 @@ def build(
             show_default=False,
         ),
     ] = None,
+    ignore_unread: Annotated[
+        bool,
+        typer.Option("--ignore-unread", help="Pass over files of the folder that are not read [RIYL_IGNORE_UNREAD]."),
+    ] = False,
     changes: Annotated[
         bool,
         typer.Option(
@@ -73,7 +79,8 @@ def build(
     if pass_over is not None and keep_basis is None:
         raise typer.BadParameter("--pass-over leaves out what a kept basis lacks; wanted --keep-basis with it")
     run = session(context)
-    opened = with_changes(run, Tables.open(tables)) if changes else Tables.open(tables)
+    folder = Tables.open(tables, ignore_unread=ignore_unread or run.settings.ignore_unread)
+    opened = with_changes(run, folder) if changes else folder
     recipe = Recipe() if features is None else load_recipe(features)
     if hold_out is not None:
         recipe = recipe.model_copy(update={"held_out": hold_out})
@@ -86,10 +93,19 @@ def build(
             recipe = tuning.recipe
         record = None if tuning is None else tuning.record()
         made = build_snapshot(
-            opened, recipe, run.home.snapshots, keep=kept, pass_over=left, tuning=record, progress=progress
+            opened,
+            recipe,
+            run.home.snapshots,
+            keep=kept,
+            pass_over=left,
+            tuning=record,
+            source=tables,
+            progress=progress,
         )
-        import_similar(opened, run.home.truths)
-    run.show(made.manifest if record is None else {**made.manifest, "tuning": record})
+        similar = import_similar(opened, run.home.truths)
+    rows, unread = {**made.manifest.get("rows", {}), **similar}, reasons(folder.unread)
+    shown = {**made.manifest, "rows": rows, "files_not_read": unread}
+    run.show(shown if record is None else {**shown, "tuning": record})
     if tuning is not None:
         run.say(_outcome(tuning))
         if not (made.folder / TUNING).exists():
@@ -100,12 +116,7 @@ def build(
     if kept is not None:
         for line in _missing(made, left):
             run.say(f"  {line}")
-    for modality, read in made.manifest["counts"].items():
-        if read["unknown_artists"] or read["double_rows"]:
-            run.say(
-                f"  {modality}: {read['rows']:,} rows; left out {read['unknown_artists']:,} of artists not in the "
-                f"artists table; added up {read['double_rows']:,} double ones"
-            )
+    say_snapshot(run, made.manifest, similar, unread)
 
 
 def _missing(made: Snapshot, passed_over: list[str]) -> list[str]:
@@ -136,7 +147,7 @@ def list_(context: typer.Context) -> None:
     """List the snapshots, the newest last."""
     run = session(context)
     found = sorted(run.home.snapshots.glob(f"[!.]*/{MANIFEST}"), key=lambda p: p.stat().st_mtime_ns)
-    opened = [Snapshot.open(path.parent) for path in found]
+    opened = [Snapshot.open(each.parent) for each in found]
     run.show([s.manifest for s in opened])
     rows = [[s.id, s.basis_id, f"{s.n_artists:,}", counts(s.manifest["modalities"])] for s in opened]
     run.table("snapshots", ["id", "basis", "artists", "modalities"], rows, words=True)

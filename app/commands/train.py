@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from app.commands.session import session
+from app.commands.streams import expanded
 from core.errors import NotFoundError
 from core.model import CARD, Model
 from core.pairs import FORMATS, read_pairs
@@ -38,8 +39,8 @@ def train(
 ) -> None:
     """Train a model on a snapshot. A run that was killed goes on where it was."""
     run = session(context)
-    label, settings = load_config(config)
-    supervision = None if links is None else _links(run.home, links)
+    label, settings = load_config(expanded(config))
+    supervision = None if links is None else _links(run.home, expanded(links))
     with run.progress() as progress:
         model = train_model(
             name or (label if links is None else f"{label}-linked"),
@@ -74,9 +75,9 @@ def _links(home: Home, named: str) -> Truth:
         NotFoundError: it is neither.
         InputError: the file holds no pairs.
     """
-    path = Path(named)
-    if path.suffix not in FORMATS:
+    file = Path(named)
+    if file.suffix not in FORMATS:
         return find_truth(home.truths, named)
-    if not path.is_file():
+    if not file.is_file():
         raise NotFoundError(f"links: found no file {named}; wanted a file of pairs, or the name of a truth")
-    return save_truth(home.links, path.stem, read_pairs(path), directed=False, source=path.name)
+    return save_truth(home.links, file.stem, read_pairs(file), directed=False, source=file.name)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import typer
 
 from app.commands.session import Session, session
+from app.commands.streams import path
 from core.errors import NotFoundError
 from core.pairs import read_pairs
 from core.snapshot import Snapshot, find_snapshot
@@ -24,8 +25,9 @@ def import_(
     file: Annotated[
         Path,
         typer.Argument(
+            parser=path,
             help="Parquet, CSV or TSV file with artist_id and similar_id; or OLGA's artist_connections.npz, or any "
-            "other scipy sparse matrix of artists by artists."
+            "other scipy sparse matrix of artists by artists.",
         ),
     ],
     name: Annotated[str | None, typer.Option(help="Name of the truth [the file's].", show_default=False)] = None,
@@ -35,6 +37,7 @@ def import_(
     ids: Annotated[
         Path | None,
         typer.Option(
+            parser=path,
             help="Who each row of the matrix is: .txt with an id a line, or .csv with artist_id or OLGA's "
             "musicbrainz_id [olga.csv beside it].",
             show_default=False,
@@ -75,7 +78,7 @@ def list_(context: typer.Context) -> None:
     run = session(context)
     catalog = _catalog(run, None)
     found = sorted(run.home.truths.glob(f"[!.]*/{MANIFEST}"), key=lambda p: p.stat().st_mtime_ns)
-    opened = [Truth.open(path.parent) for path in found]
+    opened = [Truth.open(each.parent) for each in found]
     known = [None if catalog is None else truth.coverage(_ids(catalog)).pairs for truth in opened]
     run.show([{**truth.manifest, "known_pairs": pairs} for truth, pairs in zip(opened, known, strict=True)])
     rows = [

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.session import session
+from app.commands.session import session, warn_of_variables
 
 
 def worker(
@@ -26,4 +26,5 @@ def worker(
 
     run = session(context)
     configure(run.settings.log_level if "log_level" in run.settings.model_fields_set else "INFO")
+    warn_of_variables()
     work(run.settings, until_closed=until_closed)

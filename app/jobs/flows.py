@@ -62,12 +62,13 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
         params, step = ReindexParams(**asked), run_all(REINDEX_STEPS)
         fixed = step("fix", lambda s: s.fix(params.tables))
         model = step("model", lambda s: s.choose_model(params.model))["model"]
-        snapshot = step("place", lambda s: s.place(fixed, model))["snapshot"]
+        placed = step("place", lambda s: s.place(fixed, model))
+        snapshot = placed["snapshot"]
         step("embed", lambda s: s.embed(model, snapshot))
         built = step("build", lambda s: s.build(model, snapshot))
         version = built["version"]
         judged = step("gate", lambda s: s.judge(version))
-        result = {**fixed, "model": model, "snapshot": snapshot, **built, **judged, "promoted": False}
+        result = {**fixed, "model": model, **placed, **built, **judged, "promoted": False}
         if not params.promote:
             return result
         if not judged["verdict"]["passed"]:

@@ -18,11 +18,13 @@ from core.db.promotions import last_promotion
 from core.db.session import Database
 from core.db.standing import fix_changes
 from core.errors import NotFoundError
-from core.fixing import fix_tables
+from core.fixing import Imported, fix_tables, last_import, mark_imported
 from core.folding import fold
 from core.model import CARD, Model
+from core.notes import Notes
 from core.settings import Home, Settings, newest, pick
 from core.snapshot import Snapshot
+from core.snapshot_source import write_source
 from core.tables import Tables
 from core.truth import find_truth
 from core.types import Progress, silent
@@ -33,8 +35,10 @@ from index.report import Report
 from index.versions import current, find_version, promote
 from training.config import load_config
 from training.datasets.registry import DATASETS, make_tables
+from training.datasets.tables import check_tables
 from training.features.build import build_snapshot, import_similar
 from training.features.recipe import Recipe
+from training.features.rows import account
 from training.train import train
 
 Result = dict[str, Any]
@@ -72,7 +76,14 @@ class Steps:
             source = self.home.tables / params.source
             if not source.exists():
                 make_tables(params.source, self.home.downloads, source, self.progress)
-        return {"tables": self._fixed_tables(str(source))}
+        source, notes = source.expanduser(), Notes()
+        tables = Tables.open(source, ignore_unread=self.settings.ignore_unread)
+        check_tables(tables, notes, progress=self.progress)
+        rows = {table: account(read, notes.left_out.get(table, {})) for table, read in sorted(notes.read.items())}
+        found = {"notes": notes.counts, "examples": notes.examples, "columns_not_read": notes.columns}
+        name, unread = self._fixed_tables(source)
+        mark_imported(self.home.fixed, Imported(name, current(self.home.versions)))
+        return {"tables": name, "rows": rows, **found, "files_not_read": unread}
 
     def fix(self, tables: str | None) -> Result:
         """Copy the tables and what changes leave standing, as they are now, into the home: the job reads these alone.
@@ -80,11 +91,14 @@ class Steps:
         The changes are those up to the one whose number is handed on; what is dropped later counts still.
 
         Raises:
-            NotFoundError: none are named, set or imported.
+            NotFoundError: none are named or set, and those that are known in the home are gone.
         """
-        name = self._fixed_tables(tables)
+        folder = self._folder(tables)
+        name, unread = self._fixed_tables(folder)
         changes, last = fix_changes(self.database, self.home.changes)
-        return {"tables": name, "changes": changes, "last_change": last}
+        source = None if folder.parent == self.home.fixed else str(folder.absolute())
+        fixed = {"tables": name, "source": source, "changes": changes, "last_change": last}
+        return fixed | {"files_not_read": unread} if unread else fixed
 
     def choose_model(self, name: str | None) -> Result:
         """The model asked for, else the current version's, else the newest."""
@@ -108,6 +122,7 @@ class Steps:
                 night may lose one because a table was not there.
         """
         opened, chosen = self._tables(fixed), Model.open(self.home.models / model)
+        source = _source(fixed)
         kept_folder = self.home.snapshots / str(chosen.card["snapshot"])
         if not kept_folder.exists():
             raise NotFoundError(
@@ -116,18 +131,22 @@ class Steps:
         kept = Snapshot.open(kept_folder)
         if kept.manifest["tables"] == opened.digests():
             snapshot = kept
+            if source is not None:
+                write_source(snapshot.folder, source)
         else:
             snapshots, had = self.home.snapshots, kept.modalities_had
-            snapshot = build_snapshot(opened, Recipe(), snapshots, keep=kept, required=had, progress=self.progress)
-        import_similar(opened, self.home.truths)
-        return {"snapshot": snapshot.id}
+            snapshot = build_snapshot(
+                opened, Recipe(), snapshots, keep=kept, required=had, source=source, progress=self.progress
+            )
+        similar = import_similar(opened, self.home.truths)
+        return {"snapshot": snapshot.id, "rows": {**snapshot.manifest.get("rows", {}), **similar}}
 
     def fit(self, fixed: Result) -> Result:
         """Snapshot of the tables, changes folded in, in a basis fitted on them."""
         opened = self._tables(fixed)
-        snapshot = build_snapshot(opened, Recipe(), self.home.snapshots, progress=self.progress)
-        import_similar(opened, self.home.truths)
-        return {"snapshot": snapshot.id}
+        snapshot = build_snapshot(opened, Recipe(), self.home.snapshots, source=_source(fixed), progress=self.progress)
+        similar = import_similar(opened, self.home.truths)
+        return {"snapshot": snapshot.id, "rows": {**snapshot.manifest.get("rows", {}), **similar}}
 
     def train(self, params: TrainParams, snapshot: str) -> Result:
         """Model of a snapshot."""
@@ -148,13 +167,21 @@ class Steps:
     def embed(self, model: str, snapshot: str) -> Result:
         """Every artist's embedding, kept until the version is built."""
         chosen, opened = Model.open(self.home.models / model), self._snapshot(snapshot)
-        embed_aside(chosen, opened, self.home.versions, threads=self.threads, progress=self.progress)
+        recall = self.settings.gate_min_recall
+        embed_aside(chosen, opened, self.home.versions, recall=recall, threads=self.threads, progress=self.progress)
         return {}
 
     def build(self, model: str, snapshot: str) -> Result:
         """Version of a model and a snapshot."""
         chosen, opened = Model.open(self.home.models / model), self._snapshot(snapshot)
-        version = build_version(chosen, opened, self.home.versions, threads=self.threads, progress=self.progress)
+        version = build_version(
+            chosen,
+            opened,
+            self.home.versions,
+            recall=self.settings.gate_min_recall,
+            threads=self.threads,
+            progress=self.progress,
+        )
         return {"version": version.id, "counts": version.manifest["counts"]}
 
     def judge(self, version: str) -> Result:
@@ -199,15 +226,41 @@ class Steps:
         )
         return {"evaluation": self.job}
 
-    def _fixed_tables(self, tables: str | None) -> str:
-        source = Path(tables) if tables is not None else self.settings.tables
-        if source is None:
-            source = newest(
-                self.home.fixed, "imported tables", "artists.*", "name a folder of tables, or set RIYL_TABLES"
+    def _fixed_tables(self, folder: Path) -> tuple[str, dict[str, str]]:
+        """Fix a folder of tables; its name in the home, and why files of it are not read."""
+        ignore = self.settings.ignore_unread
+        unread = {name: why.reason for name, why in Tables.open(folder, ignore_unread=ignore).unread.items()}
+        return fix_tables(folder, self.home.fixed, ignore_unread=ignore).name, unread
+
+    def _folder(self, named: str | None) -> Path:
+        """The tables named, else RIYL_TABLES, else those imported since the current version was promoted, else those
+        behind it, else the copies made last.
+
+        Raises:
+            NotFoundError: there are none of these.
+        """
+        fixed, version = self.home.fixed, current(self.home.versions)
+        if named is not None:
+            folder = Path(named).expanduser()
+            return fixed / folder if len(folder.parts) == 1 and not folder.exists() else folder
+        if self.settings.tables is not None:
+            return self.settings.tables
+        imported = last_import(fixed)
+        if imported is not None and imported.version == version:
+            return fixed / imported.tables
+        source = None if version is None else self._behind(version)
+        if source is not None and not source.is_dir():
+            raise NotFoundError(
+                f"{source}: found no such folder; wanted the tables behind the current version {version}: bring them "
+                "back, or name a folder of tables (riyl jobs run reindex -p tables=FOLDER), or set RIYL_TABLES"
             )
-        elif len(source.parts) == 1 and not source.exists():
-            source = self.home.fixed / source
-        return fix_tables(source, self.home.fixed).name
+        return source or newest(fixed, "imported tables", "artists.*", "name a folder of tables, or set RIYL_TABLES")
+
+    def _behind(self, version: str) -> Path | None:
+        """Where the tables lay that a version was made of; None where its snapshot is gone or does not say."""
+        snapshot = str(Version.open(find_version(self.home.versions, version), verify=False).manifest["snapshot"])
+        folder = self.home.snapshots / snapshot
+        return Snapshot.open(folder).source if folder.is_dir() else None
 
     def _snapshot(self, identity: str) -> Snapshot:
         return Snapshot.open(self.home.snapshots / identity)
@@ -217,6 +270,11 @@ class Steps:
         return (
             tables if changes is None else fold(tables, self.home.changes / f"{changes}{SUFFIX}", fixed["last_change"])
         )
+
+
+def _source(fixed: Result) -> Path | None:
+    """Where fixed tables came from; None where they were named by their id."""
+    return None if fixed.get("source") is None else Path(fixed["source"])
 
 
 def worker_threads(settings: Settings) -> int:

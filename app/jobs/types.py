@@ -38,7 +38,8 @@ class JobState(StrEnum):
 Tables = Annotated[
     str | None,
     Field(
-        description="Folder of tables on the worker's machine; left out: RIYL_TABLES, else the tables imported last.",
+        description="Folder of tables on the worker's machine; left out: RIYL_TABLES, else those imported since the "
+        "current version was promoted, else those behind it.",
         min_length=1,
         max_length=1000,
     ),

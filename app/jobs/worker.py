@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import threading
 from pathlib import Path
 from time import monotonic, sleep
@@ -13,13 +12,14 @@ from time import monotonic, sleep
 from dbos import DBOS
 from dbos import error as dbos_error
 
+from app.jobs.child import RUNNING, say_to_service
 from app.jobs.client import Jobs
 from app.jobs.flows import register
 from app.jobs.steps import Steps, worker_threads
 from app.jobs.store import APPLICATION, FORMAT, INDEX_QUEUE, WORK_QUEUE, JsonSerializer, jobs_engine, upgrade_fresh_jobs
-from core.db.session import Database
+from core.db.session import Database, translated
 from core.db.worker_lock import WorkerLock
-from core.errors import ConfigError, DatabaseDownError, MismatchError, RiylError, SchemaError
+from core.errors import DatabaseDownError, MismatchError, RiylError, SchemaError
 from core.settings import Home, Settings
 from index.versions import follow
 
@@ -50,8 +50,21 @@ def work(settings: Settings, *, until_closed: bool = False) -> None:
         MismatchError: another process holds this worker's place.
         DatabaseDownError: the database cannot be reached.
         SchemaError: it is of another release.
-        ConfigError: a setting is not what it should be.
     """
+    try:
+        _work(settings, until_closed)
+    except Exception as error:
+        if not until_closed:
+            raise
+        # the service logs the reason; whatever the threads of libraries are at, they end now
+        if not isinstance(error, RiylError | OSError):
+            log.error("worker_crashed", exc_info=error)
+        say_to_service(str(error) or type(error).__name__)
+        logging.shutdown()
+        os._exit(1)
+
+
+def _work(settings: Settings, until_closed: bool) -> None:
     os.nice(NICE)
     database = Database.of(settings)
     lock = WorkerLock(database, settings.worker)
@@ -70,6 +83,8 @@ def work(settings: Settings, *, until_closed: bool = False) -> None:
     if until_closed:
         threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
     _launch(settings, database)
+    if until_closed:
+        say_to_service(RUNNING)
     log.info("worker_started", extra={"worker": settings.worker, "threads": worker_threads(settings)})
     _hold(lock, stop, settings)
     log.info("worker_ended", extra={"worker": settings.worker})
@@ -95,6 +110,7 @@ def _launch(settings: Settings, database: Database) -> None:
             "system_database_engine": jobs_engine(settings),
             "serializer": JsonSerializer(),
             "run_migrations": False,
+            "enable_otlp": False,
             "log_level": "WARNING",
             "scheduler_polling_interval_sec": LOOK_S,
         }
@@ -105,22 +121,18 @@ def _launch(settings: Settings, database: Database) -> None:
     steps = Steps(settings, database, worker_threads(settings))
     scheduled = register(steps, Jobs(settings, database))
     try:
-        DBOS.launch()
+        with translated():
+            DBOS.launch()
     except dbos_error.DBOSInitializationError as error:
-        raise SchemaError(f"the tables of the jobs are of another release: run riyl db upgrade ({error})") from error
+        raise SchemaError("the tables of the jobs are of another release: run riyl db upgrade") from error
     for queue in (INDEX_QUEUE, WORK_QUEUE):
         DBOS.register_queue(queue, global_concurrency=1, polling_interval_sec=POLL_S, on_conflict="always_update")
     if settings.reindex_cron is None:
         DBOS.delete_schedule(SCHEDULE)
         return
-    try:
-        DBOS.apply_schedules(
-            [{"schedule_name": SCHEDULE, "workflow_fn": scheduled, "schedule": settings.reindex_cron, "context": None}]
-        )
-    except dbos_error.DBOSException as error:
-        raise ConfigError(
-            f"RIYL_REINDEX_CRON: found {settings.reindex_cron!r}; wanted minute, hour, day, month and weekday"
-        ) from error
+    DBOS.apply_schedules(
+        [{"schedule_name": SCHEDULE, "workflow_fn": scheduled, "schedule": settings.reindex_cron, "context": None}]
+    )
 
 
 def _hold(lock: WorkerLock, stop: threading.Event, settings: Settings) -> None:
@@ -158,6 +170,7 @@ def _taken(database: Database, settings: Settings) -> str:
 
 
 def _until_closed(stop: threading.Event) -> None:
-    while sys.stdin.buffer.read(1024):
+    # not by sys.stdin, whose lock a thread would hold when the interpreter ends, which that dies of
+    while os.read(0, 1024):
         pass
     stop.set()

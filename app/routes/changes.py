@@ -83,6 +83,7 @@ LINES: dict[str, Any] = {
 }
 NO_ADDRESS = {404: "The id has a line break, which this address cannot have; a batch can."}
 NOT_FOUND = {404: "The artist is in no version and was not put, or is deleted or merged."}
+MERGE_PATCH = "application/merge-patch+json"
 NOT_INTO = {404: "The artist to merge into is in no version and was not put, or is deleted or merged itself."}
 ARTIST_BODY = BODY | {413: f"The body has more than {LARGEST_ARTIST_BYTES >> 20} mebibytes."}
 BATCH_BODY = {
@@ -114,7 +115,8 @@ IdPath = Annotated[
 def put_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, said: ArtistPut) -> Response:
     """Say this of an artist, new or known, instead of all that earlier changes said of it.
 
-    What is not said the tables say. An attribute of another type than the catalog's is refused.
+    Tags and plays that are said replace those of the tables; of attributes and vectors each entry does, by itself. What
+    is not said the tables say. An attribute of another type than the catalog's is refused.
     """
     return _change(writer, database, serving, id, wish(serving.served, id, ChangeKind.PUT, said))
 
@@ -124,11 +126,16 @@ def put_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id
     summary="Patch an artist",
     response_model=ChangeAnswer,
     responses=problems(WRITER_PROBLEMS | ARTIST_BODY | NOT_FOUND | INVALID | UNREACHABLE),
+    openapi_extra={"requestBody": {"content": {MERGE_PATCH: {"schema": {"$ref": "#/components/schemas/ArtistPatch"}}}}},
 )
 def patch_artist(
     writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, said: ArtistPatch
 ) -> Response:
-    """Say this of an artist as well; null says that it has none of a field, whatever the tables say."""
+    """Merge this into what changes and tables say of an artist, as a merge patch (RFC 7396).
+
+    Tags, plays, attributes and vectors merge key by key, and null takes a key away; null instead of a field takes all
+    of it. Text, numbers and lists replace what was there. What is left out stays, also as the tables come to say it.
+    """
     return _change(writer, database, serving, id, wish(serving.served, id, ChangeKind.PATCH, said))
 
 
@@ -194,6 +201,7 @@ async def change_artists(
     body, sender, as_lines = await request.body(), Sender(writer.id, author(writer)), content_type_of(request) == NDJSON
     batch = await run_in_threadpool(_batch, body, as_lines)
     verdicts = await run_in_threadpool(carry_out, database, serving.served, batch, sender, key)
+    await run_in_threadpool(serving.copy_tombstones)
     serving.wake()
     log.info("artists_changed", extra={"lines": len(verdicts), "by": sender.by, "key": key})
     content = await run_in_threadpool(_written, verdicts, as_lines)
@@ -239,12 +247,15 @@ def _written(verdicts: list[Verdict], as_lines: bool) -> bytes:
 
 
 def _change(writer: Key, database: Database, serving: Serving, id: str, asked: Wish) -> Response:
-    kept = kept_of(serving.served, asked.said)
+    served = serving.served
+    kept = kept_of(served, asked.said)
     by = author(writer)
     done = write_change(database, asked, by=by)
     if done.changed:
+        if asked.kind in (ChangeKind.DELETE, ChangeKind.MERGE):
+            serving.copy_tombstones()
         serving.wake()
         log.info("artist_changed", extra={"artist": asked.artist, "kind": asked.kind, "change": done.number, "by": by})
     status = status_of_done(asked.kind, done)
     where = {"location": f"/v1/artists/{quote(asked.artist, safe='')}"} if status == 201 else {}
-    return fresh(answer_of(asked, done, kept), status, where)
+    return fresh(answer_of(served, asked, done, kept), status, where)

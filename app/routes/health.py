@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from app.deps import NOT_SERVED, TheMetrics, TheServed, TheServing
-from app.errors import problems
-from app.schemas import Alive, Ready
+from app.deps import NOT_SERVED, TheMetrics, TheOwnWorker, TheServing, served_by
+from app.errors import NotReadyError, problems
+from app.schemas import Alive, OwnWorkerAnswer, Ready
 
 router = APIRouter(tags=["operation"])
 
@@ -22,13 +22,30 @@ async def healthz() -> Response:
 
 
 @router.get("/readyz", summary="Does the service answer queries", response_model=Ready, responses=problems(NOT_SERVED))
-async def readyz(serving: TheServing, served: TheServed) -> Response:
-    """200 with the version that serves, and `refused` where a newer promoted one is damaged or of a foreign format.
+async def readyz(request: Request, serving: TheServing, own: TheOwnWorker) -> Response:
+    """200 with the version that serves, `refused` where a newer promoted one is damaged or of a foreign format, and
+    `worker` where the service has one of its own: queries are answered also while it cannot run.
 
-    503 says what to run.
+    200 and the status "degraded" where the database is not believed, as one is that was restored from an old backup:
+    queries are answered as before, changes are refused. 503 says what to run.
     """
-    ready = Ready(status="ready", version=served.searcher.version_id, refused=serving.refused)
-    return Response(ready.model_dump_json(), headers=NO_STORE, media_type="application/json")
+    worker = None if own.now is None else OwnWorkerAnswer.model_validate(own.now)
+    try:
+        served = await served_by(request, serving)
+    except NotReadyError as error:
+        if worker is None or worker.state != "failed":
+            raise
+        raise NotReadyError(f"{error}; and the worker, which would run jobs, fails: {worker.reason}") from error
+    unbelieved = serving.unbelieved
+    ready = Ready(
+        status="ready" if unbelieved is None else "degraded",
+        version=served.searcher.version_id,
+        refused=serving.refused,
+        worker=worker,
+        database=unbelieved,
+    )
+    left_out = {"worker"} if worker is None else set()
+    return Response(ready.model_dump_json(exclude=left_out), headers=NO_STORE, media_type="application/json")
 
 
 @router.get(

@@ -25,6 +25,7 @@ from app.schemas_versions import (
 )
 from app.security import TheAdmin
 from app.strict_route import StrictRoute
+from core.current import read_current
 from core.db.promotions import Promotion, all_promotions, last_verdicts
 from core.errors import FormatError
 from core.settings import Home
@@ -42,6 +43,8 @@ def list_versions(settings: TheSettings, database: TheDatabase, serving: TheServ
     with database.read() as connection:
         promotions, verdicts = all_promotions(connection), last_verdicts(connection)
     current = promotions[-1].version if promotions else None
+    if serving.unbelieved is not None:
+        current = read_current(Home(settings.home).versions)
     served = None if serving.searcher is None else serving.searcher.version_id
     versions, damaged = list[VersionAnswer](), list[Refused]()
     for id, state in reversed(states(Home(settings.home).versions).items()):

@@ -63,11 +63,13 @@ def write_batch(
     Raises:
         InputError: there was another batch under this key.
         DatabaseDownError: the database cannot be reached; the lines before are done, and the same key goes on.
+        StaleDatabaseError: it lacks what this home has seen; as above.
     """
     verdicts: list[Done | Refused] = []
     for start in range(0, len(lines), AT_ONCE):
         chunk = lines[start : start + AT_ONCE]
         with database.write() as connection:
+            database.check(connection)
             lock_head(connection)  # so that of two senders of one key the second finds what the first did
             done = None if key is None else _remembered(connection, sender, key, start, digest)
             if done is None:
@@ -121,4 +123,6 @@ def _remember(
 
 
 def _verdict(entry: dict[str, Any]) -> Done | Refused:
-    return Refused(**entry) if "detail" in entry else Done(**entry)
+    if "detail" in entry:
+        return Refused(**entry)
+    return Done(**{**entry, "over": tuple(entry.get("over", ()))})

@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
-from core.changes import ChangeKind, Said, Standing, after, as_line, counts_of
+from core.changes import ChangeKind, Said, Standing, after, check_entries, counts_of, same
+from core.db.revisions import raise_revision
 from core.db.session import Database
 from core.db.standing import last_of, standing_of
 from core.db.tables import changes, changes_head
 from core.errors import InputError, NotFoundError
 from core.rules import check_id
+from core.stamps import Stream
+from core.terms import COLUMNS_OF
 from core.types import ArtistId
 
 # made once: making one takes as long as running it
@@ -43,26 +46,31 @@ class Done:
     """What became of a wish.
 
     Attributes:
-        number: of the change; of the last one of the artist where that had said all this.
+        number: of the change; of the last one of the artist where all this was said, or there was nothing to say; 0
+            where it has none.
         new: nobody knew the artist, or it was deleted or merged.
         changed: whether there is a change that was not there.
+        over: of the fields that are tables of terms, those of which what stands now lies over the tables' own.
     """
 
     number: int
     new: bool
     changed: bool
+    over: tuple[str, ...] = ()
 
 
 def write_change(database: Database, wish: Wish, *, by: str) -> Done:
     """Make a change; it is durable when this returns.
 
     Raises:
-        InputError: the id is none, or an artist is to be merged into itself.
+        InputError: the id is none, an artist is to be merged into itself, or too much would be said of one.
         NotFoundError: to be patched or deleted is an artist whom neither a version nor a change has, or one is to be
             merged into such a one, or into one that is deleted or merged itself.
         DatabaseDownError: the database cannot be reached.
+        StaleDatabaseError: it lacks what this home has seen.
     """
     with database.write() as connection:
+        database.check(connection)
         return add_change(connection, wish, by=by)
 
 
@@ -85,10 +93,15 @@ def add_change(connection: Connection, wish: Wish, *, by: str, key: str | None =
             _check_into(connection, wish)
             said = _with_mbid(before, said)
     now = after(before, wish.artist, wish.kind, said)
-    if before is not None and now is not None and as_line(now) == as_line(before):
-        return Done(number, False, False)
+    over = () if now is None else tuple(name for name in COLUMNS_OF if name in now.said and name not in now.whole)
+    if now is not None and (now.empty if before is None else same(now, before)):
+        return Done(number, False, False, over)
+    if now is not None and wish.kind is ChangeKind.PATCH:
+        check_entries(now)
     _insert(connection, last + 1, wish.artist, wish.kind, said, by=by, key=key)
-    return Done(last + 1, not _there(before, wish.known), True)
+    if _tombstone(now) != _tombstone(before):
+        raise_revision(connection, Stream.TOMBSTONES, last + 1)
+    return Done(last + 1, not _there(before, wish.known), True, over)
 
 
 def lock_head(connection: Connection) -> int:
@@ -114,10 +127,12 @@ def drop_changes(
     Raises:
         InputError: neither is given, or artists would be merged into each other; nothing was taken back.
         NotFoundError: there is no such change, or none of that artist; nothing was taken back.
+        StaleDatabaseError: the database lacks what this home has seen; nothing was taken back.
     """
     if not numbers and artist is None:
         raise InputError("changes: found neither numbers nor an artist; wanted which are to be dropped")
     with database.write() as connection:
+        database.check(connection)
         last = lock_head(connection)
         wanted: ColumnElement[bool] = changes.c.number.in_(sorted(set(numbers)))
         if artist is not None:
@@ -137,8 +152,13 @@ def drop_changes(
         for each, gone in dropped.items():
             last += 1
             _insert(connection, last, each, ChangeKind.DROP, {"numbers": gone}, by=by, key=None)
+            raise_revision(connection, Stream.TOMBSTONES, last)  # whether or not one of them was a tombstone
             _check_way(connection, each)
     return dropped
+
+
+def _tombstone(standing: Standing | None) -> Standing | None:
+    return standing if standing is not None and standing.deleted else None
 
 
 def _there(before: Standing | None, known: bool | None) -> bool:

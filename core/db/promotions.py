@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, insert, select
 
+from core.db.revisions import raise_revision
 from core.db.session import Database
 from core.db.tables import promotions, verdicts
+from core.stamps import Stream
 
 Act = Literal["promote", "rollback"]
 
@@ -73,8 +75,10 @@ def add_promotion(
         if done is not None:
             return _promotion(done)
     values = {"version": version, "act": act, "by": by, "why": why, "forced": forced, "job": job}
-    added = connection.execute(insert(promotions).values(**values, at=at or datetime.now(UTC)).returning(promotions))
-    return _promotion(added.one())
+    insertion = insert(promotions).values(**values, at=at or datetime.now(UTC)).returning(promotions)
+    added = _promotion(connection.execute(insertion).one())
+    raise_revision(connection, Stream.PROMOTIONS, added.number)
+    return added
 
 
 def all_promotions(connection: Connection) -> list[Promotion]:
@@ -97,8 +101,14 @@ def add_verdict(
     *,
     job: str | None = None,
 ) -> None:
-    """Write down what the gate said; a job says it once."""
+    """Write down what the gate said; a job says it once.
+
+    Raises:
+        DatabaseDownError: the database cannot be reached.
+        StaleDatabaseError: it lacks what this home has seen.
+    """
     with database.write() as connection:
+        database.check(connection)
         if job is not None and connection.execute(select(verdicts.c.number).where(verdicts.c.job == job)).first():
             return
         values = {"version": version, "against": against, "passed": passed, "checks": checks, "job": job}

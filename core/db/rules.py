@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
+from core.db.revisions import newest_stamp, raise_revision
 from core.db.session import Database
 from core.db.tables import rules, rules_revision
 from core.errors import FormatError, NotFoundError
 from core.files import locked
-from core.rules import Rule, RuleKind, Rules, check_rule, read_copy, write_copy
+from core.rules import Rule, RuleKind, Rules, check_rule, read_stamped, write_copy
+from core.stamps import Stream
 from core.types import ArtistId
 
 
@@ -38,23 +40,32 @@ def add_rule(
     Raises:
         InputError: see `core.rules.check_rule`.
         DatabaseDownError: the database cannot be reached; nothing has changed.
+        StaleDatabaseError: it lacks what this home has seen; nothing has changed.
     """
-    check_rule(kind, artist, other)
     with database.alone() as connection:
-        there = connection.execute(select(rules).where(_same(kind, artist, other))).one_or_none()
-        if there is not None:
-            return _written(there), False
-        values = {
-            "kind": kind.value,
-            "artist": artist,
-            "other": other or "",
-            "why": why,
-            "by": by,
-            "at": datetime.now(UTC),
-        }
-        added = connection.execute(insert(rules).values(**values).returning(rules)).one()
-        _raise_revision(connection)
-        return _written(added), True
+        database.check(connection)
+        return insert_rule(connection, kind, artist, other, by=by, why=why)
+
+
+def insert_rule(
+    connection: Connection, kind: RuleKind, artist: ArtistId, other: ArtistId | None, *, by: str, why: str
+) -> tuple[WrittenRule, bool]:
+    """The same in a transaction, which must be the only one that acts on rules: `Database.alone`."""
+    check_rule(kind, artist, other)
+    there = connection.execute(select(rules).where(_same(kind, artist, other))).one_or_none()
+    if there is not None:
+        return _written(there), False
+    values = {
+        "kind": kind.value,
+        "artist": artist,
+        "other": other or "",
+        "why": why,
+        "by": by,
+        "at": datetime.now(UTC),
+    }
+    added = connection.execute(insert(rules).values(**values).returning(rules)).one()
+    _raise_revision(connection)
+    return _written(added), True
 
 
 def drop_rule(database: Database, number: int) -> WrittenRule:
@@ -63,8 +74,10 @@ def drop_rule(database: Database, number: int) -> WrittenRule:
     Raises:
         NotFoundError: there is none of this number.
         DatabaseDownError: the database cannot be reached; nothing has changed.
+        StaleDatabaseError: it lacks what this home has seen; nothing has changed.
     """
     with database.alone() as connection:
+        database.check(connection)
         dropped = connection.execute(delete(rules).where(rules.c.number == number).returning(rules)).one_or_none()
         if dropped is None:
             raise NotFoundError(f"there is no rule {number}; see riyl rules list")
@@ -116,17 +129,19 @@ def copy_rules(database: Database, copy: Path) -> Rules:
 
     Raises:
         DatabaseDownError: the database cannot be reached; the copy stays.
+        StaleDatabaseError: it lacks what this home has seen; the copy stays.
         OSError: the copy cannot be written; it stays.
     """
     with locked(copy.with_name(f".{copy.name}.lock")):  # what was read first must not be written last
-        with database.read() as connection:
-            found = all_rules(connection)
+        with database.read_whole() as connection:
+            database.check(connection)
+            stamp, found = newest_stamp(connection, Stream.RULES), all_rules(connection)
         try:
-            same = read_copy(copy) == found
+            same = read_stamped(copy) == (found, stamp)
         except FormatError:
             same = False
         if not same:
-            write_copy(copy, found)
+            write_copy(copy, found, stamp)
     return found
 
 
@@ -139,7 +154,9 @@ def _same(kind: RuleKind, artist: ArtistId, other: ArtistId | None) -> ColumnEle
 
 
 def _raise_revision(connection: Connection) -> None:
-    connection.execute(update(rules_revision).values(revision=rules_revision.c.revision + 1))
+    raised = update(rules_revision).values(revision=rules_revision.c.revision + 1)
+    number = connection.execute(raised.returning(rules_revision.c.revision)).scalar_one()
+    raise_revision(connection, Stream.RULES, number)
 
 
 def _rule(row: Row[Any]) -> Rule:

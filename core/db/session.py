@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from core.copies import Copies
+from core.db.revisions import check_seen
 from core.db.upgrade import HEAD, revision_of, upgrade_schema
 from core.errors import ConfigError, DatabaseDownError, DatabaseError, SchemaError
-from core.settings import Settings
+from core.setting_checks import postgres_url
+from core.settings import Home, Settings
 
 FILE = "riyl.sqlite"
 JOBS_FILE = "jobs.sqlite"
@@ -46,12 +50,7 @@ def database_url(settings: Settings, file: str = FILE) -> URL:
     """
     if settings.database_url is None:
         return URL.create("sqlite", database=str((settings.home / file).absolute()))
-    try:
-        url = make_url(settings.database_url.get_secret_value())
-    except ArgumentError as error:
-        raise ConfigError("RIYL_DATABASE_URL: found no address of a database; wanted postgresql://...") from error
-    if url.get_backend_name() not in {"postgresql", "postgres"}:
-        raise ConfigError(f"RIYL_DATABASE_URL: found {url.drivername}://; wanted postgresql://, or none for SQLite")
+    url = postgres_url(settings.database_url.get_secret_value())
     if settings.database_password_file is not None:
         try:
             url = url.set(password=settings.database_password_file.read_text(encoding="utf-8").strip())
@@ -65,6 +64,7 @@ def make_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url)
         event.listen(engine, "connect", _sqlite_connected)
+        event.listen(engine, "checkout", _sqlite_taken)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
     return create_engine(url, pool_pre_ping=True, pool_timeout=5, connect_args={"connect_timeout": CONNECT_S})
@@ -75,11 +75,15 @@ class Database:
 
     Args:
         engine: from `make_engine`.
+        home: whose copies say what the database must have to be believed; with None it is believed.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, home: Home | None = None) -> None:
         self.engine = engine
+        self._copies = None if home is None else Copies(home)
         self._checked = False
+        # a new connection may be to another database under the same name
+        event.listen(engine, "connect", self._forget)
 
     @classmethod
     def of(cls, settings: Settings) -> Database:
@@ -88,7 +92,7 @@ class Database:
         Raises:
             ConfigError: RIYL_DATABASE_URL is not the address of one.
         """
-        database = cls(make_engine(database_url(settings)))
+        database = cls(make_engine(database_url(settings)), Home(settings.home))
         if database.is_sqlite and database.is_fresh():
             database.upgrade()
         return database
@@ -96,6 +100,11 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None of PostgreSQL."""
+        return Path(self.engine.url.database or "") if self.is_sqlite else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -105,7 +114,7 @@ class Database:
             DatabaseDownError: it cannot be reached.
             SchemaError: it is of another release.
         """
-        with translated():
+        with translated(self.file):
             self._check()
             with self.engine.begin() as connection:
                 yield connection
@@ -121,7 +130,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, and waits for no writer. Raises as `write`."""
-        with translated():
+        with translated(self.file):
             self._check()
             with self.engine.connect() as connection:
                 yield connection.execution_options(riyl_begin="BEGIN DEFERRED")
@@ -134,6 +143,18 @@ class Database:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
+    def check(self, connection: Connection) -> str:
+        """Hold the database to what its home has seen of it; first in every transaction that decides what is hidden or
+        current, or that writes down what is.
+
+        Returns:
+            The database's id.
+
+        Raises:
+            StaleDatabaseError: it lacks something of that.
+        """
+        return check_seen(connection, {} if self._copies is None else self._copies.stamps())
+
     def is_fresh(self) -> bool:
         """Whether nothing was ever made in it.
 
@@ -142,7 +163,7 @@ class Database:
         """
         if self.is_sqlite and not Path(self.engine.url.database or "").exists():
             return True
-        with translated(), self.engine.connect() as connection:
+        with translated(self.file), self.engine.connect() as connection:
             return revision_of(connection) is None
 
     def upgrade(self) -> None:
@@ -152,7 +173,7 @@ class Database:
             DatabaseDownError: it cannot be reached.
             SchemaError: it is of a newer release.
         """
-        with translated(), self.upgrade_lock(), self.engine.connect() as connection:
+        with translated(self.file), self.upgrade_lock(), self.engine.connect() as connection:
             upgrade_schema(connection)
 
     @contextmanager
@@ -182,6 +203,9 @@ class Database:
         """Close its connections."""
         self.engine.dispose()
 
+    def _forget(self, connection: object, record: object) -> None:
+        self._checked = False
+
     def _check(self) -> None:
         if self._checked:
             return
@@ -194,8 +218,11 @@ class Database:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(file: Path | None = None) -> Iterator[None]:
     """Turn the driver's errors into ours.
+
+    Args:
+        file: of SQLite, for the message, since SQLite names neither it nor why the system refused it.
 
     Raises:
         DatabaseDownError: the database cannot be reached.
@@ -204,11 +231,22 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise DatabaseDownError(f"the database cannot be reached: {_first_line(error)}") from error
+        raise DatabaseDownError(f"the database cannot be reached: {_reason(error, file)}") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseDownError(f"the database cannot be reached: {_first_line(error)}") from error
         raise DatabaseError(f"the database refused: {_first_line(error)}") from error
+
+
+def _reason(error: Exception, file: Path | None) -> str:
+    if file is None:
+        return _first_line(error)
+    try:
+        os.close(os.open(file if file.exists() else file.parent, os.O_RDWR if file.exists() else os.O_RDONLY))
+        refused = "" if os.access(file.parent, os.W_OK) else f" ({file.parent} cannot be written to)"
+    except OSError as found:
+        refused = f" ({found.strerror})"
+    return f"{file}: {_first_line(error)}{refused}"
 
 
 def _first_line(error: Exception) -> str:
@@ -231,9 +269,27 @@ def set_pragmas(connection: sqlite3.Connection) -> None:
             time.sleep(POLL_S)
 
 
-def _sqlite_connected(connection: Any, record: object) -> None:
+def _sqlite_connected(connection: Any, record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver begins no transactions of its own: ours are whole, DDL included
     set_pragmas(connection)
+    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    record.info["file"] = path, _file_at(path)
+
+
+def _sqlite_taken(connection: object, record: ConnectionPoolEntry, proxy: object) -> None:
+    """Connect anew where another file has taken the place of the one that is open: nobody would see what is written."""
+    path, opened = record.info["file"]
+    if _file_at(path) != opened:
+        raise DisconnectionError(f"{path} is another file than before")
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Device and inode."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _sqlite_begin(connection: Connection) -> None:

@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, se
 
 from core.changes import ChangeKind, Standing, after, write_standing
 from core.db.session import Database
-from core.db.tables import changes, changes_head
+from core.db.tables import changes, changes_head, revisions
+from core.stamps import Stream
 from core.types import ArtistId
 
 _AT_ONCE = 16
@@ -97,11 +98,13 @@ def changed_since(
 
     Raises:
         DatabaseDownError: the database cannot be reached.
+        StaleDatabaseError: it lacks what its home has seen.
     """
     wanted: ColumnElement[bool] = changes.c.number > number
     if merged:
         wanted |= changes.c.kind == ChangeKind.MERGE.value
     with database.read_whole() as connection:
+        database.check(connection)
         last = head(connection)
         if last == number and not merged:
             return last, {}
@@ -115,13 +118,27 @@ def gone(connection: Connection) -> list[Standing]:
     return [stands for _, stands in found if stands is not None and stands.deleted]
 
 
+def gone_or_back(connection: Connection, number: int) -> list[Standing]:
+    """Whom a change after that number has deleted, merged away or brought back, as they stand; by ascending id."""
+    raised = select(revisions.c.number).where(
+        revisions.c.stream == Stream.TOMBSTONES.value, revisions.c.number > number
+    )
+    found = _each(connection, _about(changes.c.number.in_(raised)))
+    return [stands or Standing(artist, False, {}) for artist, stands in found]
+
+
 def fix_changes(database: Database, folder: Path) -> tuple[str | None, int]:
     """Write what stands now into a folder, as `core.changes.write_standing` does.
 
     Returns:
         The id of what was written and the number of the last change that counts in it; None and 0 where nothing stands.
+
+    Raises:
+        DatabaseDownError: the database cannot be reached.
+        StaleDatabaseError: it lacks what its home has seen.
     """
     with database.read() as connection:
+        database.check(connection)
         last = head(connection)
         identity = write_standing(folder, standing(connection, last))
     return identity, 0 if identity is None else last

@@ -140,7 +140,7 @@ changes = Table(
     metadata,
     Column("number", BigInteger, primary_key=True, autoincrement=False, comment="In the order they were committed."),
     Column("artist", _ARTIST, nullable=False, comment="Its id, whether or not a version has it."),
-    Column("kind", String(16), nullable=False, comment="put, patch, delete, merge or drop"),
+    Column("kind", String(16), nullable=False, comment="See core.changes.ChangeKind."),
     Column("said", JSON, nullable=False, comment="See core.changes.Said."),
     Column("counts", JSON, nullable=False, comment="Of what is said, how much: for lists, which do not read it."),
     Column("by", Text, nullable=False),
@@ -164,4 +164,30 @@ change_batches = Table(
     Column("digest", String(64), nullable=False, comment="sha256 of the whole batch."),
     Column("verdicts", JSON, nullable=False),
     Column("at", UtcTime, nullable=False, index=True),
+)
+
+database_identity = Table(
+    "database_identity",
+    metadata,
+    Column("id", String(32), nullable=False, comment="Of one row: random; another one after an accept."),
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("stream", String(16), primary_key=True, comment="See core.stamps.Stream."),
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="Ascending, not without gaps."),
+    Column("mark", String(32), nullable=False, comment="Random: tells histories apart that have the same numbers."),
+)
+
+acceptances = Table(
+    "acceptances",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("seen", JSON, nullable=False, comment="By stream, the stamp that the home had of the database before."),
+    Column("restored", JSON, nullable=False, comment="How many of what were brought in from the home's copies."),
+    sqlite_autoincrement=True,
 )

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from core.errors import SchemaError
 
-HEAD = "0004"
+HEAD = "0006"
 """The revision of this release."""
 
 

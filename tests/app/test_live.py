@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -38,8 +41,9 @@ from core.settings import Home, Settings
 from core.snapshot import Snapshot
 from core.tables import Tables
 from index.build import build_version
+from index.explain import terms_of_artist
 from index.versions import promote, rollback
-from tests.conftest import SMALL_RECIPE, small_world
+from tests.conftest import SMALL_RECIPE, forget_database, small_world
 from training.config import load_config
 from training.features.build import build_snapshot
 from training.train import train
@@ -73,6 +77,12 @@ class Service:
 
     def ask(self, method: str, path: str, said: Any = None) -> httpx.Response:
         return self._runner.run(self._client.request(method, path, json=said))
+
+    def post_lines(self, lines: bytes) -> bytes:
+        headers = {"content-type": "application/x-ndjson"}
+        answer = self._runner.run(self._client.post("/v1/artists:batch", content=lines, headers=headers))
+        self.look()
+        return answer.content
 
     def get(self, path: str, status: int = 200) -> Any:
         answer = self.ask("GET", path)
@@ -198,6 +208,10 @@ def test_what_has_no_place_in_the_basis_is_kept_and_named(service: Service) -> N
     assert (told["unknown_tags"], told["unknown_plays"], told["unused"]) == (["vaporwave"], 1, ["lyrics"])
     artist = service.get("/v1/artists/new")["artist"]
     assert (artist["modalities"], artist["listeners"], artist["plays"]) == (["cf", "tags"], 2, 4.0)
+    told = service.change("PATCH", "new", {"tags": {"vaporwave": None, "ska": None}, "plays": {"who": None}})
+    assert (told["unknown_tags"], told["unknown_plays"], told["unused"]) == ([], 0, [])
+    artist = service.get("/v1/artists/new")["artist"]
+    assert (artist["modalities"], artist["listeners"], artist["plays"]) == (["cf"], 1, 3.0)
     nameless = service.change("PUT", "bare", {"name": "Bare"}, 201)
     assert nameless["seen_after"] == "a moment"
     assert service.get("/v1/artists/bare/similar", 409)["title"] == "nothing known yet"
@@ -288,14 +302,97 @@ def test_the_homes_copy_keeps_who_is_gone_away_without_the_database(template: Ho
     assert not {"a003", "a006"} & set(searcher.ids_of(searcher.similar(0, 57).rows))
 
 
+def about(service: Service, artist: str) -> tuple[int, float]:
+    found = service.get(f"/v1/artists/{artist}")["artist"]
+    return found["listeners"], found["plays"]
+
+
+def test_a_patch_of_one_listener_leaves_the_others(service: Service) -> None:
+    listeners, plays = about(service, "a000")
+    assert listeners > 1
+    told = service.change("PATCH", "a000", {"plays": {"u-new": 3}})
+    assert (told["seen_after"], told["unknown_plays"]) == ("a moment", 1)
+    after = service.ask("GET", "/v1/artists/a000/similar?k=50")
+    for _ in range(2):
+        assert about(service, "a000") == (listeners + 1, plays + 3)
+        # the new one is of no use to the basis, so who is similar stays
+        assert [each["id"] for each in after.json()["similar"]] == service.listed("/v1/artists/a000/similar?k=50")
+        reindex(service)
+        service.look()
+    service.change("PATCH", "a000", {"plays": {"u-new": None}})
+    assert about(service, "a000") == (listeners, plays)
+    rollback(service.home.versions, service.database, by="test", why="test")
+    service.look()
+    assert about(service, "a000") == (listeners, plays)
+    drop_changes(service.database, by="test", artist="a000")
+    service.look()
+    assert about(service, "a000") == (listeners, plays)
+
+
+def test_where_the_snapshot_keeps_no_terms_a_patch_of_them_waits_for_the_re_index(service: Service) -> None:
+    (folder,) = (path.parent for path in service.home.snapshots.glob("*/manifest.json"))
+    shutil.rmtree(folder / "raw")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] = {name: entry for name, entry in manifest["files"].items() if not name.startswith("raw/")}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    service.stop()
+    service.start()
+    listeners, plays = about(service, "a000")
+    similar = service.listed("/v1/artists/a000/similar?k=50")
+    assert service.change("PATCH", "a000", {"plays": {"u-new": 3}, "tags": {"noise": 90}})["seen_after"] == "re-index"
+    assert service.change("PATCH", "a000", {"name": "Renamed"})["seen_after"] == "a moment"
+    assert about(service, "a000") == (listeners, plays)
+    assert service.listed("/v1/artists/a000/similar?k=50") == similar
+    line = json.dumps({"kind": "patch", "id": "a003", "tags": {"ska": None}}).encode()
+    batch = service.post_lines(line)
+    assert json.loads(batch)["seen_after"] == "re-index"
+    # what replaces the tables' terms, and a patch of that, does not wait
+    assert service.change("PUT", "a001", {"name": "One", "tags": {"ska": 3}})["seen_after"] == "a moment"
+    assert service.change("PATCH", "a001", {"tags": {"ska": None, "dub": 2}})["seen_after"] == "a moment"
+    reindex(service)
+    service.look()
+    assert about(service, "a000") == (listeners + 1, plays + 3)
+    assert service.change("PATCH", "a000", {"plays": {"u-new": 4}})["seen_after"] == "a moment"
+    assert about(service, "a000") == (listeners + 1, plays + 4)
+
+
 SLOW = list(HealthCheck)
 IDS = ["a000", "a003", "a006", "a059", "n0", "n1", "n2"]
 ids = st.sampled_from(IDS)
 names = st.sampled_from(["One", "Two", "Three"])
+TERMS = {"tags": ["ska", "Dub ", "noise"], "plays": ["u000", "u101", "who"]}
+weights = st.sampled_from([None, 2.0, 5.0])
+patches = st.fixed_dictionaries(
+    {},
+    optional={
+        field: st.none() | st.dictionaries(st.sampled_from(terms), weights, min_size=1)
+        for field, terms in TERMS.items()
+    },
+).filter(bool)
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396, section 2."""
+    if not isinstance(patch, dict):
+        return patch
+    target = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            target.pop(name, None)
+        else:
+            target[name] = merge_patch(target.get(name), value)
+    return target
+
+
+def in_one_form(said: dict[str, Any]) -> dict[str, Any]:
+    """With tags as they are compared."""
+    if not said.get("tags"):
+        return said
+    return {**said, "tags": {tag.strip().lower(): weight for tag, weight in said["tags"].items()}}
 
 
 class Machine(RuleBasedStateMachine):
-    """Random acts against a dictionary: what is said of each artist, or that it is gone and into whom."""
+    """Random acts against a dictionary: what is put and patched of each artist, or that it is gone and into whom."""
 
     template: Home
     folder: Path
@@ -309,26 +406,40 @@ class Machine(RuleBasedStateMachine):
         shutil.copytree(self.template.root, home.root)
         url = None if self.url is None else self.url()
         if url is not None:
+            forget_database(home)
             database = Database.of(Settings(home=home.root, database_url=url))
             database.upgrade()
             (version,) = (path.parent.name for path in home.versions.glob("[!.]*/manifest.json"))
             promote(home.versions, database, version, by="test", why="test", force=True)
             database.close()
         self.service = Service(home, url)
-        self.said: dict[str, dict[str, Any]] = {}
+        self.patches: dict[str, list[dict[str, Any]]] = {}
+        self.tables: dict[str, dict[str, Any]] = {artist: {} for artist in IDS}
+        for table, term, weight in (("tags", "tag", "weight"), ("plays", "user_id", "count")):
+            for row in pq.read_table(home.tables / "t" / f"{table}.parquet").to_pylist():
+                if row["artist_id"] in IDS:
+                    self.tables[row["artist_id"]].setdefault(table, {})[row[term]] = row[weight]
         self.gone: dict[str, str | None] = {}
         self.promoted = 1
         self.reindexed = False
 
+    def said(self, artist: str) -> dict[str, Any]:
+        """The artist as tables, puts and patches make it, one after the other."""
+        found: dict[str, Any] = self.tables[artist]
+        for patch in self.patches.get(artist, []):
+            found = merge_patch(found, patch)
+        return found
+
     def there(self, artist: str) -> bool:
-        return artist not in self.gone and (artist.startswith("a") or "name" in self.said.get(artist, {}))
+        return artist not in self.gone and (artist.startswith("a") or "name" in self.said(artist))
 
     @rule(artist=ids, name=names, tags=st.booleans())
     def put(self, artist: str, name: str, tags: bool) -> None:
         was = self.there(artist)
         said = {"name": name, **(SKA if tags else {})}
         self.service.change("PUT", artist, said, 200 if was else 201)
-        self.said[artist] = said
+        # a put replaces: as a patch that takes the field away first
+        self.patches[artist] = [dict.fromkeys(said.keys() & {"tags"}), said]
         self.gone.pop(artist, None)
 
     @rule(artist=ids, name=names)
@@ -336,7 +447,15 @@ class Machine(RuleBasedStateMachine):
         there = self.there(artist)
         self.service.change("PATCH", artist, {"name": name}, 200 if there else 404)
         if there:
-            self.said.setdefault(artist, {})["name"] = name
+            self.patches.setdefault(artist, []).append({"name": name})
+
+    @rule(artist=ids, patch=patches)
+    def patch_terms(self, artist: str, patch: dict[str, Any]) -> None:
+        there = self.there(artist)
+        told = self.service.change("PATCH", artist, patch, 200 if there else 404)
+        if there:
+            assert told["seen_after"] == "a moment"
+            self.patches.setdefault(artist, []).append(in_one_form(patch))
 
     @rule(artist=ids)
     def delete(self, artist: str) -> None:
@@ -344,7 +463,7 @@ class Machine(RuleBasedStateMachine):
         self.service.change("DELETE", artist, status=200 if known else 404)
         if known:
             self.gone[artist] = None
-            self.said.pop(artist, None)
+            self.patches.pop(artist, None)
 
     @rule(artist=ids, into=ids)
     def merge(self, artist: str, into: str) -> None:
@@ -352,13 +471,13 @@ class Machine(RuleBasedStateMachine):
         self.service.change("POST", f"{artist}:merge", {"into": into}, wanted)
         if wanted == 200:
             self.gone[artist] = into
-            self.said.pop(artist, None)
+            self.patches.pop(artist, None)
 
     @rule(artist=ids)
     def drop(self, artist: str) -> None:
         with suppress(NotFoundError, InputError):  # nothing to drop, or a circle of merges
             drop_changes(self.service.database, by="test", artist=artist)
-            self.said.pop(artist, None)
+            self.patches.pop(artist, None)
             self.gone.pop(artist, None)
         self.service.look()
 
@@ -380,6 +499,10 @@ class Machine(RuleBasedStateMachine):
         self.service.stop()
         self.service.start()
 
+    def tells_nothing(self, said: dict[str, Any]) -> bool:
+        """Whether nobody is similar to one who has no sound: no tags, and only listeners whom nobody knows."""
+        return not said.get("tags") and not said.get("vectors") and not said.get("plays", {}).keys() - {"who"}
+
     def leads_to(self, artist: str) -> str | None:
         seen: list[str] = []
         found: str | None = artist
@@ -394,7 +517,7 @@ class Machine(RuleBasedStateMachine):
         for artist in IDS:
             answer = service.ask("GET", f"/v1/artists/{artist}")
             if self.there(artist):
-                name = self.said.get(artist, {}).get("name", f"Artist {artist[1:].lstrip('0') or 0}")
+                name = self.said(artist).get("name", f"Artist {artist[1:].lstrip('0') or 0}")
                 assert (answer.status_code, answer.json()["artist"]["name"]) == (200, name), artist
             elif (to := self.leads_to(artist)) is not None:
                 assert (answer.status_code, answer.headers["location"]) == (301, f"/v1/artists/{to}")
@@ -402,12 +525,27 @@ class Machine(RuleBasedStateMachine):
                 assert answer.status_code == 404, (artist, answer.text)
         everybody = {artist for artist in IDS if self.there(artist)} | {f"a{i:03d}" for i in range(N)} - set(IDS)
         # of these something is known that tells who is similar: they all are
-        known = {a for a in everybody if a not in ("n0", "n1", "n2", "a059") or "tags" in self.said.get(a, {})}
+        known = everybody - {a for a in ("n0", "n1", "n2", "a059") if self.tells_nothing(self.said(a))}
         for artist in ("a001", "a000"):
             if artist in everybody:
                 assert set(service.listed(f"/v1/artists/{artist}/similar?k=200")) == known - {artist}
         found = [each["id"] for each in service.get("/v1/artists?q=two&limit=50")["artists"]]
-        assert sorted(found) == sorted(a for a in everybody if self.said.get(a, {}).get("name") == "Two")
+        assert sorted(found) == sorted(a for a in IDS if self.there(a) and self.said(a).get("name") == "Two")
+
+    @invariant()
+    def tags_and_plays_are_those_of_the_dictionary(self) -> None:
+        searcher = self.service.serving.searcher
+        assert searcher is not None
+        words = searcher.version.terms("tags").to_pylist()
+        for artist in filter(self.there, IDS):
+            row, said = searcher.row_of(artist), self.said(artist)
+            assert row is not None
+            plays = said.get("plays", {})
+            found = searcher.artist(row)
+            assert (found.listeners, found.plays) == (len(plays), sum(plays.values())), artist
+            places, weights = terms_of_artist(searcher.live, row).get("tags", (np.empty(0, int), np.empty(0)))
+            tags = {words[place]: weight for place, weight in zip(places.tolist(), weights.tolist(), strict=True)}
+            assert tags == said.get("tags", {}), artist
 
     def teardown(self) -> None:
         if hasattr(self, "service"):

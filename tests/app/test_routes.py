@@ -157,7 +157,7 @@ def test_health_readiness_and_metrics(home: Home, version: Version) -> None:
         home, "/healthz", "/readyz", "/v1/artists/a001/similar?k=3", "/v1/artists/nobody", "/metrics"
     )
     assert alive.json() == {"status": "alive"}
-    assert ready.json() == {"status": "ready", "version": version.id, "refused": None}
+    assert ready.json() == {"status": "ready", "version": version.id, "refused": None, "database": None}
     assert metrics.headers["content-type"].startswith("text/plain")
     lines = metrics.text.splitlines()
     path = "/v1/artists/{id}"

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from app.deps import Streams, held
 from app.main import create_app
 from app.serving import BoundedProtocol, server
 from core.settings import Home, Settings
@@ -26,7 +27,8 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def impatient(home: Home, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Connection]]:
     """Three connections to a server that waits a tenth of a second for a head."""
     monkeypatch.setattr(BoundedProtocol, "head_s", 0.1)
-    service = server(create_app(Settings(home=home.root)), "127.0.0.1", 0)
+    app = create_app(Settings(home=home.root))
+    service = server(app, "127.0.0.1", 0, held(app, "streams", Streams).ending)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         serving = asyncio.create_task(service.serve([listening]))

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from app.observe import Metrics
 from app.watch import Serving
+from core.current import read_current
 from core.db.session import FILE, Database
 from core.settings import Home, Settings
 from index.artifact import Version
@@ -149,7 +150,7 @@ def test_a_damaged_current_is_mended_from_the_database(
         async with running(home) as (_, client):
             ready = (await client.get("/readyz")).json()
             assert (ready["version"], ready["refused"]) == (other_version.id, None)
-            assert (home.versions / CURRENT).read_text() == f"{other_version.id}\n"
+            assert read_current(home.versions) == other_version.id
 
     run(scenario())
 

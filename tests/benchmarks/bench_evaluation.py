@@ -20,13 +20,15 @@ from core.truth import Relevance
 from evaluation.conditions import Condition
 from evaluation.protocol import System, evaluate, judge, retrieve
 from index.ties import tie_order
+from tests.benchmarks.conftest import SMALL, sized
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.bench
 
-N, WIDTH, K, LINKS, ROUNDS, THREADS, REPEATS = 17_646, 200, 200, 100_000, 1000, 2, 3
-LARGE = 200_000
-DENSE_QUERIES = 400
+OLGA, WIDTH, K, LINKS, THREADS = 17_646, 200, 200, 100_000, 2
+N, ROUNDS, REPEATS = sized((OLGA, 1000, 3), (1_000, 20, 1))
+LARGE = sized(200_000, 2_000)
+DENSE_QUERIES = sized(400, 200)
 """Queries whose dense scores scikit-learn is given at once; all of them would be 5 GB as it holds them."""
 
 EVALUATE = "from tests.benchmarks.bench_evaluation import print_evaluated; print_evaluated({n})"
@@ -36,7 +38,7 @@ RANX = {"ndcg": "ndcg@200", "precision": "precision@200", "recall": "recall@200"
 def made_set(n):
     """Clustered unit vectors, a tenth of them doubles of others, and links mostly inside of clusters."""
     rng = np.random.default_rng(0)
-    clusters, links = 300 * n // N, LINKS * n // N
+    clusters, links = 300 * n // OLGA, LINKS * n // OLGA
     cluster = rng.integers(0, clusters, n)
     vectors = rng.standard_normal((clusters, WIDTH), np.float32)[cluster]
     vectors += 1.2 * rng.standard_normal((n, WIDTH), np.float32)
@@ -95,16 +97,12 @@ def evaluated(n):
     return map(float, done.stdout.split())
 
 
-def say(capsys, *lines):
-    with capsys.disabled():
-        sys.stdout.write("\n" + "\n".join(lines) + "\n")
-
-
-def ratios(name, ours, theirs, pairs, wanted):
-    """A line for each pair of seconds, and one for the median of their ratios."""
-    lines = [f"{name}: {ours} {a:.2f} s, {theirs} {b:.2f} s, {theirs} by {ours} {b / a:.2f}" for a, b in pairs]
+def report_ratios(report, name, ours, theirs, pairs, wanted):
+    """Report a line for each pair of seconds, and one for the median of their ratios."""
+    for a, b in pairs:
+        report(f"{name}: {ours} {a:.2f} s, {theirs} {b:.2f} s, {theirs} by {ours} {b / a:.2f}")
     ratio = statistics.median(b / a for a, b in pairs)
-    return [*lines, f"{name}: median {ratio:.2f} (wanted: {wanted})"]
+    report(f"{name}: median {ratio:.2f} (wanted: {wanted})", **{f"{name}, ratio": ratio})
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +110,7 @@ def scene():
     return Scene(N)
 
 
-def test_the_whole_protocol_beside_its_search(scene, capsys):
+def test_the_whole_protocol_beside_its_search(scene, report):
     index = faiss.IndexFlatIP(WIDTH)
     index.add(scene.vectors)
 
@@ -122,14 +120,15 @@ def test_the_whole_protocol_beside_its_search(scene, capsys):
 
     pairs = [(seconds(search), seconds(scene.evaluate)) for _ in range(REPEATS)]
     took, peak = evaluated(N)
-    say(
-        capsys,
-        *ratios("all metrics, 1,000 rounds", "search alone", "evaluate", pairs, "at most 2"),
+    report_ratios(report, f"all metrics, {ROUNDS:,} rounds", "search alone", "evaluate", pairs, "at most 2")
+    report(
         f"peak memory of the protocol in a process of its own: {peak:.0f} MiB in {took:.1f} s (wanted: at most 1536)",
+        peak_mib=peak,
+        whole_s=took,
     )
 
 
-def test_ndcg_beside_scikit_learn(scene, capsys):
+def test_ndcg_beside_scikit_learn(scene, report):
     """Theirs starts from dense scores, ours from vectors: the search is in our time, the product is not in theirs."""
     from sklearn.metrics import ndcg_score
 
@@ -154,15 +153,14 @@ def test_ndcg_beside_scikit_learn(scene, capsys):
     at = np.searchsorted(judged.query_rows, chosen)
     mean = np.mean(ndcg(judged.hits[at], judged.n_relevant[at]))
     assert mean == pytest.approx(ndcg_score(relevant, scores, k=K), abs=1e-3)  # but for ties and last bits
-    lines = [f"scikit-learn's seconds are those of {DENSE_QUERIES} queries, scaled to {len(judged.query_rows):,}"]
+    report(f"scikit-learn's seconds are those of {DENSE_QUERIES} queries, scaled to {len(judged.query_rows):,}")
     for name, options in (("ndcg_score", {}), ("ndcg_score, ignore_ties", {"ignore_ties": True})):
         pairs = [(seconds(ours), whole(**options)) for _ in range(REPEATS)]
-        lines += ratios(f"nDCG from vectors beside {name}", "ours", "theirs", pairs, "at least 10")
-    say(capsys, *lines)
+        report_ratios(report, f"nDCG from vectors beside {name}", "ours", "theirs", pairs, "at least 10")
 
 
 @pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaTypeSafetyWarning")
-def test_list_metrics_beside_ranx(scene, capsys):
+def test_list_metrics_beside_ranx(scene, report):
     """Both start from ready lists and a ready truth, and give the same four figures of every query."""
     import numba
     import ranx
@@ -190,11 +188,17 @@ def test_list_metrics_beside_ranx(scene, capsys):
     for name, other in RANX.items():
         np.testing.assert_allclose(found[name], expected[other], atol=1e-9)
     pairs = [(seconds(ours), seconds(theirs)) for _ in range(REPEATS)]
-    say(capsys, *ratios("four metrics of ready lists beside ranx", "ours", "theirs", pairs, "at least 2"))
+    report_ratios(report, "four metrics of ready lists beside ranx", "ours", "theirs", pairs, "at least 2")
 
 
-@pytest.mark.skipif("RIYL_BENCH_LARGE" not in os.environ, reason="takes many minutes; RIYL_BENCH_LARGE=1 runs it")
-def test_many_artists_in_bounded_memory(capsys):
+@pytest.mark.skipif(
+    not SMALL and "RIYL_BENCH_LARGE" not in os.environ, reason="takes many minutes; RIYL_BENCH_LARGE=1 runs it"
+)
+def test_many_artists_in_bounded_memory(report):
     took, peak = evaluated(LARGE)
     gibibytes = peak / 1024
-    say(capsys, f"{LARGE:,} artists, {WIDTH} dimensions, {THREADS} threads: {took:.0f} s, peak {gibibytes:.2f} GiB")
+    report(
+        f"{LARGE:,} artists, {WIDTH} dimensions, {THREADS} threads: {took:.0f} s, peak {gibibytes:.2f} GiB",
+        peak_gib=gibibytes,
+        whole_s=took,
+    )

@@ -28,9 +28,11 @@ from app.jobs.client import Jobs
 from app.jobs.types import EvaluateParams, JobKind, JobState, ReindexParams, TrainParams
 from core.db.session import Database
 from core.settings import Settings
+from tests.benchmarks.conftest import sized
 from tests.conftest import write_tables
 
-N, K, RATE, SECONDS, ROUNDS, CONNECTIONS, PORT = 11_098, 50, 200, 20, 3, 16, 8441
+K, RATE, CONNECTIONS, PORT = 50, 200, 16, 8441
+N, SECONDS, ROUNDS = sized((11_098, 20, 3), (400, 2, 1))
 
 
 def made_tables(folder):
@@ -148,7 +150,7 @@ def working(jobs, kind, asked, done):
 @pytest.mark.parametrize(
     ("kind", "asked_for"), [(JobKind.REINDEX, reindexes), (JobKind.EVALUATE, evaluations)], ids=["reindex", "evaluate"]
 )
-def test_similar_beside_jobs(kind, asked_for, tmp_path, capsys):
+def test_similar_beside_jobs(kind, asked_for, tmp_path, report):
     given = os.environ.get("RIYL_BENCH_TABLES")
     tables = Path(given) if given else made_tables(tmp_path / "tables")
     home = tmp_path / "home"
@@ -171,15 +173,13 @@ def test_similar_beside_jobs(kind, asked_for, tmp_path, capsys):
                 busy = measured(ids, n)
             rounds.append((idle, busy))
     jobs.close()
-    lines = [f"{len(ids):,} artists asked at {RATE}/s for {SECONDS} s, k={K}, {CONNECTIONS} connections"]
+    report(f"{len(ids):,} artists asked at {RATE}/s for {SECONDS} s, k={K}, {CONNECTIONS} connections")
     for idle, busy in rounds:
         parts = [
             f"{name} p50 {np.percentile(t, 50):.2f} p99 {np.percentile(t, 99):.2f} max {t.max():.1f} ms"
             for name, t in (("idle", idle), (f"beside {kind}", busy))
         ]
-        lines.append("; ".join(parts))
+        report("; ".join(parts))
     ratio = statistics.median(np.percentile(busy, 99) / np.percentile(idle, 99) for idle, busy in rounds)
-    lines.append(f"{len(done)} jobs of {min(done):.1f} to {max(done):.1f} s")
-    lines.append(f"p99 beside {kind} by p99 idle, median of rounds: {ratio:.2f} (wanted: at most 3)")
-    with capsys.disabled():
-        sys.stdout.write("\n" + "\n".join(lines) + "\n")
+    report(f"{len(done)} jobs of {min(done):.1f} to {max(done):.1f} s", jobs=len(done))
+    report(f"p99 beside {kind} by p99 idle, median of rounds: {ratio:.2f} (wanted: at most 3)", ratio=ratio)

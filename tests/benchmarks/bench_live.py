@@ -35,6 +35,7 @@ from index.search import Searcher
 from index.stacked import Stacked
 from index.versions import promote
 from tests.benchmarks.bench_service import N, made_home
+from tests.benchmarks.conftest import sized
 from tests.conftest import REPOSITORY
 from tests.faults.processes import RIYL
 from training.config import load_config
@@ -44,7 +45,8 @@ from training.train import train
 
 pytestmark = pytest.mark.bench
 
-PUTS, RATE, WAITING, ASKED, PORT = 200, 50, 10_000, 2_000, 8451
+RATE, PORT = 50, 8451
+PUTS, WAITING, ASKED, AWAY = sized((200, 10_000, 2_000, 1_000), (5, 50, 100, 60))
 
 
 def said(rng, number):
@@ -119,7 +121,7 @@ def latency(client, ids):
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_puts_while_it_serves(kind, tmp_path, request):
+def test_puts_while_it_serves(kind, tmp_path, request, report):
     home, all_ids = made_home(tmp_path)
     url = request.getfixturevalue("postgres_url") if kind == "postgres" else None
     settings = Settings(home=home.root, database_url=url)
@@ -134,11 +136,14 @@ def test_puts_while_it_serves(kind, tmp_path, request):
     ids = [all_ids[i] for i in rng.permutation(N)[:ASKED]]
     with service(home, url) as (client, _, _), service(home, url, PORT + 1) as (replica, _, _):
         took, found, elsewhere = puts(client, replica, headers, ids)
-    print(
-        f"\n{kind}: a put answered in {1e3 * statistics.median(took):.1f} ms at the median, "
+    report(
+        f"{kind}: a put answered in {1e3 * statistics.median(took):.1f} ms at the median, "
         f"{1e3 * np.quantile(took, 0.99):.1f} at p99; found after {1e3 * statistics.median(found):.0f} ms, "
         f"{1e3 * max(found):.0f} at most, by another replica {1e3 * statistics.median(elsewhere):.0f} and "
-        f"{1e3 * max(elsewhere):.0f}; {RATE} queries a second beside"
+        f"{1e3 * max(elsewhere):.0f}; {RATE} queries a second beside",
+        put_ms=1e3 * statistics.median(took),
+        found_ms=1e3 * statistics.median(found),
+        found_elsewhere_ms=1e3 * statistics.median(elsewhere),
     )
     with database.write() as connection:
         connection.exec_driver_sql("DELETE FROM changes")
@@ -150,19 +155,22 @@ def test_puts_while_it_serves(kind, tmp_path, request):
         assert client.get(f"/v1/artists/waiting-{WAITING - 1}").status_code == 200
         after, memory_after = latency(client, ids), mebibytes(pid)
     database.close()
-    print(
+    report(
         f"{kind}: ready in {ready:.1f} s with {memory} MiB, with {WAITING:,} changes in {ready_after:.1f} s with "
         f"{memory_after} MiB; an answer in {1e6 * before[0]:.0f} us the first time, {1e6 * before[1]:.0f} kept; "
-        f"with changes {after[0] / before[0]:.2f} and {after[1] / before[1]:.2f} times that"
+        f"with changes {after[0] / before[0]:.2f} and {after[1] / before[1]:.2f} times that",
+        first_ratio=after[0] / before[0],
+        kept_ratio=after[1] / before[1],
+        ready_s=ready_after,
+        rss_mib=memory_after,
     )
 
 
-def test_live_artists_agree_with_indexed_ones(real_data, tmp_path):
+def test_live_artists_agree_with_indexed_ones(catalog, tmp_path, report):
     """1,000 artists of a real catalog put live instead of indexed; the model, the basis and the others are the same."""
-    source = real_data / "olga-artists"
-    tables = Tables.open(source)
+    tables = Tables.open(catalog)
     artists = tables.artists().column("artist_id").to_pylist()
-    away = set(np.array(artists)[np.random.default_rng(0).permutation(len(artists))[:1000]].tolist())
+    away = set(np.array(artists)[np.random.default_rng(0).permutation(len(artists))[:AWAY]].tolist())
     for name in ("artists", *tables.modalities.values()):
         table = pq.read_table(tables.files[name])
         kept = pc.invert(pc.is_in(table.column("artist_id").cast(pa.string()), pa.array(sorted(away))))
@@ -208,4 +216,8 @@ def test_live_artists_agree_with_indexed_ones(real_data, tmp_path):
             recalls[name].append(len(found & set(reference.ids_of(wanted.rows))) / 50)
     found = ", ".join(f"{np.mean(each):.4f} by {name}" for name, each in recalls.items())
     lists = len(recalls["own h"])
-    print(f"\n{len(said):,} artists put in {seconds:.2f} s; recall@50 of {lists} of their lists: {found}")
+    report(
+        f"{len(said):,} artists put in {seconds:.2f} s; recall@50 of {lists} of their lists: {found}",
+        put_s=seconds,
+        **{f"recall@50, {name}": float(np.mean(each)) for name, each in recalls.items()},
+    )

@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.conftest import SMALL, Report, sized
+from training.datasets.synthetic import generate
+
 pytestmark = pytest.mark.bench
 
+ARTISTS = sized(5000, 300)
+SOURCE = sized("synthetic", "{base}/made")
+"""What makes the tables: the source of 5,000 artists, or made-up tables of fewer."""
+
 STEPS = {
-    "tables (synthetic)": ["data", "tables", "synthetic", "{base}/tables"],
+    "tables": ["data", "tables", SOURCE, "{base}/tables"],
     "snapshot": ["snapshot", "build", "{base}/tables"],
     "train paper-msd": ["train", "--config", "paper-msd"],
     "export embeddings": ["export", "embeddings", "--out", "{base}/e.parquet"],
@@ -35,11 +42,17 @@ print(f"PEAK {used:.0f} {time.perf_counter() - start:.1f}", file=sys.stderr)
 """
 
 
-def test_peak_memory_of_each_step(tmp_path: Path) -> None:
-    print("\npeak memory of each step, 5,000 synthetic artists")
+def test_peak_memory_of_each_step(tmp_path: Path, report: Report) -> None:
+    if SMALL:
+        (tmp_path / "made").mkdir()
+        generate(tmp_path / "made", artists=ARTISTS)
+    report(f"peak memory of each step, {ARTISTS:,} synthetic artists")
     for step, arguments in STEPS.items():
         given = [a.format(base=tmp_path) for a in arguments]
         command = [sys.executable, "-c", RUN, "--home", str(tmp_path / "home"), *given]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         _, mebibytes, seconds = done.stderr.splitlines()[-1].split()
-        print(f"  {step:22} {mebibytes:>6} MiB  {seconds:>6} s")
+        report(
+            f"  {step:22} {mebibytes:>6} MiB  {seconds:>6} s",
+            **{f"{step}, mib": float(mebibytes), f"{step}, s": float(seconds)},
+        )

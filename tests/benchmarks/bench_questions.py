@@ -22,6 +22,7 @@ from index.cold import ColdEncoder, cold_encoder
 from index.filters import Filters
 from index.query import Query, Term, blend
 from index.retrieve import Retriever
+from tests.benchmarks.conftest import Report, sized
 from training.config import load_config
 from training.features.build import build_snapshot, import_similar
 from training.features.recipe import Recipe
@@ -30,7 +31,9 @@ from training.train import train
 pytestmark = pytest.mark.bench
 
 K = 200
-QUERIES = 1000
+QUERIES, COMMON = sized((1000, 100), (40, 10))
+HEARD = sized(10, 2)
+"""Listeners of the artists whose popularity is moved, at least."""
 
 
 def made(home: Home, tables: Tables) -> tuple[Version, Snapshot]:
@@ -45,8 +48,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 @pytest.fixture(scope="module")
-def olga(real_data: Path, home: Home) -> tuple[Version, Snapshot, Relevance]:
-    tables = Tables.open(real_data / "olga-artists")
+def olga(catalog: Path, home: Home) -> tuple[Version, Snapshot, Relevance]:
+    tables = Tables.open(catalog)
     version, snapshot = made(home, tables)
     import_similar(tables, home.truths)
     return version, snapshot, find_truth(home.truths, None).relevance(version.artist_ids)
@@ -58,8 +61,9 @@ def artist(version: Version, row: int) -> Term:
 
 def cold(version: Version, encoder: ColdEncoder, parts: dict[str, NDArray[np.float32]]) -> Term:
     unit, _ = encoder.embedding(parts)
-    sets = version.patterns_of_modalities
-    return Term(unit.astype(np.float64), {}, version.scoring.c[sets.index(tuple(sorted(parts)))])
+    sets, own = version.patterns_of_modalities, tuple(sorted(parts))
+    c = version.scoring.c[sets.index(own)] if own in sets else np.zeros(len(sets), np.float32)
+    return Term(unit.astype(np.float64), {}, c)
 
 
 def linked(relevance: Relevance, row: int) -> set[int]:
@@ -75,7 +79,7 @@ def asked(version: Version, retriever: Retriever, query: Query, without: list[in
     return retriever.nearest(query, K, retriever.passing(Filters()), without=np.array(without, np.int64)).rows
 
 
-def test_two_seeds_find_their_scene(olga: tuple[Version, Snapshot, Relevance]) -> None:
+def test_two_seeds_find_their_scene(olga: tuple[Version, Snapshot, Relevance], report: Report) -> None:
     version, _, relevance = olga
     retriever, rng = Retriever(version), np.random.default_rng(0)
     found: dict[str, list[float]] = {"two seeds": [], "one seed": [], "mean of two lists": []}
@@ -100,16 +104,18 @@ def test_two_seeds_find_their_scene(olga: tuple[Version, Snapshot, Relevance]) -
         if len(found["two seeds"]) == QUERIES:
             break
     for name, scores in found.items():
-        print(f"\n{name}: nDCG@{K} of the union of their links {np.mean(scores):.4f}, {len(scores)} pairs", end="")
-    print()
+        report(
+            f"{name}: nDCG@{K} of the union of their links {np.mean(scores):.4f}, {len(scores)} pairs",
+            **{f"{name}, ndcg": float(np.mean(scores))},
+        )
 
 
-def test_popularity_moves_the_median_listener(olga: tuple[Version, Snapshot, Relevance]) -> None:
+def test_popularity_moves_the_median_listener(olga: tuple[Version, Snapshot, Relevance], report: Report) -> None:
     version, _, relevance = olga
     retriever, rng = Retriever(version), np.random.default_rng(0)
-    heard = version.known & (np.diff(relevance.indptr) > 0) & (version.listeners >= 10)
+    heard = version.known & (np.diff(relevance.indptr) > 0) & (version.listeners >= HEARD)
     rows = rng.permutation(np.flatnonzero(heard))[:QUERIES].tolist()
-    print(f"\n{len(rows)} artists with ten listeners or more")
+    report(f"{len(rows)} artists with {HEARD} listeners or more")
     for popularity in (-1.0, -0.5, 0.0, 0.5, 1.0):
         scores, listeners = [], []
         for row in rows:
@@ -117,10 +123,13 @@ def test_popularity_moves_the_median_listener(olga: tuple[Version, Snapshot, Rel
             scores.append(quality(answer, linked(relevance, row)))
             listeners.append(version.listeners[answer[:20]])
         middle = np.median(np.concatenate(listeners))
-        print(f"popularity {popularity}: nDCG@{K} {np.mean(scores):.4f}, median listeners of the first 20 {middle:.1f}")
+        report(
+            f"popularity {popularity}: nDCG@{K} {np.mean(scores):.4f}, median listeners of the first 20 {middle:.1f}",
+            **{f"popularity {popularity}, ndcg": float(np.mean(scores)), f"popularity {popularity}, listeners": middle},
+        )
 
 
-def test_artists_stripped_and_asked_cold(olga: tuple[Version, Snapshot, Relevance], home: Home) -> None:
+def test_artists_stripped_and_asked_cold(olga: tuple[Version, Snapshot, Relevance], home: Home, report: Report) -> None:
     version, snapshot, relevance = olga
     retriever, rng = Retriever(version), np.random.default_rng(0)
     encoder = cold_encoder(home.models, home.snapshots, version)
@@ -146,21 +155,21 @@ def test_artists_stripped_and_asked_cold(olga: tuple[Version, Snapshot, Relevanc
         for name, term in terms.items():
             scores[name].append(quality(asked(version, retriever, blend([term]), [row]), linked(relevance, row)))
     for name, found in scores.items():
-        print(
-            f"\n{name}: nDCG@{K} {np.mean(found):.4f}, {np.mean(found) / np.mean(scores['full']):.0%} of full", end=""
+        report(
+            f"{name}: nDCG@{K} {np.mean(found):.4f}, {np.mean(found) / np.mean(scores['full']):.0%} of full",
+            **{f"{name}, ndcg": float(np.mean(found))},
         )
-    print()
 
 
-def test_a_tag_finds_artists_whose_tag_is_hidden(real_data: Path, tmp_path: Path) -> None:
-    tables = real_data / "olga-artists"
+def test_a_tag_finds_artists_whose_tag_is_hidden(catalog: Path, tmp_path: Path, report: Report) -> None:
+    tables = catalog
     given = pq.read_table(tables / "tags.parquet")
     ids = given["artist_id"].to_pylist()
     words = [tag.strip().lower() for tag in given["tag"].to_pylist()]
     holders: dict[str, set[str]] = {}
     for tag, artist_id in zip(words, ids, strict=True):
         holders.setdefault(tag, set()).add(artist_id)
-    common = sorted(holders, key=lambda tag: (-len(holders[tag]), tag))[:100]
+    common = sorted(holders, key=lambda tag: (-len(holders[tag]), tag))[:COMMON]
     hidden = np.isin(words, common) & (np.random.default_rng(0).random(len(words)) < 0.5)
     for path in tables.glob("*.parquet"):
         (tmp_path / "t").mkdir(exist_ok=True)
@@ -182,7 +191,9 @@ def test_a_tag_finds_artists_whose_tag_is_hidden(real_data: Path, tmp_path: Path
         precisions.append(np.isin(answer, list(has)).mean())
         chances.append(len(has) / (np.count_nonzero(version.known) - len(seen)))
         shown.append(np.isin(asked(version, retriever, query, [])[:20], list(has | seen)).mean())
-    print(
-        f"\n100 commonest tags, hidden for half of the artists that have them: precision@20 among the others "
-        f"{np.mean(precisions):.3f} (chance {np.mean(chances):.3f}); among all artists {np.mean(shown):.3f}"
+    report(
+        f"{COMMON} commonest tags, hidden for half of the artists that have them: precision@20 among the others "
+        f"{np.mean(precisions):.3f} (chance {np.mean(chances):.3f}); among all artists {np.mean(shown):.3f}",
+        hidden_precision=float(np.mean(precisions)),
+        shown_precision=float(np.mean(shown)),
     )

@@ -23,12 +23,13 @@ from core.settings import Home, Settings
 from core.tables import Tables
 from index.build import build_version
 from index.versions import promote
+from tests.benchmarks.conftest import sized
 from tests.conftest import REPOSITORY, SMALL_RECIPE, write_tables
 from training.config import load_config
 from training.features.build import build_snapshot
 from training.train import train
 
-N, ASKED, K, ROUNDS, SECONDS = 11_098, 5_000, 50, 3, 5
+N, ASKED, K, ROUNDS, SECONDS = sized((11_098, 5_000, 50, 3, 5), (400, 300, 50, 1, 1))
 PORTS = {"bare": 8431, "similar": 8432, "similar, none kept": 8433}
 
 LUA = """
@@ -59,8 +60,14 @@ app = create_app(Settings(home=Path({home!r})){options})
 """
 
 RUN = """
+from app.serving import run
+run(app, "127.0.0.1", {port})
+"""
+
+RUN_BARE = """
+import asyncio
 from app.serving import server
-server(app, "127.0.0.1", {port}).run()
+server(app, "127.0.0.1", {port}, asyncio.Event()).run()
 """
 
 
@@ -92,7 +99,7 @@ def made_home(folder):
 
 @contextlib.contextmanager
 def serving(code, port):
-    command = [sys.executable, "-c", code + RUN.format(port=port)]
+    command = [sys.executable, "-c", code.format(port=port)]
     started = time.perf_counter()
     process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
     try:
@@ -116,7 +123,7 @@ def per_second(port, paths, lua):
 
 
 @pytest.mark.bench
-def test_similar_beside_a_bare_route(tmp_path, capsys):
+def test_similar_beside_a_bare_route(tmp_path, report):
     if shutil.which("wrk") is None:
         pytest.skip("found no wrk on the PATH (Debian: apt-get install wrk)")
     home, ids = made_home(tmp_path)
@@ -125,17 +132,19 @@ def test_similar_beside_a_bare_route(tmp_path, capsys):
     (tmp_path / "bare").write_text("/similar\n" * ASKED)
     (tmp_path / "ask.lua").write_text(LUA)
     service = {
-        "similar": SERVICE.format(home=str(home.root), options=""),
-        "similar, none kept": SERVICE.format(home=str(home.root), options=", most_bytes=0"),
+        "similar": SERVICE.format(home=str(home.root), options="") + RUN,
+        "similar, none kept": SERVICE.format(home=str(home.root), options=", most_bytes=0") + RUN,
     }
-    lines = []
     with contextlib.ExitStack() as running:
         for name, code in service.items():
             seconds = running.enter_context(serving(code, PORTS[name]))
-            lines.append(f"{name}: {seconds:.2f} s from start to the first answer, {N} artists (wanted: at most 2)")
+            report(
+                f"{name}: {seconds:.2f} s from start to the first answer, {N} artists (wanted: at most 2)",
+                **{f"{name}, start_s": seconds},
+            )
         answers = [httpx.get(f"http://127.0.0.1:{PORTS['similar']}/v1/artists/{i}/similar?k={K}") for i in chosen[:200]]
         size = round(statistics.mean(len(answer.content) for answer in answers))
-        running.enter_context(serving(BARE.format(size=size), PORTS["bare"]))
+        running.enter_context(serving(BARE.format(size=size) + RUN_BARE, PORTS["bare"]))
         asked = {name: tmp_path / ("bare" if name == "bare" else "paths") for name in PORTS}
         for name, port in PORTS.items():
             per_second(port, asked[name], tmp_path / "ask.lua")  # to warm up
@@ -143,14 +152,14 @@ def test_similar_beside_a_bare_route(tmp_path, capsys):
             {name: per_second(port, asked[name], tmp_path / "ask.lua") for name, port in PORTS.items()}
             for _ in range(ROUNDS)
         ]
-    lines += ["; ".join(f"{name} {rate:,.0f}/s" for name, rate in one.items()) for one in rounds]
+    for one in rounds:
+        report("; ".join(f"{name} {rate:,.0f}/s" for name, rate in one.items()))
     for name in service:
         ratio = statistics.median(one[name] / one["bare"] for one in rounds)
         rate = statistics.median(one[name] for one in rounds)
         bare = statistics.median(one["bare"] for one in rounds)
-        lines.append(
+        report(
             f"medians, {size} bytes: bare {bare:,.0f}/s, {name} {rate:,.0f}/s, "
-            f"ratio of rounds {ratio:.2f} (wanted: at least 0.5, better 0.85)"
+            f"ratio of rounds {ratio:.2f} (wanted: at least 0.5, better 0.85)",
+            **{f"{name}, ratio to bare": ratio, f"{name}, per_s": rate, "bare, per_s": bare},
         )
-    with capsys.disabled():
-        sys.stdout.write("\n" + "\n".join(lines) + "\n")

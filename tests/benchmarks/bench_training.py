@@ -11,6 +11,7 @@ import torch
 
 from core.snapshot import Snapshot
 from core.tables import Tables
+from tests.benchmarks.conftest import Report, sized
 from training.config import ContrastiveConfig, MlpSpec, load_config
 from training.datasets.synthetic import generate
 from training.encoders import MlpEncoder, SetEncoder
@@ -21,15 +22,15 @@ from training.loop import train_epoch
 
 pytestmark = pytest.mark.bench
 
-ROUNDS = 5
+ARTISTS, ROUNDS = sized((5000, 5), (800, 2))
 NAMES = ("audio", "tags", "cf")
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     base = tmp_path_factory.mktemp("bench")
     (base / "tables").mkdir()
-    generate(base / "tables", artists=5000)
+    generate(base / "tables", artists=ARTISTS)
     return build_snapshot(Tables.open(base / "tables"), Recipe(), base / "snapshots")
 
 
@@ -63,11 +64,11 @@ def hand_epoch(
         adam.step()
 
 
-def test_training_steps_per_second(catalog: Snapshot) -> None:
+def test_training_steps_per_second(snapshot: Snapshot, report: Report) -> None:
     _, config = load_config("paper-msd")
     assert isinstance(config, ContrastiveConfig)
-    full = np.flatnonzero(catalog.having(list(NAMES))).astype(np.int32)
-    inputs = {n: modality_input(catalog, n, config.encoders[n], full, torch.device("cpu")) for n in NAMES}
+    full = np.flatnonzero(snapshot.having(list(NAMES))).astype(np.int32)
+    inputs = {n: modality_input(snapshot, n, config.encoders[n], full, torch.device("cpu")) for n in NAMES}
     encoders = encoders_of(inputs, config)
     adam = torch.optim.Adam(encoders.parameters(), lr=config.learning_rate)
     order = torch.arange(len(full))
@@ -85,9 +86,10 @@ def test_training_steps_per_second(catalog: Snapshot) -> None:
             seconds[what].append(time.perf_counter() - start)
     medians = {what: steps / statistics.median(values) for what, values in seconds.items()}
     ratios = [h / own for own, h in zip(seconds["loop"], seconds["by hand"], strict=True)]
-    print(
-        f"\ntraining, {steps} steps of {config.batch_size} artists, {torch.get_num_threads()} threads, {ROUNDS} rounds"
+    report(
+        f"training, {steps} steps of {config.batch_size} artists, {torch.get_num_threads()} threads, {ROUNDS} rounds"
     )
     for what, rate in medians.items():
-        print(f"  {what:8} {rate:7.1f} steps/s")
-    print(f"  ratio    {statistics.median(ratios):7.2f} of the steps by hand (wanted: at least 0.9)")
+        report(f"  {what:8} {rate:7.1f} steps/s", **{f"{what}, steps_per_s": rate})
+    ratio = statistics.median(ratios)
+    report(f"  ratio    {ratio:7.2f} of the steps by hand (wanted: at least 0.9)", ratio=ratio)

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from core.changes import Standing, write_standing
+from core.changes import ChangeKind, Standing, after, write_standing
 from core.errors import FormatError, InputError
 from core.files import sha256_of
 from core.folding import FoldedTables, fold
@@ -43,13 +44,16 @@ def tables(tmp_path: Path) -> Tables:
 
 @pytest.fixture
 def folded(tables: Tables, tmp_path: Path) -> Fold:
-    """Tables with what is said of each artist folded in; None deletes it, and an id merges it into that one."""
+    """Tables with what is put of each artist folded in; None deletes it, an id merges it into that one, and what stands
+    is taken as it is."""
 
-    def make(**said: dict[str, Any] | str | None) -> FoldedTables:
-        standing = [
-            Standing(a, False, fields) if isinstance(fields, dict) else Standing(a, True, {}, fields)
-            for a, fields in sorted(said.items())
-        ]
+    def stands(artist: str, said: dict[str, Any] | Standing | str | None) -> Standing | None:
+        if isinstance(said, Standing):
+            return said
+        return after(None, artist, ChangeKind.PUT, said) if isinstance(said, dict) else Standing(artist, True, {}, said)
+
+    def make(**said: dict[str, Any] | Standing | str | None) -> FoldedTables:
+        standing = [found for artist in sorted(said) if (found := stands(artist, said[artist])) is not None]
         identity = write_standing(tmp_path / "changes", standing)
         return fold(tables, tmp_path / "changes" / f"{identity}.ndjson", 7)
 
@@ -201,3 +205,76 @@ def test_more_rows_than_a_batch_holds_come_in_several(folded: Fold, monkeypatch:
     changed = folded(a={"plays": {"u": 1, "v": 2}}, b={"plays": {"u": 3, "v": 4}}, c={"plays": {"u": 5}})
     assert [batch.num_rows for batch in changed.batches("plays")] == [0, 4, 1]
     assert rows(changed, "plays") == [("u", "a", 1), ("v", "a", 2), ("u", "b", 3), ("v", "b", 4), ("u", "c", 5)]
+
+
+def patched(artist: str, *whole: str, **said: Any) -> Standing:
+    return Standing(artist, False, said, whole=frozenset(whole))
+
+
+def test_a_patch_is_merged_into_the_rows_of_the_tables_key_by_key(folded: Fold) -> None:
+    changed = folded(
+        a=patched("a", tags={" SKA": None, "noise": 9.0}, plays={"u": 7.0, "x": 1.0}),
+        b=patched("b", tags={"dub": None}, plays={"V": None}),
+        c=patched("c", tags={"Ska ": 2.5}, plays={"nobody": None}),
+        n=patched("n", name="N", tags={"ska": 1.0, "dub": None}),
+    )
+    assert rows(changed, "tags") == [("a", "dub", 3.0), ("a", "noise", 9.0), ("c", "Ska ", 2.5), ("n", "ska", 1.0)]
+    # listeners are who they are, by every letter
+    assert rows(changed, "plays") == [("v", "b", 2.0), ("u", "c", 3.0), ("u", "a", 7.0), ("x", "a", 1.0)]
+    assert rows(changed, "audio") == [("a", [1.0, 2.0]), ("b", [3.0, 4.0]), ("b", [5.0, 6.0])]
+    for table in ("tags", "plays", "audio", "artists"):
+        assert changed.count_rows(table) == len(rows(changed, table))
+
+
+def test_rows_that_come_to_the_tables_later_count_beside_a_patch(folded: Fold, tables: Tables) -> None:
+    changed = folded(a=patched("a", plays={"u": None, "x": 5.0}))
+    write_tables(
+        tables.folder, plays={"user_id": ["u", "w", "x"], "artist_id": ["a", "a", "a"], "count": [100, 50, 10]}
+    )
+    assert rows(changed, "plays") == [("w", "a", 50.0), ("x", "a", 5.0)]
+
+
+def test_a_field_that_is_taken_away_is_so_in_all_its_columns_and_tables(folded: Fold) -> None:
+    changed = folded(
+        a=patched("a", "attributes", "vectors", attributes={"year": 2000, "new": "x"}),
+        b=patched("b", "vectors", "tags", vectors={"audio": [[9.0, 9.0]]}, tags={"x": 1.0}),
+        c=patched("c", "attributes"),
+    )
+    artists = changed.artists().select(["artist_id", "name", "mbid", "country", "year", "share", "live", "new"])
+    assert [tuple(row.values()) for row in artists.to_pylist()] == [
+        ("a", "Ann", None, None, 2000, None, None, "x"),
+        ("b", "Bob", "mb", "IS", 1990, 0.5, True, None),
+        ("c", "Cy", "mc", None, None, None, None, None),
+    ]
+    assert rows(changed, "audio") == [("b", [9.0, 9.0])]
+    assert rows(changed, "tags") == [("a", "ska", 1.0), ("a", "dub", 3.0), ("c", "ska", 4.0), ("b", "x", 1.0)]
+
+
+def test_many_patches_give_what_a_merge_of_dictionaries_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.tables.BATCH_ROWS", 64)
+    rng = np.random.default_rng(0)
+    ids = [f"a{number:02d}" for number in range(40)]
+    own = {(artist, f"T{tag}"): float(rng.integers(1, 9)) for artist in ids for tag in range(12) if rng.random() < 0.5}
+    tables = Tables.open(
+        write_tables(
+            tmp_path / "many",
+            artists={"artist_id": ids, "name": ids},
+            tags={"artist_id": [a for a, _ in own], "tag": [t for _, t in own], "weight": list(own.values())},
+        )
+    )
+    expected = {(artist, tag.lower()): weight for (artist, tag), weight in own.items()}
+    standing = []
+    for artist in ids[::2]:
+        patch = {
+            f"t{tag}": None if rng.random() < 0.5 else float(rng.integers(10, 20)) for tag in rng.permutation(14)[:6]
+        }
+        standing.append(patched(artist, tags=patch))
+        for tag, weight in patch.items():
+            expected.pop((artist, tag), None)
+            if weight is not None:
+                expected[artist, tag] = weight
+    identity = write_standing(tmp_path, standing)
+    changed = fold(tables, tmp_path / f"{identity}.ndjson", 1)
+    found = rows(changed, "tags")
+    assert {(artist, tag.lower()): weight for artist, tag, weight in found} == expected
+    assert len(found) == len(expected) == changed.count_rows("tags")

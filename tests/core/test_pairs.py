@@ -181,6 +181,19 @@ def test_ten_megabytes_of_garbage_are_refused(tmp_path: Path, suffix: str, head:
     assert "found " in refusal(tmp_path / f"p{suffix}", garbage, most_bytes=64 << 20)
 
 
+def test_a_damaged_byte_anywhere_in_parquet_is_refused_or_leaves_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    pq.write_table(table([(f"a{i}", f"b{i % 3}") for i in range(40)]), path)
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        path.write_bytes(whole[:position] + b"\xe0" + whole[position + 1 :])
+        try:
+            found = read_pairs(path, most_bytes=1 << 20)
+        except InputError:
+            continue
+        assert found.schema.types == [pa.string(), pa.string()], position
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_damaged_parquet_is_refused_or_still_holds_pairs(

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from core.errors import FormatError
-from core.rules import NO_RULES, Rule, RuleKind, Rules, read_copy, write_copy
+from core.rules import NO_RULES, Rule, RuleKind, Rules, read_copy, read_stamped, write_copy
+from core.stamps import Stamp
 
 BLOCK, NEVER, PIN = RuleKind
 SOME = Rules(7, (Rule(2, BLOCK, "a/ö", None), Rule(3, NEVER, "b", "c"), Rule(9, PIN, "b", "d")))
@@ -16,10 +17,24 @@ SOME = Rules(7, (Rule(2, BLOCK, "a/ö", None), Rule(3, NEVER, "b", "c"), Rule(9,
 def test_a_copy_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "rules.json"
     assert read_copy(path) is None
-    write_copy(path, SOME)
+    write_copy(path, SOME, Stamp("db", 7, "m"))
     assert read_copy(path) == SOME
-    write_copy(path, NO_RULES)
+    assert read_stamped(path) == (SOME, Stamp("db", 7, "m"))
+    write_copy(path, NO_RULES, Stamp("db", 0, "n"))
     assert read_copy(path) == NO_RULES
+
+
+def test_a_copy_of_an_earlier_release_says_the_revision_and_not_of_which_database(tmp_path: Path) -> None:
+    path = tmp_path / "rules.json"
+    rule = {"number": 4, "kind": "block", "artist": "a", "other": None}
+    path.write_text(json.dumps({"kind": "riyl-rules", "format": 1, "revision": 5, "rules": [rule]}))
+    assert read_stamped(path) == (Rules(5, (Rule(4, BLOCK, "a", None),)), Stamp(None, 5, None))
+
+
+def test_a_never_means_the_same_whichever_comes_first() -> None:
+    assert Rule(1, NEVER, "a", "b").meaning == Rule(2, NEVER, "b", "a").meaning
+    assert Rule(1, PIN, "a", "b").meaning != Rule(1, PIN, "b", "a").meaning
+    assert Rule(1, BLOCK, "a", None).meaning != Rule(1, BLOCK, "b", None).meaning
 
 
 def test_the_id_is_of_what_the_rules_say_and_nothing_else() -> None:
@@ -33,8 +48,8 @@ def test_the_id_is_of_what_the_rules_say_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "riyl-model"}, "found {'kind': 'riyl-model', 'format': 1}; wanted kind 'riyl-rules', format 1"),
-        ({"format": 2}, "'format': 2}; wanted kind 'riyl-rules', format 1"),
+        ({"kind": "riyl-model"}, "found {'kind': 'riyl-model', 'format': 2}; wanted kind 'riyl-rules', format 2"),
+        ({"format": 3}, "'format': 3}; wanted kind 'riyl-rules', format 2"),
         ({"revision": None}, "damaged"),
         ({"rules": [{"number": 1, "kind": "ban", "artist": "a", "other": None}]}, "'ban' is not a valid RuleKind"),
         ({"rules": [{"number": 1, "kind": "pin", "artist": "a", "other": None}]}, "found none; wanted the id"),
@@ -44,7 +59,7 @@ def test_the_id_is_of_what_the_rules_say_and_nothing_else() -> None:
 )
 def test_a_damaged_copy_is_an_error(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     path = tmp_path / "rules.json"
-    write_copy(path, SOME)
+    write_copy(path, SOME, Stamp("db", 7, "m"))
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(FormatError, match=message):
         read_copy(path)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.errors import ConfigError, NotFoundError
-from core.settings import Home, load_settings, newest, pick, read_toml
+from core.errors import ConfigError, NotFoundError, SettingsError
+from core.settings import Home, load_settings, mistyped, newest, pick, read_toml
 from tests.conftest import REPOSITORY
 
 
@@ -23,7 +23,7 @@ def _no_riyl_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_variables_there_are_defaults() -> None:
     settings = load_settings()
-    assert (settings.home, settings.log_level, settings.threads) == (Path("riyl-home"), "WARNING", 0)
+    assert (settings.home, settings.log_level, settings.threads) == (Path.cwd() / "riyl-home", "WARNING", 0)
 
 
 def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,11 +64,85 @@ def test_a_malformed_variable_is_named_with_what_was_found(
     assert f"(found {value!r})" in str(caught.value)
 
 
-def test_every_malformed_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_wrong_variable_is_named_at_once_and_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RIYL_THREADS", "x")
     monkeypatch.setenv("RIYL_LOG_LEVEL", "y")
-    with pytest.raises(ConfigError, match=r"RIYL_LOG_LEVEL: .*; RIYL_THREADS: "):
+    monkeypatch.setenv("RIYL_REINDEX_CRON", "0 25 * * *")
+    monkeypatch.setenv("RIYL_TABLES", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("RIYL_DATABASE_URL", "mysql://me:secret@host/name")
+    monkeypatch.setenv("RIYL_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    monkeypatch.setenv("RIYL_PORT", "99999")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(takes_tables=True)
+    first, *lines = str(caught.value).split("\n")
+    assert first == "7 settings are wrong:"
+    assert sorted(line.split(":")[0] for line in lines) == [
+        "  RIYL_DATABASE_PASSWORD_FILE",
+        "  RIYL_DATABASE_URL",
+        "  RIYL_LOG_LEVEL",
+        "  RIYL_PORT",
+        "  RIYL_REINDEX_CRON",
+        "  RIYL_TABLES",
+        "  RIYL_THREADS",
+    ]
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "found", ["0 25 * * *", "every night", "@daily", "0 3 * *", "0 0 3 * * *", "0 0 30 2 *", "H 3 * * *", "0 3 * * MOO"]
+)
+def test_a_time_that_never_comes_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
+    monkeypatch.setenv("RIYL_REINDEX_CRON", found)
+    with pytest.raises(SettingsError) as caught:
         load_settings()
+    assert str(caught.value).startswith("RIYL_REINDEX_CRON: wanted minute, hour, day, month and weekday, such as ")
+    assert str(caught.value).endswith(f"(found {found!r})")
+
+
+@pytest.mark.parametrize("given", ["0 3 * * *", "*/15 2-4 1,15 * MON-FRI", "0 0 29 2 *"])
+def test_a_time_is_five_fields(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("RIYL_REINDEX_CRON", given)
+    assert load_settings().reindex_cron == given
+
+
+def test_paths_are_from_the_root_on_and_know_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "password").touch()
+    monkeypatch.setenv("RIYL_TABLES", "~/tables")
+    monkeypatch.setenv("RIYL_HOME", "~/data")
+    monkeypatch.setenv("RIYL_DATABASE_PASSWORD_FILE", "~/password")
+    found = load_settings(takes_tables=True)
+    assert (found.tables, found.home) == (tmp_path / "tables", tmp_path / "data")
+    assert found.database_password_file == tmp_path / "password"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RIYL_TABLES", "tables")
+    assert load_settings(Path("~/other")).home == tmp_path / "other"
+    assert load_settings(Path("here"), takes_tables=True).tables == tmp_path / "tables"
+    assert load_settings(Path("here")).home == tmp_path / "here"
+
+
+def test_tables_that_are_away_stop_only_those_who_read_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RIYL_TABLES", str(tmp_path / "away"))
+    assert load_settings().tables == tmp_path / "away"
+    with pytest.raises(SettingsError, match="^RIYL_TABLES: found no such folder; wanted a folder of tables"):
+        load_settings(takes_tables=True)
+
+
+def test_an_orchestrators_address_of_a_service_is_no_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIYL_PORT", "tcp://10.0.0.1:8000")
+    assert load_settings().port == 8000
+    monkeypatch.setenv("RIYL_PORT", "10.0.0.1:8000")
+    with pytest.raises(SettingsError, match="^RIYL_PORT: "):
+        load_settings()
+
+
+def test_a_variable_that_is_almost_a_setting_is_told_which_one() -> None:
+    others = ["RIYL_PORT_8000_TCP", "RIYL_SERVICE_HOST", "RIYL_BENCH_TABLES", "RIYL_KEY", "RIYL_TABLES", "PATH"]
+    assert mistyped(["RIYL_TABELS", "RIYL_REINDEX_CORN", *others]) == {
+        "RIYL_REINDEX_CORN": "RIYL_REINDEX_CRON",
+        "RIYL_TABELS": "RIYL_TABLES",
+    }
 
 
 def test_settings_do_not_change() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import core.tables
 from core.errors import InputError, TableError
+from core.notes import Notes
 from core.tables import Tables
 
 ARTISTS = "artist_id,name\na,Ann\nb,Bob\n"
@@ -156,12 +157,18 @@ def test_a_header_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     assert message.startswith("artists.csv: found byte 0xe4, which is not UTF-8,")
 
 
-def test_an_attribute_that_changes_its_type_far_down_the_file_is_refused(tmp_path: Path) -> None:
-    good = "".join(f"a{i},some name,1990\n" for i in range(100_000))
-    message = refusal(tmp_path, "artists", f"artist_id,name,year\n{good}b,c,long ago\n")
-    assert message.startswith("artists.csv: found ")
-    assert "'long ago'" in message
-    assert message.endswith("wanted a CSV file, each column of one kind")
+def test_an_attribute_has_the_type_of_its_whole_column(tmp_path: Path) -> None:
+    good = "".join(f"a{i},some name,1990,\n" for i in range(60_000))
+    notes = Notes()
+    artists = put(tmp_path, artists=f"artist_id,name,year,late\n{good}b,c,ca. 1990,7\n").artists(notes)
+    assert artists.schema.field("year").type == pa.string()
+    assert artists.column("year").to_pylist() == ["1990"] * 60_000 + ["ca. 1990"]
+    assert artists.column("late").to_pylist() == [None] * 60_000 + [7]
+    assert notes.examples == {
+        "artists.csv: value that keeps column 'year' text: no number, or one that would not be written so": (
+            "row 60001: 'ca. 1990'",
+        )
+    }
 
 
 def test_quotes_commas_and_newlines_within_values_are_kept(tmp_path: Path) -> None:
@@ -360,3 +367,65 @@ def test_digests_change_with_a_file_and_only_then(tmp_path: Path) -> None:
     assert before.keys() == after.keys() == {"artists.csv", "tags.csv"}
     assert before["artists.csv"] == after["artists.csv"]
     assert before["tags.csv"] != after["tags.csv"]
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("artists", {"artist_id": "nan", "name": "A"}),
+        ("artists", {"artist_id": "a", "name": "None"}),
+        ("tags", {"artist_id": "NULL", "tag": "x", "weight": 1.0}),
+        ("plays", {"user_id": "none", "artist_id": "a", "count": 1.0}),
+        ("similar", {"artist_id": "a", "similar_id": "\\N"}),
+        ("audio", {"artist_id": "-", "vector": [1.0]}),
+    ],
+)
+def test_an_id_or_name_that_stands_for_nothing_is_refused(tmp_path: Path, table: str, row: dict[str, object]) -> None:
+    message = refusal(tmp_path, table, pa.Table.from_pylist([row]))
+    assert message.startswith(f"{table}.parquet, row 1: found ")
+    assert ", which stands for nothing, in column " in message
+
+
+def test_mbids_and_aliases_that_stand_for_nothing_are_none_and_counted(tmp_path: Path) -> None:
+    notes = Notes()
+    text = 'artist_id,name,mbid,aliases\na,A,NULL,NaN\nb,B,00000000-0000-0000-0000-000000000000,"[""x"", ""None""]"\n'
+    artists = put(tmp_path, artists=text + "c,C,m-1,\n").artists(notes)
+    assert artists.column("mbid").to_pylist() == [None, None, "m-1"]
+    assert artists.column("aliases").to_pylist() == [None, ["x"], None]
+    assert notes.counts == {
+        "artists.csv: value of column 'mbid' taken for none": 2,
+        "artists.csv: value of column 'aliases' taken for none": 2,
+    }
+
+
+def test_rows_whose_tag_stands_for_nothing_are_left_out_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
+    notes = Notes()
+    tables = put(tmp_path, tags="artist_id,tag,weight\na,NULL,1\na,rock,2\na,nan,1\na,none,3\n")
+    ((numbers, batch),) = tables.numbered_batches("tags", notes)
+    assert (numbers.tolist(), batch.column("tag").to_pylist()) == ([2, 4], ["rock", "none"])
+    assert (notes.read["tags"], notes.kept("tags")) == (4, 2)
+
+
+@pytest.mark.parametrize("name", ["", " ", "Unnamed: 0", "Unnamed: 0.1", "__index_level_0__"])
+def test_a_column_without_a_name_is_no_attribute(tmp_path: Path, name: str) -> None:
+    notes = Notes()
+    artists = put(tmp_path, artists=pa.table({name: [0], "artist_id": ["a"], "name": ["A"]})).artists(notes)
+    assert artists.column_names == ["artist_id", "name", "mbid", "aliases"]
+    assert notes.columns == {"artists.parquet": {name: "it has no name"}}
+
+
+def test_delimiters_at_the_end_of_lines_are_no_columns(tmp_path: Path) -> None:
+    artists = put(tmp_path, artists="artist_id,name,,\na,A,,\n").artists()
+    assert artists.column_names == ["artist_id", "name", "mbid", "aliases"]
+
+
+def test_columns_separated_otherwise_are_told(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "artists", "artist_id;name\na;A\n").endswith(
+        "wanted a column 'artist_id' (non-empty text), and columns separated by commas, not by semicolons"
+    )
+
+
+@pytest.mark.parametrize("weight", ["1_000", "1,000", "٣"])
+def test_a_number_is_written_in_plain_digits(tmp_path: Path, weight: str) -> None:
+    message = refusal(tmp_path, "tags", f'artist_id,tag,weight\na,x,"{weight}"\n')
+    assert message == f"tags.csv, row 1: found {weight!r} in column 'weight'; wanted a finite number above 0"

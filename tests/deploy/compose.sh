@@ -13,7 +13,8 @@ began=$SECONDS
 
 # what a user's shell or .env may say has no part in this
 export RIYL_SECRETS=$work/secrets RIYL_TABLES='' RIYL_REINDEX_CRON='' RIYL_LOG_LEVEL='' RIYL_KEEP_VERSIONS=''
-export RIYL_GATE_MIN_SHARE='' RIYL_GATE_TRUTH='' RIYL_GATE_MAX_DROP=''
+unset RIYL_PUBLISH RIYL_REQUIRE_KEY
+export RIYL_GATE_MIN_SHARE='' RIYL_GATE_MIN_TABLE_SHARE='' RIYL_GATE_MIN_RECALL='' RIYL_GATE_TRUTH='' RIYL_GATE_MAX_DROP=''
 # from the demo's default to the paper's encoders half of each list changes (overlap@50 0.47): that is wanted here
 export RIYL_GATE_MIN_OVERLAP=0.3
 RIYL_PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
@@ -29,7 +30,7 @@ same() { [ "$2" = "$3" ] || fail "$1: found '$2'; wanted '$3'"; }
 of() { python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
 # the status of a request; its body and headers lie in $work
 status() { curl -s --max-time 30 -o "$work/body" -D "$work/headers" -w '%{http_code}' "$@"; }
-get() { curl -fsS --max-time 10 "$base$1"; }
+get() { curl -fsS --max-time 10 -H "Authorization: Bearer $key" "$base$1"; }
 post() { status -X POST -H "Authorization: Bearer $key" -H 'Content-Type: application/json' -d "$2" "$base$1"; }
 
 # until SECONDS WHAT COMMAND...: try again until the command succeeds
@@ -63,7 +64,7 @@ queries_begin() {
   touch "$work/asking"
   : >"$work/codes"
   while [ -e "$work/asking" ]; do
-    curl -s -o /dev/null --max-time 5 -w '%{http_code}\n' "$base/v1/artists/$artist/similar?k=5" \
+    curl -s -o /dev/null --max-time 5 -w '%{http_code}\n' -H "Authorization: Bearer $key" "$base/v1/artists/$artist/similar?k=5" \
       -o /dev/null "$base/v1/artists?q=$artist" >>"$work/codes" || true
     sleep 0.02
   done &
@@ -106,8 +107,13 @@ ok "images built: $(docker image inspect -f '{{.RepoTags}} {{.Size}} bytes' riyl
 dc up -d >"$work/up.log" 2>&1 || { cat "$work/up.log"; fail "up: exit code"; }
 until_ 60 "api healthy" health_is api healthy
 until_ 90 "worker healthy" health_is worker healthy
-first=$(get /readyz | of 'd["version"]')
+first=$(curl -fsS "$base/readyz" | of 'd["version"]')
 ok "up: the demo catalog is made and served, api and worker are healthy; version $first"
+
+same "where the port is published" "$(docker port "$(container api)")" "8000/tcp -> 127.0.0.1:$RIYL_PORT"
+same "GET /v1/index without a key" "$(status "$base/v1/index")" 401
+key=$(dc exec -T api riyl --json keys create test --role admin | of 'd["token"]')
+ok "reachable from this machine alone, and only with a key"
 
 for limit in 'api 2147483648 2000000000' 'worker 4294967296 1000000000' 'postgres 536870912 1000000000'; do
   read -r service memory cpus <<<"$limit"
@@ -129,7 +135,6 @@ ok "search and similar answer"
 
 # --- a key, and a re-index
 same "POST /v1/jobs without a key" "$(key='' post /v1/jobs '{"kind":"reindex"}')" 401
-key=$(dc exec -T api riyl --json keys create test --role admin | of 'd["token"]')
 job=$(ask '{"kind":"reindex","params":{}}')
 ended "$job" 300
 same "version of a re-index of what has not changed" "$(get "/v1/jobs/$job" | of 'd["result"]["version"]')" "$first"
@@ -168,7 +173,7 @@ unreachable() { # WHAT STATUS
   grep -qi '^retry-after: ' "$work/headers" || fail "$1 without a database: found no Retry-After"
 }
 unreachable "POST /v1/jobs" "$(post /v1/jobs '{"kind":"reindex"}')"
-unreachable "GET /v1/jobs" "$(status "$base/v1/jobs")"
+unreachable "GET /v1/jobs" "$(status -H "Authorization: Bearer $key" "$base/v1/jobs")"
 [ $((SECONDS - away)) -ge 30 ] || sleep $((30 + away - SECONDS))
 dc start postgres >/dev/null 2>&1
 until_ 60 "postgres healthy" health_is postgres healthy
@@ -254,12 +259,15 @@ PYTHON
 }
 tables "$work/tables" 300
 chmod 755 "$work" && chmod -R a+rX "$work/tables"
-export RIYL_TABLES=$work/tables RIYL_REINDEX_CRON='* * * * *'
+# relative to the compose file
+RIYL_TABLES=$(python3 -c 'import os, sys; print(os.path.relpath(sys.argv[1]))' "$work/tables")
+export RIYL_TABLES RIYL_REINDEX_CRON='* * * * *'
 dc up -d >"$work/up.log" 2>&1 || { cat "$work/up.log"; fail "up with RIYL_TABLES: exit code"; }
 until_ 60 "api healthy" health_is api healthy
+key=$(dc exec -T api riyl --json keys create test --role admin | of 'd["token"]')
 same "artists of the user's tables" "$(get /v1/index | of 'd["artists"]')" 300
-same "similar to t0" "$(status "$base/v1/artists/t0/similar?k=5")" 200
-ok "RIYL_TABLES: the user's 300 artists are served"
+same "similar to t0" "$(status -H "Authorization: Bearer $key" "$base/v1/artists/t0/similar?k=5")" 200
+ok "RIYL_TABLES=$RIYL_TABLES: the user's 300 artists are served"
 tables "$work/tables" 303
 known() { get /v1/artists/t302/similar?k=5; }
 until_ 180 "artist t302 by the schedule" known >/dev/null

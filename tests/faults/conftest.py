@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from core.tables import Tables
 from index.artifact import MANIFEST
 from index.build import build_version
 from index.versions import promote
-from tests.conftest import SMALL_RECIPE, small_world
+from tests.conftest import SMALL_RECIPE, forget_database, small_world
 from tests.faults.processes import HeldWorkers, Site, World, opened, started
 from training.config import load_config
 from training.features.build import build_snapshot
@@ -147,6 +148,10 @@ def undisturbed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Undis
 
 def fill(world: World, settings: Settings) -> None:
     """Make the databases of a home, and write down which versions were promoted."""
+    if settings.database_url is not None:  # the world's home keeps what it has seen of its own database
+        settings = settings.model_copy(update={"home": settings.home.with_name(f"filling-{secrets.token_hex(4)}")})
+        shutil.copytree(world.home / "versions", settings.home / "versions")
+        forget_database(Home(settings.home))
     database = Database.of(settings)
     if not database.is_sqlite:
         database.upgrade()

@@ -27,7 +27,7 @@ from core.db.promotions import Promotion, all_promotions
 from core.db.session import Database
 from core.settings import Home, Settings
 from index.artifact import Version
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, forget_database
 
 RIYL = [sys.executable, "-c", "from app.cli import main; main()"]
 DEADLINE_S = 120.0
@@ -91,6 +91,8 @@ class Site:
 def opened(world: World, folder: Path, url: str | None, log: Path | None = None) -> Iterator[Site]:
     """A copy of the world's home, with its copy of SQLite or with the database of this address."""
     shutil.copytree(world.home, folder / "home", ignore=shutil.ignore_patterns("*.sqlite*") if url else None)
+    if url is not None:
+        forget_database(Home(folder / "home"))
     settings = Settings(home=folder / "home", database_url=None if url is None else SecretStr(url))
     database = Database.of(settings)
     jobs = Jobs(settings, database)

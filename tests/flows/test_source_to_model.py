@@ -57,6 +57,16 @@ def test_demo_prints_every_system_in_both_conditions_with_the_protocol(home: Pat
     assert "the artist itself is left out by its id" in out
 
 
+def test_the_demo_stores_what_it_printed_once(home: Path) -> None:
+    out = riyl(home, "demo", "--no-serve", str(home.parent / "catalog")).stdout
+    (stored,) = as_json(home, "evaluations", "list")
+    assert (stored["by"], stored["truth_name"]) == ("demo", "similar")
+    assert f"stored as evaluation {stored['id']}" in out
+    for row in as_json(home, "evaluations", "show", stored["id"])["figures"]["results"]:
+        interval = f"{row['ndcg']:.4f} [{row['ndcg_low']:.4f}, {row['ndcg_high']:.4f}]"
+        assert any(line.startswith(f"{row['system']} ") and interval in line for line in out.splitlines()), row
+
+
 def test_demo_run_again_reuses_what_is_there(home: Path) -> None:
     before = {path: path.stat().st_ino for path in home.rglob("*.onnx")}
     assert before
@@ -74,7 +84,7 @@ def test_the_demo_asked_for_once_leaves_what_is_current(tmp_path: Path) -> None:
     assert as_json(tmp_path / "home", "index", "list") == made
 
 
-def test_the_demo_takes_the_tables_that_are_set_and_leaves_them_imported(tmp_path: Path) -> None:
+def test_the_demo_takes_the_tables_that_are_set_and_a_reindex_takes_them_too(tmp_path: Path) -> None:
     tables = small_world(tmp_path / "catalog", n=40)
     done = subprocess.run(
         [Path(sys.executable).parent / "riyl", "--home", tmp_path / "home", "demo", "--no-serve"],

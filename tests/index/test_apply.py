@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.changes import Standing, write_standing
+from core.changes import ChangeKind, Standing, after, write_standing
 from core.folding import fold
 from core.model import Model
 from core.snapshot import Snapshot
@@ -88,12 +90,31 @@ def said(rng: np.random.Generator) -> dict[str, Any]:
     return found
 
 
-def some(rng: np.random.Generator, new: int, changed: int, deleted: int) -> dict[ArtistId, Standing]:
+def changed(rng: np.random.Generator, artist: ArtistId) -> Standing:
+    """What stands of an artist after a put or a patch, of which some entries are null, and often another patch."""
+    stands: Standing | None = None
+    for kind in [ChangeKind.PUT if rng.random() < 0.5 else ChangeKind.PATCH] + [ChangeKind.PATCH] * rng.integers(2):
+        fields = said(rng)
+        if kind is ChangeKind.PATCH:
+            for field, entries in (("tags", ["SKA ", "noise", "Bop", "dub"]), ("plays", ["u001", "u102", "u203"])):
+                picked = {str(entry): None for entry in rng.permutation(entries)[: rng.integers(3)]}
+                if fields.get(field):
+                    taken = {entry.lower() for entry in fields[field]}
+                    picked = {entry: None for entry in picked if entry.strip().lower() not in taken}
+                    fields[field] = {**fields[field], **picked}
+                elif field not in fields and picked:
+                    fields[field] = picked
+        stands = after(stands, artist, kind, fields)
+    assert stands is not None
+    return stands
+
+
+def some(rng: np.random.Generator, new: int, old: int, deleted: int) -> dict[ArtistId, Standing]:
     """What stands of so many artists, the first rows among those that change."""
     rows = rng.permutation(N - 1)
-    standing = [Standing(f"n{i:03d}", False, said(rng)) for i in range(new)]
-    standing += [Standing(f"a{row:03d}", False, said(rng)) for row in rows[:changed].tolist()]
-    standing += [Standing(f"a{row:03d}", True, {}) for row in rows[changed : changed + deleted].tolist()]
+    standing = [changed(rng, f"n{i:03d}") for i in range(new)]
+    standing += [changed(rng, f"a{row:03d}") for row in rows[:old].tolist()]
+    standing += [Standing(f"a{row:03d}", True, {}) for row in rows[old : old + deleted].tolist()]
     return {each.artist: each for each in standing}
 
 
@@ -170,12 +191,12 @@ def agrees(live: Live, world: World, naive: Naive, k: int = 200) -> None:
 
 
 def test_lists_are_those_of_a_search_among_all_who_are_there(world: World) -> None:
-    standing = some(np.random.default_rng(0), new=25, changed=20, deleted=15)
+    standing = some(np.random.default_rng(0), new=25, old=20, deleted=15)
     agrees(world.changing()(standing, 60), world, Naive(world, standing))
 
 
 def test_lists_that_lose_too_many_are_searched_for(world: World) -> None:
-    standing = some(np.random.default_rng(1), new=3, changed=10, deleted=70)
+    standing = some(np.random.default_rng(1), new=3, old=10, deleted=70)
     live = world.changing()(standing, 83)
     assert any(len(world.searcher.under(live).ready(row).rows) < 200 for row in np.flatnonzero(~live.gone[:N]))
     agrees(live, world, Naive(world, standing))
@@ -205,12 +226,12 @@ def answers(world: World, live: Live) -> dict[ArtistId, tuple[list[ArtistId], by
 @pytest.mark.parametrize("at_once", [1, 7])
 def test_the_order_in_which_changes_come_tells_nothing(world: World, at_once: int) -> None:
     rng = np.random.default_rng(2)
-    standing = some(rng, new=12, changed=12, deleted=6)
+    standing = some(rng, new=12, old=12, deleted=6)
     whole = answers(world, world.changing()(standing, 30))
     changing, order = world.changing(), sorted(standing)
     # first something else, which does not stand any more in the end
-    in_order(changing, some(rng, new=12, changed=9, deleted=9), [], 1)
-    before = some(rng, new=12, changed=9, deleted=9)
+    in_order(changing, some(rng, new=12, old=9, deleted=9), [], 1)
+    before = some(rng, new=12, old=9, deleted=9)
     in_order(changing, before, sorted(before), 5)
     in_order(changing, dict.fromkeys(before), sorted(before), 4)
     assert answers(world, in_order(changing, standing, rng.permutation(order).tolist(), at_once)) == whole
@@ -218,10 +239,10 @@ def test_the_order_in_which_changes_come_tells_nothing(world: World, at_once: in
 
 def test_what_was_given_before_stays_as_it_is(world: World) -> None:
     rng, changing = np.random.default_rng(3), world.changing()
-    first = changing(some(rng, new=6, changed=6, deleted=3), 15)
+    first = changing(some(rng, new=6, old=6, deleted=3), 15)
     before = answers(world, first)
     for number in range(4):
-        changing(some(rng, new=6, changed=6, deleted=3), 20 + number)
+        changing(some(rng, new=6, old=6, deleted=3), 20 + number)
     assert answers(world, first) == before
     assert answers(world, changing.live) != before
 
@@ -231,10 +252,10 @@ def test_rows_that_are_gone_are_cleared_away(world: World, monkeypatch: pytest.M
     rng, changing = np.random.default_rng(4), world.changing()
     rows = []
     for number in range(6):
-        standing = some(np.random.default_rng(40 + number), new=8, changed=0, deleted=0)
+        standing = some(np.random.default_rng(40 + number), new=8, old=0, deleted=0)
         rows.append(changing(standing, number).n_rows)
     assert rows == [N + 8, N + 16, N + 8, N + 16, N + 8, N + 16]
-    standing = some(rng, new=8, changed=0, deleted=0)
+    standing = some(rng, new=8, old=0, deleted=0)
     live = changing(standing, 7)
     assert live.n_rows == N + 8
     searcher = world.searcher.under(live)
@@ -248,7 +269,7 @@ def test_rows_that_are_gone_are_cleared_away(world: World, monkeypatch: pytest.M
 
 
 def test_dropped_changes_leave_the_version_as_it_was(world: World) -> None:
-    changing, standing = world.changing(), some(np.random.default_rng(5), new=4, changed=4, deleted=4)
+    changing, standing = world.changing(), some(np.random.default_rng(5), new=4, old=4, deleted=4)
     assert changing(standing, 12)
     dropped = changing(dict.fromkeys(standing), 13)
     assert not dropped.row_of_id
@@ -261,7 +282,7 @@ def test_dropped_changes_leave_the_version_as_it_was(world: World) -> None:
 
 def test_what_was_folded_in_and_does_not_stand_any_more_is_as_the_tables_say(world: World) -> None:
     rng = np.random.default_rng(6)
-    folded = some(rng, new=9, changed=12, deleted=9)
+    folded = some(rng, new=9, old=12, deleted=9)
     later = world.after(folded)
     assert later.version.n_artists == N
     now: dict[ArtistId, Standing | None] = dict.fromkeys(folded)
@@ -269,7 +290,7 @@ def test_what_was_folded_in_and_does_not_stand_any_more_is_as_the_tables_say(wor
         if number % 3 == 0:  # less is said of it than was
             now[artist] = Standing(artist, False, {"name": "Less"})
         elif number % 3 == 1:
-            now[artist] = Standing(artist, False, said(rng))
+            now[artist] = changed(rng, artist)
     live = later.changing()(now, 40)
     stands = {artist: each for artist, each in now.items() if each is not None}
     # of whom nothing stands and whom the tables have, all is as in the tables, and yet not as in the version
@@ -322,3 +343,58 @@ def test_where_nothing_encodes_an_artist_keeps_what_the_version_has(world: World
     assert searcher.artist(new).modalities == ()
     assert searcher.row_of_id("a003") is None
     assert searcher.row_of("M") == row
+
+
+def test_a_patch_is_merged_key_by_key_into_what_the_tables_say(world: World) -> None:
+    plays = world.snapshot.raw_terms["plays"].of(0)
+    tags = world.snapshot.raw_terms["tags"].of(0)
+    gone, kept = sorted(plays)[0], sorted(tags)[0]
+    patch = {"plays": {"somebody": 3.0, gone: None}, "tags": {f" {kept.upper()}": 99.0, "noise": 2.0}}
+    standing = {"a000": Standing("a000", False, patch)}
+    live = world.changing()(standing, 1)
+    searcher = world.searcher.under(live)
+    row = searcher.row_of_id("a000")
+    assert row is not None
+    artist = searcher.artist(row)
+    assert (artist.listeners, artist.plays) == (len(plays), sum(plays.values()) - plays[gone] + 3.0)
+    places, weights = live.artist(row).sets["tags"]
+    words = [world.version.terms("tags")[place].as_py() for place in places.tolist()]
+    assert dict(zip(words, weights.tolist(), strict=True)) == {**tags, kept: 99.0, "noise": 2.0}
+    agrees(live, world, Naive(world, standing), k=20)
+
+
+def test_where_the_tables_terms_are_not_kept_a_patch_waits_and_the_vector_stays(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = copy(world)
+    old.snapshot = without_raw_terms(world.snapshot, tmp_path / "old")
+    standing = {
+        "a000": Standing("a000", False, {"name": "Patched", "tags": {"noise": 9.0}, "plays": {"somebody": 3.0}}),
+        "a001": Standing("a001", False, {"tags": {"bop": 9.0}}, whole=frozenset({"tags"})),
+        "n1": Standing("n1", False, {"name": "New", "tags": {"ska": 1.0}}),
+    }
+    live = old.changing()(standing, 3)
+    searcher = world.searcher.under(live)
+    rows = {artist: searcher.row_of_id(artist) for artist in standing}
+    assert None not in rows.values()
+    artist = searcher.artist(rows["a000"])  # type: ignore[arg-type]
+    assert (artist.name, artist.listeners) == ("Patched", world.version.listeners[0])
+    np.testing.assert_allclose(searcher.vector(rows["a000"]), world.version.embeddings[0], atol=1e-6)  # type: ignore[arg-type]
+    assert [each for each in caplog.messages if each.startswith("change_waits")] == [
+        "change_waits artist=a000 field=tags: shown after the next re-index",
+        "change_waits artist=a000 field=plays: shown after the next re-index",
+    ]
+    # what replaces, and who is new, does not wait
+    full = world.searcher.under(world.changing()(standing, 3))
+    for each in ("a001", "n1"):
+        np.testing.assert_array_equal(searcher.vector(rows[each]), full.vector(full.row_of_id(each)))  # type: ignore[arg-type]
+
+
+def without_raw_terms(snapshot: Snapshot, folder: Path) -> Snapshot:
+    """The snapshot as a release made it that kept none."""
+    shutil.copytree(snapshot.folder, folder)
+    shutil.rmtree(folder / "raw")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"] = {name: entry for name, entry in manifest["files"].items() if not name.startswith("raw/")}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return Snapshot.open(folder)

@@ -13,6 +13,7 @@ import faiss
 import numpy as np
 import pytest
 
+import index.cells
 from core.errors import FormatError, MismatchError
 from core.files import content_id
 from core.model import Model, ScoringSettings
@@ -244,3 +245,39 @@ def test_a_version_from_before_there_was_scoring_opens_without(version: Version)
     old = Version(version.folder, {k: v for k, v in version.manifest.items() if k != "scoring"})
     assert old.scoring.settings == ScoringSettings()
     assert not old.scoring.corrects
+
+
+@pytest.fixture
+def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index.cells, "CELLS_FROM", 20)
+    monkeypatch.setattr(index.cells, "_A_CELL", 4)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_a_version_with_cells_says_how_many_are_searched_as_its_file_does(
+    named_model: Model, named_snapshot: Snapshot, tmp_path: Path
+) -> None:
+    made = build_version(named_model, named_snapshot, tmp_path, recall=0.95)
+    said = made.manifest["cells"]
+    stored = faiss.read_index(str(made.folder / "embeddings.faiss"))
+    assert (said["searched"], said["cells"]) == (stored.nprobe, stored.nlist)
+    assert (said["artists"], said["wanted"], made.manifest["settings"]["recall"]) == (59, 0.95, 0.95)
+    assert said["recall"] >= 0.95
+    (check,) = [c for c in made.manifest["gate"]["checks"] if c["name"] == "recall@10 of the Faiss index"]
+    assert (check["wanted"], check["passed"]) == ("at least 0.95 (RIYL_GATE_MIN_RECALL)", True)
+
+
+@pytest.mark.usefixtures("few_are_many")
+def test_another_recall_makes_another_version_where_there_are_cells(
+    named_model: Model, named_snapshot: Snapshot, tmp_path: Path
+) -> None:
+    made = [build_version(named_model, named_snapshot, tmp_path, recall=recall).id for recall in (0.9, 0.95, 0.95)]
+    assert made[0] != made[1] == made[2]
+
+
+def test_without_cells_a_version_is_the_same_whatever_recall_is_wanted(
+    version: Version, named_model: Model, named_snapshot: Snapshot, tmp_path: Path
+) -> None:
+    made = build_version(named_model, named_snapshot, tmp_path, recall=0.5)
+    assert bytes_of(made.folder) == bytes_of(version.folder)
+    assert "cells" not in made.manifest

@@ -27,3 +27,25 @@ def test_those_allowed_are_found_where_they_all_lie_far_from_the_query(
         wanted = set(np.argsort(distances)[:10].tolist())
         found = cells.search(vectors[row : row + 1], 12, bits, 0.1)
         assert len(wanted & set(found.tolist())) >= 9  # float16 may change the last places
+
+
+def test_as_many_are_compared_where_most_of_those_allowed_lie_far_and_few_near(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index.cells, "CELLS_FROM", 1000)
+    rng = np.random.default_rng(0)
+    allowed = rng.random(6000) < 0.4
+    far = allowed & (rng.random(6000) > 0.06)
+    vectors = rng.standard_normal((6000, 24))
+    vectors[:, 0] += np.where(far, 6, -6)
+    stored = vectors.astype(np.float32)
+    write_cells(tmp_path / "cells", stored, threads=1)
+    cells = Cells.open(tmp_path / "cells")
+    assert cells is not None
+    bits = np.packbits(allowed, bitorder="little")
+    hits = 0
+    for row in np.flatnonzero(~allowed)[:50]:
+        distances = np.where(allowed, ((vectors - vectors[row]) ** 2).sum(axis=1), np.inf)
+        found = cells.search(stored[row : row + 1], 42, bits, float(allowed.mean()))
+        hits += len({*np.argsort(distances)[:10].tolist()} & {*found.tolist()})
+    assert hits >= 0.99 * 500

@@ -9,15 +9,18 @@ import pytest
 from core.settings import Settings
 from index.artifact import LIST_LENGTH, Version, seal_version
 from index.mapped import write_arrow
-from index.policy import Limits, judge, overlap
+from index.policy import FIGURES, Limits, judge, overlap
 
-LIMITS = Limits(min_share=0.9, min_overlap=0.3, max_drop=0.05)
+Sizes = dict[str, dict[str, int]]
+
+LIMITS = Limits(min_share=0.9, min_table_share=0.8, min_overlap=0.3, max_drop=0.05)
 SHARE = "artists embedded, as a share of the current version's"
 OVERLAP = "mean overlap@50 with the current version's lists"
+TABLES = "tables compared with the current version's"
 NDCG = "nDCG@200 on the truth"
 
 
-def made(folder: Path, lists: dict[str, list[str] | None], *, gate: bool = True) -> Version:
+def made(folder: Path, lists: dict[str, list[str] | None], *, gate: bool = True, sizes: Sizes | None = None) -> Version:
     """A version of what the policy reads: each artist's list, None where it is not embedded."""
     ids = list(lists)
     at = {artist: row for row, artist in enumerate(ids)}
@@ -30,6 +33,8 @@ def made(folder: Path, lists: dict[str, list[str] | None], *, gate: bool = True)
     write_arrow(folder / "artists.arrow", pa.table({"artist_id": pa.array(ids, pa.string())}))
     checks = [{"name": "recall@10 of the ready lists", "found": 1.0, "wanted": "at least 0.99", "passed": gate}]
     fields = {"id": folder.name, "gate": {"passed": gate, "checks": checks}}
+    if sizes is not None:
+        fields["sizes"] = sizes
     seal_version(folder, {**fields, "counts": {"artists": len(ids)}})
     return Version.open(folder)
 
@@ -116,9 +121,10 @@ def test_its_own_gate_stands_before_what_is_compared(tmp_path: Path) -> None:
     report = judge(new, last, LIMITS, ndcg=lambda version: 0.2)
     assert [(c.name, c.found, c.wanted, c.passed) for c in report.checks] == [
         ("recall@10 of the ready lists", 1.0, "at least 0.99", False),
-        (SHARE, 1.0, "at least 0.9", True),
-        (OVERLAP, 1.0, "at least 0.3", True),
-        (NDCG, 0.2, "at least 0.19", True),
+        (SHARE, 1.0, "at least 0.9 (RIYL_GATE_MIN_SHARE)", True),
+        (TABLES, 0, "any number: version last does not say what it was made of", True),
+        (OVERLAP, 1.0, "at least 0.3 (RIYL_GATE_MIN_OVERLAP)", True),
+        (NDCG, 0.2, "at least 0.19 (RIYL_GATE_MAX_DROP)", True),
     ]
     assert not report.passed
 
@@ -136,7 +142,7 @@ def test_lists_of_others_fail(tmp_path: Path) -> None:
     ids = named(40)
     last = made(tmp_path / "last", ring(ids, 5))
     turned = judge(made(tmp_path / "turned", ring(ids[::-1], 5)), last, LIMITS)
-    assert turned.failures == f"{OVERLAP}: found 0, wanted at least 0.3"
+    assert turned.failures == f"{OVERLAP}: found 0, wanted at least 0.3 (RIYL_GATE_MIN_OVERLAP)"
     assert judge(made(tmp_path / "same", ring(ids, 5)), last, LIMITS).passed
 
 
@@ -157,9 +163,78 @@ def test_a_drop_on_the_truth_and_a_figure_that_is_undefined_fail(
     figures = {"new": new, "last": last}
     versions = [made(tmp_path / name, THREE) for name in figures]
     check = judge(*versions, LIMITS, ndcg=lambda version: figures[version.id]).checks[-1]
-    assert (check.name, check.found, check.wanted, check.passed) == (NDCG, found, wanted, passed)
+    assert (check.name, check.found, check.wanted, check.passed) == (
+        NDCG,
+        found,
+        f"{wanted} (RIYL_GATE_MAX_DROP)",
+        passed,
+    )
 
 
 def test_the_limits_are_the_settings(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, gate_min_share=0.7, gate_min_overlap=0.2, gate_max_drop=0.1)
-    assert Limits.of(settings) == Limits(min_share=0.7, min_overlap=0.2, max_drop=0.1)
+    settings = Settings(
+        home=tmp_path, gate_min_share=0.7, gate_min_table_share=0.6, gate_min_overlap=0.2, gate_max_drop=0.1
+    )
+    assert Limits.of(settings) == Limits(min_share=0.7, min_table_share=0.6, min_overlap=0.2, max_drop=0.1)
+
+
+WHOLE: Sizes = {
+    "artists": {"rows": 3},
+    "plays": {"rows": 1000, "artists": 3, "listeners": 50, "used": 900},
+    "tags": {"rows": 20, "artists": 2, "used": 0},
+}
+OF = "as a share of the current version's"
+
+
+def tables_of(folder: Path, new: Sizes | None, last: Sizes | None) -> list[tuple[str, float, bool]]:
+    report = judge(made(folder / "new", THREE, sizes=new), made(folder / "last", THREE, sizes=last), LIMITS)
+    return [(c.name, c.found, c.passed) for c in report.checks if c.name.endswith(OF) and "table" in c.name]
+
+
+def test_every_figure_of_every_table_is_held_against_the_current_versions(tmp_path: Path) -> None:
+    more = {**WHOLE, "plays": {"rows": 1500, "artists": 3, "listeners": 60, "used": 800}, "bio": {"rows": 9}}
+    assert tables_of(tmp_path, more, WHOLE) == [
+        (f"rows of table artists, {OF}", 1.0, True),
+        (f"rows of table plays, {OF}", 1.5, True),
+        (f"artists of table plays, {OF}", 1.0, True),
+        (f"listeners of table plays, {OF}", 1.2, True),
+        (f"entries known to the basis of table plays, {OF}", 800 / 900, True),
+        (f"rows of table tags, {OF}", 1.0, True),
+        (f"artists of table tags, {OF}", 1.0, True),
+    ]
+
+
+@pytest.mark.parametrize("figure", ["rows", "artists", "listeners", "used"])
+def test_a_table_that_shrank_in_any_figure_is_refused(tmp_path: Path, figure: str) -> None:
+    found = tables_of(tmp_path, {**WHOLE, "plays": {**WHOLE["plays"], figure: 1}}, WHOLE)
+    (failed,) = [(name, share) for name, share, passed in found if not passed]
+    assert failed == (f"{FIGURES[figure]} of table plays, {OF}", 1 / WHOLE["plays"][figure])
+
+
+def test_the_least_share_is_let_through_and_less_is_not(tmp_path: Path) -> None:
+    for rows, passed in ((800, True), (799, False)):
+        (tmp_path / str(rows)).mkdir()
+        now = {**WHOLE, "plays": {**WHOLE["plays"], "rows": rows}}
+        assert all(ok for _, _, ok in tables_of(tmp_path / str(rows), now, WHOLE)) is passed
+
+
+def test_a_table_that_is_missing_whole_is_refused_and_said_how_much_there_was(tmp_path: Path) -> None:
+    last = made(tmp_path / "last", THREE, sizes=WHOLE)
+    without = {name: figures for name, figures in WHOLE.items() if name != "tags"}
+    report = judge(made(tmp_path / "new", THREE, sizes=without), last, LIMITS)
+    assert report.failures == "; ".join(
+        f"{figure} of table tags, {OF}: found 0, wanted at least 0.8 (RIYL_GATE_MIN_TABLE_SHARE) "
+        f"(0 where version last was made of {count}: look whether the table is whole; if it is as it should be, "
+        "promote by hand, with --force)"
+        for figure, count in (("rows", 20), ("artists", 2))
+    )
+
+
+@pytest.mark.parametrize(("new", "last", "silent"), [(WHOLE, None, "last"), (None, WHOLE, "new"), (None, None, "last")])
+def test_what_a_version_does_not_say_is_not_compared_and_that_is_said(
+    tmp_path: Path, new: Sizes | None, last: Sizes | None, silent: str
+) -> None:
+    report = judge(made(tmp_path / "new", THREE, sizes=new), made(tmp_path / "last", THREE, sizes=last), LIMITS)
+    assert report.passed
+    (check,) = [c for c in report.checks if c.name == TABLES]
+    assert check.wanted == f"any number: version {silent} does not say what it was made of"

@@ -238,3 +238,14 @@ def test_popularity_moves_the_answer_to_the_obscure(version: Version) -> None:
 def test_nonsense_is_refused(version: Version, k: int, diversity: float) -> None:
     with pytest.raises(InputError, match="k and diversity"):
         Retriever(version).nearest(made(version, QUERIES["one"]), k, anyone(version), diversity=diversity)
+
+
+def test_a_search_is_quick_where_few_are_compared(celled: Version, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = celled.manifest["cells"]
+    compared = int(N * said["searched"] / said["cells"])
+    retriever = Retriever(celled)
+    monkeypatch.setattr(index.retrieve, "QUICK", N - 1)
+    monkeypatch.setattr(index.retrieve, "QUICK_CELLS", compared + 1)
+    assert retriever.is_quick
+    monkeypatch.setattr(index.retrieve, "QUICK_CELLS", compared - 1)
+    assert not retriever.is_quick

@@ -252,7 +252,7 @@ def test_the_default_needs_none_of_the_modalities_that_it_names(tmp_path: Path) 
     assert cosines[same].min() > cosines[~same].max()
 
 
-def test_one_modality_alone_is_refused(tmp_path: Path) -> None:
+def test_one_modality_alone_is_refused_with_the_command_that_works(tmp_path: Path) -> None:
     ids = [f"a{i}" for i in range(6)]
     folder = write_tables(
         tmp_path / "t",
@@ -260,8 +260,13 @@ def test_one_modality_alone_is_refused(tmp_path: Path) -> None:
         audio={"artist_id": ids, "vector": [[1.0, float(i)] for i in range(6)]},
     )
     alone = build_snapshot(Tables.open(folder), SMALL_RECIPE, tmp_path / "s")
-    with pytest.raises(ConfigError, match="has audio alone; cca wants two modalities or more"):
+    with pytest.raises(ConfigError, match="has audio alone; cca wants two modalities or more") as refused:
         fit_cca(PLAIN, alone, 0)
+    command = f"riyl train --config single-audio --snapshot {alone.id}"
+    assert command in str(refused.value)
+    # and what it names works
+    name, config = load_config("single-audio")
+    assert train(name, config, alone, tmp_path / "m").parts.keys() == {"audio"}
 
 
 def test_modalities_that_no_artist_shares_are_refused(tmp_path: Path) -> None:

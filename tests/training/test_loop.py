@@ -119,7 +119,7 @@ def test_a_single_modality_is_refused(tmp_path: Path) -> None:
     ids = ["a", "b", "c", "d", "e"]
     audio = {"artist_id": ids, "vector": np.eye(5).tolist()}
     folder = write_tables(tmp_path / "t", artists={"artist_id": ids, "name": ids}, audio=audio)
-    with pytest.raises(ConfigError, match="has audio alone; a contrastive method wants two or more"):
+    with pytest.raises(ConfigError, match="has audio alone; a contrastive method wants two modalities or more"):
         run(build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s"), tmp_path / "c")
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
 
 from core.errors import InputError
 from core.files import published, write_json
+from core.notes import Notes
 from core.tables import Tables
 from core.types import Progress, silent
 
@@ -21,8 +23,6 @@ log = logging.getLogger(__name__)
 
 SOURCE = "source.json"
 """Says in a folder of tables where they come from, under which licence, and what was left out."""
-
-_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -59,32 +59,34 @@ class Report:
         rows: rows of each table that was written.
         notes: what was left out, changed or worth knowing, with how often.
         examples: the first few cases of a note, each naming file, row or line, and what stands there.
+        read: rows of each table of the source that were read, where it is made of tables.
+        left_out: by table and reason, how many of them are not among `rows`.
+        columns: by file of the source, columns that are not read, and why.
+        files: files beside the source's tables that are not read, and why.
     """
 
     rows: Mapping[str, int]
     notes: Mapping[str, int]
     examples: Mapping[str, tuple[str, ...]]
+    read: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def accounts(self) -> dict[str, dict[str, Any]]:
+        """By table that was read, its rows read, kept, and left out by reason."""
+        return {
+            table: {"read": read, "kept": self.rows.get(table, 0), "left_out": dict(self.left_out.get(table, {}))}
+            for table, read in sorted(self.read.items())
+        }
 
-class Notes:
-    """Counts what is left out, changed or worth knowing while tables are made, and keeps the first cases of each."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-        self._examples: dict[str, list[str]] = {}
-
-    def add(self, what: str, example: str | None = None, count: int = 1, *, keep: int = _EXAMPLES) -> None:
-        """Count `what`; a count of 0 leaves no trace. Of its examples the first `keep` are kept."""
-        if not count:
-            return
-        self.counts[what] = self.counts.get(what, 0) + count
-        if example is not None and len(kept := self._examples.setdefault(what, [])) < keep:
-            kept.append(example if len(example) <= 200 else example[:197] + "...")
-
-    def report(self, tables: Tables) -> Report:
+    @staticmethod
+    def of(notes: Notes, tables: Tables) -> Report:
         """The report on finished tables, which counts their rows."""
         rows = {table: tables.count_rows(table) for table in sorted(tables.files)}
-        return Report(rows, dict(self.counts), {what: tuple(cases) for what, cases in self._examples.items()})
+        read, left_out = dict(notes.read), dict(notes.left_out)
+        return Report(rows, dict(notes.counts), notes.examples, read, left_out, dict(notes.columns), dict(notes.files))
 
 
 Make = Callable[[Mapping[str, Path], Path, Notes, Progress], None]
@@ -128,7 +130,7 @@ def build(dataset: Dataset, files: Mapping[str, Path], out: Path, progress: Prog
     notes = Notes()
     with new_tables(out) as folder:
         dataset.make(files, folder, notes, progress)
-        report = notes.report(Tables.open(folder))
+        report = Report.of(notes, Tables.open(folder))
         write_source(folder, dataset.name, dataset.licence, dataset.citation, report)
     log.info("tables_made dataset=%s rows=%d notes=%d", dataset.name, sum(report.rows.values()), len(report.notes))
     return report
@@ -151,8 +153,10 @@ def new_tables(out: Path) -> Iterator[Path]:
 
 
 def write_source(folder: Path, name: str, licence: str, citation: str, report: Report) -> None:
-    """Say in a folder of tables where they come from."""
-    write_json(folder / SOURCE, {"dataset": name, "licence": licence, "citation": citation, **asdict(report)})
+    """Say in a folder of tables where they come from, and what of the report there is to say."""
+    always = ("rows", "notes", "examples")
+    said = {key: value for key, value in asdict(report).items() if value or key in always}
+    write_json(folder / SOURCE, {"dataset": name, "licence": licence, "citation": citation, **said})
 
 
 class TableWriter:

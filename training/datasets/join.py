@@ -19,13 +19,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from core.errors import MismatchError
+from core.notes import Notes
 from core.tables import Tables
 from core.types import Progress, silent
-from training.datasets.base import SOURCE, Notes, Report, TableWriter, new_tables, write_source, write_table
+from training.datasets.base import SOURCE, Report, TableWriter, new_tables, write_source, write_table
 from training.datasets.tables import batches, note_unknown
 
 PREFIX = "b:"
 """Put before an id of B that A uses for another artist or listener."""
+
+UNKNOWN = "of artists that artists has not"
 
 NAME_FIELDS = ("artist_id", "name")
 
@@ -44,8 +47,11 @@ def join(a: Tables, b: Tables, out: Path, progress: Progress = silent) -> Report
     """
     _refuse_unlike(a, b)
     notes = Notes()
-    of_a, of_b = a.artists(), b.artists()
+    for letter, side in (("A", a), ("B", b)):
+        notes.files.update({f"{letter}, {name}": why.reason for name, why in side.unread.items()})
+    of_a, of_b = a.artists(notes), b.artists(notes)
     match = match_artists(of_a, of_b, notes)
+    notes.leave_out("artists", "of B that are artists of A", int((match.rows >= 0).sum()))
     progress("match artists", of_b.num_rows, of_b.num_rows)
     both_play = "plays" in a.files and "plays" in b.files
     users = _fresh(_listeners(a, progress), _listeners(b, progress)) if both_play else {}
@@ -59,7 +65,7 @@ def join(a: Tables, b: Tables, out: Path, progress: Progress = silent) -> Report
                 _write_pairs(having, folder, notes, progress)
             else:
                 _write(having, table, folder, notes, progress)
-        report = notes.report(Tables.open(folder))
+        report = Report.of(notes, Tables.open(folder))
         sources = [_source(a.folder), _source(b.folder)]
         licence, citation = (" + ".join(dict.fromkeys(s[k] for s in sources if s[k])) for k in ("licence", "citation"))
         write_source(folder, " + ".join(s["dataset"] for s in sources), licence, citation, report)
@@ -221,9 +227,10 @@ class _Side:
         known = self.artists.column("artist_id").combine_chunks()
         file = f"{self.letter}, {self.tables.files[table].name}"
         changes = {"artist_id": self.ids, "similar_id": self.ids, "user_id": self.users}
-        for first_row, batch in batches(self.tables, table, progress):
-            good = note_unknown(notes, file, batch, first_row, known, "row left out")
+        for rows, batch in batches(self.tables, table, notes, progress):
+            good = note_unknown(notes, file, batch, rows, known, "row left out")
             kept = batch.filter(pa.array(good))
+            notes.leave_out(table, UNKNOWN, batch.num_rows - kept.num_rows)
             yield pa.RecordBatch.from_pydict(
                 {n: _renamed(kept.column(n), changes.get(n, {})) for n in batch.schema.names}
             )
@@ -248,12 +255,13 @@ def _write_pairs(sides: list[_Side], folder: Path, notes: Notes, progress: Progr
     pairs = pa.Table.from_batches([batch for side in sides for batch in side.rows("similar", notes, progress)])
     once = pairs.group_by(pairs.column_names).aggregate([]).sort_by([(c, "ascending") for c in pairs.column_names])
     notes.add("similar: pair left out, it stands there already", count=pairs.num_rows - once.num_rows)
+    notes.leave_out("similar", "that stand there already", pairs.num_rows - once.num_rows)
     write_table(folder, "similar", once)
 
 
 def _listeners(tables: Tables, progress: Progress) -> list[str]:
     users: set[str] = set()
-    for _, batch in batches(tables, "plays", progress):
+    for _, batch in batches(tables, "plays", Notes(), progress):
         users.update(batch.column("user_id").unique().to_pylist())
     return sorted(users)
 

@@ -17,8 +17,9 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from core.errors import InputError
+from core.notes import Notes
 from core.types import Progress
-from training.datasets.base import Dataset, Notes, RemoteFile, write_table
+from training.datasets.base import Dataset, RemoteFile, write_table
 
 ARCHIVE = RemoteFile(
     "hetrec2011-lastfm-2k.zip", "https://files.grouplens.org/datasets/hetrec2011/hetrec2011-lastfm-2k.zip"

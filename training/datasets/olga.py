@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from core.errors import InputError, TableError
 from core.graph import OLGA_ARTISTS, Graph, read_graph, read_row_ids
+from core.notes import Notes
 from core.types import Progress
-from training.datasets.base import Dataset, Notes, RemoteFile, TableWriter, write_table
+from training.datasets.base import Dataset, RemoteFile, TableWriter, write_table
 
 _COPY = RemoteFile("olga_data.zip", "https://polybox.ethz.ch/index.php/s/ZXCdjkCJns9qlMY/download")
 GRAPH = RemoteFile("artist_connections.npz", archive=_COPY)

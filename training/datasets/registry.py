@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from core.errors import NotFoundError
+from core.notes import Notes
 from core.types import Progress, silent
 from training.datasets import lastfm2k, olga, tables
-from training.datasets.base import Dataset, Notes, Report, build
+from training.datasets.base import Dataset, Report, build
 from training.datasets.fetch import fetch_all
 
 
@@ -31,8 +32,8 @@ DATASETS: Mapping[str, Dataset] = {d.name: d for d in (SYNTHETIC, lastfm2k.DATAS
 """Every dataset that has a name of its own; beside them any folder of tables is one."""
 
 
-def get(name: str) -> Dataset:
-    """The dataset called `name`, or the tables in the folder `name`.
+def get(name: str, *, ignore_unread: bool = False) -> Dataset:
+    """The dataset called `name`, or the tables in the folder `name` (see `Tables.open` for `ignore_unread`).
 
     Raises:
         NotFoundError: there is neither; the message lists the names.
@@ -40,7 +41,7 @@ def get(name: str) -> Dataset:
     if name in DATASETS:
         return DATASETS[name]
     if Path(name).is_dir():
-        return tables.dataset(Path(name))
+        return tables.dataset(Path(name), ignore_unread=ignore_unread)
     raise NotFoundError(
         f"there is no dataset {name!r}; there are: {', '.join(DATASETS)}; a folder of tables is one too"
     )
@@ -51,7 +52,9 @@ def downloads_of(dataset: Dataset, downloads: Path) -> Path:
     return downloads / dataset.name
 
 
-def make_tables(name: str, downloads: Path, out: Path, progress: Progress = silent) -> Report:
+def make_tables(
+    name: str, downloads: Path, out: Path, progress: Progress = silent, *, ignore_unread: bool = False
+) -> Report:
     """Fetch what is missing of the dataset `name`, and make its tables in the new folder `out`.
 
     Raises:
@@ -59,6 +62,6 @@ def make_tables(name: str, downloads: Path, out: Path, progress: Progress = sile
         FetchError: a file that it needs could not be had; says where to put it.
         InputError: a file is not what it should be, or there is something in `out`.
     """
-    dataset = get(name)
+    dataset = get(name, ignore_unread=ignore_unread)
     fetched = fetch_all(dataset, downloads_of(dataset, downloads), progress)
     return build(dataset, fetched.files, out, progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from core.mbids import shared_mbids
+from core.notes import Notes
 from core.tables import Tables
-from core.types import Progress
-from training.datasets.base import Dataset, Notes, TableWriter, write_table
+from core.types import Progress, silent
+from training.datasets.base import Dataset, TableWriter, write_table
 
 _KEYS = {
     "tags": ("artist_id", "tag"),
@@ -29,29 +31,38 @@ MOST_SHARED = 100
 """Of these that are named."""
 
 
-def dataset(folder: Path) -> Dataset:
-    """The tables in `folder` as a dataset."""
+def dataset(folder: Path, *, ignore_unread: bool = False) -> Dataset:
+    """The tables in `folder` as a dataset; see `Tables.open` for `ignore_unread`."""
     return Dataset(
         name=folder.resolve().name,
         summary=f"the tables in {folder}",
         licence="",
         citation="",
         files=(),
-        make=partial(_make, folder),
+        make=partial(_make, folder, ignore_unread),
     )
 
 
-def _make(folder: Path, files: Mapping[str, Path], out: Path, notes: Notes, progress: Progress) -> None:
-    """Copy every table. Rows of unknown artists and rows that stand twice are copied too, and noted.
+def _make(
+    folder: Path, ignore_unread: bool, files: Mapping[str, Path], out: Path, notes: Notes, progress: Progress
+) -> None:
+    check_tables(Tables.open(folder, ignore_unread=ignore_unread), notes, out=out, progress=progress)
 
-    Columns that RIYL knows and, of artists, all others are copied; other columns are not.
+
+def check_tables(tables: Tables, notes: Notes, *, out: Path | None = None, progress: Progress = silent) -> None:
+    """Read every value of every table, and copy them into the folder `out` where it is given.
+
+    Columns that RIYL knows and, of artists, all others are copied; other columns are not. Rows of unknown artists and
+    rows that stand twice are kept, and noted.
 
     Raises:
         InputError: a table is not what it should be; names file, row, found and wanted.
     """
-    tables = Tables.open(folder)
-    artists = tables.artists()
-    write_table(out, "artists", artists)
+    for name, why in tables.unread.items():
+        notes.files[name] = why.reason
+    artists = tables.artists(notes)
+    if out is not None:
+        write_table(out, "artists", artists)
     for mbid, ids in shared_mbids(artists).items():
         notes.add(SHARED, f"{mbid}: {', '.join(ids)}", keep=MOST_SHARED)
     progress("check artists", artists.num_rows, artists.num_rows)
@@ -60,35 +71,40 @@ def _make(folder: Path, files: Mapping[str, Path], out: Path, notes: Notes, prog
         file = tables.files[table].name
         keys = _KEYS.get(table, ()) if not tables.has_vectors(table) else ()
         doubles = _Doubles(keys)
-        with TableWriter(out, table) as writer:
-            for first_row, batch in batches(tables, table, progress):
-                note_unknown(notes, file, batch, first_row, known)
-                doubles.add(batch)
-                writer.write(batch)
+        with ExitStack() as stack:
+            writer = None if out is None else stack.enter_context(TableWriter(out, table))
+            for rows, batch in batches(tables, table, notes, progress):
+                note_unknown(notes, file, batch, rows, known)
+                doubles.add(batch, rows)
+                if writer is not None:
+                    writer.write(batch)
         doubles.note(notes, file)
 
 
-def batches(tables: Tables, table: str, progress: Progress) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The checked batches of a table, each with the number of its first row, counted from 1.
+def batches(
+    tables: Tables, table: str, notes: Notes, progress: Progress
+) -> Iterator[tuple[NDArray[np.int64], pa.RecordBatch]]:
+    """The checked batches of a table, each with the numbers of its rows in the file, counted from 1.
 
     The step's progress is in rows; its total is 0 until the end where only reading tells (CSV).
     """
     step = f"check {table}"
     total = tables.count_rows(table) if tables.files[table].suffix == ".parquet" else 0
     done = 0
-    for batch in tables.batches(table):
-        yield done + 1, batch
+    for rows, batch in tables.numbered_batches(table, notes):
+        yield rows, batch
         done += batch.num_rows
         progress(step, done, total)
     progress(step, done, done)
 
 
 def note_unknown(
-    notes: Notes, file: str, batch: pa.RecordBatch, first_row: int, known: pa.Array, what: str = "row"
+    notes: Notes, file: str, batch: pa.RecordBatch, rows: NDArray[np.int64], known: pa.Array, what: str = "row"
 ) -> NDArray[np.bool_]:
     """(n,) bool: the rows whose artists are all in `known`; the others are noted.
 
     Args:
+        rows: (n,) their numbers in the file.
         what: begins the note; says what becomes of such a row.
     """
     good = np.ones(batch.num_rows, np.bool_)
@@ -98,36 +114,38 @@ def note_unknown(
     bad = np.flatnonzero(~good)
     for row in bad[:3]:
         ids = [batch.column(c)[int(row)].as_py() for c in ("artist_id", "similar_id") if c in batch.schema.names]
-        notes.add(f"{file}: {what} of an artist that artists has not", f"row {first_row + row}: {', '.join(ids)}")
+        notes.add(f"{file}: {what} of an artist that artists has not", f"row {rows[row]}: {', '.join(ids)}")
     notes.add(f"{file}: {what} of an artist that artists has not", count=max(0, len(bad) - 3))
     return good
 
 
 class _Doubles:
-    """Finds rows that repeat the key of an earlier row; 16 bytes of memory a row, and every different text once."""
+    """Finds rows that repeat the key of an earlier row; 24 bytes of memory a row, and every different text once."""
 
     def __init__(self, columns: tuple[str, ...]) -> None:
         self._columns = columns
         self._codes: list[dict[str, int]] = [{} for _ in columns]
         self._keys: list[NDArray[np.int64]] = []
+        self._rows: list[NDArray[np.int64]] = []
 
-    def add(self, batch: pa.RecordBatch) -> None:
+    def add(self, batch: pa.RecordBatch, rows: NDArray[np.int64]) -> None:
         if not self._columns:
             return
         left, right = (_coded(batch.column(c), codes) for c, codes in zip(self._columns, self._codes, strict=True))
         self._keys.append(left << 32 | right)
+        self._rows.append(rows)
 
     def note(self, notes: Notes, file: str) -> None:
         if not self._keys:
             return
-        keys = np.concatenate(self._keys)
+        keys, rows = np.concatenate(self._keys), np.concatenate(self._rows)
         order = np.argsort(keys, kind="stable")
         again = np.sort(order[1:][keys[order[1:]] == keys[order[:-1]]])
         what = f"{file}: row whose {' and '.join(self._columns)} stand in an earlier row"
         texts = [list(codes) for codes in self._codes]
-        for row in again[:3]:
-            left, right = divmod(int(keys[row]), 1 << 32)
-            notes.add(what, f"row {row + 1}: {texts[0][left]}, {texts[1][right]}")
+        for place in again[:3]:
+            left, right = divmod(int(keys[place]), 1 << 32)
+            notes.add(what, f"row {rows[place]}: {texts[0][left]}, {texts[1][right]}")
         notes.add(what, count=max(0, len(again) - 3))
 
 

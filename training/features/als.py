@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from core.errors import InputError
+from core.extras import needs_extra
 from core.types import Progress, silent
 from training.features.cf import CfProjector, confidences
 from training.features.recipe import CfRecipe
@@ -21,9 +22,10 @@ def fit_cf(
 
     Raises:
         InputError: fewer than two artists or listeners.
+        MissingExtraError: the extra `train` is not installed.
     """
-    # here, so that what fits no plays needs no `implicit`
-    from implicit.cpu.als import AlternatingLeastSquares
+    with needs_extra("train"):
+        from implicit.cpu.als import AlternatingLeastSquares
     from threadpoolctl import threadpool_limits
 
     played = np.flatnonzero(np.diff(counts.indptr))

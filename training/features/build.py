@@ -20,8 +20,10 @@ from core.errors import InputError, MismatchError
 from core.files import content_id, published, write_json
 from core.folding import FoldedTables
 from core.mbids import shared_mbids
+from core.notes import Notes
 from core.snapshot import (
     MANIFEST,
+    RAW,
     Modality,
     Snapshot,
     seal_snapshot,
@@ -29,7 +31,9 @@ from core.snapshot import (
     write_held_out,
     write_modality,
 )
+from core.snapshot_source import write_source
 from core.tables import Tables
+from core.terms import write_raw_terms
 from core.truth import save_truth
 from core.types import ArtistId, Mask, Progress, silent
 from training.features.basis import Basis, Projector, load_basis, save_basis
@@ -38,6 +42,8 @@ from training.features.heldout import held_out_artists
 from training.features.place import Source, place, read_source
 from training.features.read import Counts, Incidence, read_plays
 from training.features.recipe import Recipe
+from training.features.rows import Account, account, account_of
+from training.features.sizes import size_of
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +53,18 @@ TUNING = "tuning.json"
 
 @dataclass(frozen=True)
 class Placed:
-    """One modality of a snapshot in the making."""
+    """One modality of a snapshot in the making.
+
+    Attributes:
+        raw: by table, the weighted terms that it was placed from; empty where these were vectors.
+    """
 
     modality: Modality
     projector: Projector
     counts: Counts
+    table: str
+    size: dict[str, int]
+    raw: Mapping[str, Incidence]
 
 
 def build_snapshot(
@@ -63,6 +76,7 @@ def build_snapshot(
     pass_over: Collection[str] = (),
     required: Collection[str] = (),
     tuning: Mapping[str, Any] | None = None,
+    source: Path | None = None,
     progress: Progress = silent,
 ) -> Snapshot:
     """Make the snapshot of `tables` in the folder `snapshots`, or find it there.
@@ -79,6 +93,7 @@ def build_snapshot(
         required: modalities that somebody must have.
         tuning: how the recipe was found, stored beside the features as tuning.json. It is no part of the identity:
             a snapshot that is there already stays as it is.
+        source: folder that the tables were copied from, for whoever is to read them again; left out, their own.
 
     Raises:
         InputError: a table is not what it should be, nobody has any modality, or there is too little to fit on
@@ -87,20 +102,23 @@ def build_snapshot(
     """
     basis = None if keep is None else load_basis(keep.folder / "basis")
     modalities = _chosen(tables, basis, pass_over)
-    source = {"recipe": recipe.model_dump()} if keep is None else {"basis": keep.basis_id}
+    fitted = {"recipe": recipe.model_dump()} if keep is None else {"basis": keep.basis_id}
     digests = tables.digests()
-    identity = content_id("snapshot", {"tables": digests, **source})
+    identity = content_id("snapshot", {"tables": digests, **fitted})
     final = snapshots / identity
     if final.exists():
         found = Snapshot.open(final)
         _check_required(tables, found.manifest["modalities"], required)
         (final / MANIFEST).touch()
+        if source is not None or found.source is None:
+            write_source(final, source or tables.folder)
         return found
-    artists = tables.artists()
+    notes = Notes()
+    artists = tables.artists(notes)
     ids: list[ArtistId] = artists.column("artist_id").to_pylist()
-    plays = read_plays(tables, ids, progress) if "plays" in tables.files else None
+    plays = read_plays(tables, ids, progress, notes) if "plays" in tables.files else None
     held_out = _held_out(ids, recipe, basis)
-    placed = _place_all(tables, modalities, ids, plays, recipe, basis, held_out, progress)
+    placed = _place_all(tables, modalities, ids, plays, recipe, basis, held_out, progress, notes)
     had = {p.modality.name: len(p.modality.rows) for p in placed}
     _check_required(tables, had, required)
     if basis is None:
@@ -111,6 +129,9 @@ def build_snapshot(
         write_held_out(aside, held_out)
         for item in placed:
             write_modality(aside, item.modality)
+        for table, read in (_raw(placed) | ({} if plays is None else {"plays": plays})).items():
+            csr = read.weights
+            write_raw_terms(aside / RAW / table, csr.indptr, csr.indices, csr.data, read.terms)
         if isinstance(tables, FoldedTables):
             kept = ["artists", *modalities.values()]
             write_beneath(aside / BENEATH, tables.base, kept, tables.standing, progress)
@@ -123,6 +144,10 @@ def build_snapshot(
             "tables": digests,
             "recipe": basis.recipe.model_dump(),
             "counts": {p.modality.name: asdict(p.counts) for p in placed},
+            "sizes": {"artists": {"rows": len(ids)}, **{p.table: p.size for p in placed}},
+            "rows": _accounts(len(ids), modalities, placed, notes),
+            "notes": {what: {"count": n, "examples": notes.examples.get(what, ())} for what, n in notes.counts.items()},
+            "columns_not_read": notes.columns,
         }
         if isinstance(tables, FoldedTables):
             fields["last_change"] = tables.last_change
@@ -131,6 +156,7 @@ def build_snapshot(
         if tuning is not None:
             write_json(aside / TUNING, tuning)
         seal_snapshot(aside, fields)
+        write_source(aside, source or tables.folder)
     for mbid, sharing in shared_mbids(artists).items():
         log.warning("shared_mbid mbid=%s artists=%s", mbid, ",".join(sharing))
     for item in placed:
@@ -139,11 +165,26 @@ def build_snapshot(
     return Snapshot.open(final)
 
 
-def import_similar(tables: Tables, truths: Path) -> None:
-    """Keep the catalog's own `similar` table, where it has one, as the undirected truth "similar"."""
-    if "similar" in tables.files:
-        pairs = pa.Table.from_batches(tables.batches("similar"))
-        save_truth(truths, "similar", pairs, directed=False, source=f"table {tables.files['similar'].name}")
+def import_similar(tables: Tables, truths: Path) -> dict[str, Account]:
+    """Keep the catalog's own `similar` table, where it has one, as the undirected truth "similar".
+
+    Returns:
+        Its account, by its name; nothing where there is none.
+    """
+    if "similar" not in tables.files:
+        return {}
+    pairs = pa.Table.from_batches(tables.batches("similar"))
+    truth = save_truth(truths, "similar", pairs, directed=False, source=f"table {tables.files['similar'].name}")
+    again = pairs.num_rows - truth.pairs.num_rows
+    return {"similar": account(pairs.num_rows, {"of an artist with itself, or of a pair given before": again})}
+
+
+def _accounts(artists: int, modalities: Mapping[str, str], placed: list[Placed], notes: Notes) -> dict[str, Account]:
+    """By table, what became of its rows."""
+    made = {p.modality.name: p for p in placed}
+    return {"artists": account(artists, {})} | {
+        table: account_of(table, made[name].counts, made[name].modality, notes) for name, table in modalities.items()
+    }
 
 
 def _chosen(tables: Tables, basis: Basis | None, pass_over: Collection[str]) -> dict[str, str]:
@@ -187,17 +228,19 @@ def _place_all(
     basis: Basis | None,
     held_out: Mask,
     progress: Progress,
+    notes: Notes,
 ) -> list[Placed]:
     placed = []
     for name, table in modalities.items():
-        read = plays if table == "plays" and plays is not None else read_source(tables, table, ids, progress)
+        read = plays if table == "plays" and plays is not None else read_source(tables, table, ids, progress, notes)
         projector = _fit(tables, name, read, recipe, held_out, progress) if basis is None else basis.projectors[name]
         modality = place(name, table, read, projector, progress)
         if not len(modality.rows):
             if basis is None:
                 raise _nothing_usable(tables, table)
             log.warning("nothing_usable modality=%s rows=%d", name, read.counts.rows)
-        placed.append(Placed(modality, projector, read.counts))
+        raw = {table: read} if isinstance(read, Incidence) else {}
+        placed.append(Placed(modality, projector, read.counts, table, size_of(table, read, modality), raw))
     if not any(len(item.modality.rows) for item in placed):
         raise InputError(
             f"{tables.folder}: found nothing in {', '.join(modalities) or 'any modality'} that the kept basis can use; "
@@ -228,6 +271,10 @@ def _held_out(ids: list[ArtistId], recipe: Recipe, basis: Basis | None) -> Mask:
         return held_out_artists(ids, recipe.held_out, recipe.seed)
     known = set(basis.held_out)
     return np.array([artist_id in known for artist_id in ids], bool)
+
+
+def _raw(placed: Collection[Placed]) -> dict[str, Incidence]:
+    return {table: read for item in placed for table, read in item.raw.items()}
 
 
 def _popularity(artists: pa.Table, plays: Incidence | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

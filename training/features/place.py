@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from core.errors import MismatchError
+from core.notes import Notes
 from core.snapshot import Modality
 from core.tables import Tables
 from core.types import ArtistId, Matrix, Progress
@@ -22,15 +23,17 @@ Source: TypeAlias = Incidence | Vectors
 """What a modality's table says: artists by tags or by listeners, or a vector an artist."""
 
 
-def read_source(tables: Tables, table: str, artist_ids: list[ArtistId], progress: Progress) -> Source:
-    """Read a modality's table.
+def read_source(
+    tables: Tables, table: str, artist_ids: list[ArtistId], progress: Progress, notes: Notes | None = None
+) -> Source:
+    """Read a modality's table; see `Tables.batches` for `notes`.
 
     Raises:
         TableError: it is not what it should be.
     """
     if tables.has_vectors(table):
-        return read_vectors(tables, table, artist_ids, progress)
-    return (read_plays if table == "plays" else read_tags)(tables, artist_ids, progress)
+        return read_vectors(tables, table, artist_ids, progress, notes)
+    return (read_plays if table == "plays" else read_tags)(tables, artist_ids, progress, notes)
 
 
 def place(name: str, table: str, source: Source, projector: Projector, progress: Progress) -> Modality:

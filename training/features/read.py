@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from core.columns import matrix
+from core.notes import Notes
 from core.tables import Tables
+from core.terms import normalised_tags
 from core.types import ArtistId, Mask, Matrix, Progress, Rows, silent
 
 
@@ -62,28 +63,33 @@ class Incidence:
         return Incidence(weights[:, had], [self.terms[i] for i in had], self.counts)
 
 
-def read_tags(tables: Tables, artist_ids: list[ArtistId], progress: Progress = silent) -> Incidence:
+def read_tags(
+    tables: Tables, artist_ids: list[ArtistId], progress: Progress = silent, notes: Notes | None = None
+) -> Incidence:
     """Artists by tags, in the form of `normalised_tags`; equal (artist, tag) rows add up."""
-    return _read_incidence(tables, "tags", "tag", "weight", artist_ids, progress)
+    return _read_incidence(tables, "tags", "tag", "weight", artist_ids, progress, notes)
 
 
-def read_plays(tables: Tables, artist_ids: list[ArtistId], progress: Progress = silent) -> Incidence:
+def read_plays(
+    tables: Tables, artist_ids: list[ArtistId], progress: Progress = silent, notes: Notes | None = None
+) -> Incidence:
     """Artists by listeners, with play counts; equal (listener, artist) rows add up."""
-    return _read_incidence(tables, "plays", "user_id", "count", artist_ids, progress)
-
-
-def normalised_tags(column: pa.Array) -> pa.Array:
-    """Tags as they are compared: NFKC, lower case, outer blanks off."""
-    return pc.utf8_trim_whitespace(pc.utf8_lower(pc.utf8_normalize(column, form="NFKC")))
+    return _read_incidence(tables, "plays", "user_id", "count", artist_ids, progress, notes)
 
 
 def _read_incidence(
-    tables: Tables, table: str, term: str, weight: str, artist_ids: list[ArtistId], progress: Progress
+    tables: Tables,
+    table: str,
+    term: str,
+    weight: str,
+    artist_ids: list[ArtistId],
+    progress: Progress,
+    notes: Notes | None,
 ) -> Incidence:
     artists, terms = Positions(artist_ids), Positions([], grow=True)
     total, seen, unknown = tables.count_rows(table), 0, 0
     parts: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]] = []
-    for batch in tables.batches(table):
+    for batch in tables.batches(table, notes):
         rows = artists(batch.column("artist_id"))
         known = rows >= 0
         texts = batch.column(term).filter(pa.array(known))
@@ -117,13 +123,15 @@ class Vectors:
         return Vectors(self.rows[kept], self.means[kept], self.tracks[kept], self.counts)
 
 
-def read_vectors(tables: Tables, table: str, artist_ids: list[ArtistId], progress: Progress = silent) -> Vectors:
+def read_vectors(
+    tables: Tables, table: str, artist_ids: list[ArtistId], progress: Progress = silent, notes: Notes | None = None
+) -> Vectors:
     """The mean vector of every artist that has at least one; summed in float64, so the order of rows hardly matters."""
     artists = Positions(artist_ids)
     total, seen, unknown = tables.count_rows(table), 0, 0
     tracks = np.zeros(len(artist_ids), np.int32)
     sums: NDArray[np.float64] | None = None
-    for batch in tables.batches(table):
+    for batch in tables.batches(table, notes):
         vectors = matrix(batch.column("vector"))
         if sums is None:
             sums = np.zeros((len(artist_ids), vectors.shape[1]))

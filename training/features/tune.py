@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from core.errors import ConfigError, FormatError, InputError
+from core.extras import needs_extra
 from core.files import content_id, write_json
 from core.tables import Tables
 from core.types import Progress, silent
@@ -145,7 +146,8 @@ def _propose(done: Sequence[Trial], space: Mapping[str, Range], seed: int) -> Va
 
     A Gaussian process with a Matern 5/2 kernel and the logarithm of the expected improvement (optuna's GPSampler).
     """
-    import optuna
+    with needs_extra("train"):
+        import optuna
     from threadpoolctl import threadpool_limits
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -174,7 +176,8 @@ def _score(split: HeldBack, users: list[str], recipe: CfRecipe, seed: int) -> fl
 
     Where ALS breaks down in float32, its penalty too small for its confidences, the score is 0.
     """
-    from implicit.recommender_base import ModelFitError
+    with needs_extra("train"):
+        from implicit.recommender_base import ModelFitError
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, "blas"):

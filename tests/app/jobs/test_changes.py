@@ -25,7 +25,7 @@ from training.config import load_config
 from training.features.build import build_snapshot
 from training.train import train
 
-PUT, PATCH, DELETE, MERGE, _ = ChangeKind
+PUT, PATCH, _, DELETE, MERGE, _ = ChangeKind
 NEW = {
     "name": "New",
     "aliases": ["Newer"],
@@ -36,7 +36,8 @@ NEW = {
 }
 MOVED = {"name": "Moved", "tags": {"bop": 9.0, "swing": 4.0}, "plays": {"u201": 30.0, "u202": 8.0}}
 SILENT = {"vectors": {"audio": None}}
-"""What is said of three artists; a fourth, a004, is deleted, and a fifth, a005, merged into the new one."""
+MERGED = {"tags": {"SKA": None, "noise": 7.0}, "plays": {"u007": None, "newcomer": 4.0}}
+"""What is said of four artists; a fifth, a004, is deleted, and a sixth, a005, merged into the new one."""
 
 
 @pytest.fixture
@@ -58,10 +59,11 @@ def change(steps: Steps, artist: str, kind: ChangeKind, said: dict[str, Any] | N
 def all_changes(steps: Steps) -> None:
     change(steps, "a004", DELETE)
     change(steps, "new", PUT, NEW)
-    change(steps, "a003", PATCH, {"tags": {"dub": 1.0}})  # what comes later counts
-    change(steps, "a003", PATCH, MOVED)
+    change(steps, "a003", PUT, {**MOVED, "tags": {"bop": 9.0, "Dub": 1.0}})
+    change(steps, "a003", PATCH, {"tags": {"dub": None, "swing": 4.0}})  # what comes later counts
     change(steps, "a006", PATCH, SILENT)
     change(steps, "a005", MERGE, {"into": "new"})
+    change(steps, "a012", PATCH, MERGED)
 
 
 def written_so(folder: Path) -> Path:
@@ -78,6 +80,10 @@ def written_so(folder: Path) -> Path:
     tags = [row for row in rows("tags") if row["artist_id"] != "a003"]
     plays = [row for row in rows("plays") if row["artist_id"] != "a003"]
     audio = [row for row in rows("audio") if row["artist_id"] != "a006"]
+    tags = [row for row in tags if (row["artist_id"], row["tag"]) != ("a012", "ska")]
+    tags.append({"artist_id": "a012", "tag": "noise", "weight": 7.0})
+    plays = [row for row in plays if (row["artist_id"], row["user_id"]) != ("a012", "u007")]
+    plays.append({"user_id": "newcomer", "artist_id": "a012", "count": 4})
     for artist, said in (("a003", MOVED), ("new", NEW)):
         tags += [{"artist_id": artist, "tag": tag, "weight": weight} for tag, weight in said["tags"].items()]  # type: ignore[attr-defined]
         plays += [{"user_id": u, "artist_id": artist, "count": int(c)} for u, c in said["plays"].items()]  # type: ignore[attr-defined]
@@ -114,7 +120,7 @@ def test_changes_make_what_tables_written_so_would_make(steps: Steps, tmp_path: 
     all_changes(steps)
     changed = built(steps)
     assert changed[1].id != plain[1].id
-    assert (changed[0].last_change, changed[1].manifest["last_change"]) == (6, 6)
+    assert (changed[0].last_change, changed[1].manifest["last_change"]) == (7, 7)
     assert (plain[0].last_change, plain[1].manifest["last_change"]) == (0, 0)
     # the other way: tables that say all this, and no changes
     settings = steps.settings.model_copy(update={"home": tmp_path / "other"})
@@ -174,7 +180,7 @@ def test_an_import_does_not_undo_them_and_a_drop_does(steps: Steps, tmp_path: Pa
 
 
 def test_the_same_that_stands_is_the_same_snapshot_whatever_came_between(steps: Steps) -> None:
-    change(steps, "a003", PATCH, MOVED)
+    change(steps, "a003", PUT, MOVED)
     first = built(steps)
     change(steps, "a003", PATCH, {"mbid": "m"})
     assert built(steps)[0].id != first[0].id
@@ -202,7 +208,7 @@ def test_a_basis_may_be_fitted_with_changes(steps: Steps) -> None:
     all_changes(steps)
     snapshot = Snapshot.open(Home(steps.settings.home).snapshots / steps.fit(steps.fix(None))["snapshot"])
     assert "new" in snapshot.artist_ids
-    assert snapshot.last_change == 6
+    assert snapshot.last_change == 7
     cf = snapshot.modalities["cf"]
     assert cf.evidence[np.flatnonzero(cf.rows == snapshot.artist_ids.index("new"))].tolist() == [3]
 

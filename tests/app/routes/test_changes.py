@@ -15,6 +15,7 @@ from core.db.keys import Role
 from core.db.standing import standing_of
 from core.settings import Home, Settings
 from tests.app.conftest import asked, database, key_headers, problem_of, run, running
+from tests.conftest import forget_database
 from tests.index.conftest import MBID
 
 SAID = {
@@ -84,11 +85,14 @@ def test_an_artist_is_put_patched_deleted_and_put_again(home: Home) -> None:
                 return done("n/1 ö", number, changed, seen_after)
 
             assert await ask("PUT", SAID) == (201, told(1, seen_after="re-index"), "/v1/artists/n%2F1%20%C3%B6")
-            assert stands(home, "n/1 ö") == Standing("n/1 ö", False, SAID)
+            whole = frozenset({"tags", "plays"})
+            assert stands(home, "n/1 ö") == Standing("n/1 ö", False, SAID, whole=whole)
             assert await ask("PUT", SAID) == (200, told(1, False, "re-index"), None)
-            assert await ask("PATCH", {"tags": None, "attributes": {"begun": None}}) == (200, told(2), None)
-            patched = {**SAID, "tags": None, "attributes": {**SAID["attributes"], "begun": None}}  # type: ignore[dict-item]
-            assert stands(home, "n/1 ö") == Standing("n/1 ö", False, patched)
+            patch = {"tags": {"DRONE": None, "noise": 2}, "attributes": {"begun": None}}
+            assert await ask("PATCH", patch) == (200, told(2, seen_after="re-index"), None)
+            patched = {**SAID, "attributes": {**SAID["attributes"], "begun": None}}  # type: ignore[dict-item]
+            patched["tags"] = {"Modern Classical": 0.5, "noise": 2.0}
+            assert stands(home, "n/1 ö") == Standing("n/1 ö", False, patched, whole=whole)
             assert await ask("PUT", {"name": "H"}) == (200, told(3), None)
             assert await ask("DELETE") == (200, told(4), None)
             assert await ask("DELETE") == (200, told(4, changed=False), None)
@@ -237,11 +241,85 @@ def test_what_is_no_json_is_refused(home: Home, body: bytes) -> None:
     assert stands(home, "new") is None
 
 
-@pytest.mark.parametrize("said", [{}, {"attributes": {}}, {"name": None}, {"name": " "}])
-def test_a_patch_says_something(home: Home, said: Any) -> None:
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ({"name": None}, "body.name"),
+        ({"name": " "}, "body.name"),
+        ({"tags": {"ska": 0}}, "body.tags.ska"),
+        ({"tags": {"ska": "much"}}, "body.tags.ska"),
+        ({"tags": {" ": None}}, "body.tags"),
+        ({"tags": ["ska"]}, "body.tags"),
+        ({"tags": {"ska": 1e-60}}, "tags: found 1e-60 of 'ska'"),
+        ({"plays": {"u": {"count": 1}}}, "body.plays.u"),
+        ({"vectors": {"audio": {"0": [1.0]}}}, "body.vectors.audio"),
+        ({"tags": {"Ska": 1, " sKA": None}}, "tags: found both 'Ska' and ' sKA', which are one; wanted it once"),
+        ({"tags": {str(i): None for i in range(1001)}}, "body.tags"),
+    ],
+    ids=str,
+)
+def test_what_is_no_patch_is_refused_and_changes_nothing(home: Home, said: Any, where: str) -> None:
     (answer,) = asked(home, "/v1/artists/a001", method="PATCH", headers=writer(home), json=said)
-    problem_of(answer, 422, "invalid request")
+    assert where in problem_of(answer, 422, "invalid request")["detail"]
     assert stands(home, "a001") is None
+
+
+def test_a_put_is_no_patch_and_has_no_null_inside(home: Home) -> None:
+    (answer,) = asked(
+        home, "/v1/artists/new", method="PUT", headers=writer(home), json={"name": "N", "tags": {"ska": None}}
+    )
+    assert "body.tags.ska" in problem_of(answer, 422, "invalid request")["detail"]
+
+
+@pytest.mark.parametrize("said", [{}, {"attributes": {}}, {"tags": {}, "plays": {}, "vectors": {}}])
+def test_a_patch_that_says_nothing_changes_nothing(home: Home, said: Any) -> None:
+    assert put(home, "a001", said, 200, "PATCH") == done("a001", 0, changed=False)
+    assert stands(home, "a001") is None
+    put(home, "nobody", said, 404, "PATCH")
+
+
+def test_null_in_a_patch_takes_away_a_key_or_a_field(home: Home) -> None:
+    said = {"mbid": None, "aliases": [], "tags": {"ska": None}, "plays": None, "vectors": {"audio": []}}
+    assert put(home, "a001", said, 200, "PATCH")["changed"]
+    kept = {"mbid": None, "aliases": None, "tags": {"ska": None}, "vectors": {"audio": None}}
+    assert stands(home, "a001") == Standing("a001", False, kept, whole=frozenset({"plays"}))
+    put(home, "a001", {"attributes": None, "vectors": None}, 200, "PATCH")
+    del kept["vectors"]
+    whole = frozenset({"plays", "attributes", "vectors"})
+    assert stands(home, "a001") == Standing("a001", False, kept, whole=whole)
+
+
+@pytest.mark.parametrize("media", ["application/merge-patch+json", "Application/JSON; charset=utf-8"])
+def test_a_patch_comes_as_merge_patch_or_plain_json(home: Home, media: str) -> None:
+    headers = {**writer(home), "content-type": media}
+    (answer,) = asked(
+        home, "/v1/artists/a001", method="PATCH", headers=headers, content=b'{"tags": {"ska": 2, "dub": null}}'
+    )
+    assert answer.status_code == 200, answer.text
+    assert stands(home, "a001") == Standing("a001", False, {"tags": {"ska": 2.0, "dub": None}})
+
+
+def test_a_patch_of_another_kind_is_refused(home: Home) -> None:
+    for media, body in (
+        ("application/json-patch+json", b'[{"op": "remove", "path": "/tags"}]'),
+        ("application/x-www-form-urlencoded", b'{"mbid": "m"}'),
+    ):
+        headers = {**writer(home), "content-type": media}
+        (answer,) = asked(home, "/v1/artists/a001", method="PATCH", headers=headers, content=body)
+        assert (
+            "wanted application/json or application/merge-patch+json"
+            in problem_of(answer, 415, "unsupported media type")["detail"]
+        )
+    assert stands(home, "a001") is None
+
+
+def test_the_document_names_both_kinds_of_patch(home: Home) -> None:
+    (answer,) = asked(home, "/openapi.json")
+    operation = answer.json()["paths"]["/v1/artists/{id}"]["patch"]
+    content = operation["requestBody"]["content"]
+    assert set(content) == {"application/json", "application/merge-patch+json"}
+    assert content["application/json"]["schema"] == content["application/merge-patch+json"]["schema"]
+    assert "415" in operation["responses"]
 
 
 @pytest.mark.parametrize("artist", ["a%00", "a" * 201, "x/similar"])
@@ -256,6 +334,14 @@ def test_what_is_said_may_be_large_and_not_too_large(home: Home) -> None:
     found = stands(home, "large")
     assert found is not None
     assert found.said == large
+    put(home, "large", {"plays": {"one more": 1, "listener-000000-of-a-long-name": None}}, 200, "PATCH")
+    patched = stands(home, "large")
+    assert patched is not None
+    plays = {**large["plays"], "one more": 1}
+    del plays["listener-000000-of-a-long-name"]
+    assert patched.said == {"name": "N", "plays": plays}
+    refused = put(home, "large", {"plays": {"too many": 1}}, 422, "PATCH")
+    assert "plays: found 100001 entries that changes of 'large'" in refused["detail"]
     too_large = b" " * (16 << 20) + b"{}"
     headers = {**writer(home), "content-type": "application/json"}
     (answer,) = asked(home, "/v1/artists/large", method="PUT", headers=headers, content=too_large)
@@ -269,7 +355,7 @@ def test_a_batch_has_a_verdict_a_line_in_their_order(home: Home) -> None:
             {"kind": "put", "id": "new", "name": "N", "tags": {"ska": 1}},
             "",
             {"kind": "patch", "id": MBID, "attributes": {"year": "1999"}},
-            {"kind": "patch", "id": MBID, "attributes": {"year": 1999}},
+            {"kind": "patch", "id": MBID, "attributes": {"year": 1999, "country": None}, "tags": {"x": None}},
             {"kind": "delete", "id": "nobody"},
             "{",
             {"kind": "put", "id": "new2"},
@@ -315,6 +401,8 @@ def test_a_batch_has_a_verdict_a_line_in_their_order(home: Home) -> None:
     ]
     assert stands(home, "a003") == Standing("a003", True, {}, "a001")
     assert stands(home, "new") == Standing("new", True, {})
+    patched = {"attributes": {"year": 1999, "country": None}, "tags": {"x": None}}
+    assert stands(home, "a001") == Standing("a001", False, patched)
 
 
 def test_a_batch_sent_again_under_its_key_changes_nothing(home: Home) -> None:
@@ -444,6 +532,7 @@ def test_on_postgres_it_is_the_same(home: Home, postgres_url: str) -> None:
     from core.db.keys import create_key
     from core.db.session import Database
 
+    forget_database(home)
     settings = Settings(home=home.root, database_url=SecretStr(postgres_url))
     opened = Database.of(settings)
     opened.upgrade()
@@ -451,14 +540,16 @@ def test_on_postgres_it_is_the_same(home: Home, postgres_url: str) -> None:
     headers = {"authorization": f"Bearer {token}", "content-type": "application/x-ndjson", "idempotency-key": "k"}
     body = lines(
         {"kind": "put", "id": "n", **SAID},
-        {"kind": "patch", "id": "n", "tags": {"x": 1}},
+        {"kind": "patch", "id": "n", "tags": {"x": 1, "drone": None}},
         {"kind": "merge", "id": "o", "into": "n"},
     ).encode()
     for _ in range(2):
         (answer,) = asked(home, "/v1/artists:batch", method="POST", headers=headers, settings=settings, content=body)
         assert [(v["number"], v["changed"]) for v in verdicts(answer)] == [(1, True), (2, True), (3, True)]
     with opened.read() as connection:
-        assert standing_of(connection, "n") == Standing("n", False, {**SAID, "tags": {"x": 1.0}})
+        tags = {"Modern Classical": 0.5, "x": 1.0}
+        whole = frozenset({"tags", "plays"})
+        assert standing_of(connection, "n") == Standing("n", False, {**SAID, "tags": tags}, whole=whole)
         assert standing_of(connection, "o") == Standing("o", True, {}, "n")
     opened.close()
 
@@ -473,3 +564,28 @@ def test_an_address_with_a_line_break_is_no_artists(home: Home, address: str) ->
         (answer,) = asked(home, f"/v1/artists/{address}", method=method, headers=writer(home), **body)
         assert answer.status_code == 404, (method, answer.text)
     assert stands(home, "a001") is None
+
+
+@pytest.mark.parametrize(
+    ("artist", "said", "found"),
+    [
+        ("NULL", {"name": "Ann"}, "id: found 'NULL'"),
+        ("n1", {"name": "None"}, "name: found 'None'"),
+        ("n1", {"name": "Ann", "mbid": "nan"}, "mbid: found 'nan'"),
+        ("n1", {"name": "Ann", "mbid": "00000000-0000-0000-0000-000000000000"}, "mbid: found '00000000-"),
+        ("n1", {"name": "Ann", "aliases": ["Annie", "\\N"]}, "aliases: found"),
+        ("n1", {"name": "Ann", "plays": {"null": 3}}, "plays: found 'null'"),
+        ("n1", {"name": "Ann", "tags": {"NaN": 3}}, "tags: found 'NaN'"),
+    ],
+)
+def test_what_exporters_write_for_nothing_is_no_id_name_or_mbid(
+    home: Home, artist: str, said: dict[str, Any], found: str
+) -> None:
+    assert put(home, artist, said, 422)["detail"].startswith(found)
+    (verdict,) = verdicts(sent(home, lines({"kind": "put", "id": artist, **said})))
+    assert (verdict["status"], verdict["problem"]["detail"][: len(found)]) == (422, found)
+    assert stands(home, artist) is None
+
+
+def test_a_name_that_only_looks_like_nothing_is_put(home: Home) -> None:
+    put(home, "n1", {"name": "Nil", "aliases": ["none"]}, 201)

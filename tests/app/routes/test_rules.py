@@ -24,6 +24,7 @@ from core.settings import Home, Settings
 from index.artifact import Version
 from index.versions import promote
 from tests.app.conftest import asked, database, key_headers, problem_of, run, running, until
+from tests.conftest import forget_database
 from tests.index.conftest import MBID
 
 BLOCK, NEVER, PIN = RuleKind
@@ -233,6 +234,7 @@ def test_another_replica_obeys_by_itself_and_keeps_a_copy(
 ) -> None:
     settings = [Settings(home=home.root)] * 2
     if kind == "postgres":
+        forget_database(home)
         elsewhere = Home(tmp_path / "elsewhere")
         shutil.copytree(home.root, elsewhere.root)
         url = SecretStr(request.getfixturevalue("postgres_url"))

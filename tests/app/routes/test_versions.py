@@ -104,7 +104,7 @@ def test_a_version_that_the_gate_refuses_is_promoted_by_force_alone(
     body = problem_of(refused, 409, "refused by the gate")
     (failed,) = [check for check in body["checks"] if not check["passed"]]
     assert failed["name"].startswith("mean overlap@50")
-    assert failed["wanted"] == "at least 1"
+    assert failed["wanted"] == "at least 1 (RIYL_GATE_MIN_OVERLAP)"
     assert 0 <= failed["found"] < 1
     assert current(home.versions) == version.id
     found = listed(home)

@@ -103,3 +103,10 @@ def test_keys_are_forgotten_after_days(database: Database) -> None:
     with database.read() as connection:
         assert connection.execute(select(change_batches.c.key)).scalars().all() == ["other"]
     assert send(database, digest="e")[0] == Done(5, False, True)
+
+
+def test_what_a_patch_lies_over_is_remembered(database: Database) -> None:
+    lines = [Wish("a", ChangeKind.PATCH, {"tags": {"ska": 1.0, "dub": None}, "plays": {"u": None}}, True)]
+    first = send(database, lines)
+    assert first == [Done(1, False, True, ("tags", "plays"))]
+    assert send(database, lines) == first

@@ -15,7 +15,7 @@ from core.db.session import Database
 from core.db.standing import WrittenChange, head, since, standing, standing_of
 from core.errors import InputError, NotFoundError
 
-PUT, PATCH, DELETE, MERGE, DROP = ChangeKind
+PUT, PATCH, REPLACE, DELETE, MERGE, DROP = ChangeKind
 
 
 def write(database: Database, artist: str, kind: ChangeKind = PUT, known: bool | None = None, **said: Any) -> Done:
@@ -37,6 +37,11 @@ def merge(
 def stands(database: Database, artist: str) -> Standing | None:
     with database.read() as connection:
         return standing_of(connection, artist)
+
+
+def put(artist: str, **said: Any) -> Standing:
+    """What stands where the tags and plays that there are were put."""
+    return Standing(artist, False, said, whole=frozenset({"tags", "plays"} & said.keys()))
 
 
 def all_standing(database: Database, upto: int = 1000) -> list[Standing]:
@@ -71,7 +76,7 @@ def test_a_change_is_found_as_it_was_made(database: Database) -> None:
         "vectors": {"audio": [[0.5, -1.0], [1e-7, 3.0]], "bio": None},
     }
     assert write(database, "a/1 ö", **said) == Done(1, True, True)
-    assert stands(database, "a/1 ö") == Standing("a/1 ö", False, said)
+    assert stands(database, "a/1 ö") == put("a/1 ö", **said)
     (found,) = listed(database)
     assert (found.number, found.artist, found.kind, found.by, found.key) == (1, "a/1 ö", PUT, "ann", None)
     assert before <= found.at <= datetime.now(UTC)
@@ -82,20 +87,23 @@ def test_a_change_is_found_as_it_was_made(database: Database) -> None:
     }
 
 
-def test_put_replaces_patch_adds_null_takes_away_and_delete_hides(database: Database) -> None:
+def test_put_replaces_patch_merges_null_takes_away_and_delete_hides(database: Database) -> None:
     write(database, "a", name="A", tags={"ska": 1.0}, attributes={"x": 1, "y": 2}, vectors={"audio": [[1.0]]})
-    write(database, "a", PATCH, tags={"dub": 2.0}, mbid="m", attributes={"y": None, "z": 3}, vectors={"bio": [[2.0]]})
+    write(
+        *(database, "a", PATCH),
+        **{"tags": {"dub": 2.0}, "mbid": "m", "attributes": {"y": None, "z": 3}, "vectors": {"bio": [[2.0]]}},
+    )
     patched = {
         "name": "A",
         "mbid": "m",
-        "tags": {"dub": 2.0},
+        "tags": {"ska": 1.0, "dub": 2.0},
         "attributes": {"x": 1, "y": None, "z": 3},
         "vectors": {"audio": [[1.0]], "bio": [[2.0]]},
     }
-    assert stands(database, "a") == Standing("a", False, patched)
-    write(database, "a", PATCH, tags=None, vectors={"audio": None})
-    patched |= {"tags": None, "vectors": {"audio": None, "bio": [[2.0]]}}
-    assert stands(database, "a") == Standing("a", False, patched)
+    assert stands(database, "a") == put("a", **patched)
+    write(database, "a", PATCH, tags={"ska": None}, vectors={"audio": None})
+    patched |= {"tags": {"dub": 2.0}, "vectors": {"audio": None, "bio": [[2.0]]}}
+    assert stands(database, "a") == put("a", **patched)
     write(database, "a", PUT, name="B")
     assert stands(database, "a") == Standing("a", False, {"name": "B"})
     write(database, "a", DELETE)
@@ -104,7 +112,44 @@ def test_put_replaces_patch_adds_null_takes_away_and_delete_hides(database: Data
     assert stands(database, "a") == Standing("a", False, {"name": "C"})
     # a job that fixed an earlier number sees what stood then
     assert all_standing(database, 5) == [Standing("a", True, {})]
-    assert all_standing(database, 3) == [Standing("a", False, patched)]
+    assert all_standing(database, 3) == [put("a", **patched)]
+
+
+def test_patches_of_one_whom_tables_have_are_kept_as_patches(database: Database) -> None:
+    assert write(database, "a", PATCH, known=True, plays={"u": 1.0, "v": None}) == Done(1, False, True, ("plays",))
+    assert write(database, "a", PATCH, known=True, tags={"ska": 2.0}) == Done(2, False, True, ("tags", "plays"))
+    assert write(database, "a", PATCH, known=True, plays={"v": 3.0}) == Done(3, False, True, ("tags", "plays"))
+    assert stands(database, "a") == Standing("a", False, {"plays": {"u": 1.0, "v": 3.0}, "tags": {"ska": 2.0}})
+    # of several one is dropped, and of a put what came after it
+    assert drop_changes(database, by="x", numbers=[3]) == {"a": [3]}
+    assert stands(database, "a") == Standing("a", False, {"plays": {"u": 1.0, "v": None}, "tags": {"ska": 2.0}})
+    assert write(database, "a", PUT, name="A", plays={"w": 1.0}).over == ()
+    assert write(database, "a", PATCH, plays={"w": None, "u": 2.0}).over == ()
+    assert stands(database, "a") == put("a", name="A", plays={"u": 2.0})
+    drop_changes(database, by="x", numbers=[5])
+    assert stands(database, "a") == Standing(
+        "a", False, {"plays": {"u": 2.0, "v": None, "w": None}, "tags": {"ska": 2.0}}
+    )
+
+
+def test_a_patch_that_says_nothing_new_is_not_written_down(database: Database) -> None:
+    assert write(database, "a", PATCH, known=True) == Done(0, False, False)
+    write(database, "a", PATCH, known=True, tags={"ska": 1.0, "dub": None})
+    for said in ({}, {"tags": {"ska": 1.0}}, {"tags": {"dub": None}}):
+        assert write(database, "a", PATCH, known=True, **said) == Done(1, False, False, ("tags",))
+    write(database, "b", name="B", tags={"ska": 1.0})
+    assert write(database, "b", PATCH, tags={"dub": None}) == Done(2, False, False)
+    assert last(database) == 2
+    with pytest.raises(NotFoundError):
+        write(database, "nobody", PATCH, known=False)
+
+
+def test_patches_do_not_heap_up_without_end(database: Database) -> None:
+    write(database, "a", PATCH, known=True, tags={f"t{i}": 1.0 for i in range(999)})
+    write(database, "a", PATCH, known=True, tags={"one": None})
+    with pytest.raises(InputError, match="tags: found 1001 entries that changes of 'a' would leave standing"):
+        write(database, "a", PATCH, known=True, tags={"another": 1.0})
+    assert last(database) == 2
 
 
 def test_what_changes_nothing_is_not_written_down(database: Database) -> None:
@@ -141,7 +186,7 @@ def test_who_is_merged_is_gone_and_another_one_is_in_its_place(database: Databas
     write(database, "y", name="Y", tags={"dub": 1.0})
     assert merge(database, "a", "y") == Done(3, False, True)
     assert stands(database, "a") == Standing("a", True, {}, "y")
-    assert stands(database, "y") == Standing("y", False, {"name": "Y", "tags": {"dub": 1.0}})
+    assert stands(database, "y") == put("y", name="Y", tags={"dub": 1.0})
     assert merge(database, "a", "y") == Done(3, False, False)
     with pytest.raises(NotFoundError, match="'a' is merged into 'y'; PUT brings it back"):
         write(database, "a", PATCH, known=True, mbid="m")
@@ -334,7 +379,7 @@ def test_a_drop_takes_changes_back_and_is_a_change_itself(database: Database) ->
     write(database, "a", PATCH, mbid="m")
     write(database, "a", DELETE)
     assert drop_changes(database, by="bob", numbers=[4, 2, 4]) == {"a": [4], "b": [2]}
-    assert stands(database, "a") == Standing("a", False, {"name": "A", "tags": {"ska": 1.0}, "mbid": "m"})
+    assert stands(database, "a") == put("a", name="A", tags={"ska": 1.0}, mbid="m")
     assert stands(database, "b") is None
     assert [(each.number, each.artist, each.kind, each.by) for each in listed(database, 3)] in (
         [(5, "b", DROP, "bob"), (6, "a", DROP, "bob")],

@@ -13,10 +13,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from pydantic import SecretStr
-from sqlalchemy import Column, MetaData, Table, inspect, select, text
+from sqlalchemy import Column, MetaData, Table, insert, inspect, select, text
 
+from core.changes import Standing
 from core.db.session import FILE, Database, database_url, make_engine
-from core.db.tables import UtcTime, metadata
+from core.db.standing import since, standing_of
+from core.db.tables import UtcTime, changes, metadata
 from core.db.worker_lock import WorkerLock
 from core.errors import ConfigError, DatabaseDownError, SchemaError
 from core.settings import Settings
@@ -103,8 +105,39 @@ def test_migrations_make_everything_and_running_them_again_changes_nothing(
         assert connection.execute(text("SELECT id FROM evaluations")).scalars().all() == ["e"]
         tables = set(inspect(connection).get_table_names())
     mine = {"promotions", "verdicts", "keys", "job_progress", "evaluations", "rules", "rules_revision"}
-    mine |= {"changes", "changes_head", "change_batches"}
+    mine |= {"changes", "changes_head", "change_batches", "database_identity", "revisions", "acceptances"}
     assert tables == {"alembic_version", *mine}
+
+
+def test_patches_of_before_go_on_replacing_fields(
+    settings: Settings, closing: Closing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.db.upgrade.HEAD", "0004")
+    database = closing(Database(make_engine(database_url(settings))))
+    database.upgrade()
+    rows = [("put", {"name": "A", "tags": {"ska": 1.0}}), ("patch", {"tags": {"dub": 2.0}}), ("patch", {"plays": None})]
+    with database.engine.begin() as connection:
+        connection.execute(
+            insert(changes),
+            [
+                {
+                    "number": i,
+                    "artist": "a",
+                    "kind": kind,
+                    "said": said,
+                    "counts": {},
+                    "by": "x",
+                    "at": datetime.now(UTC),
+                }
+                for i, (kind, said) in enumerate(rows, start=1)
+            ],
+        )
+    monkeypatch.undo()
+    database.upgrade()
+    with database.read() as connection:
+        assert [each.kind for each in since(connection, 0, 9)] == ["put", "replace", "replace"]
+        whole = frozenset({"tags", "plays"})
+        assert standing_of(connection, "a") == Standing("a", False, {"name": "A", "tags": {"dub": 2.0}}, whole=whole)
 
 
 def test_migrations_give_the_tables_that_the_code_knows(database: Database) -> None:
@@ -146,18 +179,18 @@ def test_sqlite_is_made_where_it_is_not_there_and_postgres_is_not(settings: Sett
         with database.read() as connection:
             assert connection.execute(text("SELECT count(*) FROM promotions")).scalar() == 0
     else:
-        with pytest.raises(SchemaError, match="nothing in it yet; this RIYL needs schema 0004: run riyl db upgrade"):
+        with pytest.raises(SchemaError, match="nothing in it yet; this RIYL needs schema 0006: run riyl db upgrade"):
             database.read().__enter__()
 
 
 def test_a_newer_database_is_left_alone(database: Database, settings: Settings, closing: Closing) -> None:
     with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0007'"))
     others = [closing(Database(make_engine(database_url(settings)))) for _ in range(2)]
     for other in others:  # the second one would wait for ever if the first kept the lock
-        with pytest.raises(SchemaError, match="found a database with schema 0005; this RIYL needs schema 0004"):
+        with pytest.raises(SchemaError, match="found a database with schema 0007; this RIYL needs schema 0006"):
             other.write().__enter__()
-        with pytest.raises(SchemaError, match="schema 0005; this RIYL knows schemas up to 0004: run a newer RIYL"):
+        with pytest.raises(SchemaError, match="schema 0007; this RIYL knows schemas up to 0006: run a newer RIYL"):
             other.upgrade()
 
 
@@ -279,3 +312,11 @@ def test_the_address_is_of_postgres_and_may_have_its_password_in_a_file(tmp_path
     absent = Settings(database_url=SecretStr(CLOSED), database_password_file=tmp_path / "absent")
     with pytest.raises(ConfigError, match="RIYL_DATABASE_PASSWORD_FILE: cannot be read"):
         database_url(absent)
+
+
+def test_a_file_that_sqlite_cannot_open_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(DatabaseDownError) as caught:
+        Database.of(Settings(home=tmp_path))
+    told = f"the database cannot be reached: {tmp_path / FILE}: unable to open database file (Is a directory)"
+    assert str(caught.value) == told

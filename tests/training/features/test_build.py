@@ -273,3 +273,28 @@ def test_what_the_tables_say_of_changed_artists_is_kept_and_sealed(world: Path, 
     files = {name for name in opened.manifest["files"] if name.startswith("beneath/")}
     assert files == {f"beneath/{name}.arrow" for name in ("artist-ids", "artists", "audio", "plays", "tags")}
     assert build_snapshot(tables, SMALL_RECIPE, tmp_path / "snapshots").beneath is None
+
+
+def test_the_raw_terms_of_every_artist_are_kept_whether_or_not_the_featurizer_knows_them(tmp_path: Path) -> None:
+    tables = Tables.open(
+        write_tables(
+            tmp_path / "tables",
+            artists={**ARTISTS},
+            tags={
+                "artist_id": ["b", "a", "a", "c", "a", "x"],
+                "tag": ["ska", "Ska", "ska ", "ska", "hapax", "ska"],
+                "weight": [1.0, 2.0, 0.5, 1.0, 4.0, 9.0],
+            },
+            plays={"user_id": ["u", "v", "v", "u"], "artist_id": ["a", "a", "a", "c"], "count": [1, 2, 3, 4]},
+            audio={"artist_id": ["a", "b"], "vector": [[1.0, 0.0], [0.0, 1.0]]},
+        )
+    )
+    recipe = Recipe(tags=TagRecipe(dims=2, min_artists=1), cf=SMALL_RECIPE.cf)
+    made = Snapshot.open(build_snapshot(tables, recipe, tmp_path / "s").folder, verify=True)
+    assert set(made.raw_terms) == {"tags", "plays"}
+    assert [made.raw_terms["tags"].of(row) for row in range(3)] == [
+        {"ska": 2.5, "hapax": 4.0},
+        {"ska": 1.0},
+        {"ska": 1.0},
+    ]
+    assert [made.raw_terms["plays"].of(row) for row in range(3)] == [{"u": 1.0, "v": 5.0}, {}, {"u": 4.0}]

@@ -37,6 +37,7 @@ from index.artifact import FAISS, Version
 from index.build import build_version
 from index.query import popularity_of
 from index.versions import find_version, promote
+from tests.benchmarks.conftest import sized
 from tests.benchmarks.pgvector_app import INDEXES, SETTINGS, TABLES, filtered
 from tests.conftest import REPOSITORY
 from training.config import load_config
@@ -45,8 +46,8 @@ from training.features.build import build_snapshot
 from training.features.recipe import Recipe
 from training.train import train
 
-N, ASKED, K, ROUNDS, SECONDS, CONNECTIONS = 100_000, 2_000, 10, 3, 5, 16
-JUDGED, WANTED = 200, 0.99
+N, ASKED, K, ROUNDS, SECONDS, CONNECTIONS = sized((100_000, 2_000, 10, 3, 5, 16), (2_000, 100, 10, 1, 1, 16))
+JUDGED, WANTED = sized(200, 50), 0.99
 POOL = 4
 """Connections to PostgreSQL: with more than 4 on two cores both rate and latency are worse."""
 EF_SEARCH = (40, 60, 80, 100, 150, 200, 300, 400, 600, 800, 1000)
@@ -69,10 +70,10 @@ SERVE = """
 from pathlib import Path
 from app.logs import configure
 from app.main import create_app
-from app.serving import server
+from app.serving import run
 from core.settings import Settings
 configure("INFO")
-server(create_app(Settings(home=Path({home!r}))), "127.0.0.1", {port}).run()
+run(create_app(Settings(home=Path({home!r}))), "127.0.0.1", {port})
 """
 
 CELLS = """
@@ -276,47 +277,45 @@ def measured(port, asked, lua):
     return float(found[5]), float(found[1]) * unit[found[2]], float(found[3]) * unit[found[4]]
 
 
-def contest(say, name, ports, asked, lua):
+def contest(report, name, ports, asked, lua):
     """Ask them in turn, so many rounds; the median seconds a request of each."""
     for port in ports.values():
         measured(port, asked, lua)  # to warm up
     rounds = [{who: measured(port, asked, lua) for who, port in ports.items()} for _ in range(ROUNDS)]
     for one in rounds:
         figures = (f"{who} {rate:,.0f}/s (p50 {p50:.1f}, p99 {p99:.1f} ms)" for who, (rate, p50, p99) in one.items())
-        say(f"{name}: {'; '.join(figures)}")
+        report(f"{name}: {'; '.join(figures)}")
     for who in OURS:
         ratio = statistics.median(one[who][0] / one["pgvector"][0] for one in rounds)
-        say(f"{name}: {who}, median of the ratios to pgvector {ratio:.2f} (wanted: at least 3)")
+        report(
+            f"{name}: {who}, median of the ratios to pgvector {ratio:.2f} (wanted: at least 3)",
+            **{f"{name}, {who}, ratio": ratio},
+        )
     return {who: statistics.median(1 / one[who][0] for one in rounds) for who in ports}
 
 
-def report_cells(say, version, folder):
+def report_cells(report, version, folder):
     stored = version.scoring.stored(version.embeddings, version.patterns, popularity_of(version.listeners))
     np.save(folder / "stored.npy", stored[version.known])
     command = [sys.executable, "-c", CELLS, folder / "stored.npy", folder / FAISS]
     written = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.strip()
     size = (folder / FAISS).stat().st_size / 2**20
-    say(f"cells of {N:,} artists x {stored.shape[1]}: {written}, a file of {size:.0f} MiB")
+    report(f"cells of {N:,} artists x {stored.shape[1]}: {written}, a file of {size:.0f} MiB")
     gate = {check["name"]: check["found"] for check in version.manifest["gate"]["checks"]}
-    say(f"gate: {gate['recall@10 of the Faiss index']} recall@10 of the Faiss index")
+    report(f"gate: {gate['recall@10 of the Faiss index']} recall@10 of the Faiss index")
 
 
 @pytest.mark.bench
-def test_two_seeds_and_filters_beside_pgvector(tmp_path, capsys):
+def test_two_seeds_and_filters_beside_pgvector(tmp_path, report):
     if shutil.which("wrk") is None:
         pytest.skip("found no wrk on the PATH (Debian: apt-get install wrk)")
 
-    def say(line):
-        with capsys.disabled():
-            sys.stdout.write(f"\n{line}")
-            sys.stdout.flush()
-
     home = made_home(Path(os.environ.get("RIYL_BENCH_HOME", tmp_path / "made")))
     version = Version.open(find_version(home.versions, None), verify=False)
-    report_cells(say, version, tmp_path)
+    report_cells(report, version, tmp_path)
     (tmp_path / "ask.lua").write_text(LUA)
     with postgres(tmp_path / "postgres") as dsn, contextlib.ExitStack() as servers:
-        say(f"HNSW of pgvector: written in {fill(dsn, version):.1f} s")
+        report(f"HNSW of pgvector: written in {fill(dsn, version):.1f} s")
         for workers, port in zip(OURS.values(), (PORT, PORT + 1), strict=True):
             code = SERVE.format(home=str(home.root), port=port)
             command = [sys.executable, "-c", code] if workers == 1 else [*WORKERS, str(workers), "--port", str(port)]
@@ -334,10 +333,13 @@ def test_two_seeds_and_filters_beside_pgvector(tmp_path, capsys):
             with running([*module, str(ports["pgvector"]), dsn, str(POOL), str(ef)], ports["pgvector"]):
                 recalls = {who: judge.recall(answers_of(port, lines[:JUDGED])) for who, port in ports.items()}
                 figures = ", ".join(f"{who} {recall:.4f}" for who, recall in recalls.items())
-                say(f"{name}: recall@{K} {figures}, with ef_search {ef}")
-                seconds.append(contest(say, name, ports, asked, tmp_path / "ask.lua"))
+                report(
+                    f"{name}: recall@{K} {figures}, with ef_search {ef}",
+                    **{f"{name}, {who}, recall": recall for who, recall in recalls.items()},
+                )
+                seconds.append(contest(report, name, ports, asked, tmp_path / "ask.lua"))
         thirds = {who: statistics.mean(one[who] for one in seconds) for who in ports}
         rates = "; ".join(
             f"{who} {1 / mean:,.0f}/s, ratio {thirds['pgvector'] / mean:.2f}" for who, mean in thirds.items()
         )
-        say(f"a third of each: {rates}\n")
+        report(f"a third of each: {rates}")

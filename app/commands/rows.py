@@ -1,0 +1,57 @@
+"""What became of the rows, columns and files of tables, for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.commands.session import Session
+from core.files import Manifest
+from core.unread import Unread
+
+
+def say_rows(run: Session, accounts: Mapping[str, Mapping[str, Any]]) -> None:
+    """A line a table: rows read, kept, and left out by reason."""
+    for table, account in accounts.items():
+        run.say(f"  {table}: {account['read']:,} rows read, {account['kept']:,} kept{_left_out(account['left_out'])}")
+
+
+def say_notes(run: Session, notes: Mapping[str, int], examples: Mapping[str, Iterable[str]]) -> None:
+    """A line a note, with its first cases."""
+    for note, count in notes.items():
+        run.say(f"  {count:,} {note}")
+        for example in examples.get(note, ()):
+            run.say(f"    {example}")
+
+
+def say_columns(run: Session, columns: Mapping[str, Mapping[str, str]]) -> None:
+    """A line a column that is not read."""
+    for file, names in columns.items():
+        for name, why in names.items():
+            run.say(f"  {file}: column {name!r} is not read: {why}")
+
+
+def say_unread(run: Session, files: Mapping[str, str]) -> None:
+    """A line a file that is not read."""
+    for name, why in files.items():
+        run.say(f"  {name} is not read: {why}")
+
+
+def say_snapshot(
+    run: Session, manifest: Manifest, rows: Mapping[str, Mapping[str, Any]], files: Mapping[str, str]
+) -> None:
+    """All of it of a snapshot: of its tables by its manifest, and what else is known of rows and files."""
+    say_rows(run, {**manifest.get("rows", {}), **rows})
+    notes = manifest.get("notes", {})
+    say_notes(run, {what: each["count"] for what, each in notes.items()}, {w: e["examples"] for w, e in notes.items()})
+    say_columns(run, manifest.get("columns_not_read", {}))
+    say_unread(run, files)
+
+
+def reasons(unread: Mapping[str, Unread]) -> dict[str, str]:
+    """By file that is not read, why."""
+    return {name: each.reason for name, each in unread.items()}
+
+
+def _left_out(left_out: Mapping[str, int]) -> str:
+    return "; left out " + ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()) if left_out else ""

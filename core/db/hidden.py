@@ -1,0 +1,84 @@
+"""What is hidden: the one place that decides it from the database and the home's copies, whichever can be believed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from core.changes import Standing
+from core.db.rules import all_rules
+from core.db.session import Database
+from core.db.standing import gone
+from core.errors import DatabaseDownError, RiylError, StaleDatabaseError
+from core.rules import NO_RULES, Rule, RuleKind, Rules, read_copy
+from core.settings import Home
+from core.tombstones import read_tombstones
+from core.types import ArtistId
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """The rules in force, and which artists are deleted or merged away.
+
+    Attributes:
+        believed: whether the database says so; else the home's copies do, and what the database hides besides.
+    """
+
+    rules: Rules
+    tombstones: Mapping[ArtistId, Standing]
+    believed: bool
+
+
+def hidden(database: Database, home: Home) -> Hidden:
+    """What is hidden now.
+
+    Raises:
+        DatabaseDownError: the database cannot be reached, and the home has no copy of the rules.
+        FormatError: the copies are needed, and one is damaged.
+    """
+    try:
+        with database.read_whole() as connection:
+            database.check(connection)
+            return Hidden(all_rules(connection), {each.artist: each for each in gone(connection)}, True)
+    except StaleDatabaseError as error:
+        log.warning("database_not_believed reason=%s", error)
+        return hidden_by_either(database, home)
+    except DatabaseDownError as error:
+        if read_copy(home.rules) is None:
+            raise
+        log.warning("hidden_by_copies reason=%s", error)
+        return hidden_by_copies(home)
+
+
+def hidden_by_copies(home: Home) -> Hidden:
+    """What the home's copies hide; nothing where there are none.
+
+    Raises:
+        FormatError: one is damaged.
+    """
+    return Hidden(read_copy(home.rules) or NO_RULES, read_tombstones(home.gone).artists, False)
+
+
+def hidden_by_either(database: Database, home: Home) -> Hidden:
+    """What the home's copies hide, and what a database hides that is not believed, as far as it can be read.
+
+    Raises:
+        FormatError: a copy is damaged.
+    """
+    copied = hidden_by_copies(home)
+    try:
+        with database.read_whole() as connection:
+            found, tombstones = all_rules(connection), {each.artist: each for each in gone(connection)}
+    except RiylError:  # without tables, or damaged: it hides nothing
+        return copied
+    return Hidden(_with(copied.rules, found.rules), {**tombstones, **copied.tombstones}, False)
+
+
+def _with(rules: Rules, others: tuple[Rule, ...]) -> Rules:
+    """Rules with those others that hide somebody."""
+    there = {rule.meaning for rule in rules.rules}
+    more = [rule for rule in others if rule.kind is not RuleKind.PIN and rule.meaning not in there]
+    return replace(rules, rules=(*rules.rules, *more)) if more else rules

@@ -1,0 +1,107 @@
+"""The database's id and its revisions, and whether it has what a home has seen of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, and_, insert, or_, select, update
+
+from core.db.tables import acceptances, database_identity, revisions
+from core.errors import StaleDatabaseError
+from core.stamps import Stamp, Stream
+
+HINT = "riyl db check says what it lacks, riyl db accept --why REASON settles it"
+
+
+def database_id(connection: Connection) -> str:
+    """The id of the database's history; copies of a database have the same until one of them is accepted."""
+    return str(connection.execute(select(database_identity.c.id)).scalar_one())
+
+
+def new_database_id(connection: Connection) -> str:
+    """Give the database another id: its history is not the one that homes have seen."""
+    made = secrets.token_hex(16)
+    connection.execute(update(database_identity).values(id=made))
+    return made
+
+
+def raise_revision(connection: Connection, stream: Stream, number: int) -> None:
+    """Write down that something was done, in the transaction that does it.
+
+    Args:
+        number: above every number that the stream has. The transaction must be the only one that raises it.
+    """
+    connection.execute(insert(revisions).values(stream=stream.value, number=number, mark=secrets.token_hex(16)))
+
+
+def newest_stamp(connection: Connection, stream: Stream) -> Stamp:
+    """The state that a stream is in now."""
+    columns = revisions.c
+    wanted = select(columns.number, columns.mark).where(columns.stream == stream.value)
+    row = connection.execute(wanted.order_by(columns.number.desc()).limit(1)).one()
+    return Stamp(database_id(connection), int(row.number), str(row.mark))
+
+
+def has_stamp(connection: Connection, stream: Stream, stamp: Stamp) -> bool:
+    """Whether the stream was in this state once, and what was done since was done on top of it."""
+    return not _missing(connection, {stream: stamp})
+
+
+def check_seen(connection: Connection, seen: Mapping[Stream, Stamp]) -> str:
+    """Hold the database to what a home has seen of it.
+
+    Must be the first that the transaction reads: the home's copies may be newer than what it sees otherwise.
+
+    Args:
+        seen: by stream, the newest state that the home has copied.
+
+    Returns:
+        The database's id.
+
+    Raises:
+        StaleDatabaseError: the database was never in one of these states, and nobody accepted that.
+    """
+    identity = database_id(connection)
+    missing = _missing(connection, seen)
+    if missing:
+        missing = {stream: stamp for stream, stamp in missing.items() if not _accepted(connection, stream, stamp)}
+    if missing:
+        parts = [_told(stream, stamp, newest_stamp(connection, stream)) for stream, stamp in missing.items()]
+        raise StaleDatabaseError(f"the database is not believed: {'; '.join(parts)}; {HINT}")
+    return identity
+
+
+def _missing(connection: Connection, seen: Mapping[Stream, Stamp]) -> dict[Stream, Stamp]:
+    asked = {stream: stamp for stream, stamp in seen.items() if stamp.number}  # nothing was ever done, nothing is lost
+    if not asked:
+        return {}
+    columns = revisions.c
+    wanted = [and_(columns.stream == stream.value, columns.number == each.number) for stream, each in asked.items()]
+    rows = connection.execute(select(columns.stream, columns.mark).where(or_(*wanted)))
+    marks = {Stream(row.stream): str(row.mark) for row in rows}
+    return {
+        stream: stamp
+        for stream, stamp in asked.items()
+        if (stamp.mark is not None and marks.get(stream) != stamp.mark)
+        or (stamp.mark is None and newest_stamp(connection, stream).number < stamp.number)
+    }
+
+
+def _accepted(connection: Connection, stream: Stream, stamp: Stamp) -> bool:
+    """Whether somebody accepted that the database lacks this state: a home had seen it, or a later one, and settled."""
+    for seen in connection.execute(select(acceptances.c.seen)).scalars():
+        found = seen.get(stream.value)
+        if found is not None and found["database"] == stamp.database and found["number"] >= stamp.number:
+            return True
+    return False
+
+
+def _told(stream: Stream, stamp: Stamp, found: Stamp) -> str:
+    here = f"this home has seen revision {stamp.number} of its {stream}"
+    if stamp.database is not None and stamp.database != found.database:
+        here = f"this home has seen revision {stamp.number} of the {stream} of database {stamp.database[:8]}"
+        return f"{here}, and this is {found.database or '':.8}, at revision {found.number}"
+    if found.number < stamp.number:
+        return f"{here}, and it is at {found.number}"
+    return f"{here}, and it has another one of that number"

@@ -1,0 +1,127 @@
+"""Checks of single settings: each takes what was found and gives the value, or says what was wanted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+from pydantic_core import PydanticCustomError
+
+from core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+"""As browsers send it: no path, no slash at the end."""
+
+SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S*")
+"""What Kubernetes and Docker put into NAME_PORT of every container beside a service called NAME."""
+
+PORT = 8000
+
+
+# The libraries are loaded where they are needed: each takes a tenth of a second.
+
+
+def rate_limit(text: str) -> str:
+    """Limits such as "600/minute", several of them with ; between."""
+    import limits
+
+    try:
+        found = limits.parse_many(text)
+    except ValueError:
+        found = []
+    if not found or any(each.amount < 1 for each in found):
+        raise PydanticCustomError("rate_limit", "wanted limits such as 600/minute, several of them with ; between")
+    return text
+
+
+def origins(found: object) -> object:
+    """Origins of pages, from text with commas between."""
+    if not isinstance(found, str):
+        return found
+    given = tuple(part.strip() for part in found.split(","))
+    if not all(origin == "*" or ORIGIN.fullmatch(origin) for origin in given):
+        raise PydanticCustomError(
+            "origins", "wanted origins such as https://music.example:8443, several of them with , between, or *"
+        )
+    return given
+
+
+def cron(text: str) -> str:
+    """Five cron fields that come to a date at some time, as the job engine reads them."""
+    from croniter import CroniterError, croniter
+
+    wanted = "wanted minute, hour, day, month and weekday, such as 0 3 * * *"
+    if len(text.split()) != 5:
+        raise PydanticCustomError("cron", "{wanted}", {"wanted": wanted})
+    try:
+        croniter(text, second_at_beginning=True).get_next()
+    except (CroniterError, ValueError) as error:
+        raise PydanticCustomError("cron", "{wanted}: {why}", {"wanted": wanted, "why": str(error)}) from error
+    return text
+
+
+def absolute_path(path: Path) -> Path:
+    """A path from the root on, with ~ and ~name as the shell has them."""
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise PydanticCustomError("home", "wanted a path; ~ means no folder here: the user has no home") from error
+
+
+def folder_of_tables(path: Path | None) -> Path | None:
+    """A folder that is there."""
+    if path is not None and not path.is_dir():
+        found = "a file" if path.exists() else "no such folder"
+        raise PydanticCustomError(
+            "folder", "found {found}; wanted a folder of tables, or the variable not set", {"found": found}
+        )
+    return path
+
+
+def readable_file(path: Path | None) -> Path | None:
+    """A file that can be read."""
+    if path is not None:
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise PydanticCustomError("file", "cannot be read: {why}", {"why": error.strerror or "?"}) from error
+    return path
+
+
+def postgres_url(address: str) -> URL:
+    """The address of a PostgreSQL database; messages leave it out, as it may have a password in it.
+
+    Raises:
+        ConfigError: it is not one.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError) as error:  # a port that is no number
+        raise ConfigError("RIYL_DATABASE_URL: found no address of a database; wanted postgresql://...") from error
+    if url.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ConfigError(f"RIYL_DATABASE_URL: found {url.drivername}://; wanted postgresql://, or none for SQLite")
+    return url
+
+
+def postgres_address(address: SecretStr | None) -> SecretStr | None:
+    """An address that `postgres_url` takes."""
+    if address is not None:
+        try:
+            postgres_url(address.get_secret_value())
+        except ConfigError as error:
+            why = str(error).removeprefix("RIYL_DATABASE_URL: ")
+            raise PydanticCustomError("address", "{why}", {"why": why}) from error
+    return address
+
+
+def port(found: object) -> object:
+    """A port; the default one where an orchestrator put the address of a service there."""
+    return PORT if isinstance(found, str) and SERVICE_LINK.fullmatch(found) else found

@@ -1,0 +1,244 @@
+"""Settling a database that is not believed: what it lacks is brought in, or done without, and every home follows."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.changes import ChangeKind, Standing
+from core.current import write_current
+from core.db.accepting import Differences, accept, acceptances_of, differences
+from core.db.changes import Wish, write_change
+from core.db.hidden import hidden
+from core.db.promotions import add_promotion, all_promotions
+from core.db.revisions import newest_stamp
+from core.db.rules import add_rule, copy_rules, drop_rule, list_rules
+from core.db.session import Database
+from core.db.standing import gone, head
+from core.db.tombstones import copy_tombstones
+from core.errors import StaleDatabaseError
+from core.rules import RuleKind
+from core.settings import Home, Settings
+from core.stamps import Stream
+from core.tombstones import read_tombstones
+from tests.conftest import Backup
+
+BLOCK, NEVER, PIN = RuleKind
+
+
+@pytest.fixture
+def home(settings: Settings) -> Home:
+    return Home(settings.home)
+
+
+def change(database: Database, artist: str, kind: ChangeKind, **said: object) -> int:
+    return write_change(database, Wish(artist, kind, said, None), by="t").number
+
+
+def promote(database: Database, home: Home, version: str) -> None:
+    with database.alone() as connection:
+        add_promotion(connection, version, "promote", by="t", why="")
+        stamp = newest_stamp(connection, Stream.PROMOTIONS)
+    write_current(home.versions, version, stamp)
+
+
+def copy_all(database: Database, home: Home) -> None:
+    copy_rules(database, home.rules)
+    copy_tombstones(database, home)
+
+
+def settle(database: Database, home: Home, why: str = "disk died", **options: object) -> Differences | None:
+    wanted = {"by": "ann", "keep_current": True, "as_it_is": False, "folded": 0, **options}
+    return accept(database, home, why=why, **wanted)  # type: ignore[arg-type]
+
+
+def rules_of(database: Database) -> set[tuple[str, str, str | None]]:
+    return {(each.rule.kind.value, each.rule.artist, each.rule.other) for each in list_rules(database)}
+
+
+def gone_of(database: Database) -> dict[str, Standing]:
+    with database.read() as connection:
+        return {each.artist: each for each in gone(connection)}
+
+
+@pytest.fixture
+def stale(database: Database, settings: Settings, home: Home) -> Database:
+    """A restored database: since the backup the home has seen rules, deletions, merges and a promotion."""
+    add_rule(database, BLOCK, "kept", None, by="t", why="")
+    add_rule(database, BLOCK, "dropped since", None, by="t", why="")
+    change(database, "n", ChangeKind.PUT, name="N")
+    change(database, "back since", ChangeKind.DELETE)
+    promote(database, home, "v1")
+    backup = Backup(settings)
+    drop_rule(database, 2)
+    add_rule(database, BLOCK, "blocked", None, by="t", why="letter")
+    add_rule(database, NEVER, "x", "y", by="t", why="")
+    add_rule(database, PIN, "x", "z", by="t", why="")
+    change(database, "back since", ChangeKind.PUT, name="B")
+    change(database, "m1", ChangeKind.MERGE, into="m2", mbid="an mbid")
+    change(database, "m2", ChangeKind.MERGE, into="n")
+    change(database, "m3", ChangeKind.MERGE, into="deleted")
+    change(database, "deleted", ChangeKind.DELETE)
+    promote(database, home, "v2")
+    copy_all(database, home)
+    backup.restore()
+    return database
+
+
+def test_the_differences_are_what_either_says_alone(stale: Database, home: Home) -> None:
+    found = differences(stale, home)
+    assert found is not None
+    assert [(rule.kind, rule.artist, rule.other) for rule in found.rules] == [
+        (BLOCK, "blocked", None),
+        (NEVER, "x", "y"),
+        (PIN, "x", "z"),
+    ]
+    assert {each.artist for each in found.tombstones} == {"m1", "m2", "m3", "deleted"}
+    assert (found.current, found.current_there) == ("v2", "v1")
+    assert [rule.artist for rule in found.more_rules] == ["dropped since"]
+    assert [each.artist for each in found.more_tombstones] == ["back since"]
+    assert "rules" in found.reason
+
+
+def test_what_either_hides_is_hidden_before_it_is_accepted(stale: Database, home: Home) -> None:
+    found = hidden(stale, home)
+    assert not found.believed
+    assert {(rule.kind, rule.artist) for rule in found.rules.rules} == {
+        (BLOCK, "kept"),
+        (BLOCK, "blocked"),
+        (BLOCK, "dropped since"),
+        (NEVER, "x"),
+        (PIN, "x"),
+    }
+    assert found.tombstones.keys() == {"m1", "m2", "m3", "deleted", "back since"}
+
+
+def test_what_is_hidden_stays_hidden_and_who_accepted_it_is_written_down(stale: Database, home: Home) -> None:
+    assert settle(stale, home) is not None
+    assert rules_of(stale) == {
+        ("block", "kept", None),
+        ("block", "dropped since", None),
+        ("block", "blocked", None),
+        ("never", "x", "y"),
+        ("pin", "x", "z"),
+    }
+    assert gone_of(stale) == {
+        "back since": Standing("back since", True, {}),
+        "deleted": Standing("deleted", True, {}),
+        "m1": Standing("m1", True, {}, "m2", "an mbid"),
+        "m2": Standing("m2", True, {}, "n"),
+        "m3": Standing("m3", True, {}, "deleted"),
+    }
+    newest = list_rules(stale)[0]
+    assert (newest.by, newest.why) == ("ann", "accept: disk died")
+    with stale.read() as connection:
+        assert [each.version for each in all_promotions(connection)] == ["v1", "v2"]
+        (told,) = acceptances_of(connection)
+    assert (told.by, told.why) == ("ann", "disk died")
+    assert told.restored == {"rules": 3, "tombstones": 4, "promotions": 1}
+    copy_all(stale, home)
+    assert read_tombstones(home.gone).artists.keys() == gone_of(stale).keys()
+    assert hidden(stale, home).believed
+
+
+def test_as_it_is_brings_nothing_in(stale: Database, home: Home) -> None:
+    assert settle(stale, home, as_it_is=True) is not None
+    assert rules_of(stale) == {("block", "kept", None), ("block", "dropped since", None)}
+    assert gone_of(stale).keys() == {"back since"}
+    copy_all(stale, home)
+    assert not read_tombstones(home.gone).artists.keys() - {"back since"}
+    with stale.read() as connection:
+        assert [each.version for each in all_promotions(connection)] == ["v1"]
+        assert acceptances_of(connection)[0].restored == {}
+
+
+def test_a_version_that_is_not_in_the_home_is_not_promoted(stale: Database, home: Home) -> None:
+    settle(stale, home, keep_current=False)
+    with stale.read() as connection:
+        assert [each.version for each in all_promotions(connection)] == ["v1"]
+
+
+def test_a_merge_that_cannot_be_made_again_deletes(database: Database, settings: Settings, home: Home) -> None:
+    change(database, "b", ChangeKind.MERGE, into="a")
+    backup = Backup(settings)
+    change(database, "b", ChangeKind.PUT, name="B")
+    change(database, "a", ChangeKind.MERGE, into="b")
+    copy_all(database, home)
+    backup.restore()
+    settle(database, home)
+    assert gone_of(database) == {"a": Standing("a", True, {}), "b": Standing("b", True, {}, "a")}
+
+
+def test_a_database_that_is_believed_is_left_alone(database: Database, home: Home) -> None:
+    add_rule(database, BLOCK, "a", None, by="t", why="")
+    copy_all(database, home)
+    assert differences(database, home) is None
+    assert settle(database, home) is None
+    with database.read() as connection:
+        assert acceptances_of(connection) == []
+
+
+def test_changes_to_come_are_numbered_behind_those_that_versions_have_folded_in(stale: Database, home: Home) -> None:
+    settle(stale, home, as_it_is=True, folded=500)
+    with stale.read() as connection:
+        assert head(connection) == 500
+    assert change(stale, "p", ChangeKind.PUT, name="P") == 501
+
+
+def test_other_homes_follow_that_have_seen_no_more_and_those_that_have_do_not(
+    database: Database, settings: Settings, home: Home, tmp_path: Path
+) -> None:
+    backup = Backup(settings)
+    others = [Home(tmp_path / name) for name in ("less", "as much", "more")]
+    opened = [Database(database.engine, each) for each in others]
+    for artist, follows in (("a", opened), ("b", opened[1:]), ("c", opened[2:])):
+        add_rule(database, BLOCK, artist, None, by="t", why="")
+        for each in follows:
+            copy_rules(each, others[opened.index(each)].rules)
+        if artist == "b":
+            copy_rules(database, home.rules)
+    backup.restore()
+    for each in (database, *opened):
+        with pytest.raises(StaleDatabaseError), each.read() as connection:
+            each.check(connection)
+    settle(database, home)
+    assert rules_of(database) == {("block", "a", None), ("block", "b", None)}
+    for each, other in zip(opened[:2], others[:2], strict=True):
+        assert {rule.artist for rule in copy_rules(each, other.rules).rules} == {"a", "b"}
+    with pytest.raises(StaleDatabaseError):
+        copy_rules(opened[2], others[2].rules)
+    settle(opened[2], others[2], why="once more")
+    for each, other in [(database, home), *zip(opened, others, strict=True)]:
+        assert {rule.artist for rule in copy_rules(each, other.rules).rules} == {"a", "b", "c"}
+
+
+def test_what_is_accepted_is_seen_and_losing_it_is_noticed_again(
+    stale: Database, settings: Settings, home: Home
+) -> None:
+    before = Backup(settings)
+    settle(stale, home)
+    copy_all(stale, home)
+    with stale.read() as connection:
+        assert stale.check(connection)
+    before.restore()
+    with pytest.raises(StaleDatabaseError), stale.read() as connection:
+        stale.check(connection)
+
+
+def test_accepting_twice_at_once_settles_once(stale: Database, settings: Settings, home: Home, tmp_path: Path) -> None:
+    other = replace(home, root=tmp_path / "other")
+    shutil.copytree(home.versions, other.versions)
+    shutil.copy(home.rules, other.rules)
+    shutil.copy(home.gone, other.gone)
+    opened = [Database.of(settings), Database(stale.engine, other)]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda each: settle(*each), zip(opened, (home, other), strict=True)))
+    assert [each is None for each in found].count(True) == 1
+    with stale.read() as connection:
+        assert len(acceptances_of(connection)) == 1
+        assert len(all_promotions(connection)) == 2
+    opened[0].close()

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from core.changes import ChangeKind, Standing
+from core.db.changes import Wish, write_change
+from core.db.hidden import Hidden, hidden, hidden_by_copies, hidden_by_either
+from core.db.rules import add_rule, copy_rules
+from core.db.session import Database
+from core.db.tombstones import copy_tombstones
+from core.errors import DatabaseDownError, FormatError
+from core.rules import NO_RULES, Rule, RuleKind, Rules
+from core.settings import Home, Settings
+
+
+@pytest.fixture
+def home(settings: Settings) -> Home:
+    return Home(settings.home)
+
+
+@pytest.fixture
+def away(settings: Settings) -> Iterator[Database]:
+    """The home's database while it cannot be reached."""
+    closed = SecretStr("postgresql://riyl@127.0.0.1:1/riyl")
+    database = Database.of(settings.model_copy(update={"database_url": closed}))
+    yield database
+    database.close()
+
+
+def test_the_database_says_what_is_hidden_and_away_the_copies_do(
+    database: Database, home: Home, away: Database
+) -> None:
+    with pytest.raises(DatabaseDownError):
+        hidden(away, home)
+    add_rule(database, RuleKind.BLOCK, "a", None, by="t", why="")
+    write_change(database, Wish("b", ChangeKind.DELETE, {}, None), by="t")
+    wanted = Hidden(Rules(1, (Rule(1, RuleKind.BLOCK, "a", None),)), {"b": Standing("b", True, {})}, True)
+    assert hidden(database, home) == wanted
+    assert hidden_by_copies(home) == Hidden(NO_RULES, {}, False)
+    copy_rules(database, home.rules)
+    copy_tombstones(database, home)
+    copied = Hidden(wanted.rules, wanted.tombstones, False)
+    assert hidden(away, home) == hidden_by_copies(home) == hidden_by_either(away, home) == copied
+
+
+@pytest.mark.parametrize("name", ["rules.json", "gone.ndjson"])
+def test_a_damaged_copy_hides_nothing_in_silence(database: Database, home: Home, away: Database, name: str) -> None:
+    copy_rules(database, home.rules)
+    copy_tombstones(database, home)
+    (home.root / name).write_text("{\n")
+    for read in (hidden_by_copies, lambda home: hidden_by_either(away, home), lambda home: hidden(away, home)):
+        with pytest.raises(FormatError, match=name):
+            read(home)
