@@ -63,10 +63,16 @@ def _unsaid() -> str:
     return ""
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """Describe no defaults: a client that sent them in place of what is left out would say something."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
 class Said(BaseModel):
     """What is said of an artist besides tags and plays. What is left out is not said; null says that it has none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_schema_extra=_without_defaults)
     mbid: Annotated[
         str | None, Field(min_length=1, max_length=LONGEST_ID, pattern=_WORDS, description="MusicBrainz id.")
     ] = None
@@ -92,7 +98,6 @@ class Said(BaseModel):
 class ArtistPut(Said):
     """All that changes are to say of an artist. Tags and plays take the place of all that the tables have of it."""
 
-    model_config = ConfigDict()
     name: ArtistName
     tags: Annotated[
         dict[Word, Weight] | None,

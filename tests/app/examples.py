@@ -21,9 +21,11 @@ import httpx
 import pytest
 
 from app.examples import JSON, NDJSON, Example, request_of, save_examples
+from core.db.evaluations import list_evaluations
 from core.model import Model
 from core.settings import Home, Settings
-from tests.app.conftest import key_headers, running
+from index.versions import current
+from tests.app.conftest import database, key_headers, running
 
 Answers = Mapping[str, Any]
 """What was answered, by operation."""
@@ -273,9 +275,8 @@ def demo_home(root: Path) -> tuple[Home, World]:
 
 def demo_world(home: Home) -> World:
     """What the requests name of the demo's catalog."""
-    current = (home.versions / "CURRENT").read_text().strip()
-    (other,) = {path.name for path in home.versions.iterdir() if path.is_dir()} - {current}
-    (run,) = [path.name for path in home.evaluations.iterdir() if path.is_dir()]
+    (other,) = {path.name for path in home.versions.iterdir() if path.is_dir()} - {current(home.versions)}
+    newest, *_ = list_evaluations(database(home), truth=None, version=None, limit=1, before=None)
     return World(
         artist="a0000337",
         near="a0003177",
@@ -286,7 +287,7 @@ def demo_world(home: Home) -> World:
         tags={"glass metal": 3.0, "silver thrash": 1.0},
         attribute={"genre": {"in": ["metal", "rock"]}},
         version=other,
-        evaluation=run,
+        evaluation=newest.id,
         systems=("default", "pca"),
     )
 

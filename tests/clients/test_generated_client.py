@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from app.deps import Streams, held
 from app.examples import JSON, NDJSON, find_operation
 from app.main import create_app
 from app.serving import server
@@ -63,7 +64,8 @@ def serving(home: Home) -> Iterator[str]:  # noqa: F811
     """A service of the home, in a thread, and its address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        service = server(create_app(Settings(home=home.root), poll_s=0.02, events_s=0.02), "127.0.0.1", port)
+        app = create_app(Settings(home=home.root), poll_s=0.02, events_s=0.02)
+        service = server(app, "127.0.0.1", port, held(app, "streams", Streams).ending)
         thread = threading.Thread(target=service.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
