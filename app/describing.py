@@ -7,6 +7,7 @@ from typing import Any
 from app.admission import API
 from app.bounds import PART_BYTES, PART_S
 from app.errors import MEDIA_TYPE
+from app.media_types import JSON, MERGE_PATCH
 from app.observe import LONGEST_TARGET_BYTES
 from app.schemas_changes import ChangeBatch
 from core.settings import Settings
@@ -30,7 +31,16 @@ def describe_limits(document: dict[str, Any], settings: Settings) -> None:
 
 
 def describe_bodies(document: dict[str, Any]) -> None:
-    """Add the schemas of bodies that a route reads itself."""
+    """Add the schemas of bodies that a route reads itself; describe merge patches by their own type alone.
+
+    That a merge patch is taken as plain JSON too is said in words: generators of clients take two types of one model
+    for one, and openapi-python-client makes a module of it that cannot be imported.
+    """
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            content = operation.get("requestBody", {}).get("content", {})
+            if MERGE_PATCH in content:
+                del content[JSON]
     schema = ChangeBatch.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= {**schema.pop("$defs"), "ChangeBatch": schema}
 
@@ -44,7 +54,8 @@ def _describe(operation: dict[str, Any], settings: Settings) -> None:
     responses["500"] = _problem(FAULT)
     if "requestBody" in operation:
         responses["408"] = _problem(TOO_SLOW)
-        accepted = " or ".join(sorted(operation["requestBody"]["content"]))
+        content = operation["requestBody"]["content"]
+        accepted = " or ".join(sorted({*content, *([JSON] if MERGE_PATCH in content else [])}))
         responses["415"] = _problem(f"The body's Content-Type is not {accepted}.")
     if settings.rate_limit is not None:
         responses["429"] = _problem(TOO_MANY)

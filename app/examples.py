@@ -14,10 +14,6 @@ from urllib.parse import quote
 
 FILE = Path(__file__).with_name("examples.json")
 
-JSON = "application/json"
-NDJSON = "application/x-ndjson"
-FORM = "multipart/form-data"
-
 OpenApi = Mapping[str, Any]
 """A part of an OpenAPI document."""
 

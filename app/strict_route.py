@@ -14,8 +14,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.errors import MediaTypeError
-
-JSON = "application/json"
+from app.media_types import JSON
 
 MOST_REPORTED = 10
 """Unknown query parameters that an error names."""

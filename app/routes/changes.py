@@ -27,6 +27,7 @@ from app.changing import (
 )
 from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheServing, fresh
 from app.errors import problems
+from app.media_types import JSON, MERGE_PATCH, NDJSON
 from app.schemas_changes import (
     LONGEST_KEY,
     ArtistPatch,
@@ -40,7 +41,7 @@ from app.schemas_changes import (
 )
 from app.security import PROBLEMS, WRITER_PROBLEMS, TheAdmin, TheWriter, author
 from app.similar import RAW_SUFFIX
-from app.strict_route import JSON, content_type_of
+from app.strict_route import content_type_of
 from app.watch import Serving
 from core.changes import ChangeKind
 from core.db.batches import Sender
@@ -66,7 +67,6 @@ router = APIRouter(prefix="/v1", tags=["changes"], route_class=ReadAsideRoute, d
 LARGEST_NUMBER = 2**53 - 1
 """What JSON's readers hold."""
 
-NDJSON = "application/x-ndjson"
 LINES: dict[str, Any] = {
     "required": True,
     "content": {
@@ -83,7 +83,6 @@ LINES: dict[str, Any] = {
 }
 NO_ADDRESS = {404: "The id has a line break, which this address cannot have; a batch can."}
 NOT_FOUND = {404: "The artist is in no version and was not put, or is deleted or merged."}
-MERGE_PATCH = "application/merge-patch+json"
 NOT_INTO = {404: "The artist to merge into is in no version and was not put, or is deleted or merged itself."}
 ARTIST_BODY = BODY | {413: f"The body has more than {LARGEST_ARTIST_BYTES >> 20} mebibytes."}
 BATCH_BODY = {
@@ -135,6 +134,7 @@ def patch_artist(
 
     Tags, plays, attributes and vectors merge key by key, and null takes a key away; null instead of a field takes all
     of it. Text, numbers and lists replace what was there. What is left out stays, also as the tables come to say it.
+    The same body is taken as application/json.
     """
     return _change(writer, database, serving, id, wish(serving.served, id, ChangeKind.PATCH, said))
 

@@ -10,7 +10,7 @@ from html import escape
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from app.examples import JSON, Example, OpenApi, load_examples, request_of
+from app.examples import Example, OpenApi, load_examples, request_of
 from app.fields import FieldRow, default_of, fields_of, kind_of
 
 router = APIRouter(include_in_schema=False)
@@ -134,10 +134,10 @@ def _curl(document: OpenApi, example: Example, operation: OpenApi, address: str)
     if "security" in operation:
         options.append('-H "Authorization: Bearer $RIYL_KEY"')
     options += [f"-H {_quoted(f'{name}: {value}')}" for name, value in headers.items()]
-    if example.content_type == JSON:
-        options.append(f"-d {_quoted(json.dumps(example.body, ensure_ascii=False))}")
-    elif example.content_type is not None:
+    if isinstance(example.body, str):
         options.append(f"--data-binary {_quoted(example.body)}")
+    elif example.body is not None:
+        options.append(f"-d {_quoted(json.dumps(example.body, ensure_ascii=False))}")
     options += [f"-F {part}=@{file['name']}" for part, file in example.files.items()]
     return " \\\n  ".join([f"curl {_quoted(address + path)}", *options])
 

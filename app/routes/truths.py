@@ -22,6 +22,7 @@ from app import security
 from app.bounds import LARGEST_UPLOAD_BYTES
 from app.deps import INVALID, UNREACHABLE, TheServing, TheSettings, TheUploads, fresh
 from app.errors import DamagedTruthError, problems
+from app.media_types import FORM
 from app.schemas_truths import (
     DamagedTruth,
     TruthAnswer,
@@ -45,7 +46,6 @@ router = APIRouter(prefix="/v1", tags=["truths"], route_class=StrictRoute)
 MOST_UNPACKED_BYTES = 128 << 20
 """Of an upload: some four million pairs, which take half a gigabyte of memory; a whole one where no id stands twice."""
 
-FORM = "multipart/form-data"
 PARTS = {"file": FORMATS, "ids": IDS_FORMATS}
 BODY_OF_FORM: dict[str, Any] = {
     "required": True,

@@ -20,7 +20,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.examples import JSON, NDJSON, Example, request_of, save_examples
+from app.examples import Example, request_of, save_examples
+from app.media_types import JSON, MERGE_PATCH, NDJSON
 from core.db.evaluations import list_evaluations
 from core.model import Model
 from core.settings import Home, Settings
@@ -142,7 +143,7 @@ def _changes(world: World) -> list[Step]:
     lines = "".join(json.dumps(change) + "\n" for change in undone)
     return [
         Step("put_artist", {"id": "a9001"}, put, JSON),
-        Step("patch_artist", {"id": "a9001"}, {"tags": {"drone": 4}}, JSON),
+        Step("patch_artist", {"id": "a9001"}, {"tags": {"drone": 4}}, MERGE_PATCH),
         Step("merge_artist", {"id": "a9000"}, {"into": "a9001"}, JSON),
         Step("delete_artist", {"id": world.gone}),
         Step("change_artists", {"Idempotency-Key": "catalog-2026-03-01"}, {"items": changes}, JSON),
@@ -304,5 +305,6 @@ def ask_all(home: Home, world: World) -> list[Example]:
 
 
 if __name__ == "__main__":
+    save_examples([])  # those of before may not fit the operations as they are now
     with TemporaryDirectory() as folder:
         save_examples(ask_all(*demo_home(Path(folder) / "home")))

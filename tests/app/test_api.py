@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -91,8 +92,9 @@ def served(
 ) -> Home:
     """A home that no test of this module changes."""
     home = Home(tmp_path_factory.mktemp("served"))
-    folders = {"versions": version.folder, "models": named_model.folder, "snapshots": named_snapshot.folder}
-    for name, folder in folders.items():
+    # a copy: what is promoted is written beside the versions, and other homes are of other databases
+    shutil.copytree(version.folder, home.versions / version.id)
+    for name, folder in {"models": named_model.folder, "snapshots": named_snapshot.folder}.items():
         (home.root / name).symlink_to(folder.parent)
     database = Database.of(Settings(home=home.root))
     promote(home.versions, database, version.id, by="test", why="test")

@@ -10,7 +10,8 @@ import jsonschema_rs
 import pytest
 
 from app.evaluations import store
-from app.examples import JSON, Example, add_examples, find_operation, load_examples, request_of, save_examples
+from app.examples import Example, add_examples, find_operation, load_examples, request_of, save_examples
+from app.media_types import JSON, JSON_KINDS
 from core.model import Model
 from core.settings import Home
 from core.snapshot import Snapshot
@@ -94,8 +95,8 @@ def test_every_operation_has_an_example_that_its_description_allows(home: Home) 
         _, _, operation = find_operation(document, each.operation)
         names = {parameter["name"] for parameter in operation.get("parameters", [])}
         assert each.parameters.keys() <= names, each.operation
-        if each.content_type == JSON:
-            schema = operation["requestBody"]["content"][JSON]["schema"]
+        if each.content_type in JSON_KINDS:
+            schema = operation["requestBody"]["content"][each.content_type]["schema"]
             assert valid(document, schema, each.body), each.operation
         if each.answer_type == JSON:
             schema = operation["responses"][str(each.status)]["content"][JSON]["schema"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from app.media_types import JSON_KINDS
 from core.db.keys import Role, all_keys, revoke_key
 from core.settings import Home, Settings
 from tests.app.conftest import asked, database, key_headers, problem_of, run, running
@@ -44,7 +45,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any],
                 address = address.replace("{" + parameter["name"] + "}", str(parameter.get("example")))
             body = {}
             for media, content in operation.get("requestBody", {}).get("content", {}).items():
-                if media == "application/json":
+                if media in JSON_KINDS:
                     body = {"json": content["example"]}
                 elif media == "multipart/form-data":
                     body = {"files": {"file": ("editorial.csv", PAIRS)}}

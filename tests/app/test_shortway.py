@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +30,7 @@ OF_THE_ROUTE = "application/json; charset=utf-8"
 @pytest.fixture(scope="module")
 def asking(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
     home = Home(tmp_path_factory.mktemp("shortway"))
-    (home.root / "versions").symlink_to(version.folder.parent)
+    shutil.copytree(version.folder, home.versions / version.id)
     promote(home.versions, database(home), version.id, by="test", why="test")
     asking = Asking(home)
     yield asking

@@ -21,8 +21,9 @@ from typing import Any
 import pytest
 
 from app.deps import Streams, held
-from app.examples import JSON, NDJSON, find_operation
+from app.examples import find_operation
 from app.main import create_app
+from app.media_types import JSON, JSON_KINDS, NDJSON
 from app.serving import server
 from core.db.keys import Role
 from core.model import Model
@@ -99,7 +100,7 @@ class Generated:
         hints = typing.get_type_hints(module.sync_detailed)
         given = {_python_name(name, hints): value for name, value in step.parameters.items()}
         given = {name: _as_hinted(hints[name], value) for name, value in given.items()}
-        if step.content_type == JSON:
+        if step.content_type in JSON_KINDS:
             given["body"] = _model(hints["body"], step.body)
         elif step.files:
             types = importlib.import_module(f"{self._package.__name__}.types")
