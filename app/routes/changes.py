@@ -82,6 +82,7 @@ LINES: dict[str, Any] = {
     },
 }
 NO_ADDRESS = {404: "The id has a line break, which this address cannot have; a batch can."}
+SHARED = {409: "The id is an mbid that several artists share (`candidates`)."}
 NOT_FOUND = {404: "The artist is in no version and was not put, or is deleted or merged."}
 NOT_INTO = {404: "The artist to merge into is in no version and was not put, or is deleted or merged itself."}
 ARTIST_BODY = BODY | {413: f"The body has more than {LARGEST_ARTIST_BYTES >> 20} mebibytes."}
@@ -107,7 +108,7 @@ IdPath = Annotated[
     summary="Put an artist",
     response_model=ChangeAnswer,
     responses={
-        **problems(WRITER_PROBLEMS | ARTIST_BODY | NO_ADDRESS | INVALID | UNREACHABLE),
+        **problems(WRITER_PROBLEMS | ARTIST_BODY | NO_ADDRESS | SHARED | INVALID | UNREACHABLE),
         200: {"description": "The artist was there.", "model": ChangeAnswer},
     },
 )
@@ -124,7 +125,7 @@ def put_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id
     "/artists/{id:path}",
     summary="Patch an artist",
     response_model=ChangeAnswer,
-    responses=problems(WRITER_PROBLEMS | ARTIST_BODY | NOT_FOUND | INVALID | UNREACHABLE),
+    responses=problems(WRITER_PROBLEMS | ARTIST_BODY | NOT_FOUND | SHARED | INVALID | UNREACHABLE),
     openapi_extra={"requestBody": {"content": {MERGE_PATCH: {"schema": {"$ref": "#/components/schemas/ArtistPatch"}}}}},
 )
 def patch_artist(
@@ -143,7 +144,7 @@ def patch_artist(
     "/artists/{id:path}",
     summary="Delete an artist",
     response_model=ChangeAnswer,
-    responses=problems(WRITER_PROBLEMS | NOT_FOUND | INVALID | UNREACHABLE),
+    responses=problems(WRITER_PROBLEMS | NOT_FOUND | SHARED | INVALID | UNREACHABLE),
 )
 def delete_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath) -> Response:
     """Let an artist be in no version, whatever tables say, until it is put again."""
@@ -154,7 +155,7 @@ def delete_artist(writer: TheWriter, database: TheDatabase, serving: TheServing,
     "/artists/{id:path}:merge",
     summary="Merge an artist into another one",
     response_model=ChangeAnswer,
-    responses=problems(WRITER_PROBLEMS | BODY | NOT_INTO | INVALID | UNREACHABLE),
+    responses=problems(WRITER_PROBLEMS | BODY | NOT_INTO | SHARED | INVALID | UNREACHABLE),
 )
 def merge_artist(
     writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, merge: MergeInto

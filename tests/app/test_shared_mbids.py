@@ -100,10 +100,12 @@ def test_neither_is_changed_by_it(sharing: Home) -> None:
     ]
 
     async def scenario() -> None:
-        async with running(sharing) as (_, client):
+        async with running(sharing) as (app, client):
             for method, path, body in changes:
                 answer: httpx.Response = await client.request(method, path, json=body, headers=headers)
                 candidates = problem_of(answer, 409, SHARED)["candidates"]
+                template = "/v1/artists/{id}" + (":merge" if method == "POST" else "")
+                assert "409" in app.openapi()["paths"][template][method.lower()]["responses"]
                 assert [candidate["id"] for candidate in candidates] == ["a003", "a007"]
             lines = json.dumps({"kind": "delete", "id": MBID})
             sent = {**headers, "content-type": "application/x-ndjson"}
