@@ -273,7 +273,7 @@ def demo_home(root: Path) -> tuple[Home, World]:
 
 def demo_world(home: Home) -> World:
     """What the requests name of the demo's catalog."""
-    current = (home.versions / "CURRENT").read_text().strip()
+    current = versions.current(home.versions)
     (other,) = {path.name for path in home.versions.iterdir() if path.is_dir()} - {current}
     (run,) = [path.name for path in home.evaluations.iterdir() if path.is_dir()]
     return World(
