@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine
+from http import HTTPStatus
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
@@ -48,10 +49,12 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         parameters = query_parameters(self.dependant)
         content_types = self.content_types()
+        needs_key = HTTPStatus.UNAUTHORIZED in self.responses
 
         async def handler(request: Request) -> Response:
             check_query(request, parameters)
-            if content_types:
+            # without a key the answer is 401, whatever the body is
+            if content_types and not (needs_key and "authorization" not in request.headers):
                 check_content_type(request, content_types)
             return await handle(request)
 

@@ -52,11 +52,11 @@ def origins(found: object) -> object:
 
 
 def cron(text: str) -> str:
-    """Five cron fields that come to a date at some time, as the job engine reads them."""
+    """Five cron fields, or six with seconds first, that come to a date at some time, as the job engine reads them."""
     from croniter import CroniterError, croniter
 
     wanted = "wanted minute, hour, day, month and weekday, such as 0 3 * * *"
-    if len(text.split()) != 5:
+    if len(text.split()) not in (5, 6):
         raise PydanticCustomError("cron", "{wanted}", {"wanted": wanted})
     try:
         croniter(text, second_at_beginning=True).get_next()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,7 +43,7 @@ def check(context: typer.Context) -> None:
     with run.database.read() as connection:
         before = acceptances_of(connection)
     told = [{**asdict(each), "at": each.at.isoformat()} for each in before]
-    run.show({"believed": found is None, **({} if found is None else asdict(found)), "accepted": told})
+    run.show({"believed": found is None, **_as_json(found), "accepted": told})
     for each in before:
         run.say(f"accepted by {each.by}, {each.at:%Y-%m-%d %H:%M} UTC: {each.why}")
     if found is None:
@@ -70,13 +70,24 @@ def accept(
     """
     run = session(context)
     found = settle(run.home, run.database, by=by or who(), why=why, as_it_is=as_it_is)
-    run.show({"accepted": found is not None, "as_it_is": as_it_is, **({} if found is None else asdict(found))})
+    run.show({"accepted": found is not None, "as_it_is": as_it_is, **_as_json(found)})
     if found is None:
         run.say(f"nothing to accept: {BELIEVED}")
         return
     _tell(run, found)
     run.say("accepted as it is" if as_it_is else "accepted: what it lacked was brought in")
     run.say("Keys, jobs, evaluations and other changes made since the backup are not in it; see riyl keys list")
+
+
+def _as_json(found: Differences | None) -> dict[str, Any]:
+    """The differences as JSON; of a tombstone the artist, and the one that it was merged into."""
+    if found is None:
+        return {}
+    of_tombstones = {
+        name: [{"artist": each.artist, "into": each.into} for each in tombstones]
+        for name, tombstones in (("tombstones", found.tombstones), ("more_tombstones", found.more_tombstones))
+    }
+    return asdict(found) | of_tombstones
 
 
 def _tell(run: Session, found: Differences) -> None:

@@ -71,7 +71,7 @@ async def hides(client: httpx.AsyncClient) -> None:
     """Hold a service to hiding both."""
     for artist in (BLOCKED, DELETED):
         problem_of(await client.get(f"/v1/artists/{artist}"), 404, "unknown artist")
-    for query in ("/v1/artists/a004/similar?k=200", "/v1/artists/a004/similar?k=200&other=1"):
+    for query in ("/v1/artists/a004/similar?k=200", "/v1/artists/a004/similar?k=200&explain=false"):
         found = {each["id"] for each in (await client.get(query)).json()["similar"]}
         assert len(found) > 50
         assert not {BLOCKED, DELETED} & found

@@ -115,6 +115,12 @@ def test_a_file_comes_as_a_form_alone(home: Home) -> None:
         assert detail == f"found {found}; wanted multipart/form-data"
 
 
+def test_without_a_key_the_answer_is_401_whatever_the_content_type(home: Home) -> None:
+    for method, path in (("POST", "/v1/truths"), ("POST", "/v1/artists:batch"), ("PUT", "/v1/artists/a001")):
+        (answer,) = asked(home, path, method=method, headers={"content-type": "text/plain"}, content=b"x")
+        problem_of(answer, 401, "key needed")
+
+
 def test_an_artist_of_any_id_can_be_put_fetched_patched_merged_and_deleted(home: Home) -> None:
     headers = key_headers(home)
 

@@ -89,7 +89,8 @@ def test_every_wrong_variable_is_named_at_once_and_no_password(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "found", ["0 25 * * *", "every night", "@daily", "0 3 * *", "0 0 3 * * *", "0 0 30 2 *", "H 3 * * *", "0 3 * * MOO"]
+    "found",
+    ["0 25 * * *", "at night", "@daily", "0 3 * *", "0 0 3 * * * *", "0 0 30 2 *", "H 3 * * *", "0 3 * * MOO"],
 )
 def test_a_time_that_never_comes_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
     monkeypatch.setenv("RIYL_REINDEX_CRON", found)
@@ -99,8 +100,8 @@ def test_a_time_that_never_comes_is_told_what_is_wanted(monkeypatch: pytest.Monk
     assert str(caught.value).endswith(f"(found {found!r})")
 
 
-@pytest.mark.parametrize("given", ["0 3 * * *", "*/15 2-4 1,15 * MON-FRI", "0 0 29 2 *"])
-def test_a_time_is_five_fields(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+@pytest.mark.parametrize("given", ["0 3 * * *", "*/15 2-4 1,15 * MON-FRI", "0 0 29 2 *", "* * * * * *"])
+def test_a_time_is_five_fields_or_six_with_seconds_first(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("RIYL_REINDEX_CRON", given)
     assert load_settings().reindex_cron == given
 

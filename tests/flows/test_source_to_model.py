@@ -189,7 +189,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 
 def test_a_setting_that_does_not_parse_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RIYL_LOG_LEVEL", "loud")
-    assert "RIYL_LOG_LEVEL" in riyl(tmp_path / "home", "snapshot", "list", code=1).stderr
+    assert "RIYL_LOG_LEVEL" in riyl(tmp_path / "home", "snapshot", "list", code=2).stderr
 
 
 def test_the_demo_ends_in_three_answers_and_a_served_catalog(home: Path) -> None:

@@ -342,7 +342,7 @@ def test_where_nothing_encodes_an_artist_keeps_what_the_version_has(world: World
     assert not searcher.is_known(new)
     assert searcher.artist(new).modalities == ()
     assert searcher.row_of_id("a003") is None
-    assert searcher.row_of("M") == row
+    assert searcher.rows_of("M") == [row, new]
 
 
 def test_a_patch_is_merged_key_by_key_into_what_the_tables_say(world: World) -> None:

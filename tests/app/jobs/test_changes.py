@@ -173,7 +173,8 @@ def test_an_import_does_not_undo_them_and_a_drop_does(steps: Steps, tmp_path: Pa
     third, _ = built(steps, tonight)
     assert {"a004", "new"} <= set(third.artist_ids)
     drop_changes(steps.database, by="test", numbers=[2])
-    assert steps.fix(None) == {"tables": steps.fix(None)["tables"], "changes": None, "last_change": 0}
+    fixed = steps.fix(None)
+    assert (fixed["changes"], fixed["last_change"]) == (None, 0)
     fourth, version = built(steps)
     assert fourth.id == plain.id
     assert version.manifest["last_change"] == 0

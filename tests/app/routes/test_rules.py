@@ -142,7 +142,9 @@ def test_a_blocked_artist_is_as_if_it_were_not_there(home: Home, version: Versio
     assert begun.json()["artists"] == []
     assert problem_of(typo, 404, "unknown artist")["near"] == []
     rows = [row for row in range(59) if row != 1]
-    paths = [f"/v1/artists/a{row:03d}/similar?k=200{more}" for row in rows for more in ("", "&raw=true", "&other=1")]
+    paths = [
+        f"/v1/artists/a{row:03d}/similar?k=200{more}" for row in rows for more in ("", "&raw=true", "&explain=false")
+    ]
     answers = asked(home, *paths)
     for place, row in enumerate(rows):
         wanted = [artist for artist in order(version, row) if artist != "a001"]
@@ -157,7 +159,9 @@ def test_a_never_hides_both_ways_and_a_pin_stands_first(home: Home, version: Ver
     )  # fmt: skip
     wanted = [whole[9], whole[4], *(artist for artist in whole[1:] if artist not in (whole[9], whole[4]))]
     scores = dict(zip(whole, version.scores[2].tolist(), strict=False))
-    paths = [f"/v1/artists/a002/similar?k={k}{more}" for k in (1, 7, 200) for more in ("", "&other=1", "&raw=true")]
+    paths = [
+        f"/v1/artists/a002/similar?k={k}{more}" for k in (1, 7, 200) for more in ("", "&explain=false", "&raw=true")
+    ]
     answers = asked(home, *paths)
     for place, k in enumerate((1, 7, 200)):
         for answer in answers[3 * place : 3 * place + 3]:
@@ -206,7 +210,7 @@ def test_the_replica_that_makes_a_rule_obeys_before_it_answers(home: Home, versi
     run(scenario())
 
 
-@pytest.mark.parametrize("more", ["", "?k=10&other=1", "?raw=true"])
+@pytest.mark.parametrize("more", ["", "?k=10&explain=false", "?raw=true"])
 def test_what_a_client_kept_is_not_modified_until_a_rule_is_made(home: Home, more: str) -> None:
     headers = key_headers(home)
 

@@ -284,8 +284,9 @@ def test_common_tags_are_named(asking: Asking) -> None:
 
 def test_rules_hold_for_every_question(home: Home, version: Version, tmp_path: Path) -> None:
     own = Home(tmp_path / "own")
-    for name in ("versions", "models", "snapshots"):
-        own.root.mkdir(exist_ok=True)
+    own.versions.mkdir(parents=True)
+    (own.versions / version.id).symlink_to(home.versions / version.id)
+    for name in ("models", "snapshots"):
         (own.root / name).symlink_to(home.root / name)
     db = database(own)
     promote(own.versions, db, version.id, by="test", why="test", force=True)
@@ -384,8 +385,8 @@ def test_a_batch_answers_each_by_itself(asking: Asking) -> None:
 
 def test_without_the_model_words_cannot_be_asked_but_artists_can(home: Home, version: Version, tmp_path: Path) -> None:
     own = Home(tmp_path / "own")
-    own.root.mkdir()
-    (own.root / "versions").symlink_to(home.versions)
+    own.versions.mkdir(parents=True)
+    (own.versions / version.id).symlink_to(home.versions / version.id)
     db = database(own)
     promote(own.versions, db, version.id, by="test", why="test", force=True)
     asking = Asking(own)
