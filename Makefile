@@ -15,7 +15,7 @@ demo: $(VENV)/train.stamp
 	$(BIN)/riyl demo $(if $(DATA),"$(DATA)")
 
 test: lint
-	$(BIN)/pytest --numprocesses auto --dist loadfile -m "not slow and not postgres and not browser and not clients and not bench"
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow and not postgres and not browser and not clients and not bench"
 
 test-all: $(VENV)/dev.stamp
 	$(BIN)/pytest -m "(slow or postgres or browser or clients) and not bench"
