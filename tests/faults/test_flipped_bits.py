@@ -38,7 +38,7 @@ def test_a_version_with_a_flipped_bit_in_any_file_is_never_served(sqlite_site: S
             assert client.get("/v1/artists/a001/similar?k=3").json()["version"] == good
             before = name
         write_bytes(folder / before, whole[before])
-        taken = {"status": "ready", "version": damaged, "refused": None}
+        taken = {"status": "ready", "version": damaged, "refused": None, "database": None}
         until(lambda: client.get("/readyz").json() == taken, "the version once it is whole")
 
 
