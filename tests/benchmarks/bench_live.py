@@ -36,7 +36,7 @@ from index.stacked import Stacked
 from index.versions import promote
 from tests.benchmarks.bench_service import N, made_home
 from tests.benchmarks.conftest import sized
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, forget_database
 from tests.faults.processes import RIYL
 from training.config import load_config
 from training.features.build import build_snapshot
@@ -127,6 +127,7 @@ def test_puts_while_it_serves(kind, tmp_path, request, report):
     settings = Settings(home=home.root, database_url=url)
     database = Database.of(settings)
     if url:
+        forget_database(home)  # it was promoted in SQLite
         database.upgrade()
     version = next(path.parent.name for path in home.versions.glob("[!.]*/manifest.json"))
     promote(home.versions, database, version, by="bench", why="bench", force=True)
