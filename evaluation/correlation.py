@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kendalltau
 
 from core.errors import InputError, MismatchError
 from core.types import Scores
@@ -41,6 +40,9 @@ def kendall(measures: Mapping[str, Scores]) -> Correlations:
     Raises:
         MismatchError: the measures differ in length.
     """
+    # here, as it takes a part of a second to import and most commands need none of it
+    from scipy.stats import kendalltau
+
     lengths = {name: len(values) for name, values in measures.items()}
     if len(set(lengths.values())) > 1:
         raise MismatchError(f"measures: found lengths {lengths}; wanted a figure for each artist in all")

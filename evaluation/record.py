@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from core.metrics import LIST_METRICS
 from core.types import Mask, Scores
@@ -188,6 +187,9 @@ def _coherence(study: Study, popularity: Mapping[str, NDArray[np.number]]) -> li
 
 def _curve(by: Scores, measures: Mapping[str, Scores]) -> list[Plain]:
     """Means of every measure in groups of about equal size by one of them; artists without a figure are left out."""
+    # here, as it takes a part of a second to import and most commands need none of it
+    from scipy.stats import rankdata
+
     known = ~np.isnan(by)
     if not known.any():
         return []

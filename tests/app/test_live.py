@@ -44,6 +44,7 @@ from index.build import build_version
 from index.explain import terms_of_artist
 from index.versions import promote, rollback
 from tests.conftest import SMALL_RECIPE, forget_database, small_world
+from tests.core.test_changes import merge_patch
 from training.config import load_config
 from training.features.build import build_snapshot
 from training.train import train
@@ -369,19 +370,6 @@ patches = st.fixed_dictionaries(
         for field, terms in TERMS.items()
     },
 ).filter(bool)
-
-
-def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396, section 2."""
-    if not isinstance(patch, dict):
-        return patch
-    target = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            target.pop(name, None)
-        else:
-            target[name] = merge_patch(target.get(name), value)
-    return target
 
 
 def in_one_form(said: dict[str, Any]) -> dict[str, Any]:
