@@ -8,7 +8,8 @@ WORKDIR /src
 RUN python3 -m venv /venv
 COPY pyproject.toml constraints.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    touch README.md LICENSE && /venv/bin/pip install --constraint constraints.txt .
+    mkdir -p src/riyl && touch README.md LICENSE src/riyl/__init__.py \
+    && /venv/bin/pip install --constraint constraints.txt .
 
 FROM needs AS needs-train
 ARG TORCH
@@ -21,6 +22,8 @@ RUN --mount=type=cache,target=/root/.cache/pip /venv/bin/pip install --constrain
 
 FROM needs AS wheel
 COPY README.md LICENSE ./
+# src/riyl links to the packages
+COPY src src
 COPY core core
 COPY training training
 COPY index index

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import (
+from riyl.app.commands import (
     changes,
     data,
     db,
@@ -28,11 +28,12 @@ from app.commands import (
     truth,
     worker,
 )
-from app.commands.session import Session, warn_of_variables
-from app.commands.streams import arguments, path, standard_streams
-from core import log
-from core.errors import RiylError, SettingsError
-from core.settings import load_settings
+from riyl.app.commands.session import Session, warn_of_variables
+from riyl.app.commands.streams import arguments, path, standard_streams
+from riyl.core import log
+from riyl.core.errors import RiylError, SettingsError
+from riyl.core.settings import load_settings
+from riyl.core.storage.earlier_homes import check_home
 
 TAKES_TABLES = ("demo", "serve", "worker")
 """Commands that read RIYL_TABLES themselves."""
@@ -67,8 +68,8 @@ app.add_typer(changes.app, name="changes")
 app.add_typer(db.app, name="db")
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(value: bool) -> None:
+    if value:
         typer.echo(f"riyl {version('riyl')}")
         raise typer.Exit
 
@@ -94,6 +95,8 @@ def root(
     if command not in OWN_LOGS:
         warn_of_variables()
     context.obj = Session(settings, json)
+    if command != "db":
+        check_home(context.obj.home)
 
 
 def main() -> None:

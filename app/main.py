@@ -6,28 +6,27 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any
 
 import faiss
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from app.admission import Admission
-from app.bounds import PART_S, BoundedBody
-from app.deps import LazyJobs, Streams
-from app.describing import describe_bodies, describe_limits
-from app.errors import MEDIA_TYPE, add_error_handlers
-from app.examples import add_examples, load_examples
-from app.jobs.child import WorkerWatch
-from app.keyring import Keyring
-from app.logs import RequestLog
-from app.observe import Metrics, Observed
-from app.overload import Gates, Placed, Shed
-from app.rates import Rates
-from app.routes import (
+from riyl.app.http.access import AccessControlMiddleware
+from riyl.app.http.body_limits import PART_S, BodyLimitMiddleware
+from riyl.app.http.dependencies import Streams
+from riyl.app.http.errors import add_error_handlers
+from riyl.app.http.key_cache import KeyCache
+from riyl.app.http.logging import RequestLog
+from riyl.app.http.metrics import Metrics
+from riyl.app.http.openapi import build_openapi
+from riyl.app.http.overload import ConcurrencyLimiters, ConcurrencyLimitMiddleware, LoadSheddingMiddleware
+from riyl.app.http.rate_limit import RateLimiter
+from riyl.app.http.request_context import RequestContextMiddleware
+from riyl.app.jobs.child import WorkerMonitor
+from riyl.app.jobs.lazy_client import LazyJobs
+from riyl.app.routes import (
     artists,
     changes,
     docs,
@@ -41,11 +40,13 @@ from app.routes import (
     truths,
     versions,
 )
-from app.shortway import QuestionShortWay
-from app.similar import MOST_BYTES, SimilarShortWay
-from app.watch import POLL_S, Serving
-from core.db.session import Database
-from core.settings import Home, Settings, load_settings
+from riyl.app.routes.query_fast_path import QueryFastPath
+from riyl.app.routes.similar_fast_path import SimilarFastPath
+from riyl.app.services.similar import MAX_BYTES
+from riyl.app.serving.reloader import POLL_S, VersionReloader
+from riyl.core.db.session import Database
+from riyl.core.settings import Home, Settings, load_settings
+from riyl.core.storage.earlier_homes import check_home
 
 DESCRIPTION = (
     "Who is similar to an artist. Every answer about artists names the index version it comes from, in its body and "
@@ -62,20 +63,12 @@ CORS_TOLD = ("ETag", "Location", "Retry-After", "RIYL-Version", "X-Request-ID")
 EVENTS_S = 1.0
 """Between looks at a job that somebody hears of."""
 
-VERSION_HEADERS = {
-    "RIYL-Version": "Id of the index version that answered.",
-    "ETag": "The version, with the editorial rules where there are any, as an entity tag; send it as If-None-Match and "
-    "get 304 while nothing has changed.",
-}
-LOCATION = {"201": "Where it is.", "202": "Where to ask how far it is.", "301": "Who it is now."}
-"""What the header Location says, by status."""
-
 
 def create_app(
     settings: Settings,
     *,
     poll_s: float = POLL_S,
-    most_bytes: int = MOST_BYTES,
+    most_bytes: int = MAX_BYTES,
     events_s: float = EVENTS_S,
     part_s: float = PART_S,
 ) -> FastAPI:
@@ -85,33 +78,37 @@ def create_app(
     seconds and takes it up while it answers from the old one.
 
     Args:
-        settings: the home, its database, the limits of the service and of the gate of versions.
+        settings: the home, its database, the limits of the service and of the quality checks of versions.
         poll_s: seconds between looks.
         most_bytes: of answers to "who is similar" that are kept ready; 0 keeps none.
         events_s: seconds between looks at a job that somebody hears of.
         part_s: seconds within which each part of a body comes.
+
+    Raises:
+        OutdatedError: the home is of an earlier release.
     """
+    check_home(Home(settings.home))
     metrics = Metrics()
     requests = RequestLog()
     database = Database.of(settings)
-    serving = Serving(Home(settings.home), database, metrics)
+    reloader = VersionReloader(Home(settings.home), database, metrics)
     lazy_jobs = LazyJobs(settings, database)
-    keyring = Keyring(database)
+    key_cache = KeyCache(database)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # one thread for one query: more of them wait for each other longer than they work
         faiss.omp_set_num_threads(1)
-        await asyncio.to_thread(serving.look)
-        watcher = asyncio.create_task(serving.watch(poll_s))
+        await asyncio.to_thread(reloader.poll)
+        watcher = asyncio.create_task(reloader.run(poll_s))
         yield
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
-        await asyncio.to_thread(serving.end)
+        await asyncio.to_thread(reloader.end)
         requests.flush()
         lazy_jobs.close()
-        keyring.close()
+        key_cache.close()
         database.close()
 
     app = FastAPI(
@@ -129,25 +126,27 @@ def create_app(
     )
     app.state.settings = settings
     app.state.database = database
-    app.state.serving = serving
+    app.state.reloader = reloader
     app.state.metrics = metrics
-    app.state.own_worker = WorkerWatch(metrics)
+    app.state.own_worker = WorkerMonitor(metrics)
     app.state.jobs = lazy_jobs
     app.state.streams = Streams(events_s, asyncio.Event())
     app.state.uploads = asyncio.Lock()
-    gates = app.state.gates = Gates(settings, metrics)
+    limiters = app.state.limiters = ConcurrencyLimiters(settings, metrics)
     for module in (artists, changes, similar, index, versions, rules, jobs, evaluations, truths, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
     add_error_handlers(app)
     # outside of FastAPI's own: what Observed does, they do too, and a ready answer should pass through nothing else
-    placed = Placed(QuestionShortWay(app.build_middleware_stack(), serving), gates)
-    stack: ASGIApp = Shed(BoundedBody(placed, partial(metrics.shed, "bodies"), part_s), gates)
-    stack = SimilarShortWay(stack, serving, most_bytes)
+    placed = ConcurrencyLimitMiddleware(QueryFastPath(app.build_middleware_stack(), reloader), limiters)
+    stack: ASGIApp = LoadSheddingMiddleware(
+        BodyLimitMiddleware(placed, partial(metrics.shed, "bodies"), part_s), limiters
+    )
+    stack = SimilarFastPath(stack, reloader, most_bytes)
     if settings.require_key or settings.rate_limit is not None:
-        rates = None if settings.rate_limit is None else Rates(settings.rate_limit)
-        stack = Admission(stack, keyring, rates, metrics, require_key=settings.require_key)
-    stack = Observed(stack, metrics, requests)
+        rate_limiter = None if settings.rate_limit is None else RateLimiter(settings.rate_limit)
+        stack = AccessControlMiddleware(stack, key_cache, rate_limiter, metrics, require_key=settings.require_key)
+    stack = RequestContextMiddleware(stack, metrics, requests)
     if settings.cors_origins:
         stack = CORSMiddleware(
             stack,
@@ -157,39 +156,15 @@ def create_app(
             expose_headers=CORS_TOLD,
         )
     app.middleware_stack = stack
-    document = _describe(app, settings)
+    document = build_openapi(app, settings)
     app.openapi = lambda: document  # type: ignore[method-assign]
     return app
 
 
 def from_environment() -> FastAPI:
-    """The service over RIYL_HOME, for `uvicorn --factory app.main:from_environment`."""
+    """The service over RIYL_HOME, for `uvicorn --factory riyl.app.main:from_environment`."""
     return create_app(load_settings())
 
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
-
-
-def _describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
-    """The OpenAPI document, with what FastAPI does not know: the errors' media type, and our headers."""
-    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            responses = operation["responses"]
-            for status, response in responses.items():
-                if status >= "4":
-                    (content,) = response["content"].values()
-                    response["content"] = {MEDIA_TYPE: content}
-            if "304" in responses:
-                responses["200"]["headers"] = _headers(VERSION_HEADERS)
-            for status in responses.keys() & LOCATION.keys():
-                responses[status]["headers"] = _headers({"Location": LOCATION[status]})
-    describe_bodies(document)
-    describe_limits(document, settings)
-    add_examples(document, load_examples())
-    return document
-
-
-def _headers(texts: dict[str, str]) -> dict[str, Any]:
-    return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}

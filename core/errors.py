@@ -63,8 +63,8 @@ class NothingKnownError(RiylError):
     """Nothing is known of this artist yet: it has no embedding, so nobody is similar to it."""
 
 
-class GateError(RiylError):
-    """The version failed its gate, and is not promoted."""
+class QualityCheckError(RiylError):
+    """The version failed its quality checks, and is not promoted."""
 
     def __init__(self, message: str | None = None, checks: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.errors import FormatError
+from riyl.core.errors import FormatError, OutdatedError
 
 Manifest = dict[str, Any]
 
@@ -140,10 +140,18 @@ def seal(folder: Path, name: str, manifest: Manifest) -> None:
     write_json(folder / name, {**manifest, "files": files})
 
 
-def read_sealed(folder: Path, name: str, kind: str, newest_format: int) -> Manifest:
+def read_sealed(
+    folder: Path, name: str, kind: str, newest_format: int, *, oldest_format: int = 1, remedy: str = ""
+) -> Manifest:
     """The manifest of a sealed folder, after its kind, format number and file sizes were checked.
 
+    Args:
+        newest_format: newest format number that is read.
+        oldest_format: oldest one.
+        remedy: what to run where the folder is older, as the message says it.
+
     Raises:
+        OutdatedError: its format is older than `oldest_format`; the message names found, wanted and the remedy.
         FormatError: the manifest is missing or unreadable, of another kind, newer than this RIYL reads,
             or a file is missing or of another size; the message names found and wanted.
     """
@@ -159,15 +167,22 @@ def read_sealed(folder: Path, name: str, kind: str, newest_format: int) -> Manif
             f"{path}: found kind {manifest.get('kind') if isinstance(manifest, dict) else None!r}; wanted {kind!r}"
         )
     number = manifest.get("format")
+    if isinstance(number, int) and 1 <= number < oldest_format:
+        raise OutdatedError(
+            f"{path}: found {kind} format {number}, of an earlier release; this RIYL reads format {oldest_format}"
+            f"{f' to {newest_format}' if newest_format > oldest_format else ''}: {remedy}"
+        )
     if not isinstance(number, int) or not 1 <= number <= newest_format:
-        raise FormatError(f"{path}: found format {number!r}; this RIYL reads {kind} formats 1 to {newest_format}")
+        raise FormatError(
+            f"{path}: found format {number!r}; this RIYL reads {kind} formats {oldest_format} to {newest_format}"
+        )
     if not _lists_files(manifest.get("files")):
         raise FormatError(f"{path}: damaged, found no list of files with sizes and sha256; wanted one")
     for file, entry in manifest["files"].items():
         size = (folder / file).stat().st_size if (folder / file).is_file() else None
         if size != entry["size_bytes"]:
-            found = "no such file" if size is None else f"{size} bytes"
-            raise FormatError(f"{folder / file}: damaged, found {found}; wanted {entry['size_bytes']} bytes")
+            actual = "no such file" if size is None else f"{size} bytes"
+            raise FormatError(f"{folder / file}: damaged, found {actual}; wanted {entry['size_bytes']} bytes")
     return manifest
 
 
@@ -178,9 +193,9 @@ def verify_sealed(folder: Path, manifest: Manifest) -> None:
         FormatError: one differs; the message names it, found and wanted.
     """
     for file, entry in manifest["files"].items():
-        found = sha256_of(folder / file)
-        if found != entry["sha256"]:
-            raise FormatError(f"{folder / file}: damaged, found sha256 {found}; wanted {entry['sha256']}")
+        actual = sha256_of(folder / file)
+        if actual != entry["sha256"]:
+            raise FormatError(f"{folder / file}: damaged, found sha256 {actual}; wanted {entry['sha256']}")
 
 
 def _fsync(path: Path) -> None:

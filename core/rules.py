@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
-from core.errors import FormatError, InputError
-from core.files import content_id, write_json
-from core.stamps import Stamp
-from core.types import ArtistId
+from riyl.core.errors import InputError
+from riyl.core.files import content_id
+from riyl.core.types import ArtistId
 
-LONGEST_ID = 200
+MAX_ID_LENGTH = 200
 """Characters of an artist's id in a rule or a change."""
-
-KIND = "riyl-rules"
-FORMAT = 2
-"""Of a home's copy; those of format 1 do not say which database they were taken from."""
 
 
 class RuleKind(StrEnum):
@@ -103,47 +95,6 @@ def check_id(what: str, value: ArtistId) -> None:
     Raises:
         InputError: it is empty, too long or has a NUL.
     """
-    if not 0 < len(value) <= LONGEST_ID or "\0" in value:
-        found = f"{value[:LONGEST_ID]!r}, {len(value)} characters"
-        raise InputError(f"{what}: found {found}; wanted an artist's id of 1 to {LONGEST_ID} characters, none NUL")
-
-
-def write_copy(path: Path, rules: Rules, stamp: Stamp) -> None:
-    """Replace a home's copy of the rules at once."""
-    value = {"revision": rules.revision, "rules": [asdict(rule) for rule in rules.rules]}
-    write_json(path, {"kind": KIND, "format": FORMAT, **value, "database": stamp.database, "mark": stamp.mark})
-
-
-def read_copy(path: Path) -> Rules | None:
-    """The rules as a home's copy has them; None where it has none.
-
-    Raises:
-        FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted.
-    """
-    found = read_stamped(path)
-    return None if found is None else found[0]
-
-
-def read_stamped(path: Path) -> tuple[Rules, Stamp] | None:
-    """The same, with the state of the database that it was taken from. Raises as `read_copy`."""
-    try:
-        found = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FormatError(f"{path}: damaged, it is not JSON ({error})") from error
-    if not isinstance(found, dict) or found.get("kind") != KIND or found.get("format") not in range(1, FORMAT + 1):
-        stated = {name: found.get(name) for name in ("kind", "format")} if isinstance(found, dict) else found
-        raise FormatError(f"{path}: found {stated!r:.100}; wanted kind {KIND!r}, format {FORMAT}")
-    try:
-        rules = Rules(int(found["revision"]), tuple(_rule(entry) for entry in found["rules"]))
-        told = {"database": None, "mark": None} if found["format"] == 1 else found
-        return rules, Stamp.of({**told, "number": rules.revision})
-    except (KeyError, TypeError, ValueError, InputError) as error:
-        raise FormatError(f"{path}: damaged, found {error!r}; wanted a revision and a list of rules") from error
-
-
-def _rule(entry: dict[str, Any]) -> Rule:
-    rule = Rule(int(entry["number"]), RuleKind(entry["kind"]), entry["artist"], entry["other"])
-    check_rule(rule.kind, rule.artist, rule.other)
-    return rule
+    if not 0 < len(value) <= MAX_ID_LENGTH or "\0" in value:
+        actual = f"{value[:MAX_ID_LENGTH]!r}, {len(value)} characters"
+        raise InputError(f"{what}: found {actual}; wanted an artist's id of 1 to {MAX_ID_LENGTH} characters, none NUL")

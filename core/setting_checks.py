@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 from pydantic_core import PydanticCustomError
 
-from core.errors import ConfigError
+from riyl.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -31,24 +31,24 @@ def rate_limit(text: str) -> str:
     import limits
 
     try:
-        found = limits.parse_many(text)
+        rates = limits.parse_many(text)
     except ValueError:
-        found = []
-    if not found or any(each.amount < 1 for each in found):
+        rates = []
+    if not rates or any(each.amount < 1 for each in rates):
         raise PydanticCustomError("rate_limit", "wanted limits such as 600/minute, several of them with ; between")
     return text
 
 
-def origins(found: object) -> object:
+def origins(value: object) -> object:
     """Origins of pages, from text with commas between."""
-    if not isinstance(found, str):
-        return found
-    given = tuple(part.strip() for part in found.split(","))
-    if not all(origin == "*" or ORIGIN.fullmatch(origin) for origin in given):
+    if not isinstance(value, str):
+        return value
+    parts = tuple(part.strip() for part in value.split(","))
+    if not all(origin == "*" or ORIGIN.fullmatch(origin) for origin in parts):
         raise PydanticCustomError(
             "origins", "wanted origins such as https://music.example:8443, several of them with , between, or *"
         )
-    return given
+    return parts
 
 
 def cron(text: str) -> str:
@@ -76,9 +76,9 @@ def absolute_path(path: Path) -> Path:
 def folder_of_tables(path: Path | None) -> Path | None:
     """A folder that is there."""
     if path is not None and not path.is_dir():
-        found = "a file" if path.exists() else "no such folder"
+        actual = "a file" if path.exists() else "no such folder"
         raise PydanticCustomError(
-            "folder", "found {found}; wanted a folder of tables, or the variable not set", {"found": found}
+            "folder", "found {found}; wanted a folder of tables, or the variable not set", {"found": actual}
         )
     return path
 
@@ -122,6 +122,6 @@ def postgres_address(address: SecretStr | None) -> SecretStr | None:
     return address
 
 
-def port(found: object) -> object:
+def port(value: object) -> object:
     """A port; the default one where an orchestrator put the address of a service there."""
-    return PORT if isinstance(found, str) and SERVICE_LINK.fullmatch(found) else found
+    return PORT if isinstance(value, str) and SERVICE_LINK.fullmatch(value) else value

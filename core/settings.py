@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -12,8 +13,8 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from core import setting_checks as checks
-from core.errors import ConfigError, NotFoundError, SettingsError
+from riyl.core import setting_checks as checks
+from riyl.core.errors import ConfigError, SettingsError
 
 AnyPath = Annotated[Path, AfterValidator(checks.absolute_path)]
 
@@ -60,28 +61,28 @@ class Settings(BaseSettings):
         default=None, description="When to re-index, as five cron fields in UTC."
     )
     keep_versions: int = Field(default=3, ge=1, description="Newest versions that a re-index keeps.")
-    gate_min_share: float = Field(
+    quality_min_share: float = Field(
         default=0.9, ge=0, le=1, description="Least artists embedded, as a share of the current version's."
     )
-    gate_min_table_share: float = Field(
+    quality_min_table_share: float = Field(
         default=0.8,
         ge=0,
         le=1,
         description="Least rows, artists and listeners of each table, as a share of those of the current version's.",
     )
-    gate_min_recall: float = Field(
+    quality_min_recall: float = Field(
         default=0.99,
         ge=0.5,
         le=1,
         description="Least recall@10 of the index of a large catalog; as many cells are searched as that takes.",
     )
-    gate_min_overlap: float = Field(
+    quality_min_overlap: float = Field(
         default=0.5, ge=0, le=1, description="Least mean overlap@50 of an artist's list with the current version's."
     )
-    gate_truth: str | None = Field(
+    quality_truth: str | None = Field(
         default=None, description="Truth on which a version must not be worse than the current one."
     )
-    gate_max_drop: float = Field(
+    quality_max_drop: float = Field(
         default=0.05,
         ge=0,
         le=1,
@@ -95,14 +96,30 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(checks.origins)] = Field(
         default=(), description="Origins whose pages may ask, with commas between; * for any."
     )
-    concurrency: int = Field(
+    concurrency_per_class: int = Field(
         default=4,
         ge=1,
         description="Questions that are answered at once, and requests to the database; one interpreter runs them all, "
         "so more would make each slower and take more memory.",
     )
-    queue: int = Field(default=64, ge=0, description="Requests of each of these kinds that wait for their turn.")
+    queue_per_class: int = Field(
+        default=64, ge=0, description="Requests of each of these kinds that wait for their turn."
+    )
     queue_timeout_s: float = Field(default=2.0, gt=0, le=60, description="Longest that one waits, in seconds.")
+
+
+RENAMED_VARIABLES = {
+    "RIYL_GATE_MIN_SHARE": "RIYL_QUALITY_MIN_SHARE",
+    "RIYL_GATE_MIN_TABLE_SHARE": "RIYL_QUALITY_MIN_TABLE_SHARE",
+    "RIYL_GATE_MIN_RECALL": "RIYL_QUALITY_MIN_RECALL",
+    "RIYL_GATE_MIN_OVERLAP": "RIYL_QUALITY_MIN_OVERLAP",
+    "RIYL_GATE_TRUTH": "RIYL_QUALITY_TRUTH",
+    "RIYL_GATE_MAX_DROP": "RIYL_QUALITY_MAX_DROP",
+    "RIYL_CONCURRENCY": "RIYL_CONCURRENCY_PER_CLASS",
+    "RIYL_QUEUE": "RIYL_QUEUE_PER_CLASS",
+}
+"""Environment variables of earlier releases, each with its name now. Exact names: orchestrators set others that begin
+with RIYL_."""
 
 
 class _Given(Settings):
@@ -128,27 +145,34 @@ def load_settings(home: Path | None = None, *, takes_tables: bool = False) -> Se
         SettingsError: variables are not what they should be; the message names every one, found and wanted.
     """
     kind = _GivenWithTables if takes_tables else _Given
+    renamed = [
+        f"{name}: found a name of an earlier release; wanted {RENAMED_VARIABLES[name.upper()]}"
+        for name in sorted(os.environ)
+        if name.upper() in RENAMED_VARIABLES and os.environ[name]
+    ]
     try:
-        return kind() if home is None else kind(home=home)
+        settings = kind() if home is None else kind(home=home)
+        if not renamed:
+            return settings
+        wrong = renamed
     except ValidationError as error:
-        wrong = [
+        wrong = renamed + [
             f"{_variable(str(e['loc'][0]))}: {e['msg']}"
             + ("" if e["loc"][0] == "database_url" else f" (found {e['input']!r})")  # it may have a password in it
             for e in error.errors()
         ]
-        listed = wrong[0] if len(wrong) == 1 else "\n  ".join([f"{len(wrong)} settings are wrong:", *wrong])
-        raise SettingsError(listed) from error
+    raise SettingsError(wrong[0] if len(wrong) == 1 else "\n  ".join([f"{len(wrong)} settings are wrong:", *wrong]))
 
 
 def mistyped(variables: Iterable[str]) -> dict[str, str]:
     """Of these variables' names, those that are almost a setting's, and which one was probably meant."""
-    known = [_variable(field) for field in Settings.model_fields]
+    setting_names = [_variable(field) for field in Settings.model_fields]
     near = {
-        name: difflib.get_close_matches(name.upper(), known, 1, cutoff=0.85)
+        name: difflib.get_close_matches(name.upper(), setting_names, 1, cutoff=0.85)
         for name in variables
-        if name.upper().startswith("RIYL_") and name.upper() not in known
+        if name.upper().startswith("RIYL_") and name.upper() not in setting_names
     }
-    return {name: found[0] for name, found in sorted(near.items()) if found}
+    return {name: matches[0] for name, matches in sorted(near.items()) if matches}
 
 
 def _variable(field: str) -> str:
@@ -158,8 +182,11 @@ def _variable(field: str) -> str:
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
-def read_toml(path: Path, kind: type[Parsed]) -> Parsed:
+def read_toml(path: Path, kind: type[Parsed], *, renamed: Mapping[str, str] | None = None) -> Parsed:
     """A TOML file as a checked value; what the file leaves out has its default.
+
+    Args:
+        renamed: names of earlier releases, each with its name now, for the message about one.
 
     Raises:
         ConfigError: no such file, not TOML, an unknown name or a wrong value; names file, place, found and wanted.
@@ -171,7 +198,13 @@ def read_toml(path: Path, kind: type[Parsed]) -> Parsed:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors())
+        names = renamed or {}
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: found a name of an earlier release; wanted {names[str(e['loc'][-1])]}"
+            if e["type"] == "extra_forbidden" and str(e["loc"][-1]) in names
+            else f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})"
+            for e in error.errors()
+        )
         raise ConfigError(f"{path}: {wrong}") from error
 
 
@@ -190,9 +223,9 @@ class Home:
         return self.root / "tables"
 
     @property
-    def fixed(self) -> Path:
+    def frozen_tables(self) -> Path:
         """Copies of tables as jobs found them, by their content's id."""
-        return self.root / "fixed"
+        return self.root / "frozen_tables"
 
     @property
     def changes(self) -> Path:
@@ -212,9 +245,9 @@ class Home:
         return self.root / "truths"
 
     @property
-    def links(self) -> Path:
-        """Pairs that models were refined on, in the form of truths; no truths themselves."""
-        return self.root / "links"
+    def supervision(self) -> Path:
+        """Folder of the pairs that models were fine-tuned on, in the form of ground truths."""
+        return self.root / "supervision"
 
     @property
     def versions(self) -> Path:
@@ -226,9 +259,9 @@ class Home:
         return self.root / "rules.json"
 
     @property
-    def gone(self) -> Path:
-        """This home's copy of who was deleted or merged, to start without the database."""
-        return self.root / "gone.ndjson"
+    def tombstones(self) -> Path:
+        """This home's copy of the deleted and merged artists, to start without the database."""
+        return self.root / "tombstones.ndjson"
 
     @property
     def evaluations(self) -> Path:
@@ -239,30 +272,3 @@ class Home:
     def workers(self) -> Path:
         """A file by each worker's name, whose modification time is when it last made sure of its place."""
         return self.root / "workers"
-
-
-def newest(folder: Path, what: str, manifest: str, hint: str) -> Path:
-    """The most recently made or reused entry of `folder`, by its manifest's modification time.
-
-    Raises:
-        NotFoundError: there is none; the message ends with `hint`.
-    """
-    found = sorted(folder.glob(f"[!.]*/{manifest}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
-    if not found:
-        raise NotFoundError(f"there is no {what} in {folder}; {hint}")
-    return found[-1].parent
-
-
-def pick(folder: Path, name: str, what: str, manifest: str) -> Path:
-    """The entry of `folder` whose id is `name` or begins with it.
-
-    Raises:
-        NotFoundError: none or several do; the message lists what there is.
-    """
-    ids = sorted(p.parent.name for p in folder.glob(f"[!.]*/{manifest}"))
-    matches = [i for i in ids if i == name] or [i for i in ids if name and i.startswith(name)]
-    if len(matches) == 1:
-        return folder / matches[0]
-    problem = "is ambiguous" if matches else "does not exist"
-    listed = ", ".join(matches or ids) or "none"
-    raise NotFoundError(f"{what} {name!r} {problem}; there are: {listed}")

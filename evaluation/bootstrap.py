@@ -10,9 +10,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from core.errors import InputError, MismatchError
-from core.metrics import gini_rows
-from core.types import Lists, Scores
+from riyl.core.errors import InputError, MismatchError
+from riyl.core.ranking_metrics import gini_rows
+from riyl.core.types import Lists, Scores
 
 TAILS = (2.5, 97.5)
 """Percentiles that a 95 % interval runs between."""
@@ -46,7 +46,8 @@ class Paired:
 
 @dataclass(frozen=True)
 class Evenness:
-    """How evenly lists use the candidates: `core.metrics.gini` and `core.metrics.coverage` of one set of counts."""
+    """How evenly lists use the candidates: `riyl.core.ranking_metrics.gini` and `riyl.core.ranking_metrics.coverage` of
+    one set of counts."""
 
     gini: float
     coverage: float
@@ -126,7 +127,7 @@ def unpaired(a: Scores, b: Scores, rounds: int = 1000, *, seed: int) -> Interval
         InputError: rounds is below 1.
     """
     seeds = np.random.SeedSequence(seed).spawn(2)
-    means = [_resampled_means(side[None], rounds, own)[0] for side, own in zip((a, b), seeds, strict=True)]
+    means = [_resampled_means(side[None], rounds, side_seed)[0] for side, side_seed in zip((a, b), seeds, strict=True)]
     return _percentiles(means[0] - means[1])
 
 
@@ -150,7 +151,7 @@ def evenness_intervals(
     Args:
         lists: (q, k) int32 positions of candidates, none twice in a list; -1 is no candidate.
         n_candidates: candidates, never retrieved ones included.
-        estimates: `core.metrics.gini` and `coverage` of the lists' counts.
+        estimates: `riyl.core.ranking_metrics.gini` and `coverage` of the lists' counts.
         rounds: resamples.
         seed: the same seed gives the same intervals, whatever the threads.
         threads: blocks of resamples worked on at a time; SciPy's product runs outside the interpreter's lock.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.types import Scores
-from evaluation.systems import Parts, check_parts
+from riyl.core.types import Scores
+from riyl.evaluation.systems import Parts, check_parts
 
 _CELLS = 1 << 21
 """Numbers of float64 in a block of rows; with its few working copies that is some 100 MB."""
@@ -58,7 +58,7 @@ def coherence(parts: Parts) -> Coherence:
         with opposite outputs that leave no centroid; ECL and CD_inter also where there is no other artist.
 
     Raises:
-        InputError, MismatchError: see `evaluation.systems.check_parts`.
+        InputError, MismatchError: see `riyl.evaluation.systems.check_parts`.
     """
     check_parts(parts)
     d = next(iter(parts.values())).shape[1]
@@ -69,11 +69,11 @@ def coherence(parts: Parts) -> Coherence:
         counts += block.has.sum(axis=1)
         centre_sum += block.centres.sum(axis=0)
         n_centres += int(block.has_centre.sum())
-    found = [
+    blocks = [
         np.stack([_ecl(block, sums, counts), _intra(block), _inter(block, centre_sum, n_centres)])
         for block in _blocks(parts)
     ]
-    ecl, intra, inter = np.concatenate(found, axis=1) if found else np.empty((3, 0))
+    ecl, intra, inter = np.concatenate(blocks, axis=1) if blocks else np.empty((3, 0))
     return Coherence(ecl, intra, inter)
 
 
@@ -108,11 +108,11 @@ def _unit(vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 def _ecl(block: _Block, sums: NDArray[np.float64], counts: NDArray[np.int64]) -> Scores:
     """d_ii - mean d_ij = mean cos_ij - cos_ii: the ones cancel."""
     has = block.has
-    own = np.einsum("ubd,vbd->buv", block.outputs, block.outputs, optimize=True)  # (b, M, M) cos_ii^uv
+    self_cosines = np.einsum("ubd,vbd->buv", block.outputs, block.outputs, optimize=True)  # (b, M, M) cos_ii^uv
     everyone = np.einsum("ubd,vd->buv", block.outputs, sums, optimize=True)  # (b, M, M) sum over j of cos_ij^uv
     others = (counts[:, None] - has).T[:, None, :]  # (b, 1, M) artists j != i that have v
     pairs = (has[:, None] & has[None]).transpose(2, 0, 1) & ~np.eye(len(has), dtype=bool)  # (b, M, M)
-    loss = (everyone - own) / np.where(others > 0, others, np.nan) - own
+    loss = (everyone - self_cosines) / np.where(others > 0, others, np.nan) - self_cosines
     return _mean(np.where(pairs, loss, 0).sum(axis=(1, 2)), pairs.sum(axis=(1, 2)))
 
 

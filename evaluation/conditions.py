@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import MismatchError
-from core.snapshot import Snapshot
-from core.truth import Relevance
-from core.types import Rows
-from index.artifact import Version
+from riyl.core.errors import MismatchError
+from riyl.core.storage.ground_truth import Relevance
+from riyl.core.storage.snapshot import Snapshot
+from riyl.core.types import Rows
+from riyl.index.artifact.version import Version
 
 
 @dataclass(frozen=True)

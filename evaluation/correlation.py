@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InputError, MismatchError
-from core.types import Scores
+from riyl.core.errors import InputError, MismatchError
+from riyl.core.types import Scores
 
 
 @dataclass(frozen=True)

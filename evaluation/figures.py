@@ -1,4 +1,4 @@
-"""The figures of a record (`evaluation.record`), drawn: counterparts of Figures 1 to 5 of Ferraro et al. 2023."""
+"""The figures of a record (`riyl.evaluation.record`), drawn: counterparts of Figures 1 to 5 of Ferraro et al. 2023."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from core.files import write_bytes
+from riyl.core.files import write_bytes
 
 Record: TypeAlias = Mapping[str, Any]
 Draw: TypeAlias = Callable[[Record], Figure | None]
@@ -36,7 +36,7 @@ STYLE: Any = {
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7f7f7f", "#b15928")
 """Okabe and Ito's colours, which people with colour-vision deficiencies can tell apart; then four more."""
 MARKERS = "osD^vPXh*<"
-MOST = len(COLOURS)
+MAX_SYSTEMS = len(COLOURS)
 """Systems in one figure."""
 
 
@@ -72,12 +72,12 @@ def write_figures(record: Record, folder: Path) -> list[Path]:
 
 def _compared(record: Record) -> list[str]:
     """The systems that figures show: those that are no floor, subset or other seed."""
-    return [entry["name"] for entry in record["systems"] if entry["role"] == "system"][:MOST]
+    return [entry["name"] for entry in record["systems"] if entry["role"] == "system"][:MAX_SYSTEMS]
 
 
 def _style(record: Record, system: str) -> dict[str, Any]:
-    place = _compared(record).index(system)
-    return {"color": COLOURS[place], "marker": MARKERS[place], "markersize": 4, "linewidth": 1.1, "label": system}
+    position = _compared(record).index(system)
+    return {"color": COLOURS[position], "marker": MARKERS[position], "markersize": 4, "linewidth": 1.1, "label": system}
 
 
 def _figure(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
@@ -93,22 +93,22 @@ def accuracy_and_evenness(record: Record) -> Figure:
     for axis, measure in zip(axes, ("ndcg", "gini"), strict=True):
         for n, condition in enumerate(conditions):
             shift = (n - (len(conditions) - 1) / 2) * 0.5 / len(conditions)
-            found = [rows[condition, system] for system in systems]
-            middle = _numbers(r[measure] for r in found)
-            low, high = (_numbers(r[f"{measure}_{end}"] for r in found) for end in ("low", "high"))
+            results = [rows[condition, system] for system in systems]
+            middle = _numbers(r[measure] for r in results)
+            low, high = (_numbers(r[f"{measure}_{end}"] for r in results) for end in ("low", "high"))
             axis.errorbar(
                 middle,
                 np.arange(len(systems)) + shift,
                 xerr=np.clip([middle - low, high - middle], 0, None),
-                fmt=MARKERS[n % MOST],
-                color=COLOURS[n % MOST],
+                fmt=MARKERS[n % MAX_SYSTEMS],
+                color=COLOURS[n % MAX_SYSTEMS],
                 markersize=4,
                 linewidth=1,
                 label=condition,
             )
             noise = rows[condition, "noise"][measure]
             if noise is not None:
-                axis.axvline(noise, color=COLOURS[n % MOST], linewidth=0.7, linestyle=":")
+                axis.axvline(noise, color=COLOURS[n % MAX_SYSTEMS], linewidth=0.7, linestyle=":")
         better = "higher is better" if measure == "ndcg" else "lower is more even"
         axis.set_xlabel(f"{'nDCG' if measure == 'ndcg' else 'Gini'}@{record['k']} ({better}; dotted: noise)")
         axis.set_xlim(left=0)
@@ -153,11 +153,11 @@ def coherence_and_popularity(record: Record) -> Figure | None:
     axes_of = {"ecl": "expected contrastive loss", "pop_plays": "POP = log(listens + 1)"}
     figure, axes = _figure(1, len(axes_of), 2.6, sharey=True)
     for axis, (name, title) in zip(axes, axes_of.items(), strict=True):
-        for found in shown:
-            tau = found["tau"]["tau"][0][found["tau"]["names"].index(name)]
-            style = _style(record, found["system"])
-            style["label"] = f"{found['system']}, tau {'undefined' if tau is None else f'{tau:+.3f}'}"
-            curve = found["curves"][name]
+        for entry in shown:
+            tau = entry["tau"]["tau"][0][entry["tau"]["names"].index(name)]
+            style = _style(record, entry["system"])
+            style["label"] = f"{entry['system']}, tau {'undefined' if tau is None else f'{tau:+.3f}'}"
+            curve = entry["curves"][name]
             axis.plot(_numbers(p[name] for p in curve), _numbers(p["ndcg"] for p in curve), **style)
         axis.set_xlabel(title)
         axis.legend(fontsize=7)
@@ -182,11 +182,11 @@ def _relative(record: Record, condition: str) -> Figure | None:
         return None
     figure, axes = _figure(1, len(by), 2.9, sharey=True)
     for axis, name in zip(axes, by, strict=True):
-        for found in tables:
-            rows = [row for row in found["rows"] if row["ratio"] is not None]
-            if found["by"] == name and found["system"] != found["reference"]:
+        for table in tables:
+            rows = [row for row in table["rows"] if row["ratio"] is not None]
+            if table["by"] == name and table["system"] != table["reference"]:
                 middle = np.sqrt(_numbers(r["low"] for r in rows) * _numbers(r["high"] for r in rows))
-                axis.plot(middle, _numbers(r["ratio"] for r in rows), **_style(record, found["system"]))
+                axis.plot(middle, _numbers(r["ratio"] for r in rows), **_style(record, table["system"]))
         axis.axhline(1, color="#444444", linewidth=0.8)
         axis.set_xscale("log")
         axis.set_yscale("log")
@@ -200,17 +200,17 @@ def _relative(record: Record, condition: str) -> Figure | None:
     return figure
 
 
-def links(record: Record) -> Figure | None:
+def rank_links(record: Record) -> Figure | None:
     """nDCG@k by how many similar artists a query has in the truth."""
     conditions = [c["name"] for c in record["conditions"] if any(p["rows"] for p in record["links"])]
     if not conditions:
         return None
     figure, axes = _figure(1, len(conditions), 2.6, sharey=True)
     for axis, condition in zip(axes, conditions, strict=True):
-        for found in record["links"]:
-            if found["condition"] == condition and found["system"] in _compared(record):
-                middle = [np.sqrt(row["low"] * row["high"]) for row in found["rows"]]
-                axis.plot(middle, _numbers(r["ndcg"] for r in found["rows"]), **_style(record, found["system"]))
+        for entry in record["links"]:
+            if entry["condition"] == condition and entry["system"] in _compared(record):
+                middle = [np.sqrt(row["low"] * row["high"]) for row in entry["rows"]]
+                axis.plot(middle, _numbers(r["ndcg"] for r in entry["rows"]), **_style(record, entry["system"]))
         axis.set_xscale("log")
         axis.set_xlabel(f"similar artists of the query ({condition})")
     axes[0].set_ylabel(f"nDCG@{record['k']}")
@@ -228,6 +228,6 @@ FIGURES: Mapping[str, Draw] = {
     "figure-3-coherence-and-popularity": coherence_and_popularity,
     "figure-4-popularity-fmc": popularity_fmc,
     "figure-5-popularity-raw": popularity_raw,
-    "figure-6-links": links,
+    "figure-6-links": rank_links,
 }
 """What draws each figure; None where the record has nothing to draw."""

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InputError, MismatchError
-from core.metrics import Counts, ndcg
-from core.model import ScoringSettings
-from core.truth import Relevance
-from core.types import Lists, Matrix, Progress, Rows, Scores, silent
-from evaluation.conditions import Condition
-from evaluation.protocol import System, judge, retrieve
-from evaluation.systems import Parts, Subset, check_parts, fuse, scored_system, subsets_of
-from index.scoring import MASKED, Scoring, calibration
+from riyl.core.errors import InputError, MismatchError
+from riyl.core.ranking_metrics import Counts, ndcg
+from riyl.core.storage.ground_truth import Relevance
+from riyl.core.storage.model import ScoringSettings
+from riyl.core.types import Lists, Matrix, Progress, Rows, Scores, silent
+from riyl.evaluation.conditions import Condition
+from riyl.evaluation.protocol import System, judge, retrieve
+from riyl.evaluation.systems import Parts, Subset, check_parts, fuse, scored_system, subsets_of
+from riyl.index.scoring.calibration import MASKED, calibration
+from riyl.index.scoring.score import Scoring
 
 TOP = 5
 """How much of each list the matrix looks at: the paper's figure is of the top 5."""
@@ -30,7 +31,7 @@ class Groups:
     """Artists dealt into G groups, each of which keeps one subset of the modalities.
 
     Attributes:
-        subsets: the G subsets, in the order of `evaluation.systems.subsets_of`.
+        subsets: the G subsets, in the order of `riyl.evaluation.systems.subsets_of`.
         rows: (m,) rows of the snapshot, ascending: the artists of all groups.
         group: (m,) int32, the group of each.
     """
@@ -154,16 +155,16 @@ def grouped_system(name: str, parts: Parts, groups: Groups, scoring: Scoring | N
         A system over the n artists, zeros for those in no group.
 
     Raises:
-        InputError, MismatchError: see `evaluation.systems.check_parts`.
+        InputError, MismatchError: see `riyl.evaluation.systems.check_parts`.
     """
     check_parts(parts)
     shape = next(iter(parts.values())).shape
     vectors, covered = np.zeros(shape, np.float32), np.zeros(shape[0], bool)
     for g, subset in enumerate(groups.subsets):
         rows = groups.rows[groups.group == g]
-        kept: dict[str, Matrix] = {modality: parts[modality][rows] for modality in subset if modality in parts}
-        if kept:
-            vectors[rows], covered[rows] = fuse(kept)
+        subset_parts: dict[str, Matrix] = {modality: parts[modality][rows] for modality in subset if modality in parts}
+        if subset_parts:
+            vectors[rows], covered[rows] = fuse(subset_parts)
     if scoring is None:
         return System(name, vectors, vectors, covered)
     patterns = np.zeros(shape[0], np.int32)
@@ -197,12 +198,12 @@ def group_matrix(
     Args:
         system: over the artists of the snapshot, each as its group lets it be known, see `grouped_system`.
         groups: the grouping.
-        relevance, order, threads: see `evaluation.protocol.evaluate`.
+        relevance, order, threads: see `riyl.evaluation.protocol.evaluate`.
         k: length of the lists for nDCG, at least `TOP`.
         progress: hears of the searches.
 
     Raises:
-        InputError: k is below `TOP`; see `index.ann.exact_top_k`.
+        InputError: k is below `TOP`; see `riyl.index.build.exact_search.exact_top_k`.
         MismatchError: system, groups, truth and order are not over the same artists.
     """
     if k < TOP:
@@ -216,12 +217,12 @@ def group_matrix(
     row_entropy = -np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=1)
     judged = judge(lists, everyone, relevance)
     scores = ndcg(judged.hits, judged.n_relevant)
-    asked = groups.group[np.searchsorted(groups.rows, judged.query_rows)]
-    own = []
+    query_groups = groups.group[np.searchsorted(groups.rows, judged.query_rows)]
+    group_scores = []
     for g in range(len(groups.subsets)):
         alone = Condition("+".join(groups.subsets[g]), groups.rows[groups.group == g])
         inside = judge(retrieve(system, alone, order, k=k, threads=threads), alone, relevance)
-        own.append(ndcg(inside.hits, inside.n_relevant))
+        group_scores.append(ndcg(inside.hits, inside.n_relevant))
     return GroupMatrix(
         system.name,
         groups.subsets,
@@ -229,9 +230,9 @@ def group_matrix(
         shares,
         row_entropy,
         float(np.mean(row_entropy)),
-        np.array([_mean(scores[asked == g]) for g in range(len(groups.subsets))]),
+        np.array([_mean(scores[query_groups == g]) for g in range(len(groups.subsets))]),
         _mean(scores),
-        _mean(np.concatenate(own)),
+        _mean(np.concatenate(group_scores)),
     )
 
 
@@ -262,8 +263,8 @@ def _origins(lists: Lists, groups: Groups) -> NDArray[np.int64]:
     """(G, G) how many places in the lists of each group the artists of each group hold; -1 is nobody."""
     g = len(groups.subsets)
     owners, places = np.nonzero(lists >= 0)
-    found = groups.group[np.searchsorted(groups.rows, lists[owners, places])].astype(np.int64)
-    counts: Counts = np.bincount(groups.group[owners].astype(np.int64) * g + found, minlength=g * g)
+    neighbour_groups = groups.group[np.searchsorted(groups.rows, lists[owners, places])].astype(np.int64)
+    counts: Counts = np.bincount(groups.group[owners].astype(np.int64) * g + neighbour_groups, minlength=g * g)
     return counts.reshape(g, g)
 
 

@@ -48,9 +48,9 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
 
 
-def share(part: int, whole: int) -> str:
+def share(part: int, total: int) -> str:
     """Of a whole, in percent."""
-    return percent(part / whole if whole else None)
+    return percent(part / total if total else None)
 
 
 def interval(row: Mapping[str, Any], name: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InputError, MismatchError
-from core.types import Scores
+from riyl.core.errors import InputError, MismatchError
+from riyl.core.types import Scores
 
 QUANTILES = 20
 """Groups of equal size by popularity, as in the paper."""
@@ -46,10 +46,12 @@ def pop(listens: NDArray[np.number]) -> Scores:
     Raises:
         InputError: a number is negative or not finite.
     """
-    found = np.asarray(listens, np.float64)
-    if not (np.isfinite(found) & (found >= 0)).all():
-        raise InputError(f"listens: found {found[~(np.isfinite(found) & (found >= 0))][0]}; wanted numbers from 0 on")
-    return np.log1p(found)
+    counts = np.asarray(listens, np.float64)
+    if not (np.isfinite(counts) & (counts >= 0)).all():
+        raise InputError(
+            f"listens: found {counts[~(np.isfinite(counts) & (counts >= 0))][0]}; wanted numbers from 0 on"
+        )
+    return np.log1p(counts)
 
 
 def quantile_groups(values: NDArray[np.number], quantiles: int = QUANTILES) -> NDArray[np.int32]:
@@ -77,8 +79,8 @@ def quantile_groups(values: NDArray[np.number], quantiles: int = QUANTILES) -> N
     distinct, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     counts = np.where(distinct > 0, counts, 0)
     last = np.cumsum(counts)
-    place = quantiles * (2 * last - counts) // max(2 * int(counts.sum()), 1)  # (distinct,)
-    _, group = np.unique(np.where(distinct > 0, place, -1), return_inverse=True)
+    position = quantiles * (2 * last - counts) // max(2 * int(counts.sum()), 1)  # (distinct,)
+    _, group = np.unique(np.where(distinct > 0, position, -1), return_inverse=True)
     return group[which].astype(np.int32)
 
 
@@ -89,8 +91,8 @@ def by_quantile(
 
     By popularity the reference is CF alone, as in the paper, and the ratio of means says how much better a
     system is for artists that are played so much. Without plays CF has no list and scores 0, so that row has absolute
-    figures and no ratio. By the number of similar artists that a query has (`evaluation.protocol.Judged.n_relevant`)
-    it needs none.
+    figures and no ratio. By the number of similar artists that a query has
+    (`riyl.evaluation.protocol.Judged.n_relevant`) it needs none.
 
     Args:
         values: (q,) plays, listeners or links of each query.

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import MismatchError
-from core.metrics import LIST_METRICS, Counts, Hits, coverage, gini, retrieval_counts
-from core.truth import Relevance
-from core.types import Lists, Mask, Matrix, Progress, Rows, Scores, silent
-from evaluation.bootstrap import Evenness, Interval, evenness_intervals, intervals
-from evaluation.conditions import Condition
-from index.ann import exact_top_k
+from riyl.core.errors import MismatchError
+from riyl.core.ranking_metrics import LIST_METRICS, Counts, Hits, coverage, gini, retrieval_counts
+from riyl.core.storage.ground_truth import Relevance
+from riyl.core.types import Lists, Mask, Matrix, Progress, Rows, Scores, silent
+from riyl.evaluation.bootstrap import Evenness, Interval, evenness_intervals, intervals
+from riyl.evaluation.conditions import Condition
+from riyl.index.build.exact_search import exact_top_k
 
 PROTOCOL = """\
 Each artist's list holds the 200 other artists of the condition (raw: those with any modality; fmc: those with all) \
@@ -94,7 +94,7 @@ class Result:
         n_relevant: (n_queries,) how many relevant candidates each query has.
         first: (n_queries, `FIRST`) the best of each query's list, as rows of the snapshot; -1 is nobody.
         n_without_links: the others: they count in Gini and coverage alone.
-        lists: each of `core.metrics.LIST_METRICS` by name: ndcg, precision, recall, r_precision.
+        lists: each of `riyl.core.ranking_metrics.LIST_METRICS` by name: ndcg, precision, recall, r_precision.
         ndcg_covered, covered_share: the mean nDCG over the queries that the system can embed, and their share.
         gini, gini_interval: Gini@k of retrieval counts, with a bias-corrected bootstrap interval.
         coverage, coverage_interval: share of the candidates in any list, likewise.
@@ -149,7 +149,7 @@ def evaluate(
         system: what is evaluated.
         condition: who asks and can be found.
         relevance: the truth over the artists of the snapshot.
-        order: (n,) tie rank of every artist of the snapshot, see `index.ann.tie_order`.
+        order: (n,) tie rank of every artist of the snapshot, see `riyl.index.build.exact_search.tie_break_rank`.
         k: length of a list.
         rounds: bootstrap resamples.
         seed: of the resampling.
@@ -157,7 +157,7 @@ def evaluate(
         progress: hears of the search, which takes most of the time.
 
     Raises:
-        InputError: see `index.ann.exact_top_k`; rounds is below 1.
+        InputError: see `riyl.index.build.exact_search.exact_top_k`; rounds is below 1.
         MismatchError: system, condition, truth and order are not over the same artists.
     """
     if len(relevance.indptr) - 1 != len(order):
@@ -209,7 +209,7 @@ def retrieve(
         cannot embed the artist.
 
     Raises:
-        InputError: see `index.ann.exact_top_k`.
+        InputError: see `riyl.index.build.exact_search.exact_top_k`.
         MismatchError: system, condition and order are not over the same artists.
     """
     n = len(order)
@@ -222,13 +222,13 @@ def retrieve(
     able = system.covered[condition.rows]
     rows = condition.rows[able]
     if system.restricted is not None:
-        asked, found_by = system.restricted(rows)
+        queries, candidates = system.restricted(rows)
     else:
-        asked = system.queries[rows]
-        found_by = asked if system.candidates is system.queries else system.candidates[rows]
-    found, _ = exact_top_k(
-        asked,
-        found_by,
+        queries = system.queries[rows]
+        candidates = queries if system.candidates is system.queries else system.candidates[rows]
+    positions, _ = exact_top_k(
+        queries,
+        candidates,
         k,
         order=order[rows],
         self_positions=np.arange(len(rows), dtype=np.int32),
@@ -236,7 +236,7 @@ def retrieve(
         progress=progress,
     )
     lists = np.full((len(condition.rows), k), -1, np.int32)
-    lists[able] = np.append(rows, np.int32(-1))[found]  # position -1 is the -1 appended
+    lists[able] = np.append(rows, np.int32(-1))[positions]  # position -1 is the -1 appended
     return lists
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.truth import Relevance
-from core.types import ArtistId, Lists
-from evaluation.conditions import Condition
-from evaluation.protocol import FIRST, Result
+from riyl.core.storage.ground_truth import Relevance
+from riyl.core.types import ArtistId, Lists
+from riyl.evaluation.conditions import Condition
+from riyl.evaluation.protocol import FIRST, Result
 
 
 def query_table(results: Sequence[Result], artist_ids: Sequence[ArtistId]) -> pa.Table:
@@ -57,10 +57,10 @@ def expected_table(
     ids = np.array(artist_ids, object)
     rank = np.empty(len(ids), np.int64)
     rank[np.argsort(-popularity, kind="stable")] = np.arange(len(ids))
-    asked = {r.condition: r for r in results}
+    result_of = {r.condition: r for r in results}
     parts = []
     for condition in conditions:
-        r = asked[condition.name]
+        r = result_of[condition.name]
         inside = np.zeros(len(ids), bool)
         inside[condition.rows] = True
         first = np.full((r.n_queries, FIRST), -1, np.int32)

@@ -10,16 +10,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics import LIST_METRICS
-from core.types import Mask, Scores
-from evaluation.correlation import Correlations, kendall, pooled_kendall
-from evaluation.groups import Robustness, spread
-from evaluation.popularity import QUANTILES, by_quantile, pop, quantile_groups
-from evaluation.protocol import Result
-from evaluation.seeds import over_seeds
-from evaluation.study import FMC, Study
-from evaluation.table import Comparison, plain_rows
-from evaluation.unseen import seen_and_unseen
+from riyl.core.ranking_metrics import LIST_METRICS
+from riyl.core.types import Mask, Scores
+from riyl.evaluation.correlation import Correlations, kendall, pooled_kendall
+from riyl.evaluation.groups import Robustness, spread
+from riyl.evaluation.popularity import QUANTILES, by_quantile, pop, quantile_groups
+from riyl.evaluation.protocol import Result
+from riyl.evaluation.seeds import over_seeds
+from riyl.evaluation.study import FMC, Study
+from riyl.evaluation.table import Comparison, plain_rows
+from riyl.evaluation.unseen import seen_and_unseen
 
 Plain: TypeAlias = dict[str, Any]
 """What JSON holds; an undefined figure is NaN until `defined` makes it null."""
@@ -39,9 +39,9 @@ def record(
 
     Args:
         popularity: by name ("plays", "listeners") the (n,) numbers of the snapshot's artists.
-        comparisons: `evaluation.table.compare` of the study's results.
+        comparisons: `riyl.evaluation.table.compare` of the study's results.
         cf: the system that popularity groups are relative to (collaborative filtering alone); None without one.
-        unseen: (n,) the artists that neither basis nor models learnt from; None where there are none.
+        unseen: (n,) the artists that neither featurizer nor models learnt from; None where there are none.
         rounds, seed: of the bootstrap over seeds and over the unseen.
 
     Returns:
@@ -65,7 +65,7 @@ def record(
             }
             for c in comparisons
         ],
-        "groups": [_group_rows(found) for found in study.robustness],
+        "groups": [_group_rows(robustness) for robustness in study.robustness],
         "seeds": _seeds(study, rounds, seed),
         "unseen": [] if unseen is None else _unseen(main, unseen, rounds, seed),
         "popularity": _by_popularity(main, popularity, cf),
@@ -97,36 +97,36 @@ def _conditions(results: Sequence[Result]) -> list[Plain]:
     ]
 
 
-def _group_rows(found: Robustness) -> Plain:
+def _group_rows(robustness: Robustness) -> Plain:
     return {
-        "system": found.system,
-        "subsets": found.subsets,
-        "shares": found.shares,
-        "own_share": np.diagonal(found.shares),
-        "entropy": asdict(found.entropy),
-        "ndcg": asdict(found.ndcg),
-        "ndcg_own": asdict(found.ndcg_own),
+        "system": robustness.system,
+        "subsets": robustness.subsets,
+        "shares": robustness.shares,
+        "own_share": np.diagonal(robustness.shares),
+        "entropy": asdict(robustness.entropy),
+        "ndcg": asdict(robustness.ndcg),
+        "ndcg_own": asdict(robustness.ndcg_own),
         "groupings": [
             {"entropy": m.entropy, "ndcg": m.ndcg_mean, "ndcg_own": m.ndcg_own, "row_entropy": m.row_entropy}
-            for m in found.groupings
+            for m in robustness.groupings
         ],
     }
 
 
 def _seeds(study: Study, rounds: int, seed: int) -> list[Plain]:
     """The systems that were trained from several seeds, condition by condition."""
-    entropies = {found.system: found.entropy.mean for found in study.robustness}
-    found = []
-    for whole in dict.fromkeys(entry.of for entry in study.entries if entry.role == "seed"):
-        entries = [e for e in study.entries if e.name == whole or (e.role == "seed" and e.of == whole)]
+    entropies = {robustness.system: robustness.entropy.mean for robustness in study.robustness}
+    rows = []
+    for system in dict.fromkeys(entry.of for entry in study.entries if entry.role == "seed"):
+        entries = [e for e in study.entries if e.name == system or (e.role == "seed" and e.of == system)]
         names = [entry.name for entry in entries]
         groups = spread([entropies[name] for name in names]) if set(names) <= set(entropies) else None
         for condition in study.conditions:
             results = [r for r in study.results if r.condition == condition.name and r.system in names]
             over = over_seeds(results, rounds, seed=seed)
-            found.append(
+            rows.append(
                 {
-                    "system": whole,
+                    "system": system,
                     "condition": condition.name,
                     "seeds": [entry.seed for entry in entries],
                     **{name: asdict(figure) for name, figure in over.figures.items()},
@@ -134,7 +134,7 @@ def _seeds(study: Study, rounds: int, seed: int) -> list[Plain]:
                     "entropy": None if groups is None else asdict(groups),
                 }
             )
-    return found
+    return rows
 
 
 def _unseen(results: Sequence[Result], unseen: Mask, rounds: int, seed: int) -> list[Plain]:
@@ -167,22 +167,22 @@ def _rows(rows: Sequence[Any]) -> list[Plain]:
 
 def _coherence(study: Study, popularity: Mapping[str, NDArray[np.number]]) -> list[Plain]:
     """Figures of each artist that asks in fmc: how they rank together, and means of nDCG in groups of each."""
-    found = []
+    rows = []
     for r in study.results:
         if r.condition != FMC or r.system not in study.coherence:
             continue
-        whole = study.coherence[r.system]
+        figures = study.coherence[r.system]
         at = np.flatnonzero(np.isin(study.rows_of(FMC), r.query_rows))
         measures: dict[str, Scores] = {
             "ndcg": r.ndcg,
-            "ecl": whole.ecl[at],
-            "cd_intra": whole.cd_intra[at],
-            "cd_inter": whole.cd_inter[at],
+            "ecl": figures.ecl[at],
+            "cd_intra": figures.cd_intra[at],
+            "cd_inter": figures.cd_inter[at],
             **{f"pop_{name}": pop(values[r.query_rows]) for name, values in popularity.items()},
         }
         curves = {name: _curve(values, measures) for name, values in measures.items() if name != "ndcg"}
-        found.append({"system": r.system, "tau": _table(kendall(measures)), "curves": curves})
-    return found
+        rows.append({"system": r.system, "tau": _table(kendall(measures)), "curves": curves})
+    return rows
 
 
 def _curve(by: Scores, measures: Mapping[str, Scores]) -> list[Plain]:
@@ -190,25 +190,28 @@ def _curve(by: Scores, measures: Mapping[str, Scores]) -> list[Plain]:
     # here, as it takes a part of a second to import and most commands need none of it
     from scipy.stats import rankdata
 
-    known = ~np.isnan(by)
-    if not known.any():
+    has_figure = ~np.isnan(by)
+    if not has_figure.any():
         return []
     # ranks, for a measure may be negative, and only its order counts; equal values share theirs
-    group = quantile_groups(rankdata(by[known], method="min"), QUANTILES)
+    group = quantile_groups(rankdata(by[has_figure], method="min"), QUANTILES)
     return [
-        {"n": int((group == g).sum()), **{name: float(np.mean(v[known][group == g])) for name, v in measures.items()}}
+        {
+            "n": int((group == g).sum()),
+            **{name: float(np.mean(v[has_figure][group == g])) for name, v in measures.items()},
+        }
         for g in range(int(group.max()) + 1)
     ]
 
 
 def _measures(results: Sequence[Result]) -> list[Plain]:
     """Whether nDCG, precision, recall and R-precision rank queries alike, over all systems of a condition."""
-    found = []
+    rows = []
     for condition in dict.fromkeys(r.condition for r in results):
         tables = [{name: r.lists[name].scores for name in LIST_METRICS} for r in results if r.condition == condition]
-        found.append({"condition": condition, "systems": len(tables), "tau": _table(pooled_kendall(tables))})
-    return found
+        rows.append({"condition": condition, "systems": len(tables), "tau": _table(pooled_kendall(tables))})
+    return rows
 
 
-def _table(found: Correlations) -> Plain:
-    return {"names": found.names, "tau": found.tau, "n": found.n}
+def _table(correlations: Correlations) -> Plain:
+    return {"names": correlations.names, "tau": correlations.tau, "n": correlations.n}

@@ -1,4 +1,5 @@
-"""A record (`evaluation.record`) as one self-contained page: tables and figures inline, no script, fit to print."""
+"""A record (`riyl.evaluation.record`) as one self-contained page: tables and figures inline, no script, fit to
+print."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, TypeAlias
 
-from evaluation.figures import draw_all, svg
-from evaluation.markup import interval, number, paragraph, percent, share, signed, spread, table
+from riyl.evaluation.figures import draw_all, svg
+from riyl.evaluation.markup import interval, number, paragraph, percent, share, signed, spread, table
 
 Record: TypeAlias = Mapping[str, Any]
 
@@ -82,7 +83,7 @@ def report_html(record: Record) -> str:
         _entropies(record),
         "<h2>Popularity and the shape of the space</h2>",
         _figure(drawn, "figure-3-coherence-and-popularity"),
-        *(_correlations(found) for found in record["coherence"]),
+        *(_correlations(entry) for entry in record["coherence"]),
         _figure(drawn, "figure-4-popularity-fmc"),
         _figure(drawn, "figure-5-popularity-raw"),
         _without_plays(record),
@@ -107,11 +108,11 @@ def report_html(record: Record) -> str:
 def _subject(record: Record) -> str:
     truth = record["truth"]
     kind = "directed" if truth["directed"] else "undirected"
-    known = truth["pairs"] - truth["unknown_pairs"]
+    known_pairs = truth["pairs"] - truth["unknown_pairs"]
     what = f"snapshot {record['snapshot']}" + (f", index version {record['version']}" if record["version"] else "")
     return (
-        f"Truth {truth['id']}: {truth['pairs']:,} {kind} pairs, of which the catalog knows both artists of {known:,}. "
-        f"Catalog: {what}."
+        f"Truth {truth['id']}: {truth['pairs']:,} {kind} pairs, of which the catalog knows both artists of "
+        f"{known_pairs:,}. Catalog: {what}."
     )
 
 
@@ -140,7 +141,7 @@ def _results(record: Record, condition: Mapping[str, Any]) -> str:
     shown = {e["name"]: e["role"] for e in record["systems"] if e["role"] in ("system", "floor")}
     results = [r for r in record["results"] if r["condition"] == condition["name"] and r["system"] in shown]
     reference = results[0]["system"]
-    against = {d["system"]: d for d in record["differences"] if d["condition"] == condition["name"]}
+    baselines = {d["system"]: d for d in record["differences"] if d["condition"] == condition["name"]}
     k = record["k"]
     head = [
         *("system", f"nDCG@{k}", f"minus {reference}", "covered", f"Gini@{k}", "coverage"),
@@ -148,7 +149,7 @@ def _results(record: Record, condition: Mapping[str, Any]) -> str:
     ]
     rows, kinds = [], []
     for r in results:
-        d = against.get(r["system"])
+        d = baselines.get(r["system"])
         difference = (
             "" if d is None else f"{signed(d['ndcg'])} <small>[{signed(d['low'])}, {signed(d['high'])}]</small>"
         )
@@ -175,23 +176,23 @@ def _subsets(record: Record) -> str:
     """Table 1: one model, masked at inference."""
     conditions = [c["name"] for c in record["conditions"]]
     results = {(r["condition"], r["system"]): r for r in record["results"]}
-    found = []
-    for whole in dict.fromkeys(e["of"] for e in record["systems"] if e["role"] == "subset"):
-        entries = [e for e in record["systems"] if e["role"] == "subset" and e["of"] == whole]
-        names = [("+".join(e["subset"]), e["name"]) for e in entries] + [("all", whole)]
+    tables = []
+    for model in dict.fromkeys(e["of"] for e in record["systems"] if e["role"] == "subset"):
+        entries = [e for e in record["systems"] if e["role"] == "subset" and e["of"] == model]
+        names = [("+".join(e["subset"]), e["name"]) for e in entries] + [("all", model)]
         head = ["given"]
         for c in conditions:
             head += [f"nDCG@{record['k']} {c}", f"Gini {c}", f"covered {c}"]
         rows = []
-        for given, system in names:
-            row = [escape(given)]
+        for label, system in names:
+            row = [escape(label)]
             for c in conditions:
                 r = results[c, system]
                 row += [interval(r, "ndcg"), number(r["gini"]), percent(r["covered"])]
             rows.append(row)
-        caption = f"Table 1. {whole}, given some modalities only: the same model, masked and not retrained"
-        found.append(table(caption, head, rows, raw=True))
-    return "\n".join(found)
+        caption = f"Table 1. {model}, given some modalities only: the same model, masked and not retrained"
+        tables.append(table(caption, head, rows, raw=True))
+    return "\n".join(tables)
 
 
 def _seeds(record: Record) -> str:
@@ -217,7 +218,7 @@ def _seeds(record: Record) -> str:
 
 
 def _unseen(record: Record) -> str:
-    """Queries by artists that neither basis nor model was fitted on."""
+    """Queries by artists that neither featurizer nor model was fitted on."""
     rows = [
         [
             u["system"],
@@ -230,7 +231,8 @@ def _unseen(record: Record) -> str:
     k = record["k"]
     head = ["system", "condition", f"nDCG@{k} seen (queries)", f"nDCG@{k} unseen (queries)", "unseen minus seen"]
     caption = (
-        "Queries by artists that neither basis nor any of the models learnt from (held out, or without links where a "
+        "Queries by artists that neither featurizer nor any of the models learnt from (held out, or without links "
+        "where a "
         "model has learnt from links), and by the others; the candidates are all artists"
     )
     return table(caption, head, rows) if rows else ""
@@ -260,8 +262,8 @@ def _entropies(record: Record) -> str:
     return table(caption, head, rows)
 
 
-def _correlations(found: Mapping[str, Any]) -> str:
-    return _tau(f"{found['system']}, fmc: Kendall's tau-b over queries", found["tau"])
+def _correlations(entry: Mapping[str, Any]) -> str:
+    return _tau(f"{entry['system']}, fmc: Kendall's tau-b over queries", entry["tau"])
 
 
 def _without_plays(record: Record) -> str:
@@ -281,9 +283,9 @@ def _measures(record: Record) -> str:
     )
 
 
-def _tau(caption: str, found: Mapping[str, Any]) -> str:
-    names = [WORDS[name] for name in found["names"]]
-    rows = [[name, *(signed(value, 3) for value in row)] for name, row in zip(names, found["tau"], strict=True)]
+def _tau(caption: str, correlations: Mapping[str, Any]) -> str:
+    names = [WORDS[name] for name in correlations["names"]]
+    rows = [[name, *(signed(value, 3) for value in row)] for name, row in zip(names, correlations["tau"], strict=True)]
     return table(caption, ["", *names], rows)
 
 

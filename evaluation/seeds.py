@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import InputError, MismatchError
-from evaluation.bootstrap import interval
-from evaluation.groups import Spread, spread
-from evaluation.protocol import Result
+from riyl.core.errors import InputError, MismatchError
+from riyl.evaluation.bootstrap import interval
+from riyl.evaluation.groups import Spread, spread
+from riyl.evaluation.protocol import Result
 
 
 @dataclass(frozen=True)

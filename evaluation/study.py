@@ -10,15 +10,15 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InputError, NotFoundError
-from core.model import NO_SCORING, ScoringSettings
-from core.truth import Relevance
-from core.types import Matrix, Progress, Rows, silent
-from evaluation.coherence import Coherence, coherence
-from evaluation.conditions import Condition
-from evaluation.groups import Groups, Robustness, group_matrix, group_scoring, grouped_system, over_groupings
-from evaluation.protocol import Result, System, evaluate
-from evaluation.systems import Parts, Subset
+from riyl.core.errors import InputError, NotFoundError
+from riyl.core.storage.ground_truth import Relevance
+from riyl.core.storage.model import NO_SCORING, ScoringSettings
+from riyl.core.types import Matrix, Progress, Rows, silent
+from riyl.evaluation.coherence import Coherence, coherence
+from riyl.evaluation.conditions import Condition
+from riyl.evaluation.groups import Groups, Robustness, group_matrix, group_scoring, grouped_system, over_groupings
+from riyl.evaluation.protocol import Result, System, evaluate
+from riyl.evaluation.systems import Parts, Subset
 
 NOISE = "noise"
 POPULARITY = "popularity"
@@ -99,14 +99,14 @@ class Study:
         Raises:
             NotFoundError: the study is in no such condition.
         """
-        for known in self.conditions:
-            if known.name == condition:
-                return known.rows
+        for studied in self.conditions:
+            if studied.name == condition:
+                return studied.rows
         raise NotFoundError(f"the study has no condition {condition!r}")
 
 
 def study(
-    subjects: Iterable[Subject],
+    entries: Iterable[Subject],
     conditions: Sequence[Condition],
     groupings: Sequence[Groups],
     relevance: Relevance,
@@ -125,25 +125,25 @@ def study(
     memory of one.
 
     Args:
-        subjects: what is studied, with distinct names.
+        entries: what is studied, with distinct names.
         conditions: who asks and can be found.
-        groupings: of `evaluation.groups.deal_groups`; none where the groups are not asked for.
-        relevance, order, k, rounds, threads: see `evaluation.protocol.evaluate`.
+        groupings: of `riyl.evaluation.groups.deal_groups`; none where the groups are not asked for.
+        relevance, order, k, rounds, threads: see `riyl.evaluation.protocol.evaluate`.
         popularity: (n,) listeners or plays of the snapshot's artists.
         seed: of the resampling and the noise.
         progress: hears of each search, under the names of condition and system.
 
     Raises:
         InputError: two systems share a name, or one is called as a floor is.
-        MismatchError: see `evaluation.protocol.evaluate`.
+        MismatchError: see `riyl.evaluation.protocol.evaluate`.
     """
-    found = Study(conditions)
+    outcome = Study(conditions)
     by_condition: dict[str, list[Result]] = {condition.name: [] for condition in conditions}
     modalities = sorted({name for groups in groupings[:1] for subset in groups.subsets for name in subset})
-    for subject in chain(subjects, _floors(len(order), popularity, seed, modalities)):
+    for subject in chain(entries, _floors(len(order), popularity, seed, modalities)):
         name = subject.name
-        found.entries.append(Entry(name, subject.role, subject.of, subject.subset, subject.seed))
-        names = [entry.name for entry in found.entries]
+        outcome.entries.append(Entry(name, subject.role, subject.of, subject.subset, subject.seed))
+        names = [entry.name for entry in outcome.entries]
         if len(set(names)) < len(names):
             raise InputError(f"systems: found the names {', '.join(names)}; wanted each once")
         for condition in conditions:
@@ -160,12 +160,12 @@ def study(
             )
             by_condition[condition.name].append(result)
             if condition.name == FMC and subject.role == "system" and subject.parts and len(subject.parts) > 1:
-                found.coherence[name] = coherence({m: part[condition.rows] for m, part in subject.parts.items()})
+                outcome.coherence[name] = coherence({m: part[condition.rows] for m, part in subject.parts.items()})
         if groupings and subject.parts and subject.role != "subset":
             heard = _Named(f"groups, {name}", progress)
             scoring = group_scoring(subject.parts, groupings[0], subject.scoring, seed=seed)
             grouped = ((grouped_system(name, subject.parts, groups, scoring), groups) for groups in groupings)
-            found.robustness.append(
+            outcome.robustness.append(
                 over_groupings(
                     [
                         group_matrix(system, groups, relevance, order, k=k, threads=threads, progress=heard)
@@ -173,8 +173,8 @@ def study(
                     ]
                 )
             )
-    found.results.extend(chain.from_iterable(by_condition.values()))
-    return found
+    outcome.results.extend(chain.from_iterable(by_condition.values()))
+    return outcome
 
 
 def noise_system(n: int, dim: int, seed: int) -> System:

@@ -8,14 +8,22 @@ from typing import TypeAlias
 
 import numpy as np
 
-from core.errors import InputError, MismatchError, NotFoundError
-from core.model import NO_SCORING, Model, ScoringSettings
-from core.snapshot import Snapshot
-from core.types import Mask, Matrix, Progress, Rows, silent
-from evaluation.protocol import System
-from index.embed import Embedding, parts_of, unit_means
-from index.fitting import best_known, fit_scoring, patterns_among, patterns_of
-from index.scoring import Patterns, Scoring, calibration
+from riyl.core.errors import InputError, MismatchError, NotFoundError
+from riyl.core.ranking_metrics import ndcg
+from riyl.core.storage.ground_truth import Truth
+from riyl.core.storage.model import NO_SCORING, Model, ScoringSettings
+from riyl.core.storage.snapshot import Snapshot
+from riyl.core.types import Mask, Matrix, Progress, Rows, silent
+from riyl.evaluation.conditions import conditions_of
+from riyl.evaluation.protocol import System, judge
+from riyl.index.artifact.version import Version
+from riyl.index.build.fit_scoring import best_known, fit_scoring, patterns_among, patterns_of
+from riyl.index.encoding.embed import Embedding, parts_of, unit_means
+from riyl.index.scoring.calibration import calibration
+from riyl.index.scoring.factors import Patterns
+from riyl.index.scoring.score import Scoring
+
+NDCG_AT = 200
 
 Parts: TypeAlias = Mapping[str, Matrix]
 """By modality (n, d) float32, what a system makes of it alone: row i is artist i, zeros where it has no such part."""
@@ -38,7 +46,7 @@ def model_parts(model: Model, snapshot: Snapshot, *, threads: int = 1, progress:
     Of a modality that the model takes and the snapshot lacks, nobody has any.
 
     Raises:
-        MismatchError: see `index.embed.parts_of`.
+        MismatchError: see `riyl.index.encoding.embed.parts_of`.
     """
     model.check_fits(snapshot)
     parts: dict[str, Matrix] = {}
@@ -61,7 +69,7 @@ def model_system(
         raw: leave the corrections out.
 
     Raises:
-        MismatchError: see `index.embed.parts_of`.
+        MismatchError: see `riyl.index.encoding.embed.parts_of`.
     """
     vectors, covered = fuse(parts)
     if raw:
@@ -102,7 +110,8 @@ def check_parts(parts: Parts) -> None:
 
 
 def fuse(parts: Parts, only: Collection[str] | None = None) -> tuple[Matrix, Mask]:
-    """An artist's embedding as `index.embed.embed` has it: the mean of the parts at hand, scaled to unit length.
+    """An artist's embedding as `riyl.index.encoding.embed.embed` has it: the mean of the parts at hand, scaled to unit
+    length.
 
     Args:
         parts: of all artists.
@@ -151,3 +160,32 @@ def subset_system(
         c = calibration({modality: parts[modality][rows] for modality in subset}, sets, settings, threads=threads)
     scoring = Scoring.fit(vectors, covered, patterns, c, settings, threads=threads)
     return scored_system(f"{name} {'+'.join(subset)}", vectors, covered, patterns, scoring)
+
+
+def version_system(version: Version) -> System:
+    """A version, with its corrections, as a system over its own artists."""
+    return scored_system(
+        f"version {version.id}", version.embeddings, version.has_embedding, version.patterns, version.scoring
+    )
+
+
+def version_parts(version: Version) -> Parts:
+    """The parts of its artists by modality, as `riyl.evaluation.systems.model_parts` has them but for each artist's
+    scale.
+    """
+    full_parts = {}
+    for name, parts in version.parts.items():
+        full_parts[name] = np.zeros(version.embeddings.shape, np.float32)
+        full_parts[name][parts.rows] = parts.vectors
+    return full_parts
+
+
+def version_ndcg(version: Version, truth: Truth) -> float:
+    """Mean nDCG@200 in the condition raw; NaN where it has no query.
+
+    The ready lists are what the protocol retrieves there: exact, and equal scores in the order of its default seed.
+    """
+    raw = conditions_of(version)[0]
+    judged = judge(version.neighbours[raw.rows, :NDCG_AT], raw, truth.relevance(version.artist_ids))
+    scores = ndcg(judged.hits, judged.n_relevant)
+    return float(np.mean(scores)) if len(scores) else float("nan")

@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from core.errors import MismatchError, NotFoundError
-from evaluation.bootstrap import Paired, paired
-from evaluation.protocol import Result
+from riyl.core.errors import MismatchError, NotFoundError
+from riyl.evaluation.bootstrap import Paired, paired
+from riyl.evaluation.protocol import Result
 
 Row: TypeAlias = dict[str, str | int | float]
 

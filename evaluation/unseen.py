@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.errors import MismatchError
-from core.types import Mask, Scores
-from evaluation.bootstrap import Interval, interval, unpaired
-from evaluation.protocol import Result
+from riyl.core.errors import MismatchError
+from riyl.core.types import Mask, Scores
+from riyl.evaluation.bootstrap import Interval, interval, unpaired
+from riyl.evaluation.protocol import Result
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def seen_and_unseen(result: Result, unseen: Mask, rounds: int = 1000, *, seed: i
     """Part a result's queries by who was held out.
 
     The two groups are different artists, with more or fewer links and plays: their difference says what being unseen
-    costs only where they were parted at random, as `snapshot.held_out` parts them.
+    costs only where they were parted at random, as `snapshot.holdout` parts them.
 
     Args:
         result: of one system in one condition.
@@ -63,8 +63,8 @@ def seen_and_unseen(result: Result, unseen: Mask, rounds: int = 1000, *, seed: i
             f"unseen artists: found {len(unseen)} marks; the result has a query in row {result.query_rows.max()}: "
             "wanted the marks of its snapshot"
         )
-    asked = unseen[result.query_rows]
-    seen_ndcg, unseen_ndcg = result.ndcg[~asked], result.ndcg[asked]
+    is_unseen = unseen[result.query_rows]
+    seen_ndcg, unseen_ndcg = result.ndcg[~is_unseen], result.ndcg[is_unseen]
     between = unpaired(unseen_ndcg, seen_ndcg, rounds, seed=seed)
     seen, unseen_group = _group(seen_ndcg, rounds, seed), _group(unseen_ndcg, rounds, seed)
     return SeenAndUnseen(seen, unseen_group, unseen_group.ndcg - seen.ndcg, between)

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from core.files import replaced
-from core.types import Lists, Mask, Matrix, Progress, Rows, silent
-from index.artifact import LIST_LENGTH, Version
-from index.neighbours import catalog_of, exact_lists, factors_among
-from index.rules import BoundRules, ruled, unruled
-from index.search import Searcher
+from riyl.core.files import replaced
+from riyl.core.types import Lists, Mask, Matrix, Progress, Rows, silent
+from riyl.index.artifact.version import LIST_LENGTH, Version
+from riyl.index.build.neighbour_lists import catalog_of, exact_lists, factors_among
+from riyl.index.search.rules import BoundRules, apply_rules, without_rules
+from riyl.index.search.searcher import Searcher
 
 COLUMNS = pa.schema({"artist_id": pa.string(), "rank": pa.int32(), "similar_id": pa.string(), "score": pa.float32()})
 
@@ -44,9 +44,9 @@ def export_neighbours(
     Returns:
         How many artists have a list.
     """
-    rules = rules or unruled(version.n_artists)
+    rules = rules or without_rules(version.n_artists)
     shown = rules.shows(np.arange(version.n_artists, dtype=np.int32), [])
-    mask = version.known & shown if keep is None else version.known & shown & keep
+    mask = version.has_embedding & shown if keep is None else version.has_embedding & shown & keep
     rows = np.flatnonzero(mask).astype(np.int32)
     lists: Lists
     at = np.arange(len(rows), dtype=np.int32)
@@ -76,17 +76,17 @@ def _all_lists(
     if k <= LIST_LENGTH:
         lists, scores = version.neighbours[rows], version.scores[rows]
     else:
-        known = np.flatnonzero(version.known).astype(np.int32)
-        lists, scores = exact_lists(catalog_of(version), known, k, threads=threads, progress=progress)
-        at = np.searchsorted(known, rows)
+        has_embedding = np.flatnonzero(version.has_embedding).astype(np.int32)
+        lists, scores = exact_lists(catalog_of(version), has_embedding, k, threads=threads, progress=progress)
+        at = np.searchsorted(has_embedding, rows)
         lists, scores = lists[at], scores[at]
     if rules:
         searcher = Searcher(version)
         seen = (lists[:, :k] >= 0) & ~rules.shows(lists[:, :k], [])
-        for place, row in enumerate(rows.tolist()):
-            if seen[place].any() or row in rules.never or row in rules.pinned:
-                found = ruled(searcher, rules, row, k)
-                _put(lists, scores, place, found.rows, found.scores)
+        for position, row in enumerate(rows.tolist()):
+            if seen[position].any() or row in rules.never or row in rules.pinned:
+                neighbours = apply_rules(searcher, rules, row, k)
+                _put(lists, scores, position, neighbours.rows, neighbours.scores)
     return lists, scores
 
 
@@ -98,38 +98,38 @@ def _kept_lists(
     queries, candidates = factors = factors_among(catalog, rows, threads=threads)
     spare = max((len(others) for others in rules.never.values()), default=0)
     lists, scores = exact_lists(catalog, rows, k + spare, factors=factors, threads=threads, progress=progress)
-    at = {row: place for place, row in enumerate(rows.tolist())}
+    at = {row: position for position, row in enumerate(rows.tolist())}
     for row in (rules.never.keys() | rules.pinned.keys()) & at.keys():
-        place = at[row]
+        position = at[row]
         pins = [pin for pin in rules.pins([row]) if pin in at]
         pinned = np.array(pins, np.int32)
-        values = candidates[[at[pin] for pin in pins]] @ queries[place]
-        kept = (lists[place] >= 0) & rules.shows(lists[place], [row]) & ~np.isin(lists[place], pinned)
+        values = candidates[[at[pin] for pin in pins]] @ queries[position]
+        mask = (lists[position] >= 0) & rules.shows(lists[position], [row]) & ~np.isin(lists[position], pinned)
         _put(
             lists,
             scores,
-            place,
-            np.concatenate([pinned, lists[place, kept]]),
-            np.concatenate([values, scores[place, kept]]),
+            position,
+            np.concatenate([pinned, lists[position, mask]]),
+            np.concatenate([values, scores[position, mask]]),
         )
     return lists, scores
 
 
-def _put(lists: Lists, scores: Matrix, place: int, rows: Rows, values: NDArray[np.float32]) -> None:
+def _put(lists: Lists, scores: Matrix, position: int, rows: Rows, values: NDArray[np.float32]) -> None:
     """Write one list in the place of another."""
     length = min(len(rows), lists.shape[1])
-    lists[place], scores[place] = -1, np.nan
-    lists[place, :length], scores[place, :length] = rows[:length], values[:length]
+    lists[position], scores[position] = -1, np.nan
+    lists[position, :length], scores[position, :length] = rows[:length], values[:length]
 
 
 def _table(ids: pa.Array, rows: Rows, lists: Lists, scores: Matrix) -> pa.Table:
-    query, place = np.nonzero(lists >= 0)
+    query, position = np.nonzero(lists >= 0)
     return pa.table(
         {
             "artist_id": ids.take(pa.array(rows[query])),
-            "rank": (place + 1).astype(np.int32),
-            "similar_id": ids.take(pa.array(lists[query, place])),
-            "score": scores[query, place],
+            "rank": (position + 1).astype(np.int32),
+            "similar_id": ids.take(pa.array(lists[query, position])),
+            "score": scores[query, position],
         },
         schema=COLUMNS,
     )

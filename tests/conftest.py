@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from core.current import CURRENT, read_current
-from core.db.session import database_url
-from core.settings import Home, Settings
-from core.snapshot import Snapshot
-from core.tables import Tables
-from training.features.build import build_snapshot
-from training.features.recipe import CfRecipe, Recipe, TagRecipe
+from riyl.core.catalog.tables import Tables
+from riyl.core.db.session import database_url
+from riyl.core.settings import Home, Settings
+from riyl.core.storage.current import CURRENT, read_current
+from riyl.core.storage.snapshot import Snapshot
+from riyl.training.features.build import build_snapshot
+from riyl.training.features.recipe import CfRecipe, Recipe, TagRecipe
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("RIYL_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -52,12 +52,12 @@ def small_world(folder: Path, n: int = 60, seed: int = 0) -> Path:
     """
     rng = np.random.default_rng(seed)
     ids = [f"a{i:03d}" for i in range(n)]
-    known = range(n - 1)
+    with_data = range(n - 1)
     words = [["ska", "dub", "roots", "reggae"], ["noise", "drone", "doom", "sludge"], ["bop", "swing", "cool", "modal"]]
     tags: dict[str, list[object]] = {"artist_id": [], "tag": [], "weight": []}
     plays: dict[str, list[object]] = {"user_id": [], "artist_id": [], "count": []}
     audio: dict[str, list[object]] = {"artist_id": [], "track_id": [], "vector": []}
-    for i in known:
+    for i in with_data:
         if i % 5 != 4:
             for tag in rng.permutation(words[i % 3])[:3]:
                 tags["artist_id"].append(ids[i])
@@ -72,7 +72,7 @@ def small_world(folder: Path, n: int = 60, seed: int = 0) -> Path:
             audio["artist_id"].append(ids[i])
             audio["track_id"].append(f"{ids[i]}-{track}")
             audio["vector"].append((np.eye(8)[i % 3] + 0.3 * rng.standard_normal(8)).tolist())
-    pairs = [(i, j) for i in known for j in known if i < j and i % 3 == j % 3 and rng.random() < 0.3]
+    pairs = [(i, j) for i in with_data for j in with_data if i < j and i % 3 == j % 3 and rng.random() < 0.3]
     return write_tables(
         folder,
         artists={"artist_id": ids, "name": [f"Artist {i}" for i in range(n)]},
@@ -106,10 +106,10 @@ def made_up_run(
         for (c, s), by_artist in scores.items()
         for a, ndcg in by_artist.items()
     ]
-    asked = {(q["condition"], q["artist_id"]) for q in queries}
+    query_keys = {(q["condition"], q["artist_id"]) for q in queries}
     wanted = [
         {"condition": c, "artist_id": a, "n_relevant": n_relevant, "expected": expected.get(a, [])}
-        for c, a in sorted(asked)
+        for c, a in sorted(query_keys)
     ]
     words = pa.dictionary(pa.int32(), pa.string())
     results = [
@@ -222,7 +222,7 @@ def postgres_url(new_postgres: Callable[[], str]) -> str:
 def forget_database(home: Home) -> None:
     """Make a home one that has seen no database yet: it keeps its current version, and no copies of anything."""
     chosen = read_current(home.versions)
-    for path in (home.rules, home.gone, home.versions / CURRENT):
+    for path in (home.rules, home.tombstones, home.versions / CURRENT):
         path.unlink(missing_ok=True)
     if chosen is not None:
         (home.versions / CURRENT).write_text(f"{chosen}\n")
@@ -241,8 +241,8 @@ class Backup:
 
     def _take(self) -> None:
         if isinstance(self._copy, Path):
-            with closing(sqlite3.connect(self._file)) as there, closing(sqlite3.connect(self._copy)) as copy:
-                there.backup(copy)
+            with closing(sqlite3.connect(self._file)) as source, closing(sqlite3.connect(self._copy)) as copy:
+                source.backup(copy)
         else:
             self._run(self._url.database, f'CREATE DATABASE "{self._copy}" TEMPLATE "{self._url.database}"')
 

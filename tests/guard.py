@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.conftest import REPOSITORY
 
-RIYL = [sys.executable, "-c", "from app.cli import main; main()"]
+RIYL = [sys.executable, "-c", "from riyl.app.cli import main; main()"]
 
 HOOK = """
 import os, sys

@@ -15,8 +15,8 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from app.cli import app
-from core.settings import Settings
+from riyl.app.cli import app
+from riyl.core.settings import Settings
 from tests.conftest import REPOSITORY
 
 DOCS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])
@@ -66,11 +66,11 @@ def test_every_file_of_ours_in_the_docs_exists(page: Path) -> None:
 
 
 def test_the_docs_name_commands_of_each_kind() -> None:
-    found = {kind: [c for page in DOCS for c in commands(page, kind)] for kind in ("riyl", "pytest", "make")}
-    assert min(map(len, found.values())) > 5
-    assert "riyl keys create ops --role admin" in found["riyl"]  # behind `docker compose exec`
-    assert "riyl jobs watch ID" in found["riyl"]  # from `riyl jobs list | watch ID | cancel ID`
-    assert "riyl train --seed $seed" in found["riyl"]  # in a loop
+    by_kind = {kind: [c for page in DOCS for c in commands(page, kind)] for kind in ("riyl", "pytest", "make")}
+    assert min(map(len, by_kind.values())) > 5
+    assert "riyl keys create ops --role admin" in by_kind["riyl"]  # behind `docker compose exec`
+    assert "riyl jobs watch ID" in by_kind["riyl"]  # from `riyl jobs list | watch ID | cancel ID`
+    assert "riyl train --seed $seed" in by_kind["riyl"]  # in a loop
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_what_is_wrong_with_a_command_is_said(command: str, what: str | None) ->
 
 @PAGES
 def test_every_commit_in_the_docs_is_of_this_history(page: Path) -> None:
-    known = history()
-    unknown = [c for c in commits(page.read_text(encoding="utf-8")) if not any(k.startswith(c) for k in known)]
+    hashes = history()
+    unknown = [c for c in commits(page.read_text(encoding="utf-8")) if not any(k.startswith(c) for k in hashes)]
     assert unknown == []
 
 
@@ -104,14 +104,14 @@ def test_what_was_measured_names_a_commit(page: Path) -> None:
     """Of decisions each paragraph; of other pages each section, or one that it is part of."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     parts = [(part, part) for part in text.split("\n\n")] if page.name == "decisions.md" else list(sections(text))
-    without = [part for part, whole in parts if MEASURED.search(part) and not commits(whole)]
+    without = [part for part, context in parts if MEASURED.search(part) and not commits(context)]
     without += [p for p in text.split("\n\n") if re.search(r"\b[Mm]easured (by|at commit)\b", p) and not commits(p)]
     assert without == []
 
 
 def commits(text: str) -> list[str]:
     """What is called a commit."""
-    return [found for some in COMMITS.findall(text) for found in re.findall(r"[0-9a-f]{7,40}", some)]
+    return [commit for mention in COMMITS.findall(text) for commit in re.findall(r"[0-9a-f]{7,40}", mention)]
 
 
 @cache
@@ -135,8 +135,8 @@ def sections(text: str) -> Iterator[tuple[str, str]]:
     above: list[tuple[int, str]] = []
     for part in re.split(r"^(?=#+ )", text, flags=re.MULTILINE):
         level = len(part) - len(part.lstrip("#"))
-        above = [*((other, there) for other, there in above if other < level), (level, part)]
-        yield part, "".join(there for _, there in above)
+        above = [*((other, section) for other, section in above if other < level), (level, part)]
+        yield part, "".join(section for _, section in above)
 
 
 def shell_lines(text: str) -> list[str]:
@@ -153,19 +153,19 @@ def spans(text: str) -> list[str]:
 def commands(page: Path, program: str) -> list[str]:
     """The commands of a page that call a program, from its name on."""
     text = page.read_text(encoding="utf-8")
-    found = [part for line in shell_lines(text) for part in re.split(r"[;|]|&&", line)]
+    candidates = [part for line in shell_lines(text) for part in re.split(r"[;|]|&&", line)]
     for span in spans(text):
         first, *others = re.split(r"\s\|\s|\s&&\s", span)
-        found += [first, *(f"{' '.join(first.split()[:2])} {other}" for other in others)]
-    plain = (BEFORE.sub("", command).strip() for command in found)
+        candidates += [first, *(f"{' '.join(first.split()[:2])} {other}" for other in others)]
+    plain = (BEFORE.sub("", command).strip() for command in candidates)
     return [command for command in plain if re.match(rf"{program}(\s|$)", command)]
 
 
 @cache
 def command_line() -> TyperGroup:
-    made = typer.main.get_command(app)
-    assert isinstance(made, TyperGroup)
-    return made
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    return command
 
 
 def wrong_with_riyl(command: str) -> str | None:
@@ -175,10 +175,10 @@ def wrong_with_riyl(command: str) -> str | None:
     for word in words:
         if word.startswith("-"):
             name, _, value = word.partition("=")
-            known = [p for p in at.params if name in (*p.opts, *p.secondary_opts)]
-            if not known and name != "--help":
+            options = [p for p in at.params if name in (*p.opts, *p.secondary_opts)]
+            if not options and name != "--help":
                 return f"no option {name!r}"
-            if known and not value and not getattr(known[0], "is_flag", False):
+            if options and not value and not getattr(options[0], "is_flag", False):
                 next(words, None)
         elif isinstance(at, TyperGroup) and not word.isupper():
             if word not in at.commands:
@@ -190,10 +190,10 @@ def wrong_with_riyl(command: str) -> str | None:
 def wrong_with_pytest(command: str) -> str | None:
     """What of a call of pytest is not there: a file, a test in it, a marker."""
     tools = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    known = {marker.split(":")[0] for marker in tools["pytest"]["ini_options"]["markers"]}
+    markers = {marker.split(":")[0] for marker in tools["pytest"]["ini_options"]["markers"]}
     named = re.search(r"""-m (?:"([^"]+)"|'([^']+)'|(\S+))""", command)
     if named and (
-        unknown := set(re.findall(r"\w+", "".join(filter(None, named.groups())))) - known - {"and", "or", "not"}
+        unknown := set(re.findall(r"\w+", "".join(filter(None, named.groups())))) - markers - {"and", "or", "not"}
     ):
         return f"no marker {', '.join(sorted(unknown))}"
     for word in command.split()[1:]:

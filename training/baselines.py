@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.errors import ConfigError
-from core.snapshot import Snapshot
-from core.types import Matrix, Rows
-from training.config import PcaConfig, ProjectionConfig, SingleConfig
-from training.features.heldout import artists_to_fit_on
-from training.linear import TINY, LinearPart
+from riyl.core.errors import ConfigError
+from riyl.core.storage.snapshot import Snapshot
+from riyl.core.types import Matrix, Rows
+from riyl.training.cca.linear import TINY, LinearPart
+from riyl.training.config import PcaConfig, ProjectionConfig, SingleConfig
+from riyl.training.features.holdout import artists_to_fit_on
 
 
 def fit_baseline(

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from core.errors import ConfigError
-from core.settings import read_toml
+from riyl.core.errors import ConfigError
+from riyl.core.settings import read_toml
 
 
 class _Section(BaseModel):
@@ -17,7 +17,7 @@ class _Section(BaseModel):
 
 
 class MlpSpec(_Section):
-    """A vector through hidden layers (`training.encoders.MlpEncoder`)."""
+    """A vector through hidden layers (`riyl.training.contrastive.encoders.MlpEncoder`)."""
 
     kind: Literal["mlp"] = "mlp"
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (512, 256)
@@ -25,14 +25,14 @@ class MlpSpec(_Section):
 
 
 class SetSpec(_Section):
-    """A set of tokens through self-attention (`training.encoders.SetEncoder`)."""
+    """A set of tokens through self-attention (`riyl.training.contrastive.encoders.SetEncoder`)."""
 
     kind: Literal["set"] = "set"
     attention: int = Field(default=256, ge=1)
     """Width of the attention layer (the paper's 256), divided among the heads."""
     heads: int = Field(default=4, ge=1)
     """Attention heads (the paper's 4)."""
-    longest: int = Field(default=20, ge=1)
+    max_terms: int = Field(default=20, ge=1)
     """Tags of an artist that take part, the heaviest first: more cost time and hardly any artist has them."""
     tokens: Literal["terms", "vector"] = "terms"
     """The factors of the artist's tags; or its one vector as a set of one, which needs no tag sets."""
@@ -66,7 +66,7 @@ class ContrastiveConfig(_Section):
     """Of Adam (the paper's 1e-4)."""
     batch_size: int = Field(default=128, ge=2)
     """Artists a step (the paper's 128 on MSD, 2048 on OWN); all of them where there are fewer."""
-    held_back: float = Field(default=0.1, gt=0, lt=0.5)
+    validation: float = Field(default=0.1, gt=0, lt=0.5)
     """Share of the full artists that is kept out of training, to tell when to stop."""
     stop_by: Literal["rank", "loss"] = "rank"
     """What is watched on held-back artists: the mean reciprocal rank of an artist's own vector among all of the other
@@ -106,7 +106,7 @@ class SingleConfig(_Section):
 
 
 class ScoringConfig(_Section):
-    """How the versions of the model correct scores (`core.model.ScoringSettings`); 0 corrects nothing."""
+    """How the versions of the model correct scores (`riyl.core.storage.model.ScoringSettings`); 0 corrects nothing."""
 
     hubness: float = Field(default=0.0, ge=0, le=1)
     """Strength of the hubness correction: what an artist's mean score in its best lists is taken off times."""
@@ -121,8 +121,8 @@ class ScoringConfig(_Section):
     """Share of the candidates whose scores are compared between patterns: the best ones."""
 
 
-class LinksConfig(_Section):
-    """How known links refine the closed form (`training.refine`); without links nothing here counts."""
+class FineTuneConfig(_Section):
+    """How known links refine the closed form (`riyl.training.cca.fine_tune`); without links nothing here counts."""
 
     hidden: int = Field(default=256, ge=1)
     """Width of the hidden layer beside each modality's linear map."""
@@ -139,7 +139,7 @@ class LinksConfig(_Section):
     """Artists that ask, a step."""
     candidates: int = Field(default=16384, ge=2)
     """Artists that are asked among, a step; all where there are no more."""
-    held_back: float = Field(default=0.1, gt=0, lt=0.5)
+    validation: float = Field(default=0.1, gt=0, lt=0.5)
     """Share of the linked artists whose links are kept back, to tell when to stop."""
     max_epochs: int = Field(default=30, ge=1)
     """Epochs at most."""
@@ -148,8 +148,8 @@ class LinksConfig(_Section):
 
 
 class CcaConfig(_Section):
-    """Generalised canonical correlation analysis in closed form (`training.cca`), of all modalities of a snapshot; what
-    is said of one that it lacks is passed over."""
+    """Generalised canonical correlation analysis in closed form (`riyl.training.cca.fit`), of all modalities of a
+    snapshot; what is said of one that it lacks is passed over."""
 
     method: Literal["cca"]
     dim: int = Field(default=256, ge=1, le=256)
@@ -159,29 +159,29 @@ class CcaConfig(_Section):
     ridge: float = Field(default=0.3, gt=0)
     """Added to each modality's covariance, in units of its mean variance: what directions of little variance, where
     correlations are chance, are held down by."""
-    power: float = Field(default=0.5, ge=0)
+    correlation_exponent: float = Field(default=0.5, ge=0)
     """Each direction is scaled by its mean canonical correlation to this power."""
     tfidf_dims: int = Field(default=300, ge=0)
     """Where a modality is made of weighted sets, width of the TF-IDF factors that are read in place of the snapshot's
     vectors; 0 reads those."""
-    longest: int = Field(default=100, ge=1)
+    max_terms: int = Field(default=100, ge=1)
     """Terms of a set that count, the heaviest first."""
-    evidence: dict[str, Annotated[float, Field(ge=0)]] = {}
+    norm_shrinkage: dict[str, Annotated[float, Field(ge=0)]] = {}
     """By modality, how much short vectors are shortened further: the length, in units of the root mean square one, by
     which a part has lost half of its square. Vectors of tags are short where an artist has few."""
-    waves: dict[str, Annotated[int, Field(ge=0, le=4096)]] = {}
+    n_fourier_features: dict[str, Annotated[int, Field(ge=0, le=4096)]] = {}
     """By modality, random Fourier features beside its own numbers, so that its map may be curved: for descriptors that
-    are no learned embedding (`training.linear.Waves`)."""
-    artists_a_wave: int = Field(default=25, ge=1)
+    are no learned embedding (`riyl.training.cca.linear.RandomFourierFeatures`)."""
+    min_artists_per_feature: int = Field(default=25, ge=1)
     """Artists that there must be for each wave; with fewer artists more of what is fitted is chance."""
     bandwidth: float = Field(default=0.5, gt=0)
-    """Width of the waves' kernel, in units of the median distance between two artists' unit rows."""
-    private: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Width of the Fourier features' kernel, in units of the median distance between two artists' unit rows."""
+    modality_specific_weight: dict[str, Annotated[float, Field(ge=0)]] = {}
     """By modality, weight of its own vectors beside the shared directions, for what it alone knows; 1 is that of the
     shared part."""
     scoring: ScoringConfig = ScoringConfig()
     """How versions correct scores."""
-    links: LinksConfig = LinksConfig()
+    supervision: FineTuneConfig = FineTuneConfig()
     """How links refine it, where a training is given any."""
 
 
@@ -191,6 +191,18 @@ Config: TypeAlias = ContrastiveConfig | CcaConfig | PcaConfig | ProjectionConfig
 class _AnyConfig(RootModel[Annotated[Config, Field(discriminator="method")]]):
     """A config file holds one method's settings."""
 
+
+RENAMED = {
+    "artists_a_wave": "min_artists_per_feature",
+    "evidence": "norm_shrinkage",
+    "held_back": "validation",
+    "links": "supervision",
+    "longest": "max_terms",
+    "power": "correlation_exponent",
+    "private": "modality_specific_weight",
+    "waves": "n_fourier_features",
+}
+"""Fields of configs of earlier releases, each with its name now."""
 
 DEFAULT = "default"
 """The config that is meant where none is named."""
@@ -224,7 +236,7 @@ def load_config(name: str) -> tuple[str, Config]:
             raise ConfigError(
                 f"found no config {name!r}; wanted {', '.join(config_names())} {SINGLE}MODALITY, or a .toml file"
             )
-        return path.stem, read_toml(path, _AnyConfig).root
+        return path.stem, read_toml(path, _AnyConfig, renamed=RENAMED).root
 
 
 def only_modality(snapshot: str, modality: str, method: str) -> ConfigError:
@@ -236,4 +248,4 @@ def only_modality(snapshot: str, modality: str, method: str) -> ConfigError:
 
 
 def _folder() -> resources.abc.Traversable:
-    return resources.files("training.configs")
+    return resources.files("riyl.training.configs")

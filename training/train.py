@@ -13,17 +13,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import ConfigError
-from core.extras import needs_extra
-from core.files import content_id
-from core.model import CARD, Model, Part, save_model
-from core.snapshot import Snapshot
-from core.truth import Truth
-from core.types import ArtistId, Progress, silent
-from training.config import CcaConfig, Config, ContrastiveConfig, PcaConfig, ProjectionConfig, SingleConfig
+from riyl.core.errors import ConfigError
+from riyl.core.extras import needs_extra
+from riyl.core.files import content_id
+from riyl.core.storage.ground_truth import Truth
+from riyl.core.storage.model import CARD, FORMAT, Model, Part, save_model
+from riyl.core.storage.snapshot import Snapshot
+from riyl.core.types import ArtistId, Progress, silent
+from riyl.training.config import CcaConfig, Config, ContrastiveConfig, PcaConfig, ProjectionConfig, SingleConfig
 
 if TYPE_CHECKING:
-    from training.linear import LinearPart
+    from riyl.training.cca.linear import LinearPart
 
 
 def train(
@@ -36,7 +36,7 @@ def train(
     device: str = "cpu",
     threads: int = 0,
     as_newest: bool = True,
-    links: Truth | None = None,
+    similarity_pairs: Truth | None = None,
     progress: Progress = silent,
 ) -> Model:
     """Train or fit `config` on `snapshot`, or find that model in the folder `models`.
@@ -47,17 +47,19 @@ def train(
         device: "cpu" or "cuda", for the methods that train.
         threads: CPU threads; 0 takes every core.
         as_newest: whether it is the newest model from now on; a baseline fitted to compare with is not.
-        links: pairs of similar artists to refine it on.
+        similarity_pairs: pairs of similar artists to refine it on.
 
     Raises:
         ConfigError: the config does not fit the snapshot or cannot be refined, or the device is not there.
         InputError: too few artists have all modalities, two of them, or links.
         MissingExtraError: the extra `train` is not installed.
     """
-    if links is not None and not isinstance(config, CcaConfig):
+    if similarity_pairs is not None and not isinstance(config, CcaConfig):
         raise ConfigError(f"config {name}: found links beside the method {config.method}; wanted the method cca")
-    decides = {"snapshot": snapshot.id, "config": config.model_dump(mode="json"), "seed": seed}
-    identity = content_id("model", decides if links is None else {**decides, "links": links.id})
+    decides = {"format": FORMAT, "snapshot": snapshot.id, "config": config.model_dump(mode="json"), "seed": seed}
+    identity = content_id(
+        "model", decides if similarity_pairs is None else {**decides, "supervision": similarity_pairs.id}
+    )
     final = models / identity
     if final.exists():
         if as_newest:
@@ -69,7 +71,7 @@ def train(
         "config": config.model_dump(mode="json"),
         "seed": seed,
         "snapshot": snapshot.id,
-        "basis": snapshot.basis_id,
+        "featurizer": snapshot.featurizer_id,
         "version": version("riyl"),
         "commit": _commit(),
     }
@@ -77,7 +79,9 @@ def train(
         if isinstance(config, ContrastiveConfig):
             model = _train_encoders(config, snapshot, models, card, device=device, threads=threads, progress=progress)
         elif isinstance(config, CcaConfig):
-            model = _fit_cca(config, snapshot, models, card, links, device=device, threads=threads, progress=progress)
+            model = _fit_cca(
+                config, snapshot, models, card, similarity_pairs, device=device, threads=threads, progress=progress
+            )
         else:
             model = _fit_baseline(config, snapshot, models, card)
     if not as_newest:
@@ -88,7 +92,7 @@ def train(
 def _fit_baseline(
     config: PcaConfig | ProjectionConfig | SingleConfig, snapshot: Snapshot, models: Path, card: dict[str, Any]
 ) -> Model:
-    from training.baselines import fit_baseline
+    from riyl.training.baselines import fit_baseline
 
     return _save_linear(fit_baseline(config, snapshot, int(card["seed"])), models, card)
 
@@ -98,38 +102,42 @@ def _fit_cca(
     snapshot: Snapshot,
     models: Path,
     card: dict[str, Any],
-    links: Truth | None,
+    similarity_pairs: Truth | None,
     *,
     device: str,
     threads: int,
     progress: Progress,
 ) -> Model:
-    from training.cca import fit_cca
-    from training.links import read_links
+    from riyl.training.cca.fit import fit_cca
+    from riyl.training.cca.supervision import read_similarity_pairs
 
     seed, scoring = int(card["seed"]), config.scoring.model_dump()
-    pairs = None if links is None else read_links(links, snapshot, config.links, seed)
+    pairs = (
+        None
+        if similarity_pairs is None
+        else read_similarity_pairs(similarity_pairs, snapshot, config.supervision, seed)
+    )
     parts, views = fit_cca(config, snapshot, seed, progress)
-    if links is None or pairs is None:
+    if similarity_pairs is None or pairs is None:
         return _save_linear(parts, models, {**card, "scoring": scoring})
     # here, so that who has no links does not wait for torch
-    from training.refine import refine
+    from riyl.training.cca.fine_tune import fine_tune
 
     _use_device(device, threads)
-    refined = refine(parts, views, pairs, config.links, seed=seed, device=device, progress=progress)
+    refined = fine_tune(parts, views, pairs, config.supervision, seed=seed, device=device, progress=progress)
     card = {**card, "scoring": scoring, "scores": refined.scores}
-    card["links"] = {"id": links.id, "name": links.name, **pairs.counts}
+    card["supervision"] = {"id": similarity_pairs.id, "name": similarity_pairs.name, **pairs.counts}
     return _save_linear(refined.parts, models, card, pairs.ids)
 
 
 def _save_linear(
-    linear: Mapping[str, LinearPart], models: Path, card: dict[str, Any], linked: Sequence[ArtistId] = ()
+    linear: Mapping[str, LinearPart], models: Path, card: dict[str, Any], supervised: Sequence[ArtistId] = ()
 ) -> Model:
-    from training.linear import linear_onnx
+    from riyl.training.cca.linear import linear_onnx
 
     dim = next(iter(linear.values())).weights.shape[1]
     parts = {modality: linear_onnx(part) for modality, part in linear.items()}
-    return save_model(models, parts, None, {"scores": {}, **card, "dim": dim}, linked=linked)
+    return save_model(models, parts, None, {"scores": {}, **card, "dim": dim}, supervised=supervised)
 
 
 def _train_encoders(
@@ -146,8 +154,8 @@ def _train_encoders(
     # here, so that fitting a baseline does not wait for torch
     from safetensors.torch import save
 
-    from training.export import export_onnx
-    from training.loop import train_contrastive
+    from riyl.training.contrastive.export import export_onnx
+    from riyl.training.contrastive.loop import train_contrastive
 
     work = models / f".training-{card['id']}"
     trained = train_contrastive(
@@ -159,8 +167,8 @@ def _train_encoders(
         progress=progress,
     )
     parts: dict[str, tuple[Part, bytes]] = {}
-    for done, (modality, given) in enumerate(trained.inputs.items(), 1):
-        parts[modality] = (given.part, export_onnx(trained.encoders[modality], given))
+    for done, (modality, encoder_input) in enumerate(trained.inputs.items(), 1):
+        parts[modality] = (encoder_input.part, export_onnx(trained.encoders[modality], encoder_input))
         progress("export", done, len(trained.inputs))
     weights = save({k: v.detach().cpu().contiguous() for k, v in trained.encoders.state_dict().items()})
     model = save_model(models, parts, weights, {**card, "dim": config.dim, "scores": trained.scores})
@@ -188,5 +196,7 @@ def _commit() -> str | None:
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
-    found = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None
+    completed = subprocess.run(
+        ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return completed.stdout.strip() or None

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from app.commands.index import who
-from app.commands.session import Session, counts, session
-from app.schemas_changes import ListedChange
-from core.changes import SUFFIX
-from core.db.changes import drop_changes
-from core.db.standing import WrittenChange, fix_changes, since
-from core.folding import fold
-from core.tables import Tables
+from riyl.app.commands.index import who
+from riyl.app.commands.session import Session, counts, session
+from riyl.app.schemas.changes import ListedChange
+from riyl.core.catalog.tables import Tables
+from riyl.core.changes.effective import SUFFIX
+from riyl.core.changes.fold import fold
+from riyl.core.db.changes import drop_changes
+from riyl.core.db.effective import WrittenChange, freeze_changes, since
 
 app = typer.Typer(no_args_is_help=True, help="Artists put, patched, deleted and merged over HTTP, kept until dropped.")
 
@@ -28,12 +28,13 @@ def list_(
     """List the changes in the order in which they were made, with how much each says of what."""
     run = session(context)
     with run.database.read() as connection:
-        found = since(connection, since_number, limit, artist=artist)
-    run.show([ListedChange.of(each).model_dump(mode="json") for each in found])
+        changes = since(connection, since_number, limit, artist=artist)
+    run.show([ListedChange.of(each).model_dump(mode="json") for each in changes])
     rows = [
-        [str(each.number), each.artist, each.kind, _said(each), each.by, f"{each.at:%Y-%m-%d %H:%M}"] for each in found
+        [str(each.number), each.artist, each.kind, _said(each), each.by, f"{each.at:%Y-%m-%d %H:%M}"]
+        for each in changes
     ]
-    run.table("changes, times in UTC", ["number", "artist", "kind", "said", "by", "at"], rows, words=True)
+    run.table("changes, times in UTC", ["number", "artist", "kind", "payload", "by", "at"], rows, words=True)
 
 
 @app.command()
@@ -48,13 +49,13 @@ def drop(
     run = session(context)
     dropped = drop_changes(run.database, by=who(), numbers=numbers or (), artist=artist)
     run.show(dropped)
-    for each, gone in dropped.items():
-        run.say(f"artist {each}: dropped {', '.join(map(str, gone))}")
+    for each, dropped_numbers in dropped.items():
+        run.say(f"artist {each}: dropped {', '.join(map(str, dropped_numbers))}")
 
 
 def with_changes(run: Session, tables: Tables) -> Tables:
     """The tables with the changes folded in that stand now."""
-    identity, last = fix_changes(run.database, run.home.changes)
+    identity, last = freeze_changes(run.database, run.home.changes)
     return tables if identity is None else fold(tables, run.home.changes / f"{identity}{SUFFIX}", last)
 
 

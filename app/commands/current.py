@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from app.commands.session import Session
-from app.served import Served
-from core.changes import Standing
-from core.db.hidden import Hidden, hidden, hidden_by_copies
-from core.db.session import FILE
-from core.db.standing import changed_since
-from core.types import ArtistId
-from index.search import Searcher
-from index.versions import find_version
+from riyl.app.commands.session import Session
+from riyl.app.serving.state import ServingState
+from riyl.core.changes.effective import EffectiveChanges
+from riyl.core.db.effective import changed_since
+from riyl.core.db.hidden import Hidden, hidden, hidden_by_copies
+from riyl.core.db.session import FILE
+from riyl.core.types import ArtistId
+from riyl.index.search.searcher import Searcher
+from riyl.index.versions.lifecycle import find_version
 
 
-def current(run: Session, *, verify: bool = True) -> Served:
+def current(run: Session, *, verify: bool = True) -> ServingState:
     """What serves in this home.
 
-    Where the database cannot be reached, or lacks what this home has seen, what is hidden is by `core.db.hidden`, and
-    other changes are not seen.
+    Where the database cannot be reached, or lacks what this home has seen, what is hidden is by `riyl.core.db.hidden`,
+    and other changes are not seen.
 
     Raises:
         NotFoundError: no version is promoted.
@@ -25,12 +25,12 @@ def current(run: Session, *, verify: bool = True) -> Served:
         DatabaseDownError: the database cannot be reached, and the home has no copy of the rules.
     """
     opened = Searcher.open(find_version(run.home.versions, None), verify=verify)
-    found = hidden_of(run)
-    served = Served.of(opened, found.rules, run.home)
-    last, standing = 0, dict[ArtistId, Standing | None](found.tombstones)
-    if found.believed:
-        last, standing = changed_since(run.database, int(opened.manifest["last_change"]), merged=True)
-    return served.with_changes(served.changing()(standing, last)) if standing else served
+    hidden = hidden_of(run)
+    state = ServingState.of(opened, hidden.rules, run.home)
+    last, effective = 0, dict[ArtistId, EffectiveChanges | None](hidden.tombstones)
+    if hidden.believed:
+        last, effective = changed_since(run.database, int(opened.manifest["last_change"]), merged=True)
+    return state.with_changes(state.changing()(effective, last)) if effective else state
 
 
 def hidden_of(run: Session) -> Hidden:

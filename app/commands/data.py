@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from app.commands.rows import say_columns, say_notes, say_rows, say_unread
-from app.commands.session import Session, counts, session
-from app.commands.streams import expanded, path
-from core.tables import Tables
-from training.datasets.base import Report
-from training.datasets.fetch import fetch_all
-from training.datasets.join import join as join_tables
-from training.datasets.registry import DATASETS, downloads_of, get, make_tables
+from riyl.app.commands.rows import say_columns, say_notes, say_rows, say_unread
+from riyl.app.commands.session import Session, counts, session
+from riyl.app.commands.streams import expanded, path
+from riyl.core.catalog.tables import Tables
+from riyl.training.datasets.base import Report
+from riyl.training.datasets.fetch import fetch_all
+from riyl.training.datasets.join import join as join_tables
+from riyl.training.datasets.registry import DATASETS, downloads_of, get, make_tables
 
 app = typer.Typer(no_args_is_help=True, help="Sources of catalogs, and folders of tables.")
 
@@ -65,7 +65,7 @@ def fetch(context: typer.Context, name: Name) -> None:
     run.show({key: str(file) for key, file in fetched.files.items()})
     for here in fetched.files.values():
         run.say(str(here))
-    for file, reason in fetched.left_out.items():
+    for file, reason in fetched.unavailable.items():
         run.say(f"left out {file}: {reason}")
 
 

@@ -12,29 +12,29 @@ from urllib.parse import quote
 import httpx
 import typer
 
-from app.commands.current import current
-from app.commands.evaluate import show_results, store_run
-from app.commands.index import who
-from app.commands.rows import reasons, say_snapshot
-from app.commands.session import Session, counts, session
-from app.commands.streams import path
-from app.evaluating import Question, run_evaluation
-from app.logs import configure
-from app.main import create_app
-from app.serving import run as serve_until_signalled
-from core.errors import StaleDatabaseError
-from core.files import content_id
-from core.fixing import fix_tables
-from core.tables import Tables
-from core.types import Progress
-from index import versions
-from index.artists import Artist
-from index.build import build_version
-from training.config import DEFAULT, load_config
-from training.datasets.registry import make_tables
-from training.features.build import build_snapshot, import_similar
-from training.features.recipe import Recipe
-from training.train import train
+from riyl.app.commands.current import current
+from riyl.app.commands.evaluate import show_results, store_run
+from riyl.app.commands.index import who
+from riyl.app.commands.rows import reasons, say_snapshot
+from riyl.app.commands.session import Session, counts, session
+from riyl.app.commands.streams import path
+from riyl.app.evaluations.run import Question, run_evaluation
+from riyl.app.http.logging import configure
+from riyl.app.http.server import run as serve_until_signalled
+from riyl.app.main import create_app
+from riyl.core.catalog.freeze import freeze_tables
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import StaleDatabaseError
+from riyl.core.files import content_id
+from riyl.core.types import Progress
+from riyl.index.build.build import build_version
+from riyl.index.overlay.artists import Artist
+from riyl.index.versions import lifecycle
+from riyl.training.config import DEFAULT, load_config
+from riyl.training.datasets.registry import make_tables
+from riyl.training.features.build import build_snapshot, import_similar
+from riyl.training.features.recipe import Recipe
+from riyl.training.train import train
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +69,13 @@ def demo(
 
 def _current(run: Session) -> bool:
     try:
-        versions.follow(run.home.versions, run.database)
+        lifecycle.follow(run.home.versions, run.database)
     except StaleDatabaseError as error:  # what this home has as current stands
         log.warning("promotions_unknown reason=%s", error)
-    made = versions.current(run.home.versions)
-    if made is not None:
-        run.say(f"version   {made}: current")
-    return made is not None
+    version = lifecycle.current(run.home.versions)
+    if version is not None:
+        run.say(f"version   {version}: current")
+    return version is not None
 
 
 def _make(run: Session, tables: Path | None, ignore_unread: bool) -> None:
@@ -83,7 +83,7 @@ def _make(run: Session, tables: Path | None, ignore_unread: bool) -> None:
     with run.progress() as progress:
         folder = _catalog(run, progress) if tables is None else tables
         unread = reasons(Tables.open(folder, ignore_unread=ignore_unread).unread)
-        opened = Tables.open(fix_tables(folder, run.home.fixed, ignore_unread=ignore_unread))
+        opened = Tables.open(freeze_tables(folder, run.home.frozen_tables, ignore_unread=ignore_unread))
         snapshot = build_snapshot(opened, Recipe(), run.home.snapshots, source=folder, progress=progress)
         similar = import_similar(opened, run.home.truths)
         run.say(f"catalog   {folder}: {snapshot.n_artists:,} artists")
@@ -93,19 +93,19 @@ def _make(run: Session, tables: Path | None, ignore_unread: bool) -> None:
         model = train(name, config, snapshot, run.home.models, threads=run.settings.threads, progress=progress)
         run.say(f"model     {model.id}: {name}, {', '.join(model.parts)} to {model.dim} dimensions")
         if "similar" in opened.files:
-            asked = Question(truth="similar", snapshot=snapshot.id)
-            found = run_evaluation(run.home, asked, threads=threads, progress=progress)
-            show_results(run, found)
+            question = Question(truth="similar", snapshot=snapshot.id)
+            evaluated = run_evaluation(run.home, question, threads=threads, progress=progress)
+            show_results(run, evaluated)
             # by its content: the same figures are one evaluation, however often the demo is run
-            identity = content_id("evaluation", {"asked": asdict(asked), "figures": found.figures})
-            store_run(run, identity, asked, found, by="demo")
+            identity = content_id("evaluation", {"asked": asdict(question), "figures": evaluated.figures})
+            store_run(run, identity, question, evaluated, by="demo")
         else:
             run.say("\nThe catalog has no `similar` table, so there is nothing to measure against; bring a truth with")
             run.say("riyl truth import FILE, then run riyl evaluate.")
-        recall = run.settings.gate_min_recall
+        recall = run.settings.quality_min_recall
         version = build_version(model, snapshot, run.home.versions, recall=recall, threads=threads, progress=progress)
-    if versions.current(run.home.versions) != version.id:
-        versions.promote(run.home.versions, run.database, version.id, by=who(), why="demo")
+    if lifecycle.current(run.home.versions) != version.id:
+        lifecycle.promote(run.home.versions, run.database, version.id, by=who(), why="demo")
     run.say(f"\nversion   {version.id}: {version.manifest['counts']['embedded']:,} artists, current")
 
 
@@ -126,17 +126,17 @@ def _ask(run: Session, address: str) -> None:
     with httpx.Client(base_url=address) as client:
         for artist in _examples(run):
             query = f"/v1/artists/{quote(artist.id, safe='')}/similar?k=5"
-            answer = client.get(query).raise_for_status().json()
+            run_query = client.get(query).raise_for_status().json()
             run.say(f"\nGET {query}\n{artist.name} ({', '.join(artist.modalities)}; {artist.listeners:,} listeners)")
-            for found in answer["similar"]:
-                run.say(f"  {found['score']:.3f}  {found['name']}  ({', '.join(found['modalities'])})")
+            for neighbour in run_query["similar"]:
+                run.say(f"  {neighbour['score']:.3f}  {neighbour['name']}  ({', '.join(neighbour['modalities'])})")
     run.say(f"\nServing at {address}, its interface at {address}/docs, until Ctrl-C.")
 
 
 def _examples(run: Session) -> list[Artist]:
     """The best known artist, one in the middle and one whom hardly anybody knows."""
-    served = current(run, verify=False)
-    searcher, version = served.searcher, served.searcher.version
-    rows = version.by_popularity[searcher.live.known[version.by_popularity]]
-    shown = [row for row in rows.tolist() if row not in served.rules.blocked]
-    return [searcher.artist(shown[place]) for place in (0, len(shown) // 2, -1)] if shown else []
+    state = current(run, verify=False)
+    searcher, version = state.searcher, state.searcher.version
+    rows = version.by_popularity[searcher.overlay.searchable[version.by_popularity]]
+    shown = [row for row in rows.tolist() if row not in state.rules.blocked]
+    return [searcher.artist(shown[position]) for position in (0, len(shown) // 2, -1)] if shown else []

@@ -12,14 +12,14 @@ from typing import Annotated, Any
 
 import typer
 
-from app import evaluations
-from app.commands.session import Session, session
-from app.commands.streams import expanded, path
-from app.evaluating import Evaluated, Question, run_evaluation
-from core.files import write_bytes
-from evaluation.groups import TOP
-from evaluation.protocol import PROTOCOL
-from evaluation.table import Comparison
+from riyl.app.commands.session import Session, session
+from riyl.app.commands.streams import expanded, path
+from riyl.app.evaluations import store
+from riyl.app.evaluations.run import Evaluated, Question, run_evaluation
+from riyl.core.files import write_bytes
+from riyl.evaluation.groups import TOP
+from riyl.evaluation.protocol import PROTOCOL
+from riyl.evaluation.table import Comparison
 
 
 def evaluate(
@@ -38,7 +38,7 @@ def evaluate(
         str | None,
         typer.Option(
             help="Model by name or id that the others are compared to; with --snapshot on the artists of another "
-            "catalog, placed in its basis.",
+            "catalog, placed in its featurizer.",
             show_default=False,
         ),
     ] = None,
@@ -56,7 +56,7 @@ def evaluate(
     snapshot: Annotated[
         str | None,
         typer.Option(
-            help="Snapshot [the newest; with --model the newest of its basis, with --version its own].",
+            help="Snapshot [the newest; with --model the newest of its featurizer, with --version its own].",
             show_default=False,
         ),
     ] = None,
@@ -73,17 +73,17 @@ def evaluate(
         Path | None,
         typer.Option(parser=path, help="Folder to write each figure to, as SVG and as PDF.", show_default=False),
     ] = None,
-    store: Annotated[
+    keep: Annotated[
         bool, typer.Option("--store/--no-store", help="Keep the run in the home: see riyl evaluations.")
     ] = True,
 ) -> None:
     """Hold models, baselines and a version against a ground truth; prints the table and the protocol."""
     run = session(context)
-    if store:
+    if keep:
         with run.database.read():  # or it would refuse when all is done
             pass
     names = None if systems is None else systems.split(",")
-    asked = Question(
+    question = Question(
         truth=truth,
         systems=names,
         model=model,
@@ -96,50 +96,52 @@ def evaluate(
     )
     with run.progress() as progress:
         threads = run.settings.threads or os.cpu_count() or 1
-        found = run_evaluation(run.home, asked, threads=threads, progress=progress)
+        evaluated = run_evaluation(run.home, question, threads=threads, progress=progress)
     if figures is not None:
-        write_bytes(figures, json.dumps(found.figures, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n")
+        write_bytes(
+            figures, json.dumps(evaluated.figures, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n"
+        )
     if report is not None:
-        write_bytes(report, found.report)
+        write_bytes(report, evaluated.report)
     if figures_dir is not None:
         # here, because matplotlib takes its time to load
-        from evaluation.figures import write_figures
+        from riyl.evaluation.figures import write_figures
 
-        write_figures(found.figures, figures_dir)
-    run.show(found.figures)
-    show_results(run, found)
-    if store:
-        store_run(run, secrets.token_hex(16), asked, found, by="command line")
+        write_figures(evaluated.figures, figures_dir)
+    run.show(evaluated.figures)
+    show_results(run, evaluated)
+    if keep:
+        store_run(run, secrets.token_hex(16), question, evaluated, by="command line")
 
 
-def store_run(run: Session, identity: str, asked: Question, found: Evaluated, *, by: str) -> None:
+def store_run(run: Session, identity: str, question: Question, evaluated: Evaluated, *, by: str) -> None:
     """Keep a run in the home under its id, and say so; one that is there already stays."""
-    evaluations.store(
+    store.store(
         run.home,
         run.database,
         identity,
-        asdict(asked),
+        asdict(question),
         by=by,
-        figures=found.figures,
-        queries=found.queries,
-        expected=found.expected,
-        report=found.report,
+        figures=evaluated.figures,
+        queries=evaluated.queries,
+        expected=evaluated.expected,
+        report=evaluated.report,
     )
     run.say(f"\nstored as evaluation {identity}")
 
 
-def show_results(run: Session, found: Evaluated) -> None:
+def show_results(run: Session, evaluated: Evaluated) -> None:
     """Print a table a condition, one of the modality groups, and the protocol."""
-    truth = found.figures["truth"]["name"]
-    differences = {(c.condition, c.system): c for c in found.comparisons}
-    for condition in dict.fromkeys(r.condition for r in found.results):
-        mine = [r for r in found.results if r.condition == condition]
-        if not mine[0].n_artists:
+    truth = evaluated.figures["truth"]["name"]
+    differences = {(c.condition, c.system): c for c in evaluated.comparisons}
+    for condition in dict.fromkeys(r.condition for r in evaluated.results):
+        condition_results = [r for r in evaluated.results if r.condition == condition]
+        if not condition_results[0].n_artists:
             run.say(f"\n{condition}: no artists, so nothing to measure")
             continue
-        k, reference = mine[0].k, mine[0].system
+        k, reference = condition_results[0].k, condition_results[0].system
         rows = []
-        for r in mine:
+        for r in condition_results:
             paired = differences.get((condition, r.system))
             rows.append(
                 [
@@ -153,15 +155,15 @@ def show_results(run: Session, found: Evaluated) -> None:
                 ]
             )
         run.table(
-            f"\n{condition}: {mine[0].n_artists:,} artists, {mine[0].n_queries:,} queries, "
-            f"{mine[0].n_without_links:,} without a similar artist; truth {truth}",
+            f"\n{condition}: {condition_results[0].n_artists:,} artists, {condition_results[0].n_queries:,} queries, "
+            f"{condition_results[0].n_without_links:,} without a similar artist; truth {truth}",
             ["system", f"nDCG@{k}", f"minus {reference}", "nDCG covered", "covered", f"Gini@{k}", "coverage"],
             rows,
         )
-    if found.figures["groups"]:
-        _show_groups(run, found.figures["groups"], found.figures["k"])
-    if found.figures["unseen"]:
-        _show_unseen(run, found.figures["unseen"], found.figures["k"])
+    if evaluated.figures["groups"]:
+        _show_groups(run, evaluated.figures["groups"], evaluated.figures["k"])
+    if evaluated.figures["unseen"]:
+        _show_unseen(run, evaluated.figures["unseen"], evaluated.figures["k"])
     run.say(f"\n{PROTOCOL}")
 
 
@@ -171,7 +173,9 @@ def _show_unseen(run: Session, unseen: list[dict[str, Any]], k: int) -> None:
         [row["system"], row["condition"], *(_of_group(row[group]) for group in ("seen", "unseen"))] for row in unseen
     ]
     head = ["system", "condition", f"nDCG@{k} seen (queries)", f"nDCG@{k} unseen (queries)"]
-    run.table("\nqueries by artists that basis or a model learnt from (links count), and by the others", head, rows)
+    run.table(
+        "\nqueries by artists that featurizer or a model learnt from (links count), and by the others", head, rows
+    )
 
 
 def _of_group(group: dict[str, Any]) -> str:

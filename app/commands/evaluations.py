@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from app import comparing
-from app.commands.session import Session, session
-from app.evaluations import files_of, has_files
-from core.db.evaluations import Outline, list_evaluations, pick_evaluation
+from riyl.app.commands.session import Session, session
+from riyl.app.evaluations import comparison
+from riyl.app.evaluations.store import files_of, has_files
+from riyl.core.db.evaluations import Outline, list_evaluations, pick_evaluation
 
 app = typer.Typer(no_args_is_help=True, help="Stored evaluations: what was measured, and how two compare.")
 
@@ -30,11 +30,11 @@ def list_(
 ) -> None:
     """List the stored evaluations, the newest first, with the reference's nDCG."""
     run = session(context)
-    found = list_evaluations(run.database, truth=truth, version=version, limit=limit)
-    run.show([_plain(asdict(each)) for each in found])
+    outlines = list_evaluations(run.database, truth=truth, version=version, limit=limit)
+    run.show([_plain(asdict(each)) for each in outlines])
     rows = [
         [each.id, f"{each.at:%Y-%m-%d %H:%M}", each.truth_name or "", _system(each), _k(each), _ndcg(each)]
-        for each in found
+        for each in outlines
     ]
     run.table("evaluations, times in UTC", ["id", "at", "truth", "system", "k", "nDCG"], rows, words=True)
 
@@ -43,22 +43,30 @@ def list_(
 def show(context: typer.Context, identity: Id) -> None:
     """Show the figures of a stored evaluation."""
     run = session(context)
-    found = pick_evaluation(run.database, identity)
-    files = has_files(run.home, found.id)
-    run.show({**_plain(asdict(found.outline)), "files": files, "asked": found.asked, "figures": found.figures})
+    evaluation = pick_evaluation(run.database, identity)
+    files = has_files(run.home, evaluation.id)
+    run.show(
+        {
+            **_plain(asdict(evaluation.outline)),
+            "files": files,
+            "request": evaluation.request,
+            "figures": evaluation.figures,
+        }
+    )
     run.say(
-        f"evaluation {found.id} of {found.at:%Y-%m-%d %H:%M} UTC by {found.outline.by or 'an earlier release'}; "
-        f"truth {found.outline.truth_name}, snapshot {found.outline.snapshot}, k {_k(found.outline)}"
+        f"evaluation {evaluation.id} of {evaluation.at:%Y-%m-%d %H:%M} UTC "
+        f"by {evaluation.outline.by or 'an earlier release'}; "
+        f"truth {evaluation.outline.truth_name}, snapshot {evaluation.outline.snapshot}, k {_k(evaluation.outline)}"
     )
     by_condition: dict[str, list[dict[str, Any]]] = {}
-    for row in found.figures.get("results", []):
+    for row in evaluation.figures.get("results", []):
         by_condition.setdefault(row["condition"], []).append(row)
     columns = ["system", "nDCG", "from", "to", "Gini", "coverage", "precision", "recall", "R-precision"]
     figures = ("ndcg", "ndcg_low", "ndcg_high", "gini", "coverage", "precision", "recall", "r_precision")
     for condition, results in by_condition.items():
         rows = [[row["system"], *(_figure(row.get(name)) for name in figures)] for row in results]
         run.table(f"\n{condition}: {results[0]['queries']:,} queries", columns, rows)
-    where = run.home.evaluations / found.id
+    where = run.home.evaluations / evaluation.id
     run.say(f"\nreport and queries: {where}" if files else "\nits report and queries are not in this home")
 
 
@@ -77,12 +85,12 @@ def compare(
     """Hold two stored evaluations of one truth and k against each other, by paired bootstrap."""
     run = session(context)
     left, right = _side(run, a, system_a), _side(run, b, system_b)
-    found = comparing.compare(left, right)
+    comparisons = comparison.compare(left, right)
     run.show(
         {
             "a": {"id": left.run.id, "system": left.system},
             "b": {"id": right.run.id, "system": right.system},
-            "conditions": [_plain(asdict(each)) for each in found],
+            "conditions": [_plain(asdict(each)) for each in comparisons],
         }
     )
     run.say(f"a: {left.system} in {left.run.id}\nb: {right.system} in {right.run.id}")
@@ -98,15 +106,15 @@ def compare(
             _figure(each.gini_a),
             _figure(each.gini_b),
         ]
-        for each in found
+        for each in comparisons
     ]
     columns = ["condition", "queries", "of a, b alone", "nDCG a", "nDCG b", "a - b", "p", "Gini a", "Gini b"]
     run.table("", columns, rows)
 
 
-def _side(run: Session, identity: str, system: str | None) -> comparing.Side:
-    found = pick_evaluation(run.database, identity)
-    return comparing.side(found, files_of(run.home, found.id), system)
+def _side(run: Session, identity: str, system: str | None) -> comparison.Side:
+    evaluation = pick_evaluation(run.database, identity)
+    return comparison.side(evaluation, files_of(run.home, evaluation.id), system)
 
 
 def _system(outline: Outline) -> str:

@@ -11,22 +11,22 @@ import pyarrow as pa
 import pyarrow.parquet
 import typer
 
-from app.commands.current import hidden_of
-from app.commands.session import session
-from app.commands.streams import path
-from app.commands.train import open_model
-from app.ids import read_ids
-from core.errors import InputError
-from core.files import write_bytes
-from core.rules import Rule, RuleKind, Rules
-from core.snapshot import find_snapshot
-from index.artifact import Version
-from index.embed import embed
-from index.export import export_neighbours
-from index.neighbours import restrict
-from index.rules import BoundRules
-from index.search import Searcher
-from index.versions import find_version
+from riyl.app.commands.current import hidden_of
+from riyl.app.commands.session import session
+from riyl.app.commands.streams import path
+from riyl.app.commands.train import open_model
+from riyl.app.evaluations.ids import read_ids
+from riyl.core.errors import InputError
+from riyl.core.files import write_bytes
+from riyl.core.rules import Rule, RuleKind, Rules
+from riyl.core.storage.snapshot import find_snapshot
+from riyl.index.artifact.version import Version
+from riyl.index.build.neighbour_lists import restrict
+from riyl.index.encoding.embed import embed
+from riyl.index.export import export_neighbours
+from riyl.index.search.rules import BoundRules
+from riyl.index.search.searcher import Searcher
+from riyl.index.versions.lifecycle import find_version
 
 app = typer.Typer(no_args_is_help=True, help="Results as Parquet files.")
 
@@ -91,16 +91,16 @@ def neighbours(
     ids = None if only is None else read_ids(only)
     keep = None if names is None and ids is None else restrict(opened, names, ids)
     # who is gone is nowhere, whichever version is asked
-    found = hidden_of(run)
-    blocks = tuple(Rule(0, RuleKind.BLOCK, artist, None) for artist in found.tombstones)
-    in_force = (() if no_rules else found.rules.rules) + blocks
+    hidden = hidden_of(run)
+    blocks = tuple(Rule(0, RuleKind.BLOCK, artist, None) for artist in hidden.tombstones)
+    in_force = (() if no_rules else hidden.rules.rules) + blocks
     rules = BoundRules.of(Rules(0, in_force), Searcher(opened)) if in_force else None
     with run.progress() as progress:
         threads = run.settings.threads or os.cpu_count() or 1
         lists = export_neighbours(opened, out, k, keep=keep, rules=rules, threads=threads, progress=progress)
-    kept = opened.n_artists if keep is None else int(keep.sum())
-    run.show({"file": str(out), "version": opened.id, "artists": kept, "lists": lists})
-    run.say(f"{out}: lists of {lists:,} artists among {kept:,}; the others have no embedding")
+    n_artists = opened.n_artists if keep is None else int(keep.sum())
+    run.show({"file": str(out), "version": opened.id, "artists": n_artists, "lists": lists})
+    run.say(f"{out}: lists of {lists:,} artists among {n_artists:,}; the others have no embedding")
 
 
 def _check_out(out: Path) -> None:

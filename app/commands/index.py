@@ -9,18 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from app.commands.session import Session, session
-from app.commands.train import open_model
-from app.evaluating import gate_ndcg
-from app.promoting import promote_checked
-from core.db.promotions import Promotion
-from core.errors import FormatError, GateError
-from core.model import snapshot_for
-from index import versions
-from index.artifact import Version
-from index.build import build_version
-from index.policy import Limits
-from index.report import Report
+from riyl.app.commands.session import Session, session
+from riyl.app.commands.train import open_model
+from riyl.app.evaluations.run import quality_ndcg
+from riyl.core.db.promotions import Promotion
+from riyl.core.errors import FormatError, QualityCheckError
+from riyl.core.storage.model import snapshot_for
+from riyl.index.artifact.version import Version
+from riyl.index.build.build import build_version
+from riyl.index.versions import lifecycle
+from riyl.index.versions.promotion import promote_checked
+from riyl.index.versions.promotion_policy import Limits
+from riyl.index.versions.report import Report
 
 app = typer.Typer(no_args_is_help=True, help="Versions of the index: what the service answers from.")
 
@@ -30,7 +30,7 @@ Why = Annotated[str, typer.Option(help="Reason, for the history.")]
 @app.command()
 def build(
     context: typer.Context,
-    promote: Annotated[bool, typer.Option("--promote", help="Make it current if it passes its gate.")] = False,
+    promote: Annotated[bool, typer.Option("--promote", help="Make it current if its quality checks pass.")] = False,
     model: Annotated[str | None, typer.Option(help="Model [the newest].", show_default=False)] = None,
     snapshot: Annotated[
         str | None, typer.Option(help="Snapshot [the newest that fits the model].", show_default=False)
@@ -43,32 +43,34 @@ def build(
     if promote:
         promote_judged(run, version.id, why or "built", force=False)
     run.show(version.manifest)
-    counts, gate = version.manifest["counts"], version.manifest["gate"]
+    counts, quality_checks = version.manifest["counts"], version.manifest["quality_checks"]
     run.say(
         f"version {version.id}: {counts['embedded']:,} of {counts['artists']:,} artists embedded by "
-        f"{version.manifest['model_name']}; {'current' if promote else _state(gate)}"
+        f"{version.manifest['model_name']}; {'current' if promote else _state(quality_checks)}"
     )
-    for reason, count in counts["left_out"].items():
+    for reason, count in counts["not_embedded"].items():
         run.say(f"  left out {count:,}: {reason}")
-    for check in gate["checks"]:
+    for check in quality_checks["checks"]:
         run.say(f"  {'ok    ' if check['passed'] else 'FAILED'} {check['name']}: {_figure(check)} ({check['wanted']})")
-    if "cells" in version.manifest:
-        cells = version.manifest["cells"]
+    if "ivf" in version.manifest:
+        probing = version.manifest["ivf"]
         run.say(
-            f"  {cells['searched']:,} of {cells['cells']:,} cells are searched: recall {cells['recall']:.4f} on "
-            f"{cells['artists']:,} artists"
+            f"  {probing['nprobe']:,} of {probing['nlist']:,} IVF lists are searched: "
+            f"recall {probing['recall']:.4f} on {probing['artists']:,} artists"
         )
-    if not gate["passed"]:
-        failures = Report.of(gate).failures
-        raise GateError(f"version {version.id} failed its gate; it is kept, and cannot be promoted: {failures}")
+    if not quality_checks["passed"]:
+        failures = Report.of(quality_checks).failures
+        raise QualityCheckError(
+            f"version {version.id} failed its quality checks; it is kept, and cannot be promoted: {failures}"
+        )
 
 
 def build_newest(run: Session, model: str | None, snapshot: str | None) -> Version:
-    """Build a version; of the newest model, and of the newest snapshot that has its basis, where none is named."""
+    """Build a version; of the newest model, and of the newest snapshot that has its featurizer, where none is named."""
     chosen = open_model(run.home.models, model)
     opened = snapshot_for(chosen, run.home.snapshots, snapshot)
     with run.progress() as progress:
-        threads, recall = run.settings.threads or os.cpu_count() or 1, run.settings.gate_min_recall
+        threads, recall = run.settings.threads or os.cpu_count() or 1, run.settings.quality_min_recall
         return build_version(chosen, opened, run.home.versions, recall=recall, threads=threads, progress=progress)
 
 
@@ -76,19 +78,25 @@ def build_newest(run: Session, model: str | None, snapshot: str | None) -> Versi
 def list_(context: typer.Context) -> None:
     """List the versions, the newest last; the current one is marked."""
     run = session(context)
-    found, current = versions.versions(run.home.versions), versions.current(run.home.versions)
-    run.show([{**manifest, "current": manifest["id"] == current} for manifest in found])
+    states, current = lifecycle.states(run.home.versions), lifecycle.current(run.home.versions)
+    manifests = [state for state in states.values() if not isinstance(state, FormatError)]
+    unreadable = {id: str(state) for id, state in states.items() if isinstance(state, FormatError)}
+    listed = [{**manifest, "current": manifest["id"] == current} for manifest in manifests]
+    run.show([*listed, *({"id": id, "unreadable": reason} for id, reason in unreadable.items())])
     rows = [
         [
             manifest["id"],
             f"{manifest['model_name']} {manifest['model']}",
             manifest["snapshot"],
             f"{manifest['counts']['embedded']:,} of {manifest['counts']['artists']:,}",
-            "current" if manifest["id"] == current else _state(manifest["gate"]),
+            "current" if manifest["id"] == current else _state(manifest["quality_checks"]),
         ]
-        for manifest in found
+        for manifest in manifests
     ]
+    rows += [[id, "", "", "", "unreadable"] for id in unreadable]
     run.table("versions", ["id", "model", "snapshot", "artists embedded", "state"], rows)
+    for reason in unreadable.values():
+        run.say(reason)
 
 
 @app.command()
@@ -96,7 +104,7 @@ def promote(
     context: typer.Context,
     version: Annotated[str, typer.Argument(help="Version, or how its id begins.")],
     why: Why = "",
-    force: Annotated[bool, typer.Option("--force", help="Against the gate; that is written down.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Against the promotion policy; that is written down.")] = False,
 ) -> None:
     """Hold a version against the current one, and make it current; a running service takes it up."""
     run = session(context)
@@ -107,7 +115,7 @@ def promote(
 def rollback(context: typer.Context, why: Why = "") -> None:
     """Make current what was current before the last promotion."""
     run = session(context)
-    _show(run, versions.rollback(run.home.versions, run.database, by=who(), why=why))
+    _show(run, lifecycle.rollback(run.home.versions, run.database, by=who(), why=why))
 
 
 @app.command()
@@ -117,12 +125,12 @@ def verify(
 ) -> None:
     """Compare every file of the versions with its sha256."""
     run = session(context)
-    found = versions.verify(run.home.versions, version)
-    run.show(found)
-    for identity, problem in found.items():
+    problems = lifecycle.verify(run.home.versions, version)
+    run.show(problems)
+    for identity, problem in problems.items():
         run.say(f"version {identity}: {problem or 'whole'}")
-    if damaged := [identity for identity, problem in found.items() if problem]:
-        raise FormatError(f"found {len(damaged)} of {len(found)} versions damaged: {', '.join(damaged)}")
+    if damaged := [identity for identity, problem in problems.items() if problem]:
+        raise FormatError(f"found {len(damaged)} of {len(problems)} versions damaged: {', '.join(damaged)}")
 
 
 @app.command()
@@ -132,9 +140,9 @@ def prune(
 ) -> None:
     """Remove old versions; never the current one, nor the one that a rollback goes to."""
     run = session(context)
-    gone = versions.prune(run.home.versions, run.database, keep=keep)
-    run.show(gone)
-    run.say(f"removed {len(gone)} versions{': ' if gone else ''}{', '.join(gone)}")
+    removed = lifecycle.prune(run.home.versions, run.database, keep=keep)
+    run.show(removed)
+    run.say(f"removed {len(removed)} versions{': ' if removed else ''}{', '.join(removed)}")
 
 
 def who() -> str:
@@ -146,10 +154,10 @@ def who() -> str:
 
 
 def promote_judged(run: Session, version: str, why: str, *, force: bool) -> Promotion:
-    """Make a version current if the gate lets it through, or by force.
+    """Make a version current if the promotion policy lets it through, or by force.
 
     Raises:
-        GateError: the gate refuses it.
+        QualityCheckError: the promotion policy refuses it.
     """
     return promote_checked(
         run.home.versions,
@@ -159,7 +167,7 @@ def promote_judged(run: Session, version: str, why: str, *, force: bool) -> Prom
         by=who(),
         why=why,
         force=force,
-        ndcg=gate_ndcg(run.settings),
+        ndcg=quality_ndcg(run.settings),
     )
 
 
@@ -168,8 +176,8 @@ def _show(run: Session, entry: Promotion) -> None:
     run.say(f"current is {entry.version}")
 
 
-def _state(gate: dict[str, Any]) -> str:
-    return "ready" if gate["passed"] else "failed its gate"
+def _state(quality_checks: dict[str, Any]) -> str:
+    return "ready" if quality_checks["passed"] else "failed its quality checks"
 
 
 def _figure(check: dict[str, Any]) -> str:

@@ -13,15 +13,15 @@ import typer
 from pydantic import ValidationError
 from rich.text import Text
 
-from app.commands.index import who
-from app.commands.rows import say_columns, say_notes, say_rows, say_unread
-from app.commands.session import Bars, Session, session
-from app.commands.streams import path
-from app.jobs.types import PARAMS, Job, JobKind, JobState, Params
-from core.errors import InputError, RiylError
+from riyl.app.commands.index import who
+from riyl.app.commands.rows import say_columns, say_notes, say_rows, say_unread
+from riyl.app.commands.session import Bars, Session, session
+from riyl.app.commands.streams import path
+from riyl.app.jobs.types import PARAMS, Job, JobKind, JobState, Params
+from riyl.core.errors import InputError, RiylError
 
 if TYPE_CHECKING:
-    from app.jobs.client import Jobs
+    from riyl.app.jobs.client import Jobs
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: re-index, train, evaluate, import; a worker runs them.")
 
@@ -64,9 +64,9 @@ def list_(
     """List the jobs, the newest first."""
     chosen = session(context)
     with opened(chosen) as jobs:
-        found = jobs.all(kind=kind, state=state, limit=limit)
-    chosen.show([as_json(job) for job in found])
-    rows = [[_short(job), job.kind, job.state, job.by, _when(job.created), _story(job)] for job in found]
+        job_list = jobs.all(kind=kind, state=state, limit=limit)
+    chosen.show([as_json(job) for job in job_list])
+    rows = [[_short(job), job.kind, job.state, job.by, _when(job.created), _story(job)] for job in job_list]
     chosen.table("jobs", ["job", "kind", "state", "asked by", "asked at (UTC)", ""], rows, words=True)
 
 
@@ -83,9 +83,9 @@ def cancel(context: typer.Context, job: Identity) -> None:
     """Cancel a job."""
     chosen = session(context)
     with opened(chosen) as jobs:
-        found = jobs.cancel(job)
-    chosen.show(as_json(found))
-    chosen.say(f"job {found.id}: {found.state}")
+        cancelled = jobs.cancel(job)
+    chosen.show(as_json(cancelled))
+    chosen.say(f"job {cancelled.id}: {cancelled.state}")
 
 
 @app.command()
@@ -97,25 +97,25 @@ def adopt(
     """Hand the jobs of a worker that will not come back to those that live (PostgreSQL)."""
     chosen = session(context)
     with opened(chosen) as jobs:
-        found = jobs.adopt(worker, force=force)
-    chosen.show([as_json(job) for job in found])
-    chosen.say(f"handed over {len(found)} jobs{': ' if found else ''}{', '.join(map(_short, found))}")
+        adopted = jobs.adopt(worker, force=force)
+    chosen.show([as_json(job) for job in adopted])
+    chosen.say(f"handed over {len(adopted)} jobs{': ' if adopted else ''}{', '.join(map(_short, adopted))}")
 
 
-def parse(kind: JobKind, given: list[str]) -> Params:
+def parse(kind: JobKind, arguments: list[str]) -> Params:
     """The params of a job from NAME=VALUE; a list's values have commas between.
 
     Raises:
         InputError: a name that the job does not know, or a wrong value; lists the names.
     """
-    known = PARAMS[kind].model_fields
-    listed = "".join(f"\n  {name}: {field.description}" for name, field in known.items())
+    fields = PARAMS[kind].model_fields
+    listed = "".join(f"\n  {name}: {field.description}" for name, field in fields.items())
     values: dict[str, Any] = {}
-    for item in given:
+    for item in arguments:
         name, equals, value = item.partition("=")
-        if not equals or name not in known:
+        if not equals or name not in fields:
             raise InputError(f"found {item!r}; wanted NAME=VALUE with a name of {kind}:{listed}")
-        values[name] = value.split(",") if "list" in str(known[name].annotation) else _placed(name, value)
+        values[name] = value.split(",") if "list" in str(fields[name].annotation) else _placed(name, value)
     try:
         return PARAMS[kind].model_validate(values)
     except ValidationError as error:
@@ -147,19 +147,19 @@ def follow(chosen: Session, jobs: Jobs, job: Job) -> None:
     if job.state is not JobState.DONE:
         raise RiylError(f"job {job.id} {job.state}{': ' if job.error else ''}{job.error or ''}")
     chosen.say(f"job {job.id}: done; {_story(job)}")
-    found = job.result or {}
-    say_rows(chosen, found.get("rows", {}))
-    say_notes(chosen, found.get("notes", {}), found.get("examples", {}))
-    say_columns(chosen, found.get("columns_not_read", {}))
-    say_unread(chosen, found.get("files_not_read", {}))
+    result = job.result or {}
+    say_rows(chosen, result.get("rows", {}))
+    say_notes(chosen, result.get("notes", {}), result.get("examples", {}))
+    say_columns(chosen, result.get("columns_not_read", {}))
+    say_unread(chosen, result.get("files_not_read", {}))
 
 
 @contextmanager
 def opened(chosen: Session) -> Iterator[Jobs]:
     """The jobs of the home, for the block."""
-    from app.jobs.client import (
-        Jobs,
-    )  # here, for dbos takes most of a second, which the other commands need not wait for
+    from riyl.app.jobs.client import (
+        Jobs,  # here, for dbos takes most of a second, which the other commands need not wait for
+    )
 
     jobs = Jobs(chosen.settings, chosen.database)
     try:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from app.commands.session import session
-from core.db.keys import Key, Role, all_keys, create_key, revoke_key
+from riyl.app.commands.session import session
+from riyl.core.db.keys import Key, Role, all_keys, create_key, revoke_key
 
 app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may do what over HTTP.")
 
@@ -29,8 +29,8 @@ def create(
 def list_(context: typer.Context) -> None:
     """List the keys, the newest last."""
     run = session(context)
-    found = all_keys(run.database)
-    run.show([_told(key) for key in found])
+    keys = all_keys(run.database)
+    run.show([_told(key) for key in keys])
     rows = [
         [
             key.id,
@@ -39,7 +39,7 @@ def list_(context: typer.Context) -> None:
             f"{key.created:%Y-%m-%d %H:%M}",
             f"revoked {key.revoked:%Y-%m-%d %H:%M}" if key.revoked else "in force",
         ]
-        for key in found
+        for key in keys
     ]
     run.table("keys, times in UTC", ["id", "name", "role", "created", "state"], rows, words=True)
 

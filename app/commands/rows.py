@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.commands.session import Session
-from core.files import Manifest
-from core.unread import Unread
+from riyl.app.commands.session import Session
+from riyl.core.catalog.unread import Unread
+from riyl.core.files import Manifest
 
 
 def say_rows(run: Session, accounts: Mapping[str, Mapping[str, Any]]) -> None:
     """A line a table: rows read, kept, and left out by reason."""
     for table, account in accounts.items():
-        run.say(f"  {table}: {account['read']:,} rows read, {account['kept']:,} kept{_left_out(account['left_out'])}")
+        run.say(f"  {table}: {account['read']:,} rows read, {account['kept']:,} kept{_skipped(account['skipped'])}")
 
 
 def say_notes(run: Session, notes: Mapping[str, int], examples: Mapping[str, Iterable[str]]) -> None:
@@ -53,5 +53,5 @@ def reasons(unread: Mapping[str, Unread]) -> dict[str, str]:
     return {name: each.reason for name, each in unread.items()}
 
 
-def _left_out(left_out: Mapping[str, int]) -> str:
-    return "; left out " + ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()) if left_out else ""
+def _skipped(skipped: Mapping[str, int]) -> str:
+    return "; left out " + ", ".join(f"{count:,} {reason}" for reason, count in skipped.items()) if skipped else ""

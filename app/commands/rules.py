@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from app.commands.current import current
-from app.commands.index import who
-from app.commands.session import Session, session
-from app.schemas_rules import RuleAnswer
-from app.served import Served
-from core.db.rules import WrittenRule, add_rule, copy_rules, drop_rule, list_rules
-from core.errors import NotFoundError
-from core.rules import RuleKind
+from riyl.app.commands.current import current
+from riyl.app.commands.index import who
+from riyl.app.commands.session import Session, session
+from riyl.app.services.rules import describe_rule
+from riyl.app.serving.state import ServingState
+from riyl.core.db.rules import WrittenRule, add_rule, copy_rules, drop_rule, list_rules
+from riyl.core.errors import NotFoundError
+from riyl.core.rules import RuleKind
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,9 @@ def list_(
 ) -> None:
     """List the rules, the newest first, and what has become of each in the current version."""
     run = session(context)
-    found, served = list_rules(run.database, kind=kind, artist=artist), _current(run)
-    told = [_told(each, served) for each in found]
-    run.show(told)
+    rules, state = list_rules(run.database, kind=kind, artist=artist), _current(run)
+    described = [_told(each, state) for each in rules]
+    run.show(described)
     columns = ["number", "kind", "artist", "other", "state", "by", "at", "why"]
     rows = [
         [
@@ -44,7 +44,7 @@ def list_(
             f"{written.at:%Y-%m-%d %H:%M}",
             each["why"],
         ]
-        for each, written in zip(told, found, strict=True)
+        for each, written in zip(described, rules, strict=True)
     ]
     run.table("rules, times in UTC", columns, rows, words=True)
 
@@ -61,12 +61,12 @@ def add(
     run = session(context)
     written, new = add_rule(run.database, kind, artist, other, by=who(), why=why)
     copy_rules(run.database, run.home.rules)
-    told = _told(written, _current(run))
-    run.show({**told, "new": new})
+    described = _told(written, _current(run))
+    run.show({**described, "new": new})
     named = f"{kind} {artist}" + (f" {other}" if other else "")
     run.say(f"rule {written.rule.number}, {named}: {'made' if new else 'was there already'}")
-    if told["state"] not in (None, "in force"):
-        run.say(f"in the current version: {told['state']}")
+    if described["state"] not in (None, "in force"):
+        run.say(f"in the current version: {described['state']}")
 
 
 @app.command()
@@ -79,12 +79,12 @@ def drop(context: typer.Context, number: Annotated[int, typer.Argument(help="Num
     run.say(f"rule {number}, {written.rule.kind} of {written.rule.artist}, is dropped")
 
 
-def _current(run: Session) -> Served | None:
+def _current(run: Session) -> ServingState | None:
     try:
         return current(run, verify=False)
     except NotFoundError:
         return None
 
 
-def _told(written: WrittenRule, served: Served | None) -> dict[str, Any]:
-    return RuleAnswer.of(written, served).model_dump(mode="json")
+def _told(written: WrittenRule, state: ServingState | None) -> dict[str, Any]:
+    return describe_rule(written, state).model_dump(mode="json")

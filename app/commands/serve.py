@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from app.commands.session import session, warn_of_variables
-from core.errors import RiylError
-from core.setting_checks import SERVICE_LINK
-from core.settings import Settings
+from riyl.app.commands.session import session, warn_of_variables
+from riyl.core.errors import RiylError
+from riyl.core.setting_checks import SERVICE_LINK
+from riyl.core.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,11 @@ def serve(
     Logs JSON on stderr, one line a request. RIYL_LOG_LEVEL=WARNING leaves the requests out.
     """
     # the server is imported where it is used: the other commands start faster
-    from app.deps import held
-    from app.jobs.child import OwnWorker, WorkerWatch
-    from app.logs import configure
-    from app.main import create_app
-    from app.serving import run as serve_until_signalled
+    from riyl.app.http.dependencies import held
+    from riyl.app.http.logging import configure
+    from riyl.app.http.server import run as serve_until_signalled
+    from riyl.app.jobs.child import OwnWorker, WorkerMonitor
+    from riyl.app.main import create_app
 
     run = session(context)
     configure(run.settings.log_level if "log_level" in run.settings.model_fields_set else "INFO")
@@ -57,11 +57,11 @@ def serve(
     with ExitStack() as stack:
 
         def start_worker() -> None:
-            stack.enter_context(OwnWorker(run.settings, held(service, "own_worker", WorkerWatch)))
+            stack.enter_context(OwnWorker(run.settings, held(service, "own_worker", WorkerMonitor)))
 
-        own = run.database.is_sqlite if worker is None else worker
+        with_worker = run.database.is_sqlite if worker is None else worker
         # after the first answer, which it would slow down
-        serve_until_signalled(service, host, port, when_started=start_worker if own else None)
+        serve_until_signalled(service, host, port, when_started=start_worker if with_worker else None)
 
 
 def _check_writable(home: Path) -> None:
@@ -80,10 +80,10 @@ def _check_writable(home: Path) -> None:
 
 def port_of(settings: Settings) -> int:
     """The port that is set; says so where what is set is none, but an orchestrator's address of a service."""
-    found = os.environ.get("RIYL_PORT", "")
-    if SERVICE_LINK.fullmatch(found):
+    value = os.environ.get("RIYL_PORT", "")
+    if SERVICE_LINK.fullmatch(value):
         hint = "orchestrators set it for a service named riyl; name the port with --port, or switch service links off"
-        log.warning("port_is_a_service_link", extra={"RIYL_PORT": found, "port": settings.port, "hint": hint})
+        log.warning("port_is_a_service_link", extra={"RIYL_PORT": value, "port": settings.port, "hint": hint})
     return settings.port
 
 

@@ -17,9 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from app.commands.streams import in_utf8
-from core.db.session import Database
-from core.settings import Home, Settings, mistyped
+from riyl.app.commands.streams import in_utf8
+from riyl.core.db.session import Database
+from riyl.core.settings import Home, Settings, mistyped
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Session:
 
 
 class Bars:
-    """A core.types.Progress: one bar a step; a total of 0 is not known yet."""
+    """A riyl.core.types.Progress: one bar a step; a total of 0 is not known yet."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -92,10 +92,10 @@ class Bars:
 
 def session(context: typer.Context) -> Session:
     """The Session that the command line's entry point made."""
-    found = context.find_object(Session)
-    if found is None:
+    run = context.find_object(Session)
+    if run is None:
         raise TypeError("a command ran without the entry point's Session")
-    return found
+    return run
 
 
 def warn_of_variables() -> None:

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from app.asking import explained
-from app.commands.current import current
-from app.commands.session import session
-from app.schemas_reasons import Why
-from app.served import Served
-from core.errors import InputError, NotFoundError
-from index.rules import ruled
-from index.search import Searcher
+from riyl.app.commands.current import current
+from riyl.app.commands.session import session
+from riyl.app.schemas.explanation import Why
+from riyl.app.services.query import explain_similar
+from riyl.app.serving.state import ServingState
+from riyl.core.errors import InputError, NotFoundError
+from riyl.index.search.rules import apply_rules
+from riyl.index.search.searcher import Searcher
 
 NEAR = 5
 
@@ -22,21 +22,23 @@ def similar(
     context: typer.Context,
     artist: Annotated[str, typer.Argument(help="Name, id or mbid.")],
     k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many.")] = 10,
-    raw: Annotated[bool, typer.Option("--raw", help="The nearest by cosine, without corrections.")] = False,
+    uncorrected: Annotated[
+        bool, typer.Option("--uncorrected", help="The nearest by cosine, without corrections.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say why.")] = False,
 ) -> None:
     """List the artists most similar to one, from the current version and the changes on it, as rules will have it."""
     run = session(context)
-    served = current(run)
-    searcher, row = served.searcher, _find(served, artist)
-    asked, found = searcher.artist(row), ruled(searcher, served.rules, row, k, raw=raw)
-    others = [searcher.artist(other) for other in found.rows.tolist()]
-    scores = found.scores.tolist()
-    whys = [one.why for one in explained(served, row, k, raw=raw).similar] if explain else []
+    state = current(run)
+    searcher, row = state.searcher, _find(state, artist)
+    seed, neighbours = searcher.artist(row), apply_rules(searcher, state.rules, row, k, uncorrected=uncorrected)
+    others = [searcher.artist(other) for other in neighbours.rows.tolist()]
+    scores = neighbours.scores.tolist()
+    whys = [entry.why for entry in explain_similar(state, row, k, uncorrected=uncorrected).similar] if explain else []
     run.show(
         {
             "version": searcher.version_id,
-            "artist": {"id": asked.id, "name": asked.name, "modalities": asked.modalities},
+            "artist": {"id": seed.id, "name": seed.name, "modalities": seed.modalities},
             "similar": [
                 {
                     "rank": rank,
@@ -44,19 +46,19 @@ def similar(
                     "name": a.name,
                     "score": score,
                     "modalities": a.modalities,
-                    **({"pinned": True} if rank <= found.n_pinned else {}),
+                    **({"pinned": True} if rank <= neighbours.n_pinned else {}),
                     **({"why": whys[rank - 1].model_dump()} if explain else {}),
                 }
                 for rank, (a, score) in enumerate(zip(others, scores, strict=True), 1)
             ],
         }
     )
-    run.say(f"similar to {asked.name} ({asked.id}; {', '.join(asked.modalities)})")
+    run.say(f"similar to {seed.name} ({seed.id}; {', '.join(seed.modalities)})")
     rows = [[a.name, a.id, f"{score:.4f}", ", ".join(a.modalities)] for a, score in zip(others, scores, strict=True)]
     head = ["name", "id", "score", "modalities"]
     if explain:
         head.append("why")
-        rows = [[*cells, _in_words(why)] for cells, why in zip(rows, whys, strict=True)]
+        rows = [[*ivf_index, _in_words(why)] for ivf_index, why in zip(rows, whys, strict=True)]
     run.table("", head, rows)
 
 
@@ -67,8 +69,8 @@ def _in_words(why: Why) -> str:
     return "; ".join([", ".join(shares), *([", ".join(terms)] if terms else [])])
 
 
-def _find(served: Served, text: str) -> int:
-    searcher, blocked = served.searcher, served.rules.blocked
+def _find(state: ServingState, text: str) -> int:
+    searcher, blocked = state.searcher, state.rules.blocked
     rows = searcher.rows_now(text, blocked)
     if len(rows) == 1:
         return rows[0]

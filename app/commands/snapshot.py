@@ -9,18 +9,20 @@ from typing import Annotated, Literal
 import numpy as np
 import typer
 
-from app.commands.changes import with_changes
-from app.commands.rows import reasons, say_snapshot
-from app.commands.session import counts, session
-from app.commands.streams import path
-from core.snapshot import MANIFEST, Snapshot, find_snapshot
-from core.tables import Tables
-from training.features.basis import load_basis
-from training.features.build import TUNING, build_snapshot, import_similar
-from training.features.recipe import Recipe, load_recipe
-from training.features.tune import Tuning, tune_cf
+from riyl.app.commands.changes import with_changes
+from riyl.app.commands.rows import reasons, say_snapshot
+from riyl.app.commands.session import counts, session
+from riyl.app.commands.streams import path
+from riyl.core.catalog.tables import Tables
+from riyl.core.storage.snapshot import MANIFEST, Snapshot, find_snapshot
+from riyl.training.features.build import TUNING, build_snapshot, import_similar
+from riyl.training.features.featurizer import load_featurizer
+from riyl.training.features.recipe import Recipe, load_recipe
+from riyl.training.features.tune import Tuning, tune_cf
 
-app = typer.Typer(no_args_is_help=True, help="Features of a catalog, and the basis that places new artists among them.")
+app = typer.Typer(
+    no_args_is_help=True, help="Features of a catalog, and the featurizer that places new artists among them."
+)
 
 
 @app.command()
@@ -28,25 +30,25 @@ def build(
     context: typer.Context,
     tables: Annotated[Path, typer.Argument(parser=path, help="Folder of tables.")],
     features: Annotated[Path | None, typer.Option(parser=path, help="Recipe, a TOML file.")] = None,
-    keep_basis: Annotated[
-        str | None, typer.Option(help="Snapshot whose basis is kept: artists are placed in it, nothing is fitted.")
+    featurizer_from: Annotated[
+        str | None, typer.Option(help="Snapshot whose featurizer is kept: artists are placed in it, nothing is fitted.")
     ] = None,
     pass_over: Annotated[
         str | None,
         typer.Option(
-            help="Modalities that the kept basis lacks and that are left out, commas between.", show_default=False
+            help="Modalities that the kept featurizer lacks and that are left out, commas between.", show_default=False
         ),
     ] = None,
     tune: Annotated[
         Literal["cf"] | None, typer.Option(help="Search these hyper-parameters first, from the recipe's own on.")
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Trials of --tune in all; those already made count.")] = 30,
-    hold_out: Annotated[
+    holdout: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=0.5,
-            help="Share of the artists that basis and models never see; the recipe's held_out.",
+            help="Share of the artists that featurizer and models never see; the recipe's held_out.",
             show_default=False,
         ),
     ] = None,
@@ -66,25 +68,29 @@ def build(
     With --tune cf, CF's regularization, alpha and iterations are searched on held-back plays. A search that was
     stopped goes on where it was.
 
-    With --keep-basis, artists are placed where a model expects them, another catalog's too: it may lack modalities of
-    the basis, and what the basis cannot use of it is counted.
+    With --featurizer-from, artists are placed where a model expects them, another catalog's too: it may lack modalities
+    of the featurizer, and what the featurizer cannot use of it is counted.
 
-    With --hold-out, a share of the artists is placed like all others, but basis, encoders and baselines are fitted
+    With --holdout, a share of the artists is placed like all others, but featurizer, encoders and baselines are fitted
     without them, to measure what a model makes of artists that it has not seen.
     """
-    if tune is not None and keep_basis is not None:
-        raise typer.BadParameter("--tune fits a basis and --keep-basis keeps one; wanted one of them")
-    if hold_out is not None and (keep_basis is not None or math.isnan(hold_out)):
-        raise typer.BadParameter("--hold-out takes a share, 0 to 0.5, and a basis to fit: --keep-basis keeps one")
-    if pass_over is not None and keep_basis is None:
-        raise typer.BadParameter("--pass-over leaves out what a kept basis lacks; wanted --keep-basis with it")
+    if tune is not None and featurizer_from is not None:
+        raise typer.BadParameter("--tune fits a featurizer and --featurizer-from keeps one; wanted one of them")
+    if holdout is not None and (featurizer_from is not None or math.isnan(holdout)):
+        raise typer.BadParameter(
+            "--holdout takes a share, 0 to 0.5, and a featurizer to fit: --featurizer-from keeps one"
+        )
+    if pass_over is not None and featurizer_from is None:
+        raise typer.BadParameter(
+            "--pass-over leaves out what a kept featurizer lacks; wanted --featurizer-from with it"
+        )
     run = session(context)
     folder = Tables.open(tables, ignore_unread=ignore_unread or run.settings.ignore_unread)
     opened = with_changes(run, folder) if changes else folder
     recipe = Recipe() if features is None else load_recipe(features)
-    if hold_out is not None:
-        recipe = recipe.model_copy(update={"held_out": hold_out})
-    kept = None if keep_basis is None else find_snapshot(run.home.snapshots, keep_basis)
+    if holdout is not None:
+        recipe = recipe.model_copy(update={"holdout": holdout})
+    featurizer_snapshot = None if featurizer_from is None else find_snapshot(run.home.snapshots, featurizer_from)
     left = [] if pass_over is None else pass_over.split(",")
     with run.progress() as progress:
         tuning = None
@@ -92,53 +98,57 @@ def build(
             tuning = tune_cf(opened, recipe, run.home.root / "tunings", trials=trials, progress=progress)
             recipe = tuning.recipe
         record = None if tuning is None else tuning.record()
-        made = build_snapshot(
+        snapshot = build_snapshot(
             opened,
             recipe,
             run.home.snapshots,
-            keep=kept,
+            keep=featurizer_snapshot,
             pass_over=left,
             tuning=record,
             source=tables,
             progress=progress,
         )
         similar = import_similar(opened, run.home.truths)
-    rows, unread = {**made.manifest.get("rows", {}), **similar}, reasons(folder.unread)
-    shown = {**made.manifest, "rows": rows, "files_not_read": unread}
+    rows, unread = {**snapshot.manifest.get("rows", {}), **similar}, reasons(folder.unread)
+    shown = {**snapshot.manifest, "rows": rows, "files_not_read": unread}
     run.show(shown if record is None else {**shown, "tuning": record})
     if tuning is not None:
         run.say(_outcome(tuning))
-        if not (made.folder / TUNING).exists():
+        if not (snapshot.folder / TUNING).exists():
             run.say(f"  this snapshot was there before: the trials are in {run.home.root / 'tunings'} alone")
-    run.say(f"snapshot {made.id}: {made.n_artists:,} artists; {counts(made.manifest['modalities'])}")
-    if made.held_out.any():
-        run.say(f"  held out {np.count_nonzero(made.held_out):,} artists: basis and models are fitted without them")
-    if kept is not None:
-        for line in _missing(made, left):
+    run.say(f"snapshot {snapshot.id}: {snapshot.n_artists:,} artists; {counts(snapshot.manifest['modalities'])}")
+    if snapshot.holdout.any():
+        run.say(
+            f"  held out {np.count_nonzero(snapshot.holdout):,} artists: featurizer and models are fitted without them"
+        )
+    if featurizer_snapshot is not None:
+        for line in _missing(snapshot, left):
             run.say(f"  {line}")
-    say_snapshot(run, made.manifest, similar, unread)
+    say_snapshot(run, snapshot.manifest, similar, unread)
 
 
-def _missing(made: Snapshot, passed_over: list[str]) -> list[str]:
-    """What of the basis nobody has, and what it has no place for."""
-    absent = [name for name in load_basis(made.folder / "basis").projectors if name not in made.modalities]
-    unused = [name for name in made.modalities if name not in made.modalities_had]
+def _missing(snapshot: Snapshot, passed_over: list[str]) -> list[str]:
+    """What of the featurizer nobody has, and what it has no place for."""
+    absent = [
+        name for name in load_featurizer(snapshot.folder / "featurizer").modalities if name not in snapshot.modalities
+    ]
+    unused = [name for name in snapshot.modalities if name not in snapshot.modalities_had]
     return [
         *(f"{name}: the tables have none, so nobody has it" for name in absent),
-        *(f"{name}: the kept basis knows nothing of what the tables have, so nobody has it" for name in unused),
-        *(f"{name}: passed over, the kept basis has none" for name in passed_over),
+        *(f"{name}: the kept featurizer knows nothing of what the tables have, so nobody has it" for name in unused),
+        *(f"{name}: passed over, the kept featurizer has none" for name in passed_over),
     ]
 
 
 def _outcome(tuning: Tuning) -> str:
-    best, own = tuning.best, tuning.trials[0]
-    if best is own:
-        return f"cf: of {len(tuning.trials)} trials none is above the recipe's own values, {own.score:.4f}; they stay"
+    best, start = tuning.best, tuning.trials[0]
+    if best is start:
+        return f"cf: of {len(tuning.trials)} trials none is above the recipe's own values, {start.score:.4f}; they stay"
     values = ", ".join(f"{name} {value:g}" for name, value in best.values.items())
-    gain = f"{best.score / own.score - 1:+.1%}" if own.score else "from nothing"
+    gain = f"{best.score / start.score - 1:+.1%}" if start.score else "from nothing"
     return (
         f"cf: best of {len(tuning.trials)} trials is {best.number}: {values}; nDCG@200 of held-back plays "
-        f"{best.score:.4f}, with the recipe's own values {own.score:.4f} ({gain})"
+        f"{best.score:.4f}, with the recipe's own values {start.score:.4f} ({gain})"
     )
 
 
@@ -146,8 +156,8 @@ def _outcome(tuning: Tuning) -> str:
 def list_(context: typer.Context) -> None:
     """List the snapshots, the newest last."""
     run = session(context)
-    found = sorted(run.home.snapshots.glob(f"[!.]*/{MANIFEST}"), key=lambda p: p.stat().st_mtime_ns)
-    opened = [Snapshot.open(each.parent) for each in found]
+    manifest_paths = sorted(run.home.snapshots.glob(f"[!.]*/{MANIFEST}"), key=lambda p: p.stat().st_mtime_ns)
+    opened = [Snapshot.open(each.parent) for each in manifest_paths]
     run.show([s.manifest for s in opened])
-    rows = [[s.id, s.basis_id, f"{s.n_artists:,}", counts(s.manifest["modalities"])] for s in opened]
-    run.table("snapshots", ["id", "basis", "artists", "modalities"], rows, words=True)
+    rows = [[s.id, s.featurizer_id, f"{s.n_artists:,}", counts(s.manifest["modalities"])] for s in opened]
+    run.table("snapshots", ["id", "featurizer", "artists", "modalities"], rows, words=True)

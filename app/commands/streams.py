@@ -12,10 +12,10 @@ from pathlib import Path
 
 def arguments() -> list[str]:
     """The process's arguments as UTF-8 text, also where the locale is none that knows it."""
-    given = sys.argv[1:]
+    argv = sys.argv[1:]
     if sys.getfilesystemencoding().lower().replace("-", "") == "utf8":
-        return given
-    return [os.fsencode(each).decode("utf-8", "surrogateescape") for each in given]
+        return argv
+    return [os.fsencode(each).decode("utf-8", "surrogateescape") for each in argv]
 
 
 def path(text: str) -> Path:
@@ -25,9 +25,9 @@ def path(text: str) -> Path:
         OSError: ~ means no folder here.
     """
     # back into the form in which this process names files
-    given = Path(os.fsdecode(text.encode("utf-8", "surrogateescape")))
+    typed_path = Path(os.fsdecode(text.encode("utf-8", "surrogateescape")))
     try:
-        return given.expanduser()
+        return typed_path.expanduser()
     except RuntimeError as error:
         raise OSError(f"{text}: ~ means no folder here: the user has no home") from error
 

@@ -7,16 +7,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from app.commands.session import session
-from app.commands.streams import expanded
-from core.errors import NotFoundError
-from core.model import CARD, Model
-from core.pairs import FORMATS, read_pairs
-from core.settings import Home, newest, pick
-from core.snapshot import find_snapshot
-from core.truth import Truth, find_truth, save_truth
-from training.config import DEFAULT, load_config
-from training.train import train as train_model
+from riyl.app.commands.session import session
+from riyl.app.commands.streams import expanded
+from riyl.core.catalog.pairs import FORMATS, read_pairs
+from riyl.core.errors import NotFoundError
+from riyl.core.settings import Home
+from riyl.core.storage.entries import newest, pick
+from riyl.core.storage.ground_truth import Truth, find_truth, save_truth
+from riyl.core.storage.model import CARD, Model
+from riyl.core.storage.snapshot import find_snapshot
+from riyl.training.config import DEFAULT, load_config
+from riyl.training.train import train as train_model
 
 
 def train(
@@ -26,9 +27,10 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that chance decides.")] = 0,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")] = "cpu",
     name: Annotated[
-        str | None, typer.Option(help="Name of the model [the config's; with links, and -linked].", show_default=False)
+        str | None,
+        typer.Option(help="Name of the model [the config's; with links, and -supervised].", show_default=False),
     ] = None,
-    links: Annotated[
+    supervision: Annotated[
         str | None,
         typer.Option(
             help="Pairs of artists known to be similar, to refine a closed-form model on: a file with artist_id and "
@@ -40,17 +42,17 @@ def train(
     """Train a model on a snapshot. A run that was killed goes on where it was."""
     run = session(context)
     label, settings = load_config(expanded(config))
-    supervision = None if links is None else _links(run.home, expanded(links))
+    truth = None if supervision is None else _supervision(run.home, expanded(supervision))
     with run.progress() as progress:
         model = train_model(
-            name or (label if links is None else f"{label}-linked"),
+            name or (label if supervision is None else f"{label}-supervised"),
             settings,
             find_snapshot(run.home.snapshots, snapshot),
             run.home.models,
             seed=seed,
             device=device,
             threads=run.settings.threads,
-            links=supervision,
+            similarity_pairs=truth,
             progress=progress,
         )
     run.show(model.card)
@@ -68,7 +70,7 @@ def open_model(folder: Path, name: str | None) -> Model:
     return Model.open(newest(folder, "model", CARD, hint) if name is None else pick(folder, name, "model", CARD))
 
 
-def _links(home: Home, named: str) -> Truth:
+def _supervision(home: Home, named: str) -> Truth:
     """A truth of the home, or the pairs of a file, kept beside the truths.
 
     Raises:
@@ -80,4 +82,4 @@ def _links(home: Home, named: str) -> Truth:
         return find_truth(home.truths, named)
     if not file.is_file():
         raise NotFoundError(f"links: found no file {named}; wanted a file of pairs, or the name of a truth")
-    return save_truth(home.links, file.stem, read_pairs(file), directed=False, source=file.name)
+    return save_truth(home.supervision, file.stem, read_pairs(file), directed=False, source=file.name)

@@ -9,12 +9,12 @@ from typing import Annotated
 import pyarrow as pa
 import typer
 
-from app.commands.session import Session, session
-from app.commands.streams import path
-from core.errors import NotFoundError
-from core.pairs import read_pairs
-from core.snapshot import Snapshot, find_snapshot
-from core.truth import MANIFEST, Truth, save_truth
+from riyl.app.commands.session import Session, session
+from riyl.app.commands.streams import path
+from riyl.core.catalog.pairs import read_pairs
+from riyl.core.errors import NotFoundError
+from riyl.core.storage.ground_truth import MANIFEST, Truth, save_truth
+from riyl.core.storage.snapshot import Snapshot, find_snapshot
 
 app = typer.Typer(no_args_is_help=True, help="Ground truths: which artists are similar.")
 
@@ -52,11 +52,11 @@ def import_(
     catalog = _catalog(run, snapshot)
     pairs = read_pairs(file, ids)
     truth = save_truth(run.home.truths, name or file.stem, pairs, directed=directed, source=file.name)
-    known = truth.coverage(pa.array([], pa.string()) if catalog is None else _ids(catalog))
-    warning = None if catalog is None else known.warning(f"snapshot {catalog.id}")
-    against = None if catalog is None else {"snapshot": catalog.id, **asdict(known)}
-    run.show({**truth.manifest, "known": against, "warning": warning})
-    counts, artists = truth.manifest["counts"], known.artists + known.unknown_artists
+    coverage = truth.coverage(pa.array([], pa.string()) if catalog is None else _ids(catalog))
+    warning = None if catalog is None else coverage.warning(f"snapshot {catalog.id}")
+    compared_to = None if catalog is None else {"snapshot": catalog.id, **asdict(coverage)}
+    run.show({**truth.manifest, "known": compared_to, "warning": warning})
+    counts, artists = truth.manifest["counts"], coverage.artists + coverage.unknown_artists
     run.say(
         f"truth {truth.name} {truth.id}: {counts['pairs']:,} pairs of {artists:,} artists, {_kind(truth)}; left out "
         f"{counts['self_pairs']:,} of an artist with itself and {counts['double_pairs']:,} double ones"
@@ -64,10 +64,12 @@ def import_(
     if catalog is None:
         run.say("  there is no snapshot yet that may know them")
     else:
-        unknown = f"{known.unknown_artists:,} artists"
-        if known.examples:
-            unknown += f", such as {', '.join(known.examples)}"
-        run.say(f"  snapshot {catalog.id} knows {known.pairs:,} pairs; not {known.unknown_pairs:,}, nor {unknown}")
+        unknown = f"{coverage.unknown_artists:,} artists"
+        if coverage.examples:
+            unknown += f", such as {', '.join(coverage.examples)}"
+        run.say(
+            f"  snapshot {catalog.id} knows {coverage.pairs:,} pairs; not {coverage.unknown_pairs:,}, nor {unknown}"
+        )
     if warning is not None:
         typer.echo(f"warning: {warning}", err=True)
 
@@ -77,13 +79,13 @@ def list_(context: typer.Context) -> None:
     """List the truths, the newest last, and how many pairs of each the newest snapshot knows."""
     run = session(context)
     catalog = _catalog(run, None)
-    found = sorted(run.home.truths.glob(f"[!.]*/{MANIFEST}"), key=lambda p: p.stat().st_mtime_ns)
-    opened = [Truth.open(each.parent) for each in found]
-    known = [None if catalog is None else truth.coverage(_ids(catalog)).pairs for truth in opened]
-    run.show([{**truth.manifest, "known_pairs": pairs} for truth, pairs in zip(opened, known, strict=True)])
+    manifest_paths = sorted(run.home.truths.glob(f"[!.]*/{MANIFEST}"), key=lambda p: p.stat().st_mtime_ns)
+    opened = [Truth.open(each.parent) for each in manifest_paths]
+    known_pairs = [None if catalog is None else truth.coverage(_ids(catalog)).pairs for truth in opened]
+    run.show([{**truth.manifest, "known_pairs": pairs} for truth, pairs in zip(opened, known_pairs, strict=True)])
     rows = [
         [truth.name, truth.id, f"{truth.pairs.num_rows:,}", "" if pairs is None else f"{pairs:,}", _kind(truth)]
-        for truth, pairs in zip(opened, known, strict=True)
+        for truth, pairs in zip(opened, known_pairs, strict=True)
     ]
     run.table("truths", ["name", "id", "pairs", "known", "kind"], rows, words=True)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.session import session, warn_of_variables
+from riyl.app.commands.session import session, warn_of_variables
 
 
 def worker(
@@ -21,8 +21,8 @@ def worker(
     RIYL_WORKER names it; RIYL_REINDEX_CRON, such as '0 3 * * *', has it re-index by itself, in UTC. Logs JSON on
     stderr.
     """
-    from app.jobs.worker import work
-    from app.logs import configure
+    from riyl.app.http.logging import configure
+    from riyl.app.jobs.worker import work
 
     run = session(context)
     configure(run.settings.log_level if "log_level" in run.settings.model_fields_set else "INFO")

@@ -11,22 +11,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from types import TracebackType
-from typing import Literal
+from typing import Literal, Protocol
 
-from app.observe import Metrics
-from core.settings import Settings
+from riyl.core.settings import Settings
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 60.0
+MAX_PAUSE_S = 60.0
 """Before a worker that has ended is started again; doubled each time it ends soon after."""
 
 SOON_S = 60.0
 STOP_S = 3.0
 """It has this long to end; a job that runs then goes on at the next start."""
 
-COMMAND = (sys.executable, "-c", "import sys; from app.cli import main; main()")
+COMMAND = (sys.executable, "-c", "import sys; from riyl.app.cli import main; main()")
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,17 @@ class WorkerStatus:
     again_at: datetime | None = None
 
 
-class WorkerWatch:
+class WorkerMetrics(Protocol):
+    """Receives the state of a service's own worker; `riyl.app.http.metrics` collects it."""
+
+    def worker(self, *, running: bool, failed: bool) -> None:
+        """Record whether the worker runs, and count one that has ended."""
+
+
+class WorkerMonitor:
     """What a service knows of its own worker; None where it has none."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: WorkerMetrics) -> None:
         self.now: WorkerStatus | None = None
         self._metrics = metrics
 
@@ -62,13 +68,13 @@ class OwnWorker:
     """A worker process for as long as the block runs; it ends with this process, however this one ends.
 
     Args:
-        watch: told how it is.
+        monitor: told how it is.
         command: what runs `riyl` in another process.
     """
 
-    def __init__(self, settings: Settings, watch: WorkerWatch, command: tuple[str, ...] = COMMAND) -> None:
+    def __init__(self, settings: Settings, monitor: WorkerMonitor, command: tuple[str, ...] = COMMAND) -> None:
         self._command = [*command, "--home", str(settings.home), "worker", "--until-closed"]
-        self._watch = watch
+        self._monitor = monitor
         self._failures = 0
         self._stop = threading.Event()
         self._guard = threading.Lock()
@@ -93,7 +99,7 @@ class OwnWorker:
     def _keep(self) -> None:
         reason = None
         while not self._stop.is_set():
-            self._watch.tell(WorkerStatus("starting", self._failures, reason))
+            self._monitor.tell(WorkerStatus("starting", self._failures, reason))
             began = monotonic()
             reason = self._run()
             if self._stop.is_set():
@@ -101,7 +107,7 @@ class OwnWorker:
             self._failures = 1 if monotonic() - began > SOON_S else self._failures + 1
             pause_s = pause_after(self._failures)
             again_at = datetime.now(UTC) + timedelta(seconds=pause_s)
-            self._watch.tell(WorkerStatus("failed", self._failures, reason, again_at))
+            self._monitor.tell(WorkerStatus("failed", self._failures, reason, again_at))
             log.error("worker_failed", extra={"reason": reason, "failures": self._failures, "again_in_s": pause_s})
             self._stop.wait(pause_s)
 
@@ -118,14 +124,18 @@ class OwnWorker:
                 )
             except OSError as error:
                 return f"it cannot be started: {error}"
-        said = None
+        last_status = None
         with process:
             for line in process.stdout or ():
                 status = said_by_worker(line)
                 if status == RUNNING:
-                    self._watch.tell(WorkerStatus("running", self._failures))
-                said = status or said
-        return said if said is not None and said != RUNNING else f"it ended with exit code {process.returncode}"
+                    self._monitor.tell(WorkerStatus("running", self._failures))
+                last_status = status or last_status
+        return (
+            last_status
+            if last_status is not None and last_status != RUNNING
+            else f"it ended with exit code {process.returncode}"
+        )
 
 
 RUNNING = ""
@@ -141,12 +151,12 @@ def say_to_service(reason: str) -> None:
 def said_by_worker(line: bytes) -> str | None:
     """What a worker said; None of a line that a library printed."""
     try:
-        found = json.loads(line)
+        message = json.loads(line)
     except ValueError:
         return None
-    return str(found["worker"]) if isinstance(found, dict) and "worker" in found else None
+    return str(message["worker"]) if isinstance(message, dict) and "worker" in message else None
 
 
 def pause_after(failures: int) -> float:
     """Seconds until a worker is started again that has failed so many times in a row."""
-    return float(min(FIRST_PAUSE_S * 2 ** min(failures - 1, 10), LONGEST_PAUSE_S))
+    return float(min(FIRST_PAUSE_S * 2 ** min(failures - 1, 10), MAX_PAUSE_S))

@@ -11,13 +11,21 @@ from typing import Any
 from dbos import DBOSClient, WorkflowStatus
 from dbos import error as dbos_error
 
-from app.jobs.store import APPLICATION, FORMAT, INDEX_QUEUE, WORK_QUEUE, JsonSerializer, jobs_engine, upgrade_fresh_jobs
-from app.jobs.types import Job, JobKind, JobState, Params
-from core.db.progress import JobProgress, progress_of
-from core.db.session import Database, translated
-from core.db.worker_lock import WorkerLock
-from core.errors import JobEndedError, MismatchError, NotFoundError
-from core.settings import Settings
+from riyl.app.jobs.store import (
+    APPLICATION,
+    FORMAT,
+    INDEX_QUEUE,
+    WORK_QUEUE,
+    JsonSerializer,
+    jobs_engine,
+    upgrade_fresh_jobs,
+)
+from riyl.app.jobs.types import Job, JobKind, JobState, Params
+from riyl.core.db.progress import JobProgress, progress_of
+from riyl.core.db.session import Database, translated
+from riyl.core.db.worker_lock import WorkerLock
+from riyl.core.errors import JobEndedError, MismatchError, NotFoundError
+from riyl.core.settings import Settings
 
 QUEUES = {
     JobKind.REINDEX: INDEX_QUEUE,
@@ -67,12 +75,12 @@ class Jobs:
 
     def submit(self, kind: JobKind, params: Params, *, by: str) -> tuple[Job, bool]:
         """Ask for a job; whether it is one that waited already with the same params (a reindex or train is joined)."""
-        asked = params.model_dump(mode="json")
+        payload = params.model_dump(mode="json")
         # looking and asking are one act, between processes too
         with self._database.alone():
             if kind in JOINED:
                 waiting = self._dbos.list_workflows(name=kind.value, status="ENQUEUED", has_parent=False)
-                same = [found for found in waiting if _asked(found) == asked]
+                same = [workflow for workflow in waiting if _asked(workflow) == payload]
                 if same:
                     return _job(same[0], None), True
             identity = secrets.token_hex(_ANY_ID // 2)
@@ -83,7 +91,7 @@ class Jobs:
                     "workflow_id": identity,
                     "app_version": FORMAT,
                 },
-                asked,
+                payload,
                 by,
             )
         return self.get(identity), False
@@ -96,23 +104,23 @@ class Jobs:
         """
         with translated():
             names = [kind.value for kind in JobKind]
-            found = self._dbos.list_workflows(workflow_ids=[identity], name=names)
-            if not found and identity:
+            workflows = self._dbos.list_workflows(workflow_ids=[identity], name=names)
+            if not workflows and identity:
                 head, dash, number = identity.partition("-")  # a job that another one asked for has its id and a number
                 begin = self._dbos.list_workflows(workflow_id_prefix=head, name=names, has_parent=bool(dash))
-                found = [each for each in begin if each.workflow_id.endswith(dash + number)]
-        if len(found) != 1:
-            problem = "is ambiguous" if found else "does not exist"
+                workflows = [each for each in begin if each.workflow_id.endswith(dash + number)]
+        if len(workflows) != 1:
+            problem = "is ambiguous" if workflows else "does not exist"
             raise NotFoundError(f"job {identity!r} {problem}; see riyl jobs list, or GET /v1/jobs")
-        return self._with_progress(found)[0]
+        return self._with_progress(workflows)[0]
 
     def all(self, *, kind: JobKind | None = None, state: JobState | None = None, limit: int = 50) -> list[Job]:
         """The jobs asked for last, the newest first."""
         names = [kind.value] if kind is not None else [each.value for each in JobKind]
         states = None if state is None else [name for name, each in STATES.items() if each is state]
         with translated():
-            found = self._dbos.list_workflows(name=names, status=states, limit=limit, sort_desc=True)
-        return self._with_progress(found)
+            workflows = self._dbos.list_workflows(name=names, status=states, limit=limit, sort_desc=True)
+        return self._with_progress(workflows)
 
     def cancel(self, identity: str) -> Job:
         """Cancel a job, and the re-index that it waits for; one that runs stops at its next sign of progress.
@@ -144,11 +152,11 @@ class Jobs:
                 f"worker {worker!r} still holds its place; stop it first, or take its jobs all the same with --force"
             )
         with translated():
-            found = self._dbos.list_workflows(executor_id=worker, status="PENDING")
-            for each in found:
+            workflows = self._dbos.list_workflows(executor_id=worker, status="PENDING")
+            for each in workflows:
                 self._dbos.resume_workflow(each.workflow_id, queue_name=each.queue_name)
         kinds = {kind.value for kind in JobKind}
-        return self._with_progress([each for each in found if each.name in kinds])
+        return self._with_progress([each for each in workflows if each.name in kinds])
 
     def runs(self, worker: str) -> bool:
         """Whether somebody holds this worker's place; with SQLite, whether any worker runs."""
@@ -162,35 +170,35 @@ class Jobs:
         self._dbos.destroy()
         self._engine.dispose()
 
-    def _with_progress(self, found: list[WorkflowStatus]) -> list[Job]:
+    def _with_progress(self, workflows: list[WorkflowStatus]) -> list[Job]:
         with self._database.read() as connection:
-            progress = progress_of(connection, [each.workflow_id for each in found])
-        return [_job(each, progress.get(each.workflow_id)) for each in found]
+            progress = progress_of(connection, [each.workflow_id for each in workflows])
+        return [_job(each, progress.get(each.workflow_id)) for each in workflows]
 
 
-def _job(found: WorkflowStatus, progress: JobProgress | None) -> Job:
-    state = STATES[found.status]
-    by = found.input["args"][1] if found.input else ""
-    given_up = found.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
-    error = GIVEN_UP if given_up else None if found.error is None else str(found.error)
+def _job(workflow: WorkflowStatus, progress: JobProgress | None) -> Job:
+    state = STATES[workflow.status]
+    by = workflow.input["args"][1] if workflow.input else ""
+    given_up = workflow.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+    error = GIVEN_UP if given_up else None if workflow.error is None else str(workflow.error)
     return Job(
-        id=found.workflow_id,
-        kind=JobKind(found.name),
-        params=_asked(found),
+        id=workflow.workflow_id,
+        kind=JobKind(workflow.name),
+        params=_asked(workflow),
         by=by,
         state=state,
-        created=_time(found.created_at) or datetime.fromtimestamp(0, UTC),
-        started=_time(found.dequeued_at),
-        ended=_time(found.completed_at),
-        worker=None if state is JobState.WAITING else found.executor_id,
+        created=_time(workflow.created_at) or datetime.fromtimestamp(0, UTC),
+        started=_time(workflow.dequeued_at),
+        ended=_time(workflow.completed_at),
+        worker=None if state is JobState.WAITING else workflow.executor_id,
         progress=progress,
-        result=found.output if state is JobState.DONE else None,
+        result=workflow.output if state is JobState.DONE else None,
         error=error if state is JobState.FAILED else None,
     )
 
 
-def _asked(found: WorkflowStatus) -> dict[str, Any]:
-    return dict(found.input["args"][0]) if found.input else {}
+def _asked(workflow: WorkflowStatus) -> dict[str, Any]:
+    return dict(workflow.input["args"][0]) if workflow.input else {}
 
 
 def _time(epoch_ms: int | None) -> datetime | None:

@@ -15,13 +15,13 @@ from typing import Any
 from dbos import DBOS, StepOptions
 from threadpoolctl import threadpool_limits
 
-from app.jobs.client import Jobs
-from app.jobs.report import Reporter
-from app.jobs.steps import Result, Steps
-from app.jobs.store import INDEX_QUEUE, WORK_QUEUE
-from app.jobs.types import EvaluateParams, ImportParams, JobKind, ReindexParams, TrainParams
-from core.errors import DatabaseDownError, FetchError, GateError
-from index.report import Report
+from riyl.app.jobs.client import Jobs
+from riyl.app.jobs.report import Reporter
+from riyl.app.jobs.steps import Result, Steps
+from riyl.app.jobs.store import INDEX_QUEUE, WORK_QUEUE
+from riyl.app.jobs.types import EvaluateParams, ImportParams, JobKind, ReindexParams, TrainParams
+from riyl.core.errors import DatabaseDownError, FetchError, QualityCheckError
+from riyl.index.versions.report import Report
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +31,10 @@ ATTEMPTS = 8
 DEATHS = 20
 """Times that a worker may die of a job before the job is given up."""
 
-REINDEX_STEPS = ("fix", "model", "place", "embed", "build", "gate", "promote", "prune")
-TRAIN_STEPS = ("fix", "fit", "train", "reindex")
+REINDEX_STEPS = ("freeze", "model", "featurize", "embed", "build", "check", "promote", "prune")
+TRAIN_STEPS = ("freeze", "fit", "train", "reindex")
 
-Act = Callable[[Steps], Result]
+StepAction = Callable[[Steps], Result]
 
 
 def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
@@ -44,7 +44,7 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
         The workflow that asks for a re-index, to be run by a schedule.
     """
 
-    def run(name: str, number: int, count: int, act: Act) -> Result:
+    def run(name: str, number: int, count: int, act: StepAction) -> Result:
         job = str(DBOS.workflow_id)
 
         def step() -> Result:
@@ -54,26 +54,28 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
 
         return DBOS.run_step(_options(name), step)
 
-    def run_all(names: tuple[str, ...]) -> Callable[[str, Act], Result]:
+    def run_all(names: tuple[str, ...]) -> Callable[[str, StepAction], Result]:
         return lambda name, act: run(name, names.index(name) + 1, len(names), act)
 
     @DBOS.workflow(name=JobKind.REINDEX.value, max_recovery_attempts=DEATHS)
-    def reindex(asked: dict[str, Any], by: str) -> Result:
-        params, step = ReindexParams(**asked), run_all(REINDEX_STEPS)
-        fixed = step("fix", lambda s: s.fix(params.tables))
+    def reindex(payload: dict[str, Any], by: str) -> Result:
+        params, step = ReindexParams(**payload), run_all(REINDEX_STEPS)
+        frozen = step("freeze", lambda s: s.freeze(params.tables))
         model = step("model", lambda s: s.choose_model(params.model))["model"]
-        placed = step("place", lambda s: s.place(fixed, model))
+        placed = step("featurize", lambda s: s.featurize(frozen, model))
         snapshot = placed["snapshot"]
         step("embed", lambda s: s.embed(model, snapshot))
         built = step("build", lambda s: s.build(model, snapshot))
         version = built["version"]
-        judged = step("gate", lambda s: s.judge(version))
-        result = {**fixed, "model": model, **placed, **built, **judged, "promoted": False}
+        judged = step("check", lambda s: s.judge(version))
+        result = {**frozen, "model": model, **placed, **built, **judged, "promoted": False}
         if not params.promote:
             return result
         if not judged["verdict"]["passed"]:
             failures = Report.of(judged["verdict"]).failures
-            raise GateError(f"version {version} failed its gate; it is kept, and not promoted: {failures}")
+            raise QualityCheckError(
+                f"version {version} failed its quality checks; it is kept, and not promoted: {failures}"
+            )
         promoted = step("promote", lambda s: s.promote(version, judged["verdict"], by))
         result |= {"promoted": promoted["promoted"], **step("prune", lambda s: s.prune(_in_use()))}
         if promoted.get("truth") is None:
@@ -83,23 +85,23 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
         return {**result, "evaluation": handle.workflow_id}
 
     @DBOS.workflow(name=JobKind.TRAIN.value, max_recovery_attempts=DEATHS)
-    def train(asked: dict[str, Any], by: str) -> Result:
-        params, step = TrainParams(**asked), run_all(TRAIN_STEPS)
-        fixed = step("fix", lambda s: s.fix(params.tables))
-        snapshot = step("fit", lambda s: s.fit(fixed))["snapshot"]
+    def train(payload: dict[str, Any], by: str) -> Result:
+        params, step = TrainParams(**payload), run_all(TRAIN_STEPS)
+        frozen = step("freeze", lambda s: s.freeze(params.tables))
+        snapshot = step("fit", lambda s: s.fit(frozen))["snapshot"]
         model = step("train", lambda s: s.train(params, snapshot))["model"]
         step("reindex", lambda s: {})
-        then = ReindexParams(tables=fixed["tables"], model=model, promote=params.promote).model_dump(mode="json")
+        then = ReindexParams(tables=frozen["tables"], model=model, promote=params.promote).model_dump(mode="json")
         handle = DBOS.enqueue_workflow(INDEX_QUEUE, reindex, then, by)
         return {"model": model, "snapshot": snapshot, "reindex": handle.workflow_id, **handle.get_result()}
 
     @DBOS.workflow(name=JobKind.EVALUATE.value, max_recovery_attempts=DEATHS)
-    def evaluate(asked: dict[str, Any], by: str) -> Result:
-        return run("evaluate", 1, 1, lambda s: s.evaluate(EvaluateParams(**asked), by))
+    def evaluate(payload: dict[str, Any], by: str) -> Result:
+        return run("evaluate", 1, 1, lambda s: s.evaluate(EvaluateParams(**payload), by))
 
     @DBOS.workflow(name=JobKind.IMPORT.value, max_recovery_attempts=DEATHS)
-    def bring(asked: dict[str, Any], by: str) -> Result:
-        return run("import", 1, 1, lambda s: s.bring(ImportParams(**asked)))
+    def bring(payload: dict[str, Any], by: str) -> Result:
+        return run("import", 1, 1, lambda s: s.bring(ImportParams(**payload)))
 
     @DBOS.workflow(name="scheduled")
     def scheduled(at: datetime, context: Any) -> None:
@@ -128,8 +130,8 @@ def _passes(error: BaseException) -> bool:
 
 
 def _cancelled(job: str) -> bool:
-    found = DBOS.list_workflows(workflow_ids=[job], load_input=False, load_output=False)
-    return bool(found) and found[0].status == "CANCELLED"
+    workflows = DBOS.list_workflows(workflow_ids=[job], load_input=False, load_output=False)
+    return bool(workflows) and workflows[0].status == "CANCELLED"
 
 
 def _in_use() -> set[str]:

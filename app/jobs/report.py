@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
 
-from core.db.progress import JobProgress, save_progress
-from core.db.session import Database
-from core.errors import DatabaseError, JobCancelledError
+from riyl.core.db.progress import JobProgress, save_progress
+from riyl.core.db.session import Database
+from riyl.core.errors import DatabaseError, JobCancelledError
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ EVERY_S = 1.0
 
 
 class Reporter:
-    """A core.types.Progress of one step, which writes into the database.
+    """A riyl.core.types.Progress of one step, which writes into the database.
 
     A sign of progress that cannot be written is left out: a database that is away for a while ends no step.
 

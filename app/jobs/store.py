@@ -13,13 +13,13 @@ from dbos import error as dbos_error
 from sqlalchemy import Engine, ExceptionContext, create_engine, event, inspect
 from sqlalchemy.engine import URL
 
-from core.db.session import JOBS_FILE, Database, database_url, set_pragmas, translated
-from core.errors import DatabaseError
-from core.settings import Settings
+from riyl.core.db.session import JOBS_FILE, Database, database_url, set_pragmas, translated
+from riyl.core.errors import DatabaseError
+from riyl.core.settings import Settings
 
 APPLICATION = "riyl"
 
-FORMAT = "1"
+FORMAT = "2"
 """Of a job's input and steps. A worker takes up jobs of its own format alone, so change it when they change, not with
 every release: a job that an upgrade interrupted must go on."""
 

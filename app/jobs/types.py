@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.db.progress import JobProgress
+from riyl.core.db.progress import JobProgress
 
 
 class JobKind(StrEnum):
@@ -59,21 +59,21 @@ class ReindexParams(Params):
     model: Annotated[
         str | None, Field(description="Model, or how its id begins; left out: the current version's, else the newest.")
     ] = None
-    promote: Annotated[bool, Field(description="Make the version current if the gate lets it through.")] = True
+    promote: Annotated[bool, Field(description="Make the version current if the promotion policy allows.")] = True
 
 
 class TrainParams(Params):
-    """Fit a new basis on the tables, train a model on it, and re-index with that."""
+    """Fit a new featurizer on the tables, train a model on it, and re-index with that."""
 
     tables: Tables = None
     config: Annotated[str, Field(description="Config of the training, by name.", max_length=100)] = "default"
     seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of everything that chance decides.")] = 0
     device: Annotated[Literal["cpu", "cuda"], Field(description="Where to train.")] = "cpu"
-    links: Annotated[
+    supervision: Annotated[
         str | None,
         Field(description="Truth by name or id whose pairs refine the model; the closed-form configs alone take any."),
     ] = None
-    promote: Annotated[bool, Field(description="Make the version current if the gate lets it through.")] = True
+    promote: Annotated[bool, Field(description="Make the version current if the promotion policy allows.")] = True
 
 
 class EvaluateParams(Params):

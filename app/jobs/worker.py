@@ -12,16 +12,24 @@ from time import monotonic, sleep
 from dbos import DBOS
 from dbos import error as dbos_error
 
-from app.jobs.child import RUNNING, say_to_service
-from app.jobs.client import Jobs
-from app.jobs.flows import register
-from app.jobs.steps import Steps, worker_threads
-from app.jobs.store import APPLICATION, FORMAT, INDEX_QUEUE, WORK_QUEUE, JsonSerializer, jobs_engine, upgrade_fresh_jobs
-from core.db.session import Database, translated
-from core.db.worker_lock import WorkerLock
-from core.errors import DatabaseDownError, MismatchError, RiylError, SchemaError
-from core.settings import Home, Settings
-from index.versions import follow
+from riyl.app.jobs.child import RUNNING, say_to_service
+from riyl.app.jobs.client import Jobs
+from riyl.app.jobs.flows import register
+from riyl.app.jobs.steps import Steps, worker_threads
+from riyl.app.jobs.store import (
+    APPLICATION,
+    FORMAT,
+    INDEX_QUEUE,
+    WORK_QUEUE,
+    JsonSerializer,
+    jobs_engine,
+    upgrade_fresh_jobs,
+)
+from riyl.core.db.session import Database, translated
+from riyl.core.db.worker_lock import WorkerLock
+from riyl.core.errors import DatabaseDownError, MismatchError, RiylError, SchemaError
+from riyl.core.settings import Home, Settings
+from riyl.index.versions.lifecycle import follow
 
 log = logging.getLogger(__name__)
 

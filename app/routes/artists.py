@@ -9,28 +9,19 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from app.asking import explained
-from app.deps import (
-    INVALID,
-    NOT_SERVED,
-    VERSIONED,
-    TheServed,
-    known_row,
-    summaries,
-    summary,
-    unknown_artist,
-    versioned,
-)
-from app.errors import AmbiguousNameError, problems
-from app.schemas import ArtistAnswer, ArtistsAnswer, Details, ResolveAnswer, SimilarAnswer
-from app.schemas_reasons import ExplainedAnswer
-from app.served import Served
-from app.similar import DEFAULT_K, LARGEST_K, similar_model
-from app.strict_route import StrictRoute
+from riyl.app.http.dependencies import INVALID, NOT_SERVED, VERSIONED, TheState, versioned
+from riyl.app.http.errors import AmbiguousNameError, problems
+from riyl.app.http.strict_route import StrictRoute
+from riyl.app.schemas.artists import ArtistResponse, ArtistsResponse, Details, ResolveResponse, SimilarResponse
+from riyl.app.schemas.explanation import ExplainedResponse
+from riyl.app.services.artists import known_row, summaries, summary, unknown_artist
+from riyl.app.services.query import explain_similar
+from riyl.app.services.similar import DEFAULT_K, MAX_K, similar_model
+from riyl.app.serving.state import ServingState
 
 router = APIRouter(prefix="/v1", tags=["artists"], route_class=StrictRoute)
 
-LONGEST_NAME = 1000
+MAX_NAME_LENGTH = 1000
 """Characters of a name that is searched for."""
 
 UNKNOWN = {404: "There is no such artist; `near` has artists with near names."}
@@ -43,64 +34,64 @@ SHARED = {409: "Several artists share the mbid (`candidates`)."}
 MOVED: dict[int | str, dict[str, Any]] = {301: {"description": "The artist was merged into another one: Location."}}
 
 ArtistPath = Annotated[str, Path(description="The catalog's own id of the artist, or its MusicBrainz id.")]
-NameQuery = Annotated[str, Query(max_length=LONGEST_NAME, description="The whole name.")]
+NameQuery = Annotated[str, Query(max_length=MAX_NAME_LENGTH, description="The whole name.")]
 
 
 @router.get(
     "/artists",
     summary="Search artists by name",
-    response_model=ArtistsAnswer,
+    response_model=ArtistsResponse,
     responses={**VERSIONED, **problems(INVALID | NOT_SERVED)},
 )
 async def search_artists(
     request: Request,
-    served: TheServed,
+    state: TheState,
     q: Annotated[
         str,
         Query(
-            max_length=LONGEST_NAME,
+            max_length=MAX_NAME_LENGTH,
             description="The name or its beginning; accents, case and one typo do not matter. Empty finds nothing.",
         ),
     ],
     limit: Annotated[int, Query(ge=1, le=50, description="How many at most.")] = 10,
 ) -> Response:
     """Artists whose name or alias begins like `q`, the best match first and among equals the most listened to."""
-    searcher = served.searcher
-    found = summaries(searcher, searcher.search_names(q, limit, served.rules.blocked))
-    return versioned(request, served, ArtistsAnswer(version=searcher.version_id, artists=found))
+    searcher = state.searcher
+    artists = summaries(searcher, searcher.search_names(q, limit, state.rules.blocked))
+    return versioned(request, state, ArtistsResponse(version=searcher.version_id, artists=artists))
 
 
 @router.get(
     "/artists:resolve",
     summary="Find the one artist of a name",
-    response_model=ResolveAnswer,
+    response_model=ResolveResponse,
     responses={**VERSIONED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
 )
-async def resolve_artist(request: Request, served: TheServed, name: NameQuery) -> Response:
+async def resolve_artist(request: Request, state: TheState, name: NameQuery) -> Response:
     """The artist that is called `name`. 409 with `candidates` when several are, 404 with `near` names when none is."""
-    searcher = served.searcher
-    rows = searcher.named(name, served.rules.blocked)
+    searcher = state.searcher
+    rows = searcher.named(name, state.rules.blocked)
     if not rows:
-        raise unknown_artist(served, name)
-    found = summaries(searcher, rows)
-    if len(found) > 1:
-        raise AmbiguousNameError(f"{len(found)} artists have this name; choose one of them by its id", found)
-    return versioned(request, served, ResolveAnswer(version=searcher.version_id, artist=found[0]))
+        raise unknown_artist(state, name)
+    artists = summaries(searcher, rows)
+    if len(artists) > 1:
+        raise AmbiguousNameError(f"{len(artists)} artists have this name; choose one of them by its id", artists)
+    return versioned(request, state, ResolveResponse(version=searcher.version_id, artist=artists[0]))
 
 
 # before the next one, whose id would take "/similar" in: ids may hold slashes
 @router.get(
     "/artists/{id:path}/similar",
     summary="Who is similar to an artist",
-    response_model=SimilarAnswer | ExplainedAnswer,
+    response_model=SimilarResponse | ExplainedResponse,
     responses={**VERSIONED, **MOVED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
 )
 async def similar_artists(
     request: Request,
-    served: TheServed,
+    state: TheState,
     id: ArtistPath,
-    k: Annotated[int, Query(ge=1, le=LARGEST_K, description="How many at most.")] = DEFAULT_K,
-    raw: Annotated[
+    k: Annotated[int, Query(ge=1, le=MAX_K, description="How many at most.")] = DEFAULT_K,
+    uncorrected: Annotated[
         bool,
         Query(
             description="Leave the version's corrections out: the nearest by cosine, whoever is near everybody and "
@@ -119,41 +110,43 @@ async def similar_artists(
 
     409 when nothing is known yet that could tell.
     """
-    if (moved := moved_to(request, served, id, "/similar")) is not None:
+    if (moved := moved_to(request, state, id, "/similar")) is not None:
         return moved
-    row = known_row(served, id)
+    row = known_row(state, id)
     if explain:
-        return versioned(request, served, await asyncio.to_thread(explained, served, row, k, raw=raw))
-    if raw or served.rules:  # what is searched for, and not read, takes its time
-        return versioned(request, served, await asyncio.to_thread(similar_model, served, row, k, raw=raw))
-    return versioned(request, served, similar_model(served, row, k))
+        return versioned(
+            request, state, await asyncio.to_thread(explain_similar, state, row, k, uncorrected=uncorrected)
+        )
+    if uncorrected or state.rules:  # what is searched for, and not read, takes its time
+        return versioned(request, state, await asyncio.to_thread(similar_model, state, row, k, uncorrected=uncorrected))
+    return versioned(request, state, similar_model(state, row, k))
 
 
 @router.get(
     "/artists/{id:path}",
     summary="What is known of an artist",
-    response_model=ArtistAnswer,
+    response_model=ArtistResponse,
     responses={**VERSIONED, **MOVED, **problems(UNKNOWN | SHARED | INVALID | NOT_SERVED)},
 )
-async def get_artist(request: Request, served: TheServed, id: ArtistPath) -> Response:
+async def get_artist(request: Request, state: TheState, id: ArtistPath) -> Response:
     """Names, attributes, modalities and popularity of one artist."""
-    if (moved := moved_to(request, served, id)) is not None:
+    if (moved := moved_to(request, state, id)) is not None:
         return moved
-    artist = served.searcher.artist(known_row(served, id))
+    artist = state.searcher.artist(known_row(state, id))
     details = Details(
         **summary(artist).model_dump(),
         aliases=list(artist.aliases),
         attributes=dict(artist.attributes),
         plays=artist.plays,
     )
-    return versioned(request, served, ArtistAnswer(version=served.searcher.version_id, artist=details))
+    return versioned(request, state, ArtistResponse(version=state.searcher.version_id, artist=details))
 
 
-def moved_to(request: Request, served: Served, artist: str, behind: str = "") -> Response | None:
+def moved_to(request: Request, state: ServingState, artist: str, behind: str = "") -> Response | None:
     """The way to the artist into whom that one was merged, by the same question; None where it is there itself."""
-    if served.searcher.rows_of(artist) or (to := served.searcher.moved_to(artist)) is None:
+    if state.searcher.rows_of(artist) or (to := state.searcher.moved_to(artist)) is None:
         return None
-    asked = f"?{request.url.query}" if request.url.query else ""
-    where = f"/v1/artists/{quote(to, safe='')}{behind}{asked}"
+    query = f"?{request.url.query}" if request.url.query else ""
+    where = f"/v1/artists/{quote(to, safe='')}{behind}{query}"
     # the client may keep it while nothing changes: an artist that is put again is there again
     return Response(status_code=301, headers={"location": where, "cache-control": "no-cache"})

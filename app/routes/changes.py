@@ -12,45 +12,45 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from app.bodies import ReadAsideRoute
-from app.bounds import LARGEST_ARTIST_BYTES, LARGEST_BATCH_BYTES
-from app.changing import (
-    Batch,
-    answer_of,
-    batch_of_items,
-    batch_of_lines,
-    carry_out,
-    kept_of,
-    merge_wish,
-    status_of_done,
-    wish,
-)
-from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheServing, fresh
-from app.errors import problems
-from app.media_types import JSON, MERGE_PATCH, NDJSON
-from app.schemas_changes import (
-    LONGEST_KEY,
+from riyl.app.http.auth import PROBLEMS, WRITER_PROBLEMS, TheAdmin, TheWriter, author
+from riyl.app.http.body_limits import MAX_ARTIST_BYTES, MAX_BATCH_BYTES
+from riyl.app.http.dependencies import BODY, INVALID, UNREACHABLE, TheDatabase, TheReloader, fresh
+from riyl.app.http.errors import problems
+from riyl.app.http.media_types import JSON, MERGE_PATCH, NDJSON
+from riyl.app.http.off_loop_body import OffLoopBodyRoute
+from riyl.app.http.strict_route import content_type_of
+from riyl.app.routes.similar_fast_path import RAW_SUFFIX
+from riyl.app.schemas.changes import (
+    MAX_KEY_LENGTH,
     ArtistPatch,
     ArtistPut,
-    ChangeAnswer,
-    ChangesAnswer,
+    ChangeResponse,
+    ChangesResponse,
     ChangeVerdicts,
     ListedChange,
     MergeInto,
     Verdict,
 )
-from app.security import PROBLEMS, WRITER_PROBLEMS, TheAdmin, TheWriter, author
-from app.similar import RAW_SUFFIX
-from app.strict_route import content_type_of
-from app.watch import Serving
-from core.changes import ChangeKind
-from core.db.batches import Sender
-from core.db.changes import Wish, write_change
-from core.db.keys import Key
-from core.db.session import Database
-from core.db.standing import head, since
-from core.errors import InputError
-from core.rules import LONGEST_ID
+from riyl.app.services.changes import (
+    Batch,
+    batch_of_items,
+    batch_of_lines,
+    carry_out,
+    change_request,
+    change_response,
+    kept_of,
+    merge_request,
+    status_of_done,
+)
+from riyl.app.serving.reloader import VersionReloader
+from riyl.core.changes.effective import ChangeKind
+from riyl.core.db.batches import Sender
+from riyl.core.db.changes import ChangeRequest, write_change
+from riyl.core.db.effective import head, since
+from riyl.core.db.keys import Key
+from riyl.core.db.session import Database
+from riyl.core.errors import InputError
+from riyl.core.rules import MAX_ID_LENGTH
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +58,15 @@ log = logging.getLogger(__name__)
 async def _own_address(request: Request) -> None:
     # what StrictRoute tells apart for reading is told apart here too: the id that ends so is spelled another way
     if request.scope["raw_path"].endswith(RAW_SUFFIX):
-        found = request.scope["path"].rpartition("/v1/artists/")[2]
-        raise InputError(f"id: found {found!r}, the address of similar artists; wanted %2Fsimilar, if the id ends so")
+        artist_id = request.scope["path"].rpartition("/v1/artists/")[2]
+        raise InputError(
+            f"id: found {artist_id!r}, the address of similar artists; wanted %2Fsimilar, if the id ends so"
+        )
 
 
-router = APIRouter(prefix="/v1", tags=["changes"], route_class=ReadAsideRoute, dependencies=[Depends(_own_address)])
+router = APIRouter(prefix="/v1", tags=["changes"], route_class=OffLoopBodyRoute, dependencies=[Depends(_own_address)])
 
-LARGEST_NUMBER = 2**53 - 1
+MAX_NUMBER = 2**53 - 1
 """What JSON's readers hold."""
 
 LINES: dict[str, Any] = {
@@ -85,9 +87,9 @@ NO_ADDRESS = {404: "The id has a line break, which this address cannot have; a b
 SHARED = {409: "The id is an mbid that several artists share (`candidates`)."}
 NOT_FOUND = {404: "The artist is in no version and was not put, or is deleted or merged."}
 NOT_INTO = {404: "The artist to merge into is in no version and was not put, or is deleted or merged itself."}
-ARTIST_BODY = BODY | {413: f"The body has more than {LARGEST_ARTIST_BYTES >> 20} mebibytes."}
+ARTIST_BODY = BODY | {413: f"The body has more than {MAX_ARTIST_BYTES >> 20} mebibytes."}
 BATCH_BODY = {
-    413: f"The body has more than {LARGEST_BATCH_BYTES >> 20} mebibytes.",
+    413: f"The body has more than {MAX_BATCH_BYTES >> 20} mebibytes.",
     422: "There are no changes, or too many, or another batch came under this key.",
 }
 
@@ -95,7 +97,7 @@ IdPath = Annotated[
     str,
     Path(
         min_length=1,
-        max_length=LONGEST_ID,
+        max_length=MAX_ID_LENGTH,
         pattern=r"^[^\x00]*$",
         description="The catalog's own id of the artist, or its MusicBrainz id where the version that serves has it.",
     ),
@@ -106,30 +108,32 @@ IdPath = Annotated[
     "/artists/{id:path}",
     status_code=201,
     summary="Put an artist",
-    response_model=ChangeAnswer,
+    response_model=ChangeResponse,
     responses={
         **problems(WRITER_PROBLEMS | ARTIST_BODY | NO_ADDRESS | SHARED | INVALID | UNREACHABLE),
-        200: {"description": "The artist was there.", "model": ChangeAnswer},
+        200: {"description": "The artist was there.", "model": ChangeResponse},
     },
 )
-def put_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, said: ArtistPut) -> Response:
+def put_artist(
+    writer: TheWriter, database: TheDatabase, reloader: TheReloader, id: IdPath, payload: ArtistPut
+) -> Response:
     """Say this of an artist, new or known, instead of all that earlier changes said of it.
 
     Tags and plays that are said replace those of the tables; of attributes and vectors each entry does, by itself. What
     is not said the tables say. An attribute of another type than the catalog's is refused.
     """
-    return _change(writer, database, serving, id, wish(serving.served, id, ChangeKind.PUT, said))
+    return _change(writer, database, reloader, id, change_request(reloader.state, id, ChangeKind.PUT, payload))
 
 
 @router.patch(
     "/artists/{id:path}",
     summary="Patch an artist",
-    response_model=ChangeAnswer,
+    response_model=ChangeResponse,
     responses=problems(WRITER_PROBLEMS | ARTIST_BODY | NOT_FOUND | SHARED | INVALID | UNREACHABLE),
     openapi_extra={"requestBody": {"content": {MERGE_PATCH: {"schema": {"$ref": "#/components/schemas/ArtistPatch"}}}}},
 )
 def patch_artist(
-    writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, said: ArtistPatch
+    writer: TheWriter, database: TheDatabase, reloader: TheReloader, id: IdPath, payload: ArtistPatch
 ) -> Response:
     """Merge this into what changes and tables say of an artist, as a merge patch (RFC 7396).
 
@@ -137,34 +141,34 @@ def patch_artist(
     of it. Text, numbers and lists replace what was there. What is left out stays, also as the tables come to say it.
     The same body is taken as application/json.
     """
-    return _change(writer, database, serving, id, wish(serving.served, id, ChangeKind.PATCH, said))
+    return _change(writer, database, reloader, id, change_request(reloader.state, id, ChangeKind.PATCH, payload))
 
 
 @router.delete(
     "/artists/{id:path}",
     summary="Delete an artist",
-    response_model=ChangeAnswer,
+    response_model=ChangeResponse,
     responses=problems(WRITER_PROBLEMS | NOT_FOUND | SHARED | INVALID | UNREACHABLE),
 )
-def delete_artist(writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath) -> Response:
+def delete_artist(writer: TheWriter, database: TheDatabase, reloader: TheReloader, id: IdPath) -> Response:
     """Let an artist be in no version, whatever tables say, until it is put again."""
-    return _change(writer, database, serving, id, wish(serving.served, id, ChangeKind.DELETE))
+    return _change(writer, database, reloader, id, change_request(reloader.state, id, ChangeKind.DELETE))
 
 
 @router.post(
     "/artists/{id:path}:merge",
     summary="Merge an artist into another one",
-    response_model=ChangeAnswer,
+    response_model=ChangeResponse,
     responses=problems(WRITER_PROBLEMS | BODY | NOT_INTO | SHARED | INVALID | UNREACHABLE),
 )
 def merge_artist(
-    writer: TheWriter, database: TheDatabase, serving: TheServing, id: IdPath, merge: MergeInto
+    writer: TheWriter, database: TheDatabase, reloader: TheReloader, id: IdPath, merge: MergeInto
 ) -> Response:
     """Let an artist be in no version, whatever tables say, until it is put again, and another one in its place.
 
     The other one keeps its own inputs. Of whom is merged nothing need be known: it may be an id of long ago.
     """
-    return _change(writer, database, serving, id, merge_wish(serving.served, id, merge.into))
+    return _change(writer, database, reloader, id, merge_request(reloader.state, id, merge.into))
 
 
 @router.post(
@@ -181,13 +185,13 @@ async def change_artists(
     writer: TheWriter,
     request: Request,
     database: TheDatabase,
-    serving: TheServing,
+    reloader: TheReloader,
     key: Annotated[
         str | None,
         Header(
             alias="Idempotency-Key",
             min_length=1,
-            max_length=LONGEST_KEY,
+            max_length=MAX_KEY_LENGTH,
             pattern="^[!-~]+$",
             description="Your own name of this batch. Sent again under it, the batch changes nothing and is answered "
             "alike; one that was cut off goes on. Remembered for a week.",
@@ -201,9 +205,9 @@ async def change_artists(
     """
     body, sender, as_lines = await request.body(), Sender(writer.id, author(writer)), content_type_of(request) == NDJSON
     batch = await run_in_threadpool(_batch, body, as_lines)
-    verdicts = await run_in_threadpool(carry_out, database, serving.served, batch, sender, key)
-    await run_in_threadpool(serving.copy_tombstones)
-    serving.wake()
+    verdicts = await run_in_threadpool(carry_out, database, reloader.state, batch, sender, key)
+    await run_in_threadpool(reloader.copy_tombstones)
+    reloader.wake()
     log.info("artists_changed", extra={"lines": len(verdicts), "by": sender.by, "key": key})
     content = await run_in_threadpool(_written, verdicts, as_lines)
     return Response(content, headers={"cache-control": "no-store"}, media_type=NDJSON if as_lines else JSON)
@@ -212,7 +216,7 @@ async def change_artists(
 @router.get(
     "/changes",
     summary="List changes",
-    response_model=ChangesAnswer,
+    response_model=ChangesResponse,
     responses=problems(PROBLEMS | INVALID | UNREACHABLE),
 )
 def get_changes(
@@ -220,15 +224,15 @@ def get_changes(
     database: TheDatabase,
     number: Annotated[
         int,
-        Query(alias="since", ge=0, le=LARGEST_NUMBER, description="Only those after this number."),
+        Query(alias="since", ge=0, le=MAX_NUMBER, description="Only those after this number."),
     ] = 0,
     limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
 ) -> Response:
     """Changes of artists in the order in which they were made, with how much each says of what."""
     with database.read() as connection:
         last = head(connection)
-        found = since(connection, number, limit)
-    return fresh(ChangesAnswer(head=last, changes=[ListedChange.of(each) for each in found]))
+        changes = since(connection, number, limit)
+    return fresh(ChangesResponse(head=last, changes=[ListedChange.of(each) for each in changes]))
 
 
 def _batch(body: bytes, as_lines: bool) -> Batch:
@@ -237,8 +241,8 @@ def _batch(body: bytes, as_lines: bool) -> Batch:
     try:
         return batch_of_items(body)
     except ValidationError as error:
-        found = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors(include_url=False)]
-        raise RequestValidationError(found) from error
+        errors = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors(include_url=False)]
+        raise RequestValidationError(errors) from error
 
 
 def _written(verdicts: list[Verdict], as_lines: bool) -> bytes:
@@ -247,16 +251,18 @@ def _written(verdicts: list[Verdict], as_lines: bool) -> bytes:
     return ChangeVerdicts(items=verdicts).model_dump_json(exclude_none=True).encode()
 
 
-def _change(writer: Key, database: Database, serving: Serving, id: str, asked: Wish) -> Response:
-    served = serving.served
-    kept = kept_of(served, asked.said)
+def _change(writer: Key, database: Database, reloader: VersionReloader, id: str, change: ChangeRequest) -> Response:
+    state = reloader.state
+    effect = kept_of(state, change.payload)
     by = author(writer)
-    done = write_change(database, asked, by=by)
+    done = write_change(database, change, by=by)
     if done.changed:
-        if asked.kind in (ChangeKind.DELETE, ChangeKind.MERGE):
-            serving.copy_tombstones()
-        serving.wake()
-        log.info("artist_changed", extra={"artist": asked.artist, "kind": asked.kind, "change": done.number, "by": by})
-    status = status_of_done(asked.kind, done)
-    where = {"location": f"/v1/artists/{quote(asked.artist, safe='')}"} if status == 201 else {}
-    return fresh(answer_of(served, asked, done, kept), status, where)
+        if change.kind in (ChangeKind.DELETE, ChangeKind.MERGE):
+            reloader.copy_tombstones()
+        reloader.wake()
+        log.info(
+            "artist_changed", extra={"artist": change.artist, "kind": change.kind, "change": done.number, "by": by}
+        )
+    status = status_of_done(change.kind, done)
+    where = {"location": f"/v1/artists/{quote(change.artist, safe='')}"} if status == 201 else {}
+    return fresh(change_response(state, change, done, effect), status, where)

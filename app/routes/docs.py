@@ -10,8 +10,8 @@ from html import escape
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from app.examples import Example, OpenApi, load_examples, request_of
-from app.fields import FieldRow, default_of, fields_of, kind_of
+from riyl.app.http.examples import Example, OpenApi, load_examples, request_of
+from riyl.app.http.schema_fields import FieldRow, default_of, fields_of, kind_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -123,9 +123,9 @@ def _shown(document: OpenApi, example: Example, operation: OpenApi, address: str
     request = f"<pre>{escape(_curl(document, example, operation, address))}</pre>"
     if example.answer is None:
         return f"{files}{request}<p>answers {example.status} with no body.</p>"
-    told = example.answer if isinstance(example.answer, str) else _pretty(example.answer)
+    answer = example.answer if isinstance(example.answer, str) else _pretty(example.answer)
     kind = escape(str(example.answer_type))
-    return f"{files}{request}<p>answers {example.status}, as {kind}:</p><pre>{escape(told)}</pre>"
+    return f"{files}{request}<p>answers {example.status}, as {kind}:</p><pre>{escape(answer)}</pre>"
 
 
 def _curl(document: OpenApi, example: Example, operation: OpenApi, address: str) -> str:

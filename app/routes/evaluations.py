@@ -9,28 +9,29 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, Path, Query
 from starlette.responses import HTMLResponse, Response
 
-from app import security
-from app.comparing import compare, side
-from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheJobs, TheServing, TheSettings, fresh, names_of
-from app.errors import DamagedEvaluationError, problems
-from app.evaluations import files_of, has_files, stored, systems_in
-from app.failing import failing
-from app.jobs.types import EvaluateParams, Job, JobKind, JobState
-from app.routes.jobs import find_job
-from app.schemas_comparing import ComparedAnswer, ComparisonAnswer, SideAnswer
-from app.schemas_evaluations import (
-    EvaluationAnswer,
-    EvaluationsAnswer,
+from riyl.app.evaluations.comparison import compare, side
+from riyl.app.evaluations.queries import query_results
+from riyl.app.evaluations.store import files_of, has_files, stored, systems_in
+from riyl.app.http import auth
+from riyl.app.http.auth import TheAdmin
+from riyl.app.http.dependencies import BODY, INVALID, UNREACHABLE, TheDatabase, TheJobs, TheReloader, TheSettings, fresh
+from riyl.app.http.errors import DamagedEvaluationError, problems
+from riyl.app.http.strict_route import StrictRoute
+from riyl.app.jobs.types import EvaluateParams, Job, JobKind, JobState
+from riyl.app.routes.jobs import find_job
+from riyl.app.schemas.comparison import ComparedResponse, ComparisonResponse, SideResponse
+from riyl.app.schemas.evaluations import (
+    EvaluationResponse,
+    EvaluationsResponse,
     MeasuredQuery,
-    OutlineAnswer,
-    QueriesAnswer,
+    OutlineResponse,
+    QueriesResponse,
 )
-from app.schemas_jobs import JobAnswer
-from app.security import TheAdmin
-from app.strict_route import StrictRoute
-from core.db.evaluations import find_evaluation, list_evaluations
-from core.errors import FormatError, NotFoundError
-from core.settings import Home
+from riyl.app.schemas.jobs import JobResponse
+from riyl.app.services.artists import names_of
+from riyl.core.db.evaluations import find_evaluation, list_evaluations
+from riyl.core.errors import FormatError, NotFoundError
+from riyl.core.settings import Home
 
 router = APIRouter(prefix="/v1", tags=["evaluations"], route_class=StrictRoute)
 
@@ -55,23 +56,23 @@ RunPath = Annotated[str, Path(pattern=ID, description="Id of the evaluation.")]
     "/evaluations",
     status_code=202,
     summary="Ask for an evaluation",
-    response_model=EvaluationAnswer,
-    responses=problems(security.PROBLEMS | BODY | INVALID | UNREACHABLE),
+    response_model=EvaluationResponse,
+    responses=problems(auth.PROBLEMS | BODY | INVALID | UNREACHABLE),
 )
 def ask_for_evaluation(
     admin: TheAdmin,
     jobs: TheJobs,
-    asked: Annotated[EvaluateParams, Body()],
+    params: Annotated[EvaluateParams, Body()],
 ) -> Response:
     """Hold models, baselines or a version against a truth: nDCG and Gini with intervals, as `riyl evaluate` does."""
-    job, _ = jobs.open().submit(JobKind.EVALUATE, asked, by=security.author(admin))
+    job, _ = jobs.open().submit(JobKind.EVALUATE, params, by=auth.author(admin))
     return fresh(_unfinished(job), 202, {"location": f"/v1/evaluations/{job.id}"})
 
 
 @router.get(
     "/evaluations",
     summary="List evaluations",
-    response_model=EvaluationsAnswer,
+    response_model=EvaluationsResponse,
     responses=problems({404: "There is no such evaluation as `before` names."} | INVALID | UNREACHABLE),
 )
 def get_evaluations(
@@ -99,12 +100,12 @@ def get_evaluations(
 ) -> Response:
     """Stored runs, the newest first, each with the reference's figures. The first page, asked for without a truth or a
     version, has also the jobs that wait, run or failed."""
-    found = list_evaluations(database, truth=truth, version=version, limit=limit, before=before)
-    asked = [] if truth or version or before else jobs.open().all(kind=JobKind.EVALUATE)
+    outlines = list_evaluations(database, truth=truth, version=version, limit=limit, before=before)
+    recent_jobs = [] if truth or version or before else jobs.open().all(kind=JobKind.EVALUATE)
     return fresh(
-        EvaluationsAnswer(
-            evaluations=[OutlineAnswer.model_validate(each) for each in found],
-            jobs=[JobAnswer.model_validate(job) for job in asked if job.state in UNFINISHED],
+        EvaluationsResponse(
+            evaluations=[OutlineResponse.model_validate(each) for each in outlines],
+            jobs=[JobResponse.model_validate(job) for job in recent_jobs if job.state in UNFINISHED],
         )
     )
 
@@ -113,7 +114,7 @@ def get_evaluations(
 @router.get(
     "/evaluations/compare",
     summary="Hold two evaluations against each other",
-    response_model=ComparisonAnswer,
+    response_model=ComparisonResponse,
     responses=problems(
         NO_FILES
         | {409: "Truth or k differ, no condition is in both, or a file is damaged; `detail` says what."}
@@ -124,7 +125,7 @@ def get_evaluations(
 def compare_evaluations(
     settings: TheSettings,
     database: TheDatabase,
-    serving: TheServing,
+    reloader: TheReloader,
     a: Annotated[str, Query(pattern=ID, description="Id of one evaluation.")],
     b: Annotated[str, Query(pattern=ID, description="Id of the other one, or the same.")],
     system_a: Annotated[
@@ -140,17 +141,20 @@ def compare_evaluations(
         left, right = (
             side(stored(database, id), files_of(home, id), system) for id, system in ((a, system_a), (b, system_b))
         )
-        found = compare(left, right)
-    names = names_of(serving.searcher, (each.artist_id for one in found for each in (*one.gained, *one.lost)))
+        comparisons = compare(left, right)
+    names = names_of(
+        reloader.searcher,
+        (each.artist_id for comparison in comparisons for each in (*comparison.gained, *comparison.lost)),
+    )
     outline = left.run.outline
     return fresh(
-        ComparisonAnswer(
+        ComparisonResponse(
             truth=outline.truth,
             truth_name=outline.truth_name,
             k=outline.k,
-            a=SideAnswer.of(left),
-            b=SideAnswer.of(right),
-            conditions=[ComparedAnswer.of(each, names) for each in found],
+            a=SideResponse.of(left),
+            b=SideResponse.of(right),
+            conditions=[ComparedResponse.of(each, names) for each in comparisons],
         )
     )
 
@@ -158,21 +162,21 @@ def compare_evaluations(
 @router.get(
     "/evaluations/{id}",
     summary="What an evaluation found",
-    response_model=EvaluationAnswer,
+    response_model=EvaluationResponse,
     responses=problems({404: "There is no such evaluation."} | INVALID | UNREACHABLE),
 )
 def get_evaluation(id: RunPath, settings: TheSettings, database: TheDatabase, jobs: TheJobs) -> Response:
     """Its figures once it is done, and until then the state of its job."""
-    found = find_evaluation(database, id)
-    if found is not None:
-        done = EvaluationAnswer(
-            id=found.id,
+    evaluation = find_evaluation(database, id)
+    if evaluation is not None:
+        done = EvaluationResponse(
+            id=evaluation.id,
             state=JobState.DONE,
-            asked=found.asked,
-            at=found.at,
-            by=found.outline.by,
+            request=evaluation.request,
+            at=evaluation.at,
+            by=evaluation.outline.by,
             files=has_files(Home(settings.home), id),
-            figures=found.figures,
+            figures=evaluation.figures,
         )
         return fresh(done)
     try:
@@ -204,14 +208,14 @@ def get_report(id: RunPath, settings: TheSettings, database: TheDatabase) -> Res
 @router.get(
     "/evaluations/{id}/artists",
     summary="See which queries fail most",
-    response_model=QueriesAnswer,
+    response_model=QueriesResponse,
     responses=problems(NO_FILES | DAMAGED | INVALID | UNREACHABLE),
 )
 def get_queries(
     id: RunPath,
     settings: TheSettings,
     database: TheDatabase,
-    serving: TheServing,
+    reloader: TheReloader,
     sort: Annotated[Literal["worst", "best"], Query(description="By nDCG.")] = "worst",
     condition: Annotated[
         str | None, Query(max_length=200, description="Left out: the first of the evaluation.")
@@ -230,7 +234,7 @@ def get_queries(
     if system not in measured[condition]:
         raise NotFoundError(f"system: found {system!r}; wanted one of {', '.join(measured[condition])}")
     with _damage_is_a_conflict():
-        total, found = failing(
+        total, queries = query_results(
             files_of(home, id),
             home.truths / str(run.outline.truth),
             condition,
@@ -241,12 +245,12 @@ def get_queries(
         )
     ids = [
         each
-        for query in found
+        for query in queries
         for each in (query.artist_id, *(id for id, _ in query.expected), *(id for id, _ in query.retrieved))
     ]
-    names = names_of(serving.searcher, ids)
-    artists = [MeasuredQuery.of(query, names) for query in found]
-    return fresh(QueriesAnswer(id=id, condition=condition, system=system, total=total, artists=artists))
+    names = names_of(reloader.searcher, ids)
+    artists = [MeasuredQuery.of(query, names) for query in queries]
+    return fresh(QueriesResponse(id=id, condition=condition, system=system, total=total, artists=artists))
 
 
 @contextmanager
@@ -257,5 +261,5 @@ def _damage_is_a_conflict() -> Iterator[None]:
         raise DamagedEvaluationError(str(error)) from error
 
 
-def _unfinished(job: Job) -> EvaluationAnswer:
-    return EvaluationAnswer(id=job.id, state=job.state, asked=job.params, by=job.by, error=job.error)
+def _unfinished(job: Job) -> EvaluationResponse:
+    return EvaluationResponse(id=job.id, state=job.state, request=job.params, by=job.by, error=job.error)

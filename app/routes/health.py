@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from app.deps import NOT_SERVED, TheMetrics, TheOwnWorker, TheServing, served_by
-from app.errors import NotReadyError, problems
-from app.schemas import Alive, OwnWorkerAnswer, Ready
+from riyl.app.http.dependencies import NOT_SERVED, TheMetrics, TheOwnWorker, TheReloader, serving_state
+from riyl.app.http.errors import NotReadyError, problems
+from riyl.app.schemas.health import Alive, OwnWorkerResponse, Ready, Refused
 
 router = APIRouter(tags=["operation"])
 
@@ -22,30 +22,30 @@ async def healthz() -> Response:
 
 
 @router.get("/readyz", summary="Does the service answer queries", response_model=Ready, responses=problems(NOT_SERVED))
-async def readyz(request: Request, serving: TheServing, own: TheOwnWorker) -> Response:
+async def readyz(request: Request, reloader: TheReloader, own_worker: TheOwnWorker) -> Response:
     """200 with the version that serves, `refused` where a newer promoted one is damaged or of a foreign format, and
     `worker` where the service has one of its own: queries are answered also while it cannot run.
 
     200 and the status "degraded" where the database is not believed, as one is that was restored from an old backup:
     queries are answered as before, changes are refused. 503 says what to run.
     """
-    worker = None if own.now is None else OwnWorkerAnswer.model_validate(own.now)
+    worker = None if own_worker.now is None else OwnWorkerResponse.model_validate(own_worker.now)
     try:
-        served = await served_by(request, serving)
+        state = await serving_state(request, reloader)
     except NotReadyError as error:
         if worker is None or worker.state != "failed":
             raise
         raise NotReadyError(f"{error}; and the worker, which would run jobs, fails: {worker.reason}") from error
-    unbelieved = serving.unbelieved
+    unbelieved, refused = reloader.unbelieved, reloader.refused
     ready = Ready(
         status="ready" if unbelieved is None else "degraded",
-        version=served.searcher.version_id,
-        refused=serving.refused,
+        version=state.searcher.version_id,
+        refused=None if refused is None else Refused.model_validate(refused),
         worker=worker,
         database=unbelieved,
     )
-    left_out = {"worker"} if worker is None else set()
-    return Response(ready.model_dump_json(exclude=left_out), headers=NO_STORE, media_type="application/json")
+    excluded = {"worker"} if worker is None else set()
+    return Response(ready.model_dump_json(exclude=excluded), headers=NO_STORE, media_type="application/json")
 
 
 @router.get(

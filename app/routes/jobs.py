@@ -12,14 +12,15 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
-from app import security
-from app.deps import BODY, INVALID, UNREACHABLE, LazyJobs, Streams, TheJobs, TheStreams, fresh
-from app.errors import problems
-from app.jobs.types import Job, JobKind, JobState
-from app.schemas_jobs import JobAnswer, JobAsked, JobsAnswer, JobTaken
-from app.security import TheAdmin
-from app.strict_route import StrictRoute
-from core.errors import DatabaseError, NotFoundError
+from riyl.app.http import auth
+from riyl.app.http.auth import TheAdmin
+from riyl.app.http.dependencies import BODY, INVALID, UNREACHABLE, Streams, TheJobs, TheStreams, fresh
+from riyl.app.http.errors import problems
+from riyl.app.http.strict_route import StrictRoute
+from riyl.app.jobs.lazy_client import LazyJobs
+from riyl.app.jobs.types import Job, JobKind, JobState
+from riyl.app.schemas.jobs import JobRequest, JobResponse, JobsResponse, JobTaken
+from riyl.core.errors import DatabaseError, NotFoundError
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute)
 
@@ -36,10 +37,10 @@ def find_job(jobs: LazyJobs, id: str) -> Job:
         NotFoundError: there is none.
         DatabaseDownError: the database cannot be reached.
     """
-    found = jobs.open().get(id)
-    if found.id != id:
+    job = jobs.open().get(id)
+    if job.id != id:
         raise NotFoundError(f"there is no job {id!r}")
-    return found
+    return job
 
 
 def _job(id: JobPath, jobs: TheJobs) -> Job:
@@ -54,19 +55,19 @@ TheJob = Annotated[Job, Depends(_job)]
     status_code=202,
     summary="Ask for a job",
     response_model=JobTaken,
-    responses=problems(security.PROBLEMS | BODY | INVALID | UNREACHABLE),
+    responses=problems(auth.PROBLEMS | BODY | INVALID | UNREACHABLE),
 )
 def ask_for_job(
     admin: TheAdmin,
     jobs: TheJobs,
-    asked: Annotated[JobAsked, Body()],
+    request: Annotated[JobRequest, Body()],
 ) -> Response:
     """A worker runs it when its turn comes. A re-index or training that waits already is joined and not asked twice."""
-    job, joined = jobs.open().submit(JobKind(asked.kind), asked.params, by=security.author(admin))
+    job, joined = jobs.open().submit(JobKind(request.kind), request.params, by=auth.author(admin))
     return fresh(JobTaken.of(job, joined=joined), 202, {"location": f"/v1/jobs/{job.id}"})
 
 
-@router.get("/jobs", summary="List jobs", response_model=JobsAnswer, responses=problems(INVALID | UNREACHABLE))
+@router.get("/jobs", summary="List jobs", response_model=JobsResponse, responses=problems(INVALID | UNREACHABLE))
 def list_jobs(
     jobs: TheJobs,
     kind: Annotated[JobKind | None, Query(description="Only of this kind.")] = None,
@@ -74,30 +75,30 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
 ) -> Response:
     """The jobs asked for last, the newest first."""
-    found = jobs.open().all(kind=kind, state=state, limit=limit)
-    return fresh(JobsAnswer(jobs=[JobAnswer.model_validate(job) for job in found]))
+    job_list = jobs.open().all(kind=kind, state=state, limit=limit)
+    return fresh(JobsResponse(jobs=[JobResponse.model_validate(job) for job in job_list]))
 
 
 @router.get(
     "/jobs/{id}",
     summary="How far a job is",
-    response_model=JobAnswer,
+    response_model=JobResponse,
     responses=problems(NO_JOB | INVALID | UNREACHABLE),
 )
 def get_job(job: TheJob) -> Response:
     """One job: its state, its progress, and what came of it."""
-    return fresh(JobAnswer.model_validate(job))
+    return fresh(JobResponse.model_validate(job))
 
 
 @router.post(
     "/jobs/{id}/cancel",
     summary="Cancel a job",
-    response_model=JobAnswer,
-    responses=problems(security.PROBLEMS | NO_JOB | {409: "The job has ended."} | INVALID | UNREACHABLE),
+    response_model=JobResponse,
+    responses=problems(auth.PROBLEMS | NO_JOB | {409: "The job has ended."} | INVALID | UNREACHABLE),
 )
 def cancel_job(admin: TheAdmin, job: TheJob, jobs: TheJobs) -> Response:
     """One that waits never runs; one that runs stops at its next sign of progress."""
-    return fresh(JobAnswer.model_validate(jobs.open().cancel(job.id)))
+    return fresh(JobResponse.model_validate(jobs.open().cancel(job.id)))
 
 
 @router.get(
@@ -114,12 +115,12 @@ async def job_events(job: TheJob, jobs: TheJobs, streams: TheStreams) -> AsyncIt
 
     The stream ends earlier where the service does; a client that connects again hears on.
     """
-    told = None
+    last_sent = None
     while True:
-        answer = JobAnswer.model_validate(job).model_dump_json()
-        if answer != told:
+        answer = JobResponse.model_validate(job).model_dump_json()
+        if answer != last_sent:
             yield ServerSentEvent(event="job", raw_data=answer)
-        told = answer
+        last_sent = answer
         if job.state.ended or await _ends_within(streams):
             return
         try:

@@ -7,13 +7,13 @@ import asyncio
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.asking import answer
-from app.deps import BODY, INVALID, NOT_SERVED, TheServed, fresh
-from app.errors import problems, status_of
-from app.schemas_query import BatchAnswer, BatchAsked, BatchEntry, BatchProblem, QueryAnswer, SimilarAsked
-from app.served import Served
-from app.strict_route import StrictRoute
-from core.errors import RiylError
+from riyl.app.http.dependencies import BODY, INVALID, NOT_SERVED, TheState, fresh
+from riyl.app.http.errors import problems, status_of
+from riyl.app.http.strict_route import StrictRoute
+from riyl.app.schemas.query import BatchEntry, BatchProblem, BatchRequest, BatchResponse, QueryResponse, SimilarRequest
+from riyl.app.services.query import run_query
+from riyl.app.serving.state import ServingState
+from riyl.core.errors import RiylError
 
 router = APIRouter(prefix="/v1", tags=["similar"], route_class=StrictRoute)
 
@@ -27,31 +27,34 @@ UNCLEAR = {
 @router.post(
     "/similar",
     summary="Who is similar to artists, words, vectors, plays, or a mix of them",
-    response_model=QueryAnswer,
+    response_model=QueryResponse,
     responses=problems(BODY | UNKNOWN | UNCLEAR | INVALID | NOT_SERVED),
 )
-async def similar_to(served: TheServed, asked: SimilarAsked) -> Response:
+async def similar_to(state: TheState, request: SimilarRequest) -> Response:
     """The artists that fit all that is asked best, best first, none of those asked with among them."""
-    return fresh(await asyncio.to_thread(answer, served, asked))
+    return fresh(await asyncio.to_thread(run_query, state, request))
 
 
 @router.post(
     "/similar:batch",
     summary="Up to 1,000 such questions at once",
-    response_model=BatchAnswer,
+    response_model=BatchResponse,
     responses=problems(BODY | INVALID | NOT_SERVED),
 )
-async def similar_to_each(served: TheServed, asked: BatchAsked) -> Response:
+async def similar_to_each(state: TheState, request: BatchRequest) -> Response:
     """Each question's answer, or what was wrong with it, in their order; all by one version and its rules."""
-    entries = await asyncio.to_thread(lambda: [_entry(served, one) for one in asked.queries])
-    return fresh(BatchAnswer(version=served.searcher.version_id, answers=entries))
+    entries = await asyncio.to_thread(lambda: [_entry(state, query) for query in request.queries])
+    return fresh(BatchResponse(version=state.searcher.version_id, answers=entries))
 
 
-def _entry(served: Served, asked: SimilarAsked) -> BatchEntry:
+def _entry(state: ServingState, request: SimilarRequest) -> BatchEntry:
     try:
-        return BatchEntry(answer=answer(served, asked), problem=None)
+        return BatchEntry(answer=run_query(state, request), problem=None)
     except RiylError as error:
-        known = status_of(error)
-        if known is None:
+        status_and_title = status_of(error)
+        if status_and_title is None:
             raise
-        return BatchEntry(answer=None, problem=BatchProblem(status=known[0], title=known[1], detail=str(error)))
+        return BatchEntry(
+            answer=None,
+            problem=BatchProblem(status=status_and_title[0], title=status_and_title[1], detail=str(error)),
+        )

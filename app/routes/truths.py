@@ -18,32 +18,28 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from app import security
-from app.bounds import LARGEST_UPLOAD_BYTES
-from app.deps import INVALID, UNREACHABLE, TheServing, TheSettings, TheUploads, fresh
-from app.errors import DamagedTruthError, problems
-from app.media_types import FORM
-from app.schemas_truths import (
-    DamagedTruth,
-    TruthAnswer,
-    TruthDetails,
-    TruthsAnswer,
-)
-from app.security import TheAdmin
-from app.strict_route import StrictRoute
-from app.watch import Serving
-from core.errors import FormatError, InputError, NotFoundError
-from core.graph import IDS_FORMATS
-from core.pairs import FORMATS, read_pairs
-from core.settings import Home, pick
-from core.snapshot import find_snapshot
-from core.truth import LONGEST_NAME, MANIFEST, Truth, save_truth, truths
+from riyl.app.http import auth
+from riyl.app.http.auth import TheAdmin
+from riyl.app.http.body_limits import MAX_UPLOAD_BYTES
+from riyl.app.http.dependencies import INVALID, UNREACHABLE, TheReloader, TheSettings, TheUploads, fresh
+from riyl.app.http.errors import DamagedTruthError, problems
+from riyl.app.http.media_types import FORM
+from riyl.app.http.strict_route import StrictRoute
+from riyl.app.schemas.ground_truths import DamagedTruth, TruthDetails, TruthResponse, TruthsResponse
+from riyl.app.serving.reloader import VersionReloader
+from riyl.core.catalog.graph import IDS_FORMATS
+from riyl.core.catalog.pairs import FORMATS, read_pairs
+from riyl.core.errors import FormatError, InputError, NotFoundError
+from riyl.core.settings import Home
+from riyl.core.storage.entries import pick
+from riyl.core.storage.ground_truth import MANIFEST, MAX_NAME_LENGTH, Truth, save_truth, truths
+from riyl.core.storage.snapshot import find_snapshot
 
 log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1", tags=["truths"], route_class=StrictRoute)
 
-MOST_UNPACKED_BYTES = 128 << 20
+MAX_UNPACKED_BYTES = 128 << 20
 """Of an upload: some four million pairs, which take half a gigabyte of memory; a whole one where no id stands twice."""
 
 PARTS = {"file": FORMATS, "ids": IDS_FORMATS}
@@ -72,7 +68,7 @@ BODY_OF_FORM: dict[str, Any] = {
         }
     },
 }
-TOO_LARGE = {413: f"The body has more than {LARGEST_UPLOAD_BYTES >> 20} mebibytes."}
+TOO_LARGE = {413: f"The body has more than {MAX_UPLOAD_BYTES >> 20} mebibytes."}
 DAMAGED = {409: "It is there, and damaged."}
 
 
@@ -82,7 +78,7 @@ DAMAGED = {409: "It is there, and damaged."}
     summary="Bring a ground truth",
     response_model=TruthDetails,
     responses=problems(
-        security.PROBLEMS
+        auth.PROBLEMS
         | DAMAGED
         | TOO_LARGE
         | {422: "The file is not what it should be: `detail` says where, what was found and what was wanted."}
@@ -94,11 +90,11 @@ async def bring_truth(
     admin: TheAdmin,
     request: Request,
     settings: TheSettings,
-    serving: TheServing,
+    reloader: TheReloader,
     uploads: TheUploads,
     name: Annotated[
         str | None,
-        Query(min_length=1, max_length=LONGEST_NAME, description="Name [the file's]."),
+        Query(min_length=1, max_length=MAX_NAME_LENGTH, description="Name [the file's]."),
     ] = None,
     directed: Annotated[bool, Query(description="Whether a pair counts from artist_id to similar_id alone.")] = False,
 ) -> Response:
@@ -113,21 +109,21 @@ async def bring_truth(
         raise InputError(f"body: found no readable {FORM} ({error.detail}); wanted one with the part file") from error
     except ClientDisconnect as error:
         raise InputError("body: found an early end; wanted the whole of it") from error
-    log.info("truth_brought", extra={"truth": truth.id, "called": truth.name, "by": security.author(admin)})
-    details = await run_in_threadpool(_details, truth, settings.home, serving)
+    log.info("truth_brought", extra={"truth": truth.id, "called": truth.name, "by": auth.author(admin)})
+    details = await run_in_threadpool(_details, truth, settings.home, reloader)
     return fresh(details, 201, {"location": f"/v1/truths/{truth.id}"})
 
 
-@router.get("/truths", summary="List ground truths", response_model=TruthsAnswer)
+@router.get("/truths", summary="List ground truths", response_model=TruthsResponse)
 def list_truths(settings: TheSettings) -> Response:
     """Every truth of this home, the newest first."""
-    listed, damaged = list[TruthAnswer](), list[DamagedTruth]()
+    listed, damaged = list[TruthResponse](), list[DamagedTruth]()
     for id, state in reversed(truths(Home(settings.home).truths).items()):
         if isinstance(state, FormatError):
             damaged.append(DamagedTruth(truth=id, reason=str(state)))
         else:
-            listed.append(TruthAnswer.of(state))
-    return fresh(TruthsAnswer(truths=listed, damaged=damaged))
+            listed.append(TruthResponse.of(state))
+    return fresh(TruthsResponse(truths=listed, damaged=damaged))
 
 
 @router.get(
@@ -139,28 +135,28 @@ def list_truths(settings: TheSettings) -> Response:
 def get_truth(
     id: Annotated[str, InPath(pattern="^[0-9a-f]{16}$", description="Id of the truth.")],
     settings: TheSettings,
-    serving: TheServing,
+    reloader: TheReloader,
 ) -> Response:
     """One truth, and how many of its pairs have both artists in the version that serves."""
     with _damage_is_a_conflict():
         truth = Truth.open(pick(Home(settings.home).truths, id, "truth", MANIFEST))
-    return fresh(_details(truth, settings.home, serving))
+    return fresh(_details(truth, settings.home, reloader))
 
 
 def _keep(home: Home, form: FormData, name: str | None, directed: bool) -> Truth:
     """The truth of an upload, whose parts are put beside each other while they are read."""
     if unknown := form.keys() - PARTS.keys():
-        found = f"a part called {min(unknown)[:LONGEST_NAME]!r}"
-        raise InputError(f"body: found {found}; wanted {' and '.join(PARTS)} (the rest belongs into the address)")
+        shown_part = f"a part called {min(unknown)[:MAX_NAME_LENGTH]!r}"
+        raise InputError(f"body: found {shown_part}; wanted {' and '.join(PARTS)} (the rest belongs into the address)")
     with TemporaryDirectory(prefix="riyl-truth-") as folder:
         put = {part: _put(form, part, Path(folder)) for part in PARTS if part == "file" or part in form}
         source = put["file"][1]
         try:
-            pairs = read_pairs(put["file"][0], put["ids"][0] if "ids" in put else None, most_bytes=MOST_UNPACKED_BYTES)
+            pairs = read_pairs(put["file"][0], put["ids"][0] if "ids" in put else None, most_bytes=MAX_UNPACKED_BYTES)
         except InputError as error:
             text = str(error)
             for path, shown in put.values():
-                text = text.replace(str(path), shown[:LONGEST_NAME]).replace(path.name, shown[:LONGEST_NAME])
+                text = text.replace(str(path), shown[:MAX_NAME_LENGTH]).replace(path.name, shown[:MAX_NAME_LENGTH])
             raise InputError(text) from error
     with _damage_is_a_conflict():
         return save_truth(home.truths, name or PurePosixPath(source).stem, pairs, directed=directed, source=source)
@@ -168,17 +164,17 @@ def _keep(home: Home, form: FormData, name: str | None, directed: bool) -> Truth
 
 def _put(form: FormData, name: str, folder: Path) -> tuple[Path, str]:
     """A part of the form as a file under a name of ours, and the name that it came with."""
-    found = form.getlist(name)
-    if len(found) != 1 or not isinstance(found[0], UploadFile):
-        raise InputError(f"body.{name}: found {_told(found)}; wanted one file, as curl -F {name}=@FILE sends it")
-    shown = PurePosixPath((found[0].filename or "").replace("\\", "/")).name
+    values = form.getlist(name)
+    if len(values) != 1 or not isinstance(values[0], UploadFile):
+        raise InputError(f"body.{name}: found {_told(values)}; wanted one file, as curl -F {name}=@FILE sends it")
+    shown = PurePosixPath((values[0].filename or "").replace("\\", "/")).name
     suffix = PurePosixPath(shown).suffix
     if suffix not in PARTS[name]:
         wanted = f"one that ends in {', '.join(PARTS[name])}"
-        raise InputError(f"body.{name}: found a file called {shown[:LONGEST_NAME]!r}; wanted {wanted}")
+        raise InputError(f"body.{name}: found a file called {shown[:MAX_NAME_LENGTH]!r}; wanted {wanted}")
     path = folder / f"uploaded-{name}{suffix}"
     with path.open("xb") as out:
-        shutil.copyfileobj(found[0].file, out)
+        shutil.copyfileobj(values[0].file, out)
     return path, shown
 
 
@@ -186,15 +182,15 @@ def _told(parts: Sequence[object]) -> str:
     return "nothing" if not parts else "text without a file name" if len(parts) == 1 else f"{len(parts)} of them"
 
 
-def _details(truth: Truth, home: Path, serving: Serving) -> TruthDetails:
+def _details(truth: Truth, home: Path, reloader: VersionReloader) -> TruthDetails:
     """The truth held against the version that serves, else against the newest snapshot, else alone."""
-    searcher = serving.searcher
+    searcher = reloader.searcher
     if searcher is not None:
         return TruthDetails.held(truth, "version", searcher.version_id, truth.coverage(searcher.artist_ids))
     try:
         snapshot = find_snapshot(Home(home).snapshots, None)
     except (NotFoundError, FormatError):
-        return TruthDetails(**TruthAnswer.of(truth.manifest).model_dump(), known=None, warning=None)
+        return TruthDetails(**TruthResponse.of(truth.manifest).model_dump(), known=None, warning=None)
     ids = snapshot.artists.column("artist_id").combine_chunks()
     return TruthDetails.held(truth, "snapshot", snapshot.id, truth.coverage(ids))
 

@@ -9,62 +9,64 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path
 from starlette.responses import Response
 
-from app import security
-from app.deps import BODY, INVALID, UNREACHABLE, TheDatabase, TheServing, TheSettings, fresh
-from app.errors import DamagedVersionError, problems
-from app.promoting import promote_checked
-from app.routes.index import described
-from app.schemas import Refused
-from app.schemas_versions import (
-    PromoteAsked,
-    PromotionAnswer,
-    RollbackAsked,
-    VerdictAnswer,
-    VersionAnswer,
-    VersionsAnswer,
+from riyl.app.http import auth
+from riyl.app.http.auth import TheAdmin
+from riyl.app.http.dependencies import BODY, INVALID, UNREACHABLE, TheDatabase, TheReloader, TheSettings, fresh
+from riyl.app.http.errors import DamagedVersionError, problems
+from riyl.app.http.strict_route import StrictRoute
+from riyl.app.routes.index import described
+from riyl.app.schemas.health import Refused
+from riyl.app.schemas.versions import (
+    PromoteRequest,
+    PromotionResponse,
+    RollbackRequest,
+    VerdictResponse,
+    VersionResponse,
+    VersionsResponse,
 )
-from app.security import TheAdmin
-from app.strict_route import StrictRoute
-from core.current import read_current
-from core.db.promotions import Promotion, all_promotions, last_verdicts
-from core.errors import FormatError
-from core.settings import Home
-from index.policy import Limits
-from index.versions import rollback, states
+from riyl.core.db.promotions import Promotion, all_promotions, last_verdicts
+from riyl.core.errors import FormatError
+from riyl.core.settings import Home
+from riyl.core.storage.current import read_current
+from riyl.index.versions.lifecycle import rollback, states
+from riyl.index.versions.promotion import promote_checked
+from riyl.index.versions.promotion_policy import Limits
 
 router = APIRouter(prefix="/v1", tags=["index"], route_class=StrictRoute)
 
 HISTORY_LENGTH = 100
 
 
-@router.get("/index/versions", summary="List versions", response_model=VersionsAnswer, responses=problems(UNREACHABLE))
-def list_versions(settings: TheSettings, database: TheDatabase, serving: TheServing) -> Response:
-    """Every version of this home with what the gate said of it, and the history of promotions."""
+@router.get(
+    "/index/versions", summary="List versions", response_model=VersionsResponse, responses=problems(UNREACHABLE)
+)
+def list_versions(settings: TheSettings, database: TheDatabase, reloader: TheReloader) -> Response:
+    """Every version of this home with what the promotion policy said of it, and the history of promotions."""
     with database.read() as connection:
         promotions, verdicts = all_promotions(connection), last_verdicts(connection)
     current = promotions[-1].version if promotions else None
-    if serving.unbelieved is not None:
+    if reloader.unbelieved is not None:
         current = read_current(Home(settings.home).versions)
-    served = None if serving.searcher is None else serving.searcher.version_id
-    versions, damaged = list[VersionAnswer](), list[Refused]()
+    serving_state = None if reloader.searcher is None else reloader.searcher.version_id
+    versions, damaged = list[VersionResponse](), list[Refused]()
     for id, state in reversed(states(Home(settings.home).versions).items()):
         if isinstance(state, FormatError):
             damaged.append(Refused(version=id, reason=str(state)))
             continue
-        verdict = VerdictAnswer.model_validate(verdicts[id]) if id in verdicts else None
+        verdict = VerdictResponse.model_validate(verdicts[id]) if id in verdicts else None
         facts = described(state).model_dump()
-        versions.append(VersionAnswer(**facts, current=id == current, serving=id == served, verdict=verdict))
-    newest = [PromotionAnswer.model_validate(entry) for entry in promotions[: -HISTORY_LENGTH - 1 : -1]]
-    return fresh(VersionsAnswer(versions=versions, damaged=damaged, promotions=newest))
+        versions.append(VersionResponse(**facts, current=id == current, serving=id == serving_state, verdict=verdict))
+    newest = [PromotionResponse.model_validate(entry) for entry in promotions[: -HISTORY_LENGTH - 1 : -1]]
+    return fresh(VersionsResponse(versions=versions, damaged=damaged, promotions=newest))
 
 
 @router.post(
     "/index/versions/{id}:promote",
     summary="Make a version current",
-    response_model=PromotionAnswer,
+    response_model=PromotionResponse,
     responses=problems(
-        security.PROBLEMS
-        | {404: "There is no such version.", 409: "The gate refuses it, and `checks` says why; or it is damaged."}
+        auth.PROBLEMS
+        | {404: "There is no such version.", 409: "The policy refuses it, and `checks` says why; or it is damaged."}
         | BODY
         | INVALID
         | UNREACHABLE
@@ -73,13 +75,13 @@ def list_versions(settings: TheSettings, database: TheDatabase, serving: TheServ
 def promote_version(
     admin: TheAdmin,
     id: Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Id of the version.")],
-    asked: Annotated[PromoteAsked, Body()],
+    request: Annotated[PromoteRequest, Body()],
     settings: TheSettings,
     database: TheDatabase,
-    serving: TheServing,
+    reloader: TheReloader,
 ) -> Response:
     """It is verified, and held against the current one; then every replica takes it up while it answers."""
-    by = security.author(admin)
+    by = auth.author(admin)
     with _damage_is_a_conflict():
         entry = promote_checked(
             Home(settings.home).versions,
@@ -87,19 +89,19 @@ def promote_version(
             id,
             Limits.of(settings),
             by=by,
-            why=asked.why,
-            force=asked.force,
+            why=request.why,
+            force=request.force,
         )
-    serving.look()
+    reloader.poll()
     return _told(entry)
 
 
 @router.post(
     "/index:rollback",
     summary="Go back to the version before",
-    response_model=PromotionAnswer,
+    response_model=PromotionResponse,
     responses=problems(
-        security.PROBLEMS
+        auth.PROBLEMS
         | {404: "There was none before, or it is gone.", 409: "It is damaged."}
         | BODY
         | INVALID
@@ -108,15 +110,15 @@ def promote_version(
 )
 def rollback_version(
     admin: TheAdmin,
-    asked: Annotated[RollbackAsked, Body()],
+    request: Annotated[RollbackRequest, Body()],
     settings: TheSettings,
     database: TheDatabase,
-    serving: TheServing,
+    reloader: TheReloader,
 ) -> Response:
     """Make current what was so before the last promotion; once more goes one further back."""
     with _damage_is_a_conflict():
-        entry = rollback(Home(settings.home).versions, database, by=security.author(admin), why=asked.why)
-    serving.look()
+        entry = rollback(Home(settings.home).versions, database, by=auth.author(admin), why=request.why)
+    reloader.poll()
     return _told(entry)
 
 
@@ -129,4 +131,4 @@ def _damage_is_a_conflict() -> Iterator[None]:
 
 
 def _told(entry: Promotion) -> Response:
-    return fresh(PromotionAnswer.model_validate(entry))
+    return fresh(PromotionResponse.model_validate(entry))

@@ -19,7 +19,7 @@ export const unfinished = (run) => [
   trail(mono(run.id.slice(0, 8))),
   el("div", { class: "head" }, heading(`This evaluation ${STATES[run.state] ?? run.state}`)),
   run.error ? el("p", { class: "lead error" }, run.error) : null,
-  el("p", { class: "lead" }, "It was asked for with ", mono(JSON.stringify(run.asked))),
+  el("p", { class: "lead" }, "It was asked for with ", mono(JSON.stringify(run.request))),
   ["waiting", "running"].includes(run.state)
     ? el("p", {}, el("button", { type: "button", "data-retry": "" }, "Look again"))
     : null,

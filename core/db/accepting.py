@@ -8,22 +8,23 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, insert, select, update
 
-from core.changes import ChangeKind, Standing
-from core.copies import Copies
-from core.current import read_current
-from core.db.changes import Wish, add_change, lock_head
-from core.db.promotions import add_promotion, last_promotion
-from core.db.revisions import new_database_id
-from core.db.rules import all_rules, insert_rule
-from core.db.session import Database
-from core.db.standing import gone, standing_of
-from core.db.tables import acceptances, changes_head
-from core.errors import InputError, NotFoundError, StaleDatabaseError
-from core.rules import Rule, read_copy
-from core.settings import Home
-from core.stamps import Stream
-from core.tombstones import read_tombstones
-from core.types import ArtistId
+from riyl.core.changes.effective import ChangeKind, EffectiveChanges
+from riyl.core.db.changes import ChangeRequest, add_change, lock_head
+from riyl.core.db.effective import effective_of, read_all_tombstones
+from riyl.core.db.promotions import add_promotion, last_promotion
+from riyl.core.db.revisions import new_database_id
+from riyl.core.db.rules import all_rules, insert_rule
+from riyl.core.db.session import Database
+from riyl.core.db.tables import acceptances, changes_head
+from riyl.core.errors import InputError, NotFoundError, StaleDatabaseError
+from riyl.core.rules import Rule
+from riyl.core.settings import Home
+from riyl.core.storage.copies import Copies
+from riyl.core.storage.current import read_current
+from riyl.core.storage.rules_copy import read_copy
+from riyl.core.storage.stamps import Stream
+from riyl.core.storage.tombstones import read_tombstones
+from riyl.core.types import ArtistId
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,11 @@ class Differences:
 
     reason: str
     rules: tuple[Rule, ...]
-    tombstones: tuple[Standing, ...]
+    tombstones: tuple[EffectiveChanges, ...]
     current: str | None
     current_there: str | None
     more_rules: tuple[Rule, ...]
-    more_tombstones: tuple[Standing, ...]
+    more_tombstones: tuple[EffectiveChanges, ...]
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,14 @@ def accept(
         DatabaseDownError, SchemaError, FormatError: as `differences`; nothing has changed.
     """
     with database.alone() as connection:
-        found = _differences(database, connection, home)
-        if found is None:
+        diff = _differences(database, connection, home)
+        if diff is None:
             return None
         seen = Copies(home).stamps()
         tombstones = seen.get(Stream.TOMBSTONES)
         floor = max(lock_head(connection), folded, 0 if tombstones is None else tombstones.number)
         connection.execute(update(changes_head).values(number=floor))
-        restored = {} if as_it_is else _restore(connection, found, by=by, why=why, keep_current=keep_current)
+        restored = {} if as_it_is else _restore(connection, diff, by=by, why=why, keep_current=keep_current)
         new_database_id(connection)
         connection.execute(
             insert(acceptances).values(
@@ -120,7 +121,7 @@ def accept(
                 restored=restored,
             )
         )
-    return found
+    return diff
 
 
 def _differences(database: Database, connection: Connection, home: Home) -> Differences | None:
@@ -130,49 +131,54 @@ def _differences(database: Database, connection: Connection, home: Home) -> Diff
     except StaleDatabaseError as error:
         reason = str(error)
     copied = read_copy(home.rules)
-    mine = {rule.meaning: rule for rule in (() if copied is None else copied.rules)}
-    theirs = {rule.meaning: rule for rule in all_rules(connection).rules}
-    hidden, gone_there = read_tombstones(home.gone).artists, {each.artist: each for each in gone(connection)}
+    home_rules = {rule.meaning: rule for rule in (() if copied is None else copied.rules)}
+    database_rules = {rule.meaning: rule for rule in all_rules(connection).rules}
+    home_tombstones, database_tombstones = (
+        read_tombstones(home.tombstones).artists,
+        {each.artist: each for each in read_all_tombstones(connection)},
+    )
     last, current = last_promotion(connection), read_current(home.versions)
-    there = None if last is None else last.version
+    database_version = None if last is None else last.version
     return Differences(
         reason,
-        tuple(rule for key, rule in mine.items() if key not in theirs),
-        tuple(each for artist, each in hidden.items() if artist not in gone_there),
-        None if current == there else current,
-        there,
-        tuple(rule for key, rule in theirs.items() if key not in mine),
-        tuple(each for artist, each in gone_there.items() if artist not in hidden),
+        tuple(rule for key, rule in home_rules.items() if key not in database_rules),
+        tuple(each for artist, each in home_tombstones.items() if artist not in database_tombstones),
+        None if current == database_version else current,
+        database_version,
+        tuple(rule for key, rule in database_rules.items() if key not in home_rules),
+        tuple(each for artist, each in database_tombstones.items() if artist not in home_tombstones),
     )
 
 
-def _restore(connection: Connection, found: Differences, *, by: str, why: str, keep_current: bool) -> dict[str, int]:
+def _restore(connection: Connection, diff: Differences, *, by: str, why: str, keep_current: bool) -> dict[str, int]:
     reason = f"accept: {why}"
-    for rule in found.rules:
+    for rule in diff.rules:
         insert_rule(connection, rule.kind, rule.artist, rule.other, by=by, why=reason)
-    for standing in _in_order(found.tombstones):
-        _hide(connection, standing, by=by)
+    for effective in _in_order(diff.tombstones):
+        _hide(connection, effective, by=by)
     promoted = 0
-    if keep_current and found.current is not None:
-        add_promotion(connection, found.current, "promote", by=by, why=reason)
+    if keep_current and diff.current is not None:
+        add_promotion(connection, diff.current, "promote", by=by, why=reason)
         promoted = 1
-    return {"rules": len(found.rules), "tombstones": len(found.tombstones), "promotions": promoted}
+    return {"rules": len(diff.rules), "tombstones": len(diff.tombstones), "promotions": promoted}
 
 
-def _hide(connection: Connection, standing: Standing, *, by: str) -> None:
+def _hide(connection: Connection, effective: EffectiveChanges, *, by: str) -> None:
     """Delete or merge an artist as a home has it; delete it where the merge cannot be, for hidden it must be."""
-    if standing.into is not None:
-        said = {"into": standing.into} if standing.mbid is None else {"into": standing.into, "mbid": standing.mbid}
+    if effective.into is not None:
+        payload = (
+            {"into": effective.into} if effective.mbid is None else {"into": effective.into, "mbid": effective.mbid}
+        )
         try:
-            add_change(connection, Wish(standing.artist, ChangeKind.MERGE, said, None), by=by)
+            add_change(connection, ChangeRequest(effective.artist, ChangeKind.MERGE, payload, None), by=by)
             return
         except (NotFoundError, InputError):  # into whom is gone as well
             pass
-    if (there := standing_of(connection, standing.artist)) is None or not there.deleted:
-        add_change(connection, Wish(standing.artist, ChangeKind.DELETE, {}, None), by=by)
+    if (stored := effective_of(connection, effective.artist)) is None or not stored.deleted:
+        add_change(connection, ChangeRequest(effective.artist, ChangeKind.DELETE, {}, None), by=by)
 
 
-def _in_order(tombstones: Iterable[Standing]) -> list[Standing]:
+def _in_order(tombstones: Iterable[EffectiveChanges]) -> list[EffectiveChanges]:
     """Those merged into somebody before that one is merged or deleted itself, for later it cannot be."""
     into: Mapping[ArtistId, ArtistId | None] = {each.artist: each.into for each in tombstones}
 

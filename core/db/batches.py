@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from core.db.changes import Done, Wish, add_change, lock_head
-from core.db.session import Database
-from core.db.tables import change_batches
-from core.errors import InputError, NotFoundError
+from riyl.core.db.changes import ChangeRequest, ChangeResult, add_change, lock_head
+from riyl.core.db.session import Database
+from riyl.core.db.tables import change_batches
+from riyl.core.errors import InputError, NotFoundError
 
 AT_ONCE = 50
 """Lines of a transaction: for so long other writers wait."""
@@ -49,8 +49,8 @@ class Sender:
 
 
 def write_batch(
-    database: Database, lines: Sequence[Wish | Refused], sender: Sender, *, key: str | None, digest: str
-) -> list[Done | Refused]:
+    database: Database, lines: Sequence[ChangeRequest | Refused], sender: Sender, *, key: str | None, digest: str
+) -> list[ChangeResult | Refused]:
     """Carry out the lines in their order, each durable when this returns; one that cannot be is passed over.
 
     A batch that comes again under its key changes nothing, and gets what came of it; one that was cut off goes on.
@@ -65,7 +65,7 @@ def write_batch(
         DatabaseDownError: the database cannot be reached; the lines before are done, and the same key goes on.
         StaleDatabaseError: it lacks what this home has seen; as above.
     """
-    verdicts: list[Done | Refused] = []
+    verdicts: list[ChangeResult | Refused] = []
     for start in range(0, len(lines), AT_ONCE):
         chunk = lines[start : start + AT_ONCE]
         with database.write() as connection:
@@ -80,7 +80,9 @@ def write_batch(
     return verdicts
 
 
-def _carried_out(connection: Connection, line: Wish | Refused, sender: Sender, key: str | None) -> Done | Refused:
+def _carried_out(
+    connection: Connection, line: ChangeRequest | Refused, sender: Sender, key: str | None
+) -> ChangeResult | Refused:
     if isinstance(line, Refused):
         return line
     try:
@@ -93,7 +95,7 @@ def _carried_out(connection: Connection, line: Wish | Refused, sender: Sender, k
 
 def _remembered(
     connection: Connection, sender: Sender, key: str, start: int, digest: str
-) -> list[Done | Refused] | None:
+) -> list[ChangeResult | Refused] | None:
     here = change_batches.c
     of_key = (here.owner == sender.owner, here.key == key)
     first = connection.execute(select(here.digest).where(*of_key, here.start == 0)).scalar()
@@ -101,12 +103,12 @@ def _remembered(
         raise InputError(
             f"Idempotency-Key: found {key!r} of another batch, sent before; wanted the same lines again, or another key"
         )
-    found = connection.execute(select(here.verdicts).where(*of_key, here.start == start)).scalar()
-    return None if found is None else [_verdict(entry) for entry in found]
+    verdicts = connection.execute(select(here.verdicts).where(*of_key, here.start == start)).scalar()
+    return None if verdicts is None else [_verdict(entry) for entry in verdicts]
 
 
 def _remember(
-    connection: Connection, sender: Sender, key: str, start: int, digest: str, verdicts: list[Done | Refused]
+    connection: Connection, sender: Sender, key: str, start: int, digest: str, verdicts: list[ChangeResult | Refused]
 ) -> None:
     now = datetime.now(UTC)
     if start == 0:
@@ -122,7 +124,7 @@ def _remember(
     connection.execute(insert(change_batches).values(**values))
 
 
-def _verdict(entry: dict[str, Any]) -> Done | Refused:
+def _verdict(entry: dict[str, Any]) -> ChangeResult | Refused:
     if "detail" in entry:
         return Refused(**entry)
-    return Done(**{**entry, "over": tuple(entry.get("over", ()))})
+    return ChangeResult(**{**entry, "over": tuple(entry.get("over", ()))})

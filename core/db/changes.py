@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
-from core.changes import ChangeKind, Said, Standing, after, check_entries, counts_of, same
-from core.db.revisions import raise_revision
-from core.db.session import Database
-from core.db.standing import last_of, standing_of
-from core.db.tables import changes, changes_head
-from core.errors import InputError, NotFoundError
-from core.rules import check_id
-from core.stamps import Stream
-from core.terms import COLUMNS_OF
-from core.types import ArtistId
+from riyl.core.catalog.terms import COLUMNS_OF
+from riyl.core.changes.effective import ChangeKind, EffectiveChanges, Payload, after, check_entries, counts_of, same
+from riyl.core.db.effective import effective_of, last_of
+from riyl.core.db.revisions import raise_revision
+from riyl.core.db.session import Database
+from riyl.core.db.tables import changes, changes_head
+from riyl.core.errors import InputError, NotFoundError
+from riyl.core.rules import check_id
+from riyl.core.storage.stamps import Stream
+from riyl.core.types import ArtistId
 
 # made once: making one takes as long as running it
 _LOCKED_HEAD = select(changes_head.c.number).with_for_update()
@@ -26,23 +26,23 @@ _ADDED = insert(changes)
 
 
 @dataclass(frozen=True)
-class Wish:
+class ChangeRequest:
     """A change that is asked for.
 
     Attributes:
-        known: whether the version that serves has the artist; None where none serves.
+        artist_exists: whether the version that serves has the artist; None where none serves.
         into_known: the same of the one that it is to be merged into.
     """
 
     artist: ArtistId
     kind: ChangeKind
-    said: Said
-    known: bool | None
+    payload: Payload
+    artist_exists: bool | None
     into_known: bool | None = None
 
 
 @dataclass(frozen=True)
-class Done:
+class ChangeResult:
     """What became of a wish.
 
     Attributes:
@@ -59,7 +59,7 @@ class Done:
     over: tuple[str, ...] = ()
 
 
-def write_change(database: Database, wish: Wish, *, by: str) -> Done:
+def write_change(database: Database, request: ChangeRequest, *, by: str) -> ChangeResult:
     """Make a change; it is durable when this returns.
 
     Raises:
@@ -71,37 +71,37 @@ def write_change(database: Database, wish: Wish, *, by: str) -> Done:
     """
     with database.write() as connection:
         database.check(connection)
-        return add_change(connection, wish, by=by)
+        return add_change(connection, request, by=by)
 
 
-def add_change(connection: Connection, wish: Wish, *, by: str, key: str | None = None) -> Done:
+def add_change(connection: Connection, request: ChangeRequest, *, by: str, key: str | None = None) -> ChangeResult:
     """The same inside a transaction, which from here on writes changes alone. Raises as `write_change`.
 
     One that changes nothing is not written down: who sends a catalog anew every night leaves no trace.
     """
-    check_id("id", wish.artist)
+    check_id("id", request.artist)
     last = lock_head(connection)
-    before, number = last_of(connection, wish.artist)
-    said = wish.said
-    match wish.kind:
+    before, number = last_of(connection, request.artist)
+    payload = request.payload
+    match request.kind:
         case ChangeKind.PATCH:
-            _check_there(wish.artist, before, wish.known)
+            _check_there(request.artist, before, request.artist_exists)
         case ChangeKind.DELETE:
             if before is None or not before.deleted:
-                _check_there(wish.artist, before, wish.known)
+                _check_there(request.artist, before, request.artist_exists)
         case ChangeKind.MERGE:
-            _check_into(connection, wish)
-            said = _with_mbid(before, said)
-    now = after(before, wish.artist, wish.kind, said)
-    over = () if now is None else tuple(name for name in COLUMNS_OF if name in now.said and name not in now.whole)
+            _check_into(connection, request)
+            payload = _with_mbid(before, payload)
+    now = after(before, request.artist, request.kind, payload)
+    over = () if now is None else tuple(name for name in COLUMNS_OF if name in now.payload and name not in now.whole)
     if now is not None and (now.empty if before is None else same(now, before)):
-        return Done(number, False, False, over)
-    if now is not None and wish.kind is ChangeKind.PATCH:
+        return ChangeResult(number, False, False, over)
+    if now is not None and request.kind is ChangeKind.PATCH:
         check_entries(now)
-    _insert(connection, last + 1, wish.artist, wish.kind, said, by=by, key=key)
+    _insert(connection, last + 1, request.artist, request.kind, payload, by=by, key=key)
     if _tombstone(now) != _tombstone(before):
         raise_revision(connection, Stream.TOMBSTONES, last + 1)
-    return Done(last + 1, not _there(before, wish.known), True, over)
+    return ChangeResult(last + 1, not _there(before, request.artist_exists), True, over)
 
 
 def lock_head(connection: Connection) -> int:
@@ -137,68 +137,68 @@ def drop_changes(
         wanted: ColumnElement[bool] = changes.c.number.in_(sorted(set(numbers)))
         if artist is not None:
             wanted |= changes.c.artist == artist
-        found = connection.execute(
+        rows = connection.execute(
             delete(changes)
             .where(wanted, changes.c.kind != ChangeKind.DROP.value)
             .returning(changes.c.number, changes.c.artist)
         ).all()
         dropped: dict[ArtistId, list[int]] = {}
-        for row in sorted(found, key=lambda row: int(row.number)):
+        for row in sorted(rows, key=lambda row: int(row.number)):
             dropped.setdefault(row.artist, []).append(row.number)
-        if missing := sorted(set(numbers) - {row.number for row in found}):
+        if missing := sorted(set(numbers) - {row.number for row in rows}):
             raise NotFoundError(f"there is no change {missing[0]}; see riyl changes list")
         if artist is not None and artist not in dropped:
             raise NotFoundError(f"there is no change of artist {artist!r}; see riyl changes list")
-        for each, gone in dropped.items():
+        for each, tombstones in dropped.items():
             last += 1
-            _insert(connection, last, each, ChangeKind.DROP, {"numbers": gone}, by=by, key=None)
+            _insert(connection, last, each, ChangeKind.DROP, {"numbers": tombstones}, by=by, key=None)
             raise_revision(connection, Stream.TOMBSTONES, last)  # whether or not one of them was a tombstone
             _check_way(connection, each)
     return dropped
 
 
-def _tombstone(standing: Standing | None) -> Standing | None:
-    return standing if standing is not None and standing.deleted else None
+def _tombstone(effective: EffectiveChanges | None) -> EffectiveChanges | None:
+    return effective if effective is not None and effective.deleted else None
 
 
-def _there(before: Standing | None, known: bool | None) -> bool:
+def _there(before: EffectiveChanges | None, in_tables: bool | None) -> bool:
     # of whom only patches stand, the tables may not know, and then there is nobody
-    return bool(known) if before is None else not before.deleted and (bool(known) or "name" in before.said)
+    return bool(in_tables) if before is None else not before.deleted and (bool(in_tables) or "name" in before.payload)
 
 
 def _check_there(
-    artist: ArtistId, before: Standing | None, known: bool | None, merged: str = "PUT brings it back"
+    artist: ArtistId, before: EffectiveChanges | None, in_tables: bool | None, merged: str = "PUT brings it back"
 ) -> None:
     """Refuse an artist that is gone, or whom nobody knows; `merged` is what to do about one that was merged."""
     if before is not None and before.into is not None:
         raise NotFoundError(f"artist {artist!r} is merged into {before.into!r}; {merged}")
     if before is not None and before.deleted:
         raise NotFoundError(f"artist {artist!r} is deleted; PUT brings it back")
-    if known is False and not _there(before, known):
+    if in_tables is False and not _there(before, in_tables):
         raise NotFoundError(f"artist {artist!r} is in no version, and was not put")
 
 
-def _check_into(connection: Connection, wish: Wish) -> None:
+def _check_into(connection: Connection, request: ChangeRequest) -> None:
     """Refuse to merge into whom nobody would find: so no merge closes a circle."""
-    into: ArtistId = wish.said["into"]
+    into: ArtistId = request.payload["into"]
     check_id("into", into)
-    if into == wish.artist:
+    if into == request.artist:
         raise InputError(f"into: found {into!r} itself; wanted another artist")
-    _check_there(into, standing_of(connection, into), wish.into_known, "merge into that")
+    _check_there(into, effective_of(connection, into), request.into_known, "merge into that")
 
 
-def _with_mbid(before: Standing | None, said: Said) -> Said:
+def _with_mbid(before: EffectiveChanges | None, payload: Payload) -> Payload:
     """What a merge says, with the mbid that changes said last, else the one that the version has."""
-    mbid = said.get("mbid")
+    mbid = payload.get("mbid")
     if before is not None:
-        mbid = before.said.get("mbid", before.mbid or mbid)
-    return {"into": said["into"]} if mbid is None else {"into": said["into"], "mbid": mbid}
+        mbid = before.payload.get("mbid", before.mbid or mbid)
+    return {"into": payload["into"]} if mbid is None else {"into": payload["into"], "mbid": mbid}
 
 
 def _check_way(connection: Connection, artist: ArtistId) -> None:
     """Refuse a drop that brings a merge back by which a circle would close."""
     way = [artist]
-    while (stands := standing_of(connection, way[-1])) is not None and stands.into is not None:
+    while (stands := effective_of(connection, way[-1])) is not None and stands.into is not None:
         if stands.into in way:
             circle = ", ".join(map(repr, way[way.index(stands.into) :]))
             raise InputError(
@@ -208,14 +208,21 @@ def _check_way(connection: Connection, artist: ArtistId) -> None:
 
 
 def _insert(
-    connection: Connection, number: int, artist: ArtistId, kind: ChangeKind, said: Said, *, by: str, key: str | None
+    connection: Connection,
+    number: int,
+    artist: ArtistId,
+    kind: ChangeKind,
+    payload: Payload,
+    *,
+    by: str,
+    key: str | None,
 ) -> None:
     values = {
         "number": number,
         "artist": artist,
         "kind": kind.value,
-        "said": said,
-        "counts": counts_of(said),
+        "payload": payload,
+        "counts": counts_of(payload),
         "by": by,
         "at": datetime.now(UTC),
         "key": key,

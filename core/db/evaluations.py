@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, insert, or_, select
 
-from core.db.session import Database
-from core.db.tables import evaluations
-from core.errors import NotFoundError
+from riyl.core.db.session import Database
+from riyl.core.db.tables import evaluations
+from riyl.core.errors import NotFoundError
 
 SUMMARY = ("queries", "ndcg", "ndcg_low", "ndcg_high", "gini", "coverage")
 """Figures of a condition that lists show."""
@@ -50,7 +50,7 @@ class Evaluation:
     """
 
     outline: Outline
-    asked: dict[str, Any]
+    request: dict[str, Any]
     figures: dict[str, Any]
 
     @property
@@ -63,13 +63,13 @@ class Evaluation:
 
 
 def add_evaluation(
-    database: Database, identity: str, asked: dict[str, Any], figures: dict[str, Any], *, by: str
+    database: Database, identity: str, request: dict[str, Any], figures: dict[str, Any], *, by: str
 ) -> None:
     """Store a run; one that is stored already stays."""
     with database.alone() as connection:
         if connection.execute(select(evaluations.c.id).where(evaluations.c.id == identity)).first():
             return
-        values = {"id": identity, "asked": asked, "figures": figures, "at": datetime.now(UTC), "by": by}
+        values = {"id": identity, "request": request, "figures": figures, "at": datetime.now(UTC), "by": by}
         connection.execute(insert(evaluations).values(**values, **_columns(figures)))
 
 
@@ -89,11 +89,11 @@ def pick_evaluation(database: Database, begin: str) -> Evaluation:
     column = evaluations.c.id
     with database.read() as connection:
         begun = select(column).where(column.startswith(begin, autoescape=True)).order_by(column).limit(10)
-        found = list(connection.execute(begun).scalars())
-        matching = [each for each in found if each == begin] or found
+        ids = list(connection.execute(begun).scalars())
+        matching = [each for each in ids if each == begin] or ids
         if not begin or len(matching) != 1:
-            problem = f"is ambiguous: {', '.join(matching)}" if begin and matching else "does not exist"
-            raise NotFoundError(f"evaluation {begin!r} {problem}; see riyl evaluations list")
+            reason = f"is ambiguous: {', '.join(matching)}" if begin and matching else "does not exist"
+            raise NotFoundError(f"evaluation {begin!r} {reason}; see riyl evaluations list")
         return _evaluation(connection.execute(select(evaluations).where(column == matching[0])).one())
 
 
@@ -117,7 +117,7 @@ def list_evaluations(
         NotFoundError: there is no run of the id `before`.
     """
     columns = evaluations.c
-    wanted = select(*(column for column in columns if column.name not in ("asked", "figures")))
+    wanted = select(*(column for column in columns if column.name not in ("request", "figures")))
     if truth is not None:
         wanted = wanted.where(or_(columns.truth == truth, columns.truth_name == truth))
     if version is not None:
@@ -157,7 +157,7 @@ def _columns(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _evaluation(row: Row[Any]) -> Evaluation:
-    return Evaluation(_outline(row), row.asked, row.figures)
+    return Evaluation(_outline(row), row.request, row.figures)
 
 
 def _outline(row: Row[Any]) -> Outline:

@@ -6,15 +6,16 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from core.changes import Standing
-from core.db.rules import all_rules
-from core.db.session import Database
-from core.db.standing import gone
-from core.errors import DatabaseDownError, RiylError, StaleDatabaseError
-from core.rules import NO_RULES, Rule, RuleKind, Rules, read_copy
-from core.settings import Home
-from core.tombstones import read_tombstones
-from core.types import ArtistId
+from riyl.core.changes.effective import EffectiveChanges
+from riyl.core.db.effective import read_all_tombstones
+from riyl.core.db.rules import all_rules
+from riyl.core.db.session import Database
+from riyl.core.errors import DatabaseDownError, RiylError, StaleDatabaseError
+from riyl.core.rules import NO_RULES, Rule, RuleKind, Rules
+from riyl.core.settings import Home
+from riyl.core.storage.rules_copy import read_copy
+from riyl.core.storage.tombstones import read_tombstones
+from riyl.core.types import ArtistId
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Hidden:
     """
 
     rules: Rules
-    tombstones: Mapping[ArtistId, Standing]
+    tombstones: Mapping[ArtistId, EffectiveChanges]
     believed: bool
 
 
@@ -42,7 +43,7 @@ def hidden(database: Database, home: Home) -> Hidden:
     try:
         with database.read_whole() as connection:
             database.check(connection)
-            return Hidden(all_rules(connection), {each.artist: each for each in gone(connection)}, True)
+            return Hidden(all_rules(connection), {each.artist: each for each in read_all_tombstones(connection)}, True)
     except StaleDatabaseError as error:
         log.warning("database_not_believed reason=%s", error)
         return hidden_by_either(database, home)
@@ -59,7 +60,7 @@ def hidden_by_copies(home: Home) -> Hidden:
     Raises:
         FormatError: one is damaged.
     """
-    return Hidden(read_copy(home.rules) or NO_RULES, read_tombstones(home.gone).artists, False)
+    return Hidden(read_copy(home.rules) or NO_RULES, read_tombstones(home.tombstones).artists, False)
 
 
 def hidden_by_either(database: Database, home: Home) -> Hidden:
@@ -71,14 +72,14 @@ def hidden_by_either(database: Database, home: Home) -> Hidden:
     copied = hidden_by_copies(home)
     try:
         with database.read_whole() as connection:
-            found, tombstones = all_rules(connection), {each.artist: each for each in gone(connection)}
+            rules, tombstones = all_rules(connection), {each.artist: each for each in read_all_tombstones(connection)}
     except RiylError:  # without tables, or damaged: it hides nothing
         return copied
-    return Hidden(_with(copied.rules, found.rules), {**tombstones, **copied.tombstones}, False)
+    return Hidden(_with(copied.rules, rules.rules), {**tombstones, **copied.tombstones}, False)
 
 
 def _with(rules: Rules, others: tuple[Rule, ...]) -> Rules:
     """Rules with those others that hide somebody."""
-    there = {rule.meaning for rule in rules.rules}
-    more = [rule for rule in others if rule.kind is not RuleKind.PIN and rule.meaning not in there]
+    meanings = {rule.meaning for rule in rules.rules}
+    more = [rule for rule in others if rule.kind is not RuleKind.PIN and rule.meaning not in meanings]
     return replace(rules, rules=(*rules.rules, *more)) if more else rules

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from sqlalchemy import insert, select, update
 
-from core.db.session import Database
-from core.db.tables import keys
-from core.errors import InputError, NotFoundError
+from riyl.core.db.session import Database
+from riyl.core.db.tables import keys
+from riyl.core.errors import InputError, NotFoundError
 
 TOKEN = re.compile(r"riyl_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 _NOBODY = bytes(32)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
-from core.db.tables import job_progress
+from riyl.core.db.tables import job_progress
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Who made which version current, when and why; and what the gate said of it."""
+"""Who made which version current, when and why; and what the promotion policy said of it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, insert, select
 
-from core.db.revisions import raise_revision
-from core.db.session import Database
-from core.db.tables import promotions, verdicts
-from core.stamps import Stream
+from riyl.core.db.revisions import raise_revision
+from riyl.core.db.session import Database
+from riyl.core.db.tables import promotions, verdicts
+from riyl.core.storage.stamps import Stream
 
-Act = Literal["promote", "rollback"]
+PromotionAction = Literal["promote", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Promotion:
         version: the id of what became current.
         act: "promote", or "rollback" to what was current before.
         at: when, in UTC.
-        forced: whether against the gate.
+        forced: whether against the promotion policy.
         job: the job that did it, if one did.
     """
 
     number: int
     version: str
-    act: Act
+    act: PromotionAction
     by: str
     why: str
     at: datetime
@@ -40,15 +40,15 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate said of a version.
+    """What the promotion policy said of a version.
 
     Attributes:
-        against: the version that was current then.
+        compared_to: the version that was current then.
         checks: name, found, wanted and passed of each check.
     """
 
     version: str
-    against: str | None
+    compared_to: str | None
     passed: bool
     checks: list[dict[str, Any]]
     at: datetime
@@ -58,7 +58,7 @@ class Verdict:
 def add_promotion(
     connection: Connection,
     version: str,
-    act: Act,
+    act: PromotionAction,
     *,
     by: str,
     why: str,
@@ -95,13 +95,13 @@ def last_promotion(connection: Connection) -> Promotion | None:
 def add_verdict(
     database: Database,
     version: str,
-    against: str | None,
+    compared_to: str | None,
     passed: bool,
     checks: list[dict[str, Any]],
     *,
     job: str | None = None,
 ) -> None:
-    """Write down what the gate said; a job says it once.
+    """Write down what the promotion policy said; a job says it once.
 
     Raises:
         DatabaseDownError: the database cannot be reached.
@@ -111,15 +111,16 @@ def add_verdict(
         database.check(connection)
         if job is not None and connection.execute(select(verdicts.c.number).where(verdicts.c.job == job)).first():
             return
-        values = {"version": version, "against": against, "passed": passed, "checks": checks, "job": job}
+        values = {"version": version, "compared_to": compared_to, "passed": passed, "checks": checks, "job": job}
         connection.execute(insert(verdicts).values(**values, at=datetime.now(UTC)))
 
 
 def last_verdicts(connection: Connection) -> dict[str, Verdict]:
-    """By version, what the gate said of it last."""
+    """By version, what the promotion policy said of it last."""
     rows = connection.execute(select(verdicts).order_by(verdicts.c.number))
     return {
-        row.version: Verdict(row.version, row.against, row.passed, list(row.checks), row.at, row.job) for row in rows
+        row.version: Verdict(row.version, row.compared_to, row.passed, list(row.checks), row.at, row.job)
+        for row in rows
     }
 
 

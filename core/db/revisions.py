@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, and_, insert, or_, select, update
 
-from core.db.tables import acceptances, database_identity, revisions
-from core.errors import StaleDatabaseError
-from core.stamps import Stamp, Stream
+from riyl.core.db.tables import acceptances, database_identity, revisions
+from riyl.core.errors import StaleDatabaseError
+from riyl.core.storage.stamps import Stamp, Stream
 
 HINT = "riyl db check says what it lacks, riyl db accept --why REASON settles it"
 
@@ -21,9 +21,9 @@ def database_id(connection: Connection) -> str:
 
 def new_database_id(connection: Connection) -> str:
     """Give the database another id: its history is not the one that homes have seen."""
-    made = secrets.token_hex(16)
-    connection.execute(update(database_identity).values(id=made))
-    return made
+    database_id = secrets.token_hex(16)
+    connection.execute(update(database_identity).values(id=database_id))
+    return database_id
 
 
 def raise_revision(connection: Connection, stream: Stream, number: int) -> None:
@@ -73,16 +73,16 @@ def check_seen(connection: Connection, seen: Mapping[Stream, Stamp]) -> str:
 
 
 def _missing(connection: Connection, seen: Mapping[Stream, Stamp]) -> dict[Stream, Stamp]:
-    asked = {stream: stamp for stream, stamp in seen.items() if stamp.number}  # nothing was ever done, nothing is lost
-    if not asked:
+    stamps = {stream: stamp for stream, stamp in seen.items() if stamp.number}  # nothing was ever done, nothing is lost
+    if not stamps:
         return {}
     columns = revisions.c
-    wanted = [and_(columns.stream == stream.value, columns.number == each.number) for stream, each in asked.items()]
+    wanted = [and_(columns.stream == stream.value, columns.number == each.number) for stream, each in stamps.items()]
     rows = connection.execute(select(columns.stream, columns.mark).where(or_(*wanted)))
     marks = {Stream(row.stream): str(row.mark) for row in rows}
     return {
         stream: stamp
-        for stream, stamp in asked.items()
+        for stream, stamp in stamps.items()
         if (stamp.mark is not None and marks.get(stream) != stamp.mark)
         or (stamp.mark is None and newest_stamp(connection, stream).number < stamp.number)
     }
@@ -91,17 +91,17 @@ def _missing(connection: Connection, seen: Mapping[Stream, Stamp]) -> dict[Strea
 def _accepted(connection: Connection, stream: Stream, stamp: Stamp) -> bool:
     """Whether somebody accepted that the database lacks this state: a home had seen it, or a later one, and settled."""
     for seen in connection.execute(select(acceptances.c.seen)).scalars():
-        found = seen.get(stream.value)
-        if found is not None and found["database"] == stamp.database and found["number"] >= stamp.number:
+        entry = seen.get(stream.value)
+        if entry is not None and entry["database"] == stamp.database and entry["number"] >= stamp.number:
             return True
     return False
 
 
-def _told(stream: Stream, stamp: Stamp, found: Stamp) -> str:
+def _told(stream: Stream, stamp: Stamp, current: Stamp) -> str:
     here = f"this home has seen revision {stamp.number} of its {stream}"
-    if stamp.database is not None and stamp.database != found.database:
+    if stamp.database is not None and stamp.database != current.database:
         here = f"this home has seen revision {stamp.number} of the {stream} of database {stamp.database[:8]}"
-        return f"{here}, and this is {found.database or '':.8}, at revision {found.number}"
-    if found.number < stamp.number:
-        return f"{here}, and it is at {found.number}"
+        return f"{here}, and this is {current.database or '':.8}, at revision {current.number}"
+    if current.number < stamp.number:
+        return f"{here}, and it is at {current.number}"
     return f"{here}, and it has another one of that number"

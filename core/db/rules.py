@@ -9,14 +9,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
-from core.db.revisions import newest_stamp, raise_revision
-from core.db.session import Database
-from core.db.tables import rules, rules_revision
-from core.errors import FormatError, NotFoundError
-from core.files import locked
-from core.rules import Rule, RuleKind, Rules, check_rule, read_stamped, write_copy
-from core.stamps import Stream
-from core.types import ArtistId
+from riyl.core.db.revisions import newest_stamp, raise_revision
+from riyl.core.db.session import Database
+from riyl.core.db.tables import rules, rules_revision
+from riyl.core.errors import FormatError, NotFoundError
+from riyl.core.files import locked
+from riyl.core.rules import Rule, RuleKind, Rules, check_rule
+from riyl.core.storage.rules_copy import read_stamped, write_copy
+from riyl.core.storage.stamps import Stream
+from riyl.core.types import ArtistId
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def add_rule(
         The rule, and whether it is new.
 
     Raises:
-        InputError: see `core.rules.check_rule`.
+        InputError: see `riyl.core.rules.check_rule`.
         DatabaseDownError: the database cannot be reached; nothing has changed.
         StaleDatabaseError: it lacks what this home has seen; nothing has changed.
     """
@@ -52,9 +53,9 @@ def insert_rule(
 ) -> tuple[WrittenRule, bool]:
     """The same in a transaction, which must be the only one that acts on rules: `Database.alone`."""
     check_rule(kind, artist, other)
-    there = connection.execute(select(rules).where(_same(kind, artist, other))).one_or_none()
-    if there is not None:
-        return _written(there), False
+    existing = connection.execute(select(rules).where(_same(kind, artist, other))).one_or_none()
+    if existing is not None:
+        return _written(existing), False
     values = {
         "kind": kind.value,
         "artist": artist,
@@ -120,8 +121,8 @@ def all_rules(connection: Connection) -> Rules:
     """The rules in force."""
     # the revision first: where another act comes between the two, its number is still to be seen
     number = revision(connection)
-    found = connection.execute(select(rules).order_by(rules.c.number)).all()
-    return Rules(number, tuple(_rule(row) for row in found))
+    rows = connection.execute(select(rules).order_by(rules.c.number)).all()
+    return Rules(number, tuple(_rule(row) for row in rows))
 
 
 def copy_rules(database: Database, copy: Path) -> Rules:
@@ -135,22 +136,22 @@ def copy_rules(database: Database, copy: Path) -> Rules:
     with locked(copy.with_name(f".{copy.name}.lock")):  # what was read first must not be written last
         with database.read_whole() as connection:
             database.check(connection)
-            stamp, found = newest_stamp(connection, Stream.RULES), all_rules(connection)
+            stamp, current_rules = newest_stamp(connection, Stream.RULES), all_rules(connection)
         try:
-            same = read_stamped(copy) == (found, stamp)
+            same = read_stamped(copy) == (current_rules, stamp)
         except FormatError:
             same = False
         if not same:
-            write_copy(copy, found, stamp)
-    return found
+            write_copy(copy, current_rules, stamp)
+    return current_rules
 
 
 def _same(kind: RuleKind, artist: ArtistId, other: ArtistId | None) -> ColumnElement[bool]:
     columns = rules.c
-    given = and_(columns.artist == artist, columns.other == (other or ""))
+    same_artists = and_(columns.artist == artist, columns.other == (other or ""))
     if kind is RuleKind.NEVER:
-        given = or_(given, and_(columns.artist == other, columns.other == artist))
-    return and_(columns.kind == kind.value, given)
+        same_artists = or_(same_artists, and_(columns.artist == other, columns.other == artist))
+    return and_(columns.kind == kind.value, same_artists)
 
 
 def _raise_revision(connection: Connection) -> None:

@@ -17,12 +17,12 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from core.copies import Copies
-from core.db.revisions import check_seen
-from core.db.upgrade import HEAD, revision_of, upgrade_schema
-from core.errors import ConfigError, DatabaseDownError, DatabaseError, SchemaError
-from core.setting_checks import postgres_url
-from core.settings import Home, Settings
+from riyl.core.db.revisions import check_seen
+from riyl.core.db.upgrade import HEAD, revision_of, upgrade_schema
+from riyl.core.errors import ConfigError, DatabaseDownError, DatabaseError, SchemaError
+from riyl.core.setting_checks import postgres_url
+from riyl.core.settings import Home, Settings
+from riyl.core.storage.copies import Copies
 
 FILE = "riyl.sqlite"
 JOBS_FILE = "jobs.sqlite"
@@ -210,9 +210,9 @@ class Database:
         if self._checked:
             return
         with self.engine.connect() as connection:
-            found = revision_of(connection)
-        if found != HEAD:
-            state = "nothing in it yet" if found is None else f"schema {found}"
+            revision = revision_of(connection)
+        if revision != HEAD:
+            state = "nothing in it yet" if revision is None else f"schema {revision}"
             raise SchemaError(f"found a database with {state}; this RIYL needs schema {HEAD}: run riyl db upgrade")
         self._checked = True
 
@@ -244,8 +244,8 @@ def _reason(error: Exception, file: Path | None) -> str:
     try:
         os.close(os.open(file if file.exists() else file.parent, os.O_RDWR if file.exists() else os.O_RDONLY))
         refused = "" if os.access(file.parent, os.W_OK) else f" ({file.parent} cannot be written to)"
-    except OSError as found:
-        refused = f" ({found.strerror})"
+    except OSError as os_error:
+        refused = f" ({os_error.strerror})"
     return f"{file}: {_first_line(error)}{refused}"
 
 

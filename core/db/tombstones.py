@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from core.db.revisions import has_stamp, newest_stamp
-from core.db.session import Database
-from core.db.standing import gone, gone_or_back
-from core.files import locked
-from core.settings import Home
-from core.stamps import Stream
-from core.tombstones import append_tombstones, last_stamp, write_tombstones
+from riyl.core.db.effective import read_all_tombstones, tombstoned_or_restored
+from riyl.core.db.revisions import has_stamp, newest_stamp
+from riyl.core.db.session import Database
+from riyl.core.files import locked
+from riyl.core.settings import Home
+from riyl.core.storage.stamps import Stream
+from riyl.core.storage.tombstones import append_tombstones, last_stamp, write_tombstones
 
 
 def copy_tombstones(database: Database, home: Home, *, anew: bool = False) -> None:
@@ -24,7 +24,7 @@ def copy_tombstones(database: Database, home: Home, *, anew: bool = False) -> No
         StaleDatabaseError: it lacks what this home has seen; the copy stays.
         OSError: the copy cannot be written; it stays.
     """
-    copy = home.gone
+    copy = home.tombstones
     with locked(copy.with_name(f".{copy.name}.lock")):  # what was read first must not be written last
         before = last_stamp(copy)
         with database.read_whole() as connection:
@@ -33,6 +33,6 @@ def copy_tombstones(database: Database, home: Home, *, anew: bool = False) -> No
             if before == now and not anew:
                 return
             if anew or before is None or not before.number or not has_stamp(connection, Stream.TOMBSTONES, before):
-                write_tombstones(copy, gone(connection), now)
+                write_tombstones(copy, read_all_tombstones(connection), now)
             else:
-                append_tombstones(copy, gone_or_back(connection, before.number), now)
+                append_tombstones(copy, tombstoned_or_restored(connection, before.number), now)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, inspect, text
 
-from core.errors import SchemaError
+from riyl.core.errors import SchemaError
 
-HEAD = "0006"
+HEAD = "0007"
 """The revision of this release."""
 
 
@@ -26,13 +26,13 @@ def upgrade_schema(connection: Connection) -> None:
     from alembic import command  # here: a service that finds its database in order need not wait for it
     from alembic.config import Config
 
-    found = revision_of(connection)
+    revision = revision_of(connection)
     connection.rollback()
-    if found is not None and found > HEAD:
+    if revision is not None and revision > HEAD:
         raise SchemaError(
-            f"found a database with schema {found}; this RIYL knows schemas up to {HEAD}: run a newer RIYL"
+            f"found a database with schema {revision}; this RIYL knows schemas up to {HEAD}: run a newer RIYL"
         )
     config = Config()
-    config.set_main_option("script_location", "core.db:migrations")
+    config.set_main_option("script_location", "riyl.core.db:migrations")
     config.attributes["connection"] = connection
     command.upgrade(config, HEAD)

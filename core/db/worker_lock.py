@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from core.db.session import UPGRADE_LOCK, Database, translated
+from riyl.core.db.session import UPGRADE_LOCK, Database, translated
 
 
 class WorkerLock:
@@ -71,10 +71,10 @@ class WorkerLock:
                     self._connection.invalidate()
                     self._connection = None
             connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            found = connection.exec_driver_sql(
+            cursor = connection.exec_driver_sql(
                 "SELECT pg_try_advisory_lock(%s, hashtext(%s))", (UPGRADE_LOCK, self._name)
             )
-            if not found.scalar():
+            if not cursor.scalar():
                 connection.close()
                 return False
             self._connection = connection

@@ -15,20 +15,20 @@ import pytest
 from fastapi import FastAPI
 from typer.testing import CliRunner, Result
 
-from app.cli import app as command_line
-from app.main import create_app
-from core.db.keys import Role, create_key
-from core.db.promotions import add_promotion
-from core.db.session import Database
-from core.model import Model
-from core.settings import Home, Settings
-from core.snapshot import Snapshot
-from index.artifact import Version
-from index.build import build_version
-from index.versions import promote
+from riyl.app.cli import app as command_line
+from riyl.app.main import create_app
+from riyl.core.db.keys import Role, create_key
+from riyl.core.db.promotions import add_promotion
+from riyl.core.db.session import Database
+from riyl.core.settings import Home, Settings
+from riyl.core.storage.model import Model
+from riyl.core.storage.snapshot import Snapshot
+from riyl.index.artifact.version import Version
+from riyl.index.build.build import build_version
+from riyl.index.versions.lifecycle import promote
+from riyl.training.config import load_config
+from riyl.training.train import train
 from tests.index.conftest import corrected, crowd, crowd_snapshot, named_model, named_snapshot, version  # noqa: F401
-from training.config import load_config
-from training.train import train
 
 POLL_S = 0.02
 

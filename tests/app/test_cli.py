@@ -11,21 +11,21 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import app
-from app.commands.serve import port_of
-from core.errors import SettingsError
-from core.settings import load_settings
+from riyl.app.cli import app
+from riyl.app.commands.serve import port_of
+from riyl.core.errors import SettingsError
+from riyl.core.settings import load_settings
 from tests.conftest import REPOSITORY
 
 ASCII = {"PYTHONIOENCODING": "ascii", "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 EVERY_HELP_AND_NAMES = """
-import os, sys, typer, app.cli
+import os, sys, typer, riyl.app.cli
 
 def run(*arguments):
     sys.argv = ["riyl", *(os.fsdecode(each.encode()) for each in arguments)]  # as the interpreter gives them
     try:
-        app.cli.main()
+        riyl.app.cli.main()
     except SystemExit as end:
         return end.code or 0
     return 0
@@ -35,7 +35,7 @@ def commands(command, names):
     for name, each in getattr(command, "commands", {}).items():
         yield from commands(each, [*names, name])
 
-assert {run(*names, "--help") for names in commands(typer.main.get_command(app.cli.app), [])} == {0}
+assert {run(*names, "--help") for names in commands(typer.main.get_command(riyl.app.cli.app), [])} == {0}
 print("NAMES")
 name = "\\u5b87\\u591a\\u7530\\u30d2\\u30ab\\u30eb"
 assert run("keys", "create", name, "--role", "read") == 0
@@ -45,7 +45,7 @@ assert run("keys", "revoke", name) == 1
 
 STREAMS = """
 import sys
-from app.commands.streams import standard_streams
+from riyl.app.commands.streams import standard_streams
 with standard_streams():
     sys.stdout.write("x" * int(sys.argv[1]))
 """
@@ -64,7 +64,7 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 def test_wrong_settings_are_misuse_and_no_traceback() -> None:
-    main = "from app.cli import main; main()"
+    main = "from riyl.app.cli import main; main()"
     done = python(main, "index", "list", RIYL_THREADS="many", RIYL_REINDEX_CRON="0 25 * * *")
     assert done.returncode == 2
     assert done.stderr.startswith(b"error: 2 settings are wrong:\n  RIYL_THREADS: ")
@@ -116,16 +116,18 @@ def test_a_reader_who_goes_away_ends_it_without_a_word(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("redirection", "code", "told"),
+    ("redirection", "code", "error_message"),
     [
         (">&-", 0, ""),
         ("2>&-", 0, ""),
         (">/dev/full", 1, "error: cannot write to standard output: No space left on device\n"),
     ],
 )
-def test_output_that_goes_nowhere_or_to_a_full_disk_is_no_traceback(redirection: str, code: int, told: str) -> None:
+def test_output_that_goes_nowhere_or_to_a_full_disk_is_no_traceback(
+    redirection: str, code: int, error_message: str
+) -> None:
     command = ["sh", "-c", f'"$0" -c "$1" 1 {redirection}', sys.executable, STREAMS]
     done = subprocess.run(
         command, cwd=REPOSITORY, env={**os.environ, "PYTHONUNBUFFERED": ""}, capture_output=True, text=True
     )
-    assert (done.returncode, done.stderr) == (code, told)
+    assert (done.returncode, done.stderr) == (code, error_message)

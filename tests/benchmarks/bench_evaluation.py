@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from core.metrics import LIST_METRICS, ndcg
-from core.truth import Relevance
-from evaluation.conditions import Condition
-from evaluation.protocol import System, evaluate, judge, retrieve
-from index.ties import tie_order
+from riyl.core.ranking_metrics import LIST_METRICS, ndcg
+from riyl.core.storage.ground_truth import Relevance
+from riyl.evaluation.conditions import Condition
+from riyl.evaluation.protocol import System, evaluate, judge, retrieve
+from riyl.index.scoring.tie_breaking import tie_break_rank
 from tests.benchmarks.conftest import SMALL, sized
 from tests.conftest import REPOSITORY
 
@@ -61,7 +61,7 @@ class Scene:
         self.vectors, self.relevance = made_set(n)
         self.system = System("made", self.vectors, self.vectors, np.ones(n, bool))
         self.condition = Condition("raw", np.arange(n, dtype=np.int32))
-        self.order = tie_order([f"artist {row}" for row in range(n)], 0)
+        self.order = tie_break_rank([f"artist {row}" for row in range(n)], 0)
 
     def evaluate(self):
         arguments = self.system, self.condition, self.relevance, self.order
@@ -170,7 +170,9 @@ def test_list_metrics_beside_ranx(scene, report):
     queries = [f"{row:06d}" for row in judged.query_rows]  # ranx goes by the order of texts
     indptr, columns = scene.relevance.indptr, scene.relevance.columns.astype(str)
     truth = [columns[indptr[row] : indptr[row + 1]] for row in judged.query_rows]
-    qrels = ranx.Qrels.from_dict({q: dict.fromkeys(found.tolist(), 1) for q, found in zip(queries, truth, strict=True)})
+    qrels = ranx.Qrels.from_dict(
+        {q: dict.fromkeys(relevant.tolist(), 1) for q, relevant in zip(queries, truth, strict=True)}
+    )
     names = lists.astype(str)[judged.query_rows].tolist()
     scores = list(range(K, 0, -1))
     ranked = {q: dict(zip(row, scores, strict=True)) for q, row in zip(queries, names, strict=True)}
@@ -184,9 +186,9 @@ def test_list_metrics_beside_ranx(scene, report):
         judged = scene.judged(lists)
         return {name: metric(judged.hits, judged.n_relevant) for name, metric in LIST_METRICS.items()}
 
-    expected, found = theirs(), ours()  # compiled by now
+    expected, actual = theirs(), ours()  # compiled by now
     for name, other in RANX.items():
-        np.testing.assert_allclose(found[name], expected[other], atol=1e-9)
+        np.testing.assert_allclose(actual[name], expected[other], atol=1e-9)
     pairs = [(seconds(ours), seconds(theirs)) for _ in range(REPEATS)]
     report_ratios(report, "four metrics of ready lists beside ranx", "ours", "theirs", pairs, "at least 2")
 

@@ -24,10 +24,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from app.jobs.client import Jobs
-from app.jobs.types import EvaluateParams, JobKind, JobState, ReindexParams, TrainParams
-from core.db.session import Database
-from core.settings import Settings
+from riyl.app.jobs.client import Jobs
+from riyl.app.jobs.types import EvaluateParams, JobKind, JobState, ReindexParams, TrainParams
+from riyl.core.db.session import Database
+from riyl.core.settings import Settings
 from tests.benchmarks.conftest import sized
 from tests.conftest import write_tables
 
@@ -61,8 +61,8 @@ def catalogs(tables, folder):
         for path in tables.glob("*.parquet"):
             table = pq.read_table(path)
             if path.stem == "artists":
-                gone = table.num_rows - n
-                table = pa.concat_tables([table.slice(0, gone), table.slice(gone + 1)])
+                dropped = table.num_rows - n
+                table = pa.concat_tables([table.slice(0, dropped), table.slice(dropped + 1)])
             pq.write_table(table, folder / str(n) / path.name)
         yield folder / str(n)
 
@@ -123,13 +123,13 @@ def evaluations(tables, folder):
 
 
 @contextlib.contextmanager
-def working(jobs, kind, asked, done):
+def working(jobs, kind, params, done):
     """One job after the other, for the block."""
     stop = threading.Event()
 
     def keep():
         while not stop.is_set():
-            job, _ = jobs.submit(kind, next(asked), by="bench")
+            job, _ = jobs.submit(kind, next(params), by="bench")
             while not (job := jobs.get(job.id)).state.ended:
                 time.sleep(0.2)
             assert job.state is JobState.DONE, job.error
@@ -151,8 +151,8 @@ def working(jobs, kind, asked, done):
     ("kind", "asked_for"), [(JobKind.REINDEX, reindexes), (JobKind.EVALUATE, evaluations)], ids=["reindex", "evaluate"]
 )
 def test_similar_beside_jobs(kind, asked_for, tmp_path, report):
-    given = os.environ.get("RIYL_BENCH_TABLES")
-    tables = Path(given) if given else made_tables(tmp_path / "tables")
+    tables_path = os.environ.get("RIYL_BENCH_TABLES")
+    tables = Path(tables_path) if tables_path else made_tables(tmp_path / "tables")
     home = tmp_path / "home"
     settings = Settings(home=home)
     jobs, done, rounds = Jobs(settings, Database.of(settings)), [], []
@@ -166,10 +166,10 @@ def test_similar_beside_jobs(kind, asked_for, tmp_path, report):
             while client.get("/readyz").status_code != 200:
                 time.sleep(0.1)
             ids = [i for i in ids if client.get(f"/v1/artists/{i}/similar").status_code == 200][:5000]
-        asked = asked_for(tables, tmp_path / "catalogs")
+        params = asked_for(tables, tmp_path / "catalogs")
         for n in range(ROUNDS):
             idle = measured(ids, n)
-            with working(jobs, kind, asked, done):
+            with working(jobs, kind, params, done):
                 busy = measured(ids, n)
             rounds.append((idle, busy))
     jobs.close()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from riyl.training.datasets.synthetic import generate
 from tests.benchmarks.conftest import SMALL, Report, sized
-from training.datasets.synthetic import generate
 
 pytestmark = pytest.mark.bench
 
@@ -28,7 +28,7 @@ STEPS = {
 RUN = """
 import sys, time
 from pathlib import Path
-from app.cli import app
+from riyl.app.cli import app
 start = time.perf_counter()
 try:
     app(sys.argv[1:])
@@ -48,8 +48,8 @@ def test_peak_memory_of_each_step(tmp_path: Path, report: Report) -> None:
         generate(tmp_path / "made", artists=ARTISTS)
     report(f"peak memory of each step, {ARTISTS:,} synthetic artists")
     for step, arguments in STEPS.items():
-        given = [a.format(base=tmp_path) for a in arguments]
-        command = [sys.executable, "-c", RUN, "--home", str(tmp_path / "home"), *given]
+        step_arguments = [a.format(base=tmp_path) for a in arguments]
+        command = [sys.executable, "-c", RUN, "--home", str(tmp_path / "home"), *step_arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         _, mebibytes, seconds = done.stderr.splitlines()[-1].split()
         report(

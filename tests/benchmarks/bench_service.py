@@ -18,16 +18,16 @@ import httpx
 import numpy as np
 import pytest
 
-from core.db.session import Database
-from core.settings import Home, Settings
-from core.tables import Tables
-from index.build import build_version
-from index.versions import promote
+from riyl.core.catalog.tables import Tables
+from riyl.core.db.session import Database
+from riyl.core.settings import Home, Settings
+from riyl.index.build.build import build_version
+from riyl.index.versions.lifecycle import promote
+from riyl.training.config import load_config
+from riyl.training.features.build import build_snapshot
+from riyl.training.train import train
 from tests.benchmarks.conftest import sized
 from tests.conftest import REPOSITORY, SMALL_RECIPE, write_tables
-from training.config import load_config
-from training.features.build import build_snapshot
-from training.train import train
 
 N, ASKED, K, ROUNDS, SECONDS = sized((11_098, 5_000, 50, 3, 5), (400, 300, 50, 1, 1))
 PORTS = {"bare": 8431, "similar": 8432, "similar, none kept": 8433}
@@ -52,21 +52,21 @@ app = Starlette(routes=[Route("/similar", ready)])
 
 SERVICE = """
 from pathlib import Path
-from app.logs import configure
-from app.main import create_app
-from core.settings import Settings
+from riyl.app.http.logging import configure
+from riyl.app.main import create_app
+from riyl.core.settings import Settings
 configure("INFO")
 app = create_app(Settings(home=Path({home!r})){options})
 """
 
 RUN = """
-from app.serving import run
+from riyl.app.http.server import run
 run(app, "127.0.0.1", {port})
 """
 
 RUN_BARE = """
 import asyncio
-from app.serving import server
+from riyl.app.http.server import server
 server(app, "127.0.0.1", {port}, asyncio.Event()).run()
 """
 
@@ -145,19 +145,19 @@ def test_similar_beside_a_bare_route(tmp_path, report):
         answers = [httpx.get(f"http://127.0.0.1:{PORTS['similar']}/v1/artists/{i}/similar?k={K}") for i in chosen[:200]]
         size = round(statistics.mean(len(answer.content) for answer in answers))
         running.enter_context(serving(BARE.format(size=size) + RUN_BARE, PORTS["bare"]))
-        asked = {name: tmp_path / ("bare" if name == "bare" else "paths") for name in PORTS}
+        paths = {name: tmp_path / ("bare" if name == "bare" else "paths") for name in PORTS}
         for name, port in PORTS.items():
-            per_second(port, asked[name], tmp_path / "ask.lua")  # to warm up
+            per_second(port, paths[name], tmp_path / "ask.lua")  # to warm up
         rounds = [
-            {name: per_second(port, asked[name], tmp_path / "ask.lua") for name, port in PORTS.items()}
+            {name: per_second(port, paths[name], tmp_path / "ask.lua") for name, port in PORTS.items()}
             for _ in range(ROUNDS)
         ]
-    for one in rounds:
-        report("; ".join(f"{name} {rate:,.0f}/s" for name, rate in one.items()))
+    for rates in rounds:
+        report("; ".join(f"{name} {rate:,.0f}/s" for name, rate in rates.items()))
     for name in service:
-        ratio = statistics.median(one[name] / one["bare"] for one in rounds)
-        rate = statistics.median(one[name] for one in rounds)
-        bare = statistics.median(one["bare"] for one in rounds)
+        ratio = statistics.median(rates[name] / rates["bare"] for rates in rounds)
+        rate = statistics.median(rates[name] for rates in rounds)
+        bare = statistics.median(rates["bare"] for rates in rounds)
         report(
             f"medians, {size} bytes: bare {bare:,.0f}/s, {name} {rate:,.0f}/s, "
             f"ratio of rounds {ratio:.2f} (wanted: at least 0.5, better 0.85)",

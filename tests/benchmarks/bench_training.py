@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from core.snapshot import Snapshot
-from core.tables import Tables
+from riyl.core.catalog.tables import Tables
+from riyl.core.storage.snapshot import Snapshot
+from riyl.training.config import ContrastiveConfig, MlpSpec, load_config
+from riyl.training.contrastive.encoders import MlpEncoder, SetEncoder
+from riyl.training.contrastive.inputs import Input, modality_input
+from riyl.training.contrastive.loop import train_epoch
+from riyl.training.datasets.synthetic import generate
+from riyl.training.features.build import build_snapshot
+from riyl.training.features.recipe import Recipe
 from tests.benchmarks.conftest import Report, sized
-from training.config import ContrastiveConfig, MlpSpec, load_config
-from training.datasets.synthetic import generate
-from training.encoders import MlpEncoder, SetEncoder
-from training.features.build import build_snapshot
-from training.features.recipe import Recipe
-from training.inputs import Input, modality_input
-from training.loop import train_epoch
 
 pytestmark = pytest.mark.bench
 
@@ -36,15 +36,15 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 def encoders_of(inputs: dict[str, Input], config: ContrastiveConfig) -> torch.nn.ModuleDict:
     torch.manual_seed(0)
-    made: dict[str, torch.nn.Module] = {}
+    encoders: dict[str, torch.nn.Module] = {}
     for name in NAMES:
         spec, width = config.encoders[name], inputs[name].part.width
-        made[name] = (
+        encoders[name] = (
             MlpEncoder(width, spec.hidden, config.dim)
             if isinstance(spec, MlpSpec)
             else SetEncoder(width, spec.attention, spec.heads, config.dim)
         )
-    return torch.nn.ModuleDict(made)
+    return torch.nn.ModuleDict(encoders)
 
 
 def hand_epoch(
@@ -57,8 +57,8 @@ def hand_epoch(
         loss = torch.zeros(())
         for a, b in ((audio, tags), (audio, cf), (tags, cf)):
             cross = a @ b.T / 0.1
-            own = (a @ a.T / 0.1).masked_fill(diagonal, -torch.inf)
-            loss = loss + (torch.cat([own, cross], 1).logsumexp(1) - cross.diagonal()).sum()
+            self_similarity = (a @ a.T / 0.1).masked_fill(diagonal, -torch.inf)
+            loss = loss + (torch.cat([self_similarity, cross], 1).logsumexp(1) - cross.diagonal()).sum()
         adam.zero_grad(set_to_none=True)
         loss.backward()
         adam.step()
@@ -85,7 +85,7 @@ def test_training_steps_per_second(snapshot: Snapshot, report: Report) -> None:
                 hand_epoch(encoders, batches, adam)
             seconds[what].append(time.perf_counter() - start)
     medians = {what: steps / statistics.median(values) for what, values in seconds.items()}
-    ratios = [h / own for own, h in zip(seconds["loop"], seconds["by hand"], strict=True)]
+    ratios = [h / loop for loop, h in zip(seconds["loop"], seconds["by hand"], strict=True)]
     report(
         f"training, {steps} steps of {config.batch_size} artists, {torch.get_num_threads()} threads, {ROUNDS} rounds"
     )

@@ -19,8 +19,8 @@ from typing import TypeVar
 
 import pytest
 
+from riyl.training.datasets.synthetic import generate
 from tests.conftest import REPOSITORY
-from training.datasets.synthetic import generate
 
 SMALL = "RIYL_BENCH_SMALL" in os.environ
 Size = TypeVar("Size")
@@ -69,17 +69,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     if item.get_closest_marker("bench") is None:
         return
     assert isinstance(item, pytest.Function)
-    made = item.funcargs.get("report")
-    assert isinstance(made, Report), f"{item.name} takes no report"
-    assert made.figures, f"{item.name} reported no figure"
-    wrong = {name: value for name, value in made.figures.items() if not math.isfinite(value)}
+    report = item.funcargs.get("report")
+    assert isinstance(report, Report), f"{item.name} takes no report"
+    assert report.figures, f"{item.name} reported no figure"
+    wrong = {name: value for name, value in report.figures.items() if not math.isfinite(value)}
     assert not wrong, f"{item.name} reported figures that are not finite: {wrong}"
-    _kept[item.name] = made.figures
+    _kept[item.name] = report.figures
 
 
 def pytest_sessionfinish() -> None:
-    given = os.environ.get("RIYL_BENCH_JSON")
-    if not given or not _kept:
+    json_path = os.environ.get("RIYL_BENCH_JSON")
+    if not json_path or not _kept:
         return
     git = ["git", "-C", str(REPOSITORY)]
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
@@ -87,7 +87,7 @@ def pytest_sessionfinish() -> None:
         [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False
     ).stdout
     head = {"commit": commit or None, "changed": bool(changed), "small": SMALL, "cores": os.cpu_count()}
-    Path(given).write_text(json.dumps({**head, "figures": _kept}, indent=1) + "\n", encoding="utf-8")
+    Path(json_path).write_text(json.dumps({**head, "figures": _kept}, indent=1) + "\n", encoding="utf-8")
 
 
 def _git(*arguments: str) -> str:

@@ -2,7 +2,7 @@
 
 What a careful user of pgvector would write: seeds are blended, filtered, searched and named in the database, by a
 statement that every connection keeps prepared; answers are sent without a second validation. Its vectors and its
-metric are those of the version (`index.scoring.Scoring.stored`), so that it looks for the same artists.
+metric are those of the version (`riyl.index.scoring.score.Scoring.stored`), so that it looks for the same artists.
 
 Run as: python -m tests.benchmarks.pgvector_app PORT DSN CONNECTIONS EF_SEARCH
 """
@@ -87,13 +87,13 @@ def create_app(dsn: str, connections: int, ef_search: int) -> FastAPI:
     app = FastAPI(lifespan=lifespan, telemetry={"tracing": False, "metrics": False, "logs": False})
 
     @app.post("/v1/similar")
-    async def similar(asked: Asked, request: Request) -> Response:
-        given = asked.filters.attributes
-        if not given.keys() <= {"tenth", "rare"}:
+    async def similar(question: Asked, request: Request) -> Response:
+        conditions = question.filters.attributes
+        if not conditions.keys() <= {"tenth", "rare"}:
             return Response(status_code=422)
-        statement, values = filtered(list(given)), [condition.eq for condition in given.values()]
+        statement, values = filtered(list(conditions)), [condition.eq for condition in conditions.values()]
         async with request.app.state.pool.acquire() as connection:
-            rows = await connection.fetch(statement, [seed.id for seed in asked.seeds], asked.k, *values)
+            rows = await connection.fetch(statement, [seed.id for seed in question.seeds], question.k, *values)
         answer = {
             "similar": [
                 {"id": row["artist_id"], "name": row["name"], "mbid": row["mbid"], "distance": row["distance"]}

@@ -18,17 +18,19 @@ import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-from core.db.rules import add_rule, copy_rules
-from core.db.session import Database
-from core.rules import RuleKind
-from core.settings import Home, Settings
-from core.tables import Tables
-from index import versions
-from index.build import build_version
+from riyl.core.catalog.tables import Tables
+from riyl.core.db.rules import add_rule, copy_rules
+from riyl.core.db.session import Database
+from riyl.core.rules import RuleKind
+from riyl.core.settings import Home, Settings
+from riyl.index.build.build import build_version
+from riyl.index.versions import lifecycle
+from riyl.training.config import load_config
+from riyl.training.features.build import build_snapshot, import_similar
+from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, small_world, write_tables
-from training.config import load_config
-from training.features.build import build_snapshot, import_similar
-from training.train import train
+
+OpenPage = Callable[..., Page]
 
 HTML_NAME = "<b>Bold</b> <img src=x onerror=alert(1)>"
 """Name of artist a003."""
@@ -95,7 +97,7 @@ def named_home(root: Path) -> Home:
     model = train(*load_config("pca"), snapshot, home.models)
     version = build_version(model, snapshot, home.versions)
     database = Database.of(Settings(home=home.root))
-    versions.promote(home.versions, database, version.id, by="test", why="test")
+    lifecycle.promote(home.versions, database, version.id, by="test", why="test")
     add_rule(database, RuleKind.PIN, "a030", "a031", by="test", why="test")
     copy_rules(database, home.rules)
     return home

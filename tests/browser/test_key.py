@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.evaluations import store
-from core.db.keys import Role, create_key, revoke_key
-from core.db.session import Database
-from core.settings import Settings
-from core.truth import find_truth
+from riyl.app.evaluations.store import store
+from riyl.core.db.keys import Role, create_key, revoke_key
+from riyl.core.db.session import Database
+from riyl.core.settings import Settings
+from riyl.core.storage.ground_truth import find_truth
 from tests.browser.conftest import named_home, serving
 from tests.conftest import made_up_run
 
@@ -32,8 +32,8 @@ class Closed:
     database: Database
 
     def key(self) -> tuple[str, str]:
-        made, token = create_key(self.database, "reader", Role.READ)
-        return made.id, token
+        api_key, token = create_key(self.database, "reader", Role.READ)
+        return api_key.id, token
 
 
 @pytest.fixture(scope="module")

@@ -20,19 +20,20 @@ from typing import Any
 
 import pytest
 
-from app.deps import Streams, held
-from app.examples import find_operation
-from app.main import create_app
-from app.media_types import JSON, JSON_KINDS, NDJSON
-from app.serving import server
-from core.db.keys import Role
-from core.model import Model
-from core.settings import Home, Settings
-from core.snapshot import Snapshot
-from index.artifact import Version
+from riyl.app.http.dependencies import Streams, held
+from riyl.app.http.examples import find_operation
+from riyl.app.http.media_types import JSON, JSON_KINDS, NDJSON
+from riyl.app.http.server import server
+from riyl.app.main import create_app
+from riyl.core.db.keys import Role
+from riyl.core.settings import Home, Settings
+from riyl.core.storage.model import Model
+from riyl.core.storage.snapshot import Snapshot
+from riyl.index.artifact.version import Version
 from tests.app.conftest import asked, database, home, key_headers, other_version  # noqa: F401
-from tests.app.examples import Step, comparable, filled, steps
-from tests.app.test_examples import small_world
+from tests.app.example_requests import Step, filled, steps
+from tests.app.examples import comparable
+from tests.app.http.test_examples import small_world
 from tests.index.conftest import named_model, named_snapshot, version  # noqa: F401
 
 pytestmark = pytest.mark.clients
@@ -98,18 +99,18 @@ class Generated:
         _, _, operation = find_operation(self._document, step.operation)
         module = importlib.import_module(f"{self._package.__name__}.api.{operation['tags'][0]}.{step.operation}")
         hints = typing.get_type_hints(module.sync_detailed)
-        given = {_python_name(name, hints): value for name, value in step.parameters.items()}
-        given = {name: _as_hinted(hints[name], value) for name, value in given.items()}
+        arguments = {_python_name(name, hints): value for name, value in step.parameters.items()}
+        arguments = {name: _as_hinted(hints[name], value) for name, value in arguments.items()}
         if step.content_type in JSON_KINDS:
-            given["body"] = _model(hints["body"], step.body)
+            arguments["body"] = _model(hints["body"], step.body)
         elif step.files:
             types = importlib.import_module(f"{self._package.__name__}.types")
             files = {
                 part: types.File(payload=io.BytesIO(content.encode()), file_name=name)
                 for part, (name, content) in step.files.items()
             }
-            given["body"] = hints["body"](**files)
-        answer = module.sync_detailed(client=self._client, **given)
+            arguments["body"] = hints["body"](**files)
+        answer = module.sync_detailed(client=self._client, **arguments)
         self._check(operation, step, answer)
         return answer.parsed if isinstance(answer.parsed, str | None) else answer.parsed.to_dict()
 
@@ -125,8 +126,8 @@ class Generated:
         schema = described[JSON]["schema"]
         names = [each["$ref"].rsplit("/", 1)[1] for each in schema.get("anyOf", [schema])]
         assert type(answer.parsed).__name__ in names, step.operation
-        whole = json.loads(answer.content)
-        assert comparable(answer.parsed.to_dict()) == comparable(whole), step.operation
+        body = json.loads(answer.content)
+        assert comparable(answer.parsed.to_dict()) == comparable(body), step.operation
 
 
 def _python_name(name: str, hints: Mapping[str, Any]) -> str:
@@ -149,11 +150,11 @@ def _model(hint: Any, body: Any) -> Any:
     """The model of the client's that reads a body and writes it alike."""
     for kind in _choices(hint):
         try:
-            made = kind.from_dict(body)
+            model = kind.from_dict(body)
         except (AttributeError, KeyError, TypeError, ValueError):
             continue
-        if made.to_dict() == body:
-            return made
+        if model.to_dict() == body:
+            return model
     raise AssertionError(f"{hint}: found none that holds {body}; wanted one")
 
 
@@ -175,8 +176,8 @@ def test_every_operation_is_asked_and_every_answer_read(
     generated_folder: Path,
 ) -> None:
     document = asked(home, "/openapi.json")[0].json()
-    package, told = generate(generated_folder, document, CONFIG)
-    assert "warning" not in told.lower()
+    package, output = generate(generated_folder, document, CONFIG)
+    assert "warning" not in output.lower()
     world = small_world(home, version, other_version, named_model, named_snapshot)
     token = key_headers(home, Role.ADMIN)["authorization"].removeprefix("Bearer ")
     answers: dict[str, Any] = {}
@@ -202,7 +203,7 @@ def test_an_error_is_read_too(home: Home, generated_folder: Path) -> None:  # no
 
 def test_without_a_setting_lines_of_json_are_all_that_the_generator_lacks(home: Home, generated_folder: Path) -> None:  # noqa: F811
     document = asked(home, "/openapi.json")[0].json()
-    _, told = generate(generated_folder, document, "{}")
-    assert told.count("WARNING") == 1
-    assert "Unsupported content type application/x-ndjson" in told
+    _, output = generate(generated_folder, document, "{}")
+    assert output.count("WARNING") == 1
+    assert "Unsupported content type application/x-ndjson" in output
     assert importlib.import_module("generated_riyl.api.changes.change_artists")

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from core.errors import FormatError
-from core.rules import NO_RULES, Rule, RuleKind, Rules, read_copy, read_stamped, write_copy
-from core.stamps import Stamp
+from riyl.core.errors import FormatError
+from riyl.core.rules import NO_RULES, Rule, RuleKind, Rules
+from riyl.core.storage.rules_copy import read_copy, read_stamped, write_copy
+from riyl.core.storage.stamps import Stamp
 
 BLOCK, NEVER, PIN = RuleKind
 SOME = Rules(7, (Rule(2, BLOCK, "a/ö", None), Rule(3, NEVER, "b", "c"), Rule(9, PIN, "b", "d")))

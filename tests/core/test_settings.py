@@ -1,4 +1,4 @@
-"""Settings come from the environment once; folders of the home are picked by id, prefix or age."""
+"""Settings come from the environment once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.errors import ConfigError, NotFoundError, SettingsError
-from core.settings import Home, load_settings, mistyped, newest, pick, read_toml
+from riyl.core.errors import ConfigError, SettingsError
+from riyl.core.settings import RENAMED_VARIABLES, Home, Settings, load_settings, mistyped, read_toml
 from tests.conftest import REPOSITORY
 
 
@@ -89,21 +89,21 @@ def test_every_wrong_variable_is_named_at_once_and_no_password(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "found",
+    "cron",
     ["0 25 * * *", "at night", "@daily", "0 3 * *", "0 0 3 * * * *", "0 0 30 2 *", "H 3 * * *", "0 3 * * MOO"],
 )
-def test_a_time_that_never_comes_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
-    monkeypatch.setenv("RIYL_REINDEX_CRON", found)
+def test_a_time_that_never_comes_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, cron: str) -> None:
+    monkeypatch.setenv("RIYL_REINDEX_CRON", cron)
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert str(caught.value).startswith("RIYL_REINDEX_CRON: wanted minute, hour, day, month and weekday, such as ")
-    assert str(caught.value).endswith(f"(found {found!r})")
+    assert str(caught.value).endswith(f"(found {cron!r})")
 
 
-@pytest.mark.parametrize("given", ["0 3 * * *", "*/15 2-4 1,15 * MON-FRI", "0 0 29 2 *", "* * * * * *"])
-def test_a_time_is_five_fields_or_six_with_seconds_first(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
-    monkeypatch.setenv("RIYL_REINDEX_CRON", given)
-    assert load_settings().reindex_cron == given
+@pytest.mark.parametrize("cron", ["0 3 * * *", "*/15 2-4 1,15 * MON-FRI", "0 0 29 2 *", "* * * * * *"])
+def test_a_time_is_five_fields_or_six_with_seconds_first(monkeypatch: pytest.MonkeyPatch, cron: str) -> None:
+    monkeypatch.setenv("RIYL_REINDEX_CRON", cron)
+    assert load_settings().reindex_cron == cron
 
 
 def test_paths_are_from_the_root_on_and_know_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ def test_paths_are_from_the_root_on_and_know_the_users_home(monkeypatch: pytest.
     monkeypatch.setenv("RIYL_TABLES", "~/tables")
     monkeypatch.setenv("RIYL_HOME", "~/data")
     monkeypatch.setenv("RIYL_DATABASE_PASSWORD_FILE", "~/password")
-    found = load_settings(takes_tables=True)
-    assert (found.tables, found.home) == (tmp_path / "tables", tmp_path / "data")
-    assert found.database_password_file == tmp_path / "password"
+    settings = load_settings(takes_tables=True)
+    assert (settings.tables, settings.home) == (tmp_path / "tables", tmp_path / "data")
+    assert settings.database_password_file == tmp_path / "password"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RIYL_TABLES", "tables")
     assert load_settings(Path("~/other")).home == tmp_path / "other"
@@ -190,77 +190,21 @@ def test_missing_toml_is_refused(tmp_path: Path) -> None:
         read_toml(tmp_path / "c.toml", Colours)
 
 
-def entries(folder: Path, **ages: int) -> Path:
-    for name, seconds in ages.items():
-        (folder / name).mkdir()
-        (folder / name / "manifest.json").write_text("{}")
-        os.utime(folder / name / "manifest.json", (seconds, seconds))
-    return folder
-
-
-def test_the_newest_entry_is_the_one_whose_manifest_is(tmp_path: Path) -> None:
-    entries(tmp_path, aa=2000, bb=3000, cc=1000)
-    assert newest(tmp_path, "model", "manifest.json", "make one") == tmp_path / "bb"
-
-
-def test_of_equally_new_entries_the_last_by_name_is_taken(tmp_path: Path) -> None:
-    entries(tmp_path, aa=1000, bb=1000)
-    assert newest(tmp_path, "model", "manifest.json", "make one") == tmp_path / "bb"
-
-
-def test_hidden_and_unfinished_entries_are_not_seen(tmp_path: Path) -> None:
-    entries(tmp_path, aa=1000, **{".bb": 2000})
-    (tmp_path / "cc").mkdir()
-    assert newest(tmp_path, "model", "manifest.json", "make one") == tmp_path / "aa"
-
-
-def test_where_there_is_no_entry_the_hint_is_given(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match=r"there is no model in .*; make one with: riyl train"):
-        newest(tmp_path / "none", "model", "manifest.json", "make one with: riyl train")
-
-
-def test_an_entry_is_picked_by_id_or_by_its_beginning(tmp_path: Path) -> None:
-    entries(tmp_path, abc=1, abcd=1, xyz=1)
-    assert pick(tmp_path, "abc", "model", "manifest.json") == tmp_path / "abc"
-    assert pick(tmp_path, "abcd", "model", "manifest.json") == tmp_path / "abcd"
-    assert pick(tmp_path, "x", "model", "manifest.json") == tmp_path / "xyz"
-
-
 @pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("ab", "model 'ab' is ambiguous; there are: abc, abcd"),
-        ("q", "model 'q' does not exist; there are: abc, abcd, xyz"),
-        ("", "model '' does not exist; there are: abc, abcd, xyz"),
-    ],
+    "rate_limit", ["many", "600", "600/fortnight", "0/minute", "10/second;", "10/second & 3/minute", "-1/day"]
 )
-def test_a_name_that_is_none_or_several_is_not_found(tmp_path: Path, name: str, message: str) -> None:
-    entries(tmp_path, abc=1, abcd=1, xyz=1)
-    with pytest.raises(NotFoundError) as caught:
-        pick(tmp_path, name, "model", "manifest.json")
-    assert str(caught.value) == message
-
-
-def test_in_an_empty_folder_nothing_is_picked(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="model 'a' does not exist; there are: none"):
-        pick(tmp_path, "a", "model", "manifest.json")
-
-
-@pytest.mark.parametrize(
-    "found", ["many", "600", "600/fortnight", "0/minute", "10/second;", "10/second & 3/minute", "-1/day"]
-)
-def test_a_malformed_rate_limit_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
-    monkeypatch.setenv("RIYL_RATE_LIMIT", found)
+def test_a_malformed_rate_limit_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, rate_limit: str) -> None:
+    monkeypatch.setenv("RIYL_RATE_LIMIT", rate_limit)
     with pytest.raises(ConfigError) as caught:
         load_settings()
     wanted = "wanted limits such as 600/minute, several of them with ; between"
-    assert str(caught.value) == f"RIYL_RATE_LIMIT: {wanted} (found {found!r})"
+    assert str(caught.value) == f"RIYL_RATE_LIMIT: {wanted} (found {rate_limit!r})"
 
 
-@pytest.mark.parametrize("found", ["600/minute", "10/second; 600/hour", "5 per 2 minutes"])
-def test_a_rate_limit_is_kept_as_it_was_written(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
-    monkeypatch.setenv("RIYL_RATE_LIMIT", found)
-    assert load_settings().rate_limit == found
+@pytest.mark.parametrize("rate_limit", ["600/minute", "10/second; 600/hour", "5 per 2 minutes"])
+def test_a_rate_limit_is_kept_as_it_was_written(monkeypatch: pytest.MonkeyPatch, rate_limit: str) -> None:
+    monkeypatch.setenv("RIYL_RATE_LIMIT", rate_limit)
+    assert load_settings().rate_limit == rate_limit
 
 
 def test_origins_stand_between_commas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +217,7 @@ def test_origins_stand_between_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "found",
+    "origins",
     [
         "music.example",
         "https://music.example/",
@@ -283,12 +227,12 @@ def test_origins_stand_between_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         "https://*.a",
     ],
 )
-def test_what_is_no_origin_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
-    monkeypatch.setenv("RIYL_CORS_ORIGINS", found)
+def test_what_is_no_origin_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+    monkeypatch.setenv("RIYL_CORS_ORIGINS", origins)
     with pytest.raises(ConfigError) as caught:
         load_settings()
     assert str(caught.value).startswith("RIYL_CORS_ORIGINS: wanted origins such as https://music.example:8443, ")
-    assert str(caught.value).endswith(f"(found {found!r})")
+    assert str(caught.value).endswith(f"(found {origins!r})")
 
 
 @pytest.mark.parametrize(
@@ -309,6 +253,35 @@ def test_limits_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch, name
 
 
 def test_a_setting_that_is_not_set_loads_nothing_for_it() -> None:
-    code = "import sys, core.settings as s; s.load_settings(); print('limits' in sys.modules)"
+    code = "import sys, riyl.core.settings as s; s.load_settings(); print('limits' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(("name", "wanted"), sorted(RENAMED_VARIABLES.items()))
+def test_a_variable_of_an_earlier_release_is_refused_with_its_name_now(
+    monkeypatch: pytest.MonkeyPatch, name: str, wanted: str
+) -> None:
+    monkeypatch.setenv(name, "0.5")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value) == f"{name}: found a name of an earlier release; wanted {wanted}"
+    monkeypatch.setenv(name, "")  # compose passes on variables that are not set as empty ones
+    load_settings()
+
+
+def test_renamed_and_wrong_variables_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIYL_QUEUE", "8")
+    monkeypatch.setenv("RIYL_THREADS", "x")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    head, first, second = str(refused.value).splitlines()
+    assert head == "2 settings are wrong:"
+    assert first == "  RIYL_QUEUE: found a name of an earlier release; wanted RIYL_QUEUE_PER_CLASS"
+    assert second.startswith("  RIYL_THREADS: ")
+
+
+def test_the_names_now_are_settings_and_those_of_before_are_none() -> None:
+    settings = {f"RIYL_{name.upper()}" for name in Settings.model_fields}
+    assert set(RENAMED_VARIABLES.values()) <= settings
+    assert not set(RENAMED_VARIABLES) & settings

@@ -14,9 +14,9 @@ began=$SECONDS
 # what a user's shell or .env may say has no part in this
 export RIYL_SECRETS=$work/secrets RIYL_TABLES='' RIYL_REINDEX_CRON='' RIYL_LOG_LEVEL='' RIYL_KEEP_VERSIONS=''
 unset RIYL_PUBLISH RIYL_REQUIRE_KEY
-export RIYL_GATE_MIN_SHARE='' RIYL_GATE_MIN_TABLE_SHARE='' RIYL_GATE_MIN_RECALL='' RIYL_GATE_TRUTH='' RIYL_GATE_MAX_DROP=''
+export RIYL_QUALITY_MIN_SHARE='' RIYL_QUALITY_MIN_TABLE_SHARE='' RIYL_QUALITY_MIN_RECALL='' RIYL_QUALITY_TRUTH='' RIYL_QUALITY_MAX_DROP=''
 # from the demo's default to the paper's encoders half of each list changes (overlap@50 0.47): that is wanted here
-export RIYL_GATE_MIN_OVERLAP=0.3
+export RIYL_QUALITY_MIN_OVERLAP=0.3
 RIYL_PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])')
 export RIYL_PORT
 base=http://127.0.0.1:$RIYL_PORT

@@ -4,9 +4,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import InputError, MismatchError
-from core.metrics import coverage, gini, retrieval_counts
-from evaluation.bootstrap import Evenness, evenness_intervals, interval, intervals, paired, unpaired
+from riyl.core.errors import InputError, MismatchError
+from riyl.core.ranking_metrics import coverage, gini, retrieval_counts
+from riyl.evaluation.bootstrap import Evenness, evenness_intervals, interval, intervals, paired, unpaired
 
 
 def evenness_and_intervals(lists, n, rounds=1000, seed=0, **options):
@@ -16,8 +16,8 @@ def evenness_and_intervals(lists, n, rounds=1000, seed=0, **options):
 
 
 def gini_and_interval(lists, n, rounds=1000, seed=0, **options):
-    estimates, found, _ = evenness_and_intervals(lists, n, rounds, seed, **options)
-    return estimates.gini, found
+    estimates, gini_interval, _ = evenness_and_intervals(lists, n, rounds, seed, **options)
+    return estimates.gini, gini_interval
 
 
 def made_lists(rng, q, n, k, hubs):
@@ -37,8 +37,8 @@ def test_interval_agrees_with_scipy():
 
 
 def test_interval_of_equal_values_is_that_value():
-    found = interval(np.full(7, 0.25), seed=0)
-    assert (found.low, found.high) == (0.25, 0.25)
+    span = interval(np.full(7, 0.25), seed=0)
+    assert (span.low, span.high) == (0.25, 0.25)
 
 
 def test_interval_repeats_for_a_seed_and_differs_between_seeds():
@@ -57,21 +57,21 @@ def test_intervals_of_several_figures_are_those_of_each():
 
 
 def test_no_queries_have_no_interval():
-    found = interval(np.zeros(0), seed=0)
-    assert np.isnan([found.low, found.high]).all()
-    found = paired(np.zeros(0), np.zeros(0), seed=0)
-    assert np.isnan([found.difference, found.interval.low, found.interval.high, found.p]).all()
+    result = interval(np.zeros(0), seed=0)
+    assert np.isnan([result.low, result.high]).all()
+    result = paired(np.zeros(0), np.zeros(0), seed=0)
+    assert np.isnan([result.difference, result.interval.low, result.interval.high, result.p]).all()
 
 
 def test_paired_difference_is_judged_on_the_same_queries():
     # Queries differ far more than the systems do: only pairing can tell 0.01 apart.
     rng = np.random.default_rng(4)
     easy = rng.random(500)
-    found = paired(easy + 0.01 + 0.02 * rng.standard_normal(500), easy, seed=5)
-    assert found.difference == pytest.approx(0.01, abs=0.003)
-    assert found.interval.low > 0
-    assert found.interval.low < found.difference < found.interval.high
-    assert found.p == pytest.approx(2 / 1001)
+    result = paired(easy + 0.01 + 0.02 * rng.standard_normal(500), easy, seed=5)
+    assert result.difference == pytest.approx(0.01, abs=0.003)
+    assert result.interval.low > 0
+    assert result.interval.low < result.difference < result.interval.high
+    assert result.p == pytest.approx(2 / 1001)
 
 
 def test_unpaired_agrees_with_scipy():
@@ -93,13 +93,13 @@ def test_unpaired_agrees_with_scipy():
 def test_unpaired_sides_are_drawn_independently():
     # Drawn alike, the same figures would differ by nothing; independent ones by sqrt(2) times what one side does.
     values = np.random.default_rng(11).random(400)
-    one, both = interval(values, 5_000, seed=0), unpaired(values, values, 5_000, seed=0)
-    assert both.high - both.low == pytest.approx(np.sqrt(2) * (one.high - one.low), rel=0.08)
+    single, both = interval(values, 5_000, seed=0), unpaired(values, values, 5_000, seed=0)
+    assert both.high - both.low == pytest.approx(np.sqrt(2) * (single.high - single.low), rel=0.08)
 
 
 def test_unpaired_figures_of_equal_values_differ_by_exactly_that():
-    found = unpaired(np.full(5, 0.5), np.full(3, 0.25), seed=0)
-    assert (found.low, found.high) == (0.25, 0.25)
+    span = unpaired(np.full(5, 0.5), np.full(3, 0.25), seed=0)
+    assert (span.low, span.high) == (0.25, 0.25)
     for a, b in ((np.zeros(0), np.ones(3)), (np.ones(3), np.zeros(0)), (np.zeros(0), np.zeros(0))):
         assert np.isnan([unpaired(a, b, seed=0).low, unpaired(a, b, seed=0).high]).all()
 
@@ -125,8 +125,8 @@ def test_paired_agrees_with_scipy():
 
 def test_a_system_does_not_differ_from_itself():
     values = np.random.default_rng(0).random(30)
-    found = paired(values, values, seed=0)
-    assert (found.difference, found.interval.low, found.interval.high, found.p) == (0, 0, 0, 1)
+    result = paired(values, values, seed=0)
+    assert (result.difference, result.interval.low, result.interval.high, result.p) == (0, 0, 0, 1)
 
 
 def test_pairs_of_different_length_are_refused():
@@ -168,33 +168,33 @@ def test_intervals_of_evenness_hold_the_estimates(q, n, k, rounds, empty, seed):
 def test_gini_interval_holds_an_estimate_that_plain_percentiles_exclude():
     rng = np.random.default_rng(9)
     lists = made_lists(rng, 300, 600, 10, hubs=5)
-    estimate, found = gini_and_interval(lists, 600)
+    estimate, span = gini_and_interval(lists, 600)
     resampled = [gini(retrieval_counts(lists[rng.integers(0, 300, 300)], 600)) for _ in range(300)]
     assert np.percentile(resampled, 2.5) > estimate
-    assert found.low < estimate < found.high
+    assert span.low < estimate < span.high
 
 
 def test_gini_interval_is_as_wide_as_a_loop_over_resamples_finds():
     rng = np.random.default_rng(10)
     lists = made_lists(rng, 200, 80, 8, hubs=2)
     lists[::7, 3:] = -1
-    estimate, found = gini_and_interval(lists, 80, 4000)
+    estimate, span = gini_and_interval(lists, 80, 4000)
     resampled = [gini(retrieval_counts(lists[rng.integers(0, 200, 200)], 80)) for _ in range(4000)]
     low, middle, high = np.percentile(resampled, [2.5, 50, 97.5])
     expected = [estimate + low - middle, estimate + high - middle]
-    assert [found.low, found.high] == pytest.approx(expected, abs=0.05 * (high - low))
+    assert [span.low, span.high] == pytest.approx(expected, abs=0.05 * (high - low))
 
 
 def test_coverage_interval_is_as_wide_as_a_loop_over_resamples_finds():
     rng = np.random.default_rng(13)
     lists = made_lists(rng, 200, 400, 8, hubs=1)
     lists[::7, 3:] = -1
-    estimates, _, found = evenness_and_intervals(lists, 400, 4000)
+    estimates, _, span = evenness_and_intervals(lists, 400, 4000)
     resampled = [coverage(retrieval_counts(lists[rng.integers(0, 200, 200)], 400)) for _ in range(4000)]
     low, middle, high = np.percentile(resampled, [2.5, 50, 97.5])
     assert high < estimates.coverage  # so plain percentiles would exclude it
     expected = [estimates.coverage + low - middle, estimates.coverage + high - middle]
-    assert [found.low, found.high] == pytest.approx(expected, abs=2 / 400 + 1e-9)  # two of its steps
+    assert [span.low, span.high] == pytest.approx(expected, abs=2 / 400 + 1e-9)  # two of its steps
 
 
 def test_nothing_to_retrieve_has_no_evenness():
@@ -215,10 +215,10 @@ def test_gini_interval_is_right_beyond_sixteen_bits():
     # 70,000 lists of one candidate, half of them the first: counts near 70,000 would overflow 16 bits.
     lists = np.zeros((70_000, 1), np.int32)
     lists[:100] = 1
-    estimate, found = gini_and_interval(lists, 2, 70)
+    estimate, span = gini_and_interval(lists, 2, 70)
     assert estimate == pytest.approx(0.5 - 100 / 70_000, abs=1e-12)
-    assert found.low < estimate < found.high < 0.5
-    assert found.high - found.low == pytest.approx(2 * 1.96 * 10 / 70_000, rel=0.5)
+    assert span.low < estimate < span.high < 0.5
+    assert span.high - span.low == pytest.approx(2 * 1.96 * 10 / 70_000, rel=0.5)
 
 
 @pytest.mark.slow
@@ -234,8 +234,8 @@ def test_intervals_of_evenness_cover_the_figures_of_fresh_samples():
     truth = [np.mean([gini(c) for c in counts]), np.mean([coverage(c) for c in counts])]
     covered = np.zeros(2)
     for seed in range(400):
-        _, *found = evenness_and_intervals(sample(), 200, 400, seed)
-        covered += [span.low <= right <= span.high for span, right in zip(found, truth, strict=True)]
+        _, *spans = evenness_and_intervals(sample(), 200, 400, seed)
+        covered += [span.low <= right <= span.high for span, right in zip(spans, truth, strict=True)]
     # Of 400 at a true 95 % the share is 0.95 with a standard error of 0.011; coverage moves in steps of 1 / 200.
     assert 0.915 <= covered[0] / 400 <= 0.985
     assert 0.88 <= covered[1] / 400 <= 0.985

@@ -7,9 +7,9 @@ import pytest
 import scipy.stats
 from scipy.spatial.distance import cosine
 
-import evaluation.coherence
-from core.errors import InputError, MismatchError
-from evaluation.coherence import coherence
+import riyl.evaluation.coherence
+from riyl.core.errors import InputError, MismatchError
+from riyl.evaluation.coherence import coherence
 
 
 def made_parts(rng, n, d, modalities="abc", missing=0.0):
@@ -23,22 +23,29 @@ def by_loops(parts):
     """The three figures as they are defined, with scipy's cosine distance."""
     n = len(next(iter(parts.values())))
     outputs = [{m: matrix[i].astype(float) for m, matrix in parts.items() if matrix[i].any()} for i in range(n)]
-    centres = [sum(v / np.linalg.norm(v) for v in mine.values()) / len(mine) if mine else None for mine in outputs]
+    centres = [
+        sum(v / np.linalg.norm(v) for v in artist_outputs.values()) / len(artist_outputs) if artist_outputs else None
+        for artist_outputs in outputs
+    ]
     rows = []
-    for i, mine in enumerate(outputs):
+    for i, artist_outputs in enumerate(outputs):
         terms = [
-            cosine(mine[u], mine[v])
-            - np.mean([cosine(mine[u], theirs[v]) for j, theirs in enumerate(outputs) if j != i and v in theirs])
-            for u in mine
-            for v in mine
+            cosine(artist_outputs[u], artist_outputs[v])
+            - np.mean(
+                [cosine(artist_outputs[u], theirs[v]) for j, theirs in enumerate(outputs) if j != i and v in theirs]
+            )
+            for u in artist_outputs
+            for v in artist_outputs
             if u != v
         ]
         others = [c for j, c in enumerate(centres) if j != i and c is not None]
         rows.append(
             [
                 np.mean(terms) if terms else math.nan,
-                np.mean([cosine(v, centres[i]) for v in mine.values()]) if len(mine) > 1 else math.nan,
-                np.mean([cosine(centres[i], c) for c in others]) if mine else math.nan,
+                np.mean([cosine(v, centres[i]) for v in artist_outputs.values()])
+                if len(artist_outputs) > 1
+                else math.nan,
+                np.mean([cosine(centres[i], c) for c in others]) if artist_outputs else math.nan,
             ]
         )
     return np.array(rows).T
@@ -47,9 +54,9 @@ def by_loops(parts):
 @pytest.mark.parametrize(("modalities", "missing"), [("ab", 0), ("abc", 0), ("abcd", 0), ("abc", 0.4), ("a", 0)])
 def test_closed_forms_equal_plain_loops(modalities, missing):
     parts = made_parts(np.random.default_rng(0), 40, 6, modalities, missing)
-    found, wanted = coherence(parts), by_loops(parts)
-    for mine, right in zip((found.ecl, found.cd_intra, found.cd_inter), wanted, strict=True):
-        np.testing.assert_allclose(mine, right, rtol=0, atol=1e-9)
+    result, wanted = coherence(parts), by_loops(parts)
+    for actual, right in zip((result.ecl, result.cd_intra, result.cd_inter), wanted, strict=True):
+        np.testing.assert_allclose(actual, right, rtol=0, atol=1e-9)
 
 
 def test_figures_by_hand():
@@ -58,69 +65,69 @@ def test_figures_by_hand():
         "a": np.array([[2, 0], [0, 1], [5, 0]], np.float32),
         "b": np.array([[1, 0], [0, 3], [0, 1]], np.float32),
     }
-    found = coherence(parts)
+    result = coherence(parts)
     # 0: own distance 0. Its a to the b of 1 and 2: 1 and 1. Its b to the a of 1 and 2: 1 and 0.
     # 2: own distance 1. Its a to the b of 0 and 1: 0 and 1. Its b to the a of 0 and 1: 1 and 0.
-    assert found.ecl.tolist() == pytest.approx([-(1 + 0.5) / 2, -(0.5 + 1) / 2, 1 - 0.5], abs=1e-12)
+    assert result.ecl.tolist() == pytest.approx([-(1 + 0.5) / 2, -(0.5 + 1) / 2, 1 - 0.5], abs=1e-12)
     slope = 1 - math.sqrt(0.5)
-    assert found.cd_intra.tolist() == pytest.approx([0, 0, slope], abs=1e-12)
-    assert found.cd_inter.tolist() == pytest.approx([(1 + slope) / 2, (1 + slope) / 2, slope], abs=1e-12)
+    assert result.cd_intra.tolist() == pytest.approx([0, 0, slope], abs=1e-12)
+    assert result.cd_inter.tolist() == pytest.approx([(1 + slope) / 2, (1 + slope) / 2, slope], abs=1e-12)
 
 
 def test_cd_intra_is_the_first_term_of_ecl_in_another_form():
     parts = made_parts(np.random.default_rng(1), 200, 5)
     pairs = [(u, v) for u in parts for v in parts if u != v]
     first = np.array([np.mean([cosine(parts[u][i], parts[v][i]) for u, v in pairs]) for i in range(200)])
-    found = coherence(parts)
-    np.testing.assert_allclose(found.cd_intra, 1 - np.sqrt((1 + 2 * (1 - first)) / 3), atol=1e-6)
-    assert scipy.stats.kendalltau(first, found.cd_intra).statistic == pytest.approx(1, abs=1e-3)
+    result = coherence(parts)
+    np.testing.assert_allclose(result.cd_intra, 1 - np.sqrt((1 + 2 * (1 - first)) / 3), atol=1e-6)
+    assert scipy.stats.kendalltau(first, result.cd_intra).statistic == pytest.approx(1, abs=1e-3)
 
 
 def test_lengths_of_outputs_do_not_matter():
     rng = np.random.default_rng(2)
     parts = made_parts(rng, 30, 4)
     scaled = {m: matrix * rng.uniform(0.1, 9, (30, 1)).astype(np.float32) for m, matrix in parts.items()}
-    one, other = coherence(parts), coherence(scaled)
-    np.testing.assert_allclose(one.ecl, other.ecl, atol=1e-6)
-    np.testing.assert_allclose(one.cd_inter, other.cd_inter, atol=1e-6)
+    result, other = coherence(parts), coherence(scaled)
+    np.testing.assert_allclose(result.ecl, other.ecl, atol=1e-6)
+    np.testing.assert_allclose(result.cd_inter, other.cd_inter, atol=1e-6)
 
 
 def test_one_modality_has_no_loss_and_no_inner_distance():
-    found = coherence({"a": np.eye(3, dtype=np.float32)})
-    assert np.isnan(found.ecl).all()
-    assert np.isnan(found.cd_intra).all()
-    assert found.cd_inter.tolist() == pytest.approx([1, 1, 1], abs=1e-12)
+    result = coherence({"a": np.eye(3, dtype=np.float32)})
+    assert np.isnan(result.ecl).all()
+    assert np.isnan(result.cd_intra).all()
+    assert result.cd_inter.tolist() == pytest.approx([1, 1, 1], abs=1e-12)
 
 
 def test_an_artist_alone_has_nobody_to_be_apart_from():
-    found = coherence({"a": np.array([[1, 0]], np.float32), "b": np.array([[0, 1]], np.float32)})
-    assert np.isnan(found.ecl).all()
-    assert np.isnan(found.cd_inter).all()
-    assert found.cd_intra.tolist() == pytest.approx([1 - math.sqrt(0.5)], abs=1e-12)
+    result = coherence({"a": np.array([[1, 0]], np.float32), "b": np.array([[0, 1]], np.float32)})
+    assert np.isnan(result.ecl).all()
+    assert np.isnan(result.cd_inter).all()
+    assert result.cd_intra.tolist() == pytest.approx([1 - math.sqrt(0.5)], abs=1e-12)
 
 
 def test_opposite_outputs_leave_no_centroid():
     parts = {"a": np.array([[1, 0], [1, 0], [0, 1]], np.float32), "b": np.array([[-1, 0], [1, 0], [0, 1]], np.float32)}
-    found = coherence(parts)
-    assert np.isnan([found.cd_intra[0], found.cd_inter[0]]).all()
-    assert not np.isnan(found.ecl).any()
+    result = coherence(parts)
+    assert np.isnan([result.cd_intra[0], result.cd_inter[0]]).all()
+    assert not np.isnan(result.ecl).any()
     # It is no one's neighbour either: 1 and 2 have each other alone.
-    assert found.cd_inter[1:].tolist() == pytest.approx([1, 1], abs=1e-12)
+    assert result.cd_inter[1:].tolist() == pytest.approx([1, 1], abs=1e-12)
 
 
 def test_nobody_has_no_figures():
-    found = coherence({"a": np.zeros((0, 3), np.float32), "b": np.zeros((0, 3), np.float32)})
-    assert [len(found.ecl), len(found.cd_intra), len(found.cd_inter)] == [0, 0, 0]
+    result = coherence({"a": np.zeros((0, 3), np.float32), "b": np.zeros((0, 3), np.float32)})
+    assert [len(result.ecl), len(result.cd_intra), len(result.cd_inter)] == [0, 0, 0]
 
 
 def test_blocks_of_any_size_give_the_same(monkeypatch):
     parts = made_parts(np.random.default_rng(3), 50, 4, missing=0.2)
-    whole = coherence(parts)
-    monkeypatch.setattr(evaluation.coherence, "_CELLS", 3 * 4 * 7)  # seven artists a block
+    expected = coherence(parts)
+    monkeypatch.setattr(riyl.evaluation.coherence, "_CELLS", 3 * 4 * 7)  # seven artists a block
     pieces = coherence(parts)
-    np.testing.assert_allclose(pieces.ecl, whole.ecl, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(pieces.cd_intra, whole.cd_intra, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(pieces.cd_inter, whole.cd_inter, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(pieces.ecl, expected.ecl, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(pieces.cd_intra, expected.cd_intra, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(pieces.cd_inter, expected.cd_inter, rtol=0, atol=1e-12)
 
 
 def test_parts_that_do_not_fit_are_refused():

@@ -2,9 +2,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from core.errors import MismatchError
-from core.truth import Relevance, save_truth
-from evaluation.conditions import Condition, judged_only
+from riyl.core.errors import MismatchError
+from riyl.core.storage.ground_truth import Relevance, save_truth
+from riyl.evaluation.conditions import Condition, judged_only
 
 
 def truth_of(folder, pairs, directed=False):
@@ -15,9 +15,9 @@ def truth_of(folder, pairs, directed=False):
 def test_artists_without_any_pair_in_the_catalog_are_left_out(tmp_path):
     # d has a pair with an artist that the catalog lacks, e with itself, f none.
     relevance = truth_of(tmp_path, [("a", "b"), ("b", "c"), ("d", "stranger"), ("e", "e")])
-    found = judged_only(Condition("raw", np.arange(6, dtype=np.int32)), relevance)
-    assert (found.name, found.rows.tolist()) == ("raw-judged", [0, 1, 2])
-    assert found.rows.dtype == np.int32
+    condition = judged_only(Condition("raw", np.arange(6, dtype=np.int32)), relevance)
+    assert (condition.name, condition.rows.tolist()) == ("raw-judged", [0, 1, 2])
+    assert condition.rows.dtype == np.int32
 
 
 def test_a_pair_with_an_artist_outside_of_the_condition_judges_too(tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from core.errors import InputError, MismatchError
-from evaluation.correlation import kendall, pooled_kendall
+from riyl.core.errors import InputError, MismatchError
+from riyl.evaluation.correlation import kendall, pooled_kendall
 
 
 def tau_b(a, b):
@@ -20,10 +20,10 @@ def tau_b(a, b):
 
 def test_tau_by_hand():
     # Six pairs: five agree and the last, 3 and 4 of the first, does not: (5 - 1) / 6.
-    found = kendall({"one": np.array([1.0, 2, 3, 4]), "two": np.array([1.0, 2, 4, 3])})
-    assert found.names == ("one", "two")
-    np.testing.assert_allclose(found.tau, [[1, 4 / 6], [4 / 6, 1]], atol=1e-12)
-    assert found.n.tolist() == [[4, 4], [4, 4]]
+    result = kendall({"one": np.array([1.0, 2, 3, 4]), "two": np.array([1.0, 2, 4, 3])})
+    assert result.names == ("one", "two")
+    np.testing.assert_allclose(result.tau, [[1, 4 / 6], [4 / 6, 1]], atol=1e-12)
+    assert result.n.tolist() == [[4, 4], [4, 4]]
 
 
 def test_ties_and_missing_figures_equal_plain_loops_and_scipy():
@@ -31,32 +31,32 @@ def test_ties_and_missing_figures_equal_plain_loops_and_scipy():
     table = {name: rng.integers(0, 8, 60).astype(float) for name in ("ndcg", "ecl", "pop")}
     table["ecl"][rng.random(60) < 0.2] = np.nan
     table["pop"][rng.random(60) < 0.2] = np.nan
-    found = kendall(table)
+    result = kendall(table)
     for i, a in enumerate(table.values()):
         for j, b in enumerate(table.values()):
-            assert found.tau[i, j] == pytest.approx(tau_b(a, b), abs=1e-12)
-            assert found.tau[i, j] == pytest.approx(
+            assert result.tau[i, j] == pytest.approx(tau_b(a, b), abs=1e-12)
+            assert result.tau[i, j] == pytest.approx(
                 scipy.stats.kendalltau(a, b, nan_policy="omit").statistic, abs=1e-12
             )
-            assert found.n[i, j] == np.sum(~np.isnan(a) & ~np.isnan(b))
+            assert result.n[i, j] == np.sum(~np.isnan(a) & ~np.isnan(b))
 
 
 def test_what_cannot_be_ranked_has_no_tau():
-    found = kendall(
+    result = kendall(
         {"flat": np.ones(3), "one": np.array([1.0, np.nan, np.nan]), "none": np.full(3, np.nan), "good": np.arange(3.0)}
     )
-    assert np.isnan(found.tau[:3]).all()
-    assert found.tau[3, 3] == 1
-    assert found.n[:, 3].tolist() == [3, 1, 0, 3]
+    assert np.isnan(result.tau[:3]).all()
+    assert result.tau[3, 3] == 1
+    assert result.n[:, 3].tolist() == [3, 1, 0, 3]
     assert kendall({}).tau.shape == (0, 0)
 
 
 def test_pooled_tau_is_over_systems_and_queries():
     # In each system the measures agree; between the two they disagree.
     low, high = np.array([1.0, 2]), np.array([3.0, 4])
-    found = pooled_kendall([{"a": low, "b": high}, {"a": high, "b": low}])
+    result = pooled_kendall([{"a": low, "b": high}, {"a": high, "b": low}])
     # Of six pairs two are inside a system and agree, four are between them and do not.
-    assert found.tau[0, 1] == pytest.approx((2 - 4) / 6)
+    assert result.tau[0, 1] == pytest.approx((2 - 4) / 6)
 
 
 def test_what_does_not_fit_is_refused():

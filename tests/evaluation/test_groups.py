@@ -6,12 +6,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from core.errors import InputError, MismatchError
-from core.model import ScoringSettings
-from core.truth import Relevance
-from evaluation.groups import Groups, deal_groups, group_matrix, group_scoring, grouped_system, over_groupings
-from evaluation.protocol import System
-from evaluation.systems import subsets_of
+from riyl.core.errors import InputError, MismatchError
+from riyl.core.storage.ground_truth import Relevance
+from riyl.core.storage.model import ScoringSettings
+from riyl.evaluation.groups import Groups, deal_groups, group_matrix, group_scoring, grouped_system, over_groupings
+from riyl.evaluation.protocol import System
+from riyl.evaluation.systems import subsets_of
 
 THREE = ("audio", "cf", "tags")
 
@@ -21,9 +21,9 @@ def in_order(n):
 
 
 def links_of(n, pairs):
-    known = sorted(set(pairs))
-    counts = np.bincount([a for a, _ in known], minlength=n)
-    columns = np.array([b for _, b in known], np.int32)
+    unique_pairs = sorted(set(pairs))
+    counts = np.bincount([a for a, _ in unique_pairs], minlength=n)
+    columns = np.array([b for _, b in unique_pairs], np.int32)
     return Relevance(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), columns, 0)
 
 
@@ -50,25 +50,25 @@ def test_a_single_modality_reaches_four_sevenths_of_log_four_and_no_more():
         g + 7 * t: [able[t] + 7 * ((t + 1) % 4), *(h + 7 * ((t + 2) % 4) for h in able)] for g in able for t in range(4)
     }
     system = asking(n, lists, np.isin(in_order(n) % 7, able))
-    found = group_matrix(system, every_group(n), links_of(n, [(1, 3)]), in_order(n))
+    matrix = group_matrix(system, every_group(n), links_of(n, [(1, 3)]), in_order(n))
     wanted = np.zeros((7, 7), np.int64)
     wanted[np.ix_(able, able)] = 5
-    assert found.counts.tolist() == wanted.tolist()
-    assert found.entropy == pytest.approx(4 / 7 * math.log(4), abs=1e-12)
-    assert found.entropy == pytest.approx(0.79216, abs=1e-5)
-    assert found.shares[0].tolist() == [0] * 7
-    assert found.row_entropy.tolist() == pytest.approx([0, math.log(4), 0, math.log(4), 0, math.log(4), math.log(4)])
+    assert matrix.counts.tolist() == wanted.tolist()
+    assert matrix.entropy == pytest.approx(4 / 7 * math.log(4), abs=1e-12)
+    assert matrix.entropy == pytest.approx(0.79216, abs=1e-5)
+    assert matrix.shares[0].tolist() == [0] * 7
+    assert matrix.row_entropy.tolist() == pytest.approx([0, math.log(4), 0, math.log(4), 0, math.log(4), math.log(4)])
 
 
 def test_a_single_modality_never_passes_its_ceiling():
     rng = np.random.default_rng(0)
     groups = deal_groups(in_order(700), THREE, seed=0, groupings=1)[0]
     system = grouped_system("single-cf", {"cf": rng.standard_normal((700, 8)).astype(np.float32)}, groups)
-    found = group_matrix(system, groups, links_of(700, [(0, 1)]), in_order(700))
+    matrix = group_matrix(system, groups, links_of(700, [(0, 1)]), in_order(700))
     able = ["cf" in subset for subset in groups.subsets]
-    assert (found.counts.sum(axis=1) > 0).tolist() == able
-    assert (found.counts.sum(axis=0) > 0).tolist() == able
-    assert 0.78 < found.entropy <= 4 / 7 * math.log(4)
+    assert (matrix.counts.sum(axis=1) > 0).tolist() == able
+    assert (matrix.counts.sum(axis=0) > 0).tolist() == able
+    assert 0.78 < matrix.entropy <= 4 / 7 * math.log(4)
 
 
 def test_noise_spreads_over_all_groups_and_finds_nothing():
@@ -78,20 +78,20 @@ def test_noise_spreads_over_all_groups_and_finds_nothing():
     system = grouped_system("noise", dict.fromkeys(THREE, noise), groups)
     np.testing.assert_allclose(system.queries, noise / np.linalg.norm(noise, axis=1, keepdims=True), atol=1e-6)
     pairs = [(a, int(b)) for a in range(1400) for b in rng.choice(1400, 4, replace=False) if a != b]
-    found = group_matrix(system, groups, links_of(1400, pairs), in_order(1400), k=50)
-    assert math.log(7) - 0.01 < found.entropy < math.log(7)
-    assert found.ndcg_mean < 0.03
+    matrix = group_matrix(system, groups, links_of(1400, pairs), in_order(1400), k=50)
+    assert math.log(7) - 0.01 < matrix.entropy < math.log(7)
+    assert matrix.ndcg_mean < 0.03
 
 
 def test_groups_that_keep_to_themselves_have_no_entropy():
     # Artist i is in group i % 7, and each group has an axis of its own.
     vectors = np.eye(7, dtype=np.float32)[in_order(70) % 7]
     groups = every_group(70)
-    found = group_matrix(
+    matrix = group_matrix(
         System("made", vectors, vectors, np.ones(70, bool)), groups, links_of(70, [(0, 7)]), in_order(70)
     )
-    assert found.counts.tolist() == (np.eye(7, dtype=int) * 50).tolist()
-    assert found.entropy == 0
+    assert matrix.counts.tolist() == (np.eye(7, dtype=int) * 50).tolist()
+    assert matrix.entropy == 0
 
 
 def test_figures_by_hand():
@@ -99,19 +99,19 @@ def test_figures_by_hand():
     lists = {0: [1, 2, 3, 4, 5], 1: [0, 2, 3, 5, 4], 2: [5, 0, 1, 3, 4], 3: [0, 1, 2, 4, 5], 4: [1, 0, 2, 3, 5]}
     lists[5] = [0, 1, 2, 3, 4]
     links = links_of(6, [(0, 2), (0, 3), (1, 0), (2, 5), (5, 4), (3, 0)])
-    found = group_matrix(asking(6, lists), every_group(6, "ab"), links, in_order(6), k=5)
-    assert found.subsets == (("a",), ("b",), ("a", "b"))
+    matrix = group_matrix(asking(6, lists), every_group(6, "ab"), links, in_order(6), k=5)
+    assert matrix.subsets == (("a",), ("b",), ("a", "b"))
     # Each list is all five others, so each artist finds one of its own group and two of each other.
-    assert found.counts.tolist() == [[2, 4, 4], [4, 2, 4], [4, 4, 2]]
-    assert found.shares[0].tolist() == [0.2, 0.4, 0.4]
-    assert found.entropy == pytest.approx(-(0.2 * math.log(0.2) + 0.8 * math.log(0.4)), abs=1e-12)
+    assert matrix.counts.tolist() == [[2, 4, 4], [4, 2, 4], [4, 4, 2]]
+    assert matrix.shares[0].tolist() == [0.2, 0.4, 0.4]
+    assert matrix.entropy == pytest.approx(-(0.2 * math.log(0.2) + 0.8 * math.log(0.4)), abs=1e-12)
     half, third = 1 / math.log2(3), 0.5
     zero = (half + third) / (1 + half)  # 2 and 3 at ranks 2 and 3
     last = 1 / math.log2(6)  # 4 at rank 5
-    assert found.ndcg.tolist() == pytest.approx([(zero + 1) / 2, 1, (1 + last) / 2], abs=1e-12)
-    assert found.ndcg_mean == pytest.approx((zero + 1 + 1 + 1 + last) / 5, abs=1e-12)
+    assert matrix.ndcg.tolist() == pytest.approx([(zero + 1) / 2, 1, (1 + last) / 2], abs=1e-12)
+    assert matrix.ndcg_mean == pytest.approx((zero + 1 + 1 + 1 + last) / 5, abs=1e-12)
     # Bounded by its own group each artist has one candidate: 0 and 3 are each other's, and 2 finds 5.
-    assert found.ndcg_own == 1
+    assert matrix.ndcg_own == 1
 
 
 def test_ndcg_among_all_groups_falls_where_groups_mix_wrongly_and_that_inside_each_does_not():
@@ -124,15 +124,15 @@ def test_ndcg_among_all_groups_falls_where_groups_mix_wrongly_and_that_inside_ea
     right = np.stack([2 * scene - 1, np.zeros(n)], axis=1) + 0.1 * rng.standard_normal((n, 2))
     wrong = np.where((groups.group == 1)[:, None], -right, right)
     links = links_of(n, [(a, b) for a in range(n) for b in range(n) if a != b and scene[a] == scene[b]])
-    one, other = (
+    right_matrix, wrong_matrix = (
         group_matrix(
             grouped_system("made", dict.fromkeys("ab", v.astype(np.float32)), groups), groups, links, in_order(n)
         )
         for v in (right, wrong)
     )
-    assert one.entropy == pytest.approx(other.entropy, abs=0.05)
-    assert one.ndcg_own == pytest.approx(other.ndcg_own, abs=1e-6)
-    assert one.ndcg_mean > other.ndcg_mean + 0.3
+    assert right_matrix.entropy == pytest.approx(wrong_matrix.entropy, abs=0.05)
+    assert right_matrix.ndcg_own == pytest.approx(wrong_matrix.ndcg_own, abs=1e-6)
+    assert right_matrix.ndcg_mean > wrong_matrix.ndcg_mean + 0.3
 
 
 def test_the_matrix_equals_plain_loops():
@@ -142,7 +142,7 @@ def test_the_matrix_equals_plain_loops():
     groups = deal_groups(rows, THREE, seed=4, groupings=1)[0]
     parts = {name: rng.standard_normal((n, 4)).astype(np.float32) for name in THREE}
     pairs = [(int(a), int(b)) for a, b in rng.integers(0, n, (900, 2)) if a != b]
-    found = group_matrix(grouped_system("made", parts, groups), groups, links_of(n, pairs), in_order(n), k=10)
+    matrix = group_matrix(grouped_system("made", parts, groups), groups, links_of(n, pairs), in_order(n), k=10)
     of = dict(zip(rows.tolist(), groups.group.tolist(), strict=True))
     vectors = {}
     for row, g in of.items():
@@ -159,14 +159,14 @@ def test_the_matrix_equals_plain_loops():
     for row in of:
         ranked = sorted((y for y in of if y != row), key=lambda y: -float(vectors[row] @ vectors[y]))
         counts.update((of[row], of[y]) for y in ranked[:5])
-    assert found.counts.tolist() == [[counts[g, h] for h in range(7)] for g in range(7)]
-    entropies = [-sum(c / sum(r) * math.log(c / sum(r)) for c in r if c) for r in found.counts.tolist()]
-    assert found.row_entropy.tolist() == pytest.approx(entropies, abs=1e-12)
-    assert found.entropy == pytest.approx(sum(entropies) / 7, abs=1e-12)
+    assert matrix.counts.tolist() == [[counts[g, h] for h in range(7)] for g in range(7)]
+    entropies = [-sum(c / sum(r) * math.log(c / sum(r)) for c in r if c) for r in matrix.counts.tolist()]
+    assert matrix.row_entropy.tolist() == pytest.approx(entropies, abs=1e-12)
+    assert matrix.entropy == pytest.approx(sum(entropies) / 7, abs=1e-12)
     everyone = [s for row in of if (s := ndcg_of(row, of)) is not None]
-    assert found.ndcg_mean == pytest.approx(np.mean(everyone), abs=1e-12)
-    own = [s for row in of if (s := ndcg_of(row, [y for y in of if of[y] == of[row]])) is not None]
-    assert found.ndcg_own == pytest.approx(np.mean(own), abs=1e-12)
+    assert matrix.ndcg_mean == pytest.approx(np.mean(everyone), abs=1e-12)
+    own_group_scores = [s for row in of if (s := ndcg_of(row, [y for y in of if of[y] == of[row]])) is not None]
+    assert matrix.ndcg_own == pytest.approx(np.mean(own_group_scores), abs=1e-12)
 
 
 @pytest.mark.parametrize("modalities", [("a",), ("a", "b"), THREE, ("a", "b", "c", "d")])
@@ -178,10 +178,10 @@ def test_any_number_of_modalities_has_groups_of_equal_size(modalities):
 
 
 def test_groupings_repeat_for_a_seed_and_do_not_depend_on_their_number():
-    one, other = deal_groups(in_order(50), THREE, 3, 5), deal_groups(in_order(50), THREE, 3, 2)
-    for mine, wanted in zip(one, other, strict=False):
-        np.testing.assert_array_equal(mine.group, wanted.group)
-    assert len({tuple(g.group.tolist()) for g in [*one, *deal_groups(in_order(50), THREE, 4, 5)]}) == 10
+    groupings, fewer = deal_groups(in_order(50), THREE, 3, 5), deal_groups(in_order(50), THREE, 3, 2)
+    for actual, wanted in zip(groupings, fewer, strict=False):
+        np.testing.assert_array_equal(actual.group, wanted.group)
+    assert len({tuple(g.group.tolist()) for g in [*groupings, *deal_groups(in_order(50), THREE, 4, 5)]}) == 10
 
 
 def test_an_artist_is_known_by_its_groups_modalities_alone():
@@ -199,9 +199,9 @@ def test_an_artist_is_known_by_its_groups_modalities_alone():
 def test_a_system_that_embeds_no_group_has_entropy_zero_and_scores_zero():
     groups = every_group(21)
     system = grouped_system("made", {"other": np.ones((21, 2), np.float32)}, groups)
-    found = group_matrix(system, groups, links_of(21, [(0, 7)]), in_order(21))
-    assert (found.entropy, found.ndcg_mean, found.ndcg_own, found.counts.sum()) == (0, 0, 0, 0)
-    assert np.isnan(found.ndcg[1:]).all()
+    matrix = group_matrix(system, groups, links_of(21, [(0, 7)]), in_order(21))
+    assert (matrix.entropy, matrix.ndcg_mean, matrix.ndcg_own, matrix.counts.sum()) == (0, 0, 0, 0)
+    assert np.isnan(matrix.ndcg[1:]).all()
 
 
 def test_mean_and_deviation_over_groupings():
@@ -212,14 +212,14 @@ def test_mean_and_deviation_over_groupings():
         group_matrix(grouped_system("made", parts, groups), groups, links, in_order(100), k=20)
         for groups in deal_groups(in_order(100), THREE, 0, 3)
     ]
-    found = over_groupings(matrices)
+    summary = over_groupings(matrices)
     a, b, c = (m.entropy for m in matrices)
     mean = (a + b + c) / 3
-    assert found.entropy.mean == pytest.approx(mean, abs=1e-12)
+    assert summary.entropy.mean == pytest.approx(mean, abs=1e-12)
     squares = (a - mean) ** 2 + (b - mean) ** 2 + (c - mean) ** 2
-    assert found.entropy.deviation == pytest.approx(math.sqrt(squares / 2), abs=1e-12)
-    np.testing.assert_allclose(found.shares, sum(m.shares for m in matrices) / 3, atol=1e-12)
-    assert found.ndcg.mean == pytest.approx(sum(m.ndcg_mean for m in matrices) / 3, abs=1e-12)
+    assert summary.entropy.deviation == pytest.approx(math.sqrt(squares / 2), abs=1e-12)
+    np.testing.assert_allclose(summary.shares, sum(m.shares for m in matrices) / 3, atol=1e-12)
+    assert summary.ndcg.mean == pytest.approx(sum(m.ndcg_mean for m in matrices) / 3, abs=1e-12)
     assert math.isnan(over_groupings(matrices[:1]).entropy.deviation)
 
 
@@ -237,12 +237,12 @@ def test_what_does_not_fit_is_refused():
         group_matrix(system, unordered, links, in_order(7))
     with pytest.raises(InputError, match="found no grouping"):
         over_groupings([])
-    one = group_matrix(system, groups, links, in_order(7))
-    other = group_matrix(
+    matrix = group_matrix(system, groups, links, in_order(7))
+    other_matrix = group_matrix(
         grouped_system("other", {"a": np.ones((7, 2), np.float32)}, groups), groups, links, in_order(7)
     )
     with pytest.raises(MismatchError, match="groupings of made, other; wanted one system"):
-        over_groupings([one, other])
+        over_groupings([matrix, other_matrix])
 
 
 def test_calibration_lets_the_groups_meet():

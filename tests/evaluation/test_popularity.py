@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import InputError, MismatchError
-from evaluation.popularity import by_quantile, pop, quantile_groups
+from riyl.core.errors import InputError, MismatchError
+from riyl.evaluation.popularity import by_quantile, pop, quantile_groups
 
 
 def test_pop_is_the_natural_logarithm_of_listens_and_one():
@@ -43,21 +43,21 @@ def test_no_plays_are_a_group_of_their_own_and_do_not_move_the_others():
 
 @given(st.lists(st.integers(0, 12), max_size=60), st.integers(1, 25))
 def test_groups_follow_the_values_split_no_tie_and_leave_no_gap(values, quantiles):
-    found = quantile_groups(np.array(values, np.int64), quantiles).tolist()
+    groups = quantile_groups(np.array(values, np.int64), quantiles).tolist()
     zeros = 1 if 0 in values else 0
-    assert sorted(set(found)) == list(range(len(set(found))))
-    assert len(set(found)) <= quantiles + zeros
-    for a, mine in zip(values, found, strict=True):
-        for b, theirs in zip(values, found, strict=True):
-            assert (mine == theirs) if a == b else (a > b or mine <= theirs)
-            assert a == 0 or b != 0 or mine > theirs
+    assert sorted(set(groups)) == list(range(len(set(groups))))
+    assert len(set(groups)) <= quantiles + zeros
+    for a, group in zip(values, groups, strict=True):
+        for b, other_group in zip(values, groups, strict=True):
+            assert (group == other_group) if a == b else (a > b or group <= other_group)
+            assert a == 0 or b != 0 or group > other_group
     # Each value is where the middle of its ranks says, counted by hand among those above 0.
     ranked = sorted(v for v in values if v > 0)
     middles = {v: (ranked.index(v) + ranked.index(v) + ranked.count(v)) / 2 for v in set(ranked)}
     places = sorted({math.floor(quantiles * m / len(ranked) + 1e-9) for m in middles.values()})
-    for v, mine in zip(values, found, strict=True):
+    for v, group in zip(values, groups, strict=True):
         if v:
-            assert mine - zeros == places.index(math.floor(quantiles * middles[v] / len(ranked) + 1e-9))
+            assert group - zeros == places.index(math.floor(quantiles * middles[v] / len(ranked) + 1e-9))
 
 
 def test_rows_by_hand():

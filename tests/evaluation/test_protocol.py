@@ -4,21 +4,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from core.errors import MismatchError
-from core.snapshot import Modality, Snapshot, seal_snapshot, write_artists, write_modality
-from core.truth import Relevance
-from evaluation.conditions import Condition, conditions_of
-from evaluation.protocol import PROTOCOL, System, evaluate, judge, retrieve
-from evaluation.table import plain_rows
-from index.ties import tie_order
+from riyl.core.errors import MismatchError
+from riyl.core.storage.ground_truth import Relevance
+from riyl.core.storage.snapshot import Modality, Snapshot, seal_snapshot, write_artists, write_modality
+from riyl.evaluation.conditions import Condition, conditions_of
+from riyl.evaluation.protocol import PROTOCOL, System, evaluate, judge, retrieve
+from riyl.evaluation.table import plain_rows
+from riyl.index.scoring.tie_breaking import tie_break_rank
 
 
 def truth_of(n, pairs):
     """Relevance of n artists from (row, similar row), each counted one way."""
-    known = sorted(set(pairs))
-    counts = np.bincount([a for a, _ in known], minlength=n)
+    unique_pairs = sorted(set(pairs))
+    counts = np.bincount([a for a, _ in unique_pairs], minlength=n)
     return Relevance(
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.array([b for _, b in known], np.int32), 0
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.array([b for _, b in unique_pairs], np.int32), 0
     )
 
 
@@ -47,72 +47,72 @@ LINKS = truth_of(5, [(0, 4), (0, 1), (1, 0), (4, 0), (2, 3)])
 
 
 def test_every_figure_by_hand():
-    found = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2)
+    result = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2)
     # Lists: 0: 4 3; 1: 4 3; 2: 4 3; 3: 4 2; 4: 3 2. Queries are 0, 1, 2 and 4; 3 has no links.
     half = 1 / math.log2(3)
-    assert found.query_rows.tolist() == [0, 1, 2, 4]
-    assert found.ndcg == pytest.approx([1 / (1 + half), 0, half, 0], abs=1e-12)
-    assert found.ndcg_mean == pytest.approx((1 / (1 + half) + half) / 4, abs=1e-12)
-    assert (found.n_artists, found.n_queries, found.n_without_links) == (5, 4, 1)
-    assert (found.covered_share, found.ndcg_covered) == (1, found.ndcg_mean)
+    assert result.query_rows.tolist() == [0, 1, 2, 4]
+    assert result.ndcg == pytest.approx([1 / (1 + half), 0, half, 0], abs=1e-12)
+    assert result.ndcg_mean == pytest.approx((1 / (1 + half) + half) / 4, abs=1e-12)
+    assert (result.n_artists, result.n_queries, result.n_without_links) == (5, 4, 1)
+    assert (result.covered_share, result.ndcg_covered) == (1, result.ndcg_mean)
     # Counts 0 0 2 4 4: pairs differ by 0+2+4+4+2+4+4+2+2+0 = 24, twice, over 25, over twice the mean 2.
-    assert found.gini == pytest.approx(2 * 24 / 25 / 4, abs=1e-12)
-    assert found.coverage == 0.6
+    assert result.gini == pytest.approx(2 * 24 / 25 / 4, abs=1e-12)
+    assert result.coverage == 0.6
     # 0 finds one of its two and so does 2 its one, at rank 2; the first rank of 0 is a hit and that of 2 is not.
-    assert found.lists["precision"].scores == pytest.approx([0.5, 0, 0.5, 0], abs=1e-12)
-    assert found.lists["recall"].scores == pytest.approx([0.5, 0, 1, 0], abs=1e-12)
-    assert found.lists["r_precision"].scores == pytest.approx([0.5, 0, 0, 0], abs=1e-12)
-    assert [f.mean for f in found.lists.values()] == pytest.approx([found.ndcg_mean, 0.25, 0.375, 0.125], abs=1e-12)
-    for figure in found.lists.values():
+    assert result.lists["precision"].scores == pytest.approx([0.5, 0, 0.5, 0], abs=1e-12)
+    assert result.lists["recall"].scores == pytest.approx([0.5, 0, 1, 0], abs=1e-12)
+    assert result.lists["r_precision"].scores == pytest.approx([0.5, 0, 0, 0], abs=1e-12)
+    assert [f.mean for f in result.lists.values()] == pytest.approx([result.ndcg_mean, 0.25, 0.375, 0.125], abs=1e-12)
+    for figure in result.lists.values():
         assert figure.interval.low <= figure.mean <= figure.interval.high
-    assert found.coverage_interval.low <= found.coverage <= found.coverage_interval.high
-    assert found.gini_interval.low <= found.gini <= found.gini_interval.high
+    assert result.coverage_interval.low <= result.coverage <= result.coverage_interval.high
+    assert result.gini_interval.low <= result.gini <= result.gini_interval.high
 
 
 def test_what_a_system_cannot_embed_scores_zero_is_not_counted_and_never_found():
     system = system_of([[1], [2], [3], [4], [5]], covered=[1, 1, 1, 1, 0])
     lists = retrieve(system, everyone(5), in_order(5), k=2)
     assert lists.tolist() == [[3, 2], [3, 2], [3, 1], [2, 1], [-1, -1]]
-    found = evaluate(system, everyone(5), LINKS, in_order(5), k=2)
+    result = evaluate(system, everyone(5), LINKS, in_order(5), k=2)
     # 0 has two relevant candidates although the system can never find 4; 4 itself is a query that scores 0.
-    assert found.n_queries == 4
-    assert found.ndcg == pytest.approx([0, 0, 1, 0], abs=1e-12)
-    assert found.ndcg_mean == 0.25
-    assert found.covered_share == 0.75
-    assert found.ndcg_covered == pytest.approx(1 / 3, abs=1e-12)
+    assert result.n_queries == 4
+    assert result.ndcg == pytest.approx([0, 0, 1, 0], abs=1e-12)
+    assert result.ndcg_mean == 0.25
+    assert result.covered_share == 0.75
+    assert result.ndcg_covered == pytest.approx(1 / 3, abs=1e-12)
     # Counts 0 2 3 3 0: pairs differ by 2+3+3+0+1+1+2+0+3+3 = 18, twice, over 25, over twice the mean 8 / 5.
-    assert found.gini == pytest.approx(2 * 18 / 25 / (2 * 8 / 5), abs=1e-12)
-    assert found.coverage == 0.6
+    assert result.gini == pytest.approx(2 * 18 / 25 / (2 * 8 / 5), abs=1e-12)
+    assert result.coverage == 0.6
 
 
 def test_a_system_that_embeds_nothing_scores_zero_and_has_no_gini():
-    found = evaluate(system_of(np.ones((5, 1)), covered=[0] * 5), everyone(5), LINKS, in_order(5), k=2)
-    assert (found.ndcg_mean, found.covered_share, found.coverage) == (0, 0, 0)
-    undefined = [found.ndcg_covered, found.gini, found.gini_interval.low, found.gini_interval.high]
+    result = evaluate(system_of(np.ones((5, 1)), covered=[0] * 5), everyone(5), LINKS, in_order(5), k=2)
+    assert (result.ndcg_mean, result.covered_share, result.coverage) == (0, 0, 0)
+    undefined = [result.ndcg_covered, result.gini, result.gini_interval.low, result.gini_interval.high]
     assert np.isnan(undefined).all()
 
 
 def test_a_condition_bounds_queries_candidates_and_what_is_relevant():
-    found = evaluate(LINE, rows(0, 1, 3), LINKS, in_order(5), k=2)
+    result = evaluate(LINE, rows(0, 1, 3), LINKS, in_order(5), k=2)
     assert retrieve(LINE, rows(0, 1, 3), in_order(5), k=2).tolist() == [[3, 1], [3, 0], [1, 0]]
-    assert found.query_rows.tolist() == [0, 1]
-    assert found.n_without_links == 1
+    assert result.query_rows.tolist() == [0, 1]
+    assert result.n_without_links == 1
     # 0 has 1 alone left as relevant, at rank 2; 1 finds 0 at rank 2.
-    assert found.ndcg == pytest.approx([1 / math.log2(3)] * 2, abs=1e-12)
-    assert found.gini == pytest.approx(0, abs=1e-12)
+    assert result.ndcg == pytest.approx([1 / math.log2(3)] * 2, abs=1e-12)
+    assert result.gini == pytest.approx(0, abs=1e-12)
 
 
 def test_a_condition_without_links_has_no_ndcg_but_a_gini():
-    found = evaluate(LINE, rows(1, 2), LINKS, in_order(5), k=2)
-    assert (found.n_queries, found.n_without_links) == (0, 2)
-    assert np.isnan([found.ndcg_mean, found.ndcg_covered, found.covered_share, found.ndcg_interval.low]).all()
-    assert found.gini == pytest.approx(0, abs=1e-12)
+    result = evaluate(LINE, rows(1, 2), LINKS, in_order(5), k=2)
+    assert (result.n_queries, result.n_without_links) == (0, 2)
+    assert np.isnan([result.ndcg_mean, result.ndcg_covered, result.covered_share, result.ndcg_interval.low]).all()
+    assert result.gini == pytest.approx(0, abs=1e-12)
 
 
 def test_an_empty_condition_has_no_figures():
-    found = evaluate(LINE, rows(), LINKS, in_order(5), k=2)
-    assert (found.n_artists, found.n_queries) == (0, 0)
-    assert np.isnan([found.ndcg_mean, found.gini, found.coverage]).all()
+    result = evaluate(LINE, rows(), LINKS, in_order(5), k=2)
+    assert (result.n_artists, result.n_queries) == (0, 0)
+    assert np.isnan([result.ndcg_mean, result.gini, result.coverage]).all()
 
 
 def test_hits_equal_plain_loops():
@@ -126,10 +126,10 @@ def test_hits_equal_plain_loops():
     relevant = {a: {b for x, b in pairs if x == a and b in inside} for a in inside}
     queries = [a for a in condition.rows.tolist() if relevant[a]]
     by_row = dict(zip(condition.rows.tolist(), lists.tolist(), strict=True))
-    found = judge(lists, condition, links)
-    assert found.query_rows.tolist() == queries
-    assert found.n_relevant.tolist() == [len(relevant[a]) for a in queries]
-    assert found.hits.tolist() == [[c in relevant[a] for c in by_row[a]] for a in queries]
+    result = judge(lists, condition, links)
+    assert result.query_rows.tolist() == queries
+    assert result.n_relevant.tolist() == [len(relevant[a]) for a in queries]
+    assert result.hits.tolist() == [[c in relevant[a] for c in by_row[a]] for a in queries]
 
 
 def test_permuting_the_artists_changes_no_figure():
@@ -140,26 +140,26 @@ def test_permuting_the_artists_changes_no_figure():
     vectors[rng.integers(0, n, 120)] = vectors[0]
     pairs = [(int(a), int(b)) for a, b in rng.integers(0, n, (600, 2)) if a != b]
     moved = rng.permutation(n)
-    place = np.argsort(moved)
-    one = evaluate(system_of(vectors), everyone(n), truth_of(n, pairs), tie_order(ids, 0), k=10)
-    other = evaluate(
+    position = np.argsort(moved)
+    original = evaluate(system_of(vectors), everyone(n), truth_of(n, pairs), tie_break_rank(ids, 0), k=10)
+    permuted = evaluate(
         system_of(vectors[moved]),
         everyone(n),
-        truth_of(n, [(int(place[a]), int(place[b])) for a, b in pairs]),
-        tie_order([ids[i] for i in moved], 0),
+        truth_of(n, [(int(position[a]), int(position[b])) for a, b in pairs]),
+        tie_break_rank([ids[i] for i in moved], 0),
         k=10,
     )
-    by_id = dict(zip(moved[other.query_rows].tolist(), other.ndcg.tolist(), strict=True))
-    assert [by_id[row] for row in one.query_rows.tolist()] == one.ndcg.tolist()
-    assert other.gini == one.gini
+    by_id = dict(zip(moved[permuted.query_rows].tolist(), permuted.ndcg.tolist(), strict=True))
+    assert [by_id[row] for row in original.query_rows.tolist()] == original.ndcg.tolist()
+    assert permuted.gini == original.gini
 
 
 def test_results_repeat_for_a_seed_and_do_not_depend_on_the_threads():
     rng = np.random.default_rng(5)
     system = system_of(rng.standard_normal((100, 6)))
     links = truth_of(100, [(int(a), int(b)) for a, b in rng.integers(0, 100, (200, 2)) if a != b])
-    one, other = (evaluate(system, everyone(100), links, in_order(100), k=10, threads=t) for t in (1, 2))
-    assert plain_rows([one]) == plain_rows([other])
+    first, second = (evaluate(system, everyone(100), links, in_order(100), k=10, threads=t) for t in (1, 2))
+    assert plain_rows([first]) == plain_rows([second])
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from evaluation.protocol import evaluate
-from evaluation.queries import expected_table, query_table
+from riyl.evaluation.protocol import evaluate
+from riyl.evaluation.queries import expected_table, query_table
 from tests.evaluation.test_protocol import LINE, LINKS, everyone, in_order, rows, system_of
 
 IDS = ["a", "b", "c", "d", "e"]
@@ -16,8 +16,8 @@ def results(*conditions):
 
 
 def test_each_query_has_its_figure_and_what_came():
-    found = query_table(results(everyone(5)), IDS).to_pylist()
-    assert [(r["condition"], r["system"], r["artist_id"], r["retrieved"]) for r in found] == [
+    result_rows = query_table(results(everyone(5)), IDS).to_pylist()
+    assert [(r["condition"], r["system"], r["artist_id"], r["retrieved"]) for r in result_rows] == [
         ("raw", "made", "a", ["e", "d"]),
         ("raw", "made", "b", ["e", "d"]),
         ("raw", "made", "c", ["e", "d"]),
@@ -27,14 +27,14 @@ def test_each_query_has_its_figure_and_what_came():
         ("raw", "blind", "c", ["d", "b"]),
         ("raw", "blind", "e", []),
     ]
-    assert [r["ndcg"] for r in found] == [s for r in results(everyone(5)) for s in r.ndcg]
+    assert [r["ndcg"] for r in result_rows] == [s for r in results(everyone(5)) for s in r.ndcg]
 
 
 def test_what_was_expected_is_the_relevant_of_the_condition_the_most_played_first():
     conditions = [everyone(5), rows(0, 1)]
     plays = np.array([1.0, 7.0, 0.0, 7.0, 7.0])
-    found = expected_table(results(*conditions), conditions, LINKS, plays, IDS).to_pylist()
-    assert [(r["condition"], r["artist_id"], r["n_relevant"], r["expected"]) for r in found] == [
+    result_rows = expected_table(results(*conditions), conditions, LINKS, plays, IDS).to_pylist()
+    assert [(r["condition"], r["artist_id"], r["n_relevant"], r["expected"]) for r in result_rows] == [
         ("raw", "a", 2, ["b", "e"]),
         ("raw", "b", 1, ["a"]),
         ("raw", "c", 1, ["d"]),

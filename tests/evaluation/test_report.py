@@ -9,15 +9,15 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from evaluation.conditions import Condition
-from evaluation.figures import FIGURES, draw_all, svg, write_figures
-from evaluation.groups import deal_groups
-from evaluation.protocol import PROTOCOL, System
-from evaluation.record import defined, record
-from evaluation.report import report_html
-from evaluation.study import Subject, study
-from evaluation.systems import fuse, subset_system, subsets_of
-from evaluation.table import compare
+from riyl.evaluation.conditions import Condition
+from riyl.evaluation.figures import FIGURES, draw_all, svg, write_figures
+from riyl.evaluation.groups import deal_groups
+from riyl.evaluation.protocol import PROTOCOL, System
+from riyl.evaluation.record import defined, record
+from riyl.evaluation.report import report_html
+from riyl.evaluation.study import Subject, study
+from riyl.evaluation.systems import fuse, subset_system, subsets_of
+from riyl.evaluation.table import compare
 from tests.evaluation.test_protocol import in_order, truth_of
 
 N = 60
@@ -67,17 +67,17 @@ def made():
     scene = rng.standard_normal((3, 8))[np.arange(N) % 3]
     parts = {m: (scene + 0.7 * rng.standard_normal((N, 8))).astype(np.float32) for m in ("audio", "cf", "tags")}
     vectors, covered = fuse(parts)
-    own = System(NAME, vectors, vectors, covered)
+    system = System(NAME, vectors, vectors, covered)
     masked = [Subject(subset_system(NAME, parts, s), "subset", of=NAME, subset=s) for s in subsets_of(parts)[:-1]]
-    again = Subject(dataclasses.replace(own, name="again"), "seed", of=NAME, seed=8, parts=parts)
+    again = Subject(dataclasses.replace(system, name="again"), "seed", of=NAME, seed=8, parts=parts)
     cf, has = fuse({"cf": parts["cf"]})
     single = Subject(System("single-cf", cf, cf, has), parts={"cf": parts["cf"]})
     truth = truth_of(
         N, [(a, b) for a in range(N) for b in range(N) if a != b and a % 3 == b % 3 and rng.random() < 0.4]
     )
     plays = rng.integers(0, 200, N)
-    found = study(
-        [Subject(own, seed=3, parts=parts), *masked, again, single],
+    outcome = study(
+        [Subject(system, seed=3, parts=parts), *masked, again, single],
         [Condition("raw", in_order(N)), Condition("fmc", in_order(N)[::2])],
         deal_groups(in_order(N)[::2], list(parts), 0),
         truth,
@@ -101,7 +101,12 @@ def made():
     }
     counts = {"plays": plays, "listeners": plays // 3}
     measured = record(
-        found, counts, compare(found.results, NAME, rounds=20), cf="single-cf", unseen=in_order(N) % 4 == 0, rounds=20
+        outcome,
+        counts,
+        compare(outcome.results, NAME, rounds=20),
+        cf="single-cf",
+        unseen=in_order(N) % 4 == 0,
+        rounds=20,
     )
     return defined({**head, **measured})
 

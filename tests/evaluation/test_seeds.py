@@ -4,10 +4,10 @@ import math
 import numpy as np
 import pytest
 
-from core.errors import InputError, MismatchError
-from evaluation.bootstrap import Interval
-from evaluation.protocol import ListFigure, Result
-from evaluation.seeds import over_seeds
+from riyl.core.errors import InputError, MismatchError
+from riyl.evaluation.bootstrap import Interval
+from riyl.evaluation.protocol import ListFigure, Result
+from riyl.evaluation.seeds import over_seeds
 
 NOTHING = Interval(np.nan, np.nan)
 
@@ -39,21 +39,21 @@ def result_of(ndcg, gini=0.5, recall=0.25, coverage=1.0):
 def test_seeds_and_queries_are_stated_apart_by_hand():
     # Means 0.4, 0.5 and 0.6: deviations -0.1, 0, 0.1, so sqrt(0.02 / 2) = 0.1. Gini 0.2, 0.2, 0.5: sqrt(0.06 / 2).
     runs = [result_of([0.3, 0.5], 0.2), result_of([0.5, 0.5], 0.2), result_of([0.7, 0.5], 0.5)]
-    found = over_seeds(runs)
-    assert (found.condition, found.seeds) == ("raw", 3)
-    assert list(found.figures) == ["ndcg", "recall", "gini", "coverage"]
-    assert (found.figures["ndcg"].mean, found.figures["ndcg"].deviation) == pytest.approx((0.5, 0.1), abs=1e-12)
-    assert (found.figures["gini"].mean, found.figures["gini"].deviation) == pytest.approx((0.3, math.sqrt(0.03)))
-    assert (found.figures["recall"].mean, found.figures["recall"].deviation) == (0.25, 0.0)
+    summary = over_seeds(runs)
+    assert (summary.condition, summary.seeds) == ("raw", 3)
+    assert list(summary.figures) == ["ndcg", "recall", "gini", "coverage"]
+    assert (summary.figures["ndcg"].mean, summary.figures["ndcg"].deviation) == pytest.approx((0.5, 0.1), abs=1e-12)
+    assert (summary.figures["gini"].mean, summary.figures["gini"].deviation) == pytest.approx((0.3, math.sqrt(0.03)))
+    assert (summary.figures["recall"].mean, summary.figures["recall"].deviation) == (0.25, 0.0)
     # Each query's mean over the seeds is 0.5: no query is harder than another, whatever the seeds do.
-    assert found.ndcg_half_width == pytest.approx(0, abs=1e-12)
+    assert summary.ndcg_half_width == pytest.approx(0, abs=1e-12)
 
 
 def test_queries_may_differ_where_seeds_do_not():
     # Resampled means of 0 and 1 are 0, 0.5 and 1 with chances 1/4, 1/2 and 1/4, so the interval is 0..1.
-    found = over_seeds([result_of([0.0, 1.0]), result_of([0.0, 1.0])])
-    assert (found.figures["ndcg"].mean, found.figures["ndcg"].deviation) == (0.5, 0.0)
-    assert found.ndcg_half_width == 0.5
+    summary = over_seeds([result_of([0.0, 1.0]), result_of([0.0, 1.0])])
+    assert (summary.figures["ndcg"].mean, summary.figures["ndcg"].deviation) == (0.5, 0.0)
+    assert summary.ndcg_half_width == 0.5
 
 
 def test_the_queries_interval_is_that_of_each_querys_mean_over_seeds():
@@ -65,16 +65,16 @@ def test_the_queries_interval_is_that_of_each_querys_mean_over_seeds():
 
 
 def test_one_seed_has_no_deviation():
-    found = over_seeds([result_of([0.25, 0.75], gini=0.4)])
-    assert found.seeds == 1
-    assert [found.figures["ndcg"].mean, found.figures["gini"].mean] == [0.5, 0.4]
-    assert np.isnan([spread.deviation for spread in found.figures.values()]).all()
+    summary = over_seeds([result_of([0.25, 0.75], gini=0.4)])
+    assert summary.seeds == 1
+    assert [summary.figures["ndcg"].mean, summary.figures["gini"].mean] == [0.5, 0.4]
+    assert np.isnan([spread.deviation for spread in summary.figures.values()]).all()
 
 
 def test_what_is_undefined_stays_so():
-    found = over_seeds([result_of([], gini=np.nan), result_of([], gini=0.5)])
-    assert np.isnan([found.figures["ndcg"].mean, found.figures["gini"].mean, found.ndcg_half_width]).all()
-    assert found.figures["coverage"].mean == 1.0
+    summary = over_seeds([result_of([], gini=np.nan), result_of([], gini=0.5)])
+    assert np.isnan([summary.figures["ndcg"].mean, summary.figures["gini"].mean, summary.ndcg_half_width]).all()
+    assert summary.figures["coverage"].mean == 1.0
 
 
 def test_no_results_are_refused():

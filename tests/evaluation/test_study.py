@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from core.errors import InputError, MismatchError, NotFoundError
-from evaluation.protocol import evaluate, retrieve
-from evaluation.study import Subject, noise_system, popularity_system, study
-from evaluation.table import compare, plain_rows
+from riyl.core.errors import InputError, MismatchError, NotFoundError
+from riyl.evaluation.protocol import evaluate, retrieve
+from riyl.evaluation.study import Subject, noise_system, popularity_system, study
+from riyl.evaluation.table import compare, plain_rows
 from tests.evaluation.test_protocol import LINE, LINKS, everyone, in_order, rows, truth_of
 
 
@@ -30,11 +30,11 @@ def test_noise_finds_what_chance_does():
     n = 400
     rng = np.random.default_rng(2)
     pairs = [(a, int(b)) for a in range(n) for b in rng.choice(n, 5, replace=False) if a != b]
-    found = evaluate(noise_system(n, 50, 0), everyone(n), truth_of(n, pairs), in_order(n), k=20, rounds=200)
+    result = evaluate(noise_system(n, 50, 0), everyone(n), truth_of(n, pairs), in_order(n), k=20, rounds=200)
     # The k places hold k / (n - 1) of the relevant on average, evenly spread over the ranks.
     discounts = 1 / np.log2(np.arange(2, 22))
     chance = (discounts.sum() * 5 / (n - 1)) / discounts[:5].sum()
-    assert found.ndcg_interval.low < chance < found.ndcg_interval.high
+    assert result.ndcg_interval.low < chance < result.ndcg_interval.high
 
 
 def of(*systems):
@@ -76,11 +76,11 @@ def test_progress_names_condition_and_system():
 
 
 def test_plain_rows_hold_the_figures():
-    found = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2, rounds=50)
-    (row,) = plain_rows([found])
-    assert row["ndcg"] == found.ndcg_mean
-    assert (row["recall"], row["recall_high"]) == (found.lists["recall"].mean, found.lists["recall"].interval.high)
-    assert row["coverage_low"] == found.coverage_interval.low
+    result = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2, rounds=50)
+    (row,) = plain_rows([result])
+    assert row["ndcg"] == result.ndcg_mean
+    assert (row["recall"], row["recall_high"]) == (result.lists["recall"].mean, result.lists["recall"].interval.high)
+    assert row["coverage_low"] == result.coverage_interval.low
     assert row["without_links"] == 1
     assert all(isinstance(value, str | int | float) for value in row.values())
 
@@ -89,22 +89,22 @@ def test_systems_are_compared_on_the_same_queries_of_each_condition():
     results = study(
         [Subject(LINE)], [everyone(5), rows(0, 1)], [], LINKS, in_order(5), np.arange(5), k=2, rounds=50
     ).results
-    found = compare(results, "made", rounds=100)
-    assert [(c.condition, c.system) for c in found] == [
+    comparisons = compare(results, "made", rounds=100)
+    assert [(c.condition, c.system) for c in comparisons] == [
         ("raw", "noise"),
         ("raw", "popularity"),
         ("some", "noise"),
         ("some", "popularity"),
     ]
-    assert found[0].ndcg.difference == pytest.approx(results[1].ndcg_mean - results[0].ndcg_mean, abs=1e-12)
+    assert comparisons[0].ndcg.difference == pytest.approx(results[1].ndcg_mean - results[0].ndcg_mean, abs=1e-12)
     # Popularity 0..4 and the line rank alike, so they do not differ at all.
-    assert (found[1].ndcg.difference, found[1].ndcg.p) == (0, 1)
+    assert (comparisons[1].ndcg.difference, comparisons[1].ndcg.p) == (0, 1)
 
 
 def test_results_over_different_queries_are_not_compared():
-    one = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2, rounds=5)
-    other = dataclasses.replace(one, system="other", query_rows=one.query_rows[::-1])
+    result = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2, rounds=5)
+    other = dataclasses.replace(result, system="other", query_rows=result.query_rows[::-1])
     with pytest.raises(MismatchError, match="wanted the same queries and k"):
-        compare([one, other], "made")
+        compare([result, other], "made")
     with pytest.raises(NotFoundError, match="no result of a system 'absent'"):
-        compare([one], "absent")
+        compare([result], "absent")

@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import evaluation.systems
-from core.errors import InputError, MismatchError, NotFoundError
-from core.model import Model
-from core.snapshot import Snapshot
-from core.tables import Tables
-from evaluation.conditions import conditions_of
-from evaluation.protocol import retrieve
-from evaluation.systems import check_parts, fuse, model_parts, model_system, subset_system, subsets_of
-from index.artifact import Version
-from index.embed import embed
-from index.ties import tie_order
+import riyl.evaluation.systems
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import InputError, MismatchError, NotFoundError
+from riyl.core.storage.model import Model
+from riyl.core.storage.snapshot import Snapshot
+from riyl.evaluation.conditions import conditions_of
+from riyl.evaluation.protocol import retrieve
+from riyl.evaluation.systems import check_parts, fuse, model_parts, model_system, subset_system, subsets_of
+from riyl.index.artifact.version import Version
+from riyl.index.encoding.embed import embed
+from riyl.index.scoring.tie_breaking import tie_break_rank
+from riyl.training.features.build import build_snapshot
+from riyl.training.features.recipe import Recipe
+from riyl.training.train import train
 from tests.index.conftest import CORRECTED, corrected, named_model, named_snapshot  # noqa: F401
 from tests.training.features.others import world_of_strangers
-from training.features.build import build_snapshot
-from training.features.recipe import Recipe
-from training.train import train
 
 
 def subset_systems(name, parts):
@@ -95,7 +95,7 @@ def test_the_seven_subsets_give_pairwise_different_lists(
     named_snapshot: Snapshot,  # noqa: F811
 ) -> None:
     fmc = conditions_of(named_snapshot)[1]
-    order = tie_order(named_snapshot.artist_ids, 0)
+    order = tie_break_rank(named_snapshot.artist_ids, 0)
     systems = subset_systems("pca", model_parts(named_model, named_snapshot))
     lists = {system.name: retrieve(system, fmc, order, k=10) for system in systems}
     assert len(lists) == 7
@@ -120,10 +120,10 @@ def test_parts_of_two_shapes_or_of_nothing_are_refused():
 def test_blocks_of_rows_make_no_difference(monkeypatch):
     rng = np.random.default_rng(0)
     parts = {name: rng.standard_normal((20, 3)).astype(np.float32) for name in "ab"}
-    whole = fuse(parts)
-    monkeypatch.setattr(evaluation.systems, "_ROWS_AT_ONCE", 7)
-    for mine, wanted in zip(fuse(parts), whole, strict=True):
-        np.testing.assert_array_equal(mine, wanted)
+    expected = fuse(parts)
+    monkeypatch.setattr(riyl.evaluation.systems, "_ROWS_AT_ONCE", 7)
+    for actual, expected_array in zip(fuse(parts), expected, strict=True):
+        np.testing.assert_array_equal(actual, expected_array)
 
 
 def test_a_model_is_asked_as_its_version_is_corrections_and_all(
@@ -133,7 +133,7 @@ def test_a_model_is_asked_as_its_version_is_corrections_and_all(
 ) -> None:
     model = train("corrected", CORRECTED, named_snapshot, tmp_path)
     raw, fmc = conditions_of(named_snapshot)
-    order = tie_order(named_snapshot.artist_ids, 0)
+    order = tie_break_rank(named_snapshot.artist_ids, 0)
     parts = model_parts(model, named_snapshot)
     system = model_system("m", model, named_snapshot, parts)
     np.testing.assert_array_equal(retrieve(system, raw, order, k=20), corrected.neighbours[raw.rows, :20])
@@ -142,12 +142,12 @@ def test_a_model_is_asked_as_its_version_is_corrections_and_all(
     scores = e @ e.T
     np.fill_diagonal(scores, -np.inf)
     scores -= 0.5 * np.sort(scores, axis=0)[::-1][:12].mean(axis=0)
-    for row, found in enumerate(retrieve(system, fmc, order, k=3)):
-        at = np.searchsorted(fmc.rows, found)
+    for row, retrieved in enumerate(retrieve(system, fmc, order, k=3)):
+        at = np.searchsorted(fmc.rows, retrieved)
         np.testing.assert_allclose(scores[row, at], np.sort(scores[row])[::-1][:3], atol=1e-5)
     plain = retrieve(model_system("m", model, named_snapshot, parts, raw=True), raw, order, k=20)
     assert (plain != corrected.neighbours[raw.rows, :20]).any()
-    for row, found in zip(raw.rows.tolist(), plain, strict=True):
+    for row, retrieved in zip(raw.rows.tolist(), plain, strict=True):
         cosines = corrected.embeddings @ corrected.embeddings[row]
         cosines[[row, 59]] = -np.inf  # 59 is not known
-        np.testing.assert_allclose(cosines[found], np.sort(cosines)[::-1][:20], atol=1e-5)
+        np.testing.assert_allclose(cosines[retrieved], np.sort(cosines)[::-1][:20], atol=1e-5)

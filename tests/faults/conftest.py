@@ -13,20 +13,20 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, make_url
 
-from app.jobs.client import Jobs
-from app.jobs.store import upgrade_jobs
-from app.jobs.types import JobState, ReindexParams, TrainParams
-from core.db.session import Database
-from core.settings import Home, Settings
-from core.tables import Tables
-from index.artifact import MANIFEST
-from index.build import build_version
-from index.versions import promote
+from riyl.app.jobs.client import Jobs
+from riyl.app.jobs.store import upgrade_jobs
+from riyl.app.jobs.types import JobState, ReindexParams, TrainParams
+from riyl.core.catalog.tables import Tables
+from riyl.core.db.session import Database
+from riyl.core.settings import Home, Settings
+from riyl.index.artifact.version import MANIFEST
+from riyl.index.build.build import build_version
+from riyl.index.versions.lifecycle import promote
+from riyl.training.config import load_config
+from riyl.training.features.build import build_snapshot
+from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, forget_database, small_world
 from tests.faults.processes import HeldWorkers, Site, World, opened, started
-from training.config import load_config
-from training.features.build import build_snapshot
-from training.train import train
 
 TRAINING = "paper-msd"
 
@@ -41,9 +41,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         train(name, config, snapshot, home.models) for name, config in map(load_config, ("random-projection", "pca"))
     ]
     first, second = (build_version(model, snapshot, home.versions).id for model in models)
-    made = World(home.root, small_world(base / "tables", n=66), (first, second))
-    fill(made, Settings(home=home.root))
-    return made
+    new_world = World(home.root, small_world(base / "tables", n=66), (first, second))
+    fill(new_world, Settings(home=home.root))
+    return new_world
 
 
 @dataclass(frozen=True)
@@ -93,21 +93,21 @@ def site(sites: Sites) -> Site:
 
 @pytest.fixture
 def sqlite_site(world: World, tmp_path: Path) -> Iterator[Site]:
-    with opened(world, tmp_path, None) as made:
-        yield made
+    with opened(world, tmp_path, None) as site:
+        yield site
 
 
 @pytest.fixture
 def postgres_site(template: Template, world: World, tmp_path: Path) -> Iterator[Site]:
-    with opened(world, tmp_path, template.copy()) as made:
-        yield made
+    with opened(world, tmp_path, template.copy()) as site:
+        yield site
 
 
 @pytest.fixture(scope="session")
 def nurseries() -> Iterator[list[HeldWorkers]]:
-    made = [HeldWorkers() for _ in range(3)]
-    yield made
-    for each in made:
+    workers = [HeldWorkers() for _ in range(3)]
+    yield workers
+    for each in workers:
         each.close()
 
 

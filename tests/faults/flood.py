@@ -16,14 +16,14 @@ class Flood:
     """What came of the requests.
 
     Attributes:
-        held_back: that found no connection free: the flood was thinner than it was meant to be.
+        validation: that found no connection free: the flood was thinner than it was meant to be.
         seconds: how long each took that was answered with 200.
         refused: the head of each other answer, and how often it came, without what is new in each.
         lost: connections that ended.
     """
 
     sent: int = 0
-    held_back: int = 0
+    validation: int = 0
     seconds: list[float] = field(default_factory=list)
     refused: dict[bytes, int] = field(default_factory=dict)
     lost: int = 0
@@ -36,8 +36,8 @@ class Flood:
 class _Connection(asyncio.Protocol):
     """Sends a request when it is told to, and then takes a place among the free ones again."""
 
-    def __init__(self, found: Flood, free: deque[_Connection]) -> None:
-        self._found = found
+    def __init__(self, outcome: Flood, free: deque[_Connection]) -> None:
+        self._found = outcome
         self._free = free
         self._clock = asyncio.get_running_loop().time
         self._answer = b""
@@ -72,10 +72,10 @@ class _Connection(asyncio.Protocol):
 
 async def flood(host: str, port: int, request: bytes, *, rate: float | None, seconds: float, connections: int) -> Flood:
     """Ask at a rate for a while, or with None as fast as the connections are free; then wait for every answer."""
-    found, free = Flood(), deque[_Connection]()
+    outcome, free = Flood(), deque[_Connection]()
     loop = asyncio.get_running_loop()
     for _ in range(connections):
-        await loop.create_connection(lambda: _Connection(found, free), host, port)
+        await loop.create_connection(lambda: _Connection(outcome, free), host, port)
     every = list(free)
     start, due = loop.time(), 0
     while (passed := loop.time() - start) < seconds:
@@ -85,14 +85,14 @@ async def flood(host: str, port: int, request: bytes, *, rate: float | None, sec
             if free:
                 free.popleft().ask(request)
             else:
-                found.held_back += 1
+                outcome.validation += 1
         await asyncio.sleep(TICK_S if rate is not None else 0.0005)
     async with asyncio.timeout(30):
-        while len(free) < connections - found.lost:
+        while len(free) < connections - outcome.lost:
             await asyncio.sleep(TICK_S)
-    lost = found.lost
+    lost = outcome.lost
     for each in every:
         each.transport.close()
     await asyncio.sleep(TICK_S)
-    found.lost = lost
-    return found
+    outcome.lost = lost
+    return outcome

@@ -18,30 +18,30 @@ from typing import Any
 
 from dbos import DBOS
 
-import app.jobs.flows
-import app.jobs.worker
-import training.export
-import training.loop  # noqa: F401 - training imports these when it begins
-from app.logs import configure
-from core.settings import load_settings
+import riyl.app.jobs.flows
+import riyl.app.jobs.worker
+import riyl.training.contrastive.export
+import riyl.training.contrastive.loop
+from riyl.app.http.logging import configure
+from riyl.core.settings import load_settings
 
 MIDDLE = {
-    "fix": ("os.rename", ""),
+    "freeze": ("os.rename", ""),
     "fit": ("os.rename", ""),
     "train": ("os.rename", ""),
     "model": ("open", "card.json"),
-    "place": ("os.rename", ""),
+    "featurize": ("os.rename", ""),
     "embed": ("os.rename", ""),
     "build": ("os.rename", ""),
     "reindex": ("none: it is held between this step and the next", ""),
-    "gate": ("open", "neighbours.npy"),
+    "quality_checks": ("open", "neighbours.npy"),
     "promote": ("os.rename", "CURRENT"),
     "prune": ("shutil.rmtree", ".pruned"),
 }
 """By step, what the interpreter is about to do (its audit event) when it is held, and how the path ends that it does it
 to. A rename publishes what has been written: promote has written its row by then, prune has hidden one of several."""
 
-CHILDS_MIDDLE = {**MIDDLE, "fix": ("open", "artists.parquet"), "place": ("open", "artists.parquet")}
+CHILDS_MIDDLE = {**MIDDLE, "freeze": ("open", "artists.parquet"), "featurize": ("open", "artists.parquet")}
 """Of the re-index behind a training: what these two steps would make is there, and they read the tables only."""
 
 
@@ -75,11 +75,11 @@ def run(
     os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), sys.stderr.fileno())
     configure("INFO")
     if attempts is not None:
-        app.jobs.flows.ATTEMPTS = attempts
+        riyl.app.jobs.flows.ATTEMPTS = attempts
     if step is not None:
         hold_at(step, when, child, _hold())
     try:
-        app.jobs.worker.work(load_settings())
+        riyl.app.jobs.worker.work(load_settings())
     except BaseException as error:
         print("ended by", repr(error), file=sys.stderr)  # noqa: T201
     finally:

@@ -21,15 +21,15 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import SecretStr
 
-from app.jobs.client import Jobs
-from app.jobs.types import PARAMS, Job, Params
-from core.db.promotions import Promotion, all_promotions
-from core.db.session import Database
-from core.settings import Home, Settings
-from index.artifact import Version
+from riyl.app.jobs.client import Jobs
+from riyl.app.jobs.types import PARAMS, Job, Params
+from riyl.core.db.promotions import Promotion, all_promotions
+from riyl.core.db.session import Database
+from riyl.core.settings import Home, Settings
+from riyl.index.artifact.version import Version
 from tests.conftest import REPOSITORY, forget_database
 
-RIYL = [sys.executable, "-c", "from app.cli import main; main()"]
+RIYL = [sys.executable, "-c", "from riyl.app.cli import main; main()"]
 DEADLINE_S = 120.0
 POLL_S = 0.05
 
@@ -172,20 +172,20 @@ class HeldWorkers:
 
     def held(self) -> None:
         """Wait until it is held."""
-        said = self._hear()
-        if said != "held":
+        message = self._hear()
+        if message != "held":
             self._pid = 0
-        assert said == "held", f"the worker ended with {said} before it came to its place"
+        assert message == "held", f"the worker ended with {message} before it came to its place"
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self._pid, number)
 
     def code(self) -> int:
         """Its exit code once it has ended."""
-        while (said := self._hear()) == "held":
+        while (message := self._hear()) == "held":
             pass
         self._pid = 0
-        return int(said)
+        return int(message)
 
     def kill(self) -> None:
         """Kill it with SIGKILL."""
@@ -223,11 +223,11 @@ def until(holds: Callable[[], Found], what: str, deadline_s: float = DEADLINE_S)
         TimeoutError: it is not in time.
     """
     end = time.monotonic() + deadline_s
-    while not (found := holds()):
+    while not (value := holds()):
         if time.monotonic() > end:
             raise TimeoutError(f"{what}: not within {deadline_s} s")
         time.sleep(POLL_S)
-    return found
+    return value
 
 
 def visible(site: Site) -> set[str]:

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from app.jobs.types import JobState, ReindexParams
-from core.changes import ChangeKind
-from core.db.keys import Role, create_key
-from core.db.standing import WrittenChange, head, since, standing_of
-from index.artifact import Version
+from riyl.app.jobs.types import JobState, ReindexParams
+from riyl.core.changes.effective import ChangeKind
+from riyl.core.db.effective import WrittenChange, effective_of, head, since
+from riyl.core.db.keys import Role, create_key
+from riyl.index.artifact.version import Version
 from tests.faults.processes import HeldWorkers, Site, serving, started, until
 
 pytestmark = pytest.mark.slow
@@ -31,24 +31,24 @@ def writer(site: Site) -> dict[str, str]:
 
 def all_changes(site: Site) -> list[WrittenChange]:
     with site.database.read() as connection:
-        found = since(connection, 0, 10 * CHANGES)
-        assert [each.number for each in found] == list(range(1, head(connection) + 1))
-    return found
+        changes = since(connection, 0, 10 * CHANGES)
+        assert [each.number for each in changes] == list(range(1, head(connection) + 1))
+    return changes
 
 
 def test_every_acknowledged_change_is_there_and_none_twice(site: Site) -> None:
     acknowledged: dict[int, int] = {}
     enough, headers = threading.Event(), writer(site)
     with (
-        serving(site, "--no-worker") as (process, served),
-        httpx.Client(base_url=served.base_url, timeout=60) as client,  # one that does not try again
+        serving(site, "--no-worker") as (process, state),
+        httpx.Client(base_url=state.base_url, timeout=60) as client,  # one that does not try again
     ):
 
         def patch(value: int) -> bool:
             """Whether it was answered; two writers share an artist."""
-            said = {"attributes": {f"x{value}": value}}
+            payload = {"attributes": {f"x{value}": value}}
             try:
-                answer = client.patch(f"/v1/artists/a{value // 2 % 50:03d}", json=said, headers=headers)
+                answer = client.patch(f"/v1/artists/a{value // 2 % 50:03d}", json=payload, headers=headers)
             except httpx.TransportError:
                 return False
             assert answer.status_code == 200, answer.text
@@ -74,10 +74,10 @@ def test_every_acknowledged_change_is_there_and_none_twice(site: Site) -> None:
     assert len({name for each in written.values() for name in each.counts}) == len(written)
     for artist in {each.artist for each in written.values()}:
         with site.database.read() as connection:
-            found = standing_of(connection, artist)
-        assert found is not None
-        said = {f"attributes.{name}" for name in found.said["attributes"]}
-        assert said == {name for each in written.values() if each.artist == artist for name in each.counts}
+            effective = effective_of(connection, artist)
+        assert effective is not None
+        payload = {f"attributes.{name}" for name in effective.payload["attributes"]}
+        assert payload == {name for each in written.values() if each.artist == artist for name in each.counts}
     # and a service that starts again shows them
     with serving(site, "--no-worker") as (_, client):
         for value in acknowledged:
@@ -134,7 +134,7 @@ def test_a_reindex_that_is_killed_before_it_promotes_loses_no_change(site: Site,
 
         put("n1", "Before")
         client.delete("/v1/artists/a003", headers=headers).raise_for_status()
-        asked = site.ask(ReindexParams(tables=str(site.world.tables)))
+        job_id = site.ask(ReindexParams(tables=str(site.world.tables)))
         for step, when in (("model", "before"), ("build", "middle"), ("promote", "before")):
             held_worker.start(site, step=step, when=when)
             held_worker.held()
@@ -144,7 +144,7 @@ def test_a_reindex_that_is_killed_before_it_promotes_loses_no_change(site: Site,
         for artist, name in {"n1": "Before", "a003": None, "n-model": "model", "a001": "promote"}.items():
             shown(artist, name)
         with started(site, "worker"):
-            job = site.ended(asked)
+            job = site.ended(job_id)
         assert job.state is JobState.DONE, job
         assert job.result is not None
         version = Version.open(site.home.versions / job.result["version"])
@@ -152,6 +152,6 @@ def test_a_reindex_that_is_killed_before_it_promotes_loses_no_change(site: Site,
         assert "n1" in version.artist_ids
         assert not {"a003", "n-model"} & set(version.artist_ids)
         until(lambda: client.get("/v1/index").json()["version"] == version.id, "the new version", 20)
-        found = {"n1": "Before", "a003": None, "n-model": "model", "n-build": "build", "n-promote": "promote"}
-        for artist, name in (found | {"a001": "promote"}).items():
+        expected = {"n1": "Before", "a003": None, "n-model": "model", "n-build": "build", "n-promote": "promote"}
+        for artist, name in (expected | {"a001": "promote"}).items():
             shown(artist, name)

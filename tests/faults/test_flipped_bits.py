@@ -7,9 +7,9 @@ import shutil
 import httpx
 import pytest
 
-from core.db.promotions import add_promotion
-from core.files import write_bytes
-from index.versions import promote
+from riyl.core.db.promotions import add_promotion
+from riyl.core.files import write_bytes
+from riyl.index.versions.lifecycle import promote
 from tests.faults.processes import Site, serving, until
 
 pytestmark = pytest.mark.slow
@@ -19,15 +19,15 @@ def test_a_version_with_a_flipped_bit_in_any_file_is_never_served(sqlite_site: S
     site = sqlite_site
     good, damaged = site.world.versions
     folder = site.home.versions / damaged
-    whole = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert len(whole) > 15
+    originals = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert len(originals) > 15
     promote(site.home.versions, site.database, good, by="test", why="test")
     with serving(site, "--no-worker") as (_, client):
         before, reason = "", ""
-        for name, data in sorted(whole.items()):
+        for name, data in sorted(originals.items()):
             write_bytes(folder / name, flipped(data))
             if before:  # only now, so that the version is whole at no time
-                write_bytes(folder / before, whole[before])
+                write_bytes(folder / before, originals[before])
             else:
                 with site.database.alone() as connection:
                     add_promotion(connection, damaged, "promote", by="another host", why="test")
@@ -37,7 +37,7 @@ def test_a_version_with_a_flipped_bit_in_any_file_is_never_served(sqlite_site: S
             assert name in reason
             assert client.get("/v1/artists/a001/similar?k=3").json()["version"] == good
             before = name
-        write_bytes(folder / before, whole[before])
+        write_bytes(folder / before, originals[before])
         taken = {"status": "ready", "version": damaged, "refused": None, "database": None}
         until(lambda: client.get("/readyz").json() == taken, "the version once it is whole")
 
@@ -53,12 +53,12 @@ def test_a_version_cut_off_in_the_middle_is_refused_at_the_start_too(sqlite_site
 def refusal(client: httpx.Client, good: str, damaged: str) -> str:
     """Why the damaged version does not serve; the good one does."""
     answer = client.get("/readyz")
-    said = answer.json()
-    assert (answer.status_code, said["version"]) == (200, good)
-    if said["refused"] is None:
+    body = answer.json()
+    assert (answer.status_code, body["version"]) == (200, good)
+    if body["refused"] is None:
         return ""
-    assert said["refused"]["version"] == damaged
-    return said["refused"]["reason"]
+    assert body["refused"]["version"] == damaged
+    return body["refused"]["reason"]
 
 
 def flipped(data: bytes) -> bytes:

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.jobs.types import JobState, ReindexParams
-from core.settings import Home, Settings
-from core.tables import Tables
-from index.build import build_version
+from riyl.app.jobs.types import JobState, ReindexParams
+from riyl.core.catalog.tables import Tables
+from riyl.core.settings import Home, Settings
+from riyl.index.build.build import build_version
+from riyl.training.config import load_config
+from riyl.training.features.build import build_snapshot
+from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, write_tables
 from tests.faults.conftest import fill
 from tests.faults.processes import HeldWorkers, World, opened, serving, started, until, visible
-from training.config import load_config
-from training.features.build import build_snapshot
-from training.train import train
 
 pytestmark = pytest.mark.slow
 
@@ -40,9 +40,9 @@ def large_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     snapshot = build_snapshot(Tables.open(loud(base / "before", N)), SMALL_RECIPE, home.snapshots)
     name, config = load_config("single-audio")
     version = build_version(train(name, config, snapshot, home.models), snapshot, home.versions)
-    made = World(home.root, loud(base / "tables", N + 1), (version.id,))
-    fill(made, Settings(home=home.root))
-    return made
+    world = World(home.root, loud(base / "tables", N + 1), (version.id,))
+    fill(world, Settings(home=home.root))
+    return world
 
 
 @pytest.fixture
@@ -70,12 +70,12 @@ def test_a_full_disk_fails_the_build_and_nothing_else(
             return answer.status_code == 200 and answer.json()["version"] == version
 
         for file in CUT_OFF:
-            asked = site.ask(ReindexParams(tables=str(large_world.tables)))
+            job_id = site.ask(ReindexParams(tables=str(large_world.tables)))
             held_worker.start(site, attempts=ATTEMPTS, step="build", when="before")
             held_worker.held()
             filler = fill_up(small_disk, bytes_until(site.home.versions / old, file))
             held_worker.send(signal.SIGCONT)
-            job = site.ended(asked)
+            job = site.ended(job_id)
             assert job.state is JobState.FAILED, file
             assert job.error is not None
             assert "No space left on device" in job.error, file
@@ -101,8 +101,8 @@ def loud(folder: Path, n: int) -> Path:
 
 def bytes_until(version: Path, file: str) -> int:
     """Bytes of a version that are written until the middle of a file of it; parts are links to what is kept aside."""
-    found = {path.relative_to(version).as_posix(): path.stat().st_size for path in version.rglob("*")}
-    size = {name: n_bytes for name, n_bytes in found.items() if not name.startswith("parts/")}
+    all_sizes = {path.relative_to(version).as_posix(): path.stat().st_size for path in version.rglob("*")}
+    size = {name: n_bytes for name, n_bytes in all_sizes.items() if not name.startswith("parts/")}
     order = sorted(size, key=lambda name: (version / name).stat().st_mtime_ns)
     return sum(size[name] for name in order[: order.index(file)]) + size[file] // 2
 

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.jobs.flows import REINDEX_STEPS, TRAIN_STEPS
-from app.jobs.types import JobState, ReindexParams, TrainParams
-from index.artifact import MANIFEST
-from index.versions import current
+from riyl.app.jobs.flows import REINDEX_STEPS, TRAIN_STEPS
+from riyl.app.jobs.types import JobState, ReindexParams, TrainParams
+from riyl.index.artifact.version import MANIFEST
+from riyl.index.versions.lifecycle import current
 from tests.faults.conftest import TRAINING, Sites, Undisturbed
 from tests.faults.processes import HeldWorkers, Site, started, visible
 
@@ -24,10 +24,10 @@ def test_a_reindex_goes_on_after_kills_in_each_step(
     sites: Sites, held_workers: list[HeldWorkers], undisturbed: Undisturbed
 ) -> None:
     def scenario(site: Site, worker: HeldWorkers, when: str) -> None:
-        asked = site.ask(ReindexParams(tables=str(site.world.tables)))
+        job_id = site.ask(ReindexParams(tables=str(site.world.tables)))
         for step in REINDEX_STEPS:
             kill_at(worker, site, step=step, when=when)
-        ends_as(site, asked, asked, undisturbed.reindex)
+        ends_as(site, job_id, job_id, undisturbed.reindex)
 
     at_each_place(scenario, sites, held_workers)
 
@@ -36,13 +36,13 @@ def test_a_training_goes_on_after_kills_in_each_step_of_it_and_of_its_reindex(
     sites: Sites, held_workers: list[HeldWorkers], undisturbed: Undisturbed
 ) -> None:
     def scenario(site: Site, worker: HeldWorkers, when: str) -> None:
-        asked = site.ask(TrainParams(tables=str(site.world.tables), config=TRAINING))
+        job_id = site.ask(TrainParams(tables=str(site.world.tables), config=TRAINING))
         for step in TRAIN_STEPS:
             kill_at(worker, site, step=step, when=when)
         for step in REINDEX_STEPS:
             kill_at(worker, site, step=step, when=when, child=True)
-        (child,) = [job.id for job in site.jobs.all() if job.id != asked]
-        ends_as(site, asked, child, undisturbed.train)
+        (child,) = [job.id for job in site.jobs.all() if job.id != job_id]
+        ends_as(site, job_id, child, undisturbed.train)
 
     at_each_place(scenario, sites, held_workers)
 
@@ -62,10 +62,10 @@ def kill_at(worker: HeldWorkers, site: Site, *, step: str, when: str, child: boo
     visible(site)
 
 
-def ends_as(site: Site, asked: str, promoting: str, manifest: bytes) -> None:
+def ends_as(site: Site, job_id: str, promoting: str, manifest: bytes) -> None:
     """A worker that nobody kills brings the job to the end that it has undisturbed, and leaves nothing lying about."""
     with started(site, "worker"):
-        job = site.ended(asked)
+        job = site.ended(job_id)
     assert job.state is JobState.DONE, job
     assert job.result is not None
     version = job.result["version"]

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from core.db.session import JOBS_FILE
+from riyl.core.db.session import JOBS_FILE
 from tests.faults.processes import Site, serving, until
 
 pytestmark = pytest.mark.slow
@@ -44,12 +44,12 @@ def test_a_service_ends_while_its_worker_waits_to_be_started_again(sqlite_site: 
 def schema(jobs: Path, version: int) -> int:
     """Give the tables of the jobs another version; the one that they had."""
     with sqlite3.connect(jobs) as connection:
-        (found,) = connection.execute("SELECT version FROM dbos_migrations").fetchone()
+        (old_version,) = connection.execute("SELECT version FROM dbos_migrations").fetchone()
         connection.execute("UPDATE dbos_migrations SET version = ?", (version,))
     connection.close()
-    return int(found)
+    return int(old_version)
 
 
 def worker(client: httpx.Client) -> dict[str, Any]:
-    found: dict[str, Any] = client.get("/readyz").json().get("worker", {})
-    return found
+    state: dict[str, Any] = client.get("/readyz").json().get("worker", {})
+    return state

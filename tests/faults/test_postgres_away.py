@@ -10,9 +10,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.jobs.types import JobState, ReindexParams
-from core.db.keys import Role, create_key
-from core.settings import Settings
+from riyl.app.jobs.types import JobState, ReindexParams
+from riyl.core.db.keys import Role, create_key
+from riyl.core.settings import Settings
 from tests.faults.conftest import fill
 from tests.faults.load import Query, load
 from tests.faults.processes import HeldWorkers, World, opened, serving, until
@@ -34,7 +34,7 @@ def test_postgresql_stopped_for_half_a_minute(
     fill(world, Settings(home=world.home, database_url=SecretStr(url)))
     with opened(world, tmp_path, url) as site, serving(site, "--no-worker") as (_, client):
         _, token = create_key(site.database, "test", Role.ADMIN)
-        asked = site.ask(ReindexParams(tables=str(world.tables)))
+        job_id = site.ask(ReindexParams(tables=str(world.tables)))
         held_worker.start(site, step="embed", when="middle")
         held_worker.held()
 
@@ -46,19 +46,19 @@ def test_postgresql_stopped_for_half_a_minute(
                 loop = asyncio.get_running_loop()
                 again = loop.time() + AWAY_S
                 while loop.time() < again:
-                    for answer in await asyncio.to_thread(about_jobs, client, asked, token):
+                    for answer in await asyncio.to_thread(about_jobs, client, job_id, token):
                         assert answer.status_code == 503
                         assert int(answer.headers["retry-after"]) > 0
                         assert answer.headers["content-type"] == "application/problem+json"
                     await asyncio.sleep(1)
                 await asyncio.to_thread(get_server, folder, cleanup_mode="delete")
-                assert await asyncio.to_thread(client_hears, client, asked) == 200
+                assert await asyncio.to_thread(client_hears, client, job_id) == 200
             return queries
 
         queries = asyncio.run(scenario())
-        job = site.ended(asked)
+        job = site.ended(job_id)
         assert job.state is JobState.DONE, job
-        assert [entry.job for entry in site.promotions()][2:] == [asked]
+        assert [entry.job for entry in site.promotions()][2:] == [job_id]
         assert job.result is not None
         until(lambda: client.get("/readyz").json()["version"] == job.result["version"], "the new version")
         taken = client.post("/v1/jobs", json={"kind": "reindex"}, headers={"authorization": f"Bearer {token}"})

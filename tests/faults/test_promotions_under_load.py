@@ -7,8 +7,8 @@ import asyncio
 import numpy as np
 import pytest
 
-from index.artifact import Version
-from index.versions import promote
+from riyl.index.artifact.version import Version
+from riyl.index.versions.lifecycle import promote
 from tests.faults.load import Query, load
 from tests.faults.processes import Site, serving, until
 
@@ -43,10 +43,10 @@ def test_twenty_promotions_fail_no_query_and_mix_no_versions(site: Site) -> None
         assert query.headers is not None
         version = query.body["version"]
         assert (query.headers["riyl-version"], query.headers["etag"]) == (version, f'"{version}"')
-        found = [(each["id"], each["score"]) for each in query.body["similar"]]
+        actual = [(each["id"], each["score"]) for each in query.body["similar"]]
         row = paths[query.path]
         wanted = [ids[near] for near in versions[version].neighbours[row, :K]]
-        assert [each for each, _ in found] == wanted
-        np.testing.assert_allclose([score for _, score in found], versions[version].scores[row, :K], atol=1e-6)
+        assert [each for each, _ in actual] == wanted
+        np.testing.assert_allclose([score for _, score in actual], versions[version].scores[row, :K], atol=1e-6)
         seen.add((query.path, version))
     assert {version for _, version in seen} == set(versions)

@@ -46,10 +46,10 @@ def test_every_command_that_writes_names_the_file_and_the_reason(sqlite_site: Si
             ["worker"],
             ["serve"],
         ):
-            told = riyl(site, *command, code=1).stderr.splitlines()[-1]
-            assert told.startswith("error: "), command
-            assert str(site.home.root) in told, command
-            assert REASON in told, command
+            error_message = riyl(site, *command, code=1).stderr.splitlines()[-1]
+            assert error_message.startswith("error: "), command
+            assert str(site.home.root) in error_message, command
+            assert REASON in error_message, command
         assert "a001" in riyl(site, "similar", "a001").stdout
 
 

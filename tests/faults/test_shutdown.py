@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from app.jobs.types import JobState, TrainParams
+from riyl.app.jobs.types import JobState, TrainParams
 from tests.faults.conftest import TRAINING
 from tests.faults.load import Query, load
 from tests.faults.processes import DEADLINE_S, Site, serving, until
@@ -28,20 +28,20 @@ LARGE, MANY = "/openapi.json", 150
 
 def test_sigterm_under_load_ends_what_runs_and_leaves_the_job_to_the_next_start(sqlite_site: Site) -> None:
     site = sqlite_site
-    asked = site.ask(TrainParams(tables=str(site.world.tables), config=TRAINING))
+    job_id = site.ask(TrainParams(tables=str(site.world.tables), config=TRAINING))
     with serving(site, "--worker") as (process, client):
-        worker = own_worker_in_training(process.pid, site, asked)
+        worker = own_worker_in_training(process.pid, site, job_id)
 
         async def scenario() -> tuple[float, list[Query], bytes]:
             async with (
                 load(str(client.base_url), [QUERY]) as queries,
                 httpx.AsyncClient(base_url=client.base_url, timeout=DEADLINE_S) as listener,
-                listener.stream("GET", f"/v1/jobs/{asked}/events") as events,
+                listener.stream("GET", f"/v1/jobs/{job_id}/events") as events,
             ):
                 lines = events.aiter_lines()
                 assert await anext(lines) == "event: job"
                 with unread_answers(client.base_url) as slow:
-                    told = asyncio.get_running_loop().time()
+                    signalled_at = asyncio.get_running_loop().time()
                     process.send_signal(signal.SIGTERM)
                     await asyncio.to_thread(until, lambda: refuses(client.base_url), "the end of listening")
                     answers, code = await asyncio.gather(
@@ -49,20 +49,20 @@ def test_sigterm_under_load_ends_what_runs_and_leaves_the_job_to_the_next_start(
                     )
                 assert code == 0
                 assert [line async for line in lines][-1] == ""
-            return told, queries, answers
+            return signalled_at, queries, answers
 
-        told, queries, answers = asyncio.run(scenario())
+        signalled_at, queries, answers = asyncio.run(scenario())
         assert not psutil.pid_exists(worker.pid)
     assert {query.status for query in queries if query.error is None} == {200}
     failed = [query for query in queries if query.error is not None]
     # what had not been read yet when it was told is refused whole; what had begun to come has come
-    assert [query for query in failed if query.ended < told] == []
+    assert [query for query in failed if query.ended < signalled_at] == []
     assert {type(query.error) for query in failed} <= {httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError}
     assert [query for query in failed if "incomplete" in str(query.error)] == []
     assert whole_answers(answers) > 0
-    assert site.jobs.get(asked).state is JobState.RUNNING
+    assert site.jobs.get(job_id).state is JobState.RUNNING
     with serving(site, "--worker"):
-        job = site.ended(asked)
+        job = site.ended(job_id)
     assert job.state is JobState.DONE, job
 
 
@@ -73,12 +73,12 @@ def test_a_client_that_never_reads_does_not_hold_the_end_up(sqlite_site: Site) -
 
 
 def test_a_killed_service_leaves_no_worker_behind(sqlite_site: Site) -> None:
-    asked = sqlite_site.ask(TrainParams(tables=str(sqlite_site.world.tables), config=TRAINING))
+    job_id = sqlite_site.ask(TrainParams(tables=str(sqlite_site.world.tables), config=TRAINING))
     with serving(sqlite_site, "--worker") as (process, _):
-        worker = own_worker_in_training(process.pid, sqlite_site, asked)
+        worker = own_worker_in_training(process.pid, sqlite_site, job_id)
         process.kill()
         worker.wait(DEADLINE_S)
-    assert sqlite_site.jobs.get(asked).state is JobState.RUNNING
+    assert sqlite_site.jobs.get(job_id).state is JobState.RUNNING
 
 
 def own_worker_in_training(service: int, site: Site, job: str) -> psutil.Process:

@@ -39,8 +39,8 @@ def test_the_steps_with_own_tables_work_and_a_reindex_after_them_takes_the_same(
             assert client.post("/v1/similar", json={"seeds": [{"id": "a003"}]}).status_code == 200
             (stored,) = client.get("/v1/evaluations").json()["evaluations"]
             assert stored["truth_name"] == "similar"
-        told = guard.riyl("jobs", "run", "reindex")
-        assert f"done; version {version}, promoted False" in told
+        output = guard.riyl("jobs", "run", "reindex")
+        assert f"done; version {version}, promoted False" in output
     finally:
         serve.send_signal(signal.SIGTERM)
         serve.wait(60)

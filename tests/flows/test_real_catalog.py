@@ -35,8 +35,8 @@ def test_lastfm_2k_goes_the_same_way_with_two_modalities(real_data: Path, tmp_pa
     (put / "hetrec2011-lastfm-2k.zip").symlink_to(real_data / "archives" / "hetrec2011-lastfm-2k.zip")
     rows = as_json(home, "data", "tables", "lastfm-2k", str(tmp_path / "tables"))["rows"]
     assert (rows["artists"], rows["plays"]) == (17632, 92834)
-    made = as_json(home, "snapshot", "build", str(tmp_path / "tables"))
-    assert made["modalities"] == {"cf": 17632, "tags": 11972}
+    snapshot = as_json(home, "snapshot", "build", str(tmp_path / "tables"))
+    assert snapshot["modalities"] == {"cf": 17632, "tags": 11972}
     config = tmp_path / "short.toml"
     config.write_text('method = "contrastive"\nmax_epochs = 2\n[encoders.tags]\nkind = "set"\n')
     assert list(as_json(home, "train", "--config", str(config))["parts"]) == ["cf", "tags"]

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from core.tables import Tables
+from riyl.core.catalog.tables import Tables
 from tests.conftest import small_world, write_tables
 
 
@@ -77,11 +77,11 @@ def test_demo_run_again_reuses_what_is_there(home: Path) -> None:
 def test_the_demo_asked_for_once_leaves_what_is_current(tmp_path: Path) -> None:
     tables = small_world(tmp_path / "catalog")
     riyl(tmp_path / "home", "demo", "--no-serve", "--once", str(tables))
-    made = as_json(tmp_path / "home", "index", "list")
-    assert [version["current"] for version in made] == [True]
+    versions = as_json(tmp_path / "home", "index", "list")
+    assert [version["current"] for version in versions] == [True]
     again = riyl(tmp_path / "home", "demo", "--no-serve", "--once", str(small_world(tmp_path / "other", seed=1))).stdout
-    assert again == f"version   {made[0]['id']}: current\n"
-    assert as_json(tmp_path / "home", "index", "list") == made
+    assert again == f"version   {versions[0]['id']}: current\n"
+    assert as_json(tmp_path / "home", "index", "list") == versions
 
 
 def test_the_demo_takes_the_tables_that_are_set_and_a_reindex_takes_them_too(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_demo_takes_the_tables_that_are_set_and_a_reindex_takes_them_too(tmp
         env={**os.environ, "RIYL_THREADS": "1", "RIYL_TABLES": str(tables)},
     )
     assert "catalog: 40 artists" in done.stdout
-    (fixed,) = (tmp_path / "home" / "fixed").glob("[!.]*")
+    (fixed,) = (tmp_path / "home" / "frozen_tables").glob("[!.]*")
     assert Tables.open(fixed).digests() == Tables.open(tables).digests()
 
 
@@ -136,8 +136,8 @@ def test_another_basis_over_the_same_tables_stands_in_the_same_table(home: Path,
     recipe.write_text('[tags]\nweighting = "tfidf"\n')
     first = as_json(home, "snapshot", "list")[0]["id"]
     other = as_json(home, "snapshot", "build", str(home.parent / "catalog"), "--features", str(recipe))["id"]
-    made = as_json(home, "train", "--config", "single-tags", "--name", "tfidf", "--snapshot", other)
-    printed = as_json(home, "evaluate", "--snapshot", first, "--systems", f"single-tags,{made['id']}")
+    model = as_json(home, "train", "--config", "single-tags", "--name", "tfidf", "--snapshot", other)
+    printed = as_json(home, "evaluate", "--snapshot", first, "--systems", f"single-tags,{model['id']}")
     assert [r["system"] for r in printed["results"]][:2] == ["single-tags", f"tfidf ({other})"]
     riyl(home, "snapshot", "build", str(home.parent / "catalog"))  # the newest again, for the other tests
 
@@ -146,8 +146,8 @@ def test_a_truth_is_imported_listed_and_used(home: Path, tmp_path: Path) -> None
     pairs = (
         write_tables(tmp_path, mine={"artist_id": ["a000", "a000"], "similar_id": ["a003", "a000"]}) / "mine.parquet"
     )
-    made = as_json(home, "truth", "import", str(pairs), "--directed")
-    assert made["counts"] == {"pairs": 1, "self_pairs": 1, "double_pairs": 0}
+    truth = as_json(home, "truth", "import", str(pairs), "--directed")
+    assert truth["counts"] == {"pairs": 1, "self_pairs": 1, "double_pairs": 0}
     assert "mine" in [t["name"] for t in as_json(home, "truth", "list")]
     printed = as_json(home, "evaluate", "--truth", "mine", "--systems", "pca", "--conditions", "raw")
     assert {r["queries"] for r in printed["results"]} == {1}
@@ -159,8 +159,8 @@ def test_a_model_of_other_tables_is_refused_naming_both(home: Path, tmp_path: Pa
     new = as_json(home, "snapshot", "build", str(tmp_path / "other"))
     model = as_json(home, "train", "--config", "pca", "--snapshot", old["id"])["id"]
     wrong = riyl(home, "evaluate", "--snapshot", new["id"], "--systems", model, code=1)
-    assert old["basis"] in wrong.stderr
-    assert new["basis"] in wrong.stderr
+    assert old["featurizer"] in wrong.stderr
+    assert new["featurizer"] in wrong.stderr
     riyl(home, "snapshot", "build", str(home.parent / "catalog"))
 
 
@@ -209,5 +209,5 @@ def test_the_demo_ends_in_three_answers_and_a_served_catalog(home: Path) -> None
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -8,15 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.model import Model
-from core.snapshot import Snapshot
-from core.tables import Tables
-from index.artifact import Version
-from index.build import build_version
+from riyl.core.catalog.tables import Tables
+from riyl.core.storage.model import Model
+from riyl.core.storage.snapshot import Snapshot
+from riyl.index.artifact.version import Version
+from riyl.index.build.build import build_version
+from riyl.training.config import CcaConfig, ContrastiveConfig, ScoringConfig, load_config
+from riyl.training.features.build import build_snapshot
+from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, small_world
-from training.config import CcaConfig, ContrastiveConfig, ScoringConfig, load_config
-from training.features.build import build_snapshot
-from training.train import train
 
 NAMES = {
     0: "Björk",
@@ -37,8 +37,8 @@ NAMES = {
 ALIASES = {1: ["On a Friday", None], 10: ["Umm Kulthum"], 12: ["Björk Tribute"]}
 CORRECTED = CcaConfig(
     method="cca",
-    evidence={"tags": 1.0},
-    private={"tags": 1.0},
+    norm_shrinkage={"tags": 1.0},
+    modality_specific_weight={"tags": 1.0},
     scoring=ScoringConfig(hubness=0.5, neighbours=12, calibration=0.7, tail=0.1),
 )
 MBID = "a74b1b7f-71a5-4011-9441-d0b5e4122711"
@@ -79,13 +79,13 @@ def named_model(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="session")
 def models(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
     """By config a model for each kind of input: sets of factors, weighted terms, vectors, and one modality alone."""
-    made = {}
+    trained = {}
     for name in ("paper-msd", "default", "pca", "single-tags"):
         _, config = load_config(name)
         if isinstance(config, ContrastiveConfig):
             config = config.model_copy(update={"max_epochs": 2})
-        made[name] = train(name, config, named_snapshot, tmp_path_factory.mktemp("models"), threads=1)
-    return made
+        trained[name] = train(name, config, named_snapshot, tmp_path_factory.mktemp("models"), threads=1)
+    return trained
 
 
 @pytest.fixture(scope="session")

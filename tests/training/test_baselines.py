@@ -8,18 +8,18 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.random_projection import GaussianRandomProjection
 
-from core.errors import ConfigError
-from core.snapshot import Snapshot
-from core.tables import Tables
-from index.embed import embed
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import ConfigError
+from riyl.core.storage.snapshot import Snapshot
+from riyl.index.encoding.embed import embed
+from riyl.training.baselines import fit_baseline
+from riyl.training.config import PcaConfig, ProjectionConfig, SingleConfig
+from riyl.training.contrastive.inputs import chosen_modalities
+from riyl.training.features.build import build_snapshot
+from riyl.training.features.recipe import Recipe
+from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, small_world, write_tables
 from tests.training.features.others import world_of_strangers, world_without
-from training.baselines import fit_baseline
-from training.config import PcaConfig, ProjectionConfig, SingleConfig
-from training.features.build import build_snapshot
-from training.features.recipe import Recipe
-from training.inputs import chosen_modalities
-from training.train import train
 
 
 def filled(snapshot: Snapshot, unit_rows: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -86,15 +86,15 @@ def test_a_modality_that_is_not_there_is_refused(snapshot: Snapshot, tmp_path: P
     "config", [PcaConfig(method="pca", dim=7), ProjectionConfig(method="random-projection", dim=7)]
 )
 def test_baselines_are_fitted_without_the_held_out(config: PcaConfig | ProjectionConfig, tmp_path: Path) -> None:
-    recipe = SMALL_RECIPE.model_copy(update={"held_out": 0.3})
-    made = build_snapshot(Tables.open(small_world(tmp_path / "t")), recipe, tmp_path / "s")
-    out = [artist for artist, held in zip(made.artist_ids, made.held_out.tolist(), strict=True) if held]
+    recipe = SMALL_RECIPE.model_copy(update={"holdout": 0.3})
+    snapshot = build_snapshot(Tables.open(small_world(tmp_path / "t")), recipe, tmp_path / "s")
+    out = [artist for artist, held in zip(snapshot.artist_ids, snapshot.holdout.tolist(), strict=True) if held]
     bare = build_snapshot(Tables.open(world_without(tmp_path / "bare", out)), SMALL_RECIPE, tmp_path / "s")
-    found, wanted = fit_baseline(config, made, 0), fit_baseline(config, bare, 0)
-    assert list(found) == list(wanted) == ["audio", "cf", "tags"]
-    for name, part in found.items():
-        assert part.mean.tobytes() == wanted[name].mean.tobytes()
-        assert part.weights.tobytes() == wanted[name].weights.tobytes()
+    actual, expected = fit_baseline(config, snapshot, 0), fit_baseline(config, bare, 0)
+    assert list(actual) == list(expected) == ["audio", "cf", "tags"]
+    for name, part in actual.items():
+        assert part.mean.tobytes() == expected[name].mean.tobytes()
+        assert part.weights.tobytes() == expected[name].weights.tobytes()
 
 
 def test_a_modality_that_nobody_has_takes_no_part(snapshot: Snapshot, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_modality_that_nobody_has_takes_no_part(snapshot: Snapshot, tmp_path: 
     (folder / "plays.parquet").unlink()
     without = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s", keep=snapshot)
     assert (list(placed.modalities), list(without.modalities)) == (["audio", "cf", "tags"], ["audio", "tags"])
-    found, wanted = (fit_baseline(PcaConfig(method="pca", dim=7), each, 0) for each in (placed, without))
-    assert list(found) == list(wanted)
-    assert all(part.weights.tobytes() == wanted[name].weights.tobytes() for name, part in found.items())
+    actual, expected = (fit_baseline(PcaConfig(method="pca", dim=7), each, 0) for each in (placed, without))
+    assert list(actual) == list(expected)
+    assert all(part.weights.tobytes() == expected[name].weights.tobytes() for name, part in actual.items())
     assert chosen_modalities(("cf", "tags", "audio"), placed) == ["tags", "audio"]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from core.model import Model
-from core.snapshot import Snapshot
+from riyl.core.storage.model import Model
+from riyl.core.storage.snapshot import Snapshot
 from tests.guard import Guard
 from tests.index.conftest import named_model, named_snapshot  # noqa: F401
 

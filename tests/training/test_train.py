@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import ConfigError, FormatError, MismatchError
-from core.model import Model
-from core.snapshot import Snapshot
-from core.tables import Tables
-from index.embed import embed, parts_of
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import ConfigError, FormatError, MismatchError
+from riyl.core.storage.model import Model
+from riyl.core.storage.snapshot import Snapshot
+from riyl.index.encoding.embed import embed, parts_of
+from riyl.training.config import MlpSpec, SetSpec, config_names, load_config
+from riyl.training.contrastive.loop import train_contrastive
+from riyl.training.features.build import build_snapshot
+from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, small_world
-from tests.training.test_loop import CONFIG
-from training.config import MlpSpec, SetSpec, config_names, load_config
-from training.features.build import build_snapshot
-from training.loop import train_contrastive
-from training.train import train
+from tests.training.contrastive.test_loop import CONFIG
 
 FAST = CONFIG.model_copy(update={"max_epochs": 2})
 
@@ -30,9 +30,9 @@ def model(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Model
 def test_onnx_parts_agree_with_torch(snapshot: Snapshot, model: Model, tmp_path: Path) -> None:
     trained = train_contrastive(FAST, snapshot, seed=0, checkpoint=tmp_path / "c")
     full = np.flatnonzero(snapshot.having(["audio", "cf", "tags"]))
-    for name, given in trained.inputs.items():
+    for name, get_inputs in trained.inputs.items():
         with torch.no_grad():
-            expected = trained.encoders[name](*given(torch.arange(len(full)))).numpy()
+            expected = trained.encoders[name](*get_inputs(torch.arange(len(full)))).numpy()
         parts = parts_of(model, snapshot, name)[np.searchsorted(snapshot.modalities[name].rows, full)]
         np.testing.assert_allclose(parts, expected, atol=1e-5)
 
@@ -44,8 +44,8 @@ def test_an_embedding_is_the_unit_mean_of_the_parts_an_artist_has(snapshot: Snap
         for name in model.parts
     }
     for row in (0, 4, 6, 34):
-        mine = np.mean([p[row] for p in parts.values() if row in p], axis=0)
-        np.testing.assert_allclose(embedding.vectors[row], mine / np.linalg.norm(mine), atol=1e-6)
+        mean_part = np.mean([p[row] for p in parts.values() if row in p], axis=0)
+        np.testing.assert_allclose(embedding.vectors[row], mean_part / np.linalg.norm(mean_part), atol=1e-6)
     assert not embedding.covered[59]
     assert not embedding.vectors[59].any()
 
@@ -72,7 +72,7 @@ def test_a_model_is_found_again_and_its_card_says_what_it_is(snapshot: Snapshot,
     again = train("small", FAST, snapshot, model.folder.parent)
     assert again.folder == model.folder
     card = json.loads((model.folder / "card.json").read_text())
-    assert (card["snapshot"], card["basis"], card["seed"]) == (snapshot.id, snapshot.basis_id, 0)
+    assert (card["snapshot"], card["featurizer"], card["seed"]) == (snapshot.id, snapshot.featurizer_id, 0)
     assert card["config"]["temperature"] == 0.1
     assert card["scores"]["epochs"] == 2
     assert not list(model.folder.parent.glob(".training-*"))
@@ -80,7 +80,9 @@ def test_a_model_is_found_again_and_its_card_says_what_it_is(snapshot: Snapshot,
 
 def test_a_model_of_another_basis_is_refused_naming_both(model: Model, tmp_path: Path) -> None:
     other = build_snapshot(Tables.open(small_world(tmp_path / "t", seed=9)), SMALL_RECIPE, tmp_path / "s")
-    with pytest.raises(MismatchError, match=f"fitted on basis {model.card['basis']}.*has basis {other.basis_id}"):
+    with pytest.raises(
+        MismatchError, match=f"fitted on featurizer {model.card['featurizer']}.*has featurizer {other.featurizer_id}"
+    ):
         embed(model, other)
 
 
@@ -112,13 +114,13 @@ def test_a_device_that_is_not_there_is_refused(snapshot: Snapshot, tmp_path: Pat
 
 def test_the_papers_configs_are_the_papers() -> None:
     _, msd = load_config("paper-msd")
-    _, own = load_config("paper-own")
+    _, own_config = load_config("paper-own")
     assert msd.modalities == ("audio", "tags", "cf")
     assert (msd.dim, msd.temperature, msd.learning_rate, msd.batch_size, msd.symmetric) == (200, 0.1, 1e-4, 128, False)
     assert msd.encoders["audio"] == MlpSpec(hidden=(512, 256))
     assert msd.encoders["cf"] == MlpSpec(hidden=(256,))
     assert (msd.encoders["tags"].heads, msd.encoders["tags"].attention) == (4, 256)
-    assert own.batch_size == 2048
+    assert own_config.batch_size == 2048
 
 
 @pytest.mark.parametrize("name", config_names())
@@ -130,6 +132,12 @@ def test_every_config_that_comes_with_riyl_loads(name: str) -> None:
     ("text", "message"),
     [
         ("method = 'contrastive'\ntemprature = 0.1", "temprature: Extra inputs are not permitted"),
+        (
+            "method = 'cca'\n[waves]\naudio = 4",
+            "cca.waves: found a name of an earlier release; wanted n_fourier_features",
+        ),
+        ("method = 'cca'\n[evidence]\ntags = 1", "cca.evidence: found a name of .*; wanted norm_shrinkage"),
+        ("method = 'contrastive'\nheld_back = 0.2", "contrastive.held_back: found a name of .*; wanted validation"),
         ("method = 'contrastive'\nbatch_size = 1", "batch_size.*greater than or equal to 2 \\(found 1\\)"),
         ("method = 'magic'", "magic"),
         ("method = ", "not TOML"),

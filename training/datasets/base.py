@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from core.errors import InputError
-from core.files import published, write_json
-from core.notes import Notes
-from core.tables import Tables
-from core.types import Progress, silent
+from riyl.core.catalog.notes import Notes
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import InputError
+from riyl.core.files import published, write_json
+from riyl.core.types import Progress, silent
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Report:
         notes: what was left out, changed or worth knowing, with how often.
         examples: the first few cases of a note, each naming file, row or line, and what stands there.
         read: rows of each table of the source that were read, where it is made of tables.
-        left_out: by table and reason, how many of them are not among `rows`.
+        skipped_rows: by table and reason, how many of them are not among `rows`.
         columns: by file of the source, columns that are not read, and why.
         files: files beside the source's tables that are not read, and why.
     """
@@ -69,7 +69,7 @@ class Report:
     notes: Mapping[str, int]
     examples: Mapping[str, tuple[str, ...]]
     read: Mapping[str, int] = field(default_factory=dict)
-    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    skipped_rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -77,7 +77,7 @@ class Report:
     def accounts(self) -> dict[str, dict[str, Any]]:
         """By table that was read, its rows read, kept, and left out by reason."""
         return {
-            table: {"read": read, "kept": self.rows.get(table, 0), "left_out": dict(self.left_out.get(table, {}))}
+            table: {"read": read, "kept": self.rows.get(table, 0), "skipped": dict(self.skipped_rows.get(table, {}))}
             for table, read in sorted(self.read.items())
         }
 
@@ -85,8 +85,10 @@ class Report:
     def of(notes: Notes, tables: Tables) -> Report:
         """The report on finished tables, which counts their rows."""
         rows = {table: tables.count_rows(table) for table in sorted(tables.files)}
-        read, left_out = dict(notes.read), dict(notes.left_out)
-        return Report(rows, dict(notes.counts), notes.examples, read, left_out, dict(notes.columns), dict(notes.files))
+        read, skipped_rows = dict(notes.read), dict(notes.skipped_rows)
+        return Report(
+            rows, dict(notes.counts), notes.examples, read, skipped_rows, dict(notes.columns), dict(notes.files)
+        )
 
 
 Make = Callable[[Mapping[str, Path], Path, Notes, Progress], None]
@@ -118,7 +120,7 @@ def build(dataset: Dataset, files: Mapping[str, Path], out: Path, progress: Prog
     """Make the tables of `dataset` in the new folder `out`, whole or not at all.
 
     Args:
-        files: its files by name, as `training.datasets.fetch.fetch_all` gives them.
+        files: its files by name, as `riyl.training.datasets.fetch.fetch_all` gives them.
         out: must not exist, or be an empty folder.
 
     Raises:
@@ -155,8 +157,8 @@ def new_tables(out: Path) -> Iterator[Path]:
 def write_source(folder: Path, name: str, licence: str, citation: str, report: Report) -> None:
     """Say in a folder of tables where they come from, and what of the report there is to say."""
     always = ("rows", "notes", "examples")
-    said = {key: value for key, value in asdict(report).items() if value or key in always}
-    write_json(folder / SOURCE, {"dataset": name, "licence": licence, "citation": citation, **said})
+    payload = {key: value for key, value in asdict(report).items() if value or key in always}
+    write_json(folder / SOURCE, {"dataset": name, "licence": licence, "citation": citation, **payload})
 
 
 class TableWriter:
@@ -192,5 +194,5 @@ def write_table(folder: Path, table: str, rows: pa.Table) -> None:
 
 def _refuse_filled(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        found = "a folder with something in it" if out.is_dir() else "a file"
-        raise InputError(f"{out}: found {found}; wanted a new or an empty folder")
+        actual = "a folder with something in it" if out.is_dir() else "a file"
+        raise InputError(f"{out}: found {actual}; wanted a new or an empty folder")

@@ -17,10 +17,10 @@ from typing import IO
 
 import httpx
 
-from core.errors import FetchError
-from core.files import sha256_of, write_json
-from core.types import Progress, silent
-from training.datasets.base import Dataset, RemoteFile
+from riyl.core.errors import FetchError
+from riyl.core.files import sha256_of, write_json
+from riyl.core.types import Progress, silent
+from riyl.training.datasets.base import Dataset, RemoteFile
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +37,11 @@ class Fetched:
 
     Attributes:
         files: by name.
-        left_out: the optional files that could not be had, with the reason and what to do about it.
+        unavailable: the optional files that could not be had, with the reason and what to do about it.
     """
 
     files: Mapping[str, Path]
-    left_out: Mapping[str, str]
+    unavailable: Mapping[str, str]
 
 
 def fetch_all(dataset: Dataset, folder: Path, progress: Progress = silent) -> Fetched:
@@ -51,16 +51,16 @@ def fetch_all(dataset: Dataset, folder: Path, progress: Progress = silent) -> Fe
         FetchError: a file that the dataset cannot do without could not be had, or one in place is not the right one.
     """
     files: dict[str, Path] = {}
-    left_out: dict[str, str] = {}
+    unavailable: dict[str, str] = {}
     for file in dataset.files:
         try:
             files[file.name] = fetch(file, folder, progress)
         except FetchError as error:
             if not file.optional or (folder / file.name).exists():
                 raise
-            left_out[file.name] = str(error)
+            unavailable[file.name] = str(error)
             log.info("optional_file_left_out dataset=%s file=%s", dataset.name, file.name)
-    return Fetched(files, left_out)
+    return Fetched(files, unavailable)
 
 
 def fetch(file: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
@@ -118,8 +118,8 @@ def _download(file: RemoteFile, url: str, target: Path, part: IO[bytes], progres
                 reason = str(error) or type(error).__name__
                 if _size(part) <= before:
                     break
-    kept = f" ({_size(part)} bytes are kept, and the next fetch goes on from there)" if _size(part) else ""
-    raise _unreachable(file, target, reason + kept)
+    resume_hint = f" ({_size(part)} bytes are kept, and the next fetch goes on from there)" if _size(part) else ""
+    raise _unreachable(file, target, reason + resume_hint)
 
 
 def _receive(file: RemoteFile, response: httpx.Response, target: Path, part: IO[bytes], progress: Progress) -> bool:
@@ -158,8 +158,8 @@ def _refuse_other(file: RemoteFile, response: httpx.Response, target: Path, tota
     if response.headers.get("content-type", "").startswith("text/html") and not file.name.endswith(".html"):
         raise _unreachable(file, target, f"found a web page at {response.url}; wanted the file")
     if response.headers.get("content-encoding", "identity") != "identity":
-        found = response.headers["content-encoding"]
-        raise _unreachable(file, target, f"found it sent as {found}; wanted the bytes of the file")
+        encoding = response.headers["content-encoding"]
+        raise _unreachable(file, target, f"found it sent as {encoding}; wanted the bytes of the file")
     if None not in (total, file.size_bytes) and total != file.size_bytes:
         _part_of(target).unlink(missing_ok=True)
         raise FetchError(f"{file.name} at {response.url}: found {total} bytes; wanted {file.size_bytes}")
@@ -179,8 +179,8 @@ def _accept(file: RemoteFile, aside: Path, target: Path) -> None:
         aside.unlink()
         _memory_of(target).unlink(missing_ok=True)
         raise
-    with aside.open("rb") as whole:
-        os.fsync(whole.fileno())
+    with aside.open("rb") as stream:
+        os.fsync(stream.fileno())
     aside.replace(target)
     _memory_of(target).unlink(missing_ok=True)
 
@@ -190,8 +190,8 @@ def _verify(file: RemoteFile, path: Path, advice: str) -> None:
         raise FetchError(f"{path}: found no file of that name but something else; wanted {file.name}")
     if file.size_bytes not in (None, path.stat().st_size):
         raise FetchError(f"{path}: found {path.stat().st_size} bytes; wanted {file.size_bytes}; {advice}")
-    if file.sha256 is not None and (found := sha256_of(path)) != file.sha256.lower():
-        raise FetchError(f"{path}: found sha256 {found}; wanted {file.sha256}; {advice}")
+    if file.sha256 is not None and (actual := sha256_of(path)) != file.sha256.lower():
+        raise FetchError(f"{path}: found sha256 {actual}; wanted {file.sha256}; {advice}")
 
 
 def _unpack(file: RemoteFile, archive: Path, target: Path, part: IO[bytes]) -> None:
@@ -205,11 +205,11 @@ def _unpack(file: RemoteFile, archive: Path, target: Path, part: IO[bytes]) -> N
                     shutil.copyfileobj(source, part, _BLOCK_BYTES)
                 part.flush()
                 return
-            found = f"{len(members)} entries called {file.name}; wanted one"
+            problem = f"{len(members)} entries called {file.name}; wanted one"
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        found = f"damage ({error}); wanted a whole zip"
+        problem = f"damage ({error}); wanted a whole zip"
     _part_of(target).unlink()
-    raise FetchError(f"{archive}: found {found}; remove it to fetch it again, or put {file.name} at {target}")
+    raise FetchError(f"{archive}: found {problem}; remove it to fetch it again, or put {file.name} at {target}")
 
 
 @contextmanager
@@ -250,11 +250,11 @@ def _remember(file: RemoteFile, response: httpx.Response, target: Path) -> None:
 def _content_range(response: httpx.Response) -> tuple[int | None, int | None]:
     """First byte and size of the whole, from a header like "bytes 5-9/10" or "bytes */10"."""
     unit, _, rest = response.headers.get("content-range", "").partition(" ")
-    span, _, whole = rest.partition("/")
+    span, _, size = rest.partition("/")
     first = span.partition("-")[0]
     return (
         int(first) if unit == "bytes" and first.isdigit() else None,
-        int(whole) if unit == "bytes" and whole.isdigit() else None,
+        int(size) if unit == "bytes" and size.isdigit() else None,
     )
 
 

@@ -18,12 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from core.errors import MismatchError
-from core.notes import Notes
-from core.tables import Tables
-from core.types import Progress, silent
-from training.datasets.base import SOURCE, Report, TableWriter, new_tables, write_source, write_table
-from training.datasets.tables import batches, note_unknown
+from riyl.core.catalog.notes import Notes
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import MismatchError
+from riyl.core.types import Progress, silent
+from riyl.training.datasets.base import SOURCE, Report, TableWriter, new_tables, write_source, write_table
+from riyl.training.datasets.tables import batches, note_unknown
 
 PREFIX = "b:"
 """Put before an id of B that A uses for another artist or listener."""
@@ -207,8 +207,8 @@ def _common_type(a: pa.Table, b: pa.Table, name: str) -> pa.DataType:
     if types == {pa.int64(), pa.float64()}:
         return pa.float64()
     if len(types) > 1:
-        found = " and ".join(f"{t.schema.field(name).type} in {w}" for t, w in ((a, "A"), (b, "B")))
-        raise MismatchError(f"attribute {name!r} of artists: found {found}; wanted the same in both")
+        actual = " and ".join(f"{t.schema.field(name).type} in {w}" for t, w in ((a, "A"), (b, "B")))
+        raise MismatchError(f"attribute {name!r} of artists: found {actual}; wanted the same in both")
     return types.pop()
 
 
@@ -224,15 +224,15 @@ class _Side:
 
     def rows(self, table: str, notes: Notes, progress: Progress) -> Iterable[pa.RecordBatch]:
         """The rows of a table under their new ids, without those of unknown artists."""
-        known = self.artists.column("artist_id").combine_chunks()
+        artist_ids = self.artists.column("artist_id").combine_chunks()
         file = f"{self.letter}, {self.tables.files[table].name}"
         changes = {"artist_id": self.ids, "similar_id": self.ids, "user_id": self.users}
         for rows, batch in batches(self.tables, table, notes, progress):
-            good = note_unknown(notes, file, batch, rows, known, "row left out")
-            kept = batch.filter(pa.array(good))
-            notes.leave_out(table, UNKNOWN, batch.num_rows - kept.num_rows)
+            good = note_unknown(notes, file, batch, rows, artist_ids, "row left out")
+            filtered = batch.filter(pa.array(good))
+            notes.leave_out(table, UNKNOWN, batch.num_rows - filtered.num_rows)
             yield pa.RecordBatch.from_pydict(
-                {n: _renamed(kept.column(n), changes.get(n, {})) for n in batch.schema.names}
+                {n: _renamed(filtered.column(n), changes.get(n, {})) for n in batch.schema.names}
             )
 
 
@@ -275,8 +275,8 @@ def _refuse_unlike(a: Tables, b: Tables) -> None:
     for table in sorted(a.files.keys() & b.files.keys() - {"artists", "similar"}):
         widths = [_width(t, table) for t in (a, b)]
         if widths[0] != widths[1]:
-            found = " and ".join(f"{w or 'no'} numbers a vector in {x}" for w, x in zip(widths, "AB", strict=True))
-            raise MismatchError(f"table {table}: found {found}; wanted the same in both")
+            actual = " and ".join(f"{w or 'no'} numbers a vector in {x}" for w, x in zip(widths, "AB", strict=True))
+            raise MismatchError(f"table {table}: found {actual}; wanted the same in both")
 
 
 def _width(tables: Tables, table: str) -> int | None:
@@ -287,9 +287,13 @@ def _width(tables: Tables, table: str) -> int | None:
 
 def _source(folder: Path) -> dict[str, str]:
     """What a folder of tables says of where it comes from; its own name where it says nothing."""
-    said = {"dataset": folder.name, "licence": "", "citation": ""}
+    payload = {"dataset": folder.name, "licence": "", "citation": ""}
     try:
-        found = json.loads((folder / SOURCE).read_bytes())
+        document = json.loads((folder / SOURCE).read_bytes())
     except (FileNotFoundError, ValueError):
-        return said
-    return {key: str(found.get(key, value)) for key, value in said.items()} if isinstance(found, dict) else said
+        return payload
+    return (
+        {key: str(document.get(key, value)) for key, value in payload.items()}
+        if isinstance(document, dict)
+        else payload
+    )

@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
-from core.errors import InputError
-from core.notes import Notes
-from core.types import Progress
-from training.datasets.base import Dataset, RemoteFile, write_table
+from riyl.core.catalog.notes import Notes
+from riyl.core.errors import InputError
+from riyl.core.types import Progress
+from riyl.training.datasets.base import Dataset, RemoteFile, write_table
 
 ARCHIVE = RemoteFile(
     "hetrec2011-lastfm-2k.zip", "https://files.grouplens.org/datasets/hetrec2011/hetrec2011-lastfm-2k.zip"
@@ -115,11 +115,11 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 def _read(path: Path, archive: zipfile.ZipFile, member: str) -> bytes:
     """The bytes of a member, at the top of the zip or in a folder."""
-    found = [name for name in archive.namelist() if PurePosixPath(name).name == member]
-    if len(found) != 1:
+    matches = [name for name in archive.namelist() if PurePosixPath(name).name == member]
+    if len(matches) != 1:
         listed = ", ".join(archive.namelist()[:8]) or "nothing"
-        raise InputError(f"{path}: found {len(found)} times {member} among {listed}; wanted it once")
-    return archive.read(found[0])
+        raise InputError(f"{path}: found {len(matches)} times {member} among {listed}; wanted it once")
+    return archive.read(matches[0])
 
 
 def _lines(path: Path, member: str, data: bytes, notes: Notes) -> Iterator[Line]:

@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.errors import InputError, TableError
-from core.graph import OLGA_ARTISTS, Graph, read_graph, read_row_ids
-from core.notes import Notes
-from core.types import Progress
-from training.datasets.base import Dataset, RemoteFile, TableWriter, write_table
+from riyl.core.catalog.graph import OLGA_ARTISTS, Graph, read_graph, read_row_ids
+from riyl.core.catalog.notes import Notes
+from riyl.core.errors import InputError, TableError
+from riyl.core.types import Progress
+from riyl.training.datasets.base import Dataset, RemoteFile, TableWriter, write_table
 
 _COPY = RemoteFile("olga_data.zip", "https://polybox.ethz.ch/index.php/s/ZXCdjkCJns9qlMY/download")
 GRAPH = RemoteFile("artist_connections.npz", archive=_COPY)
@@ -97,9 +97,9 @@ def _artists(n: int, listed: Path | None, named: Path | None, notes: Notes) -> p
     ids, partitions = _read_artists(listed)
     if len(ids) != n:
         raise InputError(f"{listed}: found {len(ids)} rows; wanted {n}, as {GRAPH.name} has")
-    known = {} if named is None else _read_names(named)
-    names = [known.get(i, i) for i in ids]
-    notes.add("artists named by their MusicBrainz id, for want of a name", count=sum(i not in known for i in ids))
+    names_by_id = {} if named is None else _read_names(named)
+    names = [names_by_id.get(i, i) for i in ids]
+    notes.add("artists named by their MusicBrainz id, for want of a name", count=sum(i not in names_by_id for i in ids))
     return pa.table({"artist_id": ids, "name": names, "mbid": ids, "partition": partitions})
 
 
@@ -131,8 +131,8 @@ def _records(path: Path, wanted: tuple[str, ...]) -> Iterator[tuple[int, dict[st
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
             if missing := [name for name in wanted if name not in header]:
-                found = f"columns {', '.join(header) or 'none'}"
-                raise TableError(path, found=found, wanted=f"a column {missing[0]!r}")
+                actual = f"columns {', '.join(header) or 'none'}"
+                raise TableError(path, found=actual, wanted=f"a column {missing[0]!r}")
             for row, values in enumerate((v for v in reader if v), start=1):
                 if len(values) != len(header):
                     raise TableError(path, row=row, found=f"{len(values)} fields", wanted=f"{len(header)}")
@@ -146,20 +146,20 @@ def _write_audio(path: Path, ids: pa.Array, out: Path, notes: Notes, progress: P
     vectors = _open_vectors(path, len(ids))
     with TableWriter(out, "audio") as writer:
         for start in range(0, len(ids), _CHUNK_ROWS):
-            whole = np.asarray(vectors[start : start + _CHUNK_ROWS])
+            stored = np.asarray(vectors[start : start + _CHUNK_ROWS])
             with np.errstate(over="ignore"):
-                chunk = whole.astype(np.float32)
-            none = np.all((whole == 0) | np.isnan(whole), axis=1)
+                chunk = stored.astype(np.float32)
+            none = np.all((stored == 0) | np.isnan(stored), axis=1)
             wrong = ~none & ~np.isfinite(chunk).all(axis=1)
             notes.add(f"{path.name}: artist without audio, all zeros or NaN", count=int(none.sum()))
             for row in np.flatnonzero(wrong):
                 where = int(np.flatnonzero(~np.isfinite(chunk[row]))[0])
-                example = f"row {start + row}: {whole[row, where]} at position {where + 1}"
+                example = f"row {start + row}: {stored[row, where]} at position {where + 1}"
                 notes.add(f"{path.name}: row left out, a number is not finite as float32", example)
-            kept = np.flatnonzero(~none & ~wrong)
-            flat = pa.array(chunk[kept].ravel(), pa.float32())
+            usable = np.flatnonzero(~none & ~wrong)
+            flat = pa.array(chunk[usable].ravel(), pa.float32())
             column = pa.FixedSizeListArray.from_arrays(flat, chunk.shape[1])
-            writer.write(pa.table({"artist_id": ids.take(pa.array(start + kept)), "vector": column}))
+            writer.write(pa.table({"artist_id": ids.take(pa.array(start + usable)), "vector": column}))
             progress(f"read {path.name}", min(start + _CHUNK_ROWS, len(ids)), len(ids))
 
 
@@ -169,8 +169,8 @@ def _open_vectors(path: Path, n: int) -> NDArray[Any]:
     except (ValueError, EOFError, OSError) as error:
         raise _damaged(path, error, "a NumPy array") from error
     if vectors.ndim != 2 or vectors.dtype.kind != "f" or not vectors.shape[1]:
-        found = f"{vectors.dtype} {vectors.shape}"
-        raise InputError(f"{path}: found {found}; wanted floating-point numbers, artists by features")
+        actual = f"{vectors.dtype} {vectors.shape}"
+        raise InputError(f"{path}: found {actual}; wanted floating-point numbers, artists by features")
     if len(vectors) != n:
         raise InputError(f"{path}: found {len(vectors)} rows; wanted {n}, as {GRAPH.name} has")
     return vectors

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.errors import NotFoundError
-from core.notes import Notes
-from core.types import Progress, silent
-from training.datasets import lastfm2k, olga, tables
-from training.datasets.base import Dataset, Report, build
-from training.datasets.fetch import fetch_all
+from riyl.core.catalog.notes import Notes
+from riyl.core.errors import NotFoundError
+from riyl.core.types import Progress, silent
+from riyl.training.datasets import lastfm2k, olga, tables
+from riyl.training.datasets.base import Dataset, Report, build
+from riyl.training.datasets.fetch import fetch_all
 
 
 def _make_synthetic(files: Mapping[str, Path], out: Path, notes: Notes, progress: Progress) -> None:
-    from training.datasets import synthetic
+    from riyl.training.datasets import synthetic
 
     synthetic.generate(out, progress=progress)
 

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from core.errors import InputError
-from core.types import Matrix, Progress, silent
-from training.datasets.synthetic_links import draw_links
-from training.datasets.synthetic_names import (
+from riyl.core.errors import InputError
+from riyl.core.types import Matrix, Progress, silent
+from riyl.training.datasets.synthetic_links import draw_links
+from riyl.training.datasets.synthetic_names import (
     MOOD_AXES,
     NO_MBID_SHARE,
     TagWords,
@@ -29,12 +29,12 @@ from training.datasets.synthetic_names import (
     tag_words,
     uuids,
 )
-from training.datasets.synthetic_world import DIMS, World, draw_world
+from riyl.training.datasets.synthetic_world import DIMS, World, draw_world
 
-FEWEST = 100
-MOST = 1_000_000
+MIN_ARTISTS = 100
+MAX_ARTISTS = 1_000_000
 AUDIO_DIMS = 48
-MOST_TRACKS = 8
+MAX_TRACKS = 8
 
 _CHUNK_ARTISTS = 1 << 14
 
@@ -42,7 +42,7 @@ _NO_YEAR_SHARE = 0.1
 
 _ZIPF = 0.9
 _LISTENERS = 2.0
-_MOST_LISTENERS_SHARE = 0.25
+_MAX_LISTENERS_SHARE = 0.25
 """Listeners of the artist with popularity rank r of n: about _LISTENERS * (n / r) ** _ZIPF, at most this share."""
 
 _LISTENER_SHARES = (0.45, 0.2, 0.12, 0.23)
@@ -56,7 +56,7 @@ _TAG_WEIGHTS = np.array([12.0, 8.0, 10.0, 3.0, 5.0, 5.0, 0.5, 1.0])
 """Tags of own leaf, subgenre, top genre, sibling leaf, mood, general, rare, any leaf: part of all, and mean weight."""
 
 _SPELLING_SHARES = (0.62, 0.12, 0.08, 0.18)
-_MOST_TAGS = 40
+_MAX_TAGS = 40
 _ARTISTS_A_RARE_TAG = 25
 
 _HIDDEN = 96
@@ -91,8 +91,8 @@ def generate(out: Path, *, artists: int = 5000, seed: int = 0, progress: Progres
     Raises:
         InputError: `artists` or `seed` is out of range.
     """
-    if not FEWEST <= artists <= MOST:
-        raise InputError(f"synthetic: found {artists} artists; wanted {FEWEST} to {MOST}")
+    if not MIN_ARTISTS <= artists <= MAX_ARTISTS:
+        raise InputError(f"synthetic: found {artists} artists; wanted {MIN_ARTISTS} to {MAX_ARTISTS}")
     if seed < 0:
         raise InputError(f"synthetic: found seed {seed}; wanted 0 or above")
     of_world, of_words, of_artists, of_tags, of_plays, of_audio, of_links = np.random.SeedSequence(seed).spawn(7)
@@ -154,17 +154,17 @@ def _artists(world: World, chunk: _Chunk) -> pa.Table:
 def _tags(world: World, words: TagWords, chunk: _Chunk) -> pa.Table:
     rng, rows = chunk.rng, chunk.rows[world.has_tags[chunk.rows]]
     fame = world.fame(rows)
-    counts = np.minimum(1 + rng.poisson(2.0 + 4.0 * world.standing(rows) + 12.0 * fame), _MOST_TAGS)
+    counts = np.minimum(1 + rng.poisson(2.0 + 4.0 * world.reputation(rows) + 12.0 * fame), _MAX_TAGS)
     owner = np.repeat(np.arange(len(rows)), counts)
     kind = rng.choice(len(_TAG_SHARES), len(owner), p=_TAG_SHARES)
     codes = np.choose(kind, _tag_codes(world, words, rows[owner], rng))
     weights = 1 + rng.poisson(_TAG_WEIGHTS[kind] * (0.5 + 1.5 * fame[owner]))
-    keys, place = np.unique(owner * len(words.texts) + codes, return_inverse=True)
+    keys, position = np.unique(owner * len(words.texts) + codes, return_inverse=True)
     return pa.table(
         {
             "artist_id": numbered("a", rows[keys // len(words.texts)]),
             "tag": words.texts.take(pa.array(keys % len(words.texts))),
-            "weight": np.bincount(place, weights).astype(np.int64),
+            "weight": np.bincount(position, weights).astype(np.int64),
         }
     )
 
@@ -196,7 +196,7 @@ def _plays(world: World, chunk: _Chunk) -> pa.Table:
     rng, rows = chunk.rng, chunk.rows[world.has_cf[chunk.rows]]
     users = len(world.listeners.drive)
     mean = _LISTENERS * (world.artists / world.rank[rows]) ** _ZIPF
-    counts = 1 + rng.poisson(np.minimum(mean, _MOST_LISTENERS_SHARE * users))
+    counts = 1 + rng.poisson(np.minimum(mean, _MAX_LISTENERS_SHARE * users))
     owner = np.repeat(np.arange(len(rows)), counts)
     kind = rng.choice(len(_LISTENER_SHARES), len(owner), p=_LISTENER_SHARES)
     keys, drawn = np.unique(owner * users + _draw_users(world, rows[owner], kind, rng), return_index=True)
@@ -260,7 +260,7 @@ def _sounds(world: World, view: Matrix, onto: Matrix, chunk: _Chunk) -> tuple[ND
     how it was recorded, say nothing about the artist.
     """
     rows, rng = chunk.rows, chunk.rng
-    counts = np.minimum(1 + rng.poisson(0.5 + 1.5 * world.standing(rows) + 3.0 * world.fame(rows)), MOST_TRACKS)
+    counts = np.minimum(1 + rng.poisson(0.5 + 1.5 * world.reputation(rows) + 3.0 * world.fame(rows)), MAX_TRACKS)
     owner = np.repeat(np.arange(len(rows)), counts)
     heard = world.places(rows) + np.float32(_ARTIST_NOISE) * rng.standard_normal((len(rows), DIMS), np.float32)
     noise = rng.standard_normal((len(owner), DIMS + _NUISANCES), np.float32)

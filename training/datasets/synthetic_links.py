@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.synthetic_world import World
+from riyl.training.datasets.synthetic_world import World
 
 Pairs = NDArray[np.int64]
 
-LONGEST = 20
+MAX_RANK = 20
 
 _EDITOR_NOISE = 0.12
 """Standard deviation of the logarithm of a distance as the editor sees it."""
@@ -44,14 +44,14 @@ def draw_links(world: World, seed: np.random.SeedSequence) -> Iterator[Pairs]:
 def _picks(world: World, members: NDArray[np.int64], rng: np.random.Generator) -> Pairs:
     """(p, 2) what the editor picks for each of the members, among the members."""
     m = len(members)
-    width = min(LONGEST, m - 1)
+    width = min(MAX_RANK, m - 1)
     if width < 1:
         return np.empty((0, 2), np.int64)
-    lengths = np.minimum(1 + rng.poisson(2.0 + 5.0 * world.standing(members)), width)
+    lengths = np.minimum(1 + rng.poisson(2.0 + 5.0 * world.reputation(members)), width)
     places = world.places(members)
     squares = np.einsum("ij,ij->i", places, places)
     pull = (_FAME_PULL * world.fame(members)).astype(np.float32)
-    found = []
+    blocks = []
     step = max(1, _BLOCK_DISTANCES // m)
     for start in range(0, m, step):
         rows = np.arange(start, min(start + step, m))
@@ -61,10 +61,10 @@ def _picks(world: World, members: NDArray[np.int64], rng: np.random.Generator) -
         seen[np.arange(len(rows)), rows] = np.inf
         nearest = np.argpartition(seen, width - 1, axis=1)[:, :width]
         order = np.argsort(np.take_along_axis(seen, nearest, axis=1), axis=1)
-        kept = np.arange(width) < lengths[rows, None]
-        picked = np.take_along_axis(nearest, order, axis=1)[kept]
-        found.append(np.stack([np.repeat(rows, lengths[rows]), picked], axis=1))
-    picks: Pairs = members[np.concatenate(found)]
+        within_length = np.arange(width) < lengths[rows, None]
+        picked = np.take_along_axis(nearest, order, axis=1)[within_length]
+        blocks.append(np.stack([np.repeat(rows, lengths[rows]), picked], axis=1))
+    picks: Pairs = members[np.concatenate(blocks)]
     return picks
 
 

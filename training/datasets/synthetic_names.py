@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from training.datasets.synthetic_world import Tree
+from riyl.training.datasets.synthetic_world import Tree
 
 Codes = NDArray[np.int64]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from core.types import Mask, Matrix
+from riyl.core.types import Mask, Matrix
 
 DIMS = 16
 CF_SHARE = 0.87
@@ -91,7 +91,7 @@ class World:
     Attributes:
         tree: the genres.
         leaf: (n,) int64, the leaf of each artist.
-        own: (n, DIMS) float32, the artist's place relative to its leaf.
+        offsets: (n, DIMS) float32, the artist's place relative to its leaf.
         rank: (n,) int64, 1 for the most popular.
         has_cf: who has listeners.
         has_tags: who has tags.
@@ -101,7 +101,7 @@ class World:
 
     tree: Tree
     leaf: NDArray[np.int64]
-    own: Matrix
+    offsets: Matrix
     rank: NDArray[np.int64]
     has_cf: Mask
     has_tags: Mask
@@ -114,9 +114,9 @@ class World:
 
     def places(self, rows: NDArray[np.int64]) -> Matrix:
         """(m, DIMS) float32, the latent places of some artists."""
-        return self.tree.places[self.leaf[rows]] + self.own[rows]
+        return self.tree.places[self.leaf[rows]] + self.offsets[rows]
 
-    def standing(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def reputation(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(m,) share of all artists that are less popular, 0 for the least popular."""
         return 1.0 - self.rank[rows] / self.artists
 
@@ -127,11 +127,11 @@ class World:
 
     def crowd(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(m,) uniform in 0..1: which part of a leaf's listeners an artist appeals to."""
-        return np.asarray(ndtr(self.own[rows, 0].astype(np.float64) / _ARTIST_SPREAD[0]), np.float64)
+        return np.asarray(ndtr(self.offsets[rows, 0].astype(np.float64) / _ARTIST_SPREAD[0]), np.float64)
 
     def moods(self, rows: NDArray[np.int64], axes: int) -> Matrix:
         """(m, axes) float32, standard normal: where an artist lies between the poles of each mood."""
-        scaled: Matrix = self.own[rows, 1 : axes + 1] / _ARTIST_SPREAD[1 : axes + 1]
+        scaled: Matrix = self.offsets[rows, 1 : axes + 1] / _ARTIST_SPREAD[1 : axes + 1]
         return scaled
 
 
@@ -140,17 +140,17 @@ def draw_world(artists: int, seed: np.random.SeedSequence) -> World:
     rng = np.random.default_rng(seed)
     tree = _draw_tree(rng, artists)
     leaf = rng.choice(tree.leaves, artists, p=tree.shares)
-    own = rng.standard_normal((artists, DIMS), np.float32) * _ARTIST_SPREAD
+    offsets = rng.standard_normal((artists, DIMS), np.float32) * _ARTIST_SPREAD
     rank = rng.permutation(artists) + 1
-    standing = 1.0 - rank / artists
+    reputation = 1.0 - rank / artists
     return World(
         tree,
         leaf,
-        own,
+        offsets,
         rank,
-        has_cf=_likelier(rng, _CF_SLOPE * standing, CF_SHARE),
-        has_tags=_likelier(rng, _TAGS_SLOPE * standing, TAGS_SHARE),
-        listed=_likelier(rng, _LISTED_SLOPE * standing, LISTED_SHARE),
+        has_cf=_likelier(rng, _CF_SLOPE * reputation, CF_SHARE),
+        has_tags=_likelier(rng, _TAGS_SLOPE * reputation, TAGS_SHARE),
+        listed=_likelier(rng, _LISTED_SLOPE * reputation, LISTED_SHARE),
         listeners=_draw_listeners(rng, tree, max(50, artists // 2)),
     )
 

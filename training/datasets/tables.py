@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from core.mbids import shared_mbids
-from core.notes import Notes
-from core.tables import Tables
-from core.types import Progress, silent
-from training.datasets.base import Dataset, TableWriter, write_table
+from riyl.core.catalog.mbids import shared_mbids
+from riyl.core.catalog.notes import Notes
+from riyl.core.catalog.tables import Tables
+from riyl.core.types import Progress, silent
+from riyl.training.datasets.base import Dataset, TableWriter, write_table
 
 _KEYS = {
     "tags": ("artist_id", "tag"),
@@ -27,7 +27,7 @@ _KEYS = {
 
 
 SHARED = "mbids that several artists share: asked for by such an mbid, none of them is answered"
-MOST_SHARED = 100
+MAX_SHARED = 100
 """Of these that are named."""
 
 
@@ -64,9 +64,9 @@ def check_tables(tables: Tables, notes: Notes, *, out: Path | None = None, progr
     if out is not None:
         write_table(out, "artists", artists)
     for mbid, ids in shared_mbids(artists).items():
-        notes.add(SHARED, f"{mbid}: {', '.join(ids)}", keep=MOST_SHARED)
+        notes.add(SHARED, f"{mbid}: {', '.join(ids)}", keep=MAX_SHARED)
     progress("check artists", artists.num_rows, artists.num_rows)
-    known = artists.column("artist_id").combine_chunks()
+    artist_ids = artists.column("artist_id").combine_chunks()
     for table in sorted(tables.files.keys() - {"artists"}):
         file = tables.files[table].name
         keys = _KEYS.get(table, ()) if not tables.has_vectors(table) else ()
@@ -74,7 +74,7 @@ def check_tables(tables: Tables, notes: Notes, *, out: Path | None = None, progr
         with ExitStack() as stack:
             writer = None if out is None else stack.enter_context(TableWriter(out, table))
             for rows, batch in batches(tables, table, notes, progress):
-                note_unknown(notes, file, batch, rows, known)
+                note_unknown(notes, file, batch, rows, artist_ids)
                 doubles.add(batch, rows)
                 if writer is not None:
                     writer.write(batch)
@@ -99,9 +99,9 @@ def batches(
 
 
 def note_unknown(
-    notes: Notes, file: str, batch: pa.RecordBatch, rows: NDArray[np.int64], known: pa.Array, what: str = "row"
+    notes: Notes, file: str, batch: pa.RecordBatch, rows: NDArray[np.int64], artist_ids: pa.Array, what: str = "row"
 ) -> NDArray[np.bool_]:
-    """(n,) bool: the rows whose artists are all in `known`; the others are noted.
+    """(n,) bool: the rows whose artists are all in `artist_ids`; the others are noted.
 
     Args:
         rows: (n,) their numbers in the file.
@@ -110,7 +110,7 @@ def note_unknown(
     good = np.ones(batch.num_rows, np.bool_)
     for column in ("artist_id", "similar_id"):
         if column in batch.schema.names:
-            good &= pc.is_in(batch.column(column), known).to_numpy(zero_copy_only=False)
+            good &= pc.is_in(batch.column(column), artist_ids).to_numpy(zero_copy_only=False)
     bad = np.flatnonzero(~good)
     for row in bad[:3]:
         ids = [batch.column(c)[int(row)].as_py() for c in ("artist_id", "similar_id") if c in batch.schema.names]
@@ -143,9 +143,9 @@ class _Doubles:
         again = np.sort(order[1:][keys[order[1:]] == keys[order[:-1]]])
         what = f"{file}: row whose {' and '.join(self._columns)} stand in an earlier row"
         texts = [list(codes) for codes in self._codes]
-        for place in again[:3]:
-            left, right = divmod(int(keys[place]), 1 << 32)
-            notes.add(what, f"row {rows[place]}: {texts[0][left]}, {texts[1][right]}")
+        for position in again[:3]:
+            left, right = divmod(int(keys[position]), 1 << 32)
+            notes.add(what, f"row {rows[position]}: {texts[0][left]}, {texts[1][right]}")
         notes.add(what, count=max(0, len(again) - 3))
 
 

@@ -1,1 +1,1 @@
-"""Tables to single-modality embeddings, and the fitted basis that places new artists among them."""
+"""Tables to single-modality embeddings, and the fitted featurizer that places new artists among them."""

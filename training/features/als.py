@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from core.errors import InputError
-from core.extras import needs_extra
-from core.types import Progress, silent
-from training.features.cf import CfProjector, confidences
-from training.features.recipe import CfRecipe
+from riyl.core.errors import InputError
+from riyl.core.extras import needs_extra
+from riyl.core.types import Progress, silent
+from riyl.training.features.cf import CfFeaturizer, confidences
+from riyl.training.features.recipe import CfRecipe
 
 
 def fit_cf(
     counts: sp.csr_matrix, users: list[str], recipe: CfRecipe, seed: int, progress: Progress = silent
-) -> CfProjector:
+) -> CfFeaturizer:
     """Factor artists by listeners.
 
     Args:
@@ -45,4 +45,4 @@ def fit_cf(
         )
         als.fit_callback = lambda iteration, *_: progress("fit cf", iteration + 1, recipe.iterations)
         als.fit(confidences(counts[played], recipe).T.tocsr().astype(np.float32), show_progress=False)
-    return CfProjector(recipe, users, np.asarray(als.user_factors, np.float32))
+    return CfFeaturizer(recipe, users, np.asarray(als.user_factors, np.float32))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import InputError
-from core.types import Matrix
-from training.features.recipe import VectorRecipe
+from riyl.core.errors import InputError
+from riyl.core.types import Matrix
+from riyl.training.features.recipe import VectorRecipe
 
 
 @dataclass(frozen=True)
-class VectorProjector:
+class VectorFeaturizer:
     """The fitted scaling of a vector modality.
 
     Attributes:
@@ -33,11 +33,11 @@ class VectorProjector:
             InputError: they are not as wide as those that were fitted.
         """
         if vectors.shape[1] != self.width:
-            raise InputError(f"found vectors of {vectors.shape[1]} numbers; the basis was fitted on {self.width}")
+            raise InputError(f"found vectors of {vectors.shape[1]} numbers; the featurizer was fitted on {self.width}")
         return (vectors - self.mean) / self.scale
 
 
-def fit_vectors(vectors: Matrix, recipe: VectorRecipe) -> VectorProjector:
+def fit_vectors(vectors: Matrix, recipe: VectorRecipe) -> VectorFeaturizer:
     """Fit the scaling to (m, d) mean vectors; a dimension that never varies is only centred.
 
     Raises:
@@ -47,7 +47,7 @@ def fit_vectors(vectors: Matrix, recipe: VectorRecipe) -> VectorProjector:
         raise InputError("vectors: found none; wanted those of at least one artist to fit on")
     width = vectors.shape[1]
     if recipe.scale == "none":
-        return VectorProjector(np.zeros(width, np.float32), np.ones(width, np.float32))
+        return VectorFeaturizer(np.zeros(width, np.float32), np.ones(width, np.float32))
     deviation = vectors.std(axis=0, dtype=np.float64)
     deviation[deviation < 1e-12] = 1.0
-    return VectorProjector(vectors.mean(axis=0, dtype=np.float64).astype(np.float32), deviation.astype(np.float32))
+    return VectorFeaturizer(vectors.mean(axis=0, dtype=np.float64).astype(np.float32), deviation.astype(np.float32))

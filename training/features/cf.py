@@ -9,12 +9,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from core.types import Matrix, Progress, silent
-from training.features.recipe import CfRecipe
+from riyl.core.types import Matrix, Progress, silent
+from riyl.training.features.recipe import CfRecipe
 
 
 @dataclass(frozen=True)
-class CfProjector:
+class CfFeaturizer:
     """The fitted side of plays: the listeners' factors. An artist's vector solves its least squares against them.
 
     Attributes:

@@ -1,19 +1,21 @@
-"""The projector of one modality, fitted to what its table says."""
+"""The modality featurizer of one modality, fitted to what its table says."""
 
 from __future__ import annotations
 
-from core.types import Progress
-from training.features.als import fit_cf
-from training.features.audio import fit_vectors
-from training.features.basis import Projector
-from training.features.place import Source
-from training.features.read import Vectors
-from training.features.recipe import Recipe, VectorRecipe
-from training.features.tags import fit_tags
+from riyl.core.types import Progress
+from riyl.training.features.als import fit_cf
+from riyl.training.features.audio import fit_vectors
+from riyl.training.features.featurize import Source
+from riyl.training.features.featurizer import ModalityFeaturizer
+from riyl.training.features.read import Vectors
+from riyl.training.features.recipe import Recipe, VectorRecipe
+from riyl.training.features.tags import fit_tags
 
 
-def fit_projector(name: str, table: str, source: Source, recipe: Recipe, progress: Progress) -> Projector:
-    """Fit a modality's projector to all of `source`.
+def fit_modality_featurizer(
+    name: str, table: str, source: Source, recipe: Recipe, progress: Progress
+) -> ModalityFeaturizer:
+    """Fit a modality's modality featurizer to all of `source`.
 
     Raises:
         InputError: there is too little of it.

@@ -9,19 +9,19 @@ import pyarrow as pa
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from core.columns import matrix
-from core.notes import Notes
-from core.tables import Tables
-from core.terms import normalised_tags
-from core.types import ArtistId, Mask, Matrix, Progress, Rows, silent
+from riyl.core.catalog.columns import matrix
+from riyl.core.catalog.notes import Notes
+from riyl.core.catalog.tables import Tables
+from riyl.core.catalog.terms import normalised_tags
+from riyl.core.types import ArtistId, Mask, Matrix, Progress, Rows, silent
 
 
 class Positions:
     """Where a text stands in a list of texts; the list may grow."""
 
-    def __init__(self, known: list[str], *, grow: bool = False) -> None:
-        self.texts = list(known)
-        self._at = {text: i for i, text in enumerate(known)}
+    def __init__(self, texts: list[str], *, grow: bool = False) -> None:
+        self.texts = list(texts)
+        self._at = {text: i for i, text in enumerate(texts)}
         self._grow = grow
 
     def __call__(self, column: pa.Array) -> NDArray[np.int64]:
@@ -91,18 +91,18 @@ def _read_incidence(
     parts: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]] = []
     for batch in tables.batches(table, notes):
         rows = artists(batch.column("artist_id"))
-        known = rows >= 0
-        texts = batch.column(term).filter(pa.array(known))
+        matched = rows >= 0
+        texts = batch.column(term).filter(pa.array(matched))
         columns = terms(normalised_tags(texts) if table == "tags" else texts)
-        values = batch.column(weight).to_numpy(zero_copy_only=False)[known]
-        parts.append((rows[known].astype(np.int32), columns.astype(np.int32), values))
-        seen, unknown = seen + batch.num_rows, unknown + int((~known).sum())
+        values = batch.column(weight).to_numpy(zero_copy_only=False)[matched]
+        parts.append((rows[matched].astype(np.int32), columns.astype(np.int32), values))
+        seen, unknown = seen + batch.num_rows, unknown + int((~matched).sum())
         progress(f"read {table}", seen, total)
     rows, columns, values = (np.concatenate([p[i] for p in parts]) for i in range(3))
     order = np.argsort(np.array(terms.texts, dtype=object)) if terms.texts else np.empty(0, np.int64)
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    weights = sp.csr_matrix((values, (rows, place[columns])), shape=(len(artist_ids), len(order)))
+    featurize = np.empty(len(order), np.int64)
+    featurize[order] = np.arange(len(order))
+    weights = sp.csr_matrix((values, (rows, featurize[columns])), shape=(len(artist_ids), len(order)))
     weights.sum_duplicates()
     counts = Counts(seen, unknown, len(values) - weights.nnz)
     return Incidence(weights, [terms.texts[i] for i in order], counts)
@@ -119,8 +119,8 @@ class Vectors:
 
     def among(self, artists: Mask) -> Vectors:
         """Those of some artists alone."""
-        kept = artists[self.rows]
-        return Vectors(self.rows[kept], self.means[kept], self.tracks[kept], self.counts)
+        mask = artists[self.rows]
+        return Vectors(self.rows[mask], self.means[mask], self.tracks[mask], self.counts)
 
 
 def read_vectors(
@@ -136,14 +136,14 @@ def read_vectors(
         if sums is None:
             sums = np.zeros((len(artist_ids), vectors.shape[1]))
         rows = artists(batch.column("artist_id"))
-        known = np.flatnonzero(rows >= 0)
+        matched = np.flatnonzero(rows >= 0)
         picks = sp.csr_matrix(
-            (np.ones(len(known)), (rows[known], known)), shape=(len(artist_ids), len(rows)), dtype=np.float64
+            (np.ones(len(matched)), (rows[matched], matched)), shape=(len(artist_ids), len(rows)), dtype=np.float64
         )
-        touched = np.unique(rows[known])
+        touched = np.unique(rows[matched])
         sums[touched] += picks[touched] @ vectors.astype(np.float64)
-        tracks += np.bincount(rows[known], minlength=len(artist_ids)).astype(np.int32)
-        seen, unknown = seen + batch.num_rows, unknown + len(rows) - len(known)
+        tracks += np.bincount(rows[matched], minlength=len(artist_ids)).astype(np.int32)
+        seen, unknown = seen + batch.num_rows, unknown + len(rows) - len(matched)
         progress(f"read {table}", seen, total)
     have = np.flatnonzero(tracks).astype(np.int32)
     means = np.empty((0, 1), np.float32) if sums is None else (sums[have] / tracks[have, None]).astype(np.float32)

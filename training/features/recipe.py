@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.settings import read_toml
+from riyl.core.settings import read_toml
 
 
 class _Section(BaseModel):
@@ -56,10 +56,10 @@ class Recipe(_Section):
     vectors: dict[str, VectorRecipe] = {}
     seed: int = Field(default=0, ge=0)
     """Start of ALS and of the SVD, and who is held out."""
-    held_out: float = Field(default=0.0, ge=0, le=0.5, exclude_if=lambda share: share == 0)
-    """Share of the artists that the basis, and whatever is trained on it, is fitted without; they are placed in it like
-    all others, and show what a model makes of artists it has not seen. None by default, and then it is no part of a
-    recipe's dump, so that snapshots keep the ids they had before there was this field."""
+    holdout: float = Field(default=0.0, ge=0, le=0.5, exclude_if=lambda share: share == 0)
+    """Share of the artists that the featurizer, and whatever is trained on it, is fitted without; they are placed in it
+    like all others, and show what a model makes of artists it has not seen. None by default, and then it is no part of
+    a recipe's dump, so that snapshots keep the ids they had before there was this field."""
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -68,4 +68,4 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         ConfigError: not TOML, an unknown name or a wrong value; the message names file, place, found and wanted.
     """
-    return read_toml(path, Recipe)
+    return read_toml(path, Recipe, renamed={"held_out": "holdout"})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.snapshot import Modality
-from training.features.place import Source
-from training.features.read import Vectors
+from riyl.core.storage.snapshot import Modality
+from riyl.training.features.featurize import Source
+from riyl.training.features.read import Vectors
 
 
 def size_of(table: str, source: Source, placed: Modality) -> dict[str, int]:
@@ -21,7 +21,7 @@ def size_of(table: str, source: Source, placed: Modality) -> dict[str, int]:
         rows: of artists of the catalog, double ones too.
         artists: distinct ones of the catalog.
         listeners: distinct ones of these rows, of plays alone.
-        used: tags, listeners or tracks of artists that the basis knows: those that artists are placed by.
+        used: tags, listeners or tracks of artists that the featurizer knows: those that artists are placed by.
     """
     rows = source.counts.rows - source.counts.unknown_artists
     had = source.tracks if isinstance(source, Vectors) else np.diff(source.weights.indptr)

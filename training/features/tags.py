@@ -9,14 +9,14 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from core.errors import InputError
-from core.snapshot import WeightedSets
-from core.types import Matrix
-from training.features.recipe import TagRecipe
+from riyl.core.errors import InputError
+from riyl.core.storage.snapshot import WeightedSets
+from riyl.core.types import Matrix
+from riyl.training.features.recipe import TagRecipe
 
 
 @dataclass(frozen=True)
-class TagProjector:
+class TagFeaturizer:
     """The fitted side of tags; places any artist with known tags.
 
     Attributes:
@@ -70,7 +70,7 @@ class TagProjector:
         return {tag: i for i, tag in enumerate(self.vocabulary)}
 
 
-def fit_tags(weights: sp.csr_matrix, terms: list[str], recipe: TagRecipe, seed: int) -> TagProjector:
+def fit_tags(weights: sp.csr_matrix, terms: list[str], recipe: TagRecipe, seed: int) -> TagFeaturizer:
     """Fit the vocabulary, its prior and the tag factors.
 
     Args:
@@ -81,21 +81,21 @@ def fit_tags(weights: sp.csr_matrix, terms: list[str], recipe: TagRecipe, seed: 
         InputError: fewer than two tags are shared by `recipe.min_artists` artists.
     """
     frequency = np.asarray((weights > 0).sum(axis=0)).ravel()
-    kept = np.flatnonzero(frequency >= recipe.min_artists)
-    if len(kept) < 2:
+    columns = np.flatnonzero(frequency >= recipe.min_artists)
+    if len(columns) < 2:
         raise InputError(
-            f"tags: found {len(kept)} tags that at least {recipe.min_artists} artists have; wanted at least 2 "
+            f"tags: found {len(columns)} tags that at least {recipe.min_artists} artists have; wanted at least 2 "
             f"(a smaller tags.min_artists in the recipe lets rarer tags count)"
         )
-    counted = weights[:, kept]
+    counted = weights[:, columns]
     if recipe.weighting == "ppmi":
         prior = np.asarray(counted.sum(axis=0)).ravel() / counted.sum()
     else:
-        prior = np.log(np.count_nonzero(np.diff(counted.indptr)) / frequency[kept])
-    blank = TagProjector(recipe.weighting, [terms[i] for i in kept], prior, np.zeros((len(kept), 0), np.float32))
+        prior = np.log(np.count_nonzero(np.diff(counted.indptr)) / frequency[columns])
+    blank = TagFeaturizer(recipe.weighting, [terms[i] for i in columns], prior, np.zeros((len(columns), 0), np.float32))
     scores = blank.associations(counted)
     scores = scores[np.flatnonzero(np.diff(scores.indptr))]
-    return TagProjector(recipe.weighting, blank.vocabulary, prior, _right_factors(scores, recipe.dims, seed))
+    return TagFeaturizer(recipe.weighting, blank.vocabulary, prior, _right_factors(scores, recipe.dims, seed))
 
 
 def tag_sets(weights: sp.csr_matrix) -> WeightedSets:

@@ -11,16 +11,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from core.errors import ConfigError, FormatError, InputError
-from core.extras import needs_extra
-from core.files import content_id, write_json
-from core.tables import Tables
-from core.types import Progress, silent
-from training.features.als import fit_cf
-from training.features.heldback import LISTENERS, SHARE, HeldBack, K, held_back_ndcg, hold_back
-from training.features.heldout import held_out_artists
-from training.features.read import read_plays
-from training.features.recipe import CfRecipe, Recipe
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import ConfigError, FormatError, InputError
+from riyl.core.extras import needs_extra
+from riyl.core.files import content_id, write_json
+from riyl.core.types import Progress, silent
+from riyl.training.features.als import fit_cf
+from riyl.training.features.holdout import holdout_artists
+from riyl.training.features.read import read_plays
+from riyl.training.features.recipe import CfRecipe, Recipe
+from riyl.training.features.validation import LISTENERS, SHARE, K, ValidationPlays, split_validation, validation_ndcg
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ factors is the width of the CF vectors and stays the recipe's, as does how count
 
 @dataclass(frozen=True)
 class Trial:
-    """One set of values and its score, `held_back_ndcg`."""
+    """One set of values and its score, `validation_ndcg`."""
 
     number: int
     values: Values
@@ -119,26 +119,26 @@ def tune_cf(tables: Tables, recipe: Recipe, folder: Path, *, trials: int, progre
         raise ConfigError(f"trials: found {trials}; wanted at least 1")
     if "plays" not in tables.files:
         raise InputError(f"{tables.folder}: found no plays table; wanted one to tune cf on")
-    own: Values = {name: getattr(recipe.cf, name) for name in SPACE}
-    space = {name: range_.widened(own[name]) for name, range_ in SPACE.items()}
+    recipe_values: Values = {name: getattr(recipe.cf, name) for name in SPACE}
+    space = {name: range_.widened(recipe_values[name]) for name, range_ in SPACE.items()}
     identity = _identity(tables, recipe, space)
     stored = folder / f"{identity}.json"
     done = _read(stored)
     if len(done) < trials:
         artists = tables.artists().column("artist_id").to_pylist()
-        held_out = held_out_artists(artists, recipe.held_out, recipe.seed)
-        plays = read_plays(tables, artists, progress).among(~held_out)
-        split = hold_back(plays.weights, recipe.seed)
+        holdout = holdout_artists(artists, recipe.holdout, recipe.seed)
+        plays = read_plays(tables, artists, progress).among(~holdout)
+        split = split_validation(plays.weights, recipe.seed)
         for number in range(len(done), trials):
             progress("tune cf", number, trials)
-            values = own if number == 0 else _propose(done, space, recipe.seed)
+            values = recipe_values if number == 0 else _propose(done, space, recipe.seed)
             score = _score(split, plays.terms, _chosen(recipe, values).cf, recipe.seed)
             done.append(Trial(number, values, score))
             write_json(stored, {**_head(identity), "trials": [asdict(trial) for trial in done]})
             log.info("cf_trial number=%d score=%.6f values=%s", number, score, values)
     progress("tune cf", trials, trials)
-    made = done[:trials]
-    return Tuning(identity, _chosen(recipe, _best(made).values), made)
+    used_trials = done[:trials]
+    return Tuning(identity, _chosen(recipe, _best(used_trials).values), used_trials)
 
 
 def _propose(done: Sequence[Trial], space: Mapping[str, Range], seed: int) -> Values:
@@ -164,14 +164,16 @@ def _propose(done: Sequence[Trial], space: Mapping[str, Range], seed: int) -> Va
     )
     study = optuna.create_study(direction="maximize", sampler=sampler)
     for trial in done:
-        made = optuna.trial.create_trial(params=dict(trial.values), distributions=distributions, value=trial.score)
-        study.add_trial(made)
+        optuna_trial = optuna.trial.create_trial(
+            params=dict(trial.values), distributions=distributions, value=trial.score
+        )
+        study.add_trial(optuna_trial)
     with threadpool_limits(1, "blas"):
-        asked = study.ask(distributions).params
-    return {name: range_.rounded(asked[name]) for name, range_ in space.items()}
+        proposed = study.ask(distributions).params
+    return {name: range_.rounded(proposed[name]) for name, range_ in space.items()}
 
 
-def _score(split: HeldBack, users: list[str], recipe: CfRecipe, seed: int) -> float:
+def _score(split: ValidationPlays, users: list[str], recipe: CfRecipe, seed: int) -> float:
     """Fit on what was kept, fold the artists in as a snapshot does, and rank what was held back.
 
     Where ALS breaks down in float32, its penalty too small for its confidences, the score is 0.
@@ -182,11 +184,11 @@ def _score(split: HeldBack, users: list[str], recipe: CfRecipe, seed: int) -> fl
 
     with threadpool_limits(1, "blas"):
         try:
-            projector = fit_cf(split.kept, users, recipe, seed)
+            modality_featurizer = fit_cf(split.kept, users, recipe, seed)
         except (ValueError, ModelFitError) as error:
             log.warning("cf_fit_failed error=%s", error)
             return 0.0
-        return held_back_ndcg(projector.transform(split.kept), split)
+        return validation_ndcg(modality_featurizer.transform(split.kept), split)
 
 
 def _best(trials: Sequence[Trial]) -> Trial:
@@ -206,7 +208,7 @@ def _identity(tables: Tables, recipe: Recipe, space: Mapping[str, Range]) -> str
             "tables": {name: digest for name, digest in tables.digests().items() if name in used},
             "recipe": recipe.cf.model_dump(),
             "seed": recipe.seed,
-            **({"held_out": recipe.held_out} if recipe.held_out else {}),
+            **({"holdout": recipe.holdout} if recipe.holdout else {}),
             "space": {name: asdict(range_) for name, range_ in space.items()},
             "objective": {"k": K, "share": SHARE, "listeners": LISTENERS, "random_trials": RANDOM_TRIALS},
         },
@@ -221,9 +223,9 @@ def _read(path: Path) -> list[Trial]:
     if not path.exists():
         return []
     try:
-        found = json.loads(path.read_bytes())
-        if found["format"] != FORMAT:
-            raise FormatError(f"{path}: found tuning format {found['format']!r}; this RIYL reads format {FORMAT}")
-        return [Trial(t["number"], t["values"], t["score"]) for t in found["trials"]]
+        document = json.loads(path.read_bytes())
+        if document["format"] != FORMAT:
+            raise FormatError(f"{path}: found tuning format {document['format']!r}; this RIYL reads format {FORMAT}")
+        return [Trial(t["number"], t["values"], t["score"]) for t in document["trials"]]
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{path}: damaged trials ({error}); remove the file to begin again") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from core.db.tables import metadata
+from riyl.core.db.tables import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)

@@ -11,19 +11,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from app.jobs.steps import Steps
-from core.changes import ChangeKind
-from core.db.changes import Wish, drop_changes, write_change
-from core.db.session import Database
-from core.errors import MismatchError
-from core.settings import Home, Settings
-from core.snapshot import Snapshot
-from core.tables import Tables
-from index.artifact import Version
+from riyl.app.jobs.steps import Steps
+from riyl.core.catalog.tables import Tables
+from riyl.core.changes.effective import ChangeKind
+from riyl.core.db.changes import ChangeRequest, drop_changes, write_change
+from riyl.core.db.session import Database
+from riyl.core.errors import MismatchError
+from riyl.core.settings import Home, Settings
+from riyl.core.storage.snapshot import Snapshot
+from riyl.index.artifact.version import Version
+from riyl.training.config import load_config
+from riyl.training.features.build import build_snapshot
+from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, small_world
-from training.config import load_config
-from training.features.build import build_snapshot
-from training.train import train
 
 PUT, PATCH, _, DELETE, MERGE, _ = ChangeKind
 NEW = {
@@ -52,8 +52,8 @@ def steps(tmp_path: Path) -> Steps:
     return Steps(settings, Database.of(settings), job="j1")
 
 
-def change(steps: Steps, artist: str, kind: ChangeKind, said: dict[str, Any] | None = None) -> int:
-    return write_change(steps.database, Wish(artist, kind, said or {}, True), by="test").number
+def change(steps: Steps, artist: str, kind: ChangeKind, payload: dict[str, Any] | None = None) -> int:
+    return write_change(steps.database, ChangeRequest(artist, kind, payload or {}, True), by="test").number
 
 
 def all_changes(steps: Steps) -> None:
@@ -71,8 +71,8 @@ def written_so(folder: Path) -> Path:
     small_world(folder)
 
     def rows(table: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = pq.read_table(folder / f"{table}.parquet").to_pylist()
-        return [row for row in found if row["artist_id"] not in ("a004", "a005")]
+        table_rows: list[dict[str, Any]] = pq.read_table(folder / f"{table}.parquet").to_pylist()
+        return [row for row in table_rows if row["artist_id"] not in ("a004", "a005")]
 
     artists = [{**row, "aliases": None, "country": None} for row in rows("artists")]
     next(row for row in artists if row["artist_id"] == "a003")["name"] = "Moved"
@@ -84,35 +84,35 @@ def written_so(folder: Path) -> Path:
     tags.append({"artist_id": "a012", "tag": "noise", "weight": 7.0})
     plays = [row for row in plays if (row["artist_id"], row["user_id"]) != ("a012", "u007")]
     plays.append({"user_id": "newcomer", "artist_id": "a012", "count": 4})
-    for artist, said in (("a003", MOVED), ("new", NEW)):
-        tags += [{"artist_id": artist, "tag": tag, "weight": weight} for tag, weight in said["tags"].items()]  # type: ignore[attr-defined]
-        plays += [{"user_id": u, "artist_id": artist, "count": int(c)} for u, c in said["plays"].items()]  # type: ignore[attr-defined]
+    for artist, payload in (("a003", MOVED), ("new", NEW)):
+        tags += [{"artist_id": artist, "tag": tag, "weight": weight} for tag, weight in payload["tags"].items()]  # type: ignore[attr-defined]
+        plays += [{"user_id": u, "artist_id": artist, "count": int(c)} for u, c in payload["plays"].items()]  # type: ignore[attr-defined]
     audio += [{"artist_id": "new", "track_id": "", "vector": vector} for vector in NEW["vectors"]["audio"]]  # type: ignore[call-overload,index]
-    for table, found in {"artists": artists, "tags": tags, "plays": plays, "audio": audio}.items():
-        pq.write_table(pa.Table.from_pylist(found), folder / f"{table}.parquet")
+    for table, table_rows in {"artists": artists, "tags": tags, "plays": plays, "audio": audio}.items():
+        pq.write_table(pa.Table.from_pylist(table_rows), folder / f"{table}.parquet")
     return folder
 
 
 def built(steps: Steps, tables: str | None = None) -> tuple[Snapshot, Version]:
-    fixed = steps.fix(tables)
+    frozen = steps.freeze(tables)
     model = steps.choose_model(None)["model"]
-    snapshot = steps.place(fixed, model)["snapshot"]
+    snapshot = steps.featurize(frozen, model)["snapshot"]
     home = Home(steps.settings.home)
     version = steps.build(model, snapshot)["version"]
     return Snapshot.open(home.snapshots / snapshot), Version.open(home.versions / version)
 
 
-def same(one: tuple[Snapshot, Version], other: tuple[Snapshot, Version]) -> None:
-    assert one[1].artists.select(other[1].artists.column_names).to_pylist() == other[1].artists.to_pylist()
-    assert list(one[0].modalities) == list(other[0].modalities)
-    for name, modality in one[0].modalities.items():
-        np.testing.assert_array_equal(modality.rows, other[0].modalities[name].rows)
-        np.testing.assert_allclose(modality.vectors, other[0].modalities[name].vectors, atol=1e-6)
-        np.testing.assert_array_equal(modality.evidence, other[0].modalities[name].evidence)
-    for each in ("listeners", "plays", "known", "patterns"):
-        np.testing.assert_array_equal(getattr(one[1], each), getattr(other[1], each))
-    np.testing.assert_allclose(one[1].embeddings, other[1].embeddings, atol=1e-6)
-    np.testing.assert_allclose(one[1].scores[:, :40], other[1].scores[:, :40], atol=1e-5)
+def same(actual: tuple[Snapshot, Version], expected: tuple[Snapshot, Version]) -> None:
+    assert actual[1].artists.select(expected[1].artists.column_names).to_pylist() == expected[1].artists.to_pylist()
+    assert list(actual[0].modalities) == list(expected[0].modalities)
+    for name, modality in actual[0].modalities.items():
+        np.testing.assert_array_equal(modality.rows, expected[0].modalities[name].rows)
+        np.testing.assert_allclose(modality.vectors, expected[0].modalities[name].vectors, atol=1e-6)
+        np.testing.assert_array_equal(modality.evidence, expected[0].modalities[name].evidence)
+    for each in ("listeners", "plays", "has_embedding", "patterns"):
+        np.testing.assert_array_equal(getattr(actual[1], each), getattr(expected[1], each))
+    np.testing.assert_allclose(actual[1].embeddings, expected[1].embeddings, atol=1e-6)
+    np.testing.assert_allclose(actual[1].scores[:, :40], expected[1].scores[:, :40], atol=1e-5)
 
 
 def test_changes_make_what_tables_written_so_would_make(steps: Steps, tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_changes_make_what_tables_written_so_would_make(steps: Steps, tmp_path: 
     # the other way: tables that say all this, and no changes
     settings = steps.settings.model_copy(update={"home": tmp_path / "other"})
     other, home = Steps(settings, Database.of(settings), job="j1"), Home(settings.home)
-    kept = build_snapshot(Tables.open(steps.settings.tables), SMALL_RECIPE, home.snapshots)  # type: ignore[arg-type]
-    train("default", load_config("default")[1], kept, home.models)
+    snapshot = build_snapshot(Tables.open(steps.settings.tables), SMALL_RECIPE, home.snapshots)  # type: ignore[arg-type]
+    train("default", load_config("default")[1], snapshot, home.models)
     same(changed, built(other, str(written_so(tmp_path / "written"))))
 
 
@@ -139,10 +139,10 @@ def test_the_put_are_found_the_patched_move_and_the_deleted_are_nowhere(steps: S
     assert "a004" not in ids
     assert "a004" not in snapshot.artist_ids
 
-    def scenes(found: Version, artist: str) -> list[int]:
+    def scenes(version: Version, artist: str) -> list[int]:
         """The scenes of the five most similar; artist i is of scene i % 3."""
-        row = found.artist_ids.index(artist)
-        near = [found.artist_ids[i] for i in found.neighbours[row, :6].tolist()]
+        row = version.artist_ids.index(artist)
+        near = [version.artist_ids[i] for i in version.neighbours[row, :6].tolist()]
         return [int(each[1:]) % 3 for each in near if each not in ("new", "a003")][:5]
 
     assert set(scenes(version, "new")) == {1}
@@ -152,7 +152,7 @@ def test_the_put_are_found_the_patched_move_and_the_deleted_are_nowhere(steps: S
     assert version.artists.column("country").to_pylist()[ids.index("new")] == "IS"
     row = snapshot.artist_ids.index("a006")
     assert row not in snapshot.modalities["audio"].rows
-    # listeners whom the basis does not know are counted, and passed over where the artist is placed
+    # listeners whom the featurizer does not know are counted, and passed over where the artist is placed
     cf = snapshot.modalities["cf"]
     new = snapshot.artist_ids.index("new")
     assert snapshot.listeners[new] == 3
@@ -173,8 +173,8 @@ def test_an_import_does_not_undo_them_and_a_drop_does(steps: Steps, tmp_path: Pa
     third, _ = built(steps, tonight)
     assert {"a004", "new"} <= set(third.artist_ids)
     drop_changes(steps.database, by="test", numbers=[2])
-    fixed = steps.fix(None)
-    assert (fixed["changes"], fixed["last_change"]) == (None, 0)
+    frozen = steps.freeze(None)
+    assert (frozen["changes"], frozen["last_change"]) == (None, 0)
     fourth, version = built(steps)
     assert fourth.id == plain.id
     assert version.manifest["last_change"] == 0
@@ -193,21 +193,21 @@ def test_the_same_that_stands_is_the_same_snapshot_whatever_came_between(steps: 
 
 def test_a_job_folds_in_what_stood_when_it_began(steps: Steps) -> None:
     change(steps, "new", PUT, NEW)
-    fixed = steps.fix(None)
+    frozen = steps.freeze(None)
     model = steps.choose_model(None)["model"]
-    undisturbed = steps.place(fixed, model)
+    undisturbed = steps.featurize(frozen, model)
     home = Home(steps.settings.home)
     (home.snapshots / undisturbed["snapshot"]).rename(home.root / "away")  # as if the worker had died before
     change(steps, "a005", DELETE)
     drop_changes(steps.database, by="test", artist="new")
-    assert steps.place(fixed, model) == undisturbed
+    assert steps.featurize(frozen, model) == undisturbed
     snapshot = Snapshot.open(home.snapshots / undisturbed["snapshot"])
     assert {"new", "a005"} <= set(snapshot.artist_ids)
 
 
 def test_a_basis_may_be_fitted_with_changes(steps: Steps) -> None:
     all_changes(steps)
-    snapshot = Snapshot.open(Home(steps.settings.home).snapshots / steps.fit(steps.fix(None))["snapshot"])
+    snapshot = Snapshot.open(Home(steps.settings.home).snapshots / steps.fit(steps.freeze(None))["snapshot"])
     assert "new" in snapshot.artist_ids
     assert snapshot.last_change == 7
     cf = snapshot.modalities["cf"]
@@ -226,17 +226,17 @@ def test_a_modality_that_changes_alone_have_does_not_make_up_for_a_lost_table(
     )
     unplayed = small_world(tmp_path / "unplayed")
     (unplayed / "plays.parquet").unlink()
-    with pytest.raises(MismatchError, match="nobody has cf that the kept basis can use"):
-        steps.place(steps.fix(str(unplayed)), model)
+    with pytest.raises(MismatchError, match="nobody has cf that the kept featurizer can use"):
+        steps.featurize(steps.freeze(str(unplayed)), model)
 
 
 def test_what_jobs_wrote_down_is_removed_once_no_job_needs_it(steps: Steps) -> None:
     change(steps, "new", PUT, {"name": "1"})
-    first = steps.fix(None)["changes"]
+    first = steps.freeze(None)["changes"]
     change(steps, "new", PUT, {"name": "2"})
-    second = steps.fix(None)["changes"]
+    second = steps.freeze(None)["changes"]
     change(steps, "new", PUT, {"name": "3"})
-    third = steps.fix(None)["changes"]
+    third = steps.freeze(None)["changes"]
     folder = Home(steps.settings.home).changes
     assert steps.prune({first})["removed"]["changes"] == [second]
     assert sorted(path.stem for path in folder.iterdir()) == sorted([first, third])

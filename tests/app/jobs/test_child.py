@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.exposition import generate_latest
 
-from app.jobs import child
-from app.jobs.child import OwnWorker, WorkerStatus, WorkerWatch, pause_after, said_by_worker
-from app.observe import Metrics
-from core.settings import Home, Settings
+from riyl.app.http.metrics import Metrics
+from riyl.app.jobs import child
+from riyl.app.jobs.child import OwnWorker, WorkerMonitor, WorkerStatus, pause_after, said_by_worker
+from riyl.core.settings import Home, Settings
 from tests.app.conftest import POLL_S, problem_of, running
 
 FAILS = (sys.executable, "-c", "print('a library says hello'); print('{\"worker\": \"no room\"}'); raise SystemExit(1)")
@@ -20,7 +20,7 @@ RUNS = (sys.executable, "-c", 'import sys; print(\'{"worker": ""}\', flush=True)
 DIES = (sys.executable, "-c", 'import os; print(\'{"worker": ""}\', flush=True); os._exit(7)')
 
 
-class Heard(WorkerWatch):
+class Heard(WorkerMonitor):
     """Keeps all that it is told, for who waits."""
 
     def __init__(self) -> None:
@@ -48,8 +48,8 @@ def test_pauses_double_up_to_a_minute() -> None:
 
 
 def test_only_what_a_worker_says_is_heard() -> None:
-    said = [b'{"worker": "no room"}\n', b'{"worker": ""}', b"hello", b"3", b'{"other": 1}', b"\xff"]
-    assert [said_by_worker(line) for line in said] == ["no room", "", None, None, None, None]
+    lines = [b'{"worker": "no room"}\n', b'{"worker": ""}', b"hello", b"3", b'{"other": 1}', b"\xff"]
+    assert [said_by_worker(line) for line in lines] == ["no room", "", None, None, None, None]
 
 
 def test_a_worker_that_cannot_run_is_started_again_and_the_reason_is_known(
@@ -58,7 +58,7 @@ def test_a_worker_that_cannot_run_is_started_again_and_the_reason_is_known(
     monkeypatch.setattr(child, "FIRST_PAUSE_S", POLL_S)
     heard = Heard()
     with OwnWorker(Settings(home=tmp_path), heard, FAILS):
-        heard.wait(lambda told: sum(each.state == "failed" for each in told) == 3)
+        heard.wait(lambda statuses: sum(each.state == "failed" for each in statuses) == 3)
     failed = [each for each in heard.all if each.state == "failed"]
     assert [(each.failures, each.reason) for each in failed[:3]] == [(n, "no room") for n in (1, 2, 3)]
     assert all(each.again_at is not None for each in failed)
@@ -72,7 +72,7 @@ def test_a_worker_that_cannot_run_is_started_again_and_the_reason_is_known(
 def test_one_that_dies_in_silence_has_a_reason_too(tmp_path: Path, command: tuple[str, ...], reason: str) -> None:
     heard = Heard()
     with OwnWorker(Settings(home=tmp_path), heard, command):
-        heard.wait(lambda told: told[-1].state == "failed")
+        heard.wait(lambda statuses: statuses[-1].state == "failed")
     assert str(heard.all[-1].reason).startswith(reason)
 
 
@@ -81,11 +81,11 @@ def test_it_ends_with_the_block_whether_it_runs_or_waits_to_be_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], state: str
 ) -> None:
     monkeypatch.setattr(child, "FIRST_PAUSE_S", 600.0)
-    monkeypatch.setattr(child, "LONGEST_PAUSE_S", 600.0)
+    monkeypatch.setattr(child, "MAX_PAUSE_S", 600.0)
     monkeypatch.setattr(child, "STOP_S", 60.0)
     heard = Heard()
     with OwnWorker(Settings(home=tmp_path), heard, command):
-        heard.wait(lambda told: told[-1].state == state)
+        heard.wait(lambda statuses: statuses[-1].state == state)
         assert ("riyl_worker_running 1.0" in heard.figures()) == (state == "running")
     assert "own-worker" not in {thread.name for thread in threading.enumerate()}
     assert heard.all[-1].state == state

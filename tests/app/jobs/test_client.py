@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from app.jobs.client import Jobs
-from app.jobs.store import upgrade_jobs
-from app.jobs.types import EvaluateParams, ImportParams, JobKind, JobState, ReindexParams, TrainParams
-from core.db.session import Database
-from core.errors import DatabaseDownError, JobEndedError, MismatchError, NotFoundError
-from core.settings import Settings
+from riyl.app.jobs.client import Jobs
+from riyl.app.jobs.store import upgrade_jobs
+from riyl.app.jobs.types import EvaluateParams, ImportParams, JobKind, JobState, ReindexParams, TrainParams
+from riyl.core.db.session import Database
+from riyl.core.errors import DatabaseDownError, JobEndedError, MismatchError, NotFoundError
+from riyl.core.settings import Settings
 
 REINDEX = ReindexParams(tables="/catalog")
 
@@ -22,20 +22,20 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """A home with no job in it, on each database."""
     if request.param == "sqlite":
         return Settings(home=tmp_path)
-    made = Settings(home=tmp_path, database_url=SecretStr(request.getfixturevalue("postgres_url")))
-    database = Database.of(made)
+    postgres_settings = Settings(home=tmp_path, database_url=SecretStr(request.getfixturevalue("postgres_url")))
+    database = Database.of(postgres_settings)
     database.upgrade()
-    upgrade_jobs(made, database)
+    upgrade_jobs(postgres_settings, database)
     database.close()
-    return made
+    return postgres_settings
 
 
 @pytest.fixture
 def jobs(settings: Settings) -> Iterator[Jobs]:
     database = Database.of(settings)
-    made = Jobs(settings, database)
-    yield made
-    made.close()
+    client = Jobs(settings, database)
+    yield client
+    client.close()
     database.close()
 
 
@@ -70,16 +70,16 @@ def test_evaluations_and_imports_are_never_joined(jobs: Jobs) -> None:
 def test_of_many_requests_at_once_all_but_one_join(settings: Settings) -> None:
     def ask(i: int) -> tuple[str, bool]:
         database = Database.of(settings)
-        mine = Jobs(settings, database)
-        job, joined = mine.submit(JobKind.REINDEX, REINDEX, by=str(i))
-        mine.close()
+        client = Jobs(settings, database)
+        job, joined = client.submit(JobKind.REINDEX, REINDEX, by=str(i))
+        client.close()
         database.close()
         return job.id, joined
 
     with ThreadPoolExecutor(8) as pool:
-        asked = list(pool.map(ask, range(16)))
-    assert len({identity for identity, _ in asked}) == 1
-    assert [joined for _, joined in asked].count(False) == 1
+        submitted = list(pool.map(ask, range(16)))
+    assert len({identity for identity, _ in submitted}) == 1
+    assert [joined for _, joined in submitted].count(False) == 1
 
 
 def test_a_cancelled_job_is_joined_no_more(jobs: Jobs) -> None:

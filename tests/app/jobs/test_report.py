@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import report
-from app.jobs.report import Reporter
-from core.db.progress import progress_of
-from core.db.session import Database
-from core.errors import JobCancelledError
-from core.settings import Settings
+from riyl.app.jobs import report
+from riyl.app.jobs.report import Reporter
+from riyl.core.db.progress import progress_of
+from riyl.core.db.session import Database
+from riyl.core.errors import JobCancelledError
+from riyl.core.settings import Settings
 
 
 class Clock:

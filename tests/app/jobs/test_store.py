@@ -7,8 +7,8 @@ from dbos._utils import retriable_postgres_exception
 from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
 
-from app.jobs.store import jobs_engine
-from core.settings import Settings
+from riyl.app.jobs.store import jobs_engine
+from riyl.core.settings import Settings
 
 
 @pytest.mark.parametrize("host", ["riyl.invalid", "127.0.0.1:1"])

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from app.jobs.client import Jobs
-from app.jobs.store import jobs_engine
-from app.jobs.types import EvaluateParams, ImportParams, Job, JobKind, JobState, Params, ReindexParams, TrainParams
-from core.db.evaluations import find_evaluation
-from core.db.session import Database
-from core.db.upgrade import HEAD
-from core.settings import Home, Settings
-from index.versions import current
+from riyl.app.jobs.client import Jobs
+from riyl.app.jobs.store import jobs_engine
+from riyl.app.jobs.types import EvaluateParams, ImportParams, Job, JobKind, JobState, Params, ReindexParams, TrainParams
+from riyl.core.db.evaluations import find_evaluation
+from riyl.core.db.session import Database
+from riyl.core.db.upgrade import HEAD
+from riyl.core.settings import Home, Settings
+from riyl.index.versions.lifecycle import current
 from tests.conftest import small_world
 from tests.flows.test_source_to_model import as_json, riyl
 
@@ -107,7 +107,14 @@ def test_a_reindex_takes_what_was_imported_and_a_version_is_the_same_by_hand(hom
     other = tmp_path / "other"
     riyl(other, "snapshot", "build", str(home.parent / "catalog"))
     riyl(other, "train", "--config", "pca")
-    riyl(other, "snapshot", "build", str(tmp_path / "new"), "--keep-basis", as_json(other, "snapshot", "list")[0]["id"])
+    riyl(
+        other,
+        "snapshot",
+        "build",
+        str(tmp_path / "new"),
+        "--featurizer-from",
+        as_json(other, "snapshot", "list")[0]["id"],
+    )
     assert as_json(other, "index", "build", "--snapshot", job.result["snapshot"])["id"] == job.result["version"]
 
 
@@ -126,7 +133,7 @@ def test_an_evaluation_as_a_job_has_the_figures_of_the_command_line(home: Path) 
 
 def test_a_version_that_a_night_promotes_is_evaluated_where_a_truth_is_set(home: Path, tmp_path: Path) -> None:
     small_world(tmp_path / "tonight", seed=5)
-    with worker(home, RIYL_GATE_TRUTH="similar", RIYL_GATE_MIN_OVERLAP="0"), asking(home) as jobs:
+    with worker(home, RIYL_QUALITY_TRUTH="similar", RIYL_QUALITY_MIN_OVERLAP="0"), asking(home) as jobs:
         job = ended(jobs, JobKind.REINDEX, ReindexParams(tables=str(tmp_path / "tonight")))
         assert job.state is JobState.DONE, job.error
         assert job.result is not None
@@ -148,13 +155,13 @@ def test_a_version_that_the_gate_refuses_stays_and_the_job_says_why(home: Path, 
         job = ended(jobs, JobKind.REINDEX, ReindexParams(tables=str(tmp_path / "shrunk")))
     assert job.state is JobState.FAILED
     assert job.error is not None
-    assert "failed its gate; it is kept, and not promoted" in job.error
+    assert "failed its quality checks; it is kept, and not promoted" in job.error
     assert "wanted at least 0.9" in job.error
     refused = job.error.split()[1]
     assert current(Home(home).versions) == before != refused
     assert refused in [path.name for path in Home(home).versions.iterdir()]
     done = riyl(home, "jobs", "watch", job.id, code=1)
-    assert f"error: job {job.id} failed: version {refused} failed its gate" in done.stderr
+    assert f"error: job {job.id} failed: version {refused} failed its quality checks" in done.stderr
 
 
 def test_a_job_that_cannot_be_done_fails_at_once_with_the_reason(home: Path) -> None:
@@ -262,8 +269,8 @@ def test_jobs_by_the_command_line(home: Path) -> None:
     with worker(home):
         done = riyl(home, "jobs", "run", "import", "--param", f"source={home.parent / 'catalog'}")
         assert "done; tables" in done.stdout
-        asked: Any = as_json(home, "jobs", "run", "evaluate", "-p", "systems=pca", "-p", "k=5", "-p", "rounds=10")
-        assert (asked["kind"], asked["state"], asked["params"]["systems"]) == ("evaluate", "done", ["pca"])
+        job: Any = as_json(home, "jobs", "run", "evaluate", "-p", "systems=pca", "-p", "k=5", "-p", "rounds=10")
+        assert (job["kind"], job["state"], job["params"]["systems"]) == ("evaluate", "done", ["pca"])
     waiting = as_json(home, "jobs", "run", "reindex", "--detach")
     assert waiting["state"] == "waiting"
     assert riyl(home, "jobs", "cancel", waiting["id"][:8]).stdout == f"job {waiting['id']}: cancelled\n"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.examples import load_examples, request_of
-from core.settings import Home
+from riyl.app.http.examples import load_examples, request_of
+from riyl.core.settings import Home
 from tests.app.conftest import asked
 
 
@@ -19,11 +19,11 @@ def section(page: str, operation: str) -> str:
 
 def rows(text: str) -> dict[str, tuple[str, str, str]]:
     """Type, default and meaning of each field or parameter, by its name."""
-    found = {}
+    fields = {}
     for row in text.split("<tr><td><code>")[1:]:
         name, *cells = (unescape(cell.split("</td>")[0]) for cell in row.split("<td>"))
-        found[name.removesuffix("</code>")] = (cells[0], cells[1], cells[2])
-    return found
+        fields[name.removesuffix("</code>")] = (cells[0], cells[1], cells[2])
+    return fields
 
 
 def examples_of(text: str) -> list[str]:
@@ -145,22 +145,22 @@ def test_a_host_that_is_none_is_not_shown(home: Home) -> None:
 
 def test_every_field_of_a_question_is_shown_with_type_bounds_and_default(home: Home) -> None:
     (docs,) = asked(home, "/docs")
-    found = rows(section(docs.text, "similar_to"))
-    assert found["min_score"] == ("number (-10 to 10) or null", "", "Least score of an answer.")
-    kind, default, meaning = found["exclude"]
+    fields = rows(section(docs.text, "similar_to"))
+    assert fields["min_score"] == ("number (-10 to 10) or null", "", "Least score of an answer.")
+    kind, default, meaning = fields["exclude"]
     assert (kind, default) == ("list of string (1 to 1,000 characters) (at most 10,000 items)", "[]")
     assert meaning.startswith("Ids or mbids that must not be answered")
-    assert found["k"][:2] == ("integer (1 to 1,000)", "10")
-    assert found["seeds[].weight"][:2] == ("number (at most 1,000,000,000, more than 0)", "1.0")
-    assert found["filters.attributes.{key}.missing"][0] == "boolean or null"
-    assert found["filters.listeners.gte"][0] == "number or null"
-    assert rows(section(docs.text, "similar_to_each"))["queries[].min_score"] == found["min_score"]
+    assert fields["k"][:2] == ("integer (1 to 1,000)", "10")
+    assert fields["seeds[].weight"][:2] == ("number (at most 1,000,000,000, more than 0)", "1.0")
+    assert fields["filters.attributes.{key}.missing"][0] == "boolean or null"
+    assert fields["filters.listeners.gte"][0] == "number or null"
+    assert rows(section(docs.text, "similar_to_each"))["queries[].min_score"] == fields["min_score"]
     assert rows(section(docs.text, "similar_to_each"))["queries"][1] == "required"
 
 
 def properties(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
     """The last names of all properties below a schema, found without regard to where they stand."""
-    found, text, seen = set[str](), json.dumps(schema), set[str]()
+    names, text, seen = set[str](), json.dumps(schema), set[str]()
     while True:
         missing = {name for name in document["components"]["schemas"] if f'/{name}"' in text} - seen
         if not missing:
@@ -168,8 +168,8 @@ def properties(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
         seen |= missing
         text += json.dumps([document["components"]["schemas"][name] for name in missing])
     for name in seen:
-        found |= document["components"]["schemas"][name].get("properties", {}).keys()
-    return found | schema.get("properties", {}).keys()
+        names |= document["components"]["schemas"][name].get("properties", {}).keys()
+    return names | schema.get("properties", {}).keys()
 
 
 def test_no_field_of_any_request_is_left_out(home: Home) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.deps import LazyJobs, Streams
-from app.jobs.store import upgrade_jobs
-from app.jobs.types import EvaluateParams, JobKind
-from app.routes.jobs import job_events
-from core.db.progress import JobProgress, save_progress
-from core.db.session import Database
-from core.settings import Home, Settings
+from riyl.app.http.dependencies import Streams
+from riyl.app.jobs.lazy_client import LazyJobs
+from riyl.app.jobs.store import upgrade_jobs
+from riyl.app.jobs.types import EvaluateParams, JobKind
+from riyl.app.routes.jobs import job_events
+from riyl.core.db.progress import JobProgress, save_progress
+from riyl.core.db.session import Database
+from riyl.core.settings import Home, Settings
 from tests.app.conftest import asked, database, key_headers, problem_of, run, running
 
 
@@ -41,7 +42,14 @@ def test_a_job_is_asked_for_found_and_cancelled_once(home: Home) -> None:
                 "id": job["id"],
                 "kind": "train",
                 "state": "waiting",
-                "params": {"tables": None, "config": "pca", "seed": 3, "device": "cpu", "links": None, "promote": True},
+                "params": {
+                    "tables": None,
+                    "config": "pca",
+                    "seed": 3,
+                    "device": "cpu",
+                    "supervision": None,
+                    "promote": True,
+                },
                 "by": "key:tester",
                 "started": None,
                 "ended": None,
@@ -99,7 +107,7 @@ def test_jobs_are_listed_by_kind_and_state_the_newest_first(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "where", "found"),
+    ("body", "where", "shown_value"),
     [
         ({}, "body", "{}"),
         ({"kind": "nap"}, "body", "{'kind': 'nap'}"),
@@ -113,10 +121,10 @@ def test_jobs_are_listed_by_kind_and_state_the_newest_first(home: Home) -> None:
         (None, "body", "nothing"),
     ],
 )
-def test_a_wrong_request_says_where_it_is_wrong(home: Home, body: object, where: str, found: str) -> None:
+def test_a_wrong_request_says_where_it_is_wrong(home: Home, body: object, where: str, shown_value: str) -> None:
     (answer,) = asked(home, "/v1/jobs", method="POST", headers=key_headers(home), json=body)
     (error,) = problem_of(answer, 422, "invalid request")["errors"]
-    assert (error["where"], error["found"]) == (where, found)
+    assert (error["where"], error["found"]) == (where, shown_value)
 
 
 def test_what_is_no_json_says_so(home: Home) -> None:

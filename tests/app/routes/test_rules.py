@@ -1,4 +1,4 @@
-"""Rules over HTTP: made, listed and dropped by admins, and obeyed on every path, in every replica."""
+"""Rules over HTTP: made, listed and dropped by admins, and obeyed on every path."""
 
 from __future__ import annotations
 
@@ -8,48 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from app import watch
-from app.main import create_app
-from app.observe import Metrics
-from app.watch import Serving
-from core.db.keys import Role, create_key
-from core.db.promotions import add_promotion
-from core.db.rules import add_rule, drop_rule
-from core.db.session import Database
-from core.errors import DatabaseDownError
-from core.rules import RuleKind, read_copy
-from core.settings import Home, Settings
-from index.artifact import Version
-from index.versions import promote
-from tests.app.conftest import asked, database, key_headers, problem_of, run, running, until
-from tests.conftest import forget_database
+from riyl.app.main import create_app
+from riyl.core.settings import Home, Settings
+from riyl.index.artifact.version import Version
+from riyl.index.versions.lifecycle import promote
+from tests.app.conftest import asked, database, key_headers, problem_of, run, running
+from tests.app.rules import BLOCK, NEVER, PIN, ids, make, order, rule
 from tests.index.conftest import MBID
-
-BLOCK, NEVER, PIN = RuleKind
-AWAY = SecretStr("postgresql://riyl@127.0.0.1:1/riyl")
-
-
-def ids(answer: httpx.Response) -> list[str]:
-    assert answer.status_code == 200, answer.text
-    return [each["id"] for each in answer.json()["similar"]]
-
-
-def order(version: Version, row: int) -> list[str]:
-    """The whole list without rules."""
-    return [version.artist_ids[other] for other in version.neighbours[row].tolist() if other >= 0]
-
-
-def rule(kind: RuleKind, artist: str, other: str | None = None, **options: Any) -> dict[str, Any]:
-    return {"kind": kind.value, "artist": artist, **({} if other is None else {"other": other}), **options}
-
-
-def make(home: Home, *rules: tuple[RuleKind, str, str | None]) -> None:
-    opened = database(home)
-    for kind, artist, other in rules:
-        add_rule(opened, kind, artist, other, by="test", why="")
-    opened.close()
 
 
 def test_a_rule_is_made_listed_and_dropped(home: Home) -> None:
@@ -58,13 +24,18 @@ def test_a_rule_is_made_listed_and_dropped(home: Home) -> None:
     async def scenario() -> None:
         async with running(home) as (_, client):
             body = rule(PIN, "a001", "a002", why="their wish")
-            made = await client.post("/v1/rules", json=body, headers=headers)
-            assert made.status_code == 201, made.text
-            told = made.json()
-            assert {name: told[name] for name in body} == body
-            assert (told["number"], told["by"], told["known"], told["state"]) == (1, "key:tester", True, "in force")
+            created = await client.post("/v1/rules", json=body, headers=headers)
+            assert created.status_code == 201, created.text
+            stored_rule = created.json()
+            assert {name: stored_rule[name] for name in body} == body
+            assert (stored_rule["number"], stored_rule["by"], stored_rule["known"], stored_rule["state"]) == (
+                1,
+                "key:tester",
+                True,
+                "in force",
+            )
             again = await client.post("/v1/rules", json={**body, "why": "again"}, headers=headers)
-            assert (again.status_code, again.json()) == (200, told)
+            assert (again.status_code, again.json()) == (200, stored_rule)
             early = await client.post("/v1/rules", json=rule(BLOCK, "not yet"), headers=headers)
             assert (early.status_code, early.json()["known"], early.json()["state"]) == (201, False, "unknown artist")
             await client.post("/v1/rules", json=rule(NEVER, "a003", "a001"), headers=headers)
@@ -131,7 +102,11 @@ def test_a_list_out_of_range_is_422(home: Home, query: str) -> None:
 
 def test_a_blocked_artist_is_as_if_it_were_not_there(home: Home, version: Version) -> None:
     paths = [
-        *(f"/v1/artists/{who}{what}" for who in ("a001", MBID) for what in ("", "/similar", "/similar?raw=true")),
+        *(
+            f"/v1/artists/{who}{what}"
+            for who in ("a001", MBID)
+            for what in ("", "/similar", "/similar?uncorrected=true")
+        ),
         "/v1/artists:resolve?name=Radiohead",
         "/v1/artists:resolve?name=on+a+friday",
     ]
@@ -143,7 +118,9 @@ def test_a_blocked_artist_is_as_if_it_were_not_there(home: Home, version: Versio
     assert problem_of(typo, 404, "unknown artist")["near"] == []
     rows = [row for row in range(59) if row != 1]
     paths = [
-        f"/v1/artists/a{row:03d}/similar?k=200{more}" for row in rows for more in ("", "&raw=true", "&explain=false")
+        f"/v1/artists/a{row:03d}/similar?k=200{more}"
+        for row in rows
+        for more in ("", "&uncorrected=true", "&explain=false")
     ]
     answers = asked(home, *paths)
     for place, row in enumerate(rows):
@@ -152,15 +129,21 @@ def test_a_blocked_artist_is_as_if_it_were_not_there(home: Home, version: Versio
 
 
 def test_a_never_hides_both_ways_and_a_pin_stands_first(home: Home, version: Version) -> None:
-    whole = order(version, 2)
+    similar_ids = order(version, 2)
     make(
-        home, (NEVER, whole[0], "a002"), (PIN, "a002", whole[9]), (PIN, "a002", whole[4]), (PIN, "a002", whole[0]),
-        (PIN, "a002", "a059"),
+        home, (NEVER, similar_ids[0], "a002"), (PIN, "a002", similar_ids[9]), (PIN, "a002", similar_ids[4]),
+        (PIN, "a002", similar_ids[0]), (PIN, "a002", "a059"),
     )  # fmt: skip
-    wanted = [whole[9], whole[4], *(artist for artist in whole[1:] if artist not in (whole[9], whole[4]))]
-    scores = dict(zip(whole, version.scores[2].tolist(), strict=False))
+    wanted = [
+        similar_ids[9],
+        similar_ids[4],
+        *(artist for artist in similar_ids[1:] if artist not in (similar_ids[9], similar_ids[4])),
+    ]
+    scores = dict(zip(similar_ids, version.scores[2].tolist(), strict=False))
     paths = [
-        f"/v1/artists/a002/similar?k={k}{more}" for k in (1, 7, 200) for more in ("", "&explain=false", "&raw=true")
+        f"/v1/artists/a002/similar?k={k}{more}"
+        for k in (1, 7, 200)
+        for more in ("", "&explain=false", "&uncorrected=true")
     ]
     answers = asked(home, *paths)
     for place, k in enumerate((1, 7, 200)):
@@ -170,7 +153,7 @@ def test_a_never_hides_both_ways_and_a_pin_stands_first(home: Home, version: Ver
                 assert each["score"] == pytest.approx(scores[each["id"]], rel=1e-6)
                 assert each.get("pinned") is (True if position < 2 else None)
         assert answers[3 * place].content == answers[3 * place + 1].content
-    (back,) = asked(home, f"/v1/artists/{whole[0]}/similar?k=200")
+    (back,) = asked(home, f"/v1/artists/{similar_ids[0]}/similar?k=200")
     assert "a002" not in ids(back)
     assert all("pinned" not in each for each in back.json()["similar"])
 
@@ -178,13 +161,13 @@ def test_a_never_hides_both_ways_and_a_pin_stands_first(home: Home, version: Ver
 def test_raw_lists_of_corrected_scores_obey_too(home: Home, corrected: Version) -> None:
     shutil.copytree(corrected.folder, home.versions / corrected.id)
     promote(home.versions, database(home), corrected.id, by="test", why="test")
-    path = "/v1/artists/a003/similar?k=200&raw=true"
+    path = "/v1/artists/a003/similar?k=200&uncorrected=true"
     (before,) = asked(home, path)
-    whole = ids(before)
-    make(home, (BLOCK, whole[1], None), (NEVER, whole[2], "a003"), (PIN, "a003", whole[-1]))
+    similar_ids = ids(before)
+    make(home, (BLOCK, similar_ids[1], None), (NEVER, similar_ids[2], "a003"), (PIN, "a003", similar_ids[-1]))
     (after,) = asked(home, path)
-    assert ids(after) == [whole[-1], whole[0], *whole[3:-1]]
-    cosine = corrected.embeddings[3].astype(float) @ corrected.embeddings[int(whole[-1][1:])].astype(float)
+    assert ids(after) == [similar_ids[-1], similar_ids[0], *similar_ids[3:-1]]
+    cosine = corrected.embeddings[3].astype(float) @ corrected.embeddings[int(similar_ids[-1][1:])].astype(float)
     assert after.json()["similar"][0]["score"] == pytest.approx(cosine, abs=1e-6)
 
 
@@ -198,11 +181,11 @@ def test_the_replica_that_makes_a_rule_obeys_before_it_answers(home: Home, versi
         async with app.router.lifespan_context(app), client:
             plain = await client.get(path)
             assert plain.headers["etag"] == f'"{version.id}"'
-            made = await client.post("/v1/rules", json=rule(BLOCK, first), headers=headers)
-            ruled = await client.get(path)
-            assert first not in ids(ruled)
-            assert ruled.headers["riyl-version"] == version.id
-            dropped = await client.delete(f"/v1/rules/{made.json()['number']}", headers=headers)
+            created = await client.post("/v1/rules", json=rule(BLOCK, first), headers=headers)
+            apply_rules = await client.get(path)
+            assert first not in ids(apply_rules)
+            assert apply_rules.headers["riyl-version"] == version.id
+            dropped = await client.delete(f"/v1/rules/{created.json()['number']}", headers=headers)
             assert dropped.status_code == 204
             again = await client.get(path)
             assert (again.content, again.headers["etag"]) == (plain.content, plain.headers["etag"])
@@ -210,142 +193,23 @@ def test_the_replica_that_makes_a_rule_obeys_before_it_answers(home: Home, versi
     run(scenario())
 
 
-@pytest.mark.parametrize("more", ["", "?k=10&explain=false", "?raw=true"])
+@pytest.mark.parametrize("more", ["", "?k=10&explain=false", "?uncorrected=true"])
 def test_what_a_client_kept_is_not_modified_until_a_rule_is_made(home: Home, more: str) -> None:
     headers = key_headers(home)
 
     async def scenario() -> None:
         async with running(home) as (_, client):
             for path in (f"/v1/artists/a002/similar{more}", "/v1/artists/a002", "/v1/artists?q=radiohead"):
-                kept = (await client.get(path)).headers["etag"]
-                assert (await client.get(path, headers={"if-none-match": kept})).status_code == 304
+                etag = (await client.get(path)).headers["etag"]
+                assert (await client.get(path, headers={"if-none-match": etag})).status_code == 304
                 other = (await client.get(path)).json()
                 body = rule(NEVER, "a002", f"a0{len(path):02d}")
                 assert (await client.post("/v1/rules", json=body, headers=headers)).status_code == 201
-                fresh = await client.get(path, headers={"if-none-match": kept})
+                fresh = await client.get(path, headers={"if-none-match": etag})
                 assert fresh.status_code == 200
-                assert fresh.headers["etag"] != kept
+                assert fresh.headers["etag"] != etag
                 assert fresh.json()["version"] == other["version"]
                 again = await client.get(path, headers={"if-none-match": fresh.headers["etag"]})
                 assert (again.status_code, again.headers["etag"]) == (304, fresh.headers["etag"])
 
     run(scenario())
-
-
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def test_another_replica_obeys_by_itself_and_keeps_a_copy(
-    home: Home, version: Version, tmp_path: Any, kind: str, request: pytest.FixtureRequest
-) -> None:
-    settings = [Settings(home=home.root)] * 2
-    if kind == "postgres":
-        forget_database(home)
-        elsewhere = Home(tmp_path / "elsewhere")
-        shutil.copytree(home.root, elsewhere.root)
-        url = SecretStr(request.getfixturevalue("postgres_url"))
-        settings = [Settings(home=each.root, database_url=url) for each in (home, elsewhere)]
-    opened = Database.of(settings[0])
-    opened.upgrade()
-    with opened.write() as connection:
-        add_promotion(connection, version.id, "promote", by="test", why="test")
-    _, token = create_key(opened, "tester", Role.ADMIN)
-    headers = {"authorization": f"Bearer {token}"}
-    first = order(version, 2)[0]
-
-    async def scenario() -> None:
-        async with running(home, settings[0]) as (_, client), running(home, settings[1]) as (replica, other):
-            await client.post("/v1/rules", json=rule(BLOCK, first), headers=headers)
-            await until(lambda: bool(replica.state.serving.served.rules), 2)
-            assert first not in ids(await other.get("/v1/artists/a002/similar"))
-            for each in settings:
-                copy = Home(each.home).rules
-                await until(lambda copy=copy: read_copy(copy) is not None and bool(read_copy(copy).rules), 2)
-            await client.delete("/v1/rules/1", headers=headers)
-            await until(lambda: not replica.state.serving.served.rules, 2)
-            assert ids(await other.get("/v1/artists/a002/similar"))[0] == first
-
-    run(scenario())
-    opened.close()
-
-
-def test_a_promotion_and_a_rule_are_taken_up_as_one(home: Home, version: Version, other_version: Version) -> None:
-    opened = database(home)
-    serving = Serving(home, opened, Metrics())
-    serving.look()
-    before = serving.served
-    assert before is not None
-    serving.look()
-    assert serving.served is before
-    add_rule(opened, BLOCK, "a001", None, by="test", why="")
-    serving.look()
-    ruled = serving.served
-    assert ruled is not None
-    assert ruled is not before
-    assert (ruled.searcher, ruled.rules.blocked) == (before.searcher, {1})
-    assert not before.rules.blocked
-    promote(home.versions, opened, other_version.id, by="test", why="test")
-    serving.look()
-    assert serving.served is not None
-    assert (serving.served.searcher.version_id, serving.served.rules.blocked) == (other_version.id, {1})
-    drop_rule(opened, 1)
-    serving.obey()
-    assert not serving.served.rules
-
-
-def test_without_the_database_a_service_starts_under_the_rules_that_its_home_has(home: Home) -> None:
-    make(home, (BLOCK, "a001", None))
-    asked(home, "/readyz")  # whoever sees the rules copies them
-    away = Settings(home=home.root, database_url=AWAY)
-    refused, served = asked(home, "/v1/artists/a001/similar", "/v1/artists/a002/similar?k=200", settings=away)
-    problem_of(refused, 404, "unknown artist")
-    assert "a001" not in ids(served)
-
-
-def test_a_database_that_goes_away_leaves_the_rules_in_force(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(home, (BLOCK, "a001", None))
-    opened = database(home)
-    serving = Serving(home, opened, Metrics())
-    serving.look()
-    monkeypatch.setattr(serving, "_database", Database.of(Settings(home=home.root, database_url=AWAY)))
-    serving.look()
-    assert serving.served is not None
-    assert serving.served.rules.blocked == {1}
-    with pytest.raises(DatabaseDownError):
-        serving.obey()
-    assert serving.served.rules.blocked == {1}
-
-
-def test_without_database_and_with_a_damaged_copy_nobody_is_shown(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    home.rules.write_text("{")
-    serving = Serving(home, Database.of(Settings(home=home.root, database_url=AWAY)), Metrics())
-    serving.look()
-    assert serving.served is None
-    assert serving.refused is not None
-    assert "rules.json: damaged" in serving.refused.reason
-    away = Settings(home=home.root, database_url=AWAY)
-    (answer,) = asked(home, "/v1/artists/a002/similar", settings=away)
-    assert "rules.json: damaged" in problem_of(answer, 503, "not ready")["detail"]
-    monkeypatch.setattr("app.watch.FOLLOW_AGAIN_S", 0.0)
-    monkeypatch.setattr(serving, "_follow_again", 0.0)
-    monkeypatch.setattr(serving, "_database", database(home))
-    serving.look()
-    assert serving.served is not None
-    assert serving.refused is None
-    assert read_copy(home.rules) is not None
-
-
-def test_rules_that_cannot_be_copied_are_obeyed(home: Home, caplog: pytest.LogCaptureFixture) -> None:
-    make(home, (BLOCK, "a001", None))
-    home.rules.mkdir()
-    serving = Serving(home, database(home), Metrics())
-    serving.look()
-    serving.look()
-    assert serving.served is not None
-    assert serving.served.rules.blocked == {1}
-    assert caplog.messages.count("rules_not_copied") == 1
-    home.rules.rmdir()
-    serving.look()
-    assert read_copy(home.rules) is not None
-
-
-def test_a_look_comes_often_enough() -> None:
-    assert 0 < watch.POLL_S <= 1

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from core.db.promotions import last_verdicts
-from core.settings import Home, Settings
-from index.artifact import Version
-from index.versions import CURRENT, current, history
+from riyl.core.db.promotions import last_verdicts
+from riyl.core.settings import Home, Settings
+from riyl.index.artifact.version import Version
+from riyl.index.versions.lifecycle import CURRENT, current, history
 from tests.app.conftest import asked, database, flip_a_byte, key_headers, problem_of, run, running, until
 
 WHY = {"why": "better on the editorial truth"}
@@ -15,11 +15,11 @@ WHY = {"why": "better on the editorial truth"}
 
 def strict(home: Home) -> Settings:
     """Settings that let no version through whose lists differ at all from the current one's."""
-    return Settings(home=home.root, gate_min_overlap=1.0)
+    return Settings(home=home.root, quality_min_overlap=1.0)
 
 
 def lax(home: Home) -> Settings:
-    return Settings(home=home.root, gate_min_overlap=0.0)
+    return Settings(home=home.root, quality_min_overlap=0.0)
 
 
 def promote_path(version: Version) -> str:
@@ -29,21 +29,21 @@ def promote_path(version: Version) -> str:
 def listed(home: Home) -> dict[str, Any]:
     (answer,) = asked(home, "/v1/index/versions")
     assert answer.status_code == 200
-    found: dict[str, Any] = answer.json()
-    return found
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 def test_versions_are_listed_the_newest_first_as_the_index_tells_them(
     home: Home, version: Version, other_version: Version
 ) -> None:
     (index,) = asked(home, "/v1/index")
-    found = listed(home)
-    assert [v["version"] for v in found["versions"]] == [other_version.id, version.id]
+    listing = listed(home)
+    assert [v["version"] for v in listing["versions"]] == [other_version.id, version.id]
     facts = index.json()
-    assert found["versions"][1] == {**facts, "current": True, "serving": True, "verdict": None}
-    assert (found["versions"][0]["current"], found["versions"][0]["serving"]) == (False, False)
-    assert found["damaged"] == []
-    (only,) = found["promotions"]
+    assert listing["versions"][1] == {**facts, "current": True, "serving": True, "verdict": None}
+    assert (listing["versions"][0]["current"], listing["versions"][0]["serving"]) == (False, False)
+    assert listing["damaged"] == []
+    (only,) = listing["promotions"]
     assert only.pop("at").endswith("Z")
     assert only == {
         "number": 1,
@@ -76,10 +76,10 @@ def test_a_promotion_serves_before_it_is_answered_and_a_rollback_too(
             nothing = await client.post("/v1/index:rollback", json={"why": "worse"}, headers=headers)
             assert "nothing to go back to" in problem_of(nothing, 404, "not found")["detail"]
 
-            found = (await client.get("/v1/index/versions")).json()
-            assert [entry["number"] for entry in found["promotions"]] == [3, 2, 1]
-            verdict = found["versions"][0]["verdict"]
-            assert (verdict["passed"], verdict["against"]) == (True, version.id)
+            listing = (await client.get("/v1/index/versions")).json()
+            assert [entry["number"] for entry in listing["promotions"]] == [3, 2, 1]
+            verdict = listing["versions"][0]["verdict"]
+            assert (verdict["passed"], verdict["compared_to"]) == (True, version.id)
             assert all(check["passed"] for check in verdict["checks"])
 
     run(scenario())
@@ -91,7 +91,7 @@ def test_another_replica_takes_a_promotion_up_by_itself(home: Home, other_versio
     async def scenario() -> None:
         async with running(home, lax(home)) as (_, client), running(home) as (replica, _):
             await client.post(promote_path(other_version), json=WHY, headers=headers)
-            await until(lambda: replica.state.serving.searcher.version_id == other_version.id, 2)
+            await until(lambda: replica.state.reloader.searcher.version_id == other_version.id, 2)
 
     run(scenario())
 
@@ -101,15 +101,15 @@ def test_a_version_that_the_gate_refuses_is_promoted_by_force_alone(
 ) -> None:
     headers, path = key_headers(home), promote_path(other_version)
     (refused,) = asked(home, path, method="POST", headers=headers, json=WHY, settings=strict(home))
-    body = problem_of(refused, 409, "refused by the gate")
+    body = problem_of(refused, 409, "failed quality checks")
     (failed,) = [check for check in body["checks"] if not check["passed"]]
     assert failed["name"].startswith("mean overlap@50")
-    assert failed["wanted"] == "at least 1 (RIYL_GATE_MIN_OVERLAP)"
+    assert failed["wanted"] == "at least 1 (RIYL_QUALITY_MIN_OVERLAP)"
     assert 0 <= failed["found"] < 1
     assert current(home.versions) == version.id
-    found = listed(home)
-    assert len(found["promotions"]) == 1
-    assert (found["versions"][0]["verdict"]["passed"], found["versions"][0]["verdict"]["checks"]) == (
+    listing = listed(home)
+    assert len(listing["promotions"]) == 1
+    assert (listing["versions"][0]["verdict"]["passed"], listing["versions"][0]["verdict"]["checks"]) == (
         False,
         body["checks"],
     )
@@ -142,7 +142,7 @@ def test_a_version_is_promoted_in_the_place_of_one_that_is_damaged(
     )
     assert answer.status_code == 200, answer.text
     with database(home).read() as connection:
-        assert last_verdicts(connection)[other_version.id].against is None
+        assert last_verdicts(connection)[other_version.id].compared_to is None
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "manifest.sha256", "plays.npy"])
@@ -154,9 +154,9 @@ def test_a_damaged_version_is_listed_as_such_beside_the_others(
         path.unlink()
     else:
         flip_a_byte(path)
-    found = listed(home)
-    assert [v["version"] for v in found["versions"]] == [version.id]
-    (damaged,) = found["damaged"]
+    listing = listed(home)
+    assert [v["version"] for v in listing["versions"]] == [version.id]
+    (damaged,) = listing["damaged"]
     assert damaged["version"] == other_version.id
     assert "damaged" in damaged["reason"]
 
@@ -164,8 +164,8 @@ def test_a_damaged_version_is_listed_as_such_beside_the_others(
 def test_versions_are_listed_where_none_is_served(home: Home, version: Version) -> None:
     (home.versions / CURRENT).unlink()
     flip_a_byte(home.versions / version.id / "scores.npy")
-    found = listed(home)
-    assert [v["serving"] for v in found["versions"]] == [False, False]
+    listing = listed(home)
+    assert [v["serving"] for v in listing["versions"]] == [False, False]
 
 
 def test_unknown_version_is_404_and_what_is_no_id_is_422(home: Home) -> None:

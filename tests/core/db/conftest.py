@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from core.db.session import Database
-from core.settings import Settings
+from riyl.core.db.session import Database
+from riyl.core.settings import Settings
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -27,3 +27,20 @@ def database(settings: Settings) -> Iterator[Database]:
     database.upgrade()
     yield database
     database.close()
+
+
+Closing = Callable[[Database], Database]
+
+
+@pytest.fixture
+def closing() -> Iterator[Closing]:
+    """Closes, when the test has ended, the databases that it was handed."""
+    opened: list[Database] = []
+
+    def close_later(database: Database) -> Database:
+        opened.append(database)
+        return database
+
+    yield close_later
+    for database in opened:
+        database.close()

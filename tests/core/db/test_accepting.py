@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from core.changes import ChangeKind, Standing
-from core.current import write_current
-from core.db.accepting import Differences, accept, acceptances_of, differences
-from core.db.changes import Wish, write_change
-from core.db.hidden import hidden
-from core.db.promotions import add_promotion, all_promotions
-from core.db.revisions import newest_stamp
-from core.db.rules import add_rule, copy_rules, drop_rule, list_rules
-from core.db.session import Database
-from core.db.standing import gone, head
-from core.db.tombstones import copy_tombstones
-from core.errors import StaleDatabaseError
-from core.rules import RuleKind
-from core.settings import Home, Settings
-from core.stamps import Stream
-from core.tombstones import read_tombstones
+from riyl.core.changes.effective import ChangeKind, EffectiveChanges
+from riyl.core.db.accepting import Differences, accept, acceptances_of, differences
+from riyl.core.db.changes import ChangeRequest, write_change
+from riyl.core.db.effective import head, read_all_tombstones
+from riyl.core.db.hidden import hidden
+from riyl.core.db.promotions import add_promotion, all_promotions
+from riyl.core.db.revisions import newest_stamp
+from riyl.core.db.rules import add_rule, copy_rules, drop_rule, list_rules
+from riyl.core.db.session import Database
+from riyl.core.db.tombstones import copy_tombstones
+from riyl.core.errors import StaleDatabaseError
+from riyl.core.rules import RuleKind
+from riyl.core.settings import Home, Settings
+from riyl.core.storage.current import write_current
+from riyl.core.storage.stamps import Stream
+from riyl.core.storage.tombstones import read_tombstones
 from tests.conftest import Backup
 
 BLOCK, NEVER, PIN = RuleKind
@@ -35,8 +35,8 @@ def home(settings: Settings) -> Home:
     return Home(settings.home)
 
 
-def change(database: Database, artist: str, kind: ChangeKind, **said: object) -> int:
-    return write_change(database, Wish(artist, kind, said, None), by="t").number
+def change(database: Database, artist: str, kind: ChangeKind, **payload: object) -> int:
+    return write_change(database, ChangeRequest(artist, kind, payload, None), by="t").number
 
 
 def promote(database: Database, home: Home, version: str) -> None:
@@ -60,9 +60,9 @@ def rules_of(database: Database) -> set[tuple[str, str, str | None]]:
     return {(each.rule.kind.value, each.rule.artist, each.rule.other) for each in list_rules(database)}
 
 
-def gone_of(database: Database) -> dict[str, Standing]:
+def gone_of(database: Database) -> dict[str, EffectiveChanges]:
     with database.read() as connection:
-        return {each.artist: each for each in gone(connection)}
+        return {each.artist: each for each in read_all_tombstones(connection)}
 
 
 @pytest.fixture
@@ -90,31 +90,31 @@ def stale(database: Database, settings: Settings, home: Home) -> Database:
 
 
 def test_the_differences_are_what_either_says_alone(stale: Database, home: Home) -> None:
-    found = differences(stale, home)
-    assert found is not None
-    assert [(rule.kind, rule.artist, rule.other) for rule in found.rules] == [
+    diff = differences(stale, home)
+    assert diff is not None
+    assert [(rule.kind, rule.artist, rule.other) for rule in diff.rules] == [
         (BLOCK, "blocked", None),
         (NEVER, "x", "y"),
         (PIN, "x", "z"),
     ]
-    assert {each.artist for each in found.tombstones} == {"m1", "m2", "m3", "deleted"}
-    assert (found.current, found.current_there) == ("v2", "v1")
-    assert [rule.artist for rule in found.more_rules] == ["dropped since"]
-    assert [each.artist for each in found.more_tombstones] == ["back since"]
-    assert "rules" in found.reason
+    assert {each.artist for each in diff.tombstones} == {"m1", "m2", "m3", "deleted"}
+    assert (diff.current, diff.current_there) == ("v2", "v1")
+    assert [rule.artist for rule in diff.more_rules] == ["dropped since"]
+    assert [each.artist for each in diff.more_tombstones] == ["back since"]
+    assert "rules" in diff.reason
 
 
 def test_what_either_hides_is_hidden_before_it_is_accepted(stale: Database, home: Home) -> None:
-    found = hidden(stale, home)
-    assert not found.believed
-    assert {(rule.kind, rule.artist) for rule in found.rules.rules} == {
+    hidden_state = hidden(stale, home)
+    assert not hidden_state.believed
+    assert {(rule.kind, rule.artist) for rule in hidden_state.rules.rules} == {
         (BLOCK, "kept"),
         (BLOCK, "blocked"),
         (BLOCK, "dropped since"),
         (NEVER, "x"),
         (PIN, "x"),
     }
-    assert found.tombstones.keys() == {"m1", "m2", "m3", "deleted", "back since"}
+    assert hidden_state.tombstones.keys() == {"m1", "m2", "m3", "deleted", "back since"}
 
 
 def test_what_is_hidden_stays_hidden_and_who_accepted_it_is_written_down(stale: Database, home: Home) -> None:
@@ -127,21 +127,21 @@ def test_what_is_hidden_stays_hidden_and_who_accepted_it_is_written_down(stale: 
         ("pin", "x", "z"),
     }
     assert gone_of(stale) == {
-        "back since": Standing("back since", True, {}),
-        "deleted": Standing("deleted", True, {}),
-        "m1": Standing("m1", True, {}, "m2", "an mbid"),
-        "m2": Standing("m2", True, {}, "n"),
-        "m3": Standing("m3", True, {}, "deleted"),
+        "back since": EffectiveChanges("back since", True, {}),
+        "deleted": EffectiveChanges("deleted", True, {}),
+        "m1": EffectiveChanges("m1", True, {}, "m2", "an mbid"),
+        "m2": EffectiveChanges("m2", True, {}, "n"),
+        "m3": EffectiveChanges("m3", True, {}, "deleted"),
     }
     newest = list_rules(stale)[0]
     assert (newest.by, newest.why) == ("ann", "accept: disk died")
     with stale.read() as connection:
         assert [each.version for each in all_promotions(connection)] == ["v1", "v2"]
-        (told,) = acceptances_of(connection)
-    assert (told.by, told.why) == ("ann", "disk died")
-    assert told.restored == {"rules": 3, "tombstones": 4, "promotions": 1}
+        (acceptance,) = acceptances_of(connection)
+    assert (acceptance.by, acceptance.why) == ("ann", "disk died")
+    assert acceptance.restored == {"rules": 3, "tombstones": 4, "promotions": 1}
     copy_all(stale, home)
-    assert read_tombstones(home.gone).artists.keys() == gone_of(stale).keys()
+    assert read_tombstones(home.tombstones).artists.keys() == gone_of(stale).keys()
     assert hidden(stale, home).believed
 
 
@@ -150,7 +150,7 @@ def test_as_it_is_brings_nothing_in(stale: Database, home: Home) -> None:
     assert rules_of(stale) == {("block", "kept", None), ("block", "dropped since", None)}
     assert gone_of(stale).keys() == {"back since"}
     copy_all(stale, home)
-    assert not read_tombstones(home.gone).artists.keys() - {"back since"}
+    assert not read_tombstones(home.tombstones).artists.keys() - {"back since"}
     with stale.read() as connection:
         assert [each.version for each in all_promotions(connection)] == ["v1"]
         assert acceptances_of(connection)[0].restored == {}
@@ -170,7 +170,7 @@ def test_a_merge_that_cannot_be_made_again_deletes(database: Database, settings:
     copy_all(database, home)
     backup.restore()
     settle(database, home)
-    assert gone_of(database) == {"a": Standing("a", True, {}), "b": Standing("b", True, {}, "a")}
+    assert gone_of(database) == {"a": EffectiveChanges("a", True, {}), "b": EffectiveChanges("b", True, {}, "a")}
 
 
 def test_a_database_that_is_believed_is_left_alone(database: Database, home: Home) -> None:
@@ -233,11 +233,11 @@ def test_accepting_twice_at_once_settles_once(stale: Database, settings: Setting
     other = replace(home, root=tmp_path / "other")
     shutil.copytree(home.versions, other.versions)
     shutil.copy(home.rules, other.rules)
-    shutil.copy(home.gone, other.gone)
+    shutil.copy(home.tombstones, other.tombstones)
     opened = [Database.of(settings), Database(stale.engine, other)]
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda each: settle(*each), zip(opened, (home, other), strict=True)))
-    assert [each is None for each in found].count(True) == 1
+        results = list(pool.map(lambda each: settle(*each), zip(opened, (home, other), strict=True)))
+    assert [each is None for each in results].count(True) == 1
     with stale.read() as connection:
         assert len(acceptances_of(connection)) == 1
         assert len(all_promotions(connection)) == 2

@@ -7,31 +7,31 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from core.changes import ChangeKind
-from core.db import batches
-from core.db.batches import KEPT_DAYS, Refused, Sender, write_batch
-from core.db.changes import Done, Wish
-from core.db.session import Database
-from core.db.standing import head, since
-from core.db.tables import change_batches
-from core.errors import InputError
+from riyl.core.changes.effective import ChangeKind
+from riyl.core.db import batches
+from riyl.core.db.batches import KEPT_DAYS, Refused, Sender, write_batch
+from riyl.core.db.changes import ChangeRequest, ChangeResult
+from riyl.core.db.effective import head, since
+from riyl.core.db.session import Database
+from riyl.core.db.tables import change_batches
+from riyl.core.errors import InputError
 
 ANN = Sender("0a", "key:ann")
 LINES = [
-    Wish("a", ChangeKind.PUT, {"name": "A"}, False),
+    ChangeRequest("a", ChangeKind.PUT, {"name": "A"}, False),
     Refused("line 2 is wrong", missing=False),
-    Wish("a", ChangeKind.PATCH, {"mbid": "m"}, False),
-    Wish("", ChangeKind.PUT, {"name": "B"}, False),
-    Wish("c", ChangeKind.DELETE, {}, False),
-    Wish("a", ChangeKind.PATCH, {"mbid": "m"}, False),
+    ChangeRequest("a", ChangeKind.PATCH, {"mbid": "m"}, False),
+    ChangeRequest("", ChangeKind.PUT, {"name": "B"}, False),
+    ChangeRequest("c", ChangeKind.DELETE, {}, False),
+    ChangeRequest("a", ChangeKind.PATCH, {"mbid": "m"}, False),
 ]
 VERDICTS = [
-    Done(1, True, True),
+    ChangeResult(1, True, True),
     Refused("line 2 is wrong", missing=False),
-    Done(2, False, True),
+    ChangeResult(2, False, True),
     Refused("id: found '', 0 characters; wanted an artist's id of 1 to 200 characters, none NUL", missing=False),
     Refused("artist 'c' is in no version, and was not put", missing=True),
-    Done(2, False, False),
+    ChangeResult(2, False, False),
 ]
 
 
@@ -55,33 +55,35 @@ def test_a_batch_sent_again_changes_nothing_and_is_told_the_same(
         connection.exec_driver_sql("UPDATE changes_head SET number = 7")
     assert send(database) == VERDICTS
     assert len(written(database)) == 2
-    assert send(database, key=None)[0] == Done(8, False, True)  # by no key it is put once more, without the mbid
+    assert send(database, key=None)[0] == ChangeResult(
+        8, False, True
+    )  # by no key it is put once more, without the mbid
 
 
 def test_a_batch_that_was_cut_off_goes_on(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "AT_ONCE", 2)
-    whole, calls = batches.add_change, []
+    original, calls = batches.add_change, []
 
-    def failing(*args: Any, **options: Any) -> Done:
+    def query_results(*args: Any, **options: Any) -> ChangeResult:
         calls.append(args)
         if len(calls) == 4:  # inside the second transaction, after its first line
             raise RuntimeError
-        return whole(*args, **options)
+        return original(*args, **options)
 
-    lines = [Wish(f"a{i}", ChangeKind.PUT, {"name": "A"}, None) for i in range(6)]
-    monkeypatch.setattr(batches, "add_change", failing)
+    lines = [ChangeRequest(f"a{i}", ChangeKind.PUT, {"name": "A"}, None) for i in range(6)]
+    monkeypatch.setattr(batches, "add_change", query_results)
     with pytest.raises(RuntimeError):
         send(database, lines)
     assert [number for number, *_ in written(database)] == [1, 2]
-    assert send(database, lines) == [Done(i, True, True) for i in range(1, 7)]
+    assert send(database, lines) == [ChangeResult(i, True, True) for i in range(1, 7)]
     assert len(calls) == 4 + 4
 
 
 def test_of_one_batch_sent_twice_at_once_one_is_carried_out(database: Database) -> None:
-    lines = [Wish(f"a{i}", ChangeKind.PUT, {"name": "A"}, None) for i in range(250)]
+    lines = [ChangeRequest(f"a{i}", ChangeKind.PUT, {"name": "A"}, None) for i in range(250)]
     with ThreadPoolExecutor(2) as threads:
         first, second = threads.map(lambda _: send(database, lines), range(2))
-    assert first == second == [Done(i, True, True) for i in range(1, 251)]
+    assert first == second == [ChangeResult(i, True, True) for i in range(1, 251)]
     with database.read() as connection:
         assert head(connection) == 250
 
@@ -90,7 +92,7 @@ def test_a_key_belongs_to_its_sender_and_to_one_batch(database: Database) -> Non
     send(database)
     with pytest.raises(InputError, match="Idempotency-Key: found 'k' of another batch, sent before; wanted the same"):
         send(database, LINES[:1], digest="e")
-    assert send(database, LINES[:1], Sender("0b", "key:bob"), digest="e") == [Done(3, False, True)]
+    assert send(database, LINES[:1], Sender("0b", "key:bob"), digest="e") == [ChangeResult(3, False, True)]
     assert send(database) == VERDICTS
 
 
@@ -102,11 +104,11 @@ def test_keys_are_forgotten_after_days(database: Database) -> None:
     send(database, key="other")
     with database.read() as connection:
         assert connection.execute(select(change_batches.c.key)).scalars().all() == ["other"]
-    assert send(database, digest="e")[0] == Done(5, False, True)
+    assert send(database, digest="e")[0] == ChangeResult(5, False, True)
 
 
 def test_what_a_patch_lies_over_is_remembered(database: Database) -> None:
-    lines = [Wish("a", ChangeKind.PATCH, {"tags": {"ska": 1.0, "dub": None}, "plays": {"u": None}}, True)]
+    lines = [ChangeRequest("a", ChangeKind.PATCH, {"tags": {"ska": 1.0, "dub": None}, "plays": {"u": None}}, True)]
     first = send(database, lines)
-    assert first == [Done(1, False, True, ("tags", "plays"))]
+    assert first == [ChangeResult(1, False, True, ("tags", "plays"))]
     assert send(database, lines) == first

@@ -10,11 +10,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text, update
 
-from core.db.evaluations import add_evaluation, find_evaluation, list_evaluations, pick_evaluation
-from core.db.session import Database, database_url, make_engine
-from core.db.tables import evaluations
-from core.errors import NotFoundError
-from core.settings import Settings
+from riyl.core.db.evaluations import add_evaluation, find_evaluation, list_evaluations, pick_evaluation
+from riyl.core.db.session import Database, database_url, make_engine
+from riyl.core.db.tables import evaluations
+from riyl.core.errors import NotFoundError
+from riyl.core.settings import Settings
 from tests.conftest import made_up_run
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -26,8 +26,8 @@ SCORES = {
 
 
 def figures(**options: Any) -> dict[str, Any]:
-    found: dict[str, Any] = made_up_run(SCORES, **options)["figures"]
-    return found
+    run_figures: dict[str, Any] = made_up_run(SCORES, **options)["figures"]
+    return run_figures
 
 
 def add(database: Database, identity: str, at: datetime = NOON, **options: Any) -> None:
@@ -43,20 +43,25 @@ def ids(database: Database, **options: Any) -> list[str]:
 
 def test_an_evaluation_is_found_as_it_was_stored(database: Database) -> None:
     before = datetime.now(UTC)
-    asked, stored = {"truth": "Björk's", "k": None}, {**figures(), "protocol": "Björk's", "undefined": None}
-    add_evaluation(database, "e1", asked, stored, by="key:ann")
-    found = find_evaluation(database, "e1")
-    assert found is not None
-    assert (found.id, found.asked, found.figures, found.outline.by) == ("e1", asked, stored, "key:ann")
-    assert before <= found.at <= datetime.now(UTC)
+    request, stored = {"truth": "Björk's", "k": None}, {**figures(), "protocol": "Björk's", "undefined": None}
+    add_evaluation(database, "e1", request, stored, by="key:ann")
+    evaluation = find_evaluation(database, "e1")
+    assert evaluation is not None
+    assert (evaluation.id, evaluation.request, evaluation.figures, evaluation.outline.by) == (
+        "e1",
+        request,
+        stored,
+        "key:ann",
+    )
+    assert before <= evaluation.at <= datetime.now(UTC)
 
 
 def test_one_that_is_stored_already_stays(database: Database) -> None:
     add_evaluation(database, "e1", {}, figures(), by="ann")
     add_evaluation(database, "e1", {}, figures(k=20), by="bob")
-    found = find_evaluation(database, "e1")
-    assert found is not None
-    assert (found.figures["k"], found.outline.by) == (10, "ann")
+    evaluation = find_evaluation(database, "e1")
+    assert evaluation is not None
+    assert (evaluation.figures["k"], evaluation.outline.by) == (10, "ann")
 
 
 def test_of_many_that_store_the_same_at_once_one_does(database: Database) -> None:
@@ -72,12 +77,12 @@ def test_there_is_none_where_none_was_stored(database: Database) -> None:
 
 def test_an_outline_has_the_references_figures_of_each_condition(database: Database) -> None:
     add(database, "e1", version="5f2a9c0e41d7b386")
-    (found,) = list_evaluations(database)
-    assert (found.by, found.truth, found.truth_name) == ("ann", "0123456789abcdef", "editorial")
-    assert (found.snapshot, found.version) == ("5e1f5e1f5e1f5e1f", "5f2a9c0e41d7b386")
-    assert (found.model, found.k, found.at) == ("a0de1a0de1a0de1a", 10, NOON)
+    (outline,) = list_evaluations(database)
+    assert (outline.by, outline.truth, outline.truth_name) == ("ann", "0123456789abcdef", "editorial")
+    assert (outline.snapshot, outline.version) == ("5e1f5e1f5e1f5e1f", "5f2a9c0e41d7b386")
+    assert (outline.model, outline.k, outline.at) == ("a0de1a0de1a0de1a", 10, NOON)
     # means of the scores above; what made_up_run puts beside them
-    assert found.summary == [
+    assert outline.summary == [
         {
             "condition": condition,
             "system": "mine",
@@ -94,8 +99,8 @@ def test_an_outline_has_the_references_figures_of_each_condition(database: Datab
 
 def test_a_run_of_groups_alone_has_an_outline_without_conditions(database: Database) -> None:
     add_evaluation(database, "e1", {}, {**figures(k=5), "results": [], "models": {}}, by="ann")
-    (found,) = list_evaluations(database)
-    assert (found.k, found.model, found.summary) == (5, None, [])
+    (outline,) = list_evaluations(database)
+    assert (outline.k, outline.model, outline.summary) == (5, None, [])
 
 
 def test_the_newest_come_first_and_of_one_instant_the_greatest_id(database: Database) -> None:
@@ -138,22 +143,22 @@ def test_one_is_picked_by_how_its_id_begins(database: Database) -> None:
 def test_rows_of_the_release_before_are_read_after_the_migration(settings: Settings) -> None:
     database = Database(make_engine(database_url(settings)))
     config = Config()
-    config.set_main_option("script_location", "core.db:migrations")
+    config.set_main_option("script_location", "riyl.core.db:migrations")
     before = {name: each for name, each in figures().items() if name not in ("format", "k", "groups")}
     rows = {"full": before, "odd": {"truth": "editorial", "k": 200}, "empty": {}}
     with database.upgrade_lock(), database.engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        for identity, found in rows.items():
-            values = {"id": identity, "figures": json.dumps(found), "at": "2026-03-01 12:00:00.000000"}
+        for identity, run_figures in rows.items():
+            values = {"id": identity, "figures": json.dumps(run_figures), "at": "2026-03-01 12:00:00.000000"}
             connection.execute(text("INSERT INTO evaluations VALUES (:id, '{\"k\": 9}', :figures, :at)"), values)
         connection.commit()
     database.upgrade()
 
-    for identity, found in rows.items():
+    for identity, run_figures in rows.items():
         stored = find_evaluation(database, identity)
         assert stored is not None
-        assert (stored.figures, stored.asked, stored.at, stored.outline.by) == (found, {"k": 9}, NOON, None)
+        assert (stored.figures, stored.request, stored.at, stored.outline.by) == (run_figures, {"k": 9}, NOON, None)
     full, *others = (pick_evaluation(database, identity).outline for identity in rows)
     add(database, "new")
     new = pick_evaluation(database, "new").outline

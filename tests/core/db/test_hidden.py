@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from core.changes import ChangeKind, Standing
-from core.db.changes import Wish, write_change
-from core.db.hidden import Hidden, hidden, hidden_by_copies, hidden_by_either
-from core.db.rules import add_rule, copy_rules
-from core.db.session import Database
-from core.db.tombstones import copy_tombstones
-from core.errors import DatabaseDownError, FormatError
-from core.rules import NO_RULES, Rule, RuleKind, Rules
-from core.settings import Home, Settings
+from riyl.core.changes.effective import ChangeKind, EffectiveChanges
+from riyl.core.db.changes import ChangeRequest, write_change
+from riyl.core.db.hidden import Hidden, hidden, hidden_by_copies, hidden_by_either
+from riyl.core.db.rules import add_rule, copy_rules
+from riyl.core.db.session import Database
+from riyl.core.db.tombstones import copy_tombstones
+from riyl.core.errors import DatabaseDownError, FormatError
+from riyl.core.rules import NO_RULES, Rule, RuleKind, Rules
+from riyl.core.settings import Home, Settings
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def test_the_database_says_what_is_hidden_and_away_the_copies_do(
     with pytest.raises(DatabaseDownError):
         hidden(away, home)
     add_rule(database, RuleKind.BLOCK, "a", None, by="t", why="")
-    write_change(database, Wish("b", ChangeKind.DELETE, {}, None), by="t")
-    wanted = Hidden(Rules(1, (Rule(1, RuleKind.BLOCK, "a", None),)), {"b": Standing("b", True, {})}, True)
+    write_change(database, ChangeRequest("b", ChangeKind.DELETE, {}, None), by="t")
+    wanted = Hidden(Rules(1, (Rule(1, RuleKind.BLOCK, "a", None),)), {"b": EffectiveChanges("b", True, {})}, True)
     assert hidden(database, home) == wanted
     assert hidden_by_copies(home) == Hidden(NO_RULES, {}, False)
     copy_rules(database, home.rules)
@@ -46,7 +46,7 @@ def test_the_database_says_what_is_hidden_and_away_the_copies_do(
     assert hidden(away, home) == hidden_by_copies(home) == hidden_by_either(away, home) == copied
 
 
-@pytest.mark.parametrize("name", ["rules.json", "gone.ndjson"])
+@pytest.mark.parametrize("name", ["rules.json", "tombstones.ndjson"])
 def test_a_damaged_copy_hides_nothing_in_silence(database: Database, home: Home, away: Database, name: str) -> None:
     copy_rules(database, home.rules)
     copy_tombstones(database, home)

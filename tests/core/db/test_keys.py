@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from core.db.keys import Role, all_keys, create_key, key_of, revoke_key
-from core.db.session import Database
-from core.db.tables import keys
-from core.errors import InputError, NotFoundError
+from riyl.core.db.keys import Role, all_keys, create_key, key_of, revoke_key
+from riyl.core.db.session import Database
+from riyl.core.db.tables import keys
+from riyl.core.errors import InputError, NotFoundError
 
 
 def test_a_token_opens_what_its_key_may(database: Database) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from core.db.progress import JobProgress, progress_of, save_progress
-from core.db.session import Database
+from riyl.core.db.progress import JobProgress, progress_of, save_progress
+from riyl.core.db.session import Database
 
 BEGUN = JobProgress("embed", 2, 7, "artists", 10, 100, 4.5, datetime(2026, 3, 1, 2, 0, 0, 250000, tzinfo=UTC))
 

@@ -5,15 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.db.promotions import (
-    Promotion,
-    add_promotion,
-    add_verdict,
-    all_promotions,
-    last_promotion,
-    last_verdicts,
-)
-from core.db.session import Database
+from riyl.core.db.promotions import Promotion, add_promotion, add_verdict, all_promotions, last_promotion, last_verdicts
+from riyl.core.db.session import Database
 
 CHECK = {"name": "recall@10", "found": 0.5, "wanted": "at least 0.99", "passed": False}
 
@@ -83,12 +76,12 @@ def test_the_last_verdict_of_each_version_counts(database: Database) -> None:
     add_verdict(database, "bbb", "aaa", True, [])
     add_verdict(database, "aaa", "bbb", True, [{**CHECK, "passed": True}], job="j1")
     with database.read() as connection:
-        found = last_verdicts(connection)
-    assert list(found) == ["aaa", "bbb"]
-    last = found["aaa"]
-    assert (last.against, last.passed, last.checks, last.job) == ("bbb", True, [{**CHECK, "passed": True}], "j1")
-    assert (found["bbb"].against, found["bbb"].checks) == ("aaa", [])
-    assert found["bbb"].at <= last.at <= datetime.now(UTC)
+        verdicts = last_verdicts(connection)
+    assert list(verdicts) == ["aaa", "bbb"]
+    last = verdicts["aaa"]
+    assert (last.compared_to, last.passed, last.checks, last.job) == ("bbb", True, [{**CHECK, "passed": True}], "j1")
+    assert (verdicts["bbb"].compared_to, verdicts["bbb"].checks) == ("aaa", [])
+    assert verdicts["bbb"].at <= last.at <= datetime.now(UTC)
 
 
 def test_a_job_gives_one_verdict(database: Database) -> None:

@@ -10,21 +10,22 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
-from core.changes import ChangeKind
-from core.current import write_current
-from core.db.batches import Sender, write_batch
-from core.db.changes import Wish, drop_changes, write_change
-from core.db.promotions import add_promotion
-from core.db.revisions import database_id, newest_stamp
-from core.db.rules import add_rule, copy_rules, drop_rule
-from core.db.session import Database, database_url, make_engine
-from core.db.standing import changed_since, fix_changes
-from core.db.tombstones import copy_tombstones
-from core.errors import StaleDatabaseError
-from core.rules import NO_RULES, Rule, RuleKind, Rules, read_copy, write_copy
-from core.settings import Home, Settings
-from core.stamps import Stamp, Stream
-from core.tombstones import read_tombstones, write_tombstones
+from riyl.core.changes.effective import ChangeKind
+from riyl.core.db.batches import Sender, write_batch
+from riyl.core.db.changes import ChangeRequest, drop_changes, write_change
+from riyl.core.db.effective import changed_since, freeze_changes
+from riyl.core.db.promotions import add_promotion
+from riyl.core.db.revisions import database_id, newest_stamp
+from riyl.core.db.rules import add_rule, copy_rules, drop_rule
+from riyl.core.db.session import Database, database_url, make_engine
+from riyl.core.db.tombstones import copy_tombstones
+from riyl.core.errors import StaleDatabaseError
+from riyl.core.rules import NO_RULES, Rule, RuleKind, Rules
+from riyl.core.settings import Home, Settings
+from riyl.core.storage.current import write_current
+from riyl.core.storage.rules_copy import read_copy, write_copy
+from riyl.core.storage.stamps import Stamp, Stream
+from riyl.core.storage.tombstones import read_tombstones, write_tombstones
 from tests.conftest import Backup
 
 BLOCK = RuleKind.BLOCK
@@ -44,8 +45,8 @@ def block(database: Database, artist: str) -> None:
     add_rule(database, BLOCK, artist, None, by="t", why="")
 
 
-def change(database: Database, artist: str, kind: ChangeKind, **said: object) -> int:
-    return write_change(database, Wish(artist, kind, said, None), by="t").number
+def change(database: Database, artist: str, kind: ChangeKind, **payload: object) -> int:
+    return write_change(database, ChangeRequest(artist, kind, payload, None), by="t").number
 
 
 def promote(database: Database, home: Home, version: str) -> None:
@@ -114,7 +115,7 @@ def test_a_restored_database_is_not_believed_whichever_stream_is_behind(
             promote(database, home, "v2")
     copy_all(database, home)
     assert check(database) == identity
-    before = {path: path.read_bytes() for path in (home.rules, home.gone, home.versions / "CURRENT")}
+    before = {path: path.read_bytes() for path in (home.rules, home.tombstones, home.versions / "CURRENT")}
     backup.restore()
     with pytest.raises(StaleDatabaseError, match=f"this home has seen revision 2 of its {stream}, and it is at 1"):
         check(database)
@@ -141,10 +142,12 @@ def test_nothing_is_written_to_a_database_that_is_not_believed(
         lambda: block(database, "c"),
         lambda: drop_rule(database, 1),
         lambda: change(database, "c", ChangeKind.DELETE),
-        lambda: write_batch(database, [Wish("c", ChangeKind.DELETE, {}, None)], Sender("o", "t"), key="k", digest="d"),
+        lambda: write_batch(
+            database, [ChangeRequest("c", ChangeKind.DELETE, {}, None)], Sender("o", "t"), key="k", digest="d"
+        ),
         lambda: drop_changes(database, by="t", artist="n"),
         lambda: changed_since(database, 0),
-        lambda: fix_changes(database, tmp_path / "fixed"),
+        lambda: freeze_changes(database, tmp_path / "fixed"),
     ]
     before = stamps(database)
     for act in acts:
@@ -158,7 +161,7 @@ def test_an_empty_database_and_another_one_are_not_believed(database: Database, 
     empty = Backup(settings)
     block(database, "a")
     copy_all(database, home)
-    kept = home.rules.read_bytes()
+    rules_bytes = home.rules.read_bytes()
     empty.restore()
     with pytest.raises(StaleDatabaseError, match="revision 1 of its rules, and it is at 0"):
         check(database)
@@ -168,10 +171,10 @@ def test_an_empty_database_and_another_one_are_not_believed(database: Database, 
     home.rules.unlink()
     block(database, "x")
     block(database, "y")
-    home.rules.write_bytes(kept)
+    home.rules.write_bytes(rules_bytes)
     with pytest.raises(StaleDatabaseError, match="of the rules of database .*, and this is another, at revision 2"):
         check(database)
-    assert home.rules.read_bytes() == kept
+    assert home.rules.read_bytes() == rules_bytes
 
 
 def test_a_restored_database_that_others_wrote_to_is_not_believed_when_its_revision_has_caught_up(
@@ -202,14 +205,14 @@ def test_a_home_that_has_seen_nothing_or_less_believes(database: Database, setti
     assert check(database) == stamp.database
     # killed between the database and the copy: the copy follows
     assert read_copy(home.rules) != copy_rules(database, home.rules) == read_copy(home.rules)
-    assert read_tombstones(home.gone).artists == {}
+    assert read_tombstones(home.tombstones).artists == {}
     copy_tombstones(database, home)
-    assert read_tombstones(home.gone).artists.keys() == {"a", "b", "c"}
+    assert read_tombstones(home.tombstones).artists.keys() == {"a", "b", "c"}
 
 
 def test_copies_in_which_nothing_was_ever_done_fit_every_database(database: Database, home: Home) -> None:
     write_copy(home.rules, NO_RULES, Stamp("long gone", 0, "m"))
-    write_tombstones(home.gone, [], Stamp("long gone", 0, "m"))
+    write_tombstones(home.tombstones, [], Stamp("long gone", 0, "m"))
     assert check(database)
 
 
@@ -221,11 +224,11 @@ def test_copies_of_an_earlier_release_are_taken_over_once_unless_their_revision_
     rule = '{"number": 1, "kind": "block", "artist": "a", "other": null}'
     old = f'{{"kind": "riyl-rules", "format": 1, "revision": %d, "rules": [{rule}]}}'
     home.rules.write_text(old % 1)
-    home.gone.write_text('{"artist":"a","deleted":true,"said":{}}\n')
+    home.tombstones.write_text('{"artist":"a","deleted":true,"payload":{}}\n')
     assert check(database)
     copy_all(database, home)
     assert read_copy(home.rules) == Rules(1, (Rule(1, BLOCK, "a", None),))
-    assert read_tombstones(home.gone).stamp == stamps(database)[Stream.TOMBSTONES]
+    assert read_tombstones(home.tombstones).stamp == stamps(database)[Stream.TOMBSTONES]
     home.rules.write_text(old % 2)
     with pytest.raises(StaleDatabaseError, match="revision 2 of its rules, and it is at 1"):
         check(database)
@@ -243,7 +246,7 @@ def test_a_copy_of_the_database_has_its_id(database: Database, settings: Setting
 def test_a_database_of_the_release_before_goes_on_from_the_numbers_that_it_has(settings: Settings) -> None:
     database = Database(make_engine(database_url(settings)))
     config = Config()
-    config.set_main_option("script_location", "core.db:migrations")
+    config.set_main_option("script_location", "riyl.core.db:migrations")
     with database.upgrade_lock(), database.engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0004")

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from core.db.rules import WrittenRule, add_rule, all_rules, copy_rules, drop_rule, list_rules, revision
-from core.db.session import Database
-from core.errors import DatabaseError, InputError, NotFoundError
-from core.rules import Rule, RuleKind, Rules, read_copy
+from riyl.core.db.rules import WrittenRule, add_rule, all_rules, copy_rules, drop_rule, list_rules, revision
+from riyl.core.db.session import Database
+from riyl.core.errors import DatabaseError, InputError, NotFoundError
+from riyl.core.rules import Rule, RuleKind, Rules
+from riyl.core.storage.rules_copy import read_copy
 
 BLOCK, NEVER, PIN = RuleKind
 
@@ -32,21 +33,25 @@ def test_there_are_none_to_begin_with(database: Database) -> None:
 
 def test_a_rule_is_found_as_it_was_made(database: Database) -> None:
     before = datetime.now(UTC)
-    made, new = add_rule(database, PIN, "a/1 ö", "b", by="key:ann", why="their wish")
+    written_rule, new = add_rule(database, PIN, "a/1 ö", "b", by="key:ann", why="their wish")
     assert new
-    assert (made.rule, made.why, made.by) == (Rule(1, PIN, "a/1 ö", "b"), "their wish", "key:ann")
-    assert before <= made.at <= datetime.now(UTC)
+    assert (written_rule.rule, written_rule.why, written_rule.by) == (
+        Rule(1, PIN, "a/1 ö", "b"),
+        "their wish",
+        "key:ann",
+    )
+    assert before <= written_rule.at <= datetime.now(UTC)
     block = add(database, BLOCK, "a/1 ö")
     assert block.rule == Rule(2, BLOCK, "a/1 ö", None)
-    assert list_rules(database) == [block, made]
-    assert in_force(database) == Rules(2, (made.rule, block.rule))
+    assert list_rules(database) == [block, written_rule]
+    assert in_force(database) == Rules(2, (written_rule.rule, block.rule))
 
 
 def test_a_rule_made_again_is_the_one_that_is_there(database: Database) -> None:
     for kind, other in ((BLOCK, None), (NEVER, "b"), (PIN, "b")):
-        made = add(database, kind, "a", other)
+        written_rule = add(database, kind, "a", other)
         before = in_force(database)
-        assert add_rule(database, kind, "a", other, by="bob", why="again") == (made, False)
+        assert add_rule(database, kind, "a", other, by="bob", why="again") == (written_rule, False)
         assert in_force(database) == before
     mirrored = add_rule(database, NEVER, "b", "a", by="bob", why="")
     assert (mirrored[0].rule.artist, mirrored[1]) == ("a", False)
@@ -81,19 +86,21 @@ def test_every_act_raises_the_revision_and_nothing_else_does(database: Database)
 
 def test_of_many_that_make_one_rule_at_once_one_does(database: Database) -> None:
     with ThreadPoolExecutor(4) as threads:
-        made = list(
+        results = list(
             threads.map(lambda by: add_rule(database, NEVER, *by, by="x", why=""), [("a", "b"), ("b", "a")] * 8)
         )
-    assert sum(new for _, new in made) == 1
-    assert len({written.rule for written, _ in made}) == 1
+    assert sum(new for _, new in results) == 1
+    assert len({written_rule.rule for written_rule, _ in results}) == 1
     assert in_force(database).revision == 1
 
 
 def test_rules_are_listed_by_kind_by_artist_and_in_pages(database: Database) -> None:
-    made = [add(database, *rule) for rule in [(BLOCK, "a"), (NEVER, "b", "a"), (PIN, "c", "d"), (PIN, "a", "c")]]
+    written_rules = [
+        add(database, *rule) for rule in [(BLOCK, "a"), (NEVER, "b", "a"), (PIN, "c", "d"), (PIN, "a", "c")]
+    ]
     numbers = [
-        [each.rule.number for each in list_rules(database, **asked)]
-        for asked in (
+        [each.rule.number for each in list_rules(database, **filters)]
+        for filters in (
             {"kind": PIN},
             {"artist": "a"},
             {"artist": "c", "kind": PIN},
@@ -101,7 +108,7 @@ def test_rules_are_listed_by_kind_by_artist_and_in_pages(database: Database) -> 
             {"before": 3},
         )
     ]
-    assert [each.rule.number for each in made] == [1, 2, 3, 4]
+    assert [each.rule.number for each in written_rules] == [1, 2, 3, 4]
     assert numbers == [[4, 3], [4, 2, 1], [4, 3], [4, 3], [2, 1]]
 
 
@@ -126,18 +133,18 @@ def test_what_is_no_rule_is_refused(
 
 
 def test_a_longest_pair_of_four_byte_characters_is_kept(database: Database) -> None:
-    made = add(database, NEVER, "\U0001f3b8" * 200, "\U0001f941" * 200)
-    assert in_force(database).rules == (made.rule,)
+    written_rule = add(database, NEVER, "\U0001f3b8" * 200, "\U0001f941" * 200)
+    assert in_force(database).rules == (written_rule.rule,)
 
 
 def test_a_homes_copy_follows_the_database_back_and_forth(database: Database, tmp_path: Path) -> None:
     copy = tmp_path / "home" / "rules.json"
-    made = add(database, BLOCK, "a")
-    assert copy_rules(database, copy) == read_copy(copy) == Rules(1, (made.rule,))
+    written_rule = add(database, BLOCK, "a")
+    assert copy_rules(database, copy) == read_copy(copy) == Rules(1, (written_rule.rule,))
     stamp = copy.stat().st_mtime_ns
     copy_rules(database, copy)
     assert copy.stat().st_mtime_ns == stamp
-    drop_rule(database, made.rule.number)
+    drop_rule(database, written_rule.rule.number)
     copy_rules(database, copy)
     assert read_copy(copy) == Rules(2, ())
     copy.write_bytes(b"{")

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from core.changes import ChangeKind, Standing
-from core.db.changes import Wish, drop_changes, write_change
-from core.db.session import Database
-from core.db.standing import gone
-from core.db.tombstones import copy_tombstones
-from core.settings import Home, Settings
-from core.tombstones import last_stamp, read_tombstones
+from riyl.core.changes.effective import ChangeKind, EffectiveChanges
+from riyl.core.db.changes import ChangeRequest, drop_changes, write_change
+from riyl.core.db.effective import read_all_tombstones
+from riyl.core.db.session import Database
+from riyl.core.db.tombstones import copy_tombstones
+from riyl.core.settings import Home, Settings
+from riyl.core.storage.tombstones import last_stamp, read_tombstones
 
 
 @pytest.fixture
@@ -16,25 +16,25 @@ def home(settings: Settings) -> Home:
     return Home(settings.home)
 
 
-def act(database: Database, artist: str, kind: ChangeKind, **said: object) -> None:
-    write_change(database, Wish(artist, kind, said, None), by="t")
+def act(database: Database, artist: str, kind: ChangeKind, **payload: object) -> None:
+    write_change(database, ChangeRequest(artist, kind, payload, None), by="t")
 
 
 def test_the_copy_says_what_the_database_says_after_every_act(database: Database, home: Home) -> None:
     def agrees() -> bool:
         with database.read() as connection:
-            wanted = {each.artist: each for each in gone(connection)}
-        return read_tombstones(home.gone).artists == wanted
+            wanted = {each.artist: each for each in read_all_tombstones(connection)}
+        return read_tombstones(home.tombstones).artists == wanted
 
     copy_tombstones(database, home)
-    assert read_tombstones(home.gone).artists == {}
+    assert read_tombstones(home.tombstones).artists == {}
     act(database, "c", ChangeKind.PUT, name="C")
     act(database, "a", ChangeKind.DELETE)
     act(database, "b", ChangeKind.MERGE, into="c", mbid="m")
     copy_tombstones(database, home)
-    assert read_tombstones(home.gone).artists == {
-        "a": Standing("a", True, {}),
-        "b": Standing("b", True, {}, "c", "m"),
+    assert read_tombstones(home.tombstones).artists == {
+        "a": EffectiveChanges("a", True, {}),
+        "b": EffectiveChanges("b", True, {}, "c", "m"),
     }
     for each in (
         lambda: act(database, "a", ChangeKind.PUT, name="A"),
@@ -54,23 +54,23 @@ def test_one_more_is_added_behind_what_is_there_and_writing_anew_takes_out_what_
     for artist in ("a", "b"):
         act(database, artist, ChangeKind.DELETE)
     copy_tombstones(database, home)
-    before = home.gone.read_bytes()
+    before = home.tombstones.read_bytes()
     copy_tombstones(database, home)
-    assert home.gone.read_bytes() == before
+    assert home.tombstones.read_bytes() == before
     act(database, "a", ChangeKind.PUT, name="A")
     copy_tombstones(database, home)
-    assert home.gone.read_bytes().startswith(before)
+    assert home.tombstones.read_bytes().startswith(before)
     copy_tombstones(database, home, anew=True)
-    assert len(home.gone.read_bytes().splitlines()) == 2
-    assert read_tombstones(home.gone).artists.keys() == {"b"}
+    assert len(home.tombstones.read_bytes().splitlines()) == 2
+    assert read_tombstones(home.tombstones).artists.keys() == {"b"}
 
 
 def test_a_copy_that_a_crash_cut_off_is_written_anew(database: Database, home: Home) -> None:
     for artist in ("a", "b"):
         act(database, artist, ChangeKind.DELETE)
         copy_tombstones(database, home)
-    home.gone.write_bytes(home.gone.read_bytes()[:-3])
-    assert last_stamp(home.gone) is None
+    home.tombstones.write_bytes(home.tombstones.read_bytes()[:-3])
+    assert last_stamp(home.tombstones) is None
     copy_tombstones(database, home)
-    assert read_tombstones(home.gone).artists.keys() == {"a", "b"}
-    assert last_stamp(home.gone) is not None
+    assert read_tombstones(home.tombstones).artists.keys() == {"a", "b"}
+    assert last_stamp(home.tombstones) is not None

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.errors import InputError
-from core.types import Progress
-from training.datasets.base import Dataset, Make, Notes, RemoteFile, TableWriter, build, write_table
+from riyl.core.errors import InputError
+from riyl.core.types import Progress
+from riyl.training.datasets.base import Dataset, Make, Notes, RemoteFile, TableWriter, build, write_table
 
 ARTISTS = pa.table({"artist_id": ["a", "b"], "name": ["A", "B"]})
 

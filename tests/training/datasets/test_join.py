@@ -1,170 +1,16 @@
-"""Two catalogs made one: who is the same artist, whose id and word counts, and what happens to every row."""
+"""Two catalogs made one: whose id and word counts, and what happens to every row."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from core.errors import InputError, MismatchError
-from core.tables import Tables
-from training.datasets.base import Notes, Report
-from training.datasets.join import join, match_artists, normalised_name
-
-Rows = list[dict[str, Any]]
-
-
-def catalog(folder: Path, artists: Rows, **tables: Rows) -> Tables:
-    folder.mkdir()
-    for name, rows in {"artists": artists, **tables}.items():
-        columns = {key: [row.get(key) for row in rows] for row in rows for key in row}
-        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
-    return Tables.open(folder)
-
-
-def artist(artist_id: str, name: str | None = None, mbid: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"artist_id": artist_id, "name": name or artist_id, "mbid": mbid, **more}
-
-
-def joined(tmp_path: Path, a: Rows, b: Rows, **tables: tuple[Rows, Rows]) -> Report:
-    """Join catalogs of these artists; a table is given as what A has and what B has, empty for none."""
-    sides = [
-        catalog(tmp_path / letter, artists, **{name: both[i] for name, both in tables.items() if both[i]})
-        for i, (letter, artists) in enumerate((("a", a), ("b", b)))
-    ]
-    return join(sides[0], sides[1], tmp_path / "out")
-
-
-def read(tmp_path: Path, table: str) -> Rows:
-    rows: Rows = pq.read_table(tmp_path / "out" / f"{table}.parquet").to_pylist()
-    return rows
-
-
-def ids(tmp_path: Path) -> list[str]:
-    return [row["artist_id"] for row in read(tmp_path, "artists")]
-
-
-def test_artists_of_one_mbid_are_one_and_take_the_id_of_a(tmp_path: Path) -> None:
-    report = joined(
-        tmp_path,
-        [artist("a1", "Beck", "AAAA")],
-        [artist("b1", "Beck Hansen", " aaaa")],
-        tags=([], [{"artist_id": "b1", "tag": "rock", "weight": 2}]),
-    )
-    assert ids(tmp_path) == ["a1"]
-    assert read(tmp_path, "tags") == [{"artist_id": "a1", "tag": "rock", "weight": 2.0}]
-    assert report.notes == {"artists matched by MusicBrainz id": 1}
-
-
-@pytest.mark.parametrize(
-    ("one", "two"),
-    [
-        ("Björk", "BJÖRK"),
-        ("Björk", "Bjo\u0308rk"),
-        ("AC/DC", "ac/dc"),
-        ("Guns N’ Roses", "guns n’  roses "),
-        ("Motörhead", "Ｍｏｔöｒｈｅａｄ"),
-        ("STRAẞE", "strasse"),
-        ("ﬁnal", "Final"),
-        ("a\u00a0b", "A\tB"),
-    ],
-)
-def test_names_that_look_alike_are_one_name(one: str, two: str) -> None:
-    assert normalised_name(one) == normalised_name(two)
-
-
-@pytest.mark.parametrize(
-    ("one", "two"), [("The Beatles", "Beatles"), ("Bjork", "Björk"), ("AC/DC", "ACDC"), ("Air", "Airs")]
-)
-def test_names_that_differ_in_more_are_two_names(one: str, two: str) -> None:
-    assert normalised_name(one) != normalised_name(two)
-
-
-@given(st.text(min_size=1))
-def test_a_normalised_name_stays_as_it_is(name: str) -> None:
-    assert normalised_name(normalised_name(name)) == normalised_name(name)
-
-
-def test_artists_of_one_name_are_one_where_nobody_else_has_it(tmp_path: Path) -> None:
-    report = joined(
-        tmp_path,
-        [artist("a1", "Beck"), artist("a2", "Air", "aaaa"), artist("a3", "Low")],
-        [artist("b1", "BECK"), artist("b2", "air"), artist("b3", "low", "cccc"), artist("b4", "New")],
-    )
-    assert ids(tmp_path) == ["a1", "a2", "a3", "b4"]
-    assert report.notes == {"artists matched by name": 3, "artists of B added": 1}
-
-
-def test_the_mbid_counts_before_the_name(tmp_path: Path) -> None:
-    joined(
-        tmp_path,
-        [artist("a1", "Beck", "aaaa"), artist("a2", "Air")],
-        [artist("b1", "Air", "aaaa")],
-        similar=([], [{"artist_id": "b1", "similar_id": "b1"}]),
-    )
-    assert read(tmp_path, "similar") == [{"artist_id": "a1", "similar_id": "a1"}]
-
-
-def test_one_name_with_two_mbids_is_two_artists(tmp_path: Path) -> None:
-    report = joined(tmp_path, [artist("a1", "Air", "aaaa")], [artist("b1", "Air", "bbbb")])
-    assert ids(tmp_path) == ["a1", "b1"]
-    what = "artists of B left unmatched by name: A's artist of that name is another"
-    assert report.notes == {what: 1, "artists of B added": 1}
-    assert report.examples[what] == ("b1: air",)
-
-
-def test_an_artist_of_a_is_matched_once(tmp_path: Path) -> None:
-    report = joined(tmp_path, [artist("a1", "Air", "aaaa")], [artist("b1", "Air (band)", "aaaa"), artist("b2", "Air")])
-    assert ids(tmp_path) == ["a1", "b2"]
-    assert report.notes["artists of B left unmatched by name: A's artist of that name is another"] == 1
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "shown"),
-    [
-        (["Air", "AIR"], ["Air"], ["b0: air (2 in A, 1 in B)"]),
-        (["Air"], ["Air", "air"], ["b0: air (1 in A, 2 in B)", "b1: air (1 in A, 2 in B)"]),
-    ],
-)
-def test_a_name_that_several_have_matches_nobody(tmp_path: Path, a: list[str], b: list[str], shown: list[str]) -> None:
-    report = joined(
-        tmp_path,
-        [artist(f"a{i}", name) for i, name in enumerate(a)],
-        [artist(f"b{i}", name) for i, name in enumerate(b)],
-    )
-    assert len(ids(tmp_path)) == 3
-    assert report.notes == {
-        "artists of B left unmatched by name: it is ambiguous": len(b),
-        "artists of B added": len(b),
-    }
-    assert list(report.examples["artists of B left unmatched by name: it is ambiguous"]) == shown
-
-
-def test_a_name_shared_with_a_matched_artist_is_still_ambiguous(tmp_path: Path) -> None:
-    joined(
-        tmp_path, [artist("a1", "Air", "aaaa"), artist("a2", "Air")], [artist("b1", "Air", "aaaa"), artist("b2", "Air")]
-    )
-    assert ids(tmp_path) == ["a1", "a2", "b2"]
-
-
-def test_an_mbid_that_several_have_matches_nobody_but_the_name_may(tmp_path: Path) -> None:
-    report = joined(
-        tmp_path,
-        [artist("a1", "Air", "aaaa"), artist("a2", "Low", "aaaa")],
-        [artist("b1", "Air", "aaaa"), artist("b2", "Mum", "aaaa")],
-    )
-    assert ids(tmp_path) == ["a1", "a2", "b2"]
-    assert report.notes == {
-        "artists of B left unmatched by MusicBrainz id: it is ambiguous": 2,
-        "artists matched by name": 1,
-        "artists of B added": 1,
-    }
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import InputError, MismatchError
+from riyl.training.datasets.join import join
+from tests.training.datasets.catalogs import Rows, artist, catalog, ids, joined, read
 
 
 def test_an_id_that_a_uses_for_another_artist_gets_a_prefix(tmp_path: Path) -> None:
@@ -323,9 +169,9 @@ def test_licences_and_citations_of_both_are_kept(tmp_path: Path) -> None:
     (tmp_path / "a" / "source.json").write_text('{"dataset": "one", "licence": "CC0", "citation": "X 2011"}')
     (tmp_path / "b" / "source.json").write_text('{"dataset": "two", "licence": "research", "citation": ""}')
     join(a, b, tmp_path / "out")
-    said = json.loads((tmp_path / "out" / "source.json").read_text())
-    assert (said["dataset"], said["licence"], said["citation"]) == ("one + two", "CC0 + research", "X 2011")
-    assert said["rows"] == {"artists": 2}
+    source = json.loads((tmp_path / "out" / "source.json").read_text())
+    assert (source["dataset"], source["licence"], source["citation"]) == ("one + two", "CC0 + research", "X 2011")
+    assert source["rows"] == {"artists": 2}
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff"])
@@ -344,55 +190,3 @@ def test_three_catalogs_can_be_joined(tmp_path: Path) -> None:
     join(Tables.open(tmp_path / "ab"), Tables.open(tmp_path / "c"), tmp_path / "out")
     assert ids(tmp_path) == ["1", "b:1", "b:b:1"]
     assert [row["user_id"] for row in read(tmp_path, "plays")] == ["7", "b:7", "b:b:7"]
-
-
-ARTISTS = st.lists(
-    st.builds(
-        artist,
-        st.sampled_from(["1", "2", "3", "b:1", "b:2"]),
-        st.sampled_from(["Air", "air", "Low", "Mum", "New"]),
-        st.sampled_from([None, "aaaa", "AAAA", "bbbb", "cccc"]),
-    ),
-    min_size=1,
-    max_size=5,
-    unique_by=lambda row: row["artist_id"],
-)
-
-
-def naive_matches(a: Rows, b: Rows) -> dict[str, str]:
-    """Id in A by id in B, found by comparing every artist with every other."""
-
-    def alone(key: str, value: str, side: Rows) -> bool:
-        return sum(row[key] is not None and row[key].lower() == value for row in side) == 1
-
-    found = {}
-    for theirs in b:
-        for ours in a:
-            if None not in (theirs["mbid"], ours["mbid"]) and theirs["mbid"].lower() == ours["mbid"].lower():
-                mbid = theirs["mbid"].lower()
-                if alone("mbid", mbid, a) and alone("mbid", mbid, b):
-                    found[theirs["artist_id"]] = ours["artist_id"]
-    taken = set(found.values())
-    for theirs in b:
-        for ours in a:
-            name = theirs["name"].lower()
-            free = theirs["artist_id"] not in found and ours["artist_id"] not in taken
-            if free and name == ours["name"].lower() and alone("name", name, a) and alone("name", name, b):
-                mbids = {row["mbid"].lower() for row in (theirs, ours) if row["mbid"]}
-                if len(mbids) < 2:
-                    found[theirs["artist_id"]] = ours["artist_id"]
-    return found
-
-
-@given(ARTISTS, ARTISTS)
-def test_matches_are_those_of_a_naive_comparison_and_ids_stay_different(a: Rows, b: Rows) -> None:
-    kinds = pa.schema([(column, pa.string()) for column in ("artist_id", "name", "mbid")])
-    match = match_artists(pa.Table.from_pylist(a, kinds), pa.Table.from_pylist(b, kinds), Notes())
-    wanted = naive_matches(a, b)
-    assert {
-        theirs["artist_id"]: a[row]["artist_id"] for theirs, row in zip(b, match.rows, strict=True) if row >= 0
-    } == wanted
-    ours = {row["artist_id"] for row in a}
-    new_ids = {row["artist_id"]: match.ids.get(row["artist_id"], row["artist_id"]) for row in b}
-    assert {old: new for old, new in new_ids.items() if new in ours} == wanted
-    assert len(set(new_ids.values())) == len(b)

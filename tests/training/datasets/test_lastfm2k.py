@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from core.errors import InputError
-from core.tables import Tables
-from training.datasets.base import Report, build
-from training.datasets.lastfm2k import ARCHIVE, DATASET
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import InputError
+from riyl.training.datasets.base import Report, build
+from riyl.training.datasets.lastfm2k import ARCHIVE, DATASET
 
 ARTISTS = [
     "id\tname\turl\tpictureURL",

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from core.errors import FetchError, NotFoundError
-from core.tables import Tables
-from training.datasets.base import Dataset
-from training.datasets.registry import DATASETS, downloads_of, get, make_tables
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import FetchError, NotFoundError
+from riyl.training.datasets.base import Dataset
+from riyl.training.datasets.registry import DATASETS, downloads_of, get, make_tables
 
 
 def put_nothing(folder: Path) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from core.errors import InputError
-from core.tables import Tables
-from training.datasets import synthetic
-from training.datasets.synthetic import generate
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import InputError
+from riyl.training.datasets import synthetic
+from riyl.training.datasets.synthetic import generate
 
 N = 2000
 TABLES = ["artists", "audio", "plays", "similar", "tags"]
@@ -34,7 +34,7 @@ def catalog(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def links(catalog):
+def similarity_pairs(catalog):
     return [(row["artist_id"], row["similar_id"]) for row in rows_of(catalog, "similar")]
 
 
@@ -48,18 +48,18 @@ def test_every_table_passes_the_checks_of_a_catalog(catalog):
     assert sorted(tables.files) == TABLES
     assert tables.modalities == {"audio": "audio", "cf": "plays", "tags": "tags"}
     assert tables.artists().num_rows == N
-    known = set(tables.artists().column("artist_id").to_pylist())
+    artist_ids = set(tables.artists().column("artist_id").to_pylist())
     for table in TABLES:
         for batch in tables.batches(table):
-            assert set(batch.column("artist_id").to_pylist()) <= known
-    assert {row["similar_id"] for row in rows_of(catalog, "similar")} <= known
+            assert set(batch.column("artist_id").to_pylist()) <= artist_ids
+    assert {row["similar_id"] for row in rows_of(catalog, "similar")} <= artist_ids
 
 
 @pytest.mark.parametrize(("artists", "with_plays", "with_tags"), [(100, 87, 62), (101, 88, 63), (2000, 1740, 1240)])
 def test_shares_of_the_modalities_are_exact(tmp_path, artists, with_plays, with_tags):
     folder = made(tmp_path / "c", artists=artists)
-    found = {table: len({row["artist_id"] for row in rows_of(folder, table)}) for table in ("audio", "plays", "tags")}
-    assert found == {"audio": artists, "plays": with_plays, "tags": with_tags}
+    counts = {table: len({row["artist_id"] for row in rows_of(folder, table)}) for table in ("audio", "plays", "tags")}
+    assert counts == {"audio": artists, "plays": with_plays, "tags": with_tags}
 
 
 def test_about_half_of_the_artists_have_everything(catalog):
@@ -150,9 +150,9 @@ def test_rows_do_not_repeat(catalog):
         assert len(set(rows)) == len(rows)
 
 
-def test_each_pair_is_linked_once_and_none_with_itself(links):
-    assert all(a != b for a, b in links)
-    assert len({frozenset(pair) for pair in links}) == len(links)
+def test_each_pair_is_linked_once_and_none_with_itself(similarity_pairs):
+    assert all(a != b for a, b in similarity_pairs)
+    assert len({frozenset(pair) for pair in similarity_pairs}) == len(similarity_pairs)
 
 
 def test_weights_and_counts_are_whole_and_positive(catalog):
@@ -184,11 +184,11 @@ def test_names_are_pronounceable_with_homonyms_and_accents(catalog):
 
 def test_mbids_are_random_uuids_and_some_are_missing(catalog):
     mbids = [row["mbid"] for row in rows_of(catalog, "artists")]
-    known = [mbid for mbid in mbids if mbid is not None]
-    assert 0.11 < 1 - len(known) / N < 0.19
-    assert len(set(known)) == len(known)
-    assert {(uuid.UUID(mbid).version, uuid.UUID(mbid).variant) for mbid in known} == {(4, uuid.RFC_4122)}
-    assert all(str(uuid.UUID(mbid)) == mbid for mbid in known)
+    present_mbids = [mbid for mbid in mbids if mbid is not None]
+    assert 0.11 < 1 - len(present_mbids) / N < 0.19
+    assert len(set(present_mbids)) == len(present_mbids)
+    assert {(uuid.UUID(mbid).version, uuid.UUID(mbid).variant) for mbid in present_mbids} == {(4, uuid.RFC_4122)}
+    assert all(str(uuid.UUID(mbid)) == mbid for mbid in present_mbids)
 
 
 def test_artists_have_a_genre_and_mostly_a_year(catalog):
@@ -222,7 +222,7 @@ def test_two_chunks_of_full_size_are_whole(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
 def test_memory_grows_by_less_than_a_kilobyte_an_artist(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from training.datasets.synthetic import generate\n"
+        "import sys; from pathlib import Path; from riyl.training.datasets.synthetic import generate\n"
         "generate(Path(sys.argv[1]), artists=int(sys.argv[2]))\n"
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )

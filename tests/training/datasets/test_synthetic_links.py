@@ -2,9 +2,9 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from training.datasets.synthetic import generate
-from training.datasets.synthetic_links import draw_links
-from training.datasets.synthetic_world import draw_world
+from riyl.training.datasets.synthetic import generate
+from riyl.training.datasets.synthetic_links import draw_links
+from riyl.training.datasets.synthetic_world import draw_world
 
 N = 2000
 
@@ -14,10 +14,10 @@ def rows_of(folder, table):
 
 
 def sets_of(folder, table, key, value):
-    found = {}
+    sets = {}
     for row in rows_of(folder, table):
-        found.setdefault(row[key], set()).add(row[value])
-    return found
+        sets.setdefault(row[key], set()).add(row[value])
+    return sets
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def catalog(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def links(catalog):
+def similarity_pairs(catalog):
     return [(row["artist_id"], row["similar_id"]) for row in rows_of(catalog, "similar")]
 
 
@@ -42,10 +42,10 @@ def world_links(world):
     return np.concatenate(list(draw_links(world, np.random.SeedSequence(4))))
 
 
-def random_pairs(links):
+def random_pairs(similarity_pairs):
     """Pairs of other artists, each as often as in the links."""
-    right = np.random.default_rng(0).permutation([b for _, b in links]).tolist()
-    return [(a, b) for (a, _), b in zip(links, right, strict=True) if a != b]
+    right = np.random.default_rng(0).permutation([b for _, b in similarity_pairs]).tolist()
+    return [(a, b) for (a, _), b in zip(similarity_pairs, right, strict=True) if a != b]
 
 
 def mean_jaccard(sets, pairs):
@@ -97,22 +97,22 @@ def test_links_join_listed_artists_only_and_each_has_one(world, world_links):
     assert len(np.unique(world_links)) >= 0.99 * world.listed.sum()
 
 
-def test_linked_artists_share_tags(catalog, links):
+def test_linked_artists_share_tags(catalog, similarity_pairs):
     tags = sets_of(catalog, "tags", "artist_id", "tag")
-    assert mean_jaccard(tags, links) > 3 * mean_jaccard(tags, random_pairs(links))
+    assert mean_jaccard(tags, similarity_pairs) > 3 * mean_jaccard(tags, random_pairs(similarity_pairs))
 
 
-def test_linked_artists_share_listeners(catalog, links):
+def test_linked_artists_share_listeners(catalog, similarity_pairs):
     listeners = sets_of(catalog, "plays", "artist_id", "user_id")
-    assert mean_jaccard(listeners, links) > 3 * mean_jaccard(listeners, random_pairs(links))
+    assert mean_jaccard(listeners, similarity_pairs) > 3 * mean_jaccard(listeners, random_pairs(similarity_pairs))
 
 
-def test_audio_is_weak_cf_medium_tags_strong_and_all_together_best(catalog, links):
+def test_audio_is_weak_cf_medium_tags_strong_and_all_together_best(catalog, similarity_pairs):
     tags, listeners = sets_of(catalog, "tags", "artist_id", "tag"), sets_of(catalog, "plays", "artist_id", "user_id")
-    artists = sorted(tags.keys() & listeners.keys() & {a for pair in links for a in pair})
+    artists = sorted(tags.keys() & listeners.keys() & {a for pair in similarity_pairs for a in pair})
     row_of = {artist: row for row, artist in enumerate(artists)}
     linked = np.zeros((len(artists), len(artists)), np.bool_)
-    for a, b in links:
+    for a, b in similarity_pairs:
         if a in row_of and b in row_of:
             linked[row_of[a], row_of[b]] = linked[row_of[b], row_of[a]] = True
     sounds = {artist: [] for artist in artists}

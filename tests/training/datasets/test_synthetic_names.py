@@ -1,7 +1,7 @@
 import numpy as np
 
-from training.datasets.synthetic_names import numbered, tag_words
-from training.datasets.synthetic_world import draw_world
+from riyl.training.datasets.synthetic_names import numbered, tag_words
+from riyl.training.datasets.synthetic_world import draw_world
 
 
 def test_ids_are_a_letter_and_seven_digits():

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import core.tables
-from core.errors import TableError
-from core.tables import Tables
-from training.datasets.base import Report, build
-from training.datasets.tables import dataset
+import riyl.core.catalog.tables
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import TableError
+from riyl.training.datasets.base import Report, build
+from riyl.training.datasets.tables import dataset
 
 
 def put(folder: Path, **tables: str | pa.Table) -> Path:
@@ -112,7 +112,7 @@ def test_mbids_that_several_artists_share_are_counted_and_all_named(tmp_path: Pa
 
 
 def test_rows_are_numbered_on_over_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.tables, "BATCH_ROWS", 2)
+    monkeypatch.setattr(riyl.core.catalog.tables, "BATCH_ROWS", 2)
     ids = ["a", "b", "a", "x", "b"]
     report = copied(tmp_path, tags=pa.table({"artist_id": ids, "tag": ["t"] * 5, "weight": [1] * 5}))
     assert report.examples == {

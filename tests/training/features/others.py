@@ -1,4 +1,4 @@
-"""The small world with some of it changed or gone: artists to hold out, and other catalogs for a kept basis."""
+"""The small world with some of it changed or gone: artists to hold out, and other catalogs for a kept featurizer."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def world_with_others(folder: Path, ids: Collection[str]) -> Path:
         },
     }
     for name, more in changed.items():
-        kept = _rows(folder, name, without=ids)
-        write_tables(folder, **{name: {column: more[column] + values for column, values in kept.items()}})
+        columns = _rows(folder, name, without=ids)
+        write_tables(folder, **{name: {column: more[column] + values for column, values in columns.items()}})
     return folder
 
 

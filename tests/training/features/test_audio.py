@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.errors import InputError
-from training.features.audio import fit_vectors
-from training.features.recipe import VectorRecipe
+from riyl.core.errors import InputError
+from riyl.training.features.audio import fit_vectors
+from riyl.training.features.recipe import VectorRecipe
 
 VECTORS = np.array([[0.0, 5.0, 1.0], [2.0, 5.0, 3.0]], np.float32)
 
@@ -20,5 +20,5 @@ def test_standard_scaling_gives_mean_zero_and_deviation_one_and_leaves_a_constan
 
 
 def test_a_vector_of_another_width_is_refused() -> None:
-    with pytest.raises(InputError, match="found vectors of 2 numbers; the basis was fitted on 3"):
+    with pytest.raises(InputError, match="found vectors of 2 numbers; the featurizer was fitted on 3"):
         fit_vectors(VECTORS, VectorRecipe()).transform(VECTORS[:, :2])

@@ -7,17 +7,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from core.changes import Standing, write_standing
-from core.errors import FormatError, InputError, MismatchError
-from core.folding import fold
-from core.snapshot import Snapshot
-from core.tables import Tables
-from core.truth import find_truth
+from riyl.core.catalog.tables import Tables
+from riyl.core.changes.effective import EffectiveChanges, write_effective
+from riyl.core.changes.fold import fold
+from riyl.core.errors import InputError, MismatchError
+from riyl.core.storage.ground_truth import find_truth
+from riyl.core.storage.snapshot import Snapshot
+from riyl.training.features.build import build_snapshot, import_similar
+from riyl.training.features.recipe import Recipe, TagRecipe
 from tests.conftest import SMALL_RECIPE, small_world, write_tables
 from tests.training.features.others import world_of_strangers
-from training.features.basis import load_basis
-from training.features.build import build_snapshot, import_similar
-from training.features.recipe import Recipe, TagRecipe
 
 ARTISTS = {"artist_id": ["a", "b", "c"], "name": ["A", "B", "C"]}
 
@@ -42,12 +41,12 @@ def test_evidence_and_popularity_count_what_the_tables_hold(snapshot: Snapshot, 
 
 
 def test_the_same_tables_and_recipe_give_the_same_id_and_bytes(world: Path, tmp_path: Path) -> None:
-    one = build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "one")
-    two = build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "two")
-    assert one.manifest == two.manifest
-    assert build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "one").folder == one.folder
+    first = build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "one")
+    second = build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "two")
+    assert first.manifest == second.manifest
+    assert build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "one").folder == first.folder
     other = build_snapshot(Tables.open(world), Recipe(tags=TagRecipe(dims=5), cf=SMALL_RECIPE.cf), tmp_path / "one")
-    assert other.id != one.id
+    assert other.id != first.id
 
 
 def test_a_kept_basis_places_new_artists_and_leaves_the_old_where_they_were(
@@ -63,7 +62,7 @@ def test_a_kept_basis_places_new_artists_and_leaves_the_old_where_they_were(
         table = pq.read_table(grown / f"{name}.parquet").to_pydict()
         write_tables(grown, **{name: {c: [*table[c], *extra[c]] for c in table}})
     placed = build_snapshot(Tables.open(grown), SMALL_RECIPE, tmp_path / "snapshots", keep=snapshot)
-    assert placed.basis_id == snapshot.basis_id
+    assert placed.featurizer_id == snapshot.featurizer_id
     assert placed.id != snapshot.id
     for name in ("tags", "cf", "audio"):
         before, after = snapshot.modalities[name], placed.modalities[name]
@@ -76,8 +75,8 @@ def test_a_kept_basis_places_new_artists_and_leaves_the_old_where_they_were(
 
 def _rows_of(world: Path, table: str, artist: str, new: str) -> dict[str, list[object]]:
     columns = pq.read_table(world / f"{table}.parquet").to_pydict()
-    mine = [i for i, found in enumerate(columns["artist_id"]) if found == artist]
-    return {c: [new if c == "artist_id" else values[i] for i in mine] for c, values in columns.items()}
+    positions = [i for i, artist_id in enumerate(columns["artist_id"]) if artist_id == artist]
+    return {c: [new if c == "artist_id" else values[i] for i in positions] for c, values in columns.items()}
 
 
 def test_tables_may_lack_modalities_of_the_kept_basis(snapshot: Snapshot, tmp_path: Path) -> None:
@@ -85,7 +84,7 @@ def test_tables_may_lack_modalities_of_the_kept_basis(snapshot: Snapshot, tmp_pa
     (folder / "audio.parquet").unlink()
     (folder / "plays.parquet").unlink()
     placed = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s", keep=snapshot)
-    assert placed.basis_id == snapshot.basis_id
+    assert placed.featurizer_id == snapshot.featurizer_id
     assert list(placed.modalities) == list(placed.manifest["modalities"]) == ["tags"]
     np.testing.assert_array_equal(placed.modalities["tags"].vectors, snapshot.modalities["tags"].vectors)
 
@@ -99,7 +98,7 @@ def test_listeners_that_the_kept_basis_does_not_know_leave_cf_to_nobody(
     assert placed.modalities["cf"].vectors.shape == (0, 5)
     assert placed.modalities_had == ["tags"]
     assert f"nothing_usable modality=cf rows={tables.count_rows('plays')}" in caplog.text
-    assert placed.listeners.tolist() == snapshot.listeners.tolist()  # popularity needs no basis
+    assert placed.listeners.tolist() == snapshot.listeners.tolist()  # popularity needs no featurizer
     np.testing.assert_array_equal(placed.modalities["tags"].vectors, snapshot.modalities["tags"].vectors)
 
 
@@ -120,7 +119,7 @@ def test_tables_of_which_the_kept_basis_knows_nothing_are_refused(
         plays={"user_id": ["x"], "artist_id": ["a"], "count": [1]},
         tags={"artist_id": ["a"], "tag": ["odd"], "weight": [1.0]},
     )
-    with pytest.raises(InputError, match="found nothing in cf, tags that the kept basis can use"):
+    with pytest.raises(InputError, match="found nothing in cf, tags that the kept featurizer can use"):
         build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s", keep=snapshot)
     assert not list((tmp_path / "s").glob("*"))
 
@@ -131,7 +130,9 @@ def test_a_modality_that_the_kept_basis_lacks_is_passed_over_only_where_it_is_as
     folder = small_world(tmp_path / "t")
     write_tables(folder, bio={"artist_id": ["a000"], "vector": [[1.0]]})
     tables, snapshots = Tables.open(folder), tmp_path / "s"
-    refused = "the kept basis has audio, cf, tags; the tables have bio besides: fit a new basis .*--pass-over bio"
+    refused = (
+        "the kept featurizer has audio, cf, tags; the tables have bio besides: fit a new featurizer .*--pass-over bio"
+    )
     with pytest.raises(MismatchError, match=refused):
         build_snapshot(tables, Recipe(), snapshots, keep=snapshot)
     placed = build_snapshot(tables, Recipe(), snapshots, keep=snapshot, pass_over=["bio"])
@@ -142,14 +143,14 @@ def test_a_modality_that_the_kept_basis_lacks_is_passed_over_only_where_it_is_as
     for wrong in (["tags"], ["smell", "bio"]):
         with pytest.raises(InputError, match=f"pass over: found {wrong[0]}; wanted some of .* lacks: bio"):
             build_snapshot(tables, Recipe(), snapshots, keep=snapshot, pass_over=wrong)
-    with pytest.raises(InputError, match="pass over bio: found no kept basis"):
+    with pytest.raises(InputError, match="pass over bio: found no kept featurizer"):
         build_snapshot(tables, Recipe(), snapshots, pass_over=["bio"])
 
 
 def test_a_required_modality_that_nobody_has_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
     tables, snapshots = Tables.open(world_of_strangers(tmp_path / "t")), tmp_path / "s"
     required = ["audio", "cf", "tags"]
-    refused = "nobody has audio, cf that the kept basis can use; wanted somebody with each of audio, cf, tags"
+    refused = "nobody has audio, cf that the kept featurizer can use; wanted somebody with each of audio, cf, tags"
     with pytest.raises(MismatchError, match=refused):
         build_snapshot(tables, Recipe(), snapshots, keep=snapshot, required=required)
     assert not list(snapshots.glob("*"))
@@ -179,10 +180,10 @@ def test_a_modality_of_another_kind_than_in_the_kept_basis_is_refused(
 
 def test_a_further_modality_needs_no_code(tables_folder: Callable[..., Path], tmp_path: Path) -> None:
     folder = tables_folder(artists=ARTISTS, bio={"artist_id": ["c", "a"], "vector": [[1.0, 2.0], [3.0, 4.0]]})
-    made = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s")
-    assert list(made.modalities) == ["bio"]
-    assert made.modalities["bio"].rows.tolist() == [0, 2]
-    assert made.modalities["bio"].vectors.tolist() == [[3.0, 4.0], [1.0, 2.0]]
+    snapshot = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s")
+    assert list(snapshot.modalities) == ["bio"]
+    assert snapshot.modalities["bio"].rows.tolist() == [0, 2]
+    assert snapshot.modalities["bio"].vectors.tolist() == [[3.0, 4.0], [1.0, 2.0]]
 
 
 def test_tags_may_come_as_vectors(tables_folder: Callable[..., Path], tmp_path: Path) -> None:
@@ -214,9 +215,9 @@ def test_popularity_comes_from_attributes_where_there_are_no_plays(
 ) -> None:
     artists = {**ARTISTS, "listeners": [3, None, 1], "plays": [30.0, 4.0, None]}
     folder = tables_folder(artists=artists, audio={"artist_id": ["a", "b"], "vector": [[1.0], [2.0]]})
-    made = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s")
-    assert made.listeners.tolist() == [3, 0, 1]
-    assert made.plays.tolist() == [30.0, 4.0, 0.0]
+    snapshot = build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s")
+    assert snapshot.listeners.tolist() == [3, 0, 1]
+    assert snapshot.plays.tolist() == [30.0, 4.0, 0.0]
 
 
 def test_the_catalogs_own_links_become_a_truth(world: Path, tmp_path: Path) -> None:
@@ -226,53 +227,37 @@ def test_the_catalogs_own_links_become_a_truth(world: Path, tmp_path: Path) -> N
     assert not truth.directed
 
 
-def test_a_basis_read_back_places_artists_alike(snapshot: Snapshot) -> None:
-    basis = load_basis(snapshot.folder / "basis")
-    assert basis.recipe == SMALL_RECIPE
-    audio = snapshot.modalities["audio"].vectors
-    np.testing.assert_array_equal(basis.projectors["audio"].transform(np.array(audio)), audio)
-
-
-def test_a_damaged_basis_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
-    copy = tmp_path / "basis"
-    copy.mkdir()
-    for path in (snapshot.folder / "basis").iterdir():
-        (copy / path.name).write_bytes(path.read_bytes()[:-9] if path.name == "cf.safetensors" else path.read_bytes())
-    with pytest.raises(FormatError, match="damaged basis"):
-        load_basis(copy)
-
-
 def test_real_catalog_has_the_artists_of_its_conditions(real_data: Path, tmp_path: Path) -> None:
     source = real_data / "olga-artists"
-    made = build_snapshot(Tables.open(source), Recipe(), tmp_path / "s")
-    ids = np.array(made.artist_ids)
-    assert set(ids[made.having()]) == set((source / "raw.txt").read_text().split())
-    assert set(ids[made.having(["audio", "cf", "tags"])]) == set((source / "fmc.txt").read_text().split())
+    snapshot = build_snapshot(Tables.open(source), Recipe(), tmp_path / "s")
+    ids = np.array(snapshot.artist_ids)
+    assert set(ids[snapshot.having()]) == set((source / "raw.txt").read_text().split())
+    assert set(ids[snapshot.having(["audio", "cf", "tags"])]) == set((source / "fmc.txt").read_text().split())
 
 
 def test_what_the_tables_say_of_changed_artists_is_kept_and_sealed(world: Path, tmp_path: Path) -> None:
     standing = [
-        Standing("a001", True, {}),
-        Standing("a002", False, {"tags": {"ska": 1.0}}),
-        Standing("n", True, {}, "a0"),
+        EffectiveChanges("a001", True, {}),
+        EffectiveChanges("a002", False, {"tags": {"ska": 1.0}}),
+        EffectiveChanges("n", True, {}, "a0"),
     ]
-    identity = write_standing(tmp_path, standing)
+    identity = write_effective(tmp_path, standing)
     tables = Tables.open(world)
     changed = build_snapshot(fold(tables, tmp_path / f"{identity}.ndjson", 3), SMALL_RECIPE, tmp_path / "snapshots")
     opened = Snapshot.open(changed.folder, verify=True)
-    assert opened.beneath is not None
-    assert opened.beneath.ids == {"a001", "a002", "n"}
+    assert opened.base_rows is not None
+    assert opened.base_rows.ids == {"a001", "a002", "n"}
     for artist in ("a001", "a002"):
-        found = opened.beneath.of(artist)
-        assert found is not None
-        assert found["name"] == f"Artist {int(artist[1:])}"
+        base_row = opened.base_rows.of(artist)
+        assert base_row is not None
+        assert base_row["name"] == f"Artist {int(artist[1:])}"
         rows = _rows_of(world, "tags", artist, artist)
-        assert found["tags"] == dict(zip(rows["tag"], rows["weight"], strict=True))
-        assert found["vectors"]["audio"].shape == (2, 8)
-    assert opened.beneath.of("n") is None
-    files = {name for name in opened.manifest["files"] if name.startswith("beneath/")}
-    assert files == {f"beneath/{name}.arrow" for name in ("artist-ids", "artists", "audio", "plays", "tags")}
-    assert build_snapshot(tables, SMALL_RECIPE, tmp_path / "snapshots").beneath is None
+        assert base_row["tags"] == dict(zip(rows["tag"], rows["weight"], strict=True))
+        assert base_row["vectors"]["audio"].shape == (2, 8)
+    assert opened.base_rows.of("n") is None
+    files = {name for name in opened.manifest["files"] if name.startswith("base_rows/")}
+    assert files == {f"base_rows/{name}.arrow" for name in ("artist-ids", "artists", "audio", "plays", "tags")}
+    assert build_snapshot(tables, SMALL_RECIPE, tmp_path / "snapshots").base_rows is None
 
 
 def test_the_raw_terms_of_every_artist_are_kept_whether_or_not_the_featurizer_knows_them(tmp_path: Path) -> None:
@@ -290,11 +275,11 @@ def test_the_raw_terms_of_every_artist_are_kept_whether_or_not_the_featurizer_kn
         )
     )
     recipe = Recipe(tags=TagRecipe(dims=2, min_artists=1), cf=SMALL_RECIPE.cf)
-    made = Snapshot.open(build_snapshot(tables, recipe, tmp_path / "s").folder, verify=True)
-    assert set(made.raw_terms) == {"tags", "plays"}
-    assert [made.raw_terms["tags"].of(row) for row in range(3)] == [
+    snapshot = Snapshot.open(build_snapshot(tables, recipe, tmp_path / "s").folder, verify=True)
+    assert set(snapshot.raw_terms) == {"tags", "plays"}
+    assert [snapshot.raw_terms["tags"].of(row) for row in range(3)] == [
         {"ska": 2.5, "hapax": 4.0},
         {"ska": 1.0},
         {"ska": 1.0},
     ]
-    assert [made.raw_terms["plays"].of(row) for row in range(3)] == [{"u": 1.0, "v": 5.0}, {}, {"u": 4.0}]
+    assert [snapshot.raw_terms["plays"].of(row) for row in range(3)] == [{"u": 1.0, "v": 5.0}, {}, {"u": 4.0}]

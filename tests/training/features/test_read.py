@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import tables as tables_module
-from core.tables import Tables
-from training.features.read import read_plays, read_tags, read_vectors
+from riyl.core.catalog import tables as tables_module
+from riyl.core.catalog.tables import Tables
+from riyl.training.features.read import read_plays, read_tags, read_vectors
 
 ARTISTS = {"artist_id": ["a", "b", "c"], "name": ["A", "B", "C"]}
 IDS = ["a", "b", "c"]
@@ -43,9 +43,9 @@ def test_rows_beyond_one_batch_are_read_alike(
     monkeypatch.setattr(tables_module, "BATCH_ROWS", 7)
     read = read_vectors(Tables.open(folder), "audio", IDS)
     for row, artist in enumerate(IDS):
-        mine = vectors[[a == artist for a in artists]]
-        np.testing.assert_allclose(read.means[row], mine.mean(axis=0), rtol=1e-6)
-        assert read.tracks[row] == len(mine)
+        artist_vectors = vectors[[a == artist for a in artists]]
+        np.testing.assert_allclose(read.means[row], artist_vectors.mean(axis=0), rtol=1e-6)
+        assert read.tracks[row] == len(artist_vectors)
 
 
 def test_artists_without_vectors_are_left_out_and_unknown_ones_counted(tables_folder: Callable[..., Path]) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from core.snapshot import Snapshot
-from core.tables import Tables
+from riyl.core.catalog.tables import Tables
+from riyl.core.storage.snapshot import Snapshot
+from riyl.training.features.build import build_snapshot
 from tests.conftest import SMALL_RECIPE, small_world, write_tables
-from training.features.build import build_snapshot
 
 
 def test_a_snapshot_says_how_much_it_was_made_of(snapshot: Snapshot, world: Path) -> None:
@@ -28,10 +28,10 @@ def test_rows_of_nobody_in_the_catalog_do_not_count_and_double_ones_are_used_onc
     plays["artist_id"] += [plays["artist_id"][0], "nobody"]
     plays["count"] += [1, 1]
     write_tables(world, plays=plays)
-    found = build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "snapshots").sizes
-    assert found is not None
-    assert (found["plays"]["rows"], found["plays"]["artists"], found["plays"]["used"]) == (256, 51, 255)
-    assert found["plays"]["listeners"] == len({*plays["user_id"]} - {"stranger"})
+    sizes = build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "snapshots").sizes
+    assert sizes is not None
+    assert (sizes["plays"]["rows"], sizes["plays"]["artists"], sizes["plays"]["used"]) == (256, 51, 255)
+    assert sizes["plays"]["listeners"] == len({*plays["user_id"]} - {"stranger"})
 
 
 def test_what_the_kept_basis_does_not_know_is_not_used(snapshot: Snapshot, tmp_path: Path) -> None:
@@ -40,6 +40,6 @@ def test_what_the_kept_basis_does_not_know_is_not_used(snapshot: Snapshot, tmp_p
     half = len(plays["user_id"]) // 2
     plays["user_id"][:half] = [f"other-{user}" for user in plays["user_id"][:half]]
     write_tables(world, plays=plays)
-    found = build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "snapshots", keep=snapshot).sizes
-    assert found is not None
-    assert (found["plays"]["rows"], found["plays"]["used"]) == (255, 255 - half)
+    sizes = build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path / "snapshots", keep=snapshot).sizes
+    assert sizes is not None
+    assert (sizes["plays"]["rows"], sizes["plays"]["used"]) == (255, 255 - half)

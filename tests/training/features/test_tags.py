@@ -7,9 +7,9 @@ import pytest
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from core.errors import InputError
-from training.features.recipe import TagRecipe
-from training.features.tags import fit_tags, tag_sets
+from riyl.core.errors import InputError
+from riyl.training.features.recipe import TagRecipe
+from riyl.training.features.tags import fit_tags, tag_sets
 
 WEIGHTS = sp.csr_matrix(np.array([[2.0, 2.0, 0.0], [0.0, 1.0, 1.0], [4.0, 0.0, 2.0]]))
 TERMS = ["dub", "rock", "ska"]

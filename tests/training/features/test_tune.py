@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.cli import app
-from core.errors import ConfigError, FormatError, InputError
-from core.snapshot import Snapshot
-from core.tables import Tables
+from riyl.app.cli import app
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import ConfigError, FormatError, InputError
+from riyl.core.storage.snapshot import Snapshot
+from riyl.training.features.build import build_snapshot
+from riyl.training.features.recipe import CfRecipe, Recipe
+from riyl.training.features.tune import RANDOM_TRIALS, SPACE, Tuning, tune_cf
 from tests.conftest import REPOSITORY, write_tables
 from tests.training.features.scenes import write_scenes
-from training.features.build import build_snapshot
-from training.features.recipe import CfRecipe, Recipe
-from training.features.tune import RANDOM_TRIALS, SPACE, Tuning, tune_cf
 
 OWN = Recipe(cf=CfRecipe(factors=8, regularization=500.0, iterations=6))
 TRIALS = RANDOM_TRIALS + 3
@@ -79,9 +79,9 @@ def test_a_search_that_was_killed_goes_on_to_the_same_trials(
     child = f"""
 import os, signal
 from pathlib import Path
-from core.tables import Tables
-from training.features.recipe import Recipe
-from training.features.tune import tune_cf
+from riyl.core.catalog.tables import Tables
+from riyl.training.features.recipe import Recipe
+from riyl.training.features.tune import tune_cf
 
 def kill(step, done, total):
     if step == "tune cf" and done == {after}:
@@ -97,8 +97,8 @@ tune_cf(Tables.open(Path({str(tables.folder)!r})), recipe, Path({str(tmp_path)!r
 
 
 def test_stored_trials_are_not_made_again(tables: Tables, tmp_path: Path) -> None:
-    made = tune_cf(tables, OWN, tmp_path, trials=1)
-    path = tmp_path / f"{made.id}.json"
+    tuning = tune_cf(tables, OWN, tmp_path, trials=1)
+    path = tmp_path / f"{tuning.id}.json"
     stored = json.loads(path.read_text())
     stored["trials"][0]["score"] = 0.125
     path.write_text(json.dumps(stored))
@@ -106,9 +106,9 @@ def test_stored_trials_are_not_made_again(tables: Tables, tmp_path: Path) -> Non
 
 
 def test_a_value_outside_the_range_widens_it(tables: Tables, tmp_path: Path) -> None:
-    own = Recipe(cf=CfRecipe(factors=8, regularization=0.0012345, alpha=321.0, iterations=1))
-    found = tune_cf(tables, own, tmp_path, trials=RANDOM_TRIALS + 1)
-    assert found.trials[0].values == {"regularization": 0.0012345, "alpha": 321.0, "iterations": 1}
+    recipe = Recipe(cf=CfRecipe(factors=8, regularization=0.0012345, alpha=321.0, iterations=1))
+    tuning = tune_cf(tables, recipe, tmp_path, trials=RANDOM_TRIALS + 1)
+    assert tuning.trials[0].values == {"regularization": 0.0012345, "alpha": 321.0, "iterations": 1}
 
 
 def test_a_fit_that_breaks_down_has_no_score(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -121,8 +121,8 @@ def test_a_fit_that_breaks_down_has_no_score(tmp_path: Path, caplog: pytest.LogC
         "count": [10**10] * len(pairs),
     }
     folder = write_tables(tmp_path / "t", artists={"artist_id": ids, "name": ids}, plays=plays)
-    own = Recipe(cf=CfRecipe(counts="raw", regularization=0.01, alpha=100.0, factors=16))
-    assert tune_cf(Tables.open(folder), own, tmp_path, trials=1).trials[0].score == 0.0
+    recipe = Recipe(cf=CfRecipe(counts="raw", regularization=0.01, alpha=100.0, factors=16))
+    assert tune_cf(Tables.open(folder), recipe, tmp_path, trials=1).trials[0].score == 0.0
     assert "cf_fit_failed" in caplog.text
 
 
@@ -131,7 +131,7 @@ def test_the_snapshot_is_that_of_the_chosen_values_with_the_trials_sealed_in(
 ) -> None:
     tuned = build_snapshot(tables, tuning.recipe, tmp_path / "tuned", tuning=tuning.record())
     plain = build_snapshot(tables, tuning.recipe, tmp_path / "plain")
-    assert (tuned.id, tuned.basis_id) == (plain.id, plain.basis_id)
+    assert (tuned.id, tuned.featurizer_id) == (plain.id, plain.featurizer_id)
     np.testing.assert_array_equal(tuned.modalities["cf"].vectors, plain.modalities["cf"].vectors)
     stored = json.loads((Snapshot.open(tuned.folder, verify=True).folder / "tuning.json").read_text())
     assert tuned.manifest["files"].keys() - plain.manifest["files"].keys() == {"tuning.json"}
@@ -152,8 +152,8 @@ def test_fewer_than_one_trial_are_refused(tables: Tables, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("damage", ["{", '{"format": 1}', '{"format": 9, "trials": []}'])
 def test_damaged_or_newer_trials_are_refused(damage: str, tables: Tables, tmp_path: Path) -> None:
-    made = tune_cf(tables, OWN, tmp_path, trials=1)
-    (tmp_path / f"{made.id}.json").write_text(damage)
+    tuning = tune_cf(tables, OWN, tmp_path, trials=1)
+    (tmp_path / f"{tuning.id}.json").write_text(damage)
     with pytest.raises(FormatError, match="damaged trials|found tuning format 9"):
         tune_cf(tables, OWN, tmp_path, trials=1)
 
@@ -168,9 +168,9 @@ def test_the_command_says_what_was_gained_and_finds_the_snapshot_again(tables: T
     home = ("--home", str(tmp_path / "home"))
     build = ("snapshot", "build", str(tables.folder), "--features", str(recipe))
     tune = ("--tune", "cf", "--trials", str(TRIALS))
-    said = run(*home, *build, *tune).output
-    assert f"best of {TRIALS} trials is" in said
-    assert "with the recipe's own values 0.3314 (+" in said
+    output = run(*home, *build, *tune).output
+    assert f"best of {TRIALS} trials is" in output
+    assert "with the recipe's own values 0.3314 (+" in output
     again = json.loads(run(*home, "--json", *build, *tune).output)
     best = again["tuning"]["trials"][again["tuning"]["best"]]["values"]
     assert again["recipe"]["cf"] == {**CfRecipe(factors=8).model_dump(), **best}
@@ -184,12 +184,12 @@ def test_where_nothing_is_better_the_recipe_stays_and_its_snapshot_is_left_as_it
     arguments = ("--home", str(tmp_path), "snapshot", "build", str(tables.folder))
     run(*arguments)
     before = {path: path.read_bytes() for path in tmp_path.glob("snapshots/*/*.json")}
-    said = run(*arguments, "--tune", "cf", "--trials", "1").output
-    assert "cf: of 1 trials none is above the recipe's own values" in said
-    assert "this snapshot was there before" in said
+    output = run(*arguments, "--tune", "cf", "--trials", "1").output
+    assert "cf: of 1 trials none is above the recipe's own values" in output
+    assert "this snapshot was there before" in output
     assert {path: path.read_bytes() for path in tmp_path.glob("snapshots/*/*.json")} == before
 
 
-@pytest.mark.parametrize("wrong", [("tags",), ("cf", "--trials", "0"), ("cf", "--keep-basis", "x")])
+@pytest.mark.parametrize("wrong", [("tags",), ("cf", "--trials", "0"), ("cf", "--featurizer-from", "x")])
 def test_misuse_of_tuning_is_exit_2(wrong: tuple[str, ...], tables: Tables, tmp_path: Path) -> None:
     assert run("--home", str(tmp_path), "snapshot", "build", str(tables.folder), "--tune", *wrong).exit_code == 2

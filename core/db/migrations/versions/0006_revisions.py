@@ -26,10 +26,10 @@ def upgrade() -> None:
         "promotions": "SELECT coalesce(max(number), 0) FROM promotions",
     }
     connection = op.get_bind()
-    found = {stream: connection.execute(sa.text(query)).scalar_one() for stream, query in newest.items()}
+    numbers = {stream: connection.execute(sa.text(query)).scalar_one() for stream, query in newest.items()}
     op.bulk_insert(
         revisions,
-        [{"stream": stream, "number": number, "mark": secrets.token_hex(16)} for stream, number in found.items()],
+        [{"stream": stream, "number": number, "mark": secrets.token_hex(16)} for stream, number in numbers.items()],
     )
     op.create_table(
         "acceptances",

@@ -1,0 +1,1 @@
+"""Evaluations: running, storing and comparing them."""

@@ -1,0 +1,286 @@
+"""Models, baselines and a version of the index against a truth: one way for the command line and for the job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from riyl.app.evaluations.ids import read_ids
+from riyl.app.evaluations.systems import SelectedModel, choose, find_model, systems
+from riyl.core.errors import InputError
+from riyl.core.settings import Home, Settings
+from riyl.core.storage.ground_truth import Relevance, Truth, find_truth
+from riyl.core.storage.model import Model, snapshot_for
+from riyl.core.storage.snapshot import Snapshot, find_snapshot
+from riyl.core.types import Mask, Progress, silent
+from riyl.evaluation.conditions import Condition, conditions_of, judged_only
+from riyl.evaluation.groups import deal_groups
+from riyl.evaluation.protocol import PROTOCOL, Result
+from riyl.evaluation.queries import expected_table, query_table
+from riyl.evaluation.record import defined, record
+from riyl.evaluation.study import Subject, study
+from riyl.evaluation.systems import version_ndcg, version_parts, version_system
+from riyl.evaluation.table import Comparison, compare
+from riyl.index.artifact.version import Version
+from riyl.index.scoring.tie_breaking import tie_break_rank
+from riyl.index.versions.lifecycle import find_version
+from riyl.training.config import SINGLE
+
+FORMAT = 2
+"""Of the figures."""
+
+GROUPS = "groups"
+"""The condition of modality groups, which is none of single artists."""
+
+CF = f"{SINGLE}cf"
+"""The system that popularity groups are relative to, as in the paper."""
+
+Figures: TypeAlias = dict[str, Any]
+"""What was measured, as JSON holds it: an undefined figure is null."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is held against which truth.
+
+    Attributes:
+        truth: name or id; None is the newest.
+        systems: models and baselines by name or id; "all" is every model of the snapshot's featurizer with each subset
+            of its modalities and from each seed, and every baseline, but for those that could embed nobody. None is the
+            newest model of each name and every baseline, or none where a version or a model is named.
+        model: a model by name or id, wherever it was trained: it stands first, so that the others are compared to it.
+        version: a version, or how its id begins; it stands first, so that the others are compared to it.
+        conditions: "raw", "fmc", the same with "-judged" behind it (see `riyl.evaluation.conditions.judged_only`),
+            "groups", or text files of artist ids, one a line.
+        snapshot: whose artists, or how its id begins; None is the newest, where a model is named the newest that has
+            its featurizer, and the version's own where one is named.
+        k: length of a list.
+        rounds: of the bootstrap.
+        seed: of ties, noise, groups, resampling and the baselines.
+    """
+
+    truth: str | None = None
+    systems: Sequence[str] | None = None
+    model: str | None = None
+    version: str | None = None
+    conditions: Sequence[str] = ("raw", "fmc")
+    snapshot: str | None = None
+    k: int = 200
+    rounds: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was found.
+
+    Attributes:
+        figures: every figure.
+        results, comparisons: the same before they became plain values.
+        queries: `riyl.evaluation.queries.query_table`.
+        expected: `riyl.evaluation.queries.expected_table`.
+    """
+
+    figures: Figures
+    results: list[Result]
+    comparisons: list[Comparison]
+    queries: pa.Table
+    expected: pa.Table
+
+    @cached_property
+    def report(self) -> bytes:
+        """The figures as `riyl.evaluation.report.report_html` has them, in UTF-8."""
+        # here, because matplotlib takes its time to load
+        from riyl.evaluation.report import report_html
+
+        return report_html(self.figures).encode()
+
+
+def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress: Progress = silent) -> Evaluated:
+    """Every figure of the systems in the conditions, and the differences to the first system.
+
+    A version knows its artists, their plays and what each has: measured alone it needs no snapshot.
+
+    Args:
+        threads: of embedding, search and resampling.
+
+    Raises:
+        NotFoundError: there is no such truth, system, version or snapshot.
+        InputError: a condition is none, there is no system, or a snapshot or a model is named beside a version.
+        MismatchError: a model was fitted on another featurizer and other tables; says what to run.
+    """
+    model = None if question.model is None else find_model(home, question.model, question.snapshot)
+    catalog = _catalog(home, question, model)
+    truth = find_truth(home.truths, question.truth)
+    relevance = truth.relevance(catalog.artist_ids)
+    conditions = [_condition(name, catalog, relevance) for name in question.conditions if name != GROUPS]
+    if not conditions:
+        raise InputError(f"conditions: found {GROUPS} alone; wanted raw, fmc or a text file of artist ids beside it")
+    groupings = []
+    if GROUPS in question.conditions:
+        full = next(c for c in conditions_of(catalog) if c.name == "fmc")
+        groupings = deal_groups(full.rows, list(catalog.modalities), question.seed)
+    study_systems, chosen = _study_systems(home, question, catalog, model, threads, progress)
+    study_results = study(
+        study_systems,
+        conditions,
+        groupings,
+        relevance,
+        tie_break_rank(catalog.artist_ids, question.seed),
+        catalog.plays,
+        k=question.k,
+        rounds=question.rounds,
+        seed=question.seed,
+        threads=threads,
+        progress=progress,
+    )
+    comparisons = compare(
+        study_results.results, study_results.entries[0].name, rounds=question.rounds, seed=question.seed
+    )
+    plain = record(
+        study_results,
+        {"plays": catalog.plays, "listeners": catalog.listeners},
+        comparisons,
+        cf=CF if any(entry.name == CF for entry in study_results.entries) else None,
+        unseen=_unseen(home, catalog, chosen),
+        rounds=question.rounds,
+        seed=question.seed,
+    )
+    return Evaluated(
+        defined({**_header(question, truth, relevance.unknown_pairs, catalog, chosen), **plain}),
+        study_results.results,
+        comparisons,
+        query_table(study_results.results, catalog.artist_ids),
+        expected_table(study_results.results, conditions, relevance, catalog.plays, catalog.artist_ids),
+    )
+
+
+def quality_ndcg(settings: Settings) -> Callable[[Version], float] | None:
+    """What the promotion policy measures versions by: mean nDCG@200 on the truth that the settings name; None where
+    they do not.
+
+    Raises:
+        NotFoundError: there is no such truth.
+    """
+    if settings.quality_truth is None:
+        return None
+    return partial(version_ndcg, truth=find_truth(Home(settings.home).truths, settings.quality_truth))
+
+
+def _catalog(home: Home, question: Question, model: Model | None) -> Snapshot | Version:
+    if question.version is None and model is not None:
+        return snapshot_for(model, home.snapshots, question.snapshot)
+    if question.version is None:
+        return find_snapshot(home.snapshots, question.snapshot)
+    if question.snapshot is not None:
+        raise InputError("found a version and a snapshot; wanted one: a version is measured on its own snapshot")
+    if model is not None:
+        raise InputError("found a version and a model; wanted one to compare to: the other can be one of the systems")
+    return Version.open(find_version(home.versions, question.version))
+
+
+def _condition(name: str, catalog: Snapshot | Version, relevance: Relevance) -> Condition:
+    standard_conditions = conditions_of(catalog)
+    by_name = {c.name: c for c in [*standard_conditions, *(judged_only(c, relevance) for c in standard_conditions)]}
+    if name in by_name:
+        return by_name[name]
+    path = Path(name)
+    if not path.is_file():
+        wanted = ", ".join([*by_name, GROUPS])
+        raise InputError(f"conditions: found {name!r}; wanted {wanted} or a text file of artist ids")
+    ids = read_ids(path)
+    at = {artist_id: row for row, artist_id in enumerate(catalog.artist_ids)}
+    unknown = [artist_id for artist_id in ids if artist_id not in at]
+    if unknown:
+        kind = "snapshot" if isinstance(catalog, Snapshot) else "version"
+        shown_ids = f"{len(unknown)} ids that {kind} {catalog.id} has not, {unknown[0]!r} first"
+        raise InputError(f"{path}: found {shown_ids}; wanted ids of its artists, one a line")
+    return Condition(path.stem, np.unique([at[artist_id] for artist_id in ids]).astype(np.int32))
+
+
+def _study_systems(
+    home: Home, question: Question, catalog: Snapshot | Version, model: Model | None, threads: int, progress: Progress
+) -> tuple[Iterator[Subject], list[SelectedModel]]:
+    """The version or the model that is named, and the systems behind it; and the models of these."""
+    versions = []
+    if isinstance(catalog, Version):
+        parts = version_parts(catalog)
+        versions.append(Subject(version_system(catalog), parts=parts, scoring=catalog.scoring.settings))
+    named = bool(versions) or model is not None
+    names = [] if named and question.systems is None else question.systems
+    if not named and names == []:
+        raise InputError("systems: found none; wanted models or baselines, or a version")
+    if model is None and names == []:
+        return iter(versions), []
+    snapshot = find_snapshot(home.snapshots, _snapshot_id(catalog))
+    chosen = choose(home, snapshot, names, question.seed, progress, first=model)
+    return chain(versions, systems(home, snapshot, chosen, threads=threads, progress=progress)), chosen
+
+
+def _unseen(home: Home, catalog: Snapshot | Version, chosen: Sequence[SelectedModel]) -> Mask | None:
+    """(n,) the artists that neither featurizer nor any of the models learnt from; None where nobody was kept out."""
+    models = [selected.model for selected in chosen]
+    if isinstance(catalog, Version) and (folder := home.models / str(catalog.manifest["model"])).exists():
+        models.append(Model.open(folder))
+    linked = {artist_id for model in models for artist_id in model.supervised_artists}
+    holdout = catalog.holdout if isinstance(catalog, Snapshot) else np.zeros(catalog.n_artists, bool)
+    if not linked:
+        return holdout if holdout.any() else None
+    outside = np.array([artist_id not in linked for artist_id in catalog.artist_ids], bool)
+    return outside & holdout if holdout.any() else outside
+
+
+def _snapshot_id(catalog: Snapshot | Version) -> str:
+    return catalog.id if isinstance(catalog, Snapshot) else str(catalog.manifest["snapshot"])
+
+
+def _header(
+    question: Question, truth: Truth, unknown_pairs: int, catalog: Snapshot | Version, chosen: Sequence[SelectedModel]
+) -> Figures:
+    """What ran on what."""
+    having = {name: int(catalog.having([name]).sum()) for name in catalog.modalities}
+    return {
+        "format": FORMAT,
+        "snapshot": _snapshot_id(catalog),
+        "version": catalog.id if isinstance(catalog, Version) else None,
+        "truth": {
+            "id": truth.id,
+            "name": truth.name,
+            "directed": truth.directed,
+            "pairs": truth.pairs.num_rows,
+            "unknown_pairs": unknown_pairs,
+        },
+        "catalog": {"artists": catalog.n_artists, "modalities": having, "patterns": _patterns(catalog)},
+        "models": {
+            selected.name: {
+                "id": selected.model.id,
+                "seed": selected.model.card["seed"],
+                "commit": selected.model.card["commit"],
+            }
+            for selected in chosen
+        },
+        "seed": question.seed,
+        "rounds": question.rounds,
+        "k": question.k,
+        "protocol": PROTOCOL,
+    }
+
+
+def _patterns(catalog: Snapshot | Version) -> list[Figures]:
+    """How many artists have which modalities and no others, the commonest first."""
+    names = list(catalog.modalities)
+    codes = np.zeros(catalog.n_artists, np.int64)
+    for bit, name in enumerate(names):
+        codes |= catalog.having([name]).astype(np.int64) << bit
+    distinct, counts = np.unique(codes, return_counts=True)
+    return [
+        {"modalities": [name for bit, name in enumerate(names) if code >> bit & 1], "artists": count}
+        for code, count in sorted(zip(distinct.tolist(), counts.tolist(), strict=True), key=lambda item: -item[1])
+    ]

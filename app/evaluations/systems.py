@@ -1,0 +1,179 @@
+"""Which systems an evaluation is of: models and baselines of the home, each whole, masked and from other seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from riyl.core.settings import Home
+from riyl.core.storage.entries import pick
+from riyl.core.storage.model import CARD, Model
+from riyl.core.storage.snapshot import Snapshot, find_snapshot
+from riyl.core.types import Progress
+from riyl.evaluation.study import Role, Subject
+from riyl.evaluation.systems import model_parts, model_system, subset_system, subsets_of
+from riyl.training.config import BASELINES, SINGLE, load_config
+from riyl.training.train import train
+
+ALL = "all"
+"""Every model of the snapshot's featurizer, whole and with each subset of its modalities, from every seed; every
+baseline.
+"""
+
+
+@dataclass(frozen=True)
+class SelectedModel:
+    """A model that is to be evaluated.
+
+    Attributes:
+        name: of its system.
+        role: "system" or "seed".
+        of: name of the system that it is another seed of.
+        subsets: whether it is also asked with every subset of its modalities.
+    """
+
+    name: str
+    model: Model
+    role: Role = "system"
+    of: str | None = None
+    subsets: bool = False
+
+
+def choose(
+    home: Home,
+    snapshot: Snapshot,
+    names: Sequence[str] | None,
+    seed: int,
+    progress: Progress,
+    *,
+    first: Model | None = None,
+) -> list[SelectedModel]:
+    """The models that are asked for; baselines are fitted where they are not there yet.
+
+    Args:
+        names: models by name or id, and baselines, which are fitted on this snapshot unless an id names one of
+            another; [`ALL`]; or None: the newest trained model of each name, and every baseline. Models that could
+            embed nobody are left out of the last two.
+        seed: of the baselines.
+        first: a model that stands before them, once.
+
+    Raises:
+        NotFoundError: there is no such model.
+    """
+    stored = _stored(home)
+    newest = {model.name: model for model in reversed(stored) if model.card["featurizer"] == snapshot.featurizer_id}
+    had = snapshot.modalities_had
+    baselines = [*BASELINES, *(SINGLE + name for name in had)]
+    take_all = names is not None and list(names) == [ALL]
+    chosen = [] if first is None else [_chosen(first, snapshot, subsets=take_all)]
+    if names is None or take_all:
+        trained = [m for name, m in newest.items() if not _is_baseline(name) and not m.parts.keys().isdisjoint(had)]
+        for model in reversed(trained):
+            chosen.append(_chosen(model, snapshot, subsets=take_all))
+            if take_all:
+                chosen += _other_seeds(model, stored)
+        chosen += [_chosen(_baseline(home, snapshot, name, seed, progress), snapshot) for name in baselines]
+    else:
+        for name in names:
+            if name in newest and (not _is_baseline(name) or newest[name].card["snapshot"] == snapshot.id):
+                model = newest[name]
+            elif _is_baseline(name):
+                model = _baseline(home, snapshot, name, seed, progress)
+            else:
+                model = find_model(home, name, snapshot.id)
+            chosen.append(_chosen(model, snapshot))
+    if first is not None:
+        chosen[1:] = [selected for selected in chosen[1:] if selected.model.id != first.id]
+    return _told_apart(chosen)
+
+
+def find_model(home: Home, name: str, snapshot: str | None) -> Model:
+    """The newest model of that name, one with the named snapshot's featurizer before others; else the one of that id.
+
+    Raises:
+        NotFoundError: there is no such model, or no such snapshot.
+    """
+    named = [model for model in _stored(home) if model.name == name]
+    if not named:
+        return Model.open(pick(home.models, name, "model", CARD))
+    featurizer = None if snapshot is None else find_snapshot(home.snapshots, snapshot).featurizer_id
+    return max(named, key=lambda model: model.card["featurizer"] == featurizer)
+
+
+def systems(
+    home: Home, snapshot: Snapshot, chosen: Sequence[SelectedModel], *, threads: int, progress: Progress
+) -> Iterator[Subject]:
+    """The chosen models as subjects of a study, embedded one at a time; behind each its subsets.
+
+    Raises:
+        MismatchError: a model was fitted on another featurizer and other tables; names both.
+    """
+    for selected in chosen:
+        on = _snapshot_of(home, selected.model, snapshot)
+        parts = model_parts(selected.model, on, threads=threads, progress=progress)
+        system = model_system(selected.name, selected.model, on, parts, threads=threads)
+        settings, seed = selected.model.scoring, int(selected.model.card["seed"])
+        yield Subject(system, selected.role, of=selected.of, seed=seed, parts=parts, scoring=settings)
+        for subset in subsets_of(parts)[:-1] if selected.subsets else []:
+            masked = subset_system(selected.name, parts, subset, settings, threads=threads)
+            yield Subject(masked, "subset", of=selected.name, subset=subset)
+
+
+def _stored(home: Home) -> list[Model]:
+    """All models, the newest first."""
+    return [Model.open(path.parent) for path in sorted(home.models.glob(f"[!.]*/{CARD}"), key=_age, reverse=True)]
+
+
+def _is_baseline(name: str) -> bool:
+    return name in BASELINES or name.startswith(SINGLE)
+
+
+def _chosen(model: Model, snapshot: Snapshot, *, subsets: bool = False) -> SelectedModel:
+    same_featurizer = model.card["featurizer"] == snapshot.featurizer_id
+    return SelectedModel(
+        model.name if same_featurizer else f"{model.name} ({model.card['snapshot']})", model, subsets=subsets
+    )
+
+
+def _told_apart(chosen: Sequence[SelectedModel]) -> list[SelectedModel]:
+    """Of several models of one name, all but the first are called by their ids too."""
+    named = list[SelectedModel]()
+    for selected in chosen:
+        taken = any(other.name == selected.name for other in named)
+        named.append(replace(selected, name=f"{selected.model.name} {selected.model.id}") if taken else selected)
+    return named
+
+
+def _other_seeds(model: Model, stored: Sequence[Model]) -> list[SelectedModel]:
+    """The same config on the same snapshot and links from other seeds, by seed."""
+    same = ("name", "snapshot", "config", "supervision")
+    alike = [m for m in stored if m.id != model.id and all(m.card.get(f) == model.card.get(f) for f in same)]
+    by_seed = sorted(alike, key=lambda m: int(m.card["seed"]))
+    return [SelectedModel(f"{m.name} (seed {m.card['seed']})", m, role="seed", of=model.name) for m in by_seed]
+
+
+def _baseline(home: Home, snapshot: Snapshot, name: str, seed: int, progress: Progress) -> Model:
+    label, config = load_config(name)
+    return train(label, config, snapshot, home.models, seed=seed, as_newest=False, progress=progress)
+
+
+def _snapshot_of(home: Home, model: Model, snapshot: Snapshot) -> Snapshot:
+    """The snapshot whose features a model takes: this one, or the one it was fitted on where the tables are the same.
+
+    Raises:
+        MismatchError: it was fitted on another featurizer and other tables; names both.
+    """
+    if model.card["featurizer"] != snapshot.featurizer_id:
+        folder = home.snapshots / str(model.card["snapshot"])
+        if (
+            folder.exists()
+            and (fitted_snapshot := Snapshot.open(folder)).manifest["tables"] == snapshot.manifest["tables"]
+        ):
+            return fitted_snapshot
+        model.check_fits(snapshot)
+    return snapshot
+
+
+def _age(path: Path) -> tuple[int, str]:
+    return path.stat().st_mtime_ns, path.parent.name

@@ -1,0 +1,75 @@
+"""Who is let in: where reading needs a key, and where requests are counted by client."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from riyl.app.http.errors import NoKeyError, TooManyRequestsError
+from riyl.app.http.key_cache import KeyCache
+from riyl.app.http.metrics import Metrics
+from riyl.app.http.rate_limit import RateLimiter, network_of
+from riyl.core.db.keys import Key
+
+API = "/v1/"
+"""What is closed and counted. The pages have nothing to hide, and health and metrics are asked for by machines that
+must not be locked out."""
+
+UNKNOWN = "the key is unknown or revoked; wanted one that riyl keys list shows as in force"
+NONE = "this needs the header Authorization: Bearer riyl_..., with a key made by: riyl keys create NAME --role read"
+
+
+class AccessControlMiddleware:
+    """ASGI middleware that lets in who may ask; in the stack only where RIYL_REQUIRE_KEY or RIYL_RATE_LIMIT is set.
+
+    Raises (in place of calling the app):
+        NoKeyError: reading needs a key, and there is none in force.
+        TooManyRequestsError: the client has none left.
+        DatabaseDownError, OverloadedError: the key cannot be looked up now.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        key_cache: KeyCache,
+        rate_limiter: RateLimiter | None,
+        metrics: Metrics,
+        *,
+        require_key: bool,
+    ) -> None:
+        self._app = app
+        self._keyring = key_cache
+        self._rates = rate_limiter
+        self._metrics = metrics
+        self._require_key = require_key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(API):
+            token = _token(scope)
+            key = None if token is None else await self._keyring.find(token)
+            self._count(scope, key)
+            if self._require_key and key is None:
+                raise NoKeyError(NONE if token is None else UNKNOWN)
+        await self._app(scope, receive, send)
+
+    def _count(self, scope: Scope, key: Key | None) -> None:
+        if self._rates is None:
+            return
+        client = f"key/{key.id}" if key is not None else f"address/{_address(scope)}"
+        wait_s = self._rates.hit(client)
+        if wait_s is not None:
+            self._metrics.limited("address" if key is None else "key")
+            whose = "this address without a key" if key is None else f"the key {key.name!r}"
+            raise TooManyRequestsError(f"too many requests of {whose}; ask again in {wait_s} seconds", wait_s)
+
+
+def _token(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.partition(b" ")
+            return token.decode("latin-1") if scheme.lower() == b"bearer" else None
+    return None
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return "" if client is None else network_of(client[0])

@@ -1,0 +1,120 @@
+"""What routes are given: what the app holds, what is served, taken once a request; and how answers are sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from fastapi import Depends, FastAPI, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from riyl.app.http.errors import NotReadyError
+from riyl.app.http.metrics import Metrics
+from riyl.app.http.request_scope import request_context_of
+from riyl.app.jobs.child import WorkerMonitor
+from riyl.app.jobs.lazy_client import LazyJobs
+from riyl.app.serving.reloader import VersionReloader
+from riyl.app.serving.state import ServingState
+from riyl.core.db.session import Database
+from riyl.core.settings import Settings
+
+if TYPE_CHECKING:
+    pass
+
+
+VERSIONED: dict[int | str, dict[str, str]] = {304: {"description": "The client has this answer already."}}
+"""What a route says of itself that answers by `versioned`."""
+
+NOT_SERVED = {503: "No version is served yet; `detail` says what to run."}
+UNREACHABLE = {
+    503: "The database cannot be reached, and Retry-After says when to ask again; or it is not believed, and `detail` "
+    "says what settles that."
+}
+INVALID = {422: "A parameter is missing or out of range; `errors` says which."}
+BODY = {400: "The body is no text in UTF-8.", 413: "The body has more than a mebibyte."}
+"""What errors mean, by status."""
+
+NO_VERSION = "there is no promoted version in this home; make one with: riyl index build --promote"
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What answers that do not end by themselves go by.
+
+    Attributes:
+        poll_s: seconds between looks at what is told of.
+        ending: set when the service is about to end, and they are to end too.
+    """
+
+    poll_s: float
+    ending: asyncio.Event
+
+
+Held = TypeVar("Held")
+
+
+def held(app: FastAPI, name: str, kind: type[Held]) -> Held:
+    """What `create_app` put into the app's state.
+
+    Raises:
+        TypeError: it is of another type.
+    """
+    value = app.state[name]
+    if not isinstance(value, kind):
+        raise TypeError(f"app.state.{name} is {type(value).__name__}; wanted {kind.__name__}")
+    return value
+
+
+def _from_state(name: str, kind: type[Held]) -> Callable[[Request], Awaitable[Held]]:
+    async def find(request: Request) -> Held:
+        return held(request.app, name, kind)
+
+    return find
+
+
+TheReloader = Annotated[VersionReloader, Depends(_from_state("reloader", VersionReloader))]
+TheMetrics = Annotated[Metrics, Depends(_from_state("metrics", Metrics))]
+TheSettings = Annotated[Settings, Depends(_from_state("settings", Settings))]
+TheDatabase = Annotated[Database, Depends(_from_state("database", Database))]
+TheJobs = Annotated[LazyJobs, Depends(_from_state("jobs", LazyJobs))]
+TheOwnWorker = Annotated[WorkerMonitor, Depends(_from_state("own_worker", WorkerMonitor))]
+TheStreams = Annotated[Streams, Depends(_from_state("streams", Streams))]
+TheUploads = Annotated[asyncio.Lock, Depends(_from_state("uploads", asyncio.Lock))]
+"""Lets one upload be read at a time: each may take a gigabyte of memory."""
+
+
+async def serving_state(request: Request, reloader: TheReloader) -> ServingState:
+    """What answers a request.
+
+    Raises:
+        NotReadyError: no version is served.
+    """
+    state = reloader.state
+    if state is None:
+        refused = reloader.refused
+        reason = NO_VERSION if refused is None else f"the promoted version is refused: {refused.reason}"
+        raise NotReadyError(reason if reloader.unbelieved is None else f"{reason}; {reloader.unbelieved}")
+    request_context_of(request.scope).version = state.searcher.version_id
+    return state
+
+
+TheState = Annotated[ServingState, Depends(serving_state)]
+"""The version and the rules that answer, taken once a request: 503 where there is none."""
+
+
+def versioned(request: Request, state: ServingState, model: BaseModel) -> Response:
+    """The model as JSON under its version's and rules' entity tag, or 304 for a client that has it."""
+    headers = {"etag": state.etag, "cache-control": "no-cache"}
+    if state.not_modified(request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers=headers)
+    return Response(model.model_dump_json(), headers=headers, media_type="application/json")
+
+
+def fresh(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The model as JSON that is true now and kept by nobody."""
+    return Response(
+        model.model_dump_json(), status, {"cache-control": "no-store", **(headers or {})}, "application/json"
+    )

@@ -1,0 +1,51 @@
+"""Bodies that may be large: read and validated in a worker thread, in one pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope
+
+from riyl.app.http.strict_route import StrictRoute
+
+
+class OffLoopBodyRoute(StrictRoute):
+    """A route whose body, if it is a model, is read aside.
+
+    To the document, and to whoever sends what is wrong, it is like any other.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, which is given a request that reads its body aside."""
+        handle = super().get_route_handler()
+        model = None if self.body_field is None else self.body_field.field_info.annotation
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return handle
+
+        async def handler(request: Request) -> Response:
+            return await handle(_ReadAside(request.scope, request.receive, model))
+
+        return handler
+
+
+class _ReadAside(Request):
+    def __init__(self, scope: Scope, receive: Receive, model: type[BaseModel]) -> None:
+        super().__init__(scope, receive)
+        self._model = model
+
+    async def json(self) -> Any:
+        """The model, which FastAPI takes as it is; else plain values, in which FastAPI finds what is wrong."""
+        return await run_in_threadpool(_read, self._model, await self.body())
+
+
+def _read(model: type[BaseModel], body: bytes) -> Any:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError:
+        return json.loads(body)

@@ -1,0 +1,108 @@
+"""The OpenAPI document: FastAPI's, with error media types, headers, the errors of the limits, and examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from riyl.app.http.access import API
+from riyl.app.http.body_limits import PART_BYTES, PART_S
+from riyl.app.http.errors import MEDIA_TYPE
+from riyl.app.http.examples import add_examples, load_examples
+from riyl.app.http.media_types import JSON, MERGE_PATCH
+from riyl.app.http.request_context import MAX_TARGET_BYTES
+from riyl.app.schemas.changes import ChangeBatch
+from riyl.core.settings import Settings
+
+VERSION_HEADERS = {
+    "RIYL-Version": "Id of the index version that answered.",
+    "ETag": "The version, with the editorial rules where there are any, as an entity tag; send it as If-None-Match and "
+    "get 304 while nothing has changed.",
+}
+
+LOCATION = {"201": "Where it is.", "202": "Where to ask how far it is.", "301": "Who it is now."}
+"""What the header Location says, by status."""
+
+OVERLOADED = "There is more to do than the service takes on; Retry-After says when to ask again."
+TOO_SLOW = f"No {PART_BYTES >> 10} KiB more of the body, and no end of it, came within {PART_S:g} s."
+TOO_LONG = f"The address has more than {MAX_TARGET_BYTES} bytes."
+FAULT = "A fault of the service; its log has it under `request_id`."
+UNKNOWN_PARAMETER = "There is a query parameter, and this operation takes none."
+TOO_MANY = "The key, or the address without one, has no request left; Retry-After says when it has."
+NO_KEY = "There is no key in the header Authorization, or it is unknown or revoked; the role read is enough."
+
+
+def describe_limits(document: dict[str, Any], settings: Settings) -> None:
+    """Add to a document what these settings make of it."""
+    for path, operations in document["paths"].items():
+        if path.startswith(API):
+            for operation in operations.values():
+                _describe(operation, settings)
+                operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def describe_bodies(document: dict[str, Any]) -> None:
+    """Add the schemas of bodies that a route reads itself; describe merge patches by their own type alone.
+
+    That a merge patch is taken as plain JSON too is said in words: generators of clients take two types of one model
+    for one, and openapi-python-client makes a module of it that cannot be imported.
+    """
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            content = operation.get("requestBody", {}).get("content", {})
+            if MERGE_PATCH in content:
+                del content[JSON]
+    schema = ChangeBatch.model_json_schema(ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"] |= {**schema.pop("$defs"), "ChangeBatch": schema}
+
+
+def _describe(operation: dict[str, Any], settings: Settings) -> None:
+    responses = operation["responses"]
+    other = f"{responses['503']['description']} Or: " if "503" in responses else ""
+    responses["503"] = _problem(other + OVERLOADED)
+    responses.setdefault("422", _problem(UNKNOWN_PARAMETER))
+    responses["414"] = _problem(TOO_LONG)
+    responses["500"] = _problem(FAULT)
+    if "requestBody" in operation:
+        responses["408"] = _problem(TOO_SLOW)
+        content = operation["requestBody"]["content"]
+        accepted = " or ".join(sorted({*content, *([JSON] if MERGE_PATCH in content else [])}))
+        responses["415"] = _problem(f"The body's Content-Type is not {accepted}.")
+    if settings.rate_limit is not None:
+        responses["429"] = _problem(TOO_MANY)
+    if settings.require_key:
+        operation.setdefault("security", [{"key": []}])
+        responses.setdefault("401", _problem(NO_KEY))
+
+
+def _problem(description: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def build_openapi(app: FastAPI, settings: Settings) -> dict[str, Any]:
+    """The OpenAPI document, with what FastAPI does not know: the errors' media type, and our headers."""
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            responses = operation["responses"]
+            for status, response in responses.items():
+                if status >= "4":
+                    (content,) = response["content"].values()
+                    response["content"] = {MEDIA_TYPE: content}
+            if "304" in responses:
+                responses["200"]["headers"] = _headers(VERSION_HEADERS)
+            for status in responses.keys() & LOCATION.keys():
+                responses[status]["headers"] = _headers({"Location": LOCATION[status]})
+    describe_bodies(document)
+    describe_limits(document, settings)
+    add_examples(document, load_examples())
+    return document
+
+
+def _headers(texts: dict[str, str]) -> dict[str, Any]:
+    return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}

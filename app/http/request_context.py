@@ -1,0 +1,127 @@
+"""What happens around every request: its id, its log line, its metrics, the headers that every answer has."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from http import HTTPStatus
+from itertools import count
+from time import perf_counter
+
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from riyl.app.http.errors import error_response, internal_error, problem_response
+from riyl.app.http.logging import RequestLog
+from riyl.app.http.metrics import Metrics
+from riyl.app.http.request_scope import KEY, RequestContext
+from riyl.core.errors import RiylError
+
+log = logging.getLogger(__name__)
+
+MAX_TARGET_BYTES = 16 * 1024
+"""Of path and query together, as they came; a name of 10 kB passes, escaped or not it is asked for in vain."""
+
+SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+PAGE_HEADERS = [
+    NOSNIFF,
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+]
+"""Of whatever a browser may show. The JSON that a version answers is no page, and there are many of these answers."""
+
+REFUSED = "refused"
+"""The path by which requests are counted that came to no route: without a key, too many, too slow."""
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class RequestContextMiddleware:
+    """ASGI middleware; pure, because wrapping each request in tasks and streams costs more than answering it.
+
+    Gives the request its id (the client's X-Request-ID where it is sane), logs and counts it, adds the headers that
+    every answer has, answers HEAD as GET without the body, and turns errors that nobody caught into answers.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, requests: RequestLog) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._requests = requests
+        self._prefix = secrets.token_hex(3)
+        self._numbers = count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = perf_counter()
+        context = RequestContext(self._request_id(scope))
+        method = scope["method"]
+        status = 0
+
+        async def observed_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"] = [*message["headers"], (b"x-request-id", context.request_id.encode())]
+                if context.version is None:
+                    header_names = {name for name, _ in headers}  # a stored report has a policy of its own
+                    headers += [header for header in PAGE_HEADERS if header[0] not in header_names]
+                else:
+                    headers += ((b"riyl-version", context.version.encode()), NOSNIFF)
+            elif method == "HEAD":
+                if message.get("more_body"):
+                    return
+                message = {"type": "http.response.body"}
+            await send(message)
+
+        # a scope of our own, so that the server still sees HEAD and sends no body
+        inner = scope if method != "HEAD" else {**scope, "method": "GET"}
+        inner[KEY] = context
+        try:
+            if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
+                await _too_long(context)(inner, receive, observed_send)
+            else:
+                await self._app(inner, receive, observed_send)
+        except Exception as error:
+            if isinstance(error, RiylError) and not status:
+                inner.setdefault("route", REFUSED)
+                await error_response(context, error)(inner, receive, observed_send)
+            else:
+                log.error("request_failed", extra={"request_id": context.request_id}, exc_info=error)
+                # where an answer had begun, the server sees that it did not end, and closes the connection
+                if not status:
+                    await internal_error(context)(inner, receive, observed_send)
+        finally:
+            seconds = perf_counter() - start
+            path = _template(inner)
+            self._metrics.request(method if method in METHODS else "other", path, status, seconds)
+            self._requests.add(context.request_id, method, path, status, seconds, context.version)
+
+    def _request_id(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(value):
+                return str(value, "ascii")
+        return f"{self._prefix}-{next(self._numbers):x}"
+
+
+def _too_long(context: RequestContext) -> ASGIApp:
+    detail = f"found more than {MAX_TARGET_BYTES} bytes of path and query; wanted at most that"
+    return problem_response(context, HTTPStatus.REQUEST_URI_TOO_LONG, "address too long", detail)
+
+
+def _template(scope: Scope) -> str:
+    """The path by which a request is counted: as few different ones as there are routes, whatever is asked."""
+    route = scope.get("route")
+    if isinstance(route, APIRoute):
+        return route.path_format
+    if isinstance(route, str):
+        return route
+    return "/web" if scope["path"].startswith("/web/") else "unmatched"

@@ -1,0 +1,30 @@
+"""The request's own facts: its id, and the version that answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+KEY = "riyl.request_context"
+"""Key of the RequestContext in a request's ASGI scope."""
+
+
+@dataclass
+class RequestContext:
+    """What is known of a request while it runs.
+
+    Attributes:
+        version: the version that answers, once one was taken.
+    """
+
+    request_id: str
+    version: str | None = None
+
+
+def request_context_of(scope: Scope) -> RequestContext:
+    """The RequestContext of a request, which `riyl.app.http.request_context.RequestContextMiddleware` put there."""
+    context = scope[KEY]
+    if not isinstance(context, RequestContext):
+        raise TypeError(f"scope[{KEY!r}] is {type(context).__name__}; wanted RequestContext")
+    return context

@@ -1,0 +1,1 @@
+"""The API's contract as pydantic models, one module a resource."""

@@ -1,0 +1,80 @@
+"""Artists as answers name them: looked up by id, mbid or name, with the errors that say why one is not found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from riyl.app.http.errors import AmbiguousMbidError, UnknownArtistError
+from riyl.app.schemas.artists import Summary
+from riyl.app.serving.state import ServingState
+from riyl.core.types import ArtistId
+from riyl.index.overlay.artists import Artist
+from riyl.index.search.searcher import Searcher
+
+if TYPE_CHECKING:
+    pass
+
+NEAR = 5
+"""Artists with near names that an unknown one is answered with."""
+
+MAX_CANDIDATES = 50
+"""Artists that an error names who share an mbid."""
+
+
+def summary(artist: Artist) -> Summary:
+    """An artist as lists show it."""
+    return Summary(
+        id=artist.id,
+        name=artist.name,
+        mbid=artist.mbid,
+        modalities=list(artist.modalities),
+        listeners=artist.listeners,
+    )
+
+
+def summaries(searcher: Searcher, rows: Iterable[int]) -> list[Summary]:
+    """The artists of these rows, in their order."""
+    return [summary(searcher.artist(row)) for row in rows]
+
+
+def names_of(searcher: Searcher | None, ids: Iterable[ArtistId]) -> dict[ArtistId, str]:
+    """By id, the names of those artists that the version has, if one serves."""
+    if searcher is None:
+        return {}
+    known_rows = [row for row in map(searcher.row_of, dict.fromkeys(ids)) if row is not None]
+    rows = np.array(known_rows, np.int32)
+    return dict(zip(searcher.ids_of(rows), searcher.names_of(rows), strict=True))
+
+
+def known_row(state: ServingState, artist: str) -> int:
+    """The row of an artist by id or mbid, of one that was merged into another that one's; who is blocked is not there.
+
+    Raises:
+        UnknownArtistError: there is none; names those with near names.
+        AmbiguousMbidError: several artists share the mbid; names them.
+    """
+    rows = state.searcher.rows_now(artist, state.rules.blocked)
+    if not rows:
+        raise unknown_artist(state, artist)
+    if len(rows) > 1:
+        raise shared_mbid(state.searcher, artist, rows)
+    return rows[0]
+
+
+def shared_mbid(searcher: Searcher, mbid: str, rows: Sequence[int]) -> AmbiguousMbidError:
+    """The error that says that these artists share an mbid, with the first of them by id."""
+    candidates = summaries(searcher, rows[:MAX_CANDIDATES])
+    ids = ", ".join([*(artist.id for artist in candidates[:NEAR]), *(["..."] if len(rows) > NEAR else [])])
+    message = f"{len(rows)} artists have the mbid {mbid!r}: {ids}; choose one of them by its id"
+    return AmbiguousMbidError(message, candidates)
+
+
+def unknown_artist(state: ServingState, identifier: str) -> UnknownArtistError:
+    """The error that says so, with the artists whose names are near."""
+    searcher = state.searcher
+    shown = identifier if len(identifier) <= 100 else identifier[:97] + "..."
+    near = summaries(searcher, searcher.search_names(identifier, NEAR, state.rules.blocked))
+    return UnknownArtistError(f"there is no artist {shown!r} in version {searcher.version_id}", near)

@@ -1,0 +1,296 @@
+"""What is said of artists over HTTP, to changes: checked, whom it is about, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
+
+from riyl.app.http.errors import STATUS, AmbiguousMbidError
+from riyl.app.http.validation import invalid
+from riyl.app.schemas.changes import (
+    MAX_LINES,
+    ArtistPatch,
+    ArtistPut,
+    ChangeItems,
+    ChangeResponse,
+    DeleteLine,
+    Line,
+    MergeLine,
+    Verdict,
+    VisibleAfter,
+)
+from riyl.app.schemas.query import BatchProblem
+from riyl.app.services.artists import shared_mbid
+from riyl.app.serving.state import ServingState
+from riyl.core.catalog.attributes import as_type
+from riyl.core.catalog.missing import refuse_missing
+from riyl.core.catalog.terms import COLUMNS_OF, term_keys
+from riyl.core.changes import effective
+from riyl.core.changes.effective import ChangeKind
+from riyl.core.db.batches import Refused, Sender, write_batch
+from riyl.core.db.changes import ChangeRequest, ChangeResult
+from riyl.core.db.session import Database
+from riyl.core.errors import FormatError, InputError, NotFoundError
+from riyl.core.types import ArtistId
+from riyl.index.artifact.version import COLUMNS
+from riyl.index.encoding.unusable_inputs import UnusableInputs, unusable_inputs
+from riyl.index.encoding.validation import numbers, texts_of
+from riyl.index.overlay.base_values import Underlying
+
+NO_MODALITIES = ("artists", "similar", "plays")
+"""Tables that hold no vectors of a modality."""
+
+_lines: TypeAdapter[Line] = TypeAdapter(Line)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What becomes of a change that is durable.
+
+    Attributes:
+        visible_after: when answers show all of it that has a place, if it is known what it is merged into.
+        unusable_inputs: the rest.
+    """
+
+    visible_after: VisibleAfter
+    unusable_inputs: UnusableInputs
+
+
+def change_request(
+    state: ServingState | None, identifier: ArtistId, kind: ChangeKind, payload: ArtistPut | ArtistPatch | None = None
+) -> ChangeRequest:
+    """A change as it is asked for, checked; a merge is `merge_request`.
+
+    Args:
+        state: what tells whom an mbid means, who is there at all, and which attributes are of which type.
+        identifier: id, or mbid that the version has.
+
+    Raises:
+        InputError: something that is said cannot be; the message names what was found and what is wanted.
+        AmbiguousMbidError: several artists share the mbid.
+    """
+    fields: effective.Payload = (
+        {} if payload is None else _payload(payload, None if state is None else state.searcher.version.artists.schema)
+    )
+    artist, exists, _ = _resolve_artist(state, identifier)
+    refuse_missing(fields, None if exists or kind is ChangeKind.DELETE else identifier)
+    return ChangeRequest(artist, kind, fields, exists)
+
+
+def merge_request(state: ServingState | None, identifier: ArtistId, into: ArtistId) -> ChangeRequest:
+    """A merge as it is asked for, of one artist into another: ids, or mbids that the version has."""
+    artist, exists, mbid = _resolve_artist(state, identifier)
+    target, target_exists, _ = _resolve_artist(state, into)
+    payload = {"into": target} if mbid is None else {"into": target, "mbid": mbid}
+    return ChangeRequest(artist, ChangeKind.MERGE, payload, exists, target_exists)
+
+
+def change_response(
+    state: ServingState | None, change: ChangeRequest, done: ChangeResult, effect: Kept
+) -> ChangeResponse:
+    """What became of a change, and what of it is of no use yet."""
+    return ChangeResponse(
+        id=change.artist,
+        number=done.number,
+        changed=done.changed,
+        visible_after=effect.visible_after if _tells_merged(state, change, done) else VisibleAfter.REINDEX,
+        unknown_tags=list(effect.unusable_inputs.tags),
+        unknown_plays=effect.unusable_inputs.plays,
+        unused=list(effect.unusable_inputs.fields),
+    )
+
+
+def kept_of(state: ServingState | None, payload: effective.Payload) -> Kept:
+    """What of a change shows when.
+
+    Raises:
+        InputError: see `riyl.index.encoding.unusable_inputs.unusable_inputs`.
+    """
+    encoded = any(field in payload for field in ("tags", "plays", "vectors"))
+    if state is None or not encoded:
+        return Kept(VisibleAfter.MOMENT if state is not None else VisibleAfter.REINDEX, UnusableInputs())
+    try:
+        return Kept(VisibleAfter.MOMENT, unusable_inputs(state.encoder(), payload))
+    except (NotFoundError, FormatError):  # told in the log by who takes changes up
+        return Kept(VisibleAfter.REINDEX, UnusableInputs())
+
+
+def status_of_done(kind: ChangeKind, done: ChangeResult) -> int:
+    """201 where somebody was put who was not there, else 200."""
+    return 201 if kind is ChangeKind.PUT and done.new else 200
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The changes of a batch, not yet read.
+
+    Attributes:
+        given: the number of each in the body, and what reads it.
+        digest: sha256 of the body, in hex.
+    """
+
+    given: Sequence[tuple[int, Callable[[], Line]]]
+    digest: str
+
+
+def batch_of_lines(body: bytes) -> Batch:
+    """A batch that comes as lines of JSON; blank ones are passed over.
+
+    Raises:
+        InputError: there are no lines, or too many.
+    """
+    lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
+    if not 0 < len(lines) <= MAX_LINES:
+        raise InputError(f"body: found {len(lines)} lines; wanted 1 to {MAX_LINES}, each one change as JSON")
+    read = [(number, partial(_lines.validate_json, line)) for number, line in lines]
+    return Batch(read, hashlib.sha256(body).hexdigest())
+
+
+def batch_of_items(body: bytes) -> Batch:
+    """A batch that comes as one JSON object with `items`.
+
+    Raises:
+        ValidationError: it is no such object, or has no items or too many; what an item holds is read later.
+    """
+    items = ChangeItems.model_validate_json(body).items
+    read = [(number, partial(_lines.validate_python, item)) for number, item in enumerate(items, start=1)]
+    return Batch(read, hashlib.sha256(body).hexdigest())
+
+
+def carry_out(
+    database: Database, state: ServingState | None, batch: Batch, sender: Sender, key: str | None
+) -> list[Verdict]:
+    """Carry out a batch, and give a verdict on each change, in their order.
+
+    Raises:
+        InputError: there was another batch under this key.
+        DatabaseDownError: the database cannot be reached; the same key goes on where it stopped.
+    """
+    read = [_read(state, line) for _, line in batch.given]
+    wishes = [entry if isinstance(entry, Refused) else entry[0] for entry in read]
+    verdicts = write_batch(database, wishes, sender, key=key, digest=batch.digest)
+    return [
+        _verdict(state, number, entry, verdict)
+        for (number, _), entry, verdict in zip(batch.given, read, verdicts, strict=True)
+    ]
+
+
+def _resolve_artist(state: ServingState | None, identifier: ArtistId) -> tuple[ArtistId, bool | None, str | None]:
+    """The id that is meant, whether the version has it (None where none serves), and the mbid that it has there.
+
+    Raises:
+        AmbiguousMbidError: several artists share the mbid.
+    """
+    if state is None:
+        return identifier, None, None
+    rows = state.searcher.rows_meant(identifier)
+    if not rows:
+        return identifier, False, None
+    if len(rows) > 1:
+        raise shared_mbid(state.searcher, identifier, rows)
+    row = rows[0]
+    (mbid,) = state.searcher.mbids_of(np.array([row], np.int32))
+    return state.searcher.id_of(row), True, mbid
+
+
+def _read(state: ServingState | None, line: Callable[[], Line]) -> tuple[ChangeRequest, Kept] | Refused:
+    try:
+        parsed = line()
+        if isinstance(parsed, MergeLine):
+            return merge_request(state, parsed.id, parsed.into), kept_of(state, {})
+        change = change_request(
+            state, parsed.id, ChangeKind(parsed.kind), None if isinstance(parsed, DeleteLine) else parsed
+        )
+        return change, kept_of(state, change.payload)
+    except ValidationError as error:
+        return Refused(invalid(error.errors(include_url=False))[1], missing=False)
+    except InputError as error:
+        return Refused(str(error), missing=False)
+    except AmbiguousMbidError as error:
+        return Refused(str(error), missing=False, shared=True)
+
+
+def _verdict(
+    state: ServingState | None, line: int, read: tuple[ChangeRequest, Kept] | Refused, verdict: ChangeResult | Refused
+) -> Verdict:
+    if isinstance(read, Refused):
+        return _refusal(line, None, read)
+    change, effect = read
+    if isinstance(verdict, Refused):
+        return _refusal(line, change.artist, verdict)
+    fields = change_response(state, change, verdict, effect).model_dump(exclude_defaults=True)
+    return Verdict(line=line, status=status_of_done(change.kind, verdict), **fields)
+
+
+def _refusal(line: int, artist: ArtistId | None, refused: Refused) -> Verdict:
+    kind = AmbiguousMbidError if refused.shared else NotFoundError if refused.missing else InputError
+    status, title = STATUS[kind]
+    problem = BatchProblem(title=title, status=int(status), detail=refused.detail)
+    return Verdict(line=line, id=artist, status=int(status), problem=problem)
+
+
+def _tells_merged(state: ServingState | None, change: ChangeRequest, done: ChangeResult) -> bool:
+    """Whether it is known what a patch is merged into, where that is what the tables say."""
+    over = [table for table in done.over if table in change.payload]
+    if state is None or not over:
+        return True
+    try:
+        underlying = Underlying(state.encoder().snapshot)
+    except (NotFoundError, FormatError):
+        return False
+    row = state.searcher.row_of_own.get(change.artist, -1)
+    return all(underlying.tells_terms(change.artist, row, table) for table in over)
+
+
+def _payload(request: ArtistPut | ArtistPatch, columns: pa.Schema | None) -> dict[str, Any]:
+    """What was said, as it is kept: a list that is empty the artist has not, nor tags or plays that are put empty."""
+    payload = request.model_dump(exclude_unset=True, exclude={"kind", "id"})
+    for field in ("aliases",) if isinstance(request, ArtistPatch) else ("aliases", *COLUMNS_OF):
+        if field in payload:
+            payload[field] = payload[field] or None
+    if payload.get("vectors"):
+        payload["vectors"] = {modality: vectors or None for modality, vectors in payload["vectors"].items()}
+    for table in COLUMNS_OF:
+        if payload.get(table):
+            _check_terms(table, payload[table], one_spelling=isinstance(request, ArtistPatch))
+    for modality, vectors in (payload.get("vectors") or {}).items():
+        _check_vectors(modality, vectors or [])
+    for name, value in (payload.get("attributes") or {}).items():
+        _check_attribute(name, value, columns)
+    return {name: value for name, value in payload.items() if value != {}}
+
+
+def _check_terms(table: str, terms: Mapping[str, float | None], *, one_spelling: bool) -> None:
+    # of what is taken away the text alone counts
+    texts_of({term: 1.0 if weight is None else weight for term, weight in terms.items()}, table)
+    if not one_spelling:
+        return
+    first: dict[str, str] = {}
+    for term, key in zip(terms, term_keys(table, terms), strict=True):
+        if first.setdefault(key, term) != term:
+            raise InputError(f"{table}: found both {first[key]!r} and {term!r}, which are one; wanted it once")
+
+
+def _check_vectors(modality: str, vectors: Sequence[Sequence[float]]) -> None:
+    if modality in NO_MODALITIES:
+        raise InputError(f"vectors: found {modality!r}; wanted a modality, such as audio")
+    for position, vector in enumerate(vectors):
+        numbers(f"vectors.{modality}.{position}", vector, len(vectors[0]))
+
+
+def _check_attribute(name: str, value: Any, columns: pa.Schema | None) -> None:
+    if name in COLUMNS:
+        raise InputError(f"attributes: found {name!r}; wanted a column beside {', '.join(COLUMNS)}")
+    if value is None or columns is None or name not in columns.names or pa.types.is_null(columns.field(name).type):
+        return
+    try:
+        as_type(columns.field(name).type, value)
+    except InputError as error:
+        raise InputError(f"attributes.{name}: {error}, as the catalog has it") from error

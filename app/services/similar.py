@@ -1,0 +1,175 @@
+"""The answer to "who is similar": as a model, and as the same bytes made without one."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+
+from riyl.app.schemas.artists import Similar, SimilarResponse
+from riyl.app.services.artists import summary
+from riyl.app.serving.state import ServingState
+from riyl.index.overlay.overlay import VersionOverlay
+from riyl.index.search.neighbours import Neighbours
+from riyl.index.search.rules import apply_rules, ready
+
+DEFAULT_K = 10
+MAX_K = 200
+
+
+MAX_ARTISTS = 100_000
+"""Artists whose bytes are kept, some 20 MB, twice. A catalog with more starts over when they are full."""
+
+MAX_BYTES = 128 << 20
+"""Of whole answers that are kept: some 18,000 of k=50. To put one together is a third of what it costs to answer."""
+
+
+def similar_model(state: ServingState, row: int, k: int, *, uncorrected: bool = False) -> SimilarResponse:
+    """The k artists most similar to the one in `row`, which is not blocked, as the rules will have it.
+
+    Args:
+        uncorrected: see `Searcher.similar`.
+
+    Raises:
+        NothingKnownError: the version has no input of the artist.
+    """
+    searcher = state.searcher
+    return SimilarResponse(
+        version=searcher.version_id,
+        artist=summary(searcher.artist(row)),
+        similar=similar_list(state, apply_rules(searcher, state.rules, row, k, uncorrected=uncorrected)),
+    )
+
+
+def similar_list(state: ServingState, neighbours: Neighbours) -> list[Similar]:
+    """Neighbours as they are answered, in their order."""
+    searcher, rows = state.searcher, neighbours.rows
+    columns = searcher.ids_of(rows), searcher.names_of(rows), searcher.mbids_of(rows), searcher.modalities_of(rows)
+    return [
+        Similar(
+            id=id,
+            name=name,
+            mbid=mbid,
+            modalities=list(modalities),
+            score=_shortest(score),
+            pinned=position < neighbours.n_pinned,
+        )
+        for position, (id, name, mbid, modalities, score) in enumerate(zip(*columns, neighbours.scores, strict=True))
+    ]
+
+
+@dataclass
+class _Kept:
+    """An answer.
+
+    Attributes:
+        overlay: the changes under which it was right last.
+        rows: of its list, as bytes: while these are the same, so is the answer.
+    """
+
+    overlay: VersionOverlay
+    rows: bytes
+    body: bytes
+
+
+class SimilarBytes:
+    """What `similar_model` answers, as JSON bytes from ready lists and ready fragments; of what is served once.
+
+    A fragment is an artist's object in a `similar` list, from the comma before it up to where its score goes; a head
+    is what stands before the list. Both are made when they are first needed and kept, and so are whole answers, those
+    asked for last.
+
+    Args:
+        state: the version, the changes on it and the rules.
+        most_bytes: of whole answers that are kept; 0 keeps none.
+        before: of what was served before; what it kept is taken over as far as it is still right.
+    """
+
+    def __init__(self, state: ServingState, most_bytes: int = MAX_BYTES, before: SimilarBytes | None = None) -> None:
+        self.state = state
+        self.etag = state.etag.encode()
+        self._searcher = state.searcher
+        self._most_bytes = most_bytes
+        self._kept_bytes = 0
+        self._answers: OrderedDict[tuple[int, int], _Kept] = OrderedDict()
+        self._heads: dict[int, bytes] = {}
+        self._fragments: dict[int, bytes] = {}
+        if before is not None and before._has_the_rows_of(state.searcher.overlay):
+            self._heads, self._fragments = before._heads, before._fragments
+            if before.state.rules.rules is state.rules.rules:
+                self._answers, self._kept_bytes = before._answers, before._kept_bytes
+
+    def __call__(self, row: int, k: int) -> bytes | None:
+        """The same bytes as `similar_model(state, row, k).model_dump_json()`; None where it has to search for them.
+
+        Raises:
+            NothingKnownError: the version has no input of the artist.
+        """
+        overlay, cached = self._searcher.overlay, self._answers.get((row, k))
+        if cached is not None and cached.overlay is overlay:
+            self._answers.move_to_end((row, k))
+            return cached.body
+        neighbours = ready(self._searcher, self.state.rules, row, k)
+        if neighbours is None:
+            return None
+        rows = neighbours.rows.tobytes()
+        if cached is not None and cached.rows == rows:
+            cached.overlay = overlay
+            self._answers.move_to_end((row, k))
+            return cached.body
+        body = self._made(row, neighbours)
+        if cached is not None:
+            self._kept_bytes -= len(cached.body)
+        self._answers[row, k] = _Kept(overlay, rows, body)
+        self._kept_bytes += len(body)
+        while self._kept_bytes > self._most_bytes:
+            _, dropped = self._answers.popitem(last=False)
+            self._kept_bytes -= len(dropped.body)
+        return body
+
+    def _has_the_rows_of(self, overlay: VersionOverlay) -> bool:
+        """Whether a row that was there is the same artist still."""
+        current = self._searcher.overlay
+        return current.version is overlay.version and (not current.artists or current.artists is overlay.artists)
+
+    def _made(self, row: int, neighbours: Neighbours) -> bytes:
+        rows: list[int] = neighbours.rows.tolist()
+        head = self._heads.get(row) or self._head(row)
+        if not rows:
+            return head + b"]}"
+        listed = [self._fragments.get(other) or self._fragment(other) for other in rows]
+        scores = orjson.dumps(np.ascontiguousarray(neighbours.scores, np.float32), option=orjson.OPT_SERIALIZE_NUMPY)
+        parts: list[bytes] = [b""] * (2 * len(rows))
+        parts[::2] = listed
+        parts[1::2] = scores[1:-1].split(b",")
+        for position in range(neighbours.n_pinned):
+            parts[2 * position + 1] += b',"pinned":true'
+        parts[0] = head + parts[0][2:]
+        parts.append(b"}]}")
+        return b"".join(parts)
+
+    def _head(self, row: int) -> bytes:
+        answer = SimilarResponse(
+            version=self._searcher.version_id, artist=summary(self._searcher.artist(row)), similar=[]
+        )
+        head = answer.model_dump_json().removesuffix("]}").encode()
+        if len(self._heads) >= MAX_ARTISTS:
+            self._heads.clear()
+        self._heads[row] = head
+        return head
+
+    def _fragment(self, row: int) -> bytes:
+        artist = self._searcher.artist(row)
+        fields = {"id": artist.id, "name": artist.name, "mbid": artist.mbid, "modalities": artist.modalities}
+        fragment = b"}," + orjson.dumps(fields)[:-1] + b',"score":'
+        if len(self._fragments) >= MAX_ARTISTS:
+            self._fragments.clear()
+        self._fragments[row] = fragment
+        return fragment
+
+
+def _shortest(score: float) -> float:
+    """A float32 score as the number that is written with the fewest digits among those that read back as it."""
+    return float(str(np.float32(score)))

@@ -1,0 +1,114 @@
+"""The changes on what serves: taken up as they come, and from a home's copy where the database cannot be asked."""
+
+from __future__ import annotations
+
+import logging
+from math import inf
+from time import perf_counter
+
+from riyl.app.serving.metrics import ServingMetrics
+from riyl.app.serving.state import ServingState
+from riyl.core.db.effective import changed_since
+from riyl.core.db.session import Database
+from riyl.core.db.tombstones import copy_tombstones
+from riyl.core.errors import RiylError
+from riyl.core.settings import Home
+from riyl.core.storage.tombstones import read_tombstones
+from riyl.index.overlay.overlay import VersionOverlay
+from riyl.index.overlay.update import OverlayUpdater
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 1.0
+"""Until the database is asked again after it failed."""
+
+FAILED_AGAIN_S = 10.0
+"""Until changes are tried again that could not be taken up."""
+
+
+class ChangeFeed:
+    """Keeps up with the changes in the database; one thread at a time.
+
+    Args:
+        home: whose copy of the tombstones is kept up: a service that starts without the database, or with one that
+            lacks what the home has seen, shows nobody who was deleted.
+        metrics: told how far it is.
+    """
+
+    def __init__(self, database: Database, home: Home, metrics: ServingMetrics) -> None:
+        self._database = database
+        self._home = home
+        self._metrics = metrics
+        self._changing: OverlayUpdater | None = None
+        self._number: int | None = None  # of the last change taken up; None where all are to be read
+        self._again = -inf
+        self._not_copied = False
+        self._unknown = ""
+
+    def start_anew(self) -> None:
+        """Read all changes again at the next look: the database has another history."""
+        self._changing, self._number, self._again = None, None, -inf
+
+    def copy_tombstones(self, *, anew: bool = False) -> None:
+        """Bring the home's copy up to date; where that fails, say so, and do it at a later change."""
+        try:
+            copy_tombstones(self._database, self._home, anew=anew)
+        except (RiylError, OSError) as error:
+            if not self._not_copied:
+                log.error("tombstones_not_copied", extra={"reason": str(error)})
+            self._not_copied = True
+        else:
+            self._not_copied = False
+
+    def onto(self, state: ServingState) -> ServingState:
+        """A version that was just opened, with all changes on it; with those of the copy where no others can be had."""
+        self._changing, self._number, self._again = None, None, -inf
+        updated = self.next(state)
+        if self._number is None:
+            try:
+                effective = read_tombstones(self._home.tombstones).artists
+            except (RiylError, OSError) as error:
+                log.error("tombstones_unreadable", extra={"reason": str(error)})
+                effective = {}
+            if effective:
+                updated = state.with_changes(state.changing()(effective, 0))
+            self._changing = None
+        return updated
+
+    def next(self, state: ServingState) -> ServingState:
+        """The same version with the changes that came since; what was given, where none did."""
+        if perf_counter() < self._again:
+            return state
+        fresh, start = self._number is None, perf_counter()
+        folded_in = int(state.searcher.manifest["last_change"])
+        try:
+            last, effective = changed_since(
+                self._database, folded_in if self._number is None else self._number, merged=fresh
+            )
+        except (RiylError, OSError) as error:
+            self._again = perf_counter() + AGAIN_S
+            if str(error) != self._unknown:
+                log.warning("changes_unknown", extra={"reason": str(error), "taken": self._number})
+            self._unknown = str(error)
+            return state
+        self._unknown = ""
+        updated = state
+        if fresh and not effective and state.searcher.overlay:  # of the copy, and true no more
+            updated = state.with_changes(VersionOverlay.of(state.searcher.version, last))
+        if effective:
+            try:
+                self._changing = self._changing or state.changing()
+                updated = state.with_changes(self._changing(effective, last))
+            except Exception:
+                # whatever is wrong with a change, the service goes on with those before it
+                self._changing, self._number, self._again = None, None, perf_counter() + FAILED_AGAIN_S
+                log.exception("changes_not_taken", extra={"artists": len(effective), "last": last})
+                return state
+            seconds = round(perf_counter() - start, 3)
+            log.info("changes_taken", extra={"artists": len(effective), "last": last, "seconds": seconds})
+        if fresh or self._not_copied or effective:
+            self.copy_tombstones(anew=fresh)
+        self._number = last
+        overlay = updated.searcher.overlay
+        self._metrics.changes_taken(last, len(overlay.row_of_id), overlay.n_artists)
+        return updated

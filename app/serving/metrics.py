@@ -1,0 +1,21 @@
+"""The metrics that serving reports to; `riyl.app.http.metrics` collects them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class ServingMetrics(Protocol):
+    """Receives what changes about the state that answers requests."""
+
+    def version_taken(self, version: str, model: str, snapshot: str, artists: int) -> None:
+        """Record the version that answers from now on."""
+
+    def version_refused(self) -> None:
+        """Count a version that was not taken up."""
+
+    def changes_taken(self, last: int, overlay: int, artists: int) -> None:
+        """Record the number of the last change shown, of changed artists, and of all artists."""
+
+    def database_believed(self, believed: bool) -> None:
+        """Record whether the database has everything that this home has seen of it."""

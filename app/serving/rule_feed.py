@@ -1,0 +1,118 @@
+"""The rules in force: the database's, copied into the home; the home's copies, where the database is not believed."""
+
+from __future__ import annotations
+
+import logging
+from math import inf
+from time import perf_counter
+
+from riyl.app.serving.metrics import ServingMetrics
+from riyl.core.db.hidden import Hidden, hidden_by_copies, hidden_by_either
+from riyl.core.db.revisions import newest_stamp
+from riyl.core.db.rules import all_rules, copy_rules
+from riyl.core.db.session import Database
+from riyl.core.errors import RiylError, SchemaError, StaleDatabaseError
+from riyl.core.rules import Rule, RuleKind, Rules
+from riyl.core.settings import Home
+from riyl.core.storage.rules_copy import read_copy
+from riyl.core.storage.stamps import Stamp, Stream
+
+log = logging.getLogger(__name__)
+
+POLL_AGAIN_S = 10.0
+"""Until it is read again what a database hides that is not believed."""
+
+
+class RuleFeed:
+    """Keeps up with the rules; one thread at a time.
+
+    Attributes:
+        rules: in force; None until they are known.
+        unbelieved: why the database is not believed; None where it is, or cannot be reached.
+    """
+
+    def __init__(self, home: Home, metrics: ServingMetrics) -> None:
+        self.rules: Rules | None = None
+        self.unbelieved: str | None = None
+        self._home = home
+        self._metrics = metrics
+        self._stamp: Stamp | None = None
+        self._not_copied = ""
+        self._look_again = -inf
+
+    def reload(self, database: Database) -> bool:
+        """Take up the rules that the database has, and copy them into the home, if they changed.
+
+        Returns:
+            Whether the database has another history than before, so that everything else is to be read anew.
+
+        Raises:
+            DatabaseDownError: the database cannot be reached; the rules are those of before.
+            StaleDatabaseError: it lacks what this home has seen; what either hides is hidden.
+            SchemaError: it has no tables, or those of another release; as above.
+        """
+        try:
+            with database.read_whole() as connection:
+                database.check(connection)
+                stamp = newest_stamp(connection, Stream.RULES)
+                rules = None if stamp == self._stamp else all_rules(connection)
+        except (StaleDatabaseError, SchemaError) as error:
+            self._disbelieve(database, error)
+            raise
+        before, again = self._stamp, self.unbelieved is not None
+        if again:
+            log.warning("database_believed", extra={"database": stamp.database})
+        self.unbelieved = None
+        self._metrics.database_believed(True)
+        if rules is not None:
+            self._take(rules)
+            self._copy(database, stamp)
+        return again or (before is not None and before.database != stamp.database)
+
+    def load_copies(self) -> None:
+        """Take up the home's copy of the rules, as nothing else is known of them.
+
+        Raises:
+            FormatError: it is damaged.
+            OSError: it cannot be read.
+        """
+        if read_copy(self._home.rules) is None:
+            log.warning(
+                "rules_unknown", extra={"reason": f"there is no {self._home.rules}: no rule was ever seen here"}
+            )
+        self._take(hidden_by_copies(self._home).rules)
+
+    def _copy(self, database: Database, stamp: Stamp) -> None:
+        try:
+            copy_rules(database, self._home.rules)
+        except (RiylError, OSError) as error:  # obeyed all the same; copied at a later look
+            if str(error) != self._not_copied:
+                log.error("rules_not_copied", extra={"reason": str(error)})
+            self._not_copied, self._stamp = str(error), None
+        else:
+            self._not_copied, self._stamp = "", stamp
+
+    def _disbelieve(self, database: Database, error: RiylError) -> None:
+        self._stamp = None
+        self._metrics.database_believed(False)
+        if str(error) != self.unbelieved:
+            log.error("database_not_believed", extra={"reason": str(error)})
+        elif perf_counter() < self._look_again:
+            return
+        self.unbelieved, self._look_again = str(error), perf_counter() + POLL_AGAIN_S
+        try:
+            self._take(_as_rules(hidden_by_either(database, self._home)))
+        except (RiylError, OSError) as unreadable:  # what was in force stays; at the start nothing is served
+            log.error("copies_unreadable", extra={"reason": str(unreadable)})
+
+    def _take(self, rules: Rules) -> None:
+        before, self.rules = self.rules, rules
+        if before is None or before.revision != rules.revision:
+            log.info("rules_taken", extra={"revision": rules.revision, "rules": len(rules.rules)})
+
+
+def _as_rules(hidden: Hidden) -> Rules:
+    """Everything that is hidden, as rules: of a database that is not believed no changes are taken up."""
+    blocked = {rule.artist for rule in hidden.rules.rules if rule.kind is RuleKind.BLOCK}
+    blocks = [Rule(0, RuleKind.BLOCK, artist, None) for artist in hidden.tombstones if artist not in blocked]
+    return Rules(hidden.rules.revision, (*hidden.rules.rules, *blocks))

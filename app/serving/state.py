@@ -1,0 +1,109 @@
+"""What answers: a version, the changes on it and the rules in force, one value that a request takes once and keeps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from threading import Lock
+
+from riyl.core.errors import FormatError, NotFoundError
+from riyl.core.rules import Rules
+from riyl.core.settings import Home
+from riyl.index.encoding.cold_start import ColdEncoder, cold_encoder
+from riyl.index.overlay.encode import LiveArtistEncoder
+from riyl.index.overlay.overlay import VersionOverlay
+from riyl.index.overlay.update import OverlayUpdater
+from riyl.index.search.rules import BoundRules
+from riyl.index.search.searcher import Searcher
+from riyl.index.search.vector_search import VectorSearch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RefusedVersion:
+    """A promoted version that is not served.
+
+    Attributes:
+        version: its id; None where CURRENT or the copy of the rules cannot be read.
+        reason: what is wrong with it.
+    """
+
+    version: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class ServingState:
+    """A version and the changes on it, under rules; another one of any is another value.
+
+    Attributes:
+        rules: bound to the searcher's rows.
+        vector_search: live search of the same.
+        encoder: opens what encodes artists who are not in the catalog; NotFoundError where that is not in the home.
+    """
+
+    searcher: Searcher
+    rules: BoundRules
+    vector_search: VectorSearch
+    encoder: Callable[[], ColdEncoder]
+
+    @staticmethod
+    def of(searcher: Searcher, rules: Rules, home: Home) -> ServingState:
+        opened = partial(cold_encoder, home.models, home.snapshots, searcher.version)
+        return ServingState(searcher, BoundRules.of(rules, searcher), VectorSearch(searcher.version), _once(opened))
+
+    def under(self, rules: Rules) -> ServingState:
+        """The same artists under other rules."""
+        return replace(self, rules=BoundRules.of(rules, self.searcher))
+
+    def with_changes(self, overlay: VersionOverlay) -> ServingState:
+        """The same version with these changes on it, under the same rules."""
+        searcher = self.searcher.under(overlay)
+        return ServingState(
+            searcher, BoundRules.of(self.rules.rules, searcher), self.vector_search.under(overlay), self.encoder
+        )
+
+    def changing(self) -> OverlayUpdater:
+        """What puts changes onto the version; where its model and featurizer are not whole in this home, those that
+        need neither."""
+        searcher = self.searcher
+        try:
+            encoder = self.encoder()
+        except (NotFoundError, FormatError) as error:
+            log.error("changes_not_encoded version=%s: %s", searcher.version_id, error)
+            encoder = None
+        return OverlayUpdater(
+            searcher.version, LiveArtistEncoder(searcher.version, encoder), searcher.row_of_own, searcher.own_names
+        )
+
+    @cached_property
+    def etag(self) -> str:
+        """The entity tag of everything that this answers; the rest of what an answer depends on is in its address.
+
+        The version's id, behind it where there are rules theirs, as the same rules give the same tag, and where
+        anything is other than in the version the number of the last change.
+        """
+        overlay = self.searcher.overlay
+        changed = f"c{overlay.number}" if overlay else ""
+        return f'"{"-".join(part for part in (self.searcher.version_id, self.rules.rules.id, changed) if part)}"'
+
+    def not_modified(self, if_none_match: str) -> bool:
+        """Whether a client that sends this If-None-Match has the answer already."""
+        tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+        return "*" in tags or self.etag in tags
+
+
+def _once(open_: Callable[[], ColdEncoder]) -> Callable[[], ColdEncoder]:
+    """Opens at the first call, and gives the same from then on; a call that fails is tried again."""
+    guard, opened = Lock(), list[ColdEncoder]()
+
+    def found() -> ColdEncoder:
+        with guard:
+            if not opened:
+                opened.append(open_())
+            return opened[0]
+
+    return found

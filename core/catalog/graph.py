@@ -1,0 +1,132 @@
+"""A graph of similar artists as OLGA has it: a scipy sparse matrix in a file, and a list of who each of its rows is."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import scipy.sparse
+from numpy.typing import NDArray
+
+from riyl.core.catalog.columns import Kind
+from riyl.core.catalog.tables import checked_batches, column_names
+from riyl.core.errors import InputError, TableError
+from riyl.core.types import ArtistId
+
+OLGA_ARTISTS = "olga.csv"
+"""OLGA's own list of who each row of its graph is."""
+
+IDS_FORMATS = (".txt", ".csv", ".tsv")
+"""Endings of files with such a list."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The links of n artists: (m,) rows of the matrix and (m,) columns, by row and then by column, each link once."""
+
+    artists: int
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+
+
+def read_graph(path: Path, *, most_bytes: int | None = None) -> Graph:
+    """The links of a square scipy sparse matrix of any stored format: wherever it is not 0.
+
+    Args:
+        most_bytes: of the file's arrays once they are unpacked; None is no limit.
+
+    Raises:
+        InputError: it is none, or too large; names found and wanted.
+    """
+    try:
+        with path.open("rb") as file:
+            unpacked = sum(member.file_size for member in zipfile.ZipFile(file).infolist())
+            if most_bytes is not None and unpacked > most_bytes:
+                raise InputError(f"{path}: found {unpacked} bytes once unpacked; wanted at most {most_bytes}")
+            stored = scipy.sparse.load_npz(file)
+        if stored.format in ("csr", "csc", "bsr"):
+            stored.check_format(full_check=True)
+        n, width = stored.shape
+        links = stored.tocoo()
+        undefined = np.isnan(links.data).any()
+        links = scipy.sparse.coo_array((links.data != 0, links.coords), links.shape)
+        links.eliminate_zeros()
+        links.sum_duplicates()
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, numpy and scipy tell of damage by whatever they stumble over
+        problem = f"found something damaged or of another kind ({error})"
+        raise InputError(f"{path}: {problem}; wanted a scipy sparse matrix") from error
+    if n != width or not n:
+        raise InputError(f"{path}: found a matrix of {n} by {width}; wanted a square one, artists by artists")
+    if undefined:
+        raise InputError(f"{path}: found NaN in the matrix; wanted numbers, 0 where there is no link")
+    left, right = (rows.astype(np.int64) for rows in links.coords)
+    order = np.lexsort((right, left))
+    return Graph(int(n), left[order], right[order])
+
+
+def read_row_ids(path: Path) -> list[ArtistId]:
+    """Which artist each row of a graph is: a text file with one id a line, or a table with a column of ids.
+
+    The column is artist_id, or OLGA's musicbrainz_id, which counts in lower case. Where the table also numbers its
+    rows (a column called index, or nothing, as pandas writes it), they must stand in the graph's order, from 0.
+
+    Raises:
+        InputError: it is no such file, an id is missing or stands twice, or the rows are out of order.
+    """
+    check_ending(path, IDS_FORMATS)
+    ids, places = _from_text(path) if path.suffix == ".txt" else _from_table(path)
+    seen: dict[str, int] = {}
+    for row, artist_id in enumerate(ids, start=1):
+        if artist_id in seen:
+            actual = f"{artist_id} again (first in row {seen[artist_id]})"
+            raise TableError(path, row=row, found=actual, wanted="each artist once")
+        seen[artist_id] = row
+    for row, position in enumerate(places, start=1):
+        if position is None or position.strip() != str(row - 1):
+            actual, wanted = f"index {position!r}", f"{row - 1}: the rows of the graph in order"
+            raise TableError(path, row=row, found=actual, wanted=wanted)
+    return ids
+
+
+def check_ending(path: Path, endings: Sequence[str]) -> None:
+    """A file is there, and its name says that it is of a known format.
+
+    Raises:
+        InputError: it is not.
+    """
+    if path.suffix not in endings or not path.is_file():
+        actual = f"a file that ends in {path.suffix!r}" if path.is_file() else "no such file"
+        raise InputError(f"{path}: found {actual}; wanted one that ends in {', '.join(endings)}")
+
+
+def _from_text(path: Path) -> tuple[list[ArtistId], list[str | None]]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = error.object[: error.start].count(b"\n") + 1
+        actual = f"byte 0x{error.object[error.start]:02x}, which is not UTF-8"
+        raise TableError(path, row=row, found=actual, wanted="UTF-8 text") from error
+    ids = [line.strip() for line in text.removesuffix("\n").split("\n")]
+    if "" in ids:
+        raise TableError(path, row=ids.index("") + 1, found="nothing", wanted="an artist id a line")
+    return ids, []
+
+
+def _from_table(path: Path) -> tuple[list[ArtistId], list[str | None]]:
+    names = column_names(path, {})
+    of_olga = "artist_id" not in names and "musicbrainz_id" in names
+    kinds = {"musicbrainz_id" if of_olga else "artist_id": Kind.TEXT}
+    column_names(path, kinds)
+    kinds |= {name: Kind.OPTIONAL_TEXT for name in ("index", "") if name in names}
+    table = pa.Table.from_batches(checked_batches(path, kinds))
+    ids = table.column(0)
+    if of_olga:
+        ids = pc.utf8_lower(pc.utf8_trim_whitespace(ids))
+    return ids.to_pylist(), table.column(1).to_pylist() if len(kinds) > 1 else []

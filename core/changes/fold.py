@@ -1,0 +1,224 @@
+"""Tables and what changes leave standing, as one catalog: changes win field by field, and the deleted are not there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from riyl.core.catalog.columns import Kind
+from riyl.core.catalog.notes import Notes
+from riyl.core.catalog.tables import BATCH_ROWS, REQUIRED, Tables, checked_batches
+from riyl.core.catalog.terms import COLUMNS_OF, normalised_tags, term_keys
+from riyl.core.changes.effective import EffectiveChanges, read_effective
+from riyl.core.changes.fold_artists import changed_artists
+from riyl.core.files import sha256_of
+from riyl.core.types import ArtistId
+
+log = logging.getLogger(__name__)
+
+DIGEST = "changes.ndjson"
+"""What the changes are called among the digests of a catalog."""
+
+_BETWEEN = "\0"
+"""Between an artist's id and a term in one text: no id that a change is about has it, so no two pairs are alike."""
+
+
+class Says(Enum):
+    """What changes say of an artist for a table: that it has nothing, all of its rows, or some over the table's own."""
+
+    NOTHING = "nothing"
+    ALL = "all"
+    OVER = "over"
+
+
+@dataclass(frozen=True)
+class FoldedTables(Tables):
+    """Tables with changes folded in; read like any others.
+
+    What is said and has no place in the tables (a modality that they lack, a vector of another width, an attribute
+    of another type) is left out with a warning, and what the tables say stands.
+
+    Attributes:
+        base: the tables themselves.
+        effective: file of what stands, see `riyl.core.changes.effective.write_effective`.
+        last_change: number of the last change that counts in it.
+        deleted: ids of the deleted artists.
+        payload: by table, of whom changes say something that has a place there, and what.
+        patched: by table, the artists and terms, as `_pairs` joins them, that the table itself does not say any more.
+        widths: by table, of its vectors; 0 of one that has none.
+    """
+
+    base: Tables
+    effective: Path
+    last_change: int
+    deleted: frozenset[ArtistId]
+    payload: Mapping[str, Mapping[ArtistId, Says]]
+    patched: Mapping[str, pa.Array]
+    widths: Mapping[str, int]
+
+    def digests(self) -> dict[str, str]:
+        """sha256 of every table's file and of the changes, by file name: other changes are another catalog."""
+        return {**self.base.digests(), DIGEST: sha256_of(self.effective)}
+
+    def count_rows(self, table: str) -> int:
+        """Rows of a table; reads the ids of its artists, its terms where some are patched, and all that changes say."""
+        if table == "artists":
+            return int(self.artists().num_rows)
+        columns = {"artist_id": Kind.TEXT} | ({COLUMNS_OF[table][0]: Kind.TEXT} if table in self.patched else {})
+        filter_batch = self._filter(table)
+        remaining_rows = sum(filter_batch(batch).num_rows for batch in checked_batches(self.files[table], columns))
+        return int(remaining_rows + sum(batch.num_rows for batch in self._added(table)))
+
+    def batches(self, table: str, notes: Notes | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows of a table, those of changed artists last. Raises as `Tables.batches`."""
+        if table == "artists":
+            yield from self.artists(notes).to_batches(BATCH_ROWS)
+            return
+        filter_batch = self._filter(table)
+        for batch in self.base.batches(table, notes):
+            yield filter_batch(batch)
+        yield from self._added(table)
+
+    def artists(self, notes: Notes | None = None) -> pa.Table:
+        """The whole artists table, sorted by artist_id. Raises as `Tables.artists`, and where all are deleted."""
+        return changed_artists(self.base.artists(notes), self.effective)
+
+    def _filter(self, table: str) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+        """What leaves of the table's own rows those that still count."""
+        payload = self.payload.get(table, {})
+        over = {artist for artist, says in payload.items() if says is Says.OVER}
+        replaced = pa.array(sorted(self.deleted | (payload.keys() - over)), pa.string())
+        patched, pairs = pa.array(sorted(over), pa.string()), self.patched.get(table)
+
+        def filter_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+            batch = batch.filter(pc.invert(pc.is_in(batch.column("artist_id"), replaced)))
+            if pairs is None:
+                return batch
+            at = pc.indices_nonzero(pc.is_in(batch.column("artist_id"), patched)).to_numpy()
+            patched_rows = batch.take(pa.array(at))
+            overridden = pc.is_in(
+                _pairs(table, patched_rows.column("artist_id"), patched_rows.column(COLUMNS_OF[table][0])), pairs
+            )
+            counts = np.ones(batch.num_rows, bool)
+            counts[at[overridden.to_numpy(zero_copy_only=False)]] = False
+            return batch.filter(pa.array(counts))
+
+        return filter_batch
+
+    def _added(self, table: str) -> Iterator[pa.RecordBatch]:
+        """The rows that changes say, in the order of the artists."""
+        payload, width = self.payload.get(table, {}), self.widths.get(table, 0)
+        if all(says is Says.NOTHING for says in payload.values()):
+            return
+        ids: list[ArtistId] = []
+        values: list[Any] = []
+        for each in read_effective(self.effective):
+            if payload.get(each.artist, Says.NOTHING) is Says.NOTHING:
+                continue
+            terms = {} if width else each.payload[table]
+            rows = each.payload["vectors"][table] if width else [row for row in terms.items() if row[1] is not None]
+            ids += [each.artist] * len(rows)
+            values += rows
+            if len(ids) >= BATCH_ROWS:
+                yield _batch(table, ids, values, width)
+                ids, values = [], []
+        if ids:
+            yield _batch(table, ids, values, width)
+
+
+def fold(tables: Tables, effective: Path, last_change: int) -> FoldedTables:
+    """The tables with changes folded in; reads what stands once.
+
+    Args:
+        effective: file of it, see `riyl.core.changes.effective.write_effective`.
+        last_change: number of the last change that counts in it.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    widths = {table: _width(tables, table) for table in tables.modalities.values()}
+    deleted: set[ArtistId] = set()
+    payload: dict[str, dict[ArtistId, Says]] = {}
+    pairs: dict[str, list[str]] = {}
+    for each in read_effective(effective):
+        if each.deleted:
+            deleted.add(each.artist)
+        for table, says, width in _says(each, widths):
+            if says is Says.NOTHING and table in widths:
+                payload.setdefault(table, {}).setdefault(each.artist, says)
+            elif says is not Says.NOTHING and widths.get(table) == width:
+                payload.setdefault(table, {})[each.artist] = says
+                if says is Says.OVER:
+                    terms = term_keys(table, each.payload[table])
+                    pairs.setdefault(table, []).extend(f"{each.artist}{_BETWEEN}{term}" for term in terms)
+            elif says is not Says.NOTHING:
+                log.warning(
+                    "change_left_out artist=%s field=%s: found %s; the tables have %s",
+                    *(each.artist, table, _named(width), _named(widths.get(table))),
+                )
+    patched = {table: pa.array(keys, pa.string()) for table, keys in pairs.items()}
+    return FoldedTables(
+        tables.folder, tables.files, tables, effective, last_change, frozenset(deleted), payload, patched, widths
+    )
+
+
+def _width(tables: Tables, table: str) -> int:
+    """Of a table's vectors; 0 of one that has none."""
+    if not tables.has_vectors(table):
+        return 0
+    return int(next(tables.batches(table)).schema.field("vector").type.list_size)
+
+
+def _says(effective: EffectiveChanges, widths: Mapping[str, int]) -> Iterator[tuple[str, Says, int]]:
+    """The tables that something is said for, what, and the width of its vectors; 0 of texts, and of nothing."""
+    for table in COLUMNS_OF:
+        if table in effective.payload:
+            yield table, Says.ALL if table in effective.whole else Says.OVER, 0
+        elif table in effective.whole:
+            yield table, Says.NOTHING, 0
+    vectors = effective.payload.get("vectors", {})
+    if "vectors" in effective.whole:
+        for table in widths.keys() - vectors.keys():
+            if widths[table]:
+                yield table, Says.NOTHING, 0
+    for table, rows in vectors.items():
+        if rows is None:
+            yield table, Says.NOTHING, 0
+        else:
+            yield table, Says.ALL, len(rows[0])
+
+
+def _pairs(table: str, artists: pa.Array, terms: pa.Array) -> pa.Array:
+    """Artists and their terms as one text each, terms as `riyl.core.catalog.terms.term_keys` has them."""
+    keys = normalised_tags(terms) if table == "tags" else terms
+    return pc.binary_join_element_wise(artists, keys, _BETWEEN)
+
+
+def _named(width: int | None) -> str:
+    return "no such table" if width is None else f"vectors of {width} numbers" if width else "texts with numbers"
+
+
+def _batch(table: str, ids: list[str], values: list[Any], width: int) -> pa.RecordBatch:
+    """In the types of `Tables.batches`."""
+    artists = pa.array(ids, pa.string())
+    if width:
+        flat = pa.array([number for vector in values for number in vector], pa.float64()).cast(pa.float32(), safe=False)
+        return pa.RecordBatch.from_pydict(
+            {"artist_id": artists, "vector": pa.FixedSizeListArray.from_arrays(flat, width)}
+        )
+    texts, numbers = zip(*values, strict=True)
+    text, number = COLUMNS_OF[table]
+    columns = {
+        "artist_id": artists,
+        text: pa.array(texts, pa.string()),
+        number: pa.array(numbers, pa.float64()),
+    }
+    return pa.RecordBatch.from_pydict({name: columns[name] for name in REQUIRED[table]})

@@ -1,0 +1,16 @@
+"""Columns under the names of the field: payload, compared_to, request."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+RENAMED = (("changes", "said", "payload"), ("verdicts", "against", "compared_to"), ("evaluations", "asked", "request"))
+"""Table, column and its new name."""
+
+
+def upgrade() -> None:
+    for table, old, new in RENAMED:
+        op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")

@@ -1,0 +1,143 @@
+"""What the tables themselves say of artists that changes are about: a part of a snapshot that has changes folded in."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from riyl.core.catalog.columns import matrix
+from riyl.core.catalog.tables import Tables
+from riyl.core.changes.effective import read_effective
+from riyl.core.types import ArtistId, Matrix, Progress, silent
+
+FOLDER = "base_rows"
+
+IDS = "artist-ids.arrow"
+"""No name of a table, of which each has a file of its own."""
+
+SUFFIX = ".arrow"
+
+_OWN = ("artist_id", "name", "mbid", "aliases")
+
+
+class TableValues(TypedDict):
+    """What the tables say of an artist: tags, plays and vectors of those tables alone that have rows of it.
+
+    Attributes:
+        attributes: value by column, None where it has none.
+        tags: weight by tag as it is written; of equal ones added up.
+        plays: count by user_id; of equal ones added up.
+        vectors: by table, (m, w) float32, its m rows in the order of the table.
+    """
+
+    name: str
+    mbid: str | None
+    aliases: list[str] | None
+    attributes: dict[str, Any]
+    tags: NotRequired[dict[str, float]]
+    plays: NotRequired[dict[str, float]]
+    vectors: dict[str, Matrix]
+
+
+class BaseRows:
+    """Reads what `write_base_rows` wrote; files are mapped into memory, and an artist's rows found by bisection."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def ids(self) -> frozenset[ArtistId]:
+        """Of whom changes stood: of these alone it is known what the tables say."""
+        return frozenset(_read(self._folder / IDS).column("artist_id").to_pylist())
+
+    def of(self, artist: ArtistId) -> TableValues | None:
+        """What the tables say of an artist; None where their artists lack it, or no changes of it stood."""
+        rows = {name: matches for name, table in self._tables.items() if (matches := _rows_of(table, artist)).num_rows}
+        if "artists" not in rows:
+            return None
+        (row,) = rows.pop("artists").to_pylist()
+        values = TableValues(
+            name=row["name"],
+            mbid=row.get("mbid"),
+            aliases=row.get("aliases"),
+            attributes={name: value for name, value in row.items() if name not in _OWN},
+            vectors={},
+        )
+        for name, table in rows.items():
+            if "vector" in table.column_names:
+                values["vectors"][name] = matrix(table.column("vector").combine_chunks())
+            elif name == "tags":
+                values["tags"] = _added_up(table, "tag", "weight")
+            else:
+                values["plays"] = _added_up(table, "user_id", "count")
+        return values
+
+    @cached_property
+    def _tables(self) -> dict[str, pa.Table]:
+        return {path.stem: _read(path) for path in sorted(self._folder.glob(f"*{SUFFIX}")) if path.name != IDS}
+
+
+def write_base_rows(
+    folder: Path, tables: Tables, names: Iterable[str], effective: Path, progress: Progress = silent
+) -> None:
+    """Write the rows of those artists of whom changes stand, a file a table, by ascending artist_id; else nothing.
+
+    A batch of a table is in memory at a time, and all its rows that are kept.
+
+    Args:
+        folder: to be made; it is sealed with what it is in.
+        tables: themselves, without changes.
+        names: of the tables, artists among them.
+        effective: file of what stands, see `riyl.core.changes.effective.write_effective`.
+
+    Raises:
+        TableError: as `Tables.batches`.
+    """
+    ids = pa.array([each.artist for each in read_effective(effective)], pa.string())
+    if not len(ids):
+        return
+    folder.mkdir()
+    _write(folder / IDS, pa.table({"artist_id": ids}))
+    for name in names:
+        batches, seen, total = [], 0, tables.count_rows(name)
+        for batch in tables.batches(name):
+            batches.append(batch.filter(pc.is_in(batch.column("artist_id"), ids)))
+            seen += batch.num_rows
+            progress(f"keep {name} beneath changes", seen, total)
+        _write(folder / f"{name}{SUFFIX}", pa.Table.from_batches(batches))
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    """Uncompressed, to be mapped into memory; Arrow sorts stably."""
+    table = table.take(pc.sort_indices(table.column("artist_id"))).combine_chunks()
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_table(table)
+
+
+def _read(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
+
+
+def _rows_of(table: pa.Table, artist: ArtistId) -> pa.Table:
+    ids = table.column("artist_id")
+
+    def at(row: int) -> ArtistId:
+        return str(ids[row].as_py())
+
+    # both sort by code points
+    first = bisect_left(range(len(ids)), artist, key=at)
+    return table.slice(first, bisect_right(range(len(ids)), artist, lo=first, key=at) - first)
+
+
+def _added_up(rows: pa.Table, text: str, number: str) -> dict[str, float]:
+    totals: dict[str, float] = {}
+    for term, value in zip(rows.column(text).to_pylist(), rows.column(number).to_pylist(), strict=True):
+        totals[term] = totals.get(term, 0.0) + value
+    return totals

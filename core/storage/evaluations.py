@@ -1,0 +1,162 @@
+"""The files of a stored evaluation: its figures, what came of each query, and the report, in a sealed folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from riyl.core.errors import FormatError, NotFoundError
+from riyl.core.files import Manifest, published, read_sealed, seal, sweep, verify_sealed, write_bytes
+from riyl.core.types import ArtistId
+
+MANIFEST = "manifest.json"
+KIND = "riyl-evaluation"
+FORMAT = 1
+
+FIGURES = "figures.json"
+REPORT = "report.html"
+QUERIES = "queries.parquet"
+EXPECTED = "expected.parquet"
+
+QUERIES_SCHEMA = pa.schema(
+    {
+        "condition": pa.string(),
+        "system": pa.string(),
+        "artist_id": pa.string(),
+        "ndcg": pa.float64(),
+        "retrieved": pa.list_(pa.string()),
+    }
+)
+"""A row a condition, system and query: its nDCG and the first 10 of its list, best first; none where the system cannot
+embed the artist."""
+
+EXPECTED_SCHEMA = pa.schema(
+    {
+        "condition": pa.string(),
+        "artist_id": pa.string(),
+        "n_relevant": pa.int32(),
+        "expected": pa.list_(pa.string()),
+    }
+)
+"""A row a condition and query: how many artists are relevant, and 10 of them at most, the most played first."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a query should have found: `n_relevant` artists, of whom `first` are those most played."""
+
+    n_relevant: int
+    first: list[ArtistId]
+
+
+@dataclass(frozen=True)
+class EvaluationFiles:
+    """An opened folder. Each file is compared with its sha256 when it is first read.
+
+    Raises (every method):
+        FormatError: the file is damaged; names it.
+    """
+
+    folder: Path
+    manifest: Manifest
+    _whole: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    @staticmethod
+    def open(folder: Path) -> EvaluationFiles:
+        """Open a stored evaluation.
+
+        Raises:
+            NotFoundError: there is no such folder.
+            FormatError: see `riyl.core.files.read_sealed`.
+        """
+        if not folder.is_dir():
+            raise NotFoundError(f"found no folder {folder}; wanted the files of an evaluation")
+        return EvaluationFiles(folder, read_sealed(folder, MANIFEST, KIND, FORMAT))
+
+    def figures(self) -> dict[str, Any]:
+        """Every figure, as it was given to `save_evaluation`."""
+        read: dict[str, Any] = json.loads(self._verified(FIGURES).read_bytes())
+        return read
+
+    def report(self) -> bytes:
+        """The report, as HTML."""
+        return self._verified(REPORT).read_bytes()
+
+    def ndcg(self, condition: str, system: str) -> pa.Table:
+        """artist_id and ndcg of every query; without a row where the system was not measured in the condition."""
+        return self._read(QUERIES, ["artist_id", "ndcg"], _is("condition", condition) & _is("system", system))
+
+    def retrieved(self, condition: str, system: str, artist_ids: Sequence[ArtistId]) -> dict[ArtistId, list[ArtistId]]:
+        """By query, the first 10 of its list, best first."""
+        rows = _is("condition", condition) & _is("system", system) & _among(artist_ids)
+        columns = self._read(QUERIES, ["artist_id", "retrieved"], rows).to_pydict()
+        return dict(zip(columns["artist_id"], columns["retrieved"], strict=True))
+
+    def expected(self, condition: str, artist_ids: Sequence[ArtistId]) -> dict[ArtistId, Expected]:
+        """By query, what it should have found."""
+        rows = _is("condition", condition) & _among(artist_ids)
+        records = self._read(EXPECTED, ["artist_id", "n_relevant", "expected"], rows).to_pylist()
+        return {row["artist_id"]: Expected(row["n_relevant"], row["expected"]) for row in records}
+
+    def _read(self, file: str, columns: list[str], rows: pc.Expression) -> pa.Table:
+        """Some columns of some rows; row groups without such rows are not read."""
+        # on one thread, so that queries to the service wait for none of it
+        return pq.read_table(self._verified(file), columns=columns, filters=rows, use_threads=False)
+
+    def _verified(self, file: str) -> Path:
+        if file not in self._whole:
+            entry = self.manifest["files"].get(file)
+            if entry is None:
+                raise FormatError(f"{self.folder}: damaged, found no {file} in {MANIFEST}; wanted it")
+            verify_sealed(self.folder, {"files": {file: entry}})
+            self._whole.add(file)
+        return self.folder / file
+
+
+def save_evaluation(
+    folder: Path, identity: str, figures: dict[str, Any], queries: pa.Table, expected: pa.Table, report: bytes
+) -> EvaluationFiles:
+    """Keep an evaluation's files under its id in the folder of evaluations; those that are there already stay.
+
+    Args:
+        folder: `riyl.core.settings.Home.evaluations`. What killed processes left in it is removed.
+        figures: as JSON holds them.
+        queries: columns of `QUERIES_SCHEMA`; text may be dictionaries.
+        expected: columns of `EXPECTED_SCHEMA`, likewise.
+        report: HTML in UTF-8 that needs nothing else and runs nothing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
+    final = folder / identity
+    if not final.exists():
+        with published(final) as aside:
+            _write(aside / QUERIES, queries, QUERIES_SCHEMA, ["condition", "system"])
+            _write(aside / EXPECTED, expected, EXPECTED_SCHEMA, ["condition"])
+            write_bytes(aside / FIGURES, json.dumps(figures, ensure_ascii=False, indent=2, allow_nan=False).encode())
+            write_bytes(aside / REPORT, report)
+            seal(aside, MANIFEST, {"kind": KIND, "format": FORMAT, "id": identity})
+    return EvaluationFiles.open(final)
+
+
+def _write(path: Path, table: pa.Table, schema: pa.Schema, by: list[str]) -> None:
+    """Write a table so that the rows of equal `by` are row groups of their own."""
+    rows = table.select(schema.names).cast(schema)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for part in rows.select(by).group_by(by, use_threads=False).aggregate([]).to_pylist():
+            same = pc.and_(pc.equal(rows[by[0]], part[by[0]]), pc.equal(rows[by[-1]], part[by[-1]]))
+            writer.write_table(rows.filter(same))
+
+
+def _among(artist_ids: Sequence[ArtistId]) -> pc.Expression:
+    return pc.field("artist_id").isin(pa.array(artist_ids, pa.string()))
+
+
+def _is(column: str, value: str) -> pc.Expression:
+    return pc.field(column) == value

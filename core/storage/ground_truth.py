@@ -1,0 +1,241 @@
+"""A ground truth: which artists are similar to which, by artist_id, as an immutable folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from riyl.core.errors import FormatError, InputError, NotFoundError
+from riyl.core.files import Manifest, published, read_sealed, seal, verify_sealed
+from riyl.core.storage.entries import newest
+from riyl.core.types import ArtistId
+
+MANIFEST = "manifest.json"
+KIND = "riyl-truth"
+FORMAT = 1
+
+MAX_NAME_LENGTH = 100
+"""Characters of a truth's name, and of its source."""
+
+EXAMPLES = 5
+"""Unknown ids that are shown."""
+
+_LINES = 1 << 12
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """The truth over the artists of one catalog, in CSR form: what row i is similar to, ascending, itself left out."""
+
+    indptr: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    unknown_pairs: int
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of a truth the artists of one catalog are.
+
+    Attributes:
+        pairs, unknown_pairs: those with both artists in the catalog, and the others.
+        artists, unknown_artists: of the truth, those in the catalog, and the others.
+        examples: ids of unknown artists, at most five.
+    """
+
+    pairs: int
+    unknown_pairs: int
+    artists: int
+    unknown_artists: int
+    examples: list[ArtistId]
+
+    def warning(self, catalog: str) -> str | None:
+        """What must be said where the truth says nothing of the catalog; None where it does."""
+        if self.pairs:
+            return None
+        return f"{catalog} has both artists of none of the pairs: nothing can be measured by them; are the ids its own?"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """An opened truth; `pairs` holds artist_id, similar_id, each pair once as it was given."""
+
+    folder: Path
+    manifest: Manifest
+    pairs: pa.Table
+
+    @staticmethod
+    def open(folder: Path) -> Truth:
+        """Open and verify a truth folder.
+
+        Raises:
+            FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+        """
+        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT)
+        verify_sealed(folder, manifest)
+        return Truth(folder, manifest, pyarrow.parquet.read_table(folder / "pairs.parquet"))
+
+    @property
+    def id(self) -> str:
+        return str(self.manifest["id"])
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest["name"])
+
+    @property
+    def directed(self) -> bool:
+        return bool(self.manifest["directed"])
+
+    def coverage(self, ids: pa.Array) -> Coverage:
+        """How many of the pairs, and of their artists, a catalog with these ids (strings) has."""
+        ends = [self.pairs.column(c).combine_chunks() for c in ("artist_id", "similar_id")]
+        both_in_ids = pc.and_(*(pc.is_in(end, ids) for end in ends))
+        pairs = pc.sum(both_in_ids).as_py() or 0
+        artists = pa.chunked_array(ends).unique()
+        unknown = artists.filter(pc.invert(pc.is_in(artists, ids)))
+        return Coverage(
+            pairs, len(both_in_ids) - pairs, len(artists) - len(unknown), len(unknown), unknown[:EXAMPLES].to_pylist()
+        )
+
+    def relevance(self, artist_ids: list[ArtistId]) -> Relevance:
+        """The pairs with both artists in `artist_ids`; an undirected pair counts both ways, a double one once."""
+        ids = pa.array(artist_ids, pa.string())
+        left = pc.index_in(self.pairs.column("artist_id").combine_chunks(), ids)
+        right = pc.index_in(self.pairs.column("similar_id").combine_chunks(), ids)
+        both_in_ids = pc.and_(pc.is_valid(left), pc.is_valid(right))
+        a = left.filter(both_in_ids).to_numpy(zero_copy_only=False).astype(np.int64)
+        b = right.filter(both_in_ids).to_numpy(zero_copy_only=False).astype(np.int64)
+        if not self.directed:
+            a, b = np.concatenate([a, b]), np.concatenate([b, a])
+        n = len(artist_ids)
+        keys = np.unique((a * n + b)[a != b])
+        counts = np.bincount(keys // max(n, 1), minlength=n)
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return Relevance(
+            indptr,
+            (keys % max(n, 1)).astype(np.int32),
+            int(len(both_in_ids) - pc.sum(both_in_ids).as_py()) if len(both_in_ids) else 0,
+        )
+
+
+def save_truth(folder: Path, name: str, pairs: pa.Table, *, directed: bool, source: str) -> Truth:
+    """Keep `pairs` (artist_id, similar_id) as a truth called `name` in the folder of truths.
+
+    Pairs of an artist with itself are left out, and a pair given twice (of an undirected truth: either way round)
+    counts once; the manifest counts both. The same pairs under the same name give the same id, and then nothing new
+    is written.
+
+    Args:
+        source: what they come from, for people.
+
+    Raises:
+        InputError: name or source is not 1 to 100 printable characters.
+        FormatError: the same truth is there already, and damaged.
+    """
+    for what, text in (("name", name), ("source", source)):
+        if not (0 < len(text) <= MAX_NAME_LENGTH and text.isprintable()):
+            wanted = f"1 to {MAX_NAME_LENGTH} printable characters"
+            raise InputError(f"{what} of a truth: found {text[:MAX_NAME_LENGTH]!r}; wanted {wanted}")
+    once, dropped = _each_once(pairs, directed)
+    identity = _identity(name, directed, once)
+    final = folder / identity
+    if not final.exists():
+        with published(final) as aside:
+            pyarrow.parquet.write_table(once, aside / "pairs.parquet", compression="zstd")
+            fields = {"id": identity, "name": name, "directed": directed, "source": source}
+            counts = {"pairs": once.num_rows, **dropped}
+            seal(aside, MANIFEST, {"kind": KIND, "format": FORMAT, **fields, "counts": counts})
+    (final / MANIFEST).touch()
+    return Truth.open(final)
+
+
+def _each_once(pairs: pa.Table, directed: bool) -> tuple[pa.Table, dict[str, int]]:
+    """The pairs in the order of their ids, and how many were left out of which kind."""
+    left, right = (pairs.column(name) for name in ("artist_id", "similar_id"))
+    ids = pa.chunked_array([*left.chunks, *right.chunks], pa.string()).unique()
+    ids = ids.take(pc.sort_indices(ids))
+    a, b = (pc.index_in(end, ids).to_numpy() for end in (left, right))  # (m,) int32
+    if not directed:
+        a, b = np.minimum(a, b), np.maximum(a, b)
+    keys = np.sort((a.astype(np.int64) * len(ids) + b)[a != b])
+    once = keys[np.flatnonzero(np.diff(keys, prepend=-1))]
+    dropped = {"self_pairs": pairs.num_rows - len(keys), "double_pairs": len(keys) - len(once)}
+    a, b = np.divmod(once, max(len(ids), 1))
+    return pa.table({"artist_id": ids.take(pa.array(a)), "similar_id": ids.take(pa.array(b))}), dropped
+
+
+def _identity(name: str, directed: bool, pairs: pa.Table) -> str:
+    """`riyl.core.files.content_id` of name, directed, and the pairs as lines, without all lines in memory at once."""
+    digest = hashlib.sha256()
+
+    def add(text: str) -> None:
+        digest.update(text.encode())
+
+    head = {"directed": directed, "kind": "truth", "name": name}
+    add(json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1] + ',"pairs":"')
+    newline = ""
+    for batch in pairs.to_batches(max_chunksize=_LINES):
+        rows = "\n".join(pc.binary_join_element_wise(*batch.columns, "\t").to_pylist())
+        add(json.dumps(newline + rows, ensure_ascii=False)[1:-1])
+        newline = "\n"
+    add('"}')
+    return digest.hexdigest()[:16]
+
+
+def truths(folder: Path) -> dict[str, Manifest | FormatError]:
+    """By id, the newest last, a truth's manifest, or what is wrong with it; files are checked by size alone."""
+    manifests: dict[str, Manifest | FormatError] = {}
+    for path in sorted(folder.glob(f"[!.]*/{MANIFEST}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name)):
+        try:
+            manifests[path.parent.name] = read_sealed(path.parent, MANIFEST, KIND, FORMAT)
+        except FormatError as error:
+            manifests[path.parent.name] = error
+    return manifests
+
+
+def find_truth(folder: Path, name: str | None) -> Truth:
+    """The newest truth called `name` (or of that id); the newest of all with None.
+
+    Raises:
+        NotFoundError: there is none; the message says how to bring one.
+    """
+    hint = "bring one with: riyl truth import FILE, or a `similar` table in the catalog"
+    if name is None:
+        return Truth.open(newest(folder, "truth", MANIFEST, hint))
+    candidates = [(path, read_sealed(path.parent, MANIFEST, KIND, FORMAT)) for path in folder.glob(f"[!.]*/{MANIFEST}")]
+    matching = [path for path, manifest in candidates if name in (manifest["name"], manifest["id"])]
+    if not matching:
+        names = ", ".join(sorted({manifest["name"] for _, manifest in candidates})) or "none"
+        raise NotFoundError(f"there is no truth {name!r} in {folder}; there are: {names}; {hint}")
+    return Truth.open(max(matching, key=lambda path: path.stat().st_mtime_ns).parent)
+
+
+def relevant_to(folder: Path, artist_ids: Collection[ArtistId]) -> dict[ArtistId, set[ArtistId]]:
+    """By artist, who is relevant to it in a truth; of the folder's pairs no more is held than those.
+
+    Args:
+        folder: of the truth.
+        artist_ids: who is asked for; one without a pair has an empty set.
+
+    Raises:
+        FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+    """
+    manifest = read_sealed(folder, MANIFEST, KIND, FORMAT)
+    verify_sealed(folder, manifest)
+    relevant: dict[ArtistId, set[ArtistId]] = {artist_id: set() for artist_id in artist_ids}
+    ways = [("artist_id", "similar_id"), ("similar_id", "artist_id")]
+    for of, to in ways[:1] if manifest["directed"] else ways:
+        artist_filter = pc.field(of).isin(pa.array(list(relevant), pa.string()))
+        pairs = pyarrow.parquet.read_table(folder / "pairs.parquet", filters=artist_filter, use_threads=False)
+        for artist_id, other in zip(pairs[of].to_pylist(), pairs[to].to_pylist(), strict=True):
+            relevant[artist_id].add(other)
+    return relevant

@@ -1,0 +1,175 @@
+"""The model on disk: an immutable folder that turns features into parts, one ONNX file a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from riyl.core.errors import MismatchError
+from riyl.core.files import Manifest, published, read_sealed, seal, verify_sealed, write_bytes
+from riyl.core.storage.snapshot import MANIFEST, Snapshot, find_snapshot
+from riyl.core.types import ArtistId
+
+CARD = "card.json"
+KIND = "riyl-model"
+FORMAT = 2
+
+SUPERVISED_ARTISTS = "supervised_artists.parquet"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one modality of a model takes.
+
+    Attributes:
+        input: "vector": `vectors` (n, width) float32, as the snapshot holds them; "terms": `tokens` (n, s, width)
+            float32, the featurizer's factors of an artist's heaviest terms, and `mask` (n, s) bool; "weighted": `terms`
+            (n, s) int64, an artist's heaviest terms, and `weights_of_terms` (n, s) float32, 0 where there is none.
+        width: numbers in a vector or token; of weighted terms, how many the featurizer knows.
+        max_terms: terms taken of an artist at most; 0 for vectors.
+    The ONNX file gives `part` (n, dim) float32.
+    """
+
+    input: Literal["vector", "terms", "weighted"]
+    width: int
+    max_terms: int = 0
+
+
+@dataclass(frozen=True)
+class ScoringSettings:
+    """How strongly the versions of a model correct scores; see `riyl.index.scoring.score`. The paper's method corrects
+    nothing.
+
+    Attributes:
+        hubness: b of h(y) = b (mean score of y for the artists it scores highest for) - w p(y), 0 for none.
+        popularity: w, where p(y) is the rank of y by distinct listeners, from -1 to 1.
+        neighbours: how many those are.
+        calibration: g of c(p, q) = g (what tells apart the best scores between patterns p and q), 0 for none.
+        tail: share of the candidates whose scores are the best.
+    """
+
+    hubness: float = 0.0
+    popularity: float = 0.0
+    neighbours: int = 200
+    calibration: float = 0.0
+    tail: float = 0.005
+
+
+NO_SCORING = ScoringSettings()
+"""Scores are cosines."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """An opened model folder."""
+
+    folder: Path
+    card: Manifest
+
+    @staticmethod
+    def open(folder: Path) -> Model:
+        """Open and verify a model folder.
+
+        Raises:
+            FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+        """
+        card = read_sealed(folder, CARD, KIND, FORMAT, oldest_format=FORMAT, remedy="train it anew with: riyl train")
+        verify_sealed(folder, card)
+        return Model(folder, card)
+
+    @property
+    def id(self) -> str:
+        return str(self.card["id"])
+
+    @property
+    def name(self) -> str:
+        return str(self.card["name"])
+
+    @property
+    def dim(self) -> int:
+        return int(self.card["dim"])
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """What each of the model's modalities takes, names ascending."""
+        return {name: Part(**entry) for name, entry in sorted(self.card["parts"].items())}
+
+    @property
+    def scoring(self) -> ScoringSettings:
+        """The scoring that its config wants; none where the card, an older one, does not say."""
+        return ScoringSettings(**self.card.get("scoring", {}))
+
+    @property
+    def supervised_artists(self) -> list[ArtistId]:
+        """The artists whose links it was refined on, ids ascending; none of a model without links."""
+        path = self.folder / SUPERVISED_ARTISTS
+        return list(pyarrow.parquet.read_table(path)["artist_id"].to_pylist()) if path.exists() else []
+
+    def onnx(self, modality: str) -> Path:
+        return self.folder / f"{modality}.onnx"
+
+    def check_fits(self, snapshot: Snapshot) -> None:
+        """A model speaks of the featurizer that it was fitted on and of no other.
+
+        Raises:
+            MismatchError: the snapshot has another featurizer; the message names both.
+        """
+        if self.card["featurizer"] != snapshot.featurizer_id:
+            own_id, other = self.card["snapshot"], snapshot.id
+            raise MismatchError(
+                f"model {self.name} {self.id} was fitted on featurizer {self.card['featurizer']} (snapshot {own_id}); "
+                f"snapshot {other} has featurizer {snapshot.featurizer_id}. To give its artists to this model, place "
+                f"them in its featurizer: riyl snapshot build TABLES --featurizer-from {own_id}, where TABLES is the "
+                f"folder that snapshot {other} was made of; or train a model on it: riyl train --snapshot {other}"
+            )
+
+
+def snapshot_for(model: Model, snapshots: Path, name: str | None) -> Snapshot:
+    """The snapshot whose id is `name` or begins with it; with None the newest that has the model's featurizer.
+
+    Where none has it, the newest of all, which `Model.check_fits` then says about what is to be done.
+
+    Raises:
+        NotFoundError: there is no such snapshot.
+    """
+    newest = find_snapshot(snapshots, name)
+    if name is not None or newest.featurizer_id == model.card["featurizer"]:
+        return newest
+    paths = sorted(snapshots.glob(f"[!.]*/{MANIFEST}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
+    opened = (Snapshot.open(path.parent) for path in reversed(paths))
+    return next((snapshot for snapshot in opened if snapshot.featurizer_id == model.card["featurizer"]), newest)
+
+
+def save_model(
+    models: Path,
+    parts: Mapping[str, tuple[Part, bytes]],
+    weights: bytes | None,
+    card: Mapping[str, Any],
+    *,
+    supervised: Sequence[ArtistId] = (),
+) -> Model:
+    """Write a model into the folder of models.
+
+    Args:
+        parts: by modality what it takes, and its ONNX file.
+        weights: safetensors to resume training from, where the method has any.
+        card: id, name, config, seed, snapshot, featurizer, dim, scores, scoring, links, version and commit.
+        supervised: the artists whose links it was refined on.
+    """
+    final = models / str(card["id"])
+    with published(final) as aside:
+        for modality, (_, onnx) in parts.items():
+            write_bytes(aside / f"{modality}.onnx", onnx)
+        if weights is not None:
+            write_bytes(aside / "weights.safetensors", weights)
+        if supervised:
+            table = pa.table({"artist_id": pa.array(sorted(supervised), pa.string())})
+            pyarrow.parquet.write_table(table, aside / SUPERVISED_ARTISTS, compression="zstd")
+        entries = {name: asdict(part) for name, (part, _) in parts.items()}
+        seal(aside, CARD, {"kind": KIND, "format": FORMAT, **card, "parts": entries})
+    return Model.open(final)

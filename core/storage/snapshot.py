@@ -1,0 +1,289 @@
+"""The snapshot on disk: an immutable folder of features, opened without reading what is not asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from riyl.core.catalog.terms import RawTerms, open_raw_terms
+from riyl.core.files import Manifest, read_sealed, seal, verify_sealed
+from riyl.core.storage.base_rows import FOLDER as BASE_ROWS
+from riyl.core.storage.base_rows import BaseRows
+from riyl.core.storage.entries import newest, pick
+from riyl.core.storage.snapshot_source import read_source
+from riyl.core.types import ArtistId, Mask, Matrix, Rows
+
+MANIFEST = "manifest.json"
+KIND = "riyl-snapshot"
+FORMAT = 2
+REMEDY = "make it anew with: riyl snapshot build TABLES"
+
+HOLDOUT = "holdout.npy"
+
+RAW = "raw"
+"""Folder of the artists' raw terms, a folder a table; a snapshot made before there were any lacks it."""
+
+
+@dataclass(frozen=True)
+class WeightedSets:
+    """n sets of terms, each term with a weight, in CSR form: set i is `terms[indptr[i]:indptr[i + 1]]`, heaviest first.
+
+    Attributes:
+        indptr: (n + 1,) int64.
+        terms: int32 indexes into the featurizer's vocabulary.
+        weights: float32, as the catalog gives them, above 0.
+    """
+
+    indptr: NDArray[np.int64]
+    terms: NDArray[np.int32]
+    weights: Matrix
+
+    def take(self, rows: NDArray[np.int64]) -> WeightedSets:
+        """The sets of these rows, in their order."""
+        lengths = self.indptr[rows + 1] - self.indptr[rows]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return WeightedSets(indptr, self.terms[at], self.weights[at])
+
+    def padded(self, rows: NDArray[np.int64], max_terms: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """The `max_terms` heaviest terms of each set as a rectangle.
+
+        Args:
+            rows: (m,) sets asked for.
+            max_terms: width limit; the rectangle is as wide as its fullest row needs.
+
+        Returns:
+            (m, w) int32 terms, 0 where there is none, and (m, w) bool, true where there is one.
+        """
+        places, mask = self._places(rows, max_terms)
+        terms = np.zeros(mask.shape, np.int32)
+        terms[mask] = self.terms[places[mask]]
+        return terms, mask
+
+    def padded_weights(self, rows: NDArray[np.int64], max_terms: int) -> Matrix:
+        """(m, w) float32 weights of the terms that `padded` gives, 0 where there is none."""
+        places, mask = self._places(rows, max_terms)
+        weights = np.zeros(mask.shape, np.float32)
+        weights[mask] = self.weights[places[mask]]
+        return weights
+
+    def _places(self, rows: NDArray[np.int64], max_terms: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        lengths = np.minimum(self.indptr[rows + 1] - self.indptr[rows], max_terms)
+        places = np.arange(max(1, int(lengths.max(initial=0))))
+        return self.indptr[rows, None] + places, places < lengths[:, None]
+
+
+@dataclass(frozen=True)
+class Modality:
+    """What a snapshot knows in one modality.
+
+    Attributes:
+        name: "tags", "cf", "audio", or one that the user added.
+        rows: (m,) positions, in the snapshot, of the artists that have it, ascending.
+        vectors: (m, d) float32, memory-mapped; row i belongs to artist rows[i]; not scaled to unit length.
+        evidence: (m,) int32, how much it rests on: tags, listeners or tracks of the artist.
+        sets: the weighted tag sets behind the vectors, where the modality is made of sets.
+    """
+
+    name: str
+    rows: Rows
+    vectors: Matrix
+    evidence: NDArray[np.int32]
+    sets: WeightedSets | None
+
+    @property
+    def width(self) -> int:
+        return int(self.vectors.shape[1])
+
+    def take(self, places: NDArray[np.int64]) -> Modality:
+        """The artists at these places of `rows`, in their order."""
+        sets = None if self.sets is None else self.sets.take(places)
+        return Modality(self.name, self.rows[places], self.vectors[places], self.evidence[places], sets)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An opened snapshot. Artists stand in the order of their ids; a position in that order is a row."""
+
+    folder: Path
+    manifest: Manifest
+
+    @staticmethod
+    def open(folder: Path, *, verify: bool = False) -> Snapshot:
+        """Open a snapshot folder; sizes are always checked, sha256 when `verify` is set.
+
+        Raises:
+            FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+        """
+        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest_format=FORMAT, remedy=REMEDY)
+        if verify:
+            verify_sealed(folder, manifest)
+        return Snapshot(folder, manifest)
+
+    @property
+    def id(self) -> str:
+        return str(self.manifest["id"])
+
+    @property
+    def featurizer_id(self) -> str:
+        return str(self.manifest["featurizer"])
+
+    @cached_property
+    def artists(self) -> pa.Table:
+        """artist_id, name, mbid, aliases and the attributes, one artist a row, by ascending artist_id."""
+        return pyarrow.parquet.read_table(self.folder / "artists.parquet")
+
+    @cached_property
+    def artist_ids(self) -> list[ArtistId]:
+        return list(self.artists.column("artist_id").to_pylist())
+
+    @property
+    def source(self) -> Path | None:
+        """Folder of the tables that it was made of last; None of a snapshot of an earlier release.
+
+        Raises:
+            FormatError: the file that says so is damaged.
+        """
+        return read_source(self.folder)
+
+    @property
+    def last_change(self) -> int:
+        """Number of the last change folded in; 0 is none."""
+        return int(self.manifest.get("last_change", 0))
+
+    @cached_property
+    def base_rows(self) -> BaseRows | None:
+        """What the tables themselves say of artists that changes are about; None where it does not have that."""
+        folder = self.folder / BASE_ROWS
+        return BaseRows(folder) if folder.is_dir() else None
+
+    @cached_property
+    def raw_terms(self) -> Mapping[str, RawTerms]:
+        """By table, the weighted terms of each artist, changes folded in; none of a table that it does not keep."""
+        return dict(open_raw_terms(self.folder / RAW))
+
+    @property
+    def n_artists(self) -> int:
+        return int(self.manifest["artists"])
+
+    @property
+    def sizes(self) -> Mapping[str, Mapping[str, int]] | None:
+        """By table what it has: `rows`, `artists`, `listeners` and `used`, see `riyl.training.features.sizes`.
+
+        None where the snapshot was made before that was counted.
+        """
+        return self.manifest.get("sizes")
+
+    @cached_property
+    def listeners(self) -> NDArray[np.int64]:
+        """(n,) distinct listeners of each artist; 0 where none is known."""
+        return _load(self.folder / "listeners.npy")
+
+    @cached_property
+    def plays(self) -> NDArray[np.float64]:
+        """(n,) plays of each artist; 0 where none is known."""
+        return _load(self.folder / "plays.npy")
+
+    @cached_property
+    def holdout(self) -> Mask:
+        """(n,) bool: the artists that the featurizer was fitted without, and models are not trained on; mostly none."""
+        path = self.folder / HOLDOUT
+        if not path.exists():
+            return np.zeros(self.n_artists, bool)
+        return np.unpackbits(np.load(path, allow_pickle=False), count=self.n_artists).astype(bool)
+
+    @cached_property
+    def modalities(self) -> Mapping[str, Modality]:
+        """Every modality of the snapshot by name, names ascending."""
+        return {name: self._modality(name) for name in sorted(self.manifest["modalities"])}
+
+    @property
+    def modalities_had(self) -> list[str]:
+        """The modalities that somebody has, names ascending."""
+        return [name for name, modality in self.modalities.items() if len(modality.rows)]
+
+    def having(self, names: list[str] | None = None) -> Mask:
+        """(n,) bool: the artists that have all the named modalities; with None, those that have any at all."""
+        counts = np.zeros(self.n_artists, np.int32)
+        for modality in self.modalities.values() if names is None else [self.modalities[n] for n in names]:
+            counts[modality.rows] += 1
+        return counts > 0 if names is None else counts == len(names)
+
+    def _modality(self, name: str) -> Modality:
+        folder = self.folder / "modalities" / name
+        sets = None
+        if (folder / "terms.npy").exists():
+            sets = WeightedSets(
+                _load(folder / "indptr.npy"), _load(folder / "terms.npy"), _load(folder / "weights.npy")
+            )
+        return Modality(
+            name, _load(folder / "rows.npy"), _load(folder / "vectors.npy"), _load(folder / "evidence.npy"), sets
+        )
+
+
+def find_snapshot(folder: Path, name: str | None) -> Snapshot:
+    """The snapshot whose id is `name` or begins with it; the newest with None.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    hint = "make one with: riyl snapshot build TABLES"
+    return Snapshot.open(
+        newest(folder, "snapshot", MANIFEST, hint) if name is None else pick(folder, name, "snapshot", MANIFEST)
+    )
+
+
+def write_artists(folder: Path, artists: pa.Table, listeners: NDArray[np.int64], plays: NDArray[np.float64]) -> None:
+    """Write what `Snapshot` knows of the artists themselves."""
+    pyarrow.parquet.write_table(artists, folder / "artists.parquet", compression="zstd")
+    np.save(folder / "listeners.npy", listeners)
+    np.save(folder / "plays.npy", plays)
+
+
+def write_holdout(folder: Path, holdout: Mask) -> None:
+    """Write who is held out, a bit an artist; nothing where nobody is."""
+    if holdout.any():
+        np.save(folder / HOLDOUT, np.packbits(holdout))
+
+
+def write_modality(folder: Path, modality: Modality) -> None:
+    """Write one modality; its vectors must be finite.
+
+    Raises:
+        ValueError: rows, vectors, evidence and sets do not agree in length, or a vector is not finite.
+    """
+    n = len(modality.rows)
+    lengths = [
+        len(modality.vectors),
+        len(modality.evidence),
+        n if modality.sets is None else len(modality.sets.indptr) - 1,
+    ]
+    if any(length != n for length in lengths) or not np.isfinite(modality.vectors).all():
+        raise ValueError(f"modality {modality.name}: {n} rows against {lengths}, or vectors that are not finite")
+    into = folder / "modalities" / modality.name
+    into.mkdir(parents=True)
+    np.save(into / "rows.npy", modality.rows.astype(np.int32))
+    np.save(into / "vectors.npy", np.ascontiguousarray(modality.vectors, np.float32))
+    np.save(into / "evidence.npy", modality.evidence.astype(np.int32))
+    if modality.sets is not None:
+        np.save(into / "indptr.npy", modality.sets.indptr.astype(np.int64))
+        np.save(into / "terms.npy", modality.sets.terms.astype(np.int32))
+        np.save(into / "weights.npy", modality.sets.weights.astype(np.float32))
+
+
+def seal_snapshot(folder: Path, fields: Mapping[str, Any]) -> None:
+    """Write the manifest over all of `folder`; `fields` holds id, featurizer, artists, modalities, recipe, counts."""
+    seal(folder, MANIFEST, {"kind": KIND, "format": FORMAT, **fields})
+
+
+def _load(path: Path) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

@@ -1,0 +1,163 @@
+"""The Faiss file of a version: every vector where they are few, cells of near ones where they are many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from riyl.core.types import Matrix
+
+Bits: TypeAlias = NDArray[np.uint8]
+"""(ceil(n / 8),) uint8, a bit for each position, the lowest of a byte first."""
+
+IVF_MIN_ARTISTS = 20_000
+"""Artists from which on searching all of them costs more than finding the right cells."""
+
+SEED = 0
+
+BEYOND = 32
+"""Vectors asked of cells beyond those wanted: float16 may put some in another order, and they are ordered anew."""
+
+MIN_PROBED = 0.125
+"""Least share of the cells that is searched where nobody is filtered out."""
+
+_A_CELL = 64
+"""Vectors a cell that cells are laid out by."""
+
+_LANES = 16
+"""Faiss compares float16 fast only where the width is a multiple of this."""
+
+
+def uses_ivf(n: int) -> bool:
+    """Whether an index of n vectors has cells."""
+    return n >= IVF_MIN_ARTISTS
+
+
+def lay_out(stored: Matrix, *, threads: int = 0) -> faiss.Index:
+    """The index of (n, d) vectors, by L2; with cells at float16, and zeros behind each vector to fill it up.
+
+    Args:
+        threads: of laying out the cells; 0 takes every core.
+
+    Returns:
+        A `faiss.IndexIVF` where it has cells, which searches `MIN_PROBED` of them.
+    """
+    n, d = stored.shape
+    if not uses_ivf(n):
+        flat = faiss.IndexFlatL2(d)
+        flat.add(stored)
+        return flat
+    width = -(-d // _LANES) * _LANES
+    stored = filled(stored, width)
+    count = round(2 * np.sqrt(n))
+    index = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatL2(width), width, count, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_L2, False
+    )
+    index.cp.seed = SEED
+    sample = np.sort(np.random.default_rng(SEED).permutation(n)[: _A_CELL * count])
+    with faiss_threads(threads):
+        index.train(np.ascontiguousarray(stored[sample]))
+        index.add(stored)
+    index.nprobe = max(1, round(MIN_PROBED * count))
+    return index
+
+
+def write_cells(path: Path, stored: Matrix, *, threads: int = 0) -> None:
+    """Write the index that `lay_out` makes, which searches as few cells as there may be."""
+    faiss.write_index(lay_out(stored, threads=threads), str(path))
+
+
+@contextmanager
+def faiss_threads(threads: int) -> Iterator[None]:
+    """Faiss and its matrix products on so many threads; 0 leaves them as they are."""
+    before = faiss.omp_get_max_threads()
+    if threads:
+        faiss.omp_set_num_threads(threads)
+    try:
+        with threadpool_limits(limits=threads or None):
+            yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def filled(vectors: Matrix, width: int) -> Matrix:
+    """(n, width) float32: the vectors, and zeros behind them; as they are where they have that width."""
+    return np.pad(vectors, ((0, 0), (0, width - vectors.shape[1])))
+
+
+class IvfIndex:
+    """An opened index of many vectors, for any number of threads."""
+
+    def __init__(self, index: faiss.IndexIVF) -> None:
+        self._index = index
+
+    @staticmethod
+    def open(path: Path) -> IvfIndex | None:
+        """Open the index, mapped into memory; None where it has no cells, and all vectors are to be searched."""
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        return IvfIndex(index) if isinstance(index, faiss.IndexIVF) else None
+
+    @property
+    def share(self) -> float:
+        """Of the cells, how many are searched where nobody is filtered out, 0..1: what the build chose."""
+        return float(self._index.nprobe / self._index.nlist)
+
+    def search(self, query: Matrix, k: int, candidates: Bits, share: float) -> NDArray[np.int64]:
+        """(m,) positions of the nearest to a query among those that are allowed, m at most k, in no order of use.
+
+        The fewer are allowed, the more cells are searched: as many as if they were spread evenly, and more where they
+        lie elsewhere, until as many vectors are compared as without conditions. Where fewer than k are found, four
+        times as many cells, until all are.
+
+        Args:
+            query: (1, d) float32.
+            candidates: by position.
+            share: of the positions that are allowed.
+        """
+        count = self._index.nlist
+        query = filled(query, self._index.d)
+        probed = self._probed(query, candidates, share)
+        selector = faiss.IDSelectorBitmap(candidates)  # type: ignore[call-arg, arg-type]
+        while True:
+            settings = faiss.SearchParametersIVF(sel=selector, nprobe=probed)  # type: ignore[call-arg]
+            _, positions = self._index.search(query, k, params=settings)
+            nearest = positions[0][positions[0] >= 0]
+            if len(nearest) == k or probed == count:
+                return np.asarray(nearest, np.int64)
+            probed = min(count, 4 * probed)
+
+    def _probed(self, query: Matrix, candidates: Bits, share: float) -> int:
+        count, n = self._index.nlist, self._index.ntotal
+        evenly = min(count, round(self._index.nprobe / max(share, 1e-9)))
+        if evenly == count or (1 - share) * n <= n / count:  # all cells; or whoever is left out fits into one
+            return evenly
+        passing = np.unpackbits(candidates, count=n, bitorder="little").view(np.bool_)
+        if share > 0.5:
+            inside = self._sizes - np.bincount(self._cell_of[np.flatnonzero(~passing)], minlength=count)
+        else:
+            inside = np.bincount(self._cell_of[np.flatnonzero(passing)], minlength=count)
+        _, near = self._index.quantizer.search(query, count)  # the nearest cell first
+        enough = int(np.searchsorted(np.cumsum(inside[near[0]]), self.share * n)) + 1
+        return min(count, max(evenly, enough))
+
+    @cached_property
+    def _cell_of(self) -> NDArray[np.int32]:
+        """(n,) the cell of each position."""
+        lists: faiss.InvertedLists = self._index.invlists  # type: ignore[assignment]
+        assignments = np.empty(self._index.ntotal, np.int32)
+        for cell in range(self._index.nlist):
+            if size := lists.list_size(cell):
+                assignments[faiss.rev_swig_ptr(lists.get_ids(cell), size)] = cell
+        return assignments
+
+    @cached_property
+    def _sizes(self) -> NDArray[np.int64]:
+        return np.bincount(self._cell_of, minlength=self._index.nlist)

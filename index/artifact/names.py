@@ -1,0 +1,280 @@
+"""Names to artists (tantivy): typed in part, without accents or with a typo; the same names give the same files."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import unicodedata
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tantivy
+from numpy.typing import NDArray
+
+from riyl.core.types import Progress, Rows, silent
+
+TYPED = 100
+"""Characters that are looked at where names need not be equal; nobody types more."""
+
+WORDS = 10
+"""Words that are looked at, likewise."""
+
+SHORT = 3
+"""Words shorter than this must be right: with a typo, two letters are anything."""
+
+NAMESAKES = 1000
+"""Artists of one name that are given at most."""
+
+_HEAP_BYTES = 4_000_000_000
+_LIVE_HEAP_BYTES = 20_000_000
+_PLACE_BITS = 24
+_WHOLE = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"})
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_STEP = 10_000
+
+
+def same(text: str) -> str:
+    """A name in the form in which it is compared: NFKC, case folded, single spaces, no control characters."""
+    text = unicodedata.normalize("NFKC", text.encode(errors="replace").decode())
+    return unicodedata.normalize("NFKC", " ".join(_CONTROL.sub(" ", text).casefold().split()))
+
+
+def folded(text: str) -> str:
+    """`same` without accents: 'björk' becomes 'bjork', 'mø' becomes 'mo'."""
+    apart = unicodedata.normalize("NFKD", same(text))
+    if apart.isascii():
+        return apart
+    return " ".join("".join(c for c in apart if not unicodedata.combining(c)).translate(_WHOLE).split())
+
+
+def words(text: str) -> list[str]:
+    """The words of a folded text, split at whatever is no letter or digit; split at spaces where it has neither."""
+    plain = "".join(c if c.isalnum() else " " for c in text).split()
+    return plain or text.split()
+
+
+def joined(text: str) -> str:
+    """A folded text without whatever is no letter, digit or space: 'ac/dc' becomes 'acdc'."""
+    return " ".join("".join(c for c in text if c.isalnum() or c == " ").split())
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A part of the artists.
+
+    Attributes:
+        row_of: the artist of an entry's number, by which entries stand in order of popularity.
+    """
+
+    searcher: tantivy.Searcher
+    row_of: Callable[[int], int]
+
+
+class NameIndex:
+    """An opened index of names, for reading from any number of threads."""
+
+    def __init__(self, sources: Sequence[_Source], rank: Callable[[int], Any] | None = None) -> None:
+        self._schema = _schema()
+        self._sources = sources
+        self._rank = rank
+
+    @staticmethod
+    def open(folder: Path, by_popularity: Rows) -> NameIndex:
+        """Open what `write_names` wrote.
+
+        Args:
+            folder: of the index.
+            by_popularity: (n,) int32 rows, as it was written with.
+        """
+        # tantivy puts lock files where it opens; a version is not written to, so it opens links, and keeps the maps.
+        # A thread of it may put one there while the links are removed
+        with tempfile.TemporaryDirectory(prefix="riyl-names-", ignore_cleanup_errors=True) as links:
+            for path in folder.resolve().iterdir():
+                (Path(links) / path.name).symlink_to(path)
+            index = tantivy.Index.open(links)
+            index.config_reader("manual")
+            n = len(by_popularity)
+            return NameIndex([_Source(index.searcher(), lambda number: int(by_popularity[n - number]))])
+
+    def joined_with(self, others: LiveNames, rank: Callable[[int], Any]) -> NameIndex:
+        """The same names and those of artists who came later, as they are now.
+
+        Args:
+            rank: sorts rows of both by popularity, the most popular first.
+        """
+        return NameIndex([self._sources[0], others.taken()], rank)
+
+    def named(self, name: str, without: Container[int] = ()) -> list[int]:
+        """Rows of the artists with that name or alias, the most popular first, 1,000 at most; see `Searcher.named`."""
+        for field, text in (("same", same(name)), ("folded", folded(name))):
+            rows = self._rows(self._term(field, text), NAMESAKES) if text else []
+            if matches := [row for row in rows if row not in without]:
+                return matches
+        return []
+
+    def search(self, text: str, limit: int, without: Container[int] = ()) -> list[int]:
+        """Rows of the artists that fit what was typed, best first; see `Searcher.search_names`."""
+        wanted = max(0, limit)
+        while True:
+            rows = self._search(text, wanted)
+            matches = [row for row in rows if row not in without][: max(0, limit)]
+            if len(matches) == limit or len(rows) < wanted or not wanted:
+                return matches
+            wanted *= 2
+
+    def _search(self, text: str, limit: int) -> list[int]:
+        matches: dict[int, None] = {}
+        for query in self._queries(text):
+            if len(matches) >= limit:
+                break
+            # a class may repeat all that was found before it
+            matches |= dict.fromkeys(self._rows(query, limit + len(matches)))
+        return list(matches)[:limit]
+
+    def _queries(self, text: str) -> Iterator[tantivy.Query]:
+        """What to ask for, the best class first."""
+        key = folded(text)
+        if not key:
+            return
+        yield self._term("same", same(text))
+        yield self._any([self._term("folded", key), self._term("whole", " ".join(words(key)))])
+        key = key[:TYPED]
+        typed = words(key)[:WORDS]
+        spellings = [w for w in dict.fromkeys([" ".join(words(key)), joined(key)]) if w]
+        yield self._any([self._all(typed, 0), *(self._near("whole", w, 0, begun=True) for w in spellings)])
+        yield self._any(
+            [self._near("whole", w, 1) for w in spellings if len(w) >= SHORT] + [self._all(typed, 1, False)]
+        )
+        yield self._all(typed, 1)
+
+    def _all(self, typed: Sequence[str], typos: int, begun: bool = True) -> tantivy.Query:
+        """Names with all the words, each with so many typos, the last perhaps only begun."""
+        *first, last = typed
+        parts = [self._near("words", word, typos) for word in first]
+        parts.append(self._near("words", last, typos, begun=begun))
+        return tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in parts])
+
+    def _near(self, field: str, text: str, typos: int, *, begun: bool = False) -> tantivy.Query:
+        max_typos = typos if len(text) >= SHORT else 0
+        if not max_typos and not begun:
+            return self._term(field, text)
+        return tantivy.Query.fuzzy_term_query(self._schema, field, text, max_typos, True, begun)
+
+    def _term(self, field: str, text: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self._schema, field, text)
+
+    def _any(self, queries: Sequence[tantivy.Query]) -> tantivy.Query:
+        return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+
+    def _rows(self, query: tantivy.Query, limit: int) -> list[int]:
+        rows: list[int] = []
+        for source in self._sources:
+            hits = source.searcher.search(query, limit, count=False, order_by_field="popularity").hits
+            rows += [source.row_of(number) for number, _ in hits]
+        return rows if self._rank is None else sorted(rows, key=self._rank)[:limit]
+
+
+class LiveNames:
+    """The names of artists who came after a version, in memory; for one writer, while others read what was taken.
+
+    Args:
+        n_artists: of the version, whose rows come first.
+    """
+
+    def __init__(self, n_artists: int) -> None:
+        self._first = n_artists
+        self._index = tantivy.Index(_schema())
+        self._index.config_reader("manual")
+        self._writer = self._index.writer(heap_size=_LIVE_HEAP_BYTES, num_threads=1)
+
+    def add(self, row: int, names: Sequence[str], listeners: int) -> None:
+        """Add an artist by its name and aliases; it is found after `commit`."""
+        self._writer.add_document(_document(names, listeners << _PLACE_BITS | (row - self._first)))
+
+    def commit(self) -> None:
+        """Let what was added be found."""
+        self._writer.commit()
+        self._index.reload()
+
+    def taken(self) -> _Source:
+        """What can be found now."""
+        return _Source(self._index.searcher(), lambda number: self._first + (number & (1 << _PLACE_BITS) - 1))
+
+
+def write_names(
+    folder: Path,
+    names: Sequence[Sequence[str]],
+    by_popularity: Rows,
+    progress: Progress = silent,
+) -> None:
+    """Write an index of names into a new folder.
+
+    tantivy calls its files by chance; they are renamed, so that the same names give the same bytes.
+
+    Args:
+        folder: new.
+        names: (n,) the name and aliases of each artist.
+        by_popularity: (n,) int32 rows, the most popular first.
+    """
+    folder.mkdir()
+    index = tantivy.Index(_schema(), path=str(folder))
+    # one thread and a heap that holds a few million names: one segment, in the order in which they were added
+    writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+    for position, row in enumerate(by_popularity.tolist()):
+        writer.add_document(_document(names[row], len(by_popularity) - position))
+        if (position + 1) % _STEP == 0 or position + 1 == len(by_popularity):
+            progress("names", position + 1, len(by_popularity))
+    writer.commit()
+    writer.wait_merging_threads()
+    del writer, index
+    _rename_segments(folder)
+
+
+def popularity_order(listeners: NDArray[np.int64], plays: NDArray[np.float64]) -> Rows:
+    """(n,) int32 rows, the most listened to first, by plays where equal, then by row."""
+    return np.lexsort((np.arange(len(plays)), -plays, -listeners)).astype(np.int32)
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    for field in ("same", "folded", "whole", "words"):
+        builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
+    builder.add_unsigned_field("popularity", fast=True)
+    return builder.build()
+
+
+def _document(names: Sequence[str], popularity: int) -> tantivy.Document:
+    document = tantivy.Document()
+    keys = list(dict.fromkeys(folded(name) for name in names))
+    fields = {
+        "same": [same(name) for name in names],
+        "folded": keys,
+        "whole": [form for key in keys for form in (" ".join(words(key)), joined(key))],
+        "words": [word for key in keys for word in (*words(key), *joined(key).split())],
+    }
+    for field, texts in fields.items():
+        for text in dict.fromkeys(texts):
+            if text:
+                document.add_text(field, text)
+    document.add_unsigned("popularity", popularity)
+    return document
+
+
+def _rename_segments(folder: Path) -> None:
+    for lock in folder.glob(".tantivy-*.lock"):
+        lock.unlink()
+    meta = (folder / "meta.json").read_text(encoding="utf-8")
+    for number, segment in enumerate(json.loads(meta)["segments"], 1):
+        old, new = segment["segment_id"], f"00000000-0000-0000-0000-{number:012d}"
+        meta = meta.replace(old, new)
+        for path in folder.glob(f"{old.replace('-', '')}.*"):
+            path.rename(folder / f"{new.replace('-', '')}{path.suffix}")
+    (folder / "meta.json").write_text(meta, encoding="utf-8")
+    files = sorted(path.name for path in folder.iterdir() if path.name != ".managed.json")
+    (folder / ".managed.json").write_text(json.dumps(files), encoding="utf-8")
+    for path in folder.iterdir():
+        path.chmod(0o644)  # tantivy keeps some to itself; the service may run as another user

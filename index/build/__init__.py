@@ -1,0 +1,1 @@
+"""Makes an index version from a snapshot and a model."""

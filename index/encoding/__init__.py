@@ -1,0 +1,1 @@
+"""Raw inputs of artists to embeddings."""

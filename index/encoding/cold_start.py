@@ -1,0 +1,297 @@
+"""Artists who are not in the catalog, encoded from what is said of them: placed in the model's featurizer, run through
+ONNX.
+
+What comes out is what a version has of a catalog's artist of whom the same is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from riyl.core.catalog.tables import MODALITY_OF
+from riyl.core.catalog.terms import term_keys
+from riyl.core.errors import InputError, MismatchError, NotFoundError, NothingKnownError
+from riyl.core.storage.model import CARD, Model, Part
+from riyl.core.storage.snapshot import MANIFEST, Modality, Snapshot
+from riyl.core.types import Matrix, Vector, silent
+from riyl.index.artifact.version import Version
+from riyl.index.encoding.embed import unit_means
+from riyl.index.encoding.onnx_inputs import onnx_inputs_of, open_session
+from riyl.index.encoding.validation import check_weights, numbers, texts_of
+from riyl.training.features.audio import VectorFeaturizer
+from riyl.training.features.cf import CfFeaturizer
+from riyl.training.features.featurize import featurize
+from riyl.training.features.featurizer import ModalityFeaturizer, load_modality_featurizer
+from riyl.training.features.read import Counts, Incidence
+from riyl.training.features.tags import TagFeaturizer
+from riyl.training.runtime import onnxruntime
+
+TAGS = "tags"
+CF = MODALITY_OF["plays"]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What words or listeners became.
+
+    Attributes:
+        part: (d,) float32; None where none of them is known, or those that are say nothing.
+        recognized: the tags in the form that the featurizer has them in, or the listeners, with their weights added up.
+        unknown: what the featurizer does not know, as it was given.
+    """
+
+    part: Vector | None
+    recognized: Mapping[str, float]
+    unknown: tuple[str, ...]
+
+
+class ColdEncoder:
+    """A model and its featurizer, opened as far as was asked; for any number of threads."""
+
+    def __init__(self, model: Model, snapshot: Snapshot, threads: int) -> None:
+        self._model = model
+        self._parts = model.parts
+        self._snapshot = snapshot
+        self._threads = threads
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        self._projectors: dict[str, ModalityFeaturizer] = {}
+        self._opening = Lock()
+
+    @staticmethod
+    def open(model: Model, snapshot: Snapshot, *, threads: int = 1) -> ColdEncoder:
+        """Open a model with a snapshot that has its featurizer; files are read when first asked for.
+
+        Args:
+            threads: of one run of ONNX.
+
+        Raises:
+            MismatchError: the model was fitted on another featurizer.
+        """
+        model.check_fits(snapshot)
+        return ColdEncoder(model, snapshot, threads)
+
+    @property
+    def dim(self) -> int:
+        """Width of a part."""
+        return self._model.dim
+
+    @property
+    def inputs(self) -> Mapping[str, Part]:
+        """By modality what the model takes, names ascending; see `from_vector` and `from_tags`."""
+        return self._parts
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Whose featurizer it is."""
+        return self._snapshot
+
+    def modality_featurizer(self, modality: str) -> ModalityFeaturizer:
+        """What places artists in a modality of the featurizer, whether or not the model takes it.
+
+        Raises:
+            MismatchError: the featurizer has no such modality.
+            FormatError: it is damaged.
+        """
+        with self._opening:
+            if modality not in self._projectors:
+                self._projectors[modality] = load_modality_featurizer(self._snapshot, modality)
+            return self._projectors[modality]
+
+    def parts_of(self, features: Modality) -> Matrix:
+        """(m, d) float32 parts of artists of a modality that the model takes, each run by itself.
+
+        So the bits of one do not depend on who else is encoded. Where numbers are too large a part is not finite.
+        """
+        onnx_inputs = onnx_inputs_of(self._takes(features.name), features, lambda: self._factors(features.name))
+        session = self._session(features.name)
+        parts = np.empty((len(features.rows), self.dim), np.float32)
+        for place_of in range(len(parts)):
+            (parts[place_of : place_of + 1],) = session.run(["part"], onnx_inputs.batch(np.array([place_of])))
+        return parts
+
+    def from_tags(self, weights: Mapping[str, float]) -> Encoded:
+        """The part of an artist with these tags.
+
+        Args:
+            weights: by tag, on the scale of the catalog's table of tags; cleaned as that is (case, outer blanks,
+                Unicode form), and equal tags add up.
+
+        Raises:
+            InputError: there is none, or one has no text, or a weight that is not a finite number above 0.
+            MismatchError: the model takes no tags, or the featurizer has them as vectors.
+        """
+        words = texts_of(weights, TAGS)
+        modality_featurizer = self._projector(TAGS)
+        if not isinstance(modality_featurizer, TagFeaturizer):
+            raise MismatchError(f"the featurizer of snapshot {self._snapshot.id} has {TAGS} as vectors; found words")
+        cleaned = term_keys(TAGS, words)
+        return self._from_terms(TAGS, "tags", words, cleaned, list(weights.values()), modality_featurizer)
+
+    def from_plays(self, counts: Mapping[str, float]) -> Encoded:
+        """The part of an artist with these listeners, folded in.
+
+        Args:
+            counts: by user_id of the catalog's table of plays, how often.
+
+        Raises:
+            InputError: there is none, or one has no text, or a count that is not a finite number above 0.
+            MismatchError: the model takes no plays, or the featurizer has none.
+        """
+        users = texts_of(counts, "plays")
+        modality_featurizer = self._projector(CF)
+        if not isinstance(modality_featurizer, CfFeaturizer):
+            raise MismatchError(f"the featurizer of snapshot {self._snapshot.id} has {CF} as vectors; found plays")
+        return self._from_terms(CF, "plays", users, users, list(counts.values()), modality_featurizer)
+
+    def from_vector(self, modality: str, vector: Sequence[float] | NDArray[np.floating]) -> Vector:
+        """(d,) float32, the part of an artist with this vector in the featurizer's space, as a snapshot has it.
+
+        Raises:
+            InputError: it is of another width, not finite, too long for float32, or all zeros, which says nothing.
+            MismatchError: the model does not take the modality, or not as vectors.
+        """
+        takes = self._takes(modality)
+        if takes.input != "vector":
+            raise MismatchError(f"model {self._model.name} takes {modality} as weighted terms; found a vector")
+        values = numbers(modality, vector, takes.width)
+        with np.errstate(over="ignore"):
+            length = np.sqrt(np.sum(values * values))
+        if not np.isfinite(length):
+            raise InputError(f"{modality}: found a vector whose length float32 does not hold; wanted shorter ones")
+        if not values.any():
+            raise InputError(f"{modality}: found a vector of zeros, which has no direction; wanted one that has")
+        return self._run(modality, Modality(modality, _ONE, values[None], _ONE, None))
+
+    def from_raw(self, modality: str, vector: Sequence[float] | NDArray[np.floating]) -> Vector:
+        """(d,) float32, the part of an artist with this vector as the catalog's table has it: placed in the featurizer.
+
+        Raises:
+            InputError: as `from_vector`; also where the placed one is.
+            MismatchError: the model does not take the modality, or the featurizer has no vectors for it.
+        """
+        self._takes(modality)
+        modality_featurizer = self._projector(modality)
+        if not isinstance(modality_featurizer, VectorFeaturizer):
+            raise MismatchError(
+                f"the featurizer of snapshot {self._snapshot.id} does not place {modality} from vectors; found one"
+            )
+        values = numbers(modality, vector, modality_featurizer.width)
+        with np.errstate(over="ignore"):  # what is too large then is told by from_vector
+            placed = modality_featurizer.transform(values[None])[0]
+        return self.from_vector(modality, placed)
+
+    def embedding(self, parts: Mapping[str, Vector]) -> tuple[Vector, dict[str, Vector]]:
+        """The mean of parts, scaled to unit length, and the parts divided so that they add up to it.
+
+        Args:
+            parts: by modality (d,), as the methods above or `riyl.index.encoding.embed.parts_of` give them; not a
+                version's.
+
+        Raises:
+            InputError: there is none, or one is of another width or not finite.
+            MismatchError: the model does not take a modality.
+            NothingKnownError: they cancel each other out.
+        """
+        if not parts:
+            raise InputError("parts: found none; wanted at least one modality")
+        for name in parts:
+            self._takes(name)
+        ordered = {name: numbers(f"part of {name}", parts[name], self.dim) for name in self._parts if name in parts}
+        total = np.zeros((1, self.dim), np.float32)
+        for part in ordered.values():
+            total += part
+        unit, divisors = unit_means(total, np.array([len(ordered)]))
+        if not divisors[0]:
+            raise NothingKnownError(f"the parts of {', '.join(ordered)} cancel each other out: nobody is similar")
+        return unit[0], {name: (part / divisors[0]).astype(np.float32) for name, part in ordered.items()}
+
+    def _from_terms(
+        self,
+        modality: str,
+        table: str,
+        texts: list[str],
+        terms: list[str],
+        weights: list[float],
+        modality_featurizer: TagFeaturizer | CfFeaturizer,
+    ) -> Encoded:
+        recognized: dict[str, float] = {}
+        unknown = []
+        for text, term, weight, place_of in zip(
+            texts, terms, weights, modality_featurizer.columns_of(terms), strict=True
+        ):
+            if place_of < 0:
+                unknown.append(text)
+            else:
+                recognized[term] = recognized.get(term, 0.0) + float(weight)
+        part = None
+        if recognized:
+            check_weights(table, recognized)  # once more, as equal ones were added up
+            row = Incidence(sp.csr_matrix([list(recognized.values())]), list(recognized), Counts(len(texts), 0))
+            placed = featurize(modality, table, row, modality_featurizer, silent)
+            part = self._run(modality, placed) if len(placed.rows) else None
+        return Encoded(part, recognized, tuple(unknown))
+
+    def _run(self, modality: str, artist: Modality) -> Vector:
+        """(d,) part of the one artist of `artist`."""
+
+        (part,) = self.parts_of(artist)
+        if not np.isfinite(part).all():
+            raise InputError(
+                f"{modality}: found numbers so large that no part comes of them; wanted ones like the catalog's"
+            )
+        return np.asarray(part, np.float32)
+
+    def _factors(self, modality: str) -> Matrix:
+        modality_featurizer = self.modality_featurizer(modality)
+        if not isinstance(modality_featurizer, TagFeaturizer):
+            raise MismatchError(f"the featurizer of snapshot {self._snapshot.id} has no terms of {modality}")
+        return modality_featurizer.factors
+
+    def _takes(self, modality: str) -> Part:
+        if modality not in self._parts:
+            raise MismatchError(f"model {self._model.name} takes {', '.join(self._parts)}; found {modality}")
+        return self._parts[modality]
+
+    def _session(self, modality: str) -> onnxruntime.InferenceSession:
+        with self._opening:
+            if modality not in self._sessions:
+                self._sessions[modality] = open_session(self._model, modality, threads=self._threads)
+            return self._sessions[modality]
+
+    def _projector(self, modality: str) -> ModalityFeaturizer:
+        self._takes(modality)
+        return self.modality_featurizer(modality)
+
+
+def cold_encoder(models: Path, snapshots: Path, version: Version, *, threads: int = 1) -> ColdEncoder:
+    """The encoder of a version: its model and the featurizer of its snapshot, which it names and does not hold.
+
+    Args:
+        models, snapshots: the home's folders.
+
+    Raises:
+        NotFoundError: one of them is not in this home.
+        FormatError: one of them is damaged.
+    """
+    model, snapshot = models / version.manifest["model"], snapshots / version.manifest["snapshot"]
+    missing = [
+        f"{what} {folder.name} in {folder.parent}"
+        for what, folder, file in (("model", model, CARD), ("snapshot", snapshot, MANIFEST))
+        if not (folder / file).is_file()
+    ]
+    if missing:
+        raise NotFoundError(
+            f"version {version.id} can encode nobody who is not in the catalog: found no {' and no '.join(missing)}; "
+            "copy what is missing there from the home that the version was made in"
+        )
+    return ColdEncoder.open(Model.open(model), Snapshot.open(snapshot), threads=threads)
+
+
+_ONE = np.zeros(1, np.int32)

@@ -1,0 +1,201 @@
+"""Snapshot and model to embeddings, through ONNX: every artist from the modalities it has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riyl.core.errors import MismatchError, RiylError
+from riyl.core.files import read_sealed, seal, verify_sealed
+from riyl.core.storage.model import Model
+from riyl.core.storage.snapshot import Snapshot
+from riyl.core.types import Mask, Matrix, Progress, silent
+from riyl.index.artifact.parts import scale_parts, write_raw_parts
+from riyl.index.encoding.onnx_inputs import onnx_inputs_of, open_session
+from riyl.training.features.featurizer import term_factors
+
+BATCH = 1024
+_ROWS_AT_ONCE = 1 << 15
+
+MANIFEST = "manifest.json"
+KIND = "riyl-embedding"
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Where a model puts the artists of a snapshot.
+
+    Attributes:
+        vectors: (n, dim) float32, unit rows; zero where `covered` is false.
+        covered: (n,) bool, the artists that the model could embed.
+    """
+
+    vectors: Matrix
+    covered: Mask
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder, sealed with all that is there already."""
+        np.save(folder / "vectors.npy", self.vectors)
+        np.save(folder / "covered.npy", self.covered)
+        seal(folder, MANIFEST, {"kind": KIND, "format": FORMAT})
+
+    @staticmethod
+    def load(folder: Path) -> Embedding:
+        """Read and verify what `save` wrote.
+
+        Raises:
+            FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+        """
+        verify_sealed(folder, read_sealed(folder, MANIFEST, KIND, FORMAT, oldest_format=FORMAT))
+        vectors, covered = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("vectors", "covered"))
+        return Embedding(vectors, covered)
+
+
+def embed(
+    model: Model,
+    snapshot: Snapshot,
+    *,
+    only: Collection[str] | None = None,
+    threads: int = 1,
+    progress: Progress = silent,
+) -> Embedding:
+    """An artist's embedding: the mean of the parts of the modalities it has, scaled to unit length.
+
+    Modalities that the model takes and the snapshot lacks are missing of everyone.
+
+    Args:
+        only: the modalities to use, the others are taken as missing; None uses all of the model's.
+        threads: for ONNX.
+
+    Raises:
+        MismatchError: the model was fitted on another featurizer, has none of the modalities asked for, or the snapshot
+            has none of those.
+    """
+    vectors, divisors = _embedded(model, snapshot, only, None, threads, progress)
+    return Embedding(vectors, divisors > 0)
+
+
+def embed_into(
+    folder: Path, model: Model, snapshot: Snapshot, *, threads: int = 1, progress: Progress = silent
+) -> Embedding:
+    """The same from all modalities, and the parts written into a folder on the way; see
+    `riyl.index.artifact.parts.Parts`.
+
+    Memory is that of the embeddings and of one modality's parts.
+
+    Raises:
+        MismatchError: see `embed`.
+    """
+    vectors, divisors = _embedded(model, snapshot, None, folder, threads, progress)
+    for name in model.parts:
+        if name in snapshot.modalities:
+            scale_parts(folder, name, snapshot.modalities[name].rows, divisors)
+    return Embedding(vectors, divisors > 0)
+
+
+def unit_means(sums: Matrix, counts: NDArray[np.integer]) -> tuple[Matrix, NDArray[np.float64]]:
+    """Means of parts, scaled to unit length.
+
+    Args:
+        sums: (m, d) float32, the sum of each artist's parts.
+        counts: (m,) how many these are.
+
+    Returns:
+        (m, d) float32 unit rows, zeros where there is no part or the parts cancel each other out; and (m,) float64
+        what each part is divided by so that the parts add up to that row, 0 where it is zeros.
+    """
+    means = sums / np.maximum(counts, 1)[:, None]
+    lengths = np.linalg.norm(means, axis=1)
+    covered = lengths > np.finfo(np.float32).tiny
+    unit = np.zeros(sums.shape, np.float32)
+    np.divide(means, lengths[:, None], out=unit, where=covered[:, None], casting="same_kind")
+    return unit, np.where(covered, counts * lengths, 0.0)
+
+
+def _embedded(
+    model: Model,
+    snapshot: Snapshot,
+    only: Collection[str] | None,
+    folder: Path | None,
+    threads: int,
+    progress: Progress,
+) -> tuple[Matrix, NDArray[np.float64]]:
+    """`unit_means` of a snapshot's artists; what the model gave is kept in the folder, where there is one."""
+    model.check_fits(snapshot)
+    names = [name for name in model.parts if only is None or name in only]
+    if not names:
+        raise MismatchError(f"model {model.name} has {', '.join(model.parts)}; asked for {', '.join(only or [])}")
+    had = [name for name in names if name in snapshot.modalities]
+    if not had:
+        raise MismatchError(
+            f"model {model.name} {model.id} takes {', '.join(names)}; snapshot {snapshot.id} has "
+            f"{', '.join(snapshot.modalities)} alone: nobody can be embedded"
+        )
+    sums, counts = np.zeros((snapshot.n_artists, model.dim), np.float32), np.zeros(snapshot.n_artists, np.int32)
+    for name in had:
+        rows = snapshot.modalities[name].rows
+        parts = parts_of(model, snapshot, name, threads=threads, progress=progress)
+        sums[rows] += parts
+        counts[rows] += 1
+        if folder is not None:
+            write_raw_parts(folder, name, parts)
+    divisors = np.empty(len(sums))
+    for start in range(0, len(sums), _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        sums[block], divisors[block] = unit_means(sums[block], counts[block])
+    return sums, divisors
+
+
+def parts_of(
+    model: Model,
+    snapshot: Snapshot,
+    modality: str,
+    *,
+    at: NDArray[np.int64] | None = None,
+    threads: int = 1,
+    progress: Progress = silent,
+) -> Matrix:
+    """(m, dim) float32 parts of one modality, row i of artist `snapshot.modalities[modality].rows[i]`.
+
+    Equal inputs give equal bits: each is run once, so that artists with the same tags tie exactly wherever they stand.
+
+    Args:
+        at: which of the modality's rows, and in which order; None takes all.
+
+    Raises:
+        MismatchError: the model was fitted on another featurizer, or another width, or either lacks the modality.
+        RiylError: the model gave a value that is not finite.
+    """
+    model.check_fits(snapshot)
+    if modality not in model.parts or modality not in snapshot.modalities:
+        raise MismatchError(
+            f"asked for parts of {modality}; model {model.name} takes {', '.join(model.parts)}, "
+            f"snapshot {snapshot.id} has {', '.join(snapshot.modalities)}"
+        )
+    takes, features = model.parts[modality], snapshot.modalities[modality]
+    session = open_session(model, modality, threads=threads)
+    onnx_inputs = onnx_inputs_of(takes, features, lambda: term_factors(snapshot, modality))
+    keys = onnx_inputs.keys()
+    places = np.arange(len(keys)) if at is None else at
+    firsts, inverse = _distinct(keys[places])
+    firsts = places[firsts]
+    out = np.empty((len(firsts), model.dim), np.float32)
+    for start in range(0, len(firsts), BATCH):
+        chosen = firsts[start : start + BATCH]
+        (out[start : start + BATCH],) = session.run(["part"], onnx_inputs.batch(chosen))
+        progress(f"embed {modality}", min(start + BATCH, len(firsts)), len(firsts))
+    if not np.isfinite(out).all():
+        raise RiylError(f"model {model.name} {model.id} gave {modality} parts that are not finite")
+    return out[inverse]
+
+
+def _distinct(keys: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first row of each kind of row, and which of these every row equals."""
+    row_bytes = keys.view(np.dtype((np.void, keys.dtype.itemsize * keys.shape[1]))).ravel()
+    _, firsts, inverse = np.unique(row_bytes, return_index=True, return_inverse=True)
+    return firsts, inverse

@@ -1,0 +1,101 @@
+"""What the ONNX files of a model are fed with: artists of one modality, in the form that the model's part takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riyl.core.errors import MismatchError
+from riyl.core.storage.model import Model, Part
+from riyl.core.storage.snapshot import Modality, WeightedSets
+from riyl.core.types import Matrix
+from riyl.training.runtime import onnxruntime
+
+
+class OnnxInputs(Protocol):
+    """The artists of a modality as input."""
+
+    def keys(self) -> NDArray[np.generic]:
+        """A row an artist; artists whose rows are equal are equal input."""
+        ...
+
+    def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+        """The input of some artists, by the names that the ONNX file has for it."""
+        ...
+
+
+def onnx_inputs_of(takes: Part, modality: Modality, factors: Callable[[], Matrix]) -> OnnxInputs:
+    """The artists of a modality, as a part takes them.
+
+    Args:
+        factors: (V, width) float32 of the featurizer's terms; called where the part takes sets of these.
+
+    Raises:
+        MismatchError: the part takes sets and there are none, or vectors of another width.
+    """
+    match takes.input:
+        case "vector":
+            return _VectorFeed(takes, modality)
+        case "terms":
+            return _TermFeed(takes, modality, factors)
+        case "weighted":
+            return _WeightedFeed(takes, modality)
+
+
+def open_session(model: Model, modality: str, *, threads: int = 1) -> onnxruntime.InferenceSession:
+    """The ONNX file of one of the model's modalities, ready to run."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model.onnx(modality), options, providers=["CPUExecutionProvider"])
+
+
+class _VectorFeed:
+    def __init__(self, takes: Part, modality: Modality) -> None:
+        if takes.width != modality.width:
+            raise MismatchError(f"the model takes {modality.name} of {takes.width}; the snapshot has {modality.width}")
+        self._vectors = modality.vectors
+
+    def keys(self) -> NDArray[np.generic]:
+        return np.ascontiguousarray(self._vectors)
+
+    def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+        return {"vectors": np.ascontiguousarray(self._vectors[rows])}
+
+
+class _TermFeed:
+    def __init__(self, takes: Part, modality: Modality, factors: Callable[[], Matrix]) -> None:
+        sets = _sets(modality)
+        self._factors = factors()
+        self._terms, self._mask = sets.padded(np.arange(len(modality.rows)), takes.max_terms)
+
+    def keys(self) -> NDArray[np.generic]:
+        return np.where(self._mask, self._terms, -1)
+
+    def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+        mask = self._mask[rows]
+        widest = int(mask.sum(axis=1).max())
+        return {"tokens": self._factors[self._terms[rows, :widest]], "mask": mask[:, :widest]}
+
+
+class _WeightedFeed:
+    def __init__(self, takes: Part, modality: Modality) -> None:
+        sets, rows = _sets(modality), np.arange(len(modality.rows))
+        self._terms, _ = sets.padded(rows, takes.max_terms)
+        self._weights = sets.padded_weights(rows, takes.max_terms)
+
+    def keys(self) -> NDArray[np.generic]:
+        return np.hstack([self._terms, self._weights.view(np.int32)])
+
+    def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
+        weights = self._weights[rows]
+        widest = int((weights > 0).sum(axis=1).max())
+        return {"terms": self._terms[rows, :widest].astype(np.int64), "weights_of_terms": weights[:, :widest]}
+
+
+def _sets(modality: Modality) -> WeightedSets:
+    if modality.sets is None:
+        raise MismatchError(f"the model takes {modality.name} as sets of terms; found vectors alone")
+    return modality.sets

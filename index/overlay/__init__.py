@@ -1,0 +1,1 @@
+"""Changes on a version while it serves."""

@@ -1,0 +1,48 @@
+"""What the embedding of one artist is made of, in a version or after changes: parts, evidence and terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from riyl.core.types import Vector
+from riyl.index.overlay.artists import Terms
+from riyl.index.overlay.overlay import VersionOverlay
+
+
+def parts_of_artist(overlay: VersionOverlay, row: int) -> Mapping[str, Vector]:
+    """By modality (d,), adding up to the artist's embedding.
+
+    Raises:
+        OutdatedError: the version is of format 1, which holds no parts; so does `terms_of_artist`.
+    """
+    parts = overlay.version.parts
+    if row >= overlay.first:
+        return overlay.artist(row).parts
+    vectors = {name: modality_parts.of(row) for name, modality_parts in parts.items()}
+    return {name: part for name, part in vectors.items() if part is not None}
+
+
+def evidence_of(overlay: VersionOverlay, row: int) -> Mapping[str, int]:
+    """By modality that the artist has, how many tags, listeners or tracks it rests on.
+
+    Raises:
+        OutdatedError: the version is of format 1, which does not hold it.
+    """
+    evidence = overlay.version.evidence
+    if row >= overlay.first:
+        return overlay.artist(row).evidence
+    return {name: int(counts[row]) for name, counts in evidence.items() if counts[row]}
+
+
+def terms_of_artist(overlay: VersionOverlay, row: int) -> Mapping[str, Terms]:
+    """By modality that is made of terms, those of the artist; empty where it has none."""
+    sets = overlay.version.sets
+    if row >= overlay.first:
+        return overlay.artist(row).sets
+    return {
+        name: (
+            modality_sets.terms[modality_sets.indptr[row] : modality_sets.indptr[row + 1]],
+            modality_sets.weights[modality_sets.indptr[row] : modality_sets.indptr[row + 1]],
+        )
+        for name, modality_sets in sets.items()
+    }

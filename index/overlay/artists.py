@@ -1,0 +1,68 @@
+"""What is known of an artist: in a version, and after changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riyl.core.types import ArtistId, Vector
+
+Terms: TypeAlias = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""Weighted terms of an artist: places in the vocabulary, and weights, heaviest first."""
+
+
+@dataclass(frozen=True)
+class Artist:
+    """What a version knows of an artist besides its embedding.
+
+    Attributes:
+        row: its position in the version.
+        mbid: MusicBrainz id, where the catalog has one.
+        attributes: the catalog's further columns; None where it says nothing.
+        modalities: those that it has, names ascending; empty where nothing is known of it.
+        listeners, plays: 0 where none is known.
+    """
+
+    row: int
+    id: ArtistId
+    name: str
+    mbid: str | None
+    aliases: tuple[str, ...]
+    attributes: Mapping[str, object]
+    modalities: tuple[str, ...]
+    listeners: int
+    plays: float
+
+
+@dataclass(frozen=True)
+class LiveArtist:
+    """What is known of an artist after changes.
+
+    Attributes:
+        version_row: the row that the version has of it; -1 where it has none.
+        modalities: those that it has, names ascending.
+        vector: (d,) of unit length; zeros where it is not known.
+        has_embedding: whether it has an embedding.
+        parts: by modality (d,), adding up to it.
+        evidence: by modality, tags, listeners or tracks behind it.
+        sets: by modality that is made of terms, these.
+    """
+
+    id: ArtistId
+    version_row: int
+    name: str
+    mbid: str | None
+    aliases: tuple[str, ...]
+    attributes: Mapping[str, object]
+    listeners: int
+    plays: float
+    modalities: tuple[str, ...]
+    vector: Vector
+    has_embedding: bool
+    parts: Mapping[str, Vector]
+    evidence: Mapping[str, int]
+    sets: Mapping[str, Terms]

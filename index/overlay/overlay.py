@@ -1,0 +1,248 @@
+"""A version with changes on it: who is gone, who came, and the lists that they enter; one value, read like a version.
+
+Its rows are the version's, and behind them one for each artist that came or changed. A row never changes: an artist
+that changes once more gets another one, and its row before is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from riyl.core.catalog.attributes import as_type, type_for
+from riyl.core.errors import InputError
+from riyl.core.types import ArtistId, Lists, Mask, Matrix, Rows
+from riyl.index.artifact.names import NameIndex
+from riyl.index.artifact.version import COLUMNS, LIST_LENGTH, Version
+from riyl.index.overlay.arrays import OverlayArray
+from riyl.index.overlay.artists import Artist, LiveArtist
+from riyl.index.scoring.factors import Patterns
+
+Entries: TypeAlias = tuple[Rows, NDArray[np.float32]]
+"""Live artists that enter a list, and their scores there, in the order in which they came."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Of m live artists, row by row: embedding, whether there is one, pattern, h, popularity, listeners, plays, and the
+    256 of the version that are most similar, with their scores, as a version has them."""
+
+    vectors: Matrix
+    has_embedding: Mask
+    patterns: Patterns
+    h: NDArray[np.float32]
+    popularity: NDArray[np.float32]
+    listeners: NDArray[np.int64]
+    plays: NDArray[np.float64]
+    lists: Lists
+    scores: Matrix
+
+    @staticmethod
+    def none(dim: int) -> Columns:
+        """Of no artists."""
+        return Columns(
+            vectors=np.empty((0, dim), np.float32),
+            has_embedding=np.empty(0, np.bool_),
+            patterns=np.empty(0, np.int32),
+            h=np.empty(0, np.float32),
+            popularity=np.empty(0, np.float32),
+            listeners=np.empty(0, np.int64),
+            plays=np.empty(0, np.float64),
+            lists=np.empty((0, LIST_LENGTH), np.int32),
+            scores=np.empty((0, LIST_LENGTH), np.float32),
+        )
+
+
+@dataclass(frozen=True)
+class VersionOverlay:
+    """A version with changes on it.
+
+    Attributes:
+        version: what they are on.
+        number: of the last change that is seen.
+        tombstones: (n + m,) bool, rows that are not there.
+        artists: those behind the version's rows; more may be added, the first m count.
+        columns: of these m.
+        entries: by row, the live artists that enter its list; those from row n + m on do not count.
+        row_of_id: the live artists that are there, by id.
+        rows_of_mbid: the same by mbid in lower case, ascending by id.
+        into: by the id, or the mbid in lower case, of an artist that was merged into another, that one's id.
+        patterns: the version's sets of modalities, and behind them those that live artists alone have.
+        names: of all.
+    """
+
+    version: Version
+    number: int
+    tombstones: Mask
+    artists: Sequence[LiveArtist]
+    columns: Columns
+    entries: Mapping[int, Entries] = field(default_factory=dict)
+    row_of_id: Mapping[ArtistId, int] = field(default_factory=dict)
+    rows_of_mbid: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    into: Mapping[str, ArtistId] = field(default_factory=dict)
+    patterns: Sequence[tuple[str, ...]] = ()
+    names: NameIndex | None = None
+
+    @staticmethod
+    def of(version: Version, number: int | None = None) -> VersionOverlay:
+        """A version as it is, with all changes up to that number, or those that were folded into it."""
+        return VersionOverlay(
+            version,
+            int(version.manifest["last_change"]) if number is None else number,
+            np.zeros(version.n_artists, bool),
+            (),
+            Columns.none(version.embeddings.shape[1]),
+            patterns=version.patterns_of_modalities,
+        )
+
+    def __bool__(self) -> bool:
+        """Whether anything is other than in the version."""
+        return self._changes
+
+    @cached_property
+    def _changes(self) -> bool:
+        return bool(self.tombstones.any() or len(self.columns.has_embedding) or self.into)
+
+    @property
+    def first(self) -> int:
+        """Row of the first live artist."""
+        return self.version.n_artists
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.tombstones)
+
+    @cached_property
+    def n_artists(self) -> int:
+        """Those who are there."""
+        return self.n_rows - int(np.count_nonzero(self.tombstones))
+
+    @cached_property
+    def embeddings(self) -> OverlayArray[np.float32]:
+        return OverlayArray(self.version.embeddings, self.columns.vectors)
+
+    @cached_property
+    def embedded(self) -> OverlayArray[np.bool_]:
+        """Whether each row has one, be it there or gone."""
+        return OverlayArray(self.version.has_embedding, self.columns.has_embedding)
+
+    @cached_property
+    def searchable(self) -> Mask:
+        """(n + m,) bool: who is there and has an embedding."""
+        if not self:
+            return self.version.has_embedding
+        return self.embedded.whole() & ~self.tombstones
+
+    @cached_property
+    def patterns_of(self) -> OverlayArray[np.int32]:
+        """Which of `patterns` each artist has."""
+        return OverlayArray(self.version.patterns, self.columns.patterns)
+
+    @cached_property
+    def h(self) -> OverlayArray[np.float32]:
+        return OverlayArray(self.version.scoring.h, self.columns.h)
+
+    @cached_property
+    def c(self) -> Matrix:
+        """(P, P) float32, 0 where a pattern is none of the version's: nothing tells."""
+        return widened(self.version.scoring.c, len(self.patterns))
+
+    @cached_property
+    def popularity(self) -> OverlayArray[np.float32]:
+        """-1 to 1, see `riyl.index.scoring.popularity.popularity_of`."""
+        base = self.version.scoring.popularity
+        if base is None:
+            raise TypeError("the scoring of a version is loaded with its popularity")
+        return OverlayArray(base, self.columns.popularity)
+
+    @cached_property
+    def listeners(self) -> OverlayArray[np.int64]:
+        return OverlayArray(self.version.listeners, self.columns.listeners)
+
+    @cached_property
+    def plays(self) -> OverlayArray[np.float64]:
+        return OverlayArray(self.version.plays, self.columns.plays)
+
+    def ids_of(self, rows: Rows) -> list[ArtistId]:
+        """The ids of some artists, in the order asked for."""
+        return self.texts("artist_id", rows, lambda artist: artist.id)
+
+    def texts(self, column: str, rows: Rows, of: Callable[[LiveArtist], Any]) -> list[Any]:
+        """A column of the version for some artists, in the order asked for, and what `of` gives of live ones."""
+        values = self.version.artists.column(column)
+        if not (rows >= self.first).any():
+            return list(values.take(pa.array(rows)).to_pylist())
+        base_texts = iter(values.take(pa.array(rows[rows < self.first])).to_pylist())
+        return [next(base_texts) if row < self.first else of(self.artist(row)) for row in rows.tolist()]
+
+    def popular(self, row: int) -> tuple[int, float, ArtistId]:
+        """By which artists are sorted, the most popular first."""
+        return -int(self.listeners.at(row)), -float(self.plays.at(row)), self.ids_of(np.array([row]))[0]
+
+    def artist(self, row: int) -> LiveArtist:
+        """A live artist by its row."""
+        return self.artists[row - self.first]
+
+    def about(self, row: int) -> Artist:
+        """Everything about one artist besides its embedding."""
+        if row >= self.first:
+            artist = self.artist(row)
+            about = (artist.id, artist.name, artist.mbid, artist.aliases, artist.attributes, artist.modalities)
+        else:
+            table = self.version.artists
+            id, name, mbid, aliases = (table.column(column)[row].as_py() for column in COLUMNS)
+            attributes = {column: table.column(column)[row].as_py() for column in self.version.attributes}
+            has_embedding = self.patterns[self.patterns_of.at(row)]
+            about = (id, name, mbid, tuple(a for a in aliases or () if a is not None), attributes, has_embedding)
+        return Artist(row, *about, listeners=int(self.listeners.at(row)), plays=float(self.plays.at(row)))
+
+    @cached_property
+    def attributes(self) -> list[str]:
+        """Names of the attributes that anybody has, those of the version first."""
+        names = self.version.attributes
+        new = {name for row in self.row_of_id.values() for name in self.artist(row).attributes}
+        return names + sorted(new - set(names))
+
+    def column(self, name: str) -> tuple[pa.Array, pa.Array]:
+        """An attribute of the version's artists, and of the m live ones, of one type; null of those who have it not.
+
+        One that the version has not is of the type of the first value, by the ids of the artists, as in a re-index.
+        """
+        artists, m = self.version.artists, len(self.columns.has_embedding)
+        if name in artists.column_names and not pa.types.is_null(artists.schema.field(name).type):
+            kind = artists.schema.field(name).type
+        else:
+            values = (self.artist(row).attributes.get(name) for _, row in sorted(self.row_of_id.items()))
+            payload = [value for value in values if value is not None]
+            kind = type_for(payload) if payload else pa.null()  # type: ignore[arg-type]
+        if name in artists.column_names and artists.schema.field(name).type == kind:
+            column = artists.column(name)
+            base = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # the latter copies even one
+        else:
+            base = pa.nulls(len(artists), kind)
+        return base, pa.array([_typed(kind, artist.attributes.get(name)) for artist in self.artists[:m]], kind)
+
+
+def widened(c: Matrix, patterns: int) -> Matrix:
+    """(P, P) float32: c with zeros behind it."""
+    if len(c) == patterns:
+        return c
+    wide = np.zeros((patterns, patterns), np.float32)
+    wide[: len(c), : len(c)] = c
+    return wide
+
+
+def _typed(kind: pa.DataType, value: object) -> object:
+    """The value, or None where it is of another type than others were first."""
+    if value is None or pa.types.is_nested(kind) or not isinstance(value, str | bool | int | float):
+        return value
+    try:
+        return as_type(kind, value)
+    except InputError:
+        return value if pa.types.is_temporal(kind) else None

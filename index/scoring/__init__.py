@@ -1,0 +1,1 @@
+"""The score of one artist for another, and the corrections that belong to it."""

@@ -1,0 +1,60 @@
+"""Hubness: how near an artist is to everybody, which its scores are lowered by."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from riyl.core.storage.model import ScoringSettings
+from riyl.core.types import Matrix
+from riyl.index.scoring.factors import Patterns, _factors
+
+QUERIES = 20_000
+"""Artists whose lists h is measured in, drawn at random where there are more: linear work, whatever the catalog."""
+
+_CELLS = 1 << 23
+
+_MIN_NEAREST = 10
+
+
+def hubness(
+    vectors: Matrix,
+    patterns: Patterns,
+    c: Matrix,
+    settings: ScoringSettings,
+    popularity: NDArray[np.float32] | None = None,
+    *,
+    seed: int = 0,
+    threads: int = 0,
+) -> NDArray[np.float32]:
+    """(m,) float32 h of m artists among themselves; without b, -w p alone, and zeros where there is nobody else.
+
+    Measured in the lists of all of them, or of `QUERIES` drawn at random, and then over as many fewer of the best.
+    """
+    m = len(vectors)
+    if m < 2:
+        return np.zeros(m, np.float32)
+    relief = settings.popularity * (np.zeros(m) if popularity is None else popularity.astype(np.float64))
+    if not settings.hubness:
+        return (-relief).astype(np.float32)
+    drawn, k = measured_in(m, settings, seed=seed)
+    k = min(k, len(drawn) - 1)
+    queries, candidates = _factors(vectors, patterns, np.zeros(m, np.float32), c)
+    means = np.empty(m, np.float64)
+    step = max(1, _CELLS // len(drawn))
+    with threadpool_limits(limits=threads or None):
+        for start in range(0, m, step):
+            scores = candidates[start : start + step] @ queries[drawn].T  # (a, len(drawn))
+            self_rows, column = np.nonzero(drawn == np.arange(start, start + len(scores))[:, None])
+            scores[self_rows, column] = -np.inf
+            best = np.partition(scores, len(drawn) - k, axis=1)[:, len(drawn) - k :]
+            means[start : start + step] = np.sort(best, axis=1).mean(axis=1, dtype=np.float64)
+    return (settings.hubness * means - relief).astype(np.float32)
+
+
+def measured_in(m: int, settings: ScoringSettings, *, seed: int = 0) -> tuple[NDArray[np.int64], int]:
+    """Whose lists the hubness of m artists is measured in, ascending, and over how many of the best scores there."""
+    drawn = np.sort(np.random.default_rng(seed).permutation(m)[:QUERIES])
+    nearest = round(settings.neighbours * len(drawn) / m) if len(drawn) < m else settings.neighbours
+    return drawn, max(nearest, _MIN_NEAREST)

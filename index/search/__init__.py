@@ -1,0 +1,1 @@
+"""Answers questions over a version and the changes on it."""

@@ -1,0 +1,126 @@
+"""Why an artist answers a query: its score in shares that add up, and the terms that it has in common with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riyl.index.overlay.artist_parts import parts_of_artist, terms_of_artist
+from riyl.index.overlay.artists import Terms
+from riyl.index.overlay.overlay import VersionOverlay
+from riyl.index.search.query import Query
+
+COMMON = 10
+"""Terms in common that are named."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one modality of what was asked with and one of the artist add to the score."""
+
+    asked: str
+    found: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Common:
+    """A term that both have, with its weight: of those asked with the mean, by their shares."""
+
+    term: str
+    asked: float
+    found: float
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why an artist scores as it does: pairs, hubness, calibration and popularity add up to the score.
+
+    Attributes:
+        pairs: by two modalities, the largest first; the seeds' shares add up to the same.
+        hubness: -h of the artist.
+        calibration: c.
+        popularity: what was asked to be added for it.
+        seeds: of each term of the query, those to be avoided behind the others.
+        common: by modality that is made of terms, those that both have, the weightiest first.
+    """
+
+    pairs: tuple[Share, ...]
+    hubness: float
+    calibration: float
+    popularity: float
+    seeds: tuple[float, ...]
+    common: Mapping[str, tuple[Common, ...]]
+
+
+def explain(overlay: VersionOverlay, query: Query, rows: NDArray[np.integer]) -> list[Reasons]:
+    """The reasons of some artists with an embedding, in their order.
+
+    Args:
+        query: whose terms have their parts.
+
+    Raises:
+        OutdatedError: the version is of format 1, which holds no parts.
+    """
+    terms = [*query.terms, *query.avoid]
+    query_parts: dict[str, NDArray[np.float64]] = {}
+    for share, term in zip(query.shares, terms, strict=True):
+        for name, part in term.parts.items():
+            query_parts[name] = query_parts.get(name, 0) + share * part.astype(np.float64)
+    sets = _asked_sets(overlay, query)
+    reasons = []
+    for row in rows.tolist():
+        artist_parts = parts_of_artist(overlay, row)
+        pairs = [
+            Share(name, other, float(vector @ part.astype(np.float64)))
+            for name, vector in query_parts.items()
+            for other, part in artist_parts.items()
+        ]
+        embedding = overlay.embeddings.at(row).astype(np.float64)
+        reasons.append(
+            Reasons(
+                tuple(sorted(pairs, key=lambda pair: -pair.share)),
+                0.0 if query.uncorrected else -float(overlay.h.at(row)),
+                0.0 if query.uncorrected else float(query.calibration[overlay.patterns_of.at(row)]),
+                query.popularity * float(overlay.popularity.at(row)),
+                tuple(share * float(term.vector @ embedding) for share, term in zip(query.shares, terms, strict=True)),
+                {name: _common(overlay, name, weights, row) for name, weights in sets.items()},
+            )
+        )
+    return reasons
+
+
+def _asked_sets(overlay: VersionOverlay, query: Query) -> dict[str, dict[int, float]]:
+    """By modality, the weights of the terms of what is asked with, by their place in the vocabulary."""
+    sets: dict[str, dict[int, float]] = {}
+    total_weight = sum(term.weight for term in query.terms)
+    for name in overlay.version.sets:
+        weights = sets.setdefault(name, {})
+        places: Mapping[str, int] | None = None
+        for term in query.terms:
+            term_weights: Iterable[tuple[int, float]] = ()
+            if term.row is not None:
+                term_weights = _pairs(terms_of_artist(overlay, term.row).get(name))
+            elif words := term.terms.get(name):
+                places = places or {word: i for i, word in enumerate(overlay.version.terms(name).to_pylist())}
+                term_weights = [(places[word], weight) for word, weight in words.items() if word in places]
+            for position, weight in term_weights:
+                weights[position] = weights.get(position, 0.0) + term.weight / total_weight * weight
+    return sets
+
+
+def _common(overlay: VersionOverlay, name: str, query_weights: Mapping[int, float], row: int) -> tuple[Common, ...]:
+    artist_weights = _pairs(terms_of_artist(overlay, row).get(name))
+    both = [
+        (position, query_weights[position], weight) for position, weight in artist_weights if position in query_weights
+    ]
+    both.sort(key=lambda b: (-np.log1p(b[1]) * np.log1p(b[2]), b[0]))
+    words = overlay.version.terms(name)
+    return tuple(Common(words[position].as_py(), a, w) for position, a, w in both[:COMMON])
+
+
+def _pairs(terms: Terms | None) -> Iterable[tuple[int, float]]:
+    return () if terms is None else zip(terms[0].tolist(), terms[1].tolist(), strict=True)

@@ -1,0 +1,97 @@
+"""Lists of similar artists in a version and the changes on it: those that are ready, and those searched for exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riyl.core.types import Rows
+from riyl.index.overlay.overlay import VersionOverlay
+from riyl.index.scoring.score import scored
+from riyl.index.scoring.tie_breaking import ordered
+
+_AT_ONCE = 1 << 14
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Similar artists: (k,) rows and (k,) float32 scores, best first; shorter where fewer exist.
+
+    The first `n_pinned` stand there by rule, whatever their score.
+
+    Attributes:
+        whole: of a ready list, whether there is nobody else.
+    """
+
+    rows: Rows
+    scores: NDArray[np.float32]
+    n_pinned: int = 0
+    whole: bool = False
+
+
+def ready_list(overlay: VersionOverlay, row: int) -> Neighbours:
+    """Of the version's 256 of an artist those who are there, among the live artists that enter its list."""
+    version, at = overlay.version, row - overlay.first
+    rows = version.neighbours[row] if at < 0 else overlay.columns.lists[at]
+    scores = version.scores[row] if at < 0 else overlay.columns.scores[at]
+    is_complete = bool(rows[-1] < 0)
+    if is_complete:
+        length = int(np.count_nonzero(rows >= 0))
+        rows, scores = rows[:length], scores[:length]
+    if not overlay:
+        return Neighbours(rows, scores, whole=is_complete)
+    present = ~overlay.tombstones[rows]
+    rows, scores = rows[present], scores[present]
+    entries = overlay.entries.get(row)
+    if entries is not None:
+        entering, values = entries
+        enters = entering < overlay.n_rows
+        enters[enters] = ~overlay.tombstones[entering[enters]]
+        if enters.any():
+            rows = np.concatenate([rows, entering[enters]])
+            rows, scores = ordered(rows, np.concatenate([scores, values[enters]]), overlay.ids_of)
+    return Neighbours(rows, scores, whole=is_complete)
+
+
+def exact_scores(
+    overlay: VersionOverlay, row: int, *, uncorrected: bool, rows: Rows | None = None
+) -> NDArray[np.float32]:
+    """What artists score for the one in `row`, exactly: summed in float64, all of them in bounded memory.
+
+    Args:
+        uncorrected: leave the version's corrections out: cosines.
+        rows: (m,) whose scores; None takes every artist.
+
+    Returns:
+        (m,) or (n_rows,) float32; -inf where an artist has no embedding, or is gone.
+    """
+    vector, pattern = np.asarray(overlay.embeddings.at(row), np.float64), overlay.patterns_of.at(row)
+    total = overlay.n_rows if rows is None else len(rows)
+    all_scores = np.empty(total, np.float32)
+    for start in range(0, total, _AT_ONCE):
+        part = slice(start, min(start + _AT_ONCE, total))
+        chosen = part if rows is None else rows[part]
+        cosines = overlay.embeddings[chosen].astype(np.float64) @ vector
+        scores = (
+            cosines
+            if uncorrected
+            else scored(cosines, overlay.c[pattern, overlay.patterns_of[chosen]], overlay.h[chosen])
+        )
+        all_scores[part] = np.where(overlay.searchable[chosen], scores, -np.inf)
+    return all_scores
+
+
+def best_of(overlay: VersionOverlay, scores: NDArray[np.float32], k: int) -> Neighbours:
+    """The k artists of the highest scores; equal ones by a seeded hash of the id, as in the ready lists.
+
+    Args:
+        scores: (n_rows,) float32 of every artist; -inf leaves one out.
+    """
+    k = min(k, int(np.count_nonzero(scores > -np.inf)))
+    if k < 1:
+        return Neighbours(np.empty(0, np.int32), np.empty(0, np.float32))
+    candidates = np.flatnonzero(scores >= -np.partition(-scores, k - 1)[k - 1]).astype(np.int32)
+    rows, values = ordered(candidates, scores[candidates], overlay.ids_of)
+    return Neighbours(rows[:k], values[:k])

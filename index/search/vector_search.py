@@ -1,0 +1,186 @@
+"""Who answers a query best: live search of a version, under any condition on the artists."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from copy import copy
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riyl.core.errors import InputError
+from riyl.index.artifact.ivf import BEYOND, IVF_MIN_ARTISTS, IvfIndex
+from riyl.index.artifact.version import FAISS, Version
+from riyl.index.overlay.overlay import VersionOverlay
+from riyl.index.scoring.exact import highest
+from riyl.index.scoring.score import BESIDE
+from riyl.index.scoring.tie_breaking import ordered
+from riyl.index.search.candidate_mask import CandidateMask, cleared
+from riyl.index.search.filters import Filters, passing
+from riyl.index.search.neighbours import Neighbours
+from riyl.index.search.query import Query
+
+EXACT_UP_TO = 2048
+"""Allowed artists that are all compared: below it cells cost more."""
+
+QUICK, QUICK_CELLS = 5_000, 25_000
+"""Artists that are compared, all of them or those in the cells that are searched, in about a millisecond."""
+
+POOL = 10
+"""Candidates a place of the answer that diversity chooses among."""
+
+MIN_POOL, MAX_POOL = 200, 5000
+
+_KEPT = 32
+"""Conditions whose artists are kept, those asked for last: a byte an artist each, and five more where they are few."""
+
+_NOBODY = np.empty(0, np.int64)
+
+
+class VectorSearch:
+    """Searches one version and the changes on it, for any number of threads."""
+
+    def __init__(self, version: Version) -> None:
+        self._version = version
+        self._overlay = VersionOverlay.of(version)
+        # cells of an older layout cannot be asked as they are now, and all artists are compared
+        fits = version.n_artists >= IVF_MIN_ARTISTS and version.manifest["settings"].get("beside") == BESIDE
+        self._ivf = IvfIndex.open(version.folder / FAISS) if fits else None
+        self._row = np.flatnonzero(version.has_embedding)  # of each position of the Faiss file
+        self._passing: OrderedDict[str, CandidateMask] = OrderedDict()
+        self._guard = Lock()
+
+    def under(self, overlay: VersionOverlay) -> VectorSearch:
+        """The same version with these changes on it; what was opened is shared."""
+        search = copy(self)
+        search._overlay, search._passing, search._guard = overlay, OrderedDict(), Lock()
+        return search
+
+    @property
+    def is_cheap(self) -> bool:
+        """Whether a search for a few artists takes about a millisecond."""
+        if self._ivf is None:
+            return self._overlay.n_rows <= QUICK
+        return self._overlay.n_rows * self._ivf.share <= QUICK_CELLS
+
+    def passing(self, filters: Filters) -> CandidateMask:
+        """The artists for whom all conditions hold.
+
+        Raises:
+            InputError: see `riyl.index.search.filters.passing`.
+        """
+        key = repr(filters)  # not the value itself: 1 and True are equal, and another condition
+        with self._guard:
+            cached = self._passing.get(key)
+            if cached is not None:
+                self._passing.move_to_end(key)
+                return cached
+        mask = CandidateMask.of(passing(self._overlay, filters), self._overlay.searchable, self._version.has_embedding)
+        with self._guard:
+            self._passing[key] = mask
+            while len(self._passing) > _KEPT:
+                self._passing.popitem(last=False)
+        return mask
+
+    def scores(self, query: Query, rows: NDArray[np.integer]) -> NDArray[np.float64]:
+        """(m,) what artists with an embedding score, exactly: in float64 from float32 vectors."""
+        overlay = self._overlay
+        products = overlay.embeddings[rows].astype(np.float64) @ query.vector
+        if not query.uncorrected:
+            products += query.calibration[overlay.patterns_of[rows]].astype(np.float64)
+            products -= overlay.h[rows].astype(np.float64)
+        if query.popularity:
+            products += query.popularity * overlay.popularity[rows].astype(np.float64)
+        return np.asarray(products)
+
+    def nearest(
+        self,
+        query: Query,
+        k: int,
+        candidates: CandidateMask,
+        *,
+        without: NDArray[np.int64] = _NOBODY,
+        diversity: float = 0.0,
+    ) -> Neighbours:
+        """The k best of the artists that are allowed; fewer where there are no more.
+
+        Exact where at most `EXACT_UP_TO` are allowed, the version is small, or the query is raw and the version
+        corrects scores. Else cells are searched, and what they give is ordered exactly.
+
+        Args:
+            without: rows that are not to be found, allowed or not.
+            diversity: 0 to 1; above 0 the answer is chosen one by one from the best ten times k, 200 to 5,000: the
+                first is the best, and each next has the largest
+
+                    (1 - diversity) score(y) - diversity max over z chosen before of <e_y, e_z>
+
+                which is maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998). Scores stay the query's.
+
+        Raises:
+            InputError: k is below 1, or diversity outside of 0 to 1.
+        """
+        if k < 1 or not 0 <= diversity <= 1:
+            raise InputError(f"k and diversity: found {k} and {diversity}; wanted at least 1, and 0 to 1")
+        without = candidates.among(without)
+        if not diversity:
+            return self._best(query, k, candidates, without)
+        pool = self._best(query, max(k, min(max(POOL * k, MIN_POOL), MAX_POOL)), candidates, without)
+        return self._diverse(pool, k, diversity)
+
+    def _best(self, query: Query, k: int, candidates: CandidateMask, without: NDArray[np.int64]) -> Neighbours:
+        """The k best of `candidates` but `without`, which is ascending and among them."""
+        exact = len(candidates.rows) <= EXACT_UP_TO or (query.uncorrected and self._version.scoring.corrects)
+        if self._ivf is not None and not exact:
+            rows = self._by_cells(self._ivf, query, k, candidates, without)
+        else:
+            rows = self._by_scan(query, k, np.delete(candidates.rows, np.searchsorted(candidates.rows, without)))
+        scores = self.scores(query, rows).astype(np.float32)
+        best, scores = ordered(rows.astype(np.int32), scores, self._overlay.ids_of)
+        return Neighbours(best[:k], scores[:k])
+
+    def _by_scan(self, query: Query, k: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of `rows` that hold the k best: the ones that float32 cannot tell from them too."""
+        overlay, vector = self._overlay, query.vector.astype(np.float32)
+        if len(rows) <= k:
+            return rows
+        version_rows = rows[: np.searchsorted(rows, overlay.first)]
+        few = 4 * len(version_rows) < overlay.first
+        products = (
+            overlay.version.embeddings[version_rows] @ vector
+            if few
+            else (overlay.version.embeddings @ vector)[version_rows]
+        )
+        scores = np.concatenate([products, overlay.columns.vectors[rows[len(version_rows) :] - overlay.first] @ vector])
+        if not query.uncorrected:
+            scores += query.calibration[overlay.patterns_of[rows]] - overlay.h[rows]
+        if query.popularity:
+            scores += np.float32(query.popularity) * overlay.popularity[rows]
+        return rows[highest(scores, k)]
+
+    def _by_cells(
+        self, ivf: IvfIndex, query: Query, k: int, candidates: CandidateMask, without: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        vector = query.vector.astype(np.float32)[None]
+        calibration = query.calibration[None, : len(self._version.scoring.c)]
+        query_vector = self._version.scoring.queries(vector, calibration, query.popularity)
+        first = self._overlay.first
+        bits = cleared(candidates.bits, np.searchsorted(self._row, without[without < first]))
+        n_allowed = np.searchsorted(candidates.rows, first)
+        share = (n_allowed - np.searchsorted(without, first)) / len(self._row)
+        rows = self._row[ivf.search(query_vector, k + BEYOND, bits, share)]
+        overlay = np.setdiff1d(candidates.rows[n_allowed:], without, assume_unique=True)
+        return np.concatenate([rows, self._by_scan(query, k, overlay)])
+
+    def _diverse(self, pool: Neighbours, k: int, diversity: float) -> Neighbours:
+        vectors = self._overlay.embeddings[pool.rows]
+        nearest = np.full(len(pool.rows), -np.inf, np.float32)  # to any that is chosen
+        left = np.ones(len(pool.rows), bool)
+        chosen: list[int] = []
+        while len(chosen) < min(k, len(pool.rows)):
+            worth = pool.scores if not chosen else (1 - diversity) * pool.scores - diversity * nearest
+            pick = int(np.argmax(np.where(left, worth, -np.inf)))
+            chosen.append(pick)
+            left[pick] = False
+            nearest = np.maximum(nearest, vectors @ vectors[pick])
+        return Neighbours(pool.rows[chosen], pool.scores[chosen])

@@ -1,0 +1,1 @@
+"""The life of index versions: promotion, rollback, retention."""

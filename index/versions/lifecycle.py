@@ -1,0 +1,256 @@
+"""The life of versions: which is current, who promoted it and why, the way back, are they whole, removing old ones."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from riyl.core.db.promotions import Promotion, add_promotion, all_promotions, last_promotion
+from riyl.core.db.revisions import newest_stamp
+from riyl.core.db.session import Database
+from riyl.core.errors import FormatError, InputError, NotFoundError, QualityCheckError
+from riyl.core.files import Manifest, discard, locked, read_sealed, sweep
+from riyl.core.storage.current import CURRENT as CURRENT
+from riyl.core.storage.current import current_stamp, read_current, write_current
+from riyl.core.storage.entries import pick
+from riyl.core.storage.stamps import Stamp, Stream
+from riyl.index.artifact.version import EMBEDDING, FORMAT, KIND, MANIFEST, Version
+from riyl.index.versions.report import Report
+
+HISTORY = "promotions.jsonl"
+"""Where promotions were written down before there was a database."""
+
+LOCK = ".lock"
+"""File in the folder of versions that is held during one act on it, whatever the process."""
+
+HINT = "make one with: riyl index build --promote"
+
+
+def current(folder: Path) -> str | None:
+    """The id of the current version, by CURRENT alone; None where nothing was promoted yet."""
+    return read_current(folder)
+
+
+def find_version(folder: Path, name: str | None) -> Path:
+    """The folder of the version whose id is `name` or begins with it; of the current one with None.
+
+    Raises:
+        NotFoundError: there is none; the message says what to do.
+    """
+    if name is not None:
+        return pick(folder, name, "version", MANIFEST)
+    chosen = current(folder)
+    if chosen is None:
+        raise NotFoundError(f"no version is promoted in {folder}; {HINT}")
+    if not (folder / chosen / MANIFEST).is_file():
+        raise NotFoundError(f"the current version {chosen} is not in {folder}; {HINT}")
+    return folder / chosen
+
+
+def versions(folder: Path) -> list[Manifest]:
+    """The manifests of all versions, the newest last."""
+    return [read_sealed(path.parent, MANIFEST, KIND, FORMAT) for path in _by_age(folder)]
+
+
+def states(folder: Path) -> dict[str, Manifest | FormatError]:
+    """By id, the newest last, a version's manifest, or what is wrong with it; other files are checked by size alone."""
+    manifests: dict[str, Manifest | FormatError] = {}
+    for path in _by_age(folder):
+        try:
+            manifests[path.parent.name] = Version.open(path.parent, verify=False).manifest
+        except FormatError as error:
+            manifests[path.parent.name] = error
+    return manifests
+
+
+def promote(
+    folder: Path,
+    database: Database,
+    name: str,
+    *,
+    by: str,
+    why: str,
+    verdict: Report | None = None,
+    force: bool = False,
+    job: str | None = None,
+) -> Promotion:
+    """Make a version current, after it was verified; a service takes it up by itself.
+
+    Args:
+        verdict: of the promotion policy; with None that of the version's own quality checks.
+        force: promote against the verdict; that is written down.
+        job: the job that asks, which promotes once however often it runs.
+
+    Raises:
+        NotFoundError: there is no such version.
+        FormatError: it is damaged.
+        QualityCheckError: the verdict is against it; names what was found and wanted.
+        DatabaseDownError: the database cannot be reached; nothing has changed.
+        StaleDatabaseError: it lacks what this home has seen; nothing has changed.
+    """
+    version = Version.open(pick(folder, name, "version", MANIFEST))
+    report = verdict or Report.of(version.manifest["quality_checks"])
+    if not report.passed and not force:
+        message = f"version {version.id} failed its quality checks, and is not promoted: {report.failures}"
+        raise QualityCheckError(message, report.as_dict()["checks"])
+    with locked(folder / LOCK):
+        with database.alone() as connection:
+            database.check(connection)
+            entry = add_promotion(connection, version.id, "promote", by=by, why=why, forced=not report.passed, job=job)
+        _follow(folder, database)
+    return entry
+
+
+def rollback(folder: Path, database: Database, *, by: str, why: str) -> Promotion:
+    """Make current what was current before the last promotion; once more goes one further back.
+
+    Raises:
+        NotFoundError: there was none before, or it is gone.
+        FormatError: it is damaged.
+        DatabaseDownError: the database cannot be reached; nothing has changed.
+        StaleDatabaseError: it lacks what this home has seen; nothing has changed.
+    """
+    with locked(folder / LOCK):
+        with database.alone() as connection:
+            database.check(connection)
+            before = _standing(all_promotions(connection))[:-1]
+            if not before:
+                raise NotFoundError("there is nothing to go back to: fewer than two versions were promoted")
+            version = Version.open(pick(folder, before[-1], "version", MANIFEST))
+            entry = add_promotion(connection, version.id, "rollback", by=by, why=why)
+        _follow(folder, database)
+    return entry
+
+
+def follow(folder: Path, database: Database) -> None:
+    """Make this home's CURRENT what the database says is current.
+
+    A process that was killed between the two, or another home of the same database, may have left it behind.
+
+    Raises:
+        NotFoundError: the current version is not in this home; CURRENT stays.
+        DatabaseDownError: the database cannot be reached; CURRENT stays.
+        StaleDatabaseError: it lacks what this home has seen; CURRENT stays.
+    """
+    with database.read_whole() as connection:
+        database.check(connection)
+        last, stamp = last_promotion(connection), newest_stamp(connection, Stream.PROMOTIONS)
+    if last is not None and (last.version, stamp) == _copy(folder):
+        return
+    if last is None and not (folder / HISTORY).exists():
+        return
+    with locked(folder / LOCK):
+        _follow(folder, database)
+
+
+def history(database: Database) -> list[Promotion]:
+    """Every promotion and rollback, the last one last."""
+    with database.read() as connection:
+        return all_promotions(connection)
+
+
+def verify(folder: Path, name: str | None = None) -> dict[str, str | None]:
+    """Check every byte of one version, or with None of all.
+
+    Returns:
+        By id, None where it is whole, else what was found and wanted.
+
+    Raises:
+        NotFoundError: there is no such version.
+    """
+    paths = [p.parent for p in _by_age(folder)] if name is None else [pick(folder, name, "version", MANIFEST)]
+    return {path.name: _problem(path) for path in paths}
+
+
+def prune(folder: Path, database: Database, *, keep: int = 3) -> list[str]:
+    """Remove all but the newest `keep` versions; never the current one, nor the one that a rollback goes to.
+
+    A process that has a version open keeps it: its files are mapped. What killed builds left is removed too, and every
+    embedding that was kept aside: a build that still wants it embeds again.
+
+    Returns:
+        The ids removed.
+
+    Raises:
+        InputError: keep is below 0.
+        DatabaseDownError: the database cannot be reached; nothing was removed.
+        StaleDatabaseError: it lacks what this home has seen; nothing was removed.
+    """
+    if keep < 0:
+        raise InputError(f"keep: found {keep}; wanted 0 or more")
+    with locked(folder / LOCK):
+        with database.read() as connection:
+            database.check(connection)
+            promoted = all_promotions(connection)
+        ids = [path.parent.name for path in _by_age(folder)]
+        retained = {*ids[max(0, len(ids) - keep) :], *_standing(promoted)[-2:], current(folder)}
+        tombstones = [i for i in ids if i not in retained]
+        sweep(folder)
+        for path in [*folder.glob(f".*{EMBEDDING}"), *(folder / i for i in tombstones)]:
+            discard(path)
+    return tombstones
+
+
+def _follow(folder: Path, database: Database) -> None:
+    with database.alone() as connection:
+        database.check(connection)
+        last = last_promotion(connection)
+        if last is None and (folder / HISTORY).exists():
+            last = _take_over(connection, folder / HISTORY)
+        stamp = newest_stamp(connection, Stream.PROMOTIONS)
+    if last is None or (last.version, stamp) == _copy(folder):
+        return
+    if not (folder / last.version / MANIFEST).is_file():
+        raise NotFoundError(f"version {last.version} was promoted, and is not in {folder}; copy it there")
+    write_current(folder, last.version, stamp)
+
+
+def _copy(folder: Path) -> tuple[str | None, Stamp | None] | None:
+    """What CURRENT says; None where it is damaged, for then it is written anew."""
+    try:
+        return current(folder), current_stamp(folder)
+    except FormatError:
+        return None
+
+
+def _take_over(connection: Connection, path: Path) -> Promotion | None:
+    """Bring in the promotions of a home from before there was a database."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    last = None
+    try:
+        # what stands behind the last line end was cut off by a crash and never took effect
+        for line in lines[:-1]:
+            entry = json.loads(line)
+            at = datetime.fromisoformat(entry["at"])
+            last = add_promotion(connection, entry["version"], entry["act"], by=entry["by"], why=entry["why"], at=at)
+    except (ValueError, TypeError, KeyError) as error:
+        raise FormatError(f"{path}: damaged ({error}); wanted one promotion a line") from error
+    return last
+
+
+def _standing(entries: list[Promotion]) -> list[str]:
+    """What is current, last, and before it what a rollback would go to, and so on."""
+    stack: list[str] = []
+    for entry in entries:
+        if entry.act == "rollback":
+            stack.pop()
+        elif stack[-1:] != [entry.version]:
+            stack.append(entry.version)
+    return stack
+
+
+def _by_age(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"[!.]*/{MANIFEST}"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+
+
+def _problem(path: Path) -> str | None:
+    try:
+        opened = Version.open(path)
+        if opened.id != path.name:
+            return f"{path}: found version {opened.id}; wanted {path.name}"
+    except FormatError as error:
+        return str(error)
+    return None

@@ -1,0 +1,112 @@
+"""Removing what nothing needs any more: old versions, the snapshots behind them, and old copies of tables."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from riyl.core.catalog.freeze import last_import
+from riyl.core.changes.effective import ASIDE, SUFFIX
+from riyl.core.db.session import Database
+from riyl.core.errors import FormatError, OutdatedError
+from riyl.core.files import discard, read_sealed, sweep
+from riyl.core.settings import Home
+from riyl.core.storage import model
+from riyl.core.storage.snapshot import MANIFEST, Snapshot
+from riyl.core.storage.snapshot_source import read_source
+from riyl.index.versions.lifecycle import prune, versions
+
+log = logging.getLogger(__name__)
+
+ABANDONED_S = 86_400
+"""Age of a file of changes in the making that nobody makes any more."""
+
+
+def tidy(home: Home, database: Database, *, keep: int, in_use: Collection[str] = ()) -> dict[str, list[str]]:
+    """Remove old versions, then what those that are left do not need, and what killed processes left.
+
+    Versions are kept as `riyl.index.versions.lifecycle.prune` says; of snapshots those that a version or a model is of,
+    and the newest, and whatever is the last with its featurizer; of frozen tables those imported last, those that a
+    snapshot that is kept was made of, and the newest; of changes the newest. What a process is
+    filling stays.
+
+    Args:
+        keep: newest versions to keep.
+        in_use: ids of snapshots, tables and changes that a running job has made, and still needs.
+
+    Returns:
+        By kind (versions, snapshots, tables, changes), the ids removed.
+
+    Raises:
+        InputError: keep is below 0.
+        DatabaseDownError: the database cannot be reached; nothing was removed.
+    """
+    return {
+        "versions": prune(home.versions, database, keep=keep),
+        "snapshots": _remove_old(home.snapshots, MANIFEST, _snapshots_needed(home, in_use)),
+        "tables": _remove_old(home.frozen_tables, "artists.*", _tables_needed(home, in_use)),
+        "changes": _remove_frozen_changes(home.changes, in_use),
+    }
+
+
+def _remove_frozen_changes(folder: Path, in_use: Collection[str]) -> list[str]:
+    """Remove all but the newest and those in use, and what was never finished."""
+    for left in folder.glob(f"{ASIDE}*"):
+        if time.time() - left.stat().st_mtime > ABANDONED_S:
+            left.unlink(missing_ok=True)
+    paths = sorted(folder.glob(f"[!.]*{SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    old = [path for path in paths[:-1] if path.stem not in in_use]
+    for path in old:
+        path.unlink()
+    return [path.stem for path in old]
+
+
+def _snapshots_needed(home: Home, in_use: Collection[str]) -> set[str] | None:
+    """Ids of the snapshots that are needed; None where something that may need one cannot be read."""
+    cards = [path.parent for path in home.models.glob(f"[!.]*/{model.CARD}")]
+    bases: set[str] = set()
+    try:
+        manifests = [read_sealed(folder, model.CARD, model.KIND, model.FORMAT) for folder in cards]
+        needed = {*in_use, *(str(manifest["snapshot"]) for manifest in [*manifests, *versions(home.versions)])}
+        # a featurizer without a model yet is one that somebody trains on, and cannot be had again from other snapshots
+        paths = home.snapshots.glob(f"[!.]*/{MANIFEST}")
+        opened, outdated = list[Snapshot](), set[str]()
+        for path in paths:
+            try:
+                opened.append(Snapshot.open(path.parent))
+            except OutdatedError:  # of no use to this release, and not its to remove
+                outdated.add(path.parent.name)
+        for each in sorted(opened, key=lambda s: s.id not in needed):
+            if each.featurizer_id not in bases:
+                needed.add(each.id)
+            bases.add(each.featurizer_id)
+        return needed | outdated
+    except FormatError as error:
+        log.error("snapshots_kept reason=%s", error)
+        return None
+
+
+def _tables_needed(home: Home, in_use: Collection[str]) -> set[str] | None:
+    """Ids of the copies of tables that a job uses or would take of its own accord; None where that cannot be read."""
+    imported = last_import(home.frozen_tables)
+    try:
+        sources = [read_source(path.parent) for path in home.snapshots.glob(f"[!.]*/{MANIFEST}")]
+    except FormatError as error:
+        log.error("tables_kept reason=%s", error)
+        return None
+    behind = {source.name for source in sources if source is not None and source.parent == home.frozen_tables}
+    return {*in_use, *behind, *([] if imported is None else [imported.tables])}
+
+
+def _remove_old(folder: Path, file: str, needed: set[str] | None) -> list[str]:
+    """Remove all but the newest and those needed; none with None. `file` is what tells an entry and its age."""
+    if not folder.is_dir() or needed is None:
+        return []
+    sweep(folder)
+    paths = sorted(folder.glob(f"[!.]*/{file}"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+    old = [path.parent for path in paths[:-1] if path.parent.name not in needed]
+    for path in old:
+        discard(path)
+    return [path.name for path in old]

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from riyl.app.cli import app
+from riyl.app.evaluations.run import Question, run_evaluation
+from riyl.app.jobs.types import EvaluateParams
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import InputError, NotFoundError
+from riyl.core.settings import Home
+from riyl.core.storage.model import Model
+from riyl.core.storage.snapshot import Snapshot
+from riyl.evaluation.figures import draw_all
+from riyl.evaluation.report import report_html
+from riyl.index.artifact.version import Version
+from riyl.training.config import load_config
+from riyl.training.features.build import build_snapshot, import_similar
+from riyl.training.train import train
+from tests.app.evaluations.figures import BASELINES, FLOORS, MASKED, figures, systems
+from tests.conftest import SMALL_RECIPE, small_world
+
+
+@pytest.fixture(scope="module")
+def version(home: Home) -> Version:
+    return Version.open(next(home.versions.glob("[!.]*/manifest.json")).parent)
+
+
+def without_names(rows: list[dict[str, Any]], system: str) -> list[dict[str, Any]]:
+    return [{**row, "system": ""} for row in rows if row["system"] == system]
+
+
+def test_left_to_itself_it_takes_every_model_and_baseline(home: Home) -> None:
+    evaluation = figures(home)
+    assert systems(evaluation) == ["mine", *BASELINES, *FLOORS]
+    assert list(evaluation["models"]) == ["mine", *BASELINES]
+    assert {row["reference"] for row in evaluation["differences"]} == {"mine"}
+    assert evaluation["version"] is None
+    json.dumps(evaluation, allow_nan=False)
+
+
+def test_the_command_line_gives_the_same_figures(home: Home, version: Version) -> None:
+    arguments = ["-k", "10", "--rounds", "50", "--seed", "2", "--systems", "mine,pca"]
+    for more, question in (([], {}), (["--version", version.id[:6]], {"version": version.id})):
+        printed = CliRunner().invoke(app, ["--home", str(home.root), "--json", "evaluate", *arguments, *more]).stdout
+        assert json.loads(printed) == figures(home, systems=["mine", "pca"], seed=2, **question)
+
+
+def test_what_a_job_is_asked_for_is_a_question() -> None:
+    params = EvaluateParams(systems=["mine"], conditions=["fmc"], k=5)
+    assert Question(**params.model_dump()) == Question(systems=["mine"], conditions=["fmc"], k=5)
+    assert Question(**EvaluateParams().model_dump()) == Question(conditions=["raw", "fmc"])
+
+
+def test_a_version_is_measured_alone_and_as_its_model_is(home: Home, version: Version) -> None:
+    evaluation = figures(home, version=version.id)
+    assert systems(evaluation) == [f"version {version.id}", *FLOORS]
+    assert (evaluation["version"], evaluation["snapshot"], evaluation["models"]) == (
+        version.id,
+        version.manifest["snapshot"],
+        {},
+    )
+    assert without_names(evaluation["results"], f"version {version.id}") == without_names(
+        figures(home)["results"], "mine"
+    )
+
+
+def test_a_version_alone_is_in_the_groups_as_its_model_is(home: Home, version: Version) -> None:
+    alone, model = (
+        figures(home, **question, conditions=["raw", "fmc", "groups"])
+        for question in ({"version": version.id}, {"systems": ["mine"]})
+    )
+    actual, wanted = alone["groups"][0], model["groups"][0]
+    assert (actual["system"], wanted["system"]) == (f"version {version.id}", "mine")
+    for name in ("entropy", "ndcg", "ndcg_own"):  # equal but for ties that rounding breaks
+        assert actual[name]["mean"] == pytest.approx(wanted[name]["mean"], abs=0.02)
+    assert [c["system"] for c in alone["coherence"]] == [f"version {version.id}"]
+
+
+def test_others_are_compared_to_the_version(home: Home, version: Version) -> None:
+    evaluation = figures(home, version=version.id[:8], systems=["pca", "mine"])
+    assert systems(evaluation) == [f"version {version.id}", "pca", "mine", *FLOORS]
+    assert {row["reference"] for row in evaluation["differences"]} == {f"version {version.id}"}
+    assert [row["ndcg"] for row in evaluation["differences"] if row["system"] == "mine"] == [0, 0]
+    assert systems(figures(home, version=version.id, systems=["all"]))[1:] == ["mine", *MASKED, *BASELINES, *FLOORS]
+
+
+def test_a_version_alone_needs_no_snapshot(home: Home, version: Version, tmp_path: Path) -> None:
+    bare = Home(tmp_path)
+    shutil.copytree(home.truths, bare.truths)
+    shutil.copytree(version.folder, bare.versions / version.id)
+    ids = tmp_path / "some.txt"
+    ids.write_text("a000\na003\na006\n")
+    for conditions in (["raw", "fmc"], [str(ids)]):
+        question = {"version": version.id, "conditions": conditions}
+        assert figures(bare, **question) == figures(home, **question)
+    with pytest.raises(NotFoundError, match=f"snapshot '{version.manifest['snapshot']}' does not exist"):
+        figures(bare, version=version.id, systems=["pca"])
+
+
+def test_every_seed_of_a_config_and_every_subset_is_measured(home: Home, tmp_path: Path) -> None:
+    home_copy = Home(tmp_path / "home")
+    shutil.copytree(home.root, home_copy.root)
+    snapshot = Snapshot.open(next(home.snapshots.glob("[!.]*/manifest.json")).parent)
+    for seed in (3, 4):
+        train("mine", load_config("random-projection")[1], snapshot, home_copy.models, seed=seed)
+    evaluation = figures(home_copy, systems=["all"], conditions=["raw", "groups"])
+    model_names = ["mine", *MASKED, "mine (seed 3)"]
+    assert systems(evaluation) == [*model_names, *BASELINES, *FLOORS]  # that of seed 5 has another config
+    assert [(m["id"], m["seed"]) for m in list(evaluation["models"].values())[:2]] == [
+        (Model.open(home_copy.models / evaluation["models"]["mine"]["id"]).id, 4),
+        (evaluation["models"]["mine (seed 3)"]["id"], 3),
+    ]
+    (over,) = evaluation["seeds"]
+    assert (over["system"], over["condition"], over["seeds"]) == ("mine", "raw", [4, 3])
+    ndcg = {row["system"]: row["ndcg"] for row in evaluation["results"]}
+    assert over["ndcg"]["mean"] == pytest.approx((ndcg["mine"] + ndcg["mine (seed 3)"]) / 2, abs=1e-12)
+    assert [g["system"] for g in evaluation["groups"]] == ["mine", "mine (seed 3)", *BASELINES, "noise"]
+    assert figures(home_copy, systems=["mine"])["seeds"] == []
+
+
+def test_judged_conditions_leave_out_whom_the_truth_has_no_pair_of(home: Home) -> None:
+    evaluation = figures(home, systems=["pca"], conditions=["raw", "raw-judged"])
+    snapshot = Snapshot.open(next(home.snapshots.glob("[!.]*/manifest.json")).parent)
+    pairs = pq.read_table(home.root / "tables" / "similar.parquet")
+    judged = {*pairs.column("artist_id").to_pylist(), *pairs.column("similar_id").to_pylist()}
+    raw, only = evaluation["conditions"]
+    assert (raw["artists"], raw["queries"]) == (int(snapshot.having().sum()), len(judged))
+    assert (only["artists"], only["queries"], only["without_links"]) == (len(judged), len(judged), 0)
+
+
+def test_artists_held_out_are_reported_apart(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    tables = Tables.open(small_world(home.root / "tables"))
+    held = build_snapshot(tables, SMALL_RECIPE.model_copy(update={"holdout": 0.3}), home.snapshots)
+    import_similar(tables, home.truths)
+    evaluation = figures(home, systems=["pca"], conditions=["raw"])
+    (row,) = evaluation["unseen"]
+    query_artists = {q["artist_id"] for q in run_evaluation(home, Question(systems=["pca"], k=10)).queries.to_pylist()}
+    out = {artist for artist, mark in zip(held.artist_ids, held.holdout, strict=True) if mark}
+    assert (row["unseen"]["n_queries"], row["seen"]["n_queries"]) == (
+        len(query_artists & out),
+        len(query_artists - out),
+    )
+    assert row["difference"] == pytest.approx(row["unseen"]["ndcg"] - row["seen"]["ndcg"], abs=1e-12)
+
+
+def test_queries_outside_the_links_of_a_model_are_reported_apart(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    tables = Tables.open(small_world(home.root / "tables"))
+    build_snapshot(tables, SMALL_RECIPE, home.snapshots)
+    import_similar(tables, home.truths)
+    pairs = pq.read_table(home.root / "tables" / "similar.parquet")
+    editorial_pairs = pairs.filter(pc.less(pairs["similar_id"], "a040"))
+    pq.write_table(editorial_pairs, tmp_path / "editorial.parquet")
+    config = tmp_path / "short.toml"
+    config.write_text('method = "cca"\n[supervision]\nmax_epochs = 1\n')
+    arguments = ["train", "--config", str(config), "--supervision", str(tmp_path / "editorial.parquet")]
+    card = json.loads(CliRunner().invoke(app, ["--home", str(home.root), "--json", *arguments]).stdout)
+    assert (card["name"], card["supervision"]["name"]) == ("short-supervised", "editorial")
+    assert [path.name for path in home.truths.iterdir()] == [figures(home, systems=["pca"])["truth"]["id"]]
+    assert figures(home, systems=["pca"])["unseen"] == []
+    rows = figures(home, systems=["short-supervised", "pca"], conditions=["raw"])["unseen"]
+    paired_artists = {*pairs["artist_id"].to_pylist(), *pairs["similar_id"].to_pylist()}
+    linked = {*editorial_pairs["artist_id"].to_pylist(), *editorial_pairs["similar_id"].to_pylist()}
+    assert [row["system"] for row in rows] == ["short-supervised", "pca"]
+    for row in rows:
+        assert (row["seen"]["n_queries"], row["unseen"]["n_queries"]) == (len(linked), len(paired_artists - linked))
+    shown = CliRunner().invoke(
+        app, ["--home", str(home.root), "evaluate", "--systems", "short-supervised,pca", "-k", "10"]
+    )
+    assert f"({len(paired_artists - linked):,})" in shown.stdout
+
+
+def test_links_are_a_file_or_a_truth(home: Home, tmp_path: Path) -> None:
+    for named, message in (("no.csv", "links: found no file no.csv"), ("nothing", "there is no truth 'nothing'")):
+        done = CliRunner().invoke(app, ["--home", str(home.root), "train", "--supervision", named])
+        assert done.exit_code != 0
+        assert message in done.output + str(done.exception)
+
+
+def test_groups_want_another_condition_beside_them(home: Home) -> None:
+    with pytest.raises(InputError, match="conditions: found groups alone; wanted raw, fmc or a text file"):
+        figures(home, conditions=["groups"])
+
+
+def test_the_command_line_writes_report_figures_and_json(home: Home, tmp_path: Path) -> None:
+    wanted = {"--report": tmp_path / "out.html", "--figures": tmp_path / "out.json", "--figures-dir": tmp_path / "figs"}
+    arguments = ["-k", "10", "--rounds", "20", "--systems", "mine,pca", "--conditions", "raw,fmc,groups"]
+    paths = [text for option, path in wanted.items() for text in (option, str(path))]
+    printed = CliRunner().invoke(app, ["--home", str(home.root), "evaluate", *arguments, *paths])
+    assert printed.exit_code == 0, printed.output
+    assert "modality groups: 7 groups" in printed.stdout
+    evaluation = json.loads(wanted["--figures"].read_text())
+    assert evaluation == figures(home, systems=["mine", "pca"], conditions=["raw", "fmc", "groups"], rounds=20)
+    assert wanted["--report"].read_text() == report_html(evaluation)
+    assert len(list(wanted["--figures-dir"].iterdir())) == 2 * len(draw_all(evaluation))
+
+
+def test_an_undefined_figure_is_null(home: Home, tmp_path: Path) -> None:
+    ids = tmp_path / "one.txt"
+    ids.write_text("a000\n")
+    evaluation = figures(home, systems=["pca"], conditions=[str(ids)])
+    assert [row["ndcg"] for row in evaluation["results"]] == [None, None, None]
+    assert [(row["ndcg"], row["low"]) for row in evaluation["differences"]] == [(None, None), (None, None)]
+    json.dumps(evaluation, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("question", "error", "message"),
+    [
+        ({"truth": "none"}, NotFoundError, "there is no truth 'none'"),
+        ({"version": "zz"}, NotFoundError, "version 'zz' does not exist"),
+        ({"systems": ["zz"]}, NotFoundError, "model 'zz' does not exist"),
+        ({"systems": []}, InputError, "systems: found none; wanted models or baselines, or a version"),
+        (
+            {"conditions": ["fcm"]},
+            InputError,
+            "conditions: found 'fcm'; wanted raw, fmc, raw-judged, fmc-judged, groups or a text file",
+        ),
+        ({"version": "v", "snapshot": "s"}, InputError, "found a version and a snapshot; wanted one"),
+        ({"version": "v", "model": "mine"}, InputError, "found a version and a model; wanted one to compare to"),
+        ({"model": "zz"}, NotFoundError, "model 'zz' does not exist"),
+    ],
+)
+def test_a_wrong_question_says_what_is_wrong(
+    home: Home, question: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        figures(home, **question)
+
+
+def test_a_condition_of_others_artists_names_whose_it_is(home: Home, version: Version, tmp_path: Path) -> None:
+    ids = tmp_path / "others.txt"
+    ids.write_text("a000\nnobody\n")
+    snapshot = Snapshot.open(home.snapshots / version.manifest["snapshot"])
+    for question, whose in (({"systems": ["pca"]}, f"snapshot {snapshot.id}"), ({"version": version.id}, "version")):
+        with pytest.raises(InputError, match=f"found 1 ids that {whose} .*'nobody' first; wanted ids of its artists"):
+            figures(home, conditions=[str(ids)], **question)

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from riyl.app.http.body_limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES, PART_BYTES, PART_S, BodyLimitMiddleware
+from riyl.app.http.errors import BodyTooSlowError, OverloadedError
+from riyl.core.settings import Home
+from tests.app.conftest import key_headers, problem_of, run, running
+
+JSON = {"content-type": "application/json"}
+
+
+async def chunks(n: int, taken: list[int]) -> AsyncIterator[bytes]:
+    for i in range(n):
+        taken.append(i)
+        yield b" " * 2**16
+
+
+def test_a_body_that_is_announced_as_too_large_is_413(home: Home) -> None:
+    async def scenario() -> None:
+        async with running(home) as (_, client):
+            for path in ("/v1/jobs", "/v1/index", "/nothing"):
+                answer = await client.post(path, content=b" " * (MAX_BODY_BYTES + 1), headers=JSON)
+                body = problem_of(answer, 413, "body too large")
+                assert body["detail"] == "found a body of more than 1048576 bytes; wanted at most that"
+                assert answer.headers["connection"] == "close"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("announced", [{}, {"content-length": "x"}])
+def test_a_body_in_chunks_is_413_as_soon_as_it_is_too_large(home: Home, announced: dict[str, str]) -> None:
+    async def scenario() -> None:
+        async with running(home) as (_, client):
+            taken: list[int] = []
+            answer = await client.post("/v1/jobs", content=chunks(1000, taken), headers={**JSON, **announced})
+            problem_of(answer, 413, "body too large")
+            assert len(taken) == MAX_BODY_BYTES // 2**16 + 1
+
+    run(scenario())
+
+
+def test_a_body_of_the_largest_size_is_read(home: Home) -> None:
+    payload = b'{"kind": "import", "params": {"source": "x"}}'
+    headers = {**JSON, **key_headers(home)}
+
+    async def scenario() -> None:
+        async with running(home) as (_, client):
+            padded_payload = payload + b" " * (MAX_BODY_BYTES - len(payload))
+            assert (await client.post("/v1/jobs", content=padded_payload, headers=headers)).status_code == 202
+            parts = iter([payload[:10], payload[10:]])
+
+            async def in_parts() -> AsyncIterator[bytes]:
+                for part in parts:
+                    yield part
+
+            assert (await client.post("/v1/jobs", content=in_parts(), headers=headers)).status_code == 202
+
+    run(scenario())
+
+
+async def never_ending() -> AsyncIterator[bytes]:
+    yield b"--x\r\n"
+    await asyncio.Event().wait()
+
+
+def test_a_body_that_does_not_come_is_408(home: Home) -> None:
+    key = key_headers(home)
+    form = {"content-type": "multipart/form-data; boundary=x"}
+
+    async def scenario() -> None:
+        async with running(home, part_s=0.0) as (app, client):
+            for path, headers in [("/v1/similar", JSON), ("/v1/jobs", JSON), ("/v1/truths", form)]:
+                answer = await client.post(path, content=never_ending(), headers={**headers, **key})
+                body = problem_of(answer, 408, "body too slow")
+                assert body["detail"] == "found less than 65536 bytes more, and no end, in 0 s; wanted either"
+                assert answer.headers["connection"] == "close"
+                assert "408" in app.openapi()["paths"][path]["post"]["responses"]
+            # one that is here at once is read
+            assert (await client.post("/v1/similar", json={"seeds": [{"id": "a003"}]})).status_code == 200
+
+    run(scenario())
+
+
+class Sender:
+    """A request to an app behind `BodyLimitMiddleware` that takes the whole body, sent part by part by a clock of
+    ours."""
+
+    def __init__(self, bounded: Callable[[Scope, Receive, Send], object], path: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time()
+        self._loop.time = lambda: self._now
+        self._parts: asyncio.Queue[Message] = asyncio.Queue()
+        scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"transfer-encoding", b"chunked")]}
+        self.task = self._loop.create_task(bounded(scope, self._parts.get, self._parts.put))
+
+    async def send(self, n_bytes: int, after_s: float = 0.0, *, more: bool = True) -> None:
+        await self.wait(after_s)
+        self._parts.put_nowait({"type": "http.request", "body": bytes(n_bytes), "more_body": more})
+        await self.wait(0.0)
+
+    async def wait(self, seconds: float) -> None:
+        self._now += seconds
+        for _ in range(6):
+            await asyncio.sleep(0)
+
+
+async def read_whole(scope: Scope, receive: Receive, send: Send) -> None:
+    while (await receive()).get("more_body"):
+        pass
+
+
+@pytest.mark.parametrize("path", ["/v1/similar", "/v1/truths"])
+def test_each_part_of_a_body_has_its_time_and_none_has_that_of_others(path: str) -> None:
+    async def scenario() -> None:
+        sender = Sender(BodyLimitMiddleware(read_whole, lambda: None), path)
+        await sender.send(4 * PART_BYTES)
+        for _ in range(5):
+            await sender.send(PART_BYTES, PART_S - 1)
+        # a trickle is no part
+        for _ in range(8):
+            await sender.send(1, 1.0)
+        assert not sender.task.done()
+        await sender.send(1, 2.0)
+        with pytest.raises(BodyTooSlowError):
+            await sender.task
+
+    run(scenario())
+
+
+def test_a_body_may_end_at_any_time_that_it_has() -> None:
+    async def scenario() -> None:
+        sender = Sender(BodyLimitMiddleware(read_whole, lambda: None), "/v1/similar")
+        await sender.send(10, PART_S - 1)
+        await sender.send(10, 0.5, more=False)
+        await sender.task
+
+    run(scenario())
+
+
+def test_bodies_take_no_more_memory_together_than_they_may() -> None:
+    held, shed = asyncio.Event(), list[int]()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await held.wait()
+
+    async def scenario() -> None:
+        bounded = BodyLimitMiddleware(answer, lambda: shed.append(1), most_held_bytes=1000)
+        first, second = (Sender(bounded, "/v1/similar") for _ in range(2))
+        # of one that is answered, and of one that comes
+        await first.send(600, more=False)
+        await second.send(400)
+        third = Sender(bounded, "/v1/similar")
+        await third.send(1)
+        with pytest.raises(OverloadedError):
+            await third.task
+        assert shed == [1]
+        held.set()
+        await first.task
+        await second.send(600, more=False)
+        await second.task
+        fourth = Sender(bounded, "/v1/similar")
+        await fourth.send(1000, more=False)
+        await fourth.task
+
+    run(scenario())
+
+
+def test_an_upload_is_not_held_in_memory_and_not_counted_there() -> None:
+    async def scenario() -> None:
+        sender = Sender(BodyLimitMiddleware(read_whole, lambda: None, most_held_bytes=1000), "/v1/truths")
+        await sender.send(MAX_UPLOAD_BYTES, more=False)
+        await sender.task
+
+    run(scenario())

@@ -1,0 +1,149 @@
+"""A key that was found is not asked about for a few seconds, and then opens nothing if it was revoked."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from riyl.app.http import key_cache
+from riyl.app.http.errors import OverloadedError
+from riyl.app.http.key_cache import KEPT_S, KeyCache
+from riyl.core.db.keys import Key, Role, create_key, revoke_key
+from riyl.core.db.session import Database
+from riyl.core.errors import DatabaseDownError
+from riyl.core.settings import Settings
+from tests.app.conftest import run
+
+STRANGER = f"riyl_00000000_{'x' * 43}"
+
+
+class Ring:
+    """A keyring over a database of its own, a key in it, and a clock that stands still."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = 100.0
+        self.file = folder / "riyl.sqlite"
+        self.database = Database.of(Settings(home=folder))
+        self.key, self.token = create_key(self.database, "reader", Role.READ)
+        self.asked = 0
+        event.listen(self.database.engine, "before_cursor_execute", self._count)
+        self.keys = KeyCache(self.database, lambda: self.now)
+
+    def _count(self, connection: object, cursor: object, statement: str, *_: object) -> None:
+        self.asked += statement.startswith("SELECT") and "FROM keys" in statement
+
+    def away(self) -> None:
+        """Take the database away: a folder stands where it stood."""
+        self.database.engine.dispose()
+        self.file.rename(self.file.with_suffix(".gone"))
+        self.file.mkdir()
+
+    def find(self) -> Key | None:
+        async def find() -> Key | None:
+            return await self.keys.find(self.token)
+
+        return asyncio.run(find())
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Ring:
+    return Ring(tmp_path)
+
+
+def test_a_key_is_asked_about_once_in_a_while(ring: Ring) -> None:
+    assert [ring.find() for _ in range(3)] == [ring.key] * 3
+    assert ring.asked == 1
+    ring.now += KEPT_S
+    assert ring.find() == ring.key
+    assert ring.asked == 2
+
+
+def test_a_revoked_key_opens_nothing_after_a_few_seconds(ring: Ring) -> None:
+    assert ring.find() == ring.key
+    revoke_key(ring.database, ring.key.id)
+    ring.now += KEPT_S
+    assert ring.find() is None
+
+
+def test_an_unknown_key_is_asked_about_once_and_what_is_none_never(ring: Ring) -> None:
+    async def scenario() -> None:
+        assert [await ring.keys.find(STRANGER) for _ in range(3)] == [None] * 3
+        assert ring.asked == 1
+        for malformed in ("", "riyl", ring.token + "x", ring.token[:-1], "é"):
+            assert await ring.keys.find(malformed) is None
+        assert ring.asked == 1
+
+    run(scenario())
+
+
+def test_many_at_once_with_one_key_share_an_answer(ring: Ring) -> None:
+    async def scenario() -> None:
+        assert await asyncio.gather(*(ring.keys.find(ring.token) for _ in range(50))) == [ring.key] * 50
+        assert ring.asked == 1
+
+    run(scenario())
+
+
+def test_who_asks_first_may_leave_while_others_wait(ring: Ring) -> None:
+    async def scenario() -> None:
+        first, second = (asyncio.create_task(ring.keys.find(ring.token)) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await second == ring.key
+        assert ring.asked == 1
+
+    run(scenario())
+
+
+def test_no_more_tokens_than_a_few_are_asked_about_at_once(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_cache, "MAX_ASKED", 2)
+    guesses = [f"riyl_{i:08x}_{'x' * 43}" for i in range(4)]
+
+    async def scenario() -> None:
+        results = await asyncio.gather(*map(ring.keys.find, guesses), return_exceptions=True)
+        assert results[:2] == [None, None]
+        assert [type(each) for each in results[2:]] == [OverloadedError, OverloadedError]
+        assert await ring.keys.find(guesses[3]) is None
+
+    run(scenario())
+
+
+def test_no_more_keys_are_kept_than_memory_is_meant_for(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_cache, "MAX_KEPT", 3)
+
+    async def scenario() -> None:
+        await ring.keys.find(ring.token)
+        for i in range(5):
+            await ring.keys.find(f"riyl_{i:08x}_{'x' * 43}")
+            assert len(ring.keys._kept) <= 3
+        assert ring.asked == 6
+        await ring.keys.find(ring.token)
+        assert ring.asked == 7
+
+    run(scenario())
+
+
+def test_the_token_itself_is_not_kept(ring: Ring) -> None:
+    ring.find()
+    assert ring.token.rsplit("_", 1)[-1] not in repr(vars(ring.keys))
+
+
+def test_while_the_database_is_away_a_key_in_use_opens_on_and_no_other_does(ring: Ring) -> None:
+    assert ring.find() == ring.key
+    ring.away()
+    for _ in range(5):
+        ring.now += KEPT_S
+        assert ring.find() == ring.key
+    # not used for longer than it is kept twice: what has become of it is not known
+    ring.now += 2 * KEPT_S
+    with pytest.raises(DatabaseDownError):
+        ring.find()
+
+
+def test_while_the_database_is_away_a_key_that_was_not_seen_is_not_known(ring: Ring) -> None:
+    ring.away()
+    with pytest.raises(DatabaseDownError):
+        ring.find()

@@ -1,0 +1,192 @@
+"""Uploads of truths that are refused, with nothing kept."""
+
+from __future__ import annotations
+
+import io
+import logging
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from riyl.app.http.body_limits import MAX_UPLOAD_BYTES
+from riyl.core.settings import Home
+from tests.app.conftest import asked, key_headers, problem_of, run, running
+from tests.app.routes.truths import CSV, LINK, bring, kept
+
+
+@pytest.mark.parametrize(
+    ("parts", "detail"),
+    [
+        ({}, "body.file: found nothing; wanted one file, as curl -F file=@FILE sends it"),
+        ({"other": ("x.csv", CSV)}, "body: found a part called 'other'; wanted file and ids"),
+        ({"file": ("x.xlsx", CSV)}, "body.file: found a file called 'x.xlsx'; wanted one that ends in .parquet, .csv,"),
+        ({"file": ("", CSV)}, "body.file: found text without a file name; wanted one file"),
+        ({"file": ("x.csv\x00", CSV)}, "body.file: found a file called 'x.csv"),
+        ({"file": ("x.csv", "")}, "x.csv: found an empty file; wanted a header and at least one row"),
+        ({"file": ("x.csv", "artist_id\na\n")}, "x.csv: found columns artist_id; wanted a column 'similar_id'"),
+        ({"file": ("x.csv", "artist_id,similar_id\na,\n")}, "x.csv, row 1: found nothing in column 'similar_id'"),
+        ({"file": ("x.csv", b"artist_id,similar_id\na,\xff\n")}, "x.csv, row 1: found byte 0xff, which is not UTF-8"),
+        ({"file": ("../../x.parquet", b"PAR1")}, "x.parquet: found no readable Parquet file"),
+        ({"file": ("x.npz", LINK)}, "x.npz: found no ids of its rows, nor olga.csv beside it; wanted them"),
+        ({"file": ("x.npz", LINK), "ids": ("i.txt", "a\nb\n")}, "i.txt: found 2 rows; wanted 3, as x.npz has"),
+        ({"file": ("x.npz", LINK), "ids": ("i.txt", "a\na\nb\n")}, "i.txt, row 2: found a again (first in row 1)"),
+        ({"file": ("x.npz", LINK), "ids": ("i.pdf", "a\na\nb\n")}, "body.ids: found a file called 'i.pdf'; wanted"),
+        ({"file": ("x.npz", b"PK"), "ids": ("i.txt", "a\n")}, "x.npz: found something damaged or of another kind"),
+        ({"file": ("x.csv", CSV), "ids": ("i.txt", "a\n")}, "i.txt: found ids of rows beside x.csv; wanted none"),
+        ({"file": ("a" * 100 + ".csv", CSV)}, "source of a truth: found 'aaaaaa"),
+    ],
+)
+def test_a_wrong_upload_is_422_in_its_own_words_and_nothing_is_kept(
+    home: Home, parts: dict[str, Any], detail: str
+) -> None:
+    if not parts:
+        (answer,) = asked(
+            home,
+            "/v1/truths",
+            method="POST",
+            headers={**key_headers(home), "content-type": "multipart/form-data; boundary=b"},
+            content=b"--b--\r\n",
+        )
+    else:
+        answer = bring(home, **parts)
+    assert problem_of(answer, 422, "invalid request")["detail"].startswith(detail)
+    assert "/tmp" not in answer.text
+    assert kept(home) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"--b\r\n", b"--b\r\nX: y\r\n\r\nz\r\n--b--\r\n", b"--b\r\n" * 9])
+def test_a_body_that_is_no_form_is_422(home: Home, content: bytes) -> None:
+    for form in ("multipart/form-data; boundary=b", "multipart/form-data"):
+        headers = {**key_headers(home), "content-type": form}
+        (answer,) = asked(home, "/v1/truths", method="POST", headers=headers, content=content)
+        assert problem_of(answer, 422, "invalid request")["detail"].startswith("body")
+    assert kept(home) == []
+
+
+def test_a_form_field_that_belongs_into_the_address_is_told_so(home: Home) -> None:
+    files = {"file": ("t.csv", CSV)}
+    headers = key_headers(home)
+    (answer,) = asked(home, "/v1/truths", method="POST", headers=headers, files=files, data={"directed": "true"})
+    detail = problem_of(answer, 422, "invalid request")["detail"]
+    assert detail == "body: found a part called 'directed'; wanted file and ids (the rest belongs into the address)"
+
+
+@pytest.mark.parametrize("kind", [None, "text/csv", "application/json", "application/x-www-form-urlencoded", "x"])
+def test_another_content_type_is_415(home: Home, kind: str | None) -> None:
+    headers = key_headers(home) | ({} if kind is None else {"content-type": kind})
+    (answer,) = asked(home, "/v1/truths", method="POST", headers=headers, content=CSV.encode())
+    assert "wanted multipart/form-data" in problem_of(answer, 415, "unsupported media type")["detail"]
+    assert kept(home) == []
+
+
+@pytest.mark.parametrize("query", ["?name=", f"?name={'a' * 101}", "?directed=maybe", "?name=%00", "?name=a%0Ab"])
+def test_a_name_or_direction_that_is_none_is_422(home: Home, query: str) -> None:
+    problem_of(bring(home, f"/v1/truths{query}", file=("t.csv", CSV)), 422, "invalid request")
+    assert kept(home) == []
+
+
+async def form_of(size: int, taken: list[int]) -> AsyncIterator[bytes]:
+    """A form whose file never ends before `size` bytes."""
+    yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\n'
+    for start in range(0, size, 1 << 20):
+        taken.append(start)
+        yield b"a" * (1 << 20)
+
+
+FORM = {"content-type": "multipart/form-data; boundary=b"}
+
+
+@pytest.mark.parametrize("announced", [{}, {"content-length": str(MAX_UPLOAD_BYTES)}])
+def test_an_upload_is_413_as_soon_as_it_is_too_large(home: Home, announced: dict[str, str]) -> None:
+    headers = {**key_headers(home), **FORM, **announced}
+
+    async def scenario() -> None:
+        async with running(home) as (_, client):
+            taken: list[int] = []
+            body = form_of(2 * MAX_UPLOAD_BYTES, taken)
+            answer = await client.post("/v1/truths", content=body, headers=headers)
+            detail = problem_of(answer, 413, "body too large")["detail"]
+            assert detail == f"found a body of more than {MAX_UPLOAD_BYTES} bytes; wanted at most that"
+            assert answer.headers["connection"] == "close"
+            assert len(taken) == MAX_UPLOAD_BYTES >> 20
+
+    run(scenario())
+    assert kept(home) == []
+
+
+def test_an_upload_that_is_announced_as_too_large_is_not_read(home: Home) -> None:
+    headers = {**key_headers(home), **FORM, "content-length": str(MAX_UPLOAD_BYTES + 1)}
+
+    async def scenario() -> None:
+        async with running(home) as (_, client):
+            taken: list[int] = []
+            answer = await client.post("/v1/truths", content=form_of(1 << 20, taken), headers=headers)
+            problem_of(answer, 413, "body too large")
+            assert taken == []
+
+    run(scenario())
+
+
+def test_nothing_is_read_of_who_may_not(home: Home) -> None:
+    async def scenario() -> None:
+        async with running(home) as (_, client):
+            taken: list[int] = []
+            answer = await client.post("/v1/truths", content=form_of(8 << 20, taken), headers=FORM)
+            problem_of(answer, 401, "key needed")
+            assert taken == []
+
+    run(scenario())
+
+
+def test_ten_megabytes_of_garbage_are_422(home: Home) -> None:
+    garbage = random.Random(0).randbytes(10 << 20)
+    for name in ("t.csv", "t.parquet", "t.npz"):
+        answer = bring(home, file=(name, garbage), **({"ids": ("i.txt", "a\n")} if name == "t.npz" else {}))
+        problem_of(answer, 422, "invalid request")
+    assert kept(home) == []
+
+
+def test_a_file_that_unpacks_to_too_much_is_422(home: Home) -> None:
+    out = io.BytesIO()
+    same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(1 << 20, np.int32)), pa.array(["x" * 1000]))
+    pq.write_table(pa.table({"artist_id": same, "similar_id": same}), out)
+    answer = bring(home, file=("t.parquet", out.getvalue()))
+    detail = problem_of(answer, 422, "invalid request")["detail"]
+    assert detail.startswith("t.parquet: found ")
+    assert detail.endswith(f"bytes once unpacked; wanted at most {128 << 20}")
+    assert kept(home) == []
+
+
+def test_a_client_that_goes_away_is_no_error_of_ours(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with running(home) as (app, _):
+            messages = [{"type": "http.request", "body": b"--b\r\n", "more_body": True}, {"type": "http.disconnect"}]
+            sent: list[dict[str, Any]] = []
+            headers = [(name.encode(), value.encode()) for name, value in {**key_headers(home), **FORM}.items()]
+
+            async def receive() -> dict[str, Any]:
+                return messages.pop(0)
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            scope = {
+                "type": "http",
+                "method": "POST",
+                "path": "/v1/truths",
+                "raw_path": b"/v1/truths",
+                "query_string": b"",
+                "headers": [*headers, (b"transfer-encoding", b"chunked")],
+            }
+            await app(scope, receive, send)
+            assert sent[0]["status"] == 422
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario())
+    assert caplog.records == []
+    assert kept(home) == []

@@ -1,0 +1,49 @@
+"""A condition on an attribute, as it is typed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.conftest import OpenPage
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("country=GB", {"country": {"eq": "GB"}}),
+        (" country = GB ", {"country": {"eq": "GB"}}),
+        ("country=GB|IS", {"country": {"in": ["GB", "IS"]}}),
+        ('name="a|b"|c', {"name": {"in": ["a|b", "c"]}}),
+        ("year>=1990", {"year": {"gte": 1990}}),
+        ("loud<=-1.5", {"loud": {"lte": -1.5}}),
+        ('year="1990"', {"year": {"eq": "1990"}}),
+        ("live=true", {"live": {"eq": True}}),
+        ("born<=1990-01-31", {"born": {"lte": "1990-01-31"}}),
+        ("a=1e999", {"a": {"eq": "1e999"}}),
+        ("country", "wanted a name, = or >= or <="),
+        ("=GB", "the name of an attribute is missing before ="),
+        ("country=", "a value is missing"),
+        ("country=GB|", "a value is missing"),
+        ("year>1990", "wanted >= in place of >"),
+        ("year==1990", "wanted = in place of =="),
+        ("year>=1990|1991", "wanted one value behind >="),
+        ('name=a"b', "quotes go around a whole value"),
+    ],
+)
+def test_a_condition_is_read_strictly(site: str, open_page: OpenPage, typed: str, wanted: object) -> None:
+    page = open_page()
+    page.goto(site)
+    result = page.evaluate(
+        """async (typed) => {
+          const { conditions, ConditionError } = await import("/web/conditions.js");
+          try { return conditions([typed]); } catch (error) { return [error instanceof ConditionError, error.message]; }
+        }""",
+        typed,
+    )
+    if isinstance(wanted, str):
+        assert result[0]
+        assert wanted in result[1]
+    else:
+        assert result == wanted

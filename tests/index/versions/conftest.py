@@ -1,0 +1,1 @@
+from tests.app.conftest import home, other_version  # noqa: F401

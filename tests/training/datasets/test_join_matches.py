@@ -1,0 +1,183 @@
+"""Two catalogs made one: who is the same artist, by MusicBrainz id or by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riyl.training.datasets.base import Notes
+from riyl.training.datasets.join import match_artists, normalised_name
+from tests.training.datasets.catalogs import Rows, artist, ids, joined, read
+
+
+def test_artists_of_one_mbid_are_one_and_take_the_id_of_a(tmp_path: Path) -> None:
+    report = joined(
+        tmp_path,
+        [artist("a1", "Beck", "AAAA")],
+        [artist("b1", "Beck Hansen", " aaaa")],
+        tags=([], [{"artist_id": "b1", "tag": "rock", "weight": 2}]),
+    )
+    assert ids(tmp_path) == ["a1"]
+    assert read(tmp_path, "tags") == [{"artist_id": "a1", "tag": "rock", "weight": 2.0}]
+    assert report.notes == {"artists matched by MusicBrainz id": 1}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Björk", "BJÖRK"),
+        ("Björk", "Bjo\u0308rk"),
+        ("AC/DC", "ac/dc"),
+        ("Guns N’ Roses", "guns n’  roses "),
+        ("Motörhead", "Ｍｏｔöｒｈｅａｄ"),
+        ("STRAẞE", "strasse"),
+        ("ﬁnal", "Final"),
+        ("a\u00a0b", "A\tB"),
+    ],
+)
+def test_names_that_look_alike_are_one_name(first: str, second: str) -> None:
+    assert normalised_name(first) == normalised_name(second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("The Beatles", "Beatles"), ("Bjork", "Björk"), ("AC/DC", "ACDC"), ("Air", "Airs")]
+)
+def test_names_that_differ_in_more_are_two_names(first: str, second: str) -> None:
+    assert normalised_name(first) != normalised_name(second)
+
+
+@given(st.text(min_size=1))
+def test_a_normalised_name_stays_as_it_is(name: str) -> None:
+    assert normalised_name(normalised_name(name)) == normalised_name(name)
+
+
+def test_artists_of_one_name_are_one_where_nobody_else_has_it(tmp_path: Path) -> None:
+    report = joined(
+        tmp_path,
+        [artist("a1", "Beck"), artist("a2", "Air", "aaaa"), artist("a3", "Low")],
+        [artist("b1", "BECK"), artist("b2", "air"), artist("b3", "low", "cccc"), artist("b4", "New")],
+    )
+    assert ids(tmp_path) == ["a1", "a2", "a3", "b4"]
+    assert report.notes == {"artists matched by name": 3, "artists of B added": 1}
+
+
+def test_the_mbid_counts_before_the_name(tmp_path: Path) -> None:
+    joined(
+        tmp_path,
+        [artist("a1", "Beck", "aaaa"), artist("a2", "Air")],
+        [artist("b1", "Air", "aaaa")],
+        similar=([], [{"artist_id": "b1", "similar_id": "b1"}]),
+    )
+    assert read(tmp_path, "similar") == [{"artist_id": "a1", "similar_id": "a1"}]
+
+
+def test_one_name_with_two_mbids_is_two_artists(tmp_path: Path) -> None:
+    report = joined(tmp_path, [artist("a1", "Air", "aaaa")], [artist("b1", "Air", "bbbb")])
+    assert ids(tmp_path) == ["a1", "b1"]
+    what = "artists of B left unmatched by name: A's artist of that name is another"
+    assert report.notes == {what: 1, "artists of B added": 1}
+    assert report.examples[what] == ("b1: air",)
+
+
+def test_an_artist_of_a_is_matched_once(tmp_path: Path) -> None:
+    report = joined(tmp_path, [artist("a1", "Air", "aaaa")], [artist("b1", "Air (band)", "aaaa"), artist("b2", "Air")])
+    assert ids(tmp_path) == ["a1", "b2"]
+    assert report.notes["artists of B left unmatched by name: A's artist of that name is another"] == 1
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "shown"),
+    [
+        (["Air", "AIR"], ["Air"], ["b0: air (2 in A, 1 in B)"]),
+        (["Air"], ["Air", "air"], ["b0: air (1 in A, 2 in B)", "b1: air (1 in A, 2 in B)"]),
+    ],
+)
+def test_a_name_that_several_have_matches_nobody(tmp_path: Path, a: list[str], b: list[str], shown: list[str]) -> None:
+    report = joined(
+        tmp_path,
+        [artist(f"a{i}", name) for i, name in enumerate(a)],
+        [artist(f"b{i}", name) for i, name in enumerate(b)],
+    )
+    assert len(ids(tmp_path)) == 3
+    assert report.notes == {
+        "artists of B left unmatched by name: it is ambiguous": len(b),
+        "artists of B added": len(b),
+    }
+    assert list(report.examples["artists of B left unmatched by name: it is ambiguous"]) == shown
+
+
+def test_a_name_shared_with_a_matched_artist_is_still_ambiguous(tmp_path: Path) -> None:
+    joined(
+        tmp_path, [artist("a1", "Air", "aaaa"), artist("a2", "Air")], [artist("b1", "Air", "aaaa"), artist("b2", "Air")]
+    )
+    assert ids(tmp_path) == ["a1", "a2", "b2"]
+
+
+def test_an_mbid_that_several_have_matches_nobody_but_the_name_may(tmp_path: Path) -> None:
+    report = joined(
+        tmp_path,
+        [artist("a1", "Air", "aaaa"), artist("a2", "Low", "aaaa")],
+        [artist("b1", "Air", "aaaa"), artist("b2", "Mum", "aaaa")],
+    )
+    assert ids(tmp_path) == ["a1", "a2", "b2"]
+    assert report.notes == {
+        "artists of B left unmatched by MusicBrainz id: it is ambiguous": 2,
+        "artists matched by name": 1,
+        "artists of B added": 1,
+    }
+
+
+ARTISTS = st.lists(
+    st.builds(
+        artist,
+        st.sampled_from(["1", "2", "3", "b:1", "b:2"]),
+        st.sampled_from(["Air", "air", "Low", "Mum", "New"]),
+        st.sampled_from([None, "aaaa", "AAAA", "bbbb", "cccc"]),
+    ),
+    min_size=1,
+    max_size=5,
+    unique_by=lambda row: row["artist_id"],
+)
+
+
+def naive_matches(a: Rows, b: Rows) -> dict[str, str]:
+    """Id in A by id in B, found by comparing every artist with every other."""
+
+    def alone(key: str, value: str, side: Rows) -> bool:
+        return sum(row[key] is not None and row[key].lower() == value for row in side) == 1
+
+    matches = {}
+    for theirs in b:
+        for ours in a:
+            if None not in (theirs["mbid"], ours["mbid"]) and theirs["mbid"].lower() == ours["mbid"].lower():
+                mbid = theirs["mbid"].lower()
+                if alone("mbid", mbid, a) and alone("mbid", mbid, b):
+                    matches[theirs["artist_id"]] = ours["artist_id"]
+    taken = set(matches.values())
+    for theirs in b:
+        for ours in a:
+            name = theirs["name"].lower()
+            free = theirs["artist_id"] not in matches and ours["artist_id"] not in taken
+            if free and name == ours["name"].lower() and alone("name", name, a) and alone("name", name, b):
+                mbids = {row["mbid"].lower() for row in (theirs, ours) if row["mbid"]}
+                if len(mbids) < 2:
+                    matches[theirs["artist_id"]] = ours["artist_id"]
+    return matches
+
+
+@given(ARTISTS, ARTISTS)
+def test_matches_are_those_of_a_naive_comparison_and_ids_stay_different(a: Rows, b: Rows) -> None:
+    kinds = pa.schema([(column, pa.string()) for column in ("artist_id", "name", "mbid")])
+    match = match_artists(pa.Table.from_pylist(a, kinds), pa.Table.from_pylist(b, kinds), Notes())
+    wanted = naive_matches(a, b)
+    assert {
+        theirs["artist_id"]: a[row]["artist_id"] for theirs, row in zip(b, match.rows, strict=True) if row >= 0
+    } == wanted
+    ours = {row["artist_id"] for row in a}
+    new_ids = {row["artist_id"]: match.ids.get(row["artist_id"], row["artist_id"]) for row in b}
+    assert {old: new for old, new in new_ids.items() if new in ours} == wanted
+    assert len(set(new_ids.values())) == len(b)

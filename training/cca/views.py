@@ -1,0 +1,203 @@
+"""What a closed-form method reads of a modality, a chunk of artists at a time: centred rows that say how much they say.
+
+Row x of a modality becomes z = |x| / sqrt(|x|^2 + norm_shrinkage^2) (x / |x| - mean): its direction, with Fourier
+features beside it where maps should be curved, against the mean, shorter where x is short. Vectors of tags and plays
+are short where few tags or listeners stand behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riyl.core.errors import InputError
+from riyl.core.storage.snapshot import Modality, Snapshot
+from riyl.core.types import Matrix, Progress, silent
+from riyl.training.cca.linear import TINY, RandomFourierFeatures
+from riyl.training.cca.tfidf import CHUNK, log1p_weights, tfidf_table
+from riyl.training.config import CcaConfig
+from riyl.training.features.featurizer import term_factors
+
+Rows64: TypeAlias = NDArray[np.float64]
+"""(m, width) float64."""
+
+_MEASURED = 1000
+"""Rows that the median distance is taken of."""
+
+_SAME = 1e-9
+
+
+@dataclass(frozen=True)
+class View:
+    """One modality as it is read.
+
+    Attributes:
+        modality: of the snapshot.
+        table: (V, width) of `riyl.training.cca.tfidf.tfidf_table`, where its sets are read in place of its vectors.
+        max_terms: terms of a set that count.
+        fourier_features: what stands beside the unit rows, for curved maps.
+        mean: (width,) mean of the unit rows and what is beside them.
+        norm_shrinkage: in units of the rows' length.
+    """
+
+    modality: Modality
+    table: Matrix | None
+    max_terms: int
+    fourier_features: RandomFourierFeatures | None
+    mean: NDArray[np.float64]
+    norm_shrinkage: float
+
+    @property
+    def width(self) -> int:
+        return len(self.mean)
+
+    def read(self, start: int, stop: int) -> Rows64:
+        """z of the modality's rows start to stop."""
+        return self._z(self.modality, start, stop)
+
+    def take(self, at: NDArray[np.int64]) -> Rows64:
+        """z of some of the modality's rows, in the order asked for."""
+        return self._z(_taken(self.modality, at), 0, len(at))
+
+    def _z(self, modality: Modality, start: int, stop: int) -> Rows64:
+        rows, lengths = _rows(modality, self.table, self.max_terms, self.fourier_features, start, stop)
+        return (rows - self.mean) * (lengths / np.sqrt(lengths**2 + self.norm_shrinkage**2))[:, None]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Two views of the n artists that have both, or one view twice.
+
+    Attributes:
+        n: artists.
+        left, right: (a,), (b,) mean of each.
+        product: (a, b) mean of the outer products.
+    """
+
+    n: int
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
+    product: NDArray[np.float64]
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """(a, b) of the n artists, divided by n."""
+        return self.product - np.outer(self.left, self.right)
+
+
+def open_view(snapshot: Snapshot, name: str, config: CcaConfig, seed: int) -> View:
+    """Make a modality readable: factor its sets, if it has any, draw its Fourier features, and measure mean and length.
+
+    The artists that are held out take no part.
+
+    Args:
+        config: says how the modality is read.
+        seed: of the Fourier features, and of the start of the factors.
+
+    Raises:
+        InputError: all rows are the same.
+    """
+    modality = _fitted_on(snapshot, name)
+    table, n = None, len(modality.rows)
+    max_terms = config.max_terms
+    if modality.sets is not None and config.tfidf_dims:
+        table = tfidf_table(modality.sets, len(term_factors(snapshot, name)), config.tfidf_dims, max_terms, seed)
+    fourier_features, number = None, min(config.n_fourier_features.get(name, 0), n // config.min_artists_per_feature)
+    if number:
+        places = np.unique(np.linspace(0, n - 1, _MEASURED).astype(np.int64))
+        measured = np.concatenate([_rows(modality, table, max_terms, None, i, i + 1)[0] for i in places])
+        fourier_features = draw_fourier_features(measured, number, config.bandwidth, seed)
+    total, square, spread = np.zeros(0), 0.0, 0.0
+    for start in range(0, n, CHUNK):
+        rows, lengths = _rows(modality, table, max_terms, fourier_features, start, min(start + CHUNK, n))
+        total = rows.sum(axis=0) + (total if len(total) else 0)
+        square += float(lengths @ lengths)
+        spread += float((rows**2).sum())
+    mean = total / n
+    if spread / n - mean @ mean < 1e-9:
+        raise InputError(f"modality {name}: found {n} artists with one and the same vector; wanted some that differ")
+    return View(
+        modality,
+        table,
+        max_terms,
+        fourier_features,
+        mean,
+        config.norm_shrinkage.get(name, 0.0) * float(np.sqrt(square / n)),
+    )
+
+
+def moments(views: Mapping[str, View], n_artists: int, progress: Progress = silent) -> dict[tuple[str, str], Moment]:
+    """Means and products of each view, and of each two over the artists that have both; one pass, a chunk at a time.
+
+    Returns:
+        By two names, the same twice or ascending; pairs that nobody has are left out.
+    """
+    pairs = [*((name, name) for name in sorted(views)), *combinations(sorted(views), 2)]
+    sums: dict[tuple[str, str], tuple[int, Rows64, Rows64, Rows64]] = {}
+    for start in range(0, n_artists, CHUNK):
+        stop = min(start + CHUNK, n_artists)
+        chunk = dict(_chunk(views, start, stop))
+        for pair in pairs:
+            (rows_a, z_a), (rows_b, z_b) = chunk[pair[0]], chunk[pair[1]]
+            _, at_a, at_b = np.intersect1d(rows_a, rows_b, assume_unique=True, return_indices=True)
+            if not len(at_a):
+                continue
+            a, b = z_a[at_a], z_b[at_b]
+            n, left, right, product = sums.get(pair, (0, np.zeros(1), np.zeros(1), np.zeros((1, 1))))
+            sums[pair] = (n + len(a), left + a.sum(axis=0), right + b.sum(axis=0), product + a.T @ b)
+        progress("covariances", stop, n_artists)
+    return {pair: Moment(n, left / n, right / n, product / n) for pair, (n, left, right, product) in sums.items()}
+
+
+def _fitted_on(snapshot: Snapshot, name: str) -> Modality:
+    """The modality without the artists that are held out; copied into memory where there are any."""
+    modality = snapshot.modalities[name]
+    positions = np.flatnonzero(~snapshot.holdout[modality.rows])
+    if len(positions) == len(modality.rows):
+        return modality
+    return _taken(modality, positions)
+
+
+def _taken(modality: Modality, at: NDArray[np.int64]) -> Modality:
+    sets = None if modality.sets is None else modality.sets.take(at)
+    return Modality(modality.name, modality.rows[at], modality.vectors[at], modality.evidence[at], sets)
+
+
+def _chunk(views: Mapping[str, View], start: int, stop: int) -> Iterator[tuple[str, tuple[NDArray[np.int32], Rows64]]]:
+    for name, view in views.items():
+        low, high = np.searchsorted(view.modality.rows, (start, stop))
+        yield name, (view.modality.rows[low:high], view.read(int(low), int(high)))
+
+
+def _rows(
+    modality: Modality,
+    table: Matrix | None,
+    max_terms: int,
+    fourier_features: RandomFourierFeatures | None,
+    start: int,
+    stop: int,
+) -> tuple[Rows64, NDArray[np.float64]]:
+    """Unit rows, with their Fourier features beside them, and the lengths that they had."""
+    if table is None or modality.sets is None:
+        raw = np.asarray(modality.vectors[start:stop], np.float64)
+    else:
+        raw = np.asarray(log1p_weights(modality.sets, start, stop, len(table), max_terms) @ table.astype(np.float64))
+    lengths = np.maximum(np.linalg.norm(raw, axis=1), TINY)
+    unit = raw / lengths[:, None]
+    return unit if fourier_features is None else fourier_features.append_to(unit), lengths
+
+
+def draw_fourier_features(unit: Rows64, number: int, bandwidth: float, seed: int) -> RandomFourierFeatures:
+    """Waves whose kernel is `bandwidth` times the median distance of the (m, width) unit rows wide."""
+    squared = np.maximum(2 - 2 * unit @ unit.T, 0)[np.triu_indices(len(unit), 1)]
+    apart = squared[squared > _SAME]
+    width = bandwidth * float(np.sqrt(np.median(apart))) if len(apart) else 1.0
+    rng = np.random.default_rng(seed)
+    frequencies = rng.standard_normal((unit.shape[1], number)) / width
+    phases = rng.uniform(0, 2 * np.pi, number)
+    return RandomFourierFeatures(frequencies.astype(np.float32), phases.astype(np.float32))

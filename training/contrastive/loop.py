@@ -1,0 +1,222 @@
+"""The training loop of the paper's method. Every epoch is on disk; a killed run goes on where it was, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations, permutations
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from riyl.core.files import write_bytes
+from riyl.core.storage.snapshot import Snapshot
+from riyl.core.types import Progress, silent
+from riyl.training.config import ContrastiveConfig, MlpSpec, SetSpec
+from riyl.training.contrastive.encoders import MlpEncoder, SetEncoder
+from riyl.training.contrastive.inputs import Input, VectorInput, chosen_modalities, modality_input
+from riyl.training.contrastive.losses import info_nce
+from riyl.training.features.holdout import artists_to_fit_on
+
+log = logging.getLogger(__name__)
+
+_VALIDATION_BLOCK = 1024
+"""Held-back artists that are compared at a time: bounds memory, and keeps the loss comparable between catalogs."""
+
+
+@dataclass
+class State:
+    """Where training is; all of it goes into the checkpoint."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The outcome: encoders with the best epoch's weights, what they take, and how the held-back artists fared."""
+
+    encoders: nn.ModuleDict
+    inputs: Mapping[str, Input]
+    scores: dict[str, float]
+
+
+def train_contrastive(
+    config: ContrastiveConfig,
+    snapshot: Snapshot,
+    *,
+    seed: int,
+    checkpoint: Path,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> Trained:
+    """Train one encoder a modality on the artists that have them all and are not held out.
+
+    Args:
+        seed: fixes the start, the order of batches and who is held back.
+        checkpoint: file to go on from where it exists, and to write after every epoch.
+        device: "cpu" or "cuda".
+
+    Raises:
+        ConfigError: the snapshot has fewer than two modalities.
+        InputError: there are fewer than four such artists.
+    """
+    names = chosen_modalities(config.modalities, snapshot)
+    full = artists_to_fit_on(snapshot, names, at_least=4)
+    at = torch.device(device)
+    specs = {name: config.encoders.get(name, MlpSpec()) for name in names}
+    inputs = {name: modality_input(snapshot, name, specs[name], full, at) for name in names}
+    torch.manual_seed(seed)
+    encoders = nn.ModuleDict({name: _encoder(specs[name], inputs[name], config.dim) for name in names}).to(at)
+    adam = torch.optim.Adam(encoders.parameters(), lr=config.learning_rate)
+    order = torch.from_numpy(np.random.default_rng([seed, 0]).permutation(len(full))).to(at)
+    n_held = max(2, round(config.validation * len(full)))
+    held, seen = order[:n_held], order[n_held:]
+    if len(seen) < config.batch_size:
+        log.warning("small_catalog full_artists=%d batch_size=%d: one batch an epoch", len(seen), config.batch_size)
+    state, best = _resume(checkpoint, encoders, adam)
+    while not _finished(state, config):
+        state.epoch += 1
+        shuffled = seen[torch.from_numpy(np.random.default_rng([seed, state.epoch]).permutation(len(seen))).to(at)]
+        loss = train_epoch(encoders, inputs, shuffled, config, adam)
+        watched = {"train_loss": loss, **_watch(encoders, inputs, held, config)}
+        state.history.append(watched)
+        if _better(state, config):
+            state.best_epoch = state.epoch
+            best = {name: value.detach().clone() for name, value in encoders.state_dict().items()}
+        write_bytes(checkpoint, _checkpoint(state, encoders, best, adam))
+        progress("train", state.epoch, config.max_epochs)
+    progress("train", config.max_epochs, config.max_epochs)
+    encoders.load_state_dict(best)
+    scores = {
+        "epochs": float(state.epoch),
+        "best_epoch": float(state.best_epoch),
+        **state.history[state.best_epoch - 1],
+    }
+    return Trained(encoders.eval(), inputs, scores)
+
+
+def train_epoch(
+    encoders: nn.ModuleDict,
+    inputs: Mapping[str, Input],
+    order: Tensor,
+    config: ContrastiveConfig,
+    adam: torch.optim.Adam,
+) -> float:
+    """One pass over the artists `order` in batches; an incomplete last batch is left out, unless it is the only one.
+
+    Returns:
+        Mean loss an artist and pair.
+    """
+    batch, total = min(config.batch_size, len(order)), torch.zeros((), device=order.device)
+    steps, n_pairs = len(order) // batch, len(inputs) * (len(inputs) - 1) // 2
+    for step in range(steps):
+        loss = pair_losses(encode(encoders, inputs, order[step * batch : (step + 1) * batch]), config)
+        adam.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        adam.step()
+        total += loss.detach()
+    return float(total) / (steps * batch * n_pairs)
+
+
+def encode(encoders: nn.ModuleDict, inputs: Mapping[str, Input], index: Tensor) -> dict[str, Tensor]:
+    """By modality the (n, dim) unit rows of the artists at `index`."""
+    return {name: encoders[name](*inputs[name](index)) for name in inputs}
+
+
+def pair_losses(outputs: Mapping[str, Tensor], config: ContrastiveConfig) -> Tensor:
+    """The loss summed over all pairs of modalities, the earlier one the anchor."""
+    losses = [
+        info_nce(outputs[a], outputs[b], config.temperature, symmetric=config.symmetric)
+        for a, b in combinations(outputs, 2)
+    ]
+    return torch.stack(losses).sum()
+
+
+@torch.no_grad()
+def _watch(
+    encoders: nn.ModuleDict, inputs: Mapping[str, Input], held: Tensor, config: ContrastiveConfig
+) -> dict[str, float]:
+    """On held-back artists: loss an artist and pair, mean reciprocal rank of the own vector in the other modality."""
+    losses, ranks = [], []
+    encoders.eval()
+    for index in torch.split(held, _VALIDATION_BLOCK):
+        outputs = encode(encoders, inputs, index)
+        losses.append(pair_losses(outputs, config))
+        for a, b in permutations(outputs, 2):
+            cosines = outputs[a] @ outputs[b].T
+            ranks.append((cosines > cosines.diagonal()[:, None]).sum(1) + 1)
+    encoders.train()
+    n_pairs = len(inputs) * (len(inputs) - 1) / 2
+    return {
+        "held_back_loss": float(torch.stack(losses).sum() / (len(held) * n_pairs)),
+        "held_back_rank": float((1.0 / torch.cat(ranks)).mean()),
+    }
+
+
+def _encoder(spec: MlpSpec | SetSpec, encoder_input: Input, dim: int) -> nn.Module:
+    width = encoder_input.part.width
+    if isinstance(spec, MlpSpec):
+        return MlpEncoder(width, spec.hidden, dim)
+    encoder = SetEncoder(width, spec.attention, spec.heads, dim)
+    return SetOfOne(encoder) if isinstance(encoder_input, VectorInput) else encoder
+
+
+class SetOfOne(nn.Module):
+    """A set encoder fed with one vector an artist, (n, width)."""
+
+    def __init__(self, encoder: SetEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        mask = torch.ones_like(vectors[:, :1], dtype=torch.bool)
+        out: Tensor = self.encoder(vectors[:, None, :], mask)
+        return out
+
+
+def _better(state: State, config: ContrastiveConfig) -> bool:
+    key, sign = ("held_back_loss", -1.0) if config.stop_by == "loss" else ("held_back_rank", 1.0)
+    values = [sign * epoch[key] for epoch in state.history]
+    return len(values) == 1 or values[-1] > max(values[:-1])
+
+
+def _finished(state: State, config: ContrastiveConfig) -> bool:
+    return state.epoch >= config.max_epochs or state.epoch - state.best_epoch >= config.patience > 0 < state.epoch
+
+
+def _checkpoint(state: State, encoders: nn.ModuleDict, best: Mapping[str, Tensor], adam: torch.optim.Adam) -> bytes:
+    tensors = {f"now.{name}": value for name, value in encoders.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in best.items()}
+    for i, moments in adam.state_dict()["state"].items():
+        tensors |= {f"adam.{i}.{name}": value for name, value in moments.items()}
+    return save(
+        {name: t.detach().cpu().contiguous() for name, t in tensors.items()}, {"state": json.dumps(vars(state))}
+    )
+
+
+def _resume(checkpoint: Path, encoders: nn.ModuleDict, adam: torch.optim.Adam) -> tuple[State, dict[str, Tensor]]:
+    if not checkpoint.exists():
+        return State(), {}
+    with safe_open(checkpoint, framework="pt") as file:
+        state = State(**json.loads(file.metadata()["state"]))
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    groups: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}, "adam": {}}
+    for name, value in tensors.items():
+        kind, _, rest = name.partition(".")
+        groups[kind][rest] = value
+    encoders.load_state_dict(groups["now"])
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in groups["adam"].items():
+        i, _, moment = name.partition(".")
+        moments.setdefault(int(i), {})[moment] = value
+    adam.load_state_dict({**adam.state_dict(), "state": moments})
+    log.info("resumed epoch=%d", state.epoch)
+    return state, groups["best"]

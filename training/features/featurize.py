@@ -1,0 +1,97 @@
+"""One modality of a catalog: what its table says, and the artists placed by a fitted modality featurizer."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from riyl.core.catalog.notes import Notes
+from riyl.core.catalog.tables import Tables
+from riyl.core.errors import MismatchError
+from riyl.core.storage.snapshot import Modality
+from riyl.core.types import ArtistId, Matrix, Progress
+from riyl.training.features.audio import VectorFeaturizer
+from riyl.training.features.cf import CfFeaturizer
+from riyl.training.features.featurizer import ModalityFeaturizer
+from riyl.training.features.read import Incidence, Vectors, read_plays, read_tags, read_vectors
+from riyl.training.features.tags import TagFeaturizer, tag_sets
+
+Source: TypeAlias = Incidence | Vectors
+"""What a modality's table says: artists by tags or by listeners, or a vector an artist."""
+
+
+def read_source(
+    tables: Tables, table: str, artist_ids: list[ArtistId], progress: Progress, notes: Notes | None = None
+) -> Source:
+    """Read a modality's table; see `Tables.batches` for `notes`.
+
+    Raises:
+        TableError: it is not what it should be.
+    """
+    if tables.has_vectors(table):
+        return read_vectors(tables, table, artist_ids, progress, notes)
+    return (read_plays if table == "plays" else read_tags)(tables, artist_ids, progress, notes)
+
+
+def featurize(
+    name: str, table: str, source: Source, modality_featurizer: ModalityFeaturizer, progress: Progress
+) -> Modality:
+    """The artists that have something the modality featurizer knows, placed by it.
+
+    Raises:
+        MismatchError: the modality featurizer is of another kind of table, or of vectors of another width.
+    """
+    if isinstance(source, Vectors):
+        if not isinstance(modality_featurizer, VectorFeaturizer):
+            raise MismatchError(f"the kept featurizer has no vectors for {name}; the tables have")
+        if source.means.shape[1] != modality_featurizer.width:
+            raise MismatchError(
+                f"the kept featurizer has {name} of {modality_featurizer.width} numbers; "
+                f"the tables have {source.means.shape[1]}"
+            )
+        return _modality(name, source.rows, modality_featurizer.transform(source.means), source.tracks)
+    if table == "plays":
+        if not isinstance(modality_featurizer, CfFeaturizer):
+            raise MismatchError(f"the kept featurizer has vectors for {name}; the tables have plays")
+        return _featurize_plays(name, source, modality_featurizer, progress)
+    if not isinstance(modality_featurizer, TagFeaturizer):
+        raise MismatchError(f"the kept featurizer has vectors for {name}; the tables have tags with weights")
+    return _featurize_tags(name, source, modality_featurizer)
+
+
+def _featurize_tags(name: str, tags: Incidence, modality_featurizer: TagFeaturizer) -> Modality:
+    weights = _recolumned(tags.weights, modality_featurizer.columns_of(tags.terms), len(modality_featurizer.vocabulary))
+    rows, weights = _without_empty(weights)
+    modality = _modality(name, rows, modality_featurizer.transform(weights), np.diff(weights.indptr))
+    if len(modality.rows) < len(rows):
+        weights = weights[np.isin(rows, modality.rows)]
+    return Modality(**{**vars(modality), "sets": tag_sets(weights)})
+
+
+def _featurize_plays(name: str, plays: Incidence, modality_featurizer: CfFeaturizer, progress: Progress) -> Modality:
+    rows, counts = _without_empty(
+        _recolumned(plays.weights, modality_featurizer.columns_of(plays.terms), len(modality_featurizer.users))
+    )
+    return _modality(name, rows, modality_featurizer.transform(counts, progress), np.diff(counts.indptr))
+
+
+def _modality(name: str, rows: NDArray[Any], vectors: Matrix, evidence: NDArray[Any]) -> Modality:
+    """A modality without the artists whose vector is zero: a vector without direction says nothing."""
+    nonzero = np.flatnonzero(np.any(vectors != 0, axis=1))
+    return Modality(name, rows[nonzero].astype(np.int32), vectors[nonzero], evidence[nonzero].astype(np.int32), None)
+
+
+def _recolumned(weights: sp.csr_matrix, columns: NDArray[np.int64], width: int) -> sp.csr_matrix:
+    """The same rows over other columns: column j becomes columns[j], and is left out where that is -1."""
+    coo = weights.tocoo()
+    to = columns[coo.col]
+    retained = to >= 0
+    return sp.csr_matrix((coo.data[retained], (coo.row[retained], to[retained])), shape=(weights.shape[0], width))
+
+
+def _without_empty(weights: sp.csr_matrix) -> tuple[NDArray[Any], sp.csr_matrix]:
+    rows = np.flatnonzero(np.diff(weights.indptr))
+    return rows, weights[rows]
