@@ -13,7 +13,7 @@ from riyl.app.commands.session import Session, session
 from riyl.app.services.rules import describe_rule
 from riyl.app.serving.state import ServingState
 from riyl.core.db.rules import WrittenRule, add_rule, copy_rules, drop_rule, list_rules
-from riyl.core.errors import NotFoundError
+from riyl.core.errors import NotFoundError, OutdatedError
 from riyl.core.rules import RuleKind
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def drop(context: typer.Context, number: Annotated[int, typer.Argument(help="Num
 def _current(run: Session) -> ServingState | None:
     try:
         return current(run, verify=False)
-    except NotFoundError:
+    except (NotFoundError, OutdatedError):
         return None
 
 

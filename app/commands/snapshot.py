@@ -14,6 +14,7 @@ from riyl.app.commands.rows import reasons, say_snapshot
 from riyl.app.commands.session import counts, session
 from riyl.app.commands.streams import path
 from riyl.core.catalog.tables import Tables
+from riyl.core.errors import OutdatedError
 from riyl.core.storage.snapshot import MANIFEST, Snapshot, find_snapshot
 from riyl.training.features.build import TUNING, build_snapshot, import_similar
 from riyl.training.features.featurizer import load_featurizer
@@ -157,7 +158,15 @@ def list_(context: typer.Context) -> None:
     """List the snapshots, the newest last."""
     run = session(context)
     manifest_paths = sorted(run.home.snapshots.glob(f"[!.]*/{MANIFEST}"), key=lambda p: p.stat().st_mtime_ns)
-    opened = [Snapshot.open(each.parent) for each in manifest_paths]
-    run.show([s.manifest for s in opened])
+    opened, outdated = list[Snapshot](), dict[str, str]()
+    for manifest_path in manifest_paths:
+        try:
+            opened.append(Snapshot.open(manifest_path.parent))
+        except OutdatedError as error:
+            outdated[manifest_path.parent.name] = str(error)
+    run.show([*(s.manifest for s in opened), *({"id": id, "unreadable": reason} for id, reason in outdated.items())])
     rows = [[s.id, s.featurizer_id, f"{s.n_artists:,}", counts(s.manifest["modalities"])] for s in opened]
+    rows += [[id, "", "", "unreadable"] for id in outdated]
     run.table("snapshots", ["id", "featurizer", "artists", "modalities"], rows, words=True)
+    for reason in outdated.values():
+        run.say(reason)

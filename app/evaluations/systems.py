@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from riyl.core.errors import OutdatedError
 from riyl.core.settings import Home
 from riyl.core.storage.entries import pick
 from riyl.core.storage.model import CARD, Model
@@ -121,8 +123,12 @@ def systems(
 
 
 def _stored(home: Home) -> list[Model]:
-    """All models, the newest first."""
-    return [Model.open(path.parent) for path in sorted(home.models.glob(f"[!.]*/{CARD}"), key=_age, reverse=True)]
+    """All models that this release reads, the newest first."""
+    models = []
+    for path in sorted(home.models.glob(f"[!.]*/{CARD}"), key=_age, reverse=True):
+        with contextlib.suppress(OutdatedError):
+            models.append(Model.open(path.parent))
+    return models
 
 
 def _is_baseline(name: str) -> bool:

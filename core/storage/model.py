@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from riyl.core.errors import MismatchError
 from riyl.core.files import Manifest, published, read_sealed, seal, verify_sealed, write_bytes
-from riyl.core.storage.snapshot import MANIFEST, Snapshot, find_snapshot
+from riyl.core.storage.snapshot import Snapshot, find_snapshot, readable_snapshots
 from riyl.core.types import ArtistId
 
 CARD = "card.json"
@@ -140,9 +140,8 @@ def snapshot_for(model: Model, snapshots: Path, name: str | None) -> Snapshot:
     newest = find_snapshot(snapshots, name)
     if name is not None or newest.featurizer_id == model.card["featurizer"]:
         return newest
-    paths = sorted(snapshots.glob(f"[!.]*/{MANIFEST}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
-    opened = (Snapshot.open(path.parent) for path in reversed(paths))
-    return next((snapshot for snapshot in opened if snapshot.featurizer_id == model.card["featurizer"]), newest)
+    stored = readable_snapshots(snapshots)
+    return next((snapshot for snapshot in stored if snapshot.featurizer_id == model.card["featurizer"]), newest)
 
 
 def save_model(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from riyl.core.catalog.terms import RawTerms, open_raw_terms
+from riyl.core.errors import OutdatedError
 from riyl.core.files import Manifest, read_sealed, seal, verify_sealed
 from riyl.core.storage.base_rows import FOLDER as BASE_ROWS
 from riyl.core.storage.base_rows import BaseRows
@@ -239,6 +241,14 @@ def find_snapshot(folder: Path, name: str | None) -> Snapshot:
     return Snapshot.open(
         newest(folder, "snapshot", MANIFEST, hint) if name is None else pick(folder, name, "snapshot", MANIFEST)
     )
+
+
+def readable_snapshots(folder: Path) -> Iterator[Snapshot]:
+    """Open the snapshots of a folder one by one, the newest first; those of an earlier release are passed over."""
+    paths = sorted(folder.glob(f"[!.]*/{MANIFEST}"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+    for path in reversed(paths):
+        with contextlib.suppress(OutdatedError):
+            yield Snapshot.open(path.parent)
 
 
 def write_artists(folder: Path, artists: pa.Table, listeners: NDArray[np.int64], plays: NDArray[np.float64]) -> None:
