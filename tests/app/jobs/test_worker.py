@@ -125,7 +125,7 @@ def test_an_evaluation_as_a_job_has_the_figures_of_the_command_line(home: Path) 
     assert job.state is JobState.DONE, job.error
     stored = find_evaluation(Database.of(Settings(home=home)), job.id)
     assert stored is not None
-    assert stored.asked == params.model_dump(mode="json")
+    assert stored.request == params.model_dump(mode="json")
     arguments = ["--systems", "pca,single-tags", "-k", "20", "--rounds", "50", "--version", str(params.version)]
     assert stored.figures == as_json(home, "evaluate", *arguments)
     assert {row["system"] for row in stored.figures["results"]} >= {"pca", "single-tags", f"version {params.version}"}
