@@ -1,7 +1,7 @@
 """The requests of `tests.app.example_requests` and what a service answers: the examples that /docs shows.
 
 `python -m tests.app.examples` makes a demo catalog, asks it, and writes what was asked and answered to
-app/examples.json; tests/app/http/test_examples.py does so again and compares.
+app/http/examples.json; tests/app/http/test_examples.py does so again and compares.
 """
 
 from __future__ import annotations
