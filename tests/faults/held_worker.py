@@ -34,7 +34,7 @@ MIDDLE = {
     "embed": ("os.rename", ""),
     "build": ("os.rename", ""),
     "reindex": ("none: it is held between this step and the next", ""),
-    "quality_checks": ("open", "neighbours.npy"),
+    "check": ("open", "neighbours.npy"),
     "promote": ("os.rename", "CURRENT"),
     "prune": ("shutil.rmtree", ".pruned"),
 }
