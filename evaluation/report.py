@@ -232,8 +232,7 @@ def _unseen(record: Record) -> str:
     head = ["system", "condition", f"nDCG@{k} seen (queries)", f"nDCG@{k} unseen (queries)", "unseen minus seen"]
     caption = (
         "Queries by artists that neither featurizer nor any of the models learnt from (held out, or without links "
-        "where a "
-        "model has learnt from links), and by the others; the candidates are all artists"
+        "where a model has learnt from links), and by the others; the candidates are all artists"
     )
     return table(caption, head, rows) if rows else ""
 

@@ -9,10 +9,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from riyl import __version__
 from riyl.core.errors import ConfigError
 from riyl.core.extras import needs_extra
 from riyl.core.files import content_id
@@ -72,7 +72,7 @@ def train(
         "seed": seed,
         "snapshot": snapshot.id,
         "featurizer": snapshot.featurizer_id,
-        "version": version("riyl"),
+        "version": __version__,
         "commit": _commit(),
     }
     with needs_extra("train"):

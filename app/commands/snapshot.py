@@ -15,7 +15,7 @@ from riyl.app.commands.session import counts, session
 from riyl.app.commands.streams import path
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import OutdatedError
-from riyl.core.storage.snapshot import MANIFEST, Snapshot, find_snapshot
+from riyl.core.storage.snapshot import Snapshot, find_snapshot, snapshot_states
 from riyl.training.features.build import TUNING, build_snapshot, import_similar
 from riyl.training.features.featurizer import load_featurizer
 from riyl.training.features.recipe import Recipe, load_recipe
@@ -157,13 +157,9 @@ def _outcome(tuning: Tuning) -> str:
 def list_(context: typer.Context) -> None:
     """List the snapshots, the newest last."""
     run = session(context)
-    manifest_paths = sorted(run.home.snapshots.glob(f"[!.]*/{MANIFEST}"), key=lambda p: p.stat().st_mtime_ns)
-    opened, outdated = list[Snapshot](), dict[str, str]()
-    for manifest_path in manifest_paths:
-        try:
-            opened.append(Snapshot.open(manifest_path.parent))
-        except OutdatedError as error:
-            outdated[manifest_path.parent.name] = str(error)
+    states = list(snapshot_states(run.home.snapshots))[::-1]
+    opened = [state for _, state in states if isinstance(state, Snapshot)]
+    outdated = {id: str(state) for id, state in states if isinstance(state, OutdatedError)}
     run.show([*(s.manifest for s in opened), *({"id": id, "unreadable": reason} for id, reason in outdated.items())])
     rows = [[s.id, s.featurizer_id, f"{s.n_artists:,}", counts(s.manifest["modalities"])] for s in opened]
     rows += [[id, "", "", "unreadable"] for id in outdated]

@@ -13,6 +13,7 @@ from riyl.app.commands.session import Session, session
 from riyl.app.commands.streams import path
 from riyl.core.catalog.pairs import read_pairs
 from riyl.core.errors import NotFoundError
+from riyl.core.storage.entries import by_age
 from riyl.core.storage.ground_truth import MANIFEST, Truth, save_truth
 from riyl.core.storage.snapshot import Snapshot, find_snapshot
 
@@ -79,8 +80,7 @@ def list_(context: typer.Context) -> None:
     """List the truths, the newest last, and how many pairs of each the newest snapshot knows."""
     run = session(context)
     catalog = _catalog(run, None)
-    manifest_paths = sorted(run.home.truths.glob(f"[!.]*/{MANIFEST}"), key=lambda p: p.stat().st_mtime_ns)
-    opened = [Truth.open(each.parent) for each in manifest_paths]
+    opened = [Truth.open(path.parent) for path in by_age(run.home.truths, MANIFEST)]
     known_pairs = [None if catalog is None else truth.coverage(_ids(catalog)).pairs for truth in opened]
     run.show([{**truth.manifest, "known_pairs": pairs} for truth, pairs in zip(opened, known_pairs, strict=True)])
     rows = [

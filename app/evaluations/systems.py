@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from riyl.core.errors import OutdatedError
 from riyl.core.settings import Home
-from riyl.core.storage.entries import pick
+from riyl.core.storage.entries import by_age, pick
 from riyl.core.storage.model import CARD, Model
 from riyl.core.storage.snapshot import Snapshot, find_snapshot
 from riyl.core.types import Progress
@@ -125,7 +124,7 @@ def systems(
 def _stored(home: Home) -> list[Model]:
     """All models that this release reads, the newest first."""
     models = []
-    for path in sorted(home.models.glob(f"[!.]*/{CARD}"), key=_age, reverse=True):
+    for path in reversed(by_age(home.models, CARD)):
         with contextlib.suppress(OutdatedError):
             models.append(Model.open(path.parent))
     return models
@@ -179,7 +178,3 @@ def _snapshot_of(home: Home, model: Model, snapshot: Snapshot) -> Snapshot:
             return fitted_snapshot
         model.check_fits(snapshot)
     return snapshot
-
-
-def _age(path: Path) -> tuple[int, str]:
-    return path.stat().st_mtime_ns, path.parent.name

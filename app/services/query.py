@@ -55,7 +55,6 @@ def run_query(state: ServingState, request: SimilarRequest) -> QueryResponse:
         NothingKnownError: nothing is known of a seed, or of all that is asked with.
         InputError: what was asked cannot be; the message names what was found and what is wanted.
         MismatchError: the model does not take what is described.
-        OutdatedError: reasons are asked of a version that does not hold them.
         NoEncoderError: what encodes artists that are not in the catalog is not in this home.
     """
     meant = _meant(state, request)
@@ -93,7 +92,6 @@ def explain_similar(state: ServingState, row: int, k: int, *, uncorrected: bool)
 
     Raises:
         NothingKnownError: the version has no input of the artist.
-        OutdatedError: the version does not hold reasons.
     """
     searcher = state.searcher
     neighbours = apply_rules(searcher, state.rules, row, k, uncorrected=uncorrected)

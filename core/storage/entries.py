@@ -7,13 +7,18 @@ from pathlib import Path
 from riyl.core.errors import NotFoundError
 
 
+def by_age(folder: Path, manifest: str) -> list[Path]:
+    """The manifests of the entries of `folder`, the most recently made or reused last; hidden ones are unfinished."""
+    return sorted(folder.glob(f"[!.]*/{manifest}"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+
+
 def newest(folder: Path, what: str, manifest: str, hint: str) -> Path:
     """The most recently made or reused entry of `folder`, by its manifest's modification time.
 
     Raises:
         NotFoundError: there is none; the message ends with `hint`.
     """
-    paths = sorted(folder.glob(f"[!.]*/{manifest}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
+    paths = by_age(folder, manifest)
     if not paths:
         raise NotFoundError(f"there is no {what} in {folder}; {hint}")
     return paths[-1].parent

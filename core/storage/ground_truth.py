@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from riyl.core.errors import FormatError, InputError, NotFoundError
 from riyl.core.files import Manifest, published, read_sealed, seal, verify_sealed
-from riyl.core.storage.entries import newest
+from riyl.core.storage.entries import by_age, newest
 from riyl.core.types import ArtistId
 
 MANIFEST = "manifest.json"
@@ -194,7 +194,7 @@ def _identity(name: str, directed: bool, pairs: pa.Table) -> str:
 def truths(folder: Path) -> dict[str, Manifest | FormatError]:
     """By id, the newest last, a truth's manifest, or what is wrong with it; files are checked by size alone."""
     manifests: dict[str, Manifest | FormatError] = {}
-    for path in sorted(folder.glob(f"[!.]*/{MANIFEST}"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name)):
+    for path in by_age(folder, MANIFEST):
         try:
             manifests[path.parent.name] = read_sealed(path.parent, MANIFEST, KIND, FORMAT)
         except FormatError as error:

@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from riyl.core.errors import MismatchError
 from riyl.core.files import Manifest, published, read_sealed, seal, verify_sealed, write_bytes
-from riyl.core.storage.snapshot import Snapshot, find_snapshot, readable_snapshots
+from riyl.core.storage.snapshot import Snapshot, find_snapshot, snapshot_states
 from riyl.core.types import ArtistId
 
 CARD = "card.json"
@@ -140,7 +140,7 @@ def snapshot_for(model: Model, snapshots: Path, name: str | None) -> Snapshot:
     newest = find_snapshot(snapshots, name)
     if name is not None or newest.featurizer_id == model.card["featurizer"]:
         return newest
-    stored = readable_snapshots(snapshots)
+    stored = (state for _, state in snapshot_states(snapshots) if isinstance(state, Snapshot))
     return next((snapshot for snapshot in stored if snapshot.featurizer_id == model.card["featurizer"]), newest)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,7 @@ from riyl.core.errors import OutdatedError
 from riyl.core.files import Manifest, read_sealed, seal, verify_sealed
 from riyl.core.storage.base_rows import FOLDER as BASE_ROWS
 from riyl.core.storage.base_rows import BaseRows
-from riyl.core.storage.entries import newest, pick
+from riyl.core.storage.entries import by_age, newest, pick
 from riyl.core.storage.snapshot_source import read_source
 from riyl.core.types import ArtistId, Mask, Matrix, Rows
 
@@ -243,12 +242,13 @@ def find_snapshot(folder: Path, name: str | None) -> Snapshot:
     )
 
 
-def readable_snapshots(folder: Path) -> Iterator[Snapshot]:
-    """Open the snapshots of a folder one by one, the newest first; those of an earlier release are passed over."""
-    paths = sorted(folder.glob(f"[!.]*/{MANIFEST}"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
-    for path in reversed(paths):
-        with contextlib.suppress(OutdatedError):
-            yield Snapshot.open(path.parent)
+def snapshot_states(folder: Path) -> Iterator[tuple[str, Snapshot | OutdatedError]]:
+    """Open the snapshots of a folder one by one, the newest first: by id, each, or why this release cannot read it."""
+    for path in reversed(by_age(folder, MANIFEST)):
+        try:
+            yield path.parent.name, Snapshot.open(path.parent)
+        except OutdatedError as error:
+            yield path.parent.name, error
 
 
 def write_artists(folder: Path, artists: pa.Table, listeners: NDArray[np.int64], plays: NDArray[np.float64]) -> None:

@@ -10,11 +10,7 @@ from riyl.index.overlay.overlay import VersionOverlay
 
 
 def parts_of_artist(overlay: VersionOverlay, row: int) -> Mapping[str, Vector]:
-    """By modality (d,), adding up to the artist's embedding.
-
-    Raises:
-        OutdatedError: the version is of format 1, which holds no parts; so does `terms_of_artist`.
-    """
+    """By modality (d,), adding up to the artist's embedding."""
     parts = overlay.version.parts
     if row >= overlay.first:
         return overlay.artist(row).parts
@@ -23,11 +19,7 @@ def parts_of_artist(overlay: VersionOverlay, row: int) -> Mapping[str, Vector]:
 
 
 def evidence_of(overlay: VersionOverlay, row: int) -> Mapping[str, int]:
-    """By modality that the artist has, how many tags, listeners or tracks it rests on.
-
-    Raises:
-        OutdatedError: the version is of format 1, which does not hold it.
-    """
+    """By modality that the artist has, how many tags, listeners or tracks it rests on."""
     evidence = overlay.version.evidence
     if row >= overlay.first:
         return overlay.artist(row).evidence

@@ -61,9 +61,6 @@ def explain(overlay: VersionOverlay, query: Query, rows: NDArray[np.integer]) ->
 
     Args:
         query: whose terms have their parts.
-
-    Raises:
-        OutdatedError: the version is of format 1, which holds no parts.
     """
     terms = [*query.terms, *query.avoid]
     query_parts: dict[str, NDArray[np.float64]] = {}

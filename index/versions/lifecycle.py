@@ -15,7 +15,7 @@ from riyl.core.errors import FormatError, InputError, NotFoundError, QualityChec
 from riyl.core.files import Manifest, discard, locked, read_sealed, sweep
 from riyl.core.storage.current import CURRENT as CURRENT
 from riyl.core.storage.current import current_stamp, read_current, write_current
-from riyl.core.storage.entries import pick
+from riyl.core.storage.entries import by_age, pick
 from riyl.core.storage.stamps import Stamp, Stream
 from riyl.index.artifact.version import EMBEDDING, FORMAT, KIND, MANIFEST, Version
 from riyl.index.versions.report import Report
@@ -52,13 +52,13 @@ def find_version(folder: Path, name: str | None) -> Path:
 
 def versions(folder: Path) -> list[Manifest]:
     """The manifests of all versions, the newest last."""
-    return [read_sealed(path.parent, MANIFEST, KIND, FORMAT) for path in _by_age(folder)]
+    return [read_sealed(path.parent, MANIFEST, KIND, FORMAT) for path in by_age(folder, MANIFEST)]
 
 
 def states(folder: Path) -> dict[str, Manifest | FormatError]:
     """By id, the newest last, a version's manifest, or what is wrong with it; other files are checked by size alone."""
     manifests: dict[str, Manifest | FormatError] = {}
-    for path in _by_age(folder):
+    for path in by_age(folder, MANIFEST):
         try:
             manifests[path.parent.name] = Version.open(path.parent, verify=False).manifest
         except FormatError as error:
@@ -161,7 +161,7 @@ def verify(folder: Path, name: str | None = None) -> dict[str, str | None]:
     Raises:
         NotFoundError: there is no such version.
     """
-    paths = [p.parent for p in _by_age(folder)] if name is None else [pick(folder, name, "version", MANIFEST)]
+    paths = [p.parent for p in by_age(folder, MANIFEST)] if name is None else [pick(folder, name, "version", MANIFEST)]
     return {path.name: _problem(path) for path in paths}
 
 
@@ -185,7 +185,7 @@ def prune(folder: Path, database: Database, *, keep: int = 3) -> list[str]:
         with database.read() as connection:
             database.check(connection)
             promoted = all_promotions(connection)
-        ids = [path.parent.name for path in _by_age(folder)]
+        ids = [path.parent.name for path in by_age(folder, MANIFEST)]
         retained = {*ids[max(0, len(ids) - keep) :], *_standing(promoted)[-2:], current(folder)}
         tombstones = [i for i in ids if i not in retained]
         sweep(folder)
@@ -240,10 +240,6 @@ def _standing(entries: list[Promotion]) -> list[str]:
         elif stack[-1:] != [entry.version]:
             stack.append(entry.version)
     return stack
-
-
-def _by_age(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"[!.]*/{MANIFEST}"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
 
 
 def _problem(path: Path) -> str | None:

@@ -14,7 +14,8 @@ from riyl.core.errors import FormatError, OutdatedError
 from riyl.core.files import discard, read_sealed, sweep
 from riyl.core.settings import Home
 from riyl.core.storage import model
-from riyl.core.storage.snapshot import MANIFEST, Snapshot
+from riyl.core.storage.entries import by_age
+from riyl.core.storage.snapshot import MANIFEST, Snapshot, snapshot_states
 from riyl.core.storage.snapshot_source import read_source
 from riyl.index.versions.lifecycle import prune, versions
 
@@ -66,23 +67,19 @@ def _remove_frozen_changes(folder: Path, in_use: Collection[str]) -> list[str]:
 def _snapshots_needed(home: Home, in_use: Collection[str]) -> set[str] | None:
     """Ids of the snapshots that are needed; None where something that may need one cannot be read."""
     cards = [path.parent for path in home.models.glob(f"[!.]*/{model.CARD}")]
-    bases: set[str] = set()
+    featurizers: set[str] = set()
     try:
         manifests = [read_sealed(folder, model.CARD, model.KIND, model.FORMAT) for folder in cards]
         needed = {*in_use, *(str(manifest["snapshot"]) for manifest in [*manifests, *versions(home.versions)])}
         # a featurizer without a model yet is one that somebody trains on, and cannot be had again from other snapshots
-        paths = home.snapshots.glob(f"[!.]*/{MANIFEST}")
-        opened, outdated = list[Snapshot](), set[str]()
-        for path in paths:
-            try:
-                opened.append(Snapshot.open(path.parent))
-            except OutdatedError:  # of no use to this release, and not its to remove
-                outdated.add(path.parent.name)
+        states = list(snapshot_states(home.snapshots))
+        opened = [state for _, state in states if isinstance(state, Snapshot)]
         for each in sorted(opened, key=lambda s: s.id not in needed):
-            if each.featurizer_id not in bases:
+            if each.featurizer_id not in featurizers:
                 needed.add(each.id)
-            bases.add(each.featurizer_id)
-        return needed | outdated
+            featurizers.add(each.featurizer_id)
+        # of no use to this release, and not its to remove
+        return needed | {id for id, state in states if isinstance(state, OutdatedError)}
     except FormatError as error:
         log.error("snapshots_kept reason=%s", error)
         return None
@@ -105,7 +102,7 @@ def _remove_old(folder: Path, file: str, needed: set[str] | None) -> list[str]:
     if not folder.is_dir() or needed is None:
         return []
     sweep(folder)
-    paths = sorted(folder.glob(f"[!.]*/{file}"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+    paths = by_age(folder, file)
     old = [path.parent for path in paths[:-1] if path.parent.name not in needed]
     for path in old:
         discard(path)

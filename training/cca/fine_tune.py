@@ -51,7 +51,7 @@ def fine_tune(
     To each modality's linear map comes a hidden layer that starts at zero, so training starts where the closed form
     ends. Each step some artists ask, with some of their modalities left out by chance, for those they are linked to
     among all that links are known of (`riyl.training.contrastive.losses.cross_entropy_of_pairs`). Once an epoch the
-    kept-back artists ask for theirs among all; the maps of the best epoch are kept.
+    validation artists ask for theirs among all; the maps of the best epoch are kept.
 
     Args:
         parts: what to start from.

@@ -1,6 +1,25 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from riyl.app.jobs.steps import Steps
+from riyl.core.catalog.tables import Tables
+from riyl.core.db.session import Database
+from riyl.core.settings import Home, Settings
+from riyl.training.config import load_config
+from riyl.training.features.build import build_snapshot
+from riyl.training.train import train
+from tests.conftest import SMALL_RECIPE, small_world
+
+
+def made_steps(folder: Path, config: str) -> Steps:
+    """Steps over a home with a model of this config on the small world; RIYL_TABLES is that world's tables."""
+    tables = small_world(folder / "catalog")
+    settings = Settings(home=folder / "home", tables=tables)
+    home = Home(settings.home)
+    snapshot = build_snapshot(Tables.open(tables), SMALL_RECIPE, home.snapshots)
+    train(config, load_config(config)[1], snapshot, home.models)
+    return Steps(settings, Database.of(settings), job="j1")
 
 
 def reindexed(steps: Steps) -> str:

@@ -17,12 +17,13 @@ from riyl.core.changes.effective import ChangeKind
 from riyl.core.db.changes import ChangeRequest, drop_changes, write_change
 from riyl.core.db.session import Database
 from riyl.core.errors import MismatchError
-from riyl.core.settings import Home, Settings
+from riyl.core.settings import Home
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.artifact.version import Version
 from riyl.training.config import load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.train import train
+from tests.app.jobs.reindex import made_steps
 from tests.conftest import SMALL_RECIPE, small_world
 
 PUT, PATCH, _, DELETE, MERGE, _ = ChangeKind
@@ -43,13 +44,7 @@ MERGED = {"tags": {"SKA": None, "noise": 7.0}, "plays": {"u007": None, "newcomer
 @pytest.fixture
 def steps(tmp_path: Path) -> Steps:
     """Steps over a home with a model of the default config of the small world."""
-    tables = small_world(tmp_path / "catalog")
-    settings = Settings(home=tmp_path / "home", tables=tables)
-    home = Home(settings.home)
-    snapshot = build_snapshot(Tables.open(tables), SMALL_RECIPE, home.snapshots)
-    name, config = load_config("default")
-    train(name, config, snapshot, home.models)
-    return Steps(settings, Database.of(settings), job="j1")
+    return made_steps(tmp_path, "default")
 
 
 def change(steps: Steps, artist: str, kind: ChangeKind, payload: dict[str, Any] | None = None) -> int:
