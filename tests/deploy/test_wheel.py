@@ -141,7 +141,7 @@ def test_it_serves_a_home_that_was_made_elsewhere(environment: Environment, read
         assert [int(each["id"][1:]) % 3 for each in similar] == [0, 0, 0]  # of its own scene
         body = {"seeds": [{"id": "a000"}], "tags": {"ska": 1}, "k": 3, "explain": True}
         assert len(client.post("/v1/similar", json=body).raise_for_status().json()["similar"]) == 3
-        for page in ("/", "/docs", "/evaluations", "/openapi.json", "/metrics"):
+        for page in ("/", "/docs", "/docs/style.css", "/evaluations", "/openapi.json", "/metrics"):
             assert client.get(page).status_code == 200, page
 
 

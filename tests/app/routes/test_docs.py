@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from riyl.app.http.examples import load_examples, request_of
+from riyl.app.routes.docs import render
 from riyl.core.settings import Home
 from tests.app.conftest import asked
 
@@ -156,6 +157,16 @@ def test_every_field_of_a_question_is_shown_with_type_bounds_and_default(home: H
     assert fields["filters.listeners.gte"][0] == "number or null"
     assert rows(section(docs.text, "similar_to_each"))["queries[].min_score"] == fields["min_score"]
     assert rows(section(docs.text, "similar_to_each"))["queries"][1] == "required"
+
+
+def test_texts_are_escaped_and_what_stands_in_backticks_is_code() -> None:
+    described = {"operationId": "get", "summary": "<b>", "description": "A `<i>` and ` & \n\nmore", "responses": {}}
+    page = render(
+        {"info": {"title": "<x>", "description": "&"}, "paths": {"/p": {"get": described}}}, [], "http://riyl"
+    )
+    assert "<h1>&lt;x&gt;: API</h1>" in page
+    assert '<h2 id="get">&lt;b&gt;</h2>' in page
+    assert "<p>A <code>&lt;i&gt;</code> and ` &amp; </p>\n<p>more</p>" in page
 
 
 def properties(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
