@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from riyl.app.commands.session import Session
 from riyl.app.serving.state import ServingState
-from riyl.core.changes.effective import EffectiveChanges
-from riyl.core.db.effective import changed_since
 from riyl.core.db.hidden import Hidden, hidden, hidden_by_copies
 from riyl.core.db.session import FILE
-from riyl.core.types import ArtistId
 from riyl.index.search.searcher import Searcher
 from riyl.index.versions.lifecycle import find_version
 
@@ -27,10 +24,8 @@ def current(run: Session, *, verify: bool = True) -> ServingState:
     opened = Searcher.open(find_version(run.home.versions, None), verify=verify)
     hidden = hidden_of(run)
     state = ServingState.of(opened, hidden.rules, run.home)
-    last, effective = 0, dict[ArtistId, EffectiveChanges | None](hidden.tombstones)
-    if hidden.believed:
-        last, effective = changed_since(run.database, int(opened.manifest["last_change"]), merged=True)
-    return state.with_changes(state.changing()(effective, last)) if effective else state
+    last, effective = state.changes(run.database) if hidden.believed else (0, hidden.tombstones)
+    return state.changed(effective, last)
 
 
 def hidden_of(run: Session) -> Hidden:

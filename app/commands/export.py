@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from riyl.app.commands.train import open_model
 from riyl.app.evaluations.ids import read_ids
 from riyl.core.errors import InputError
 from riyl.core.files import write_bytes
-from riyl.core.rules import Rule, RuleKind, Rules
+from riyl.core.rules import NO_RULES
 from riyl.core.storage.snapshot import find_snapshot
 from riyl.index.artifact.version import Version
 from riyl.index.build.neighbour_lists import restrict
@@ -90,11 +91,10 @@ def neighbours(
     names = None if having is None else [name.strip() for name in having.split(",")]
     ids = None if only is None else read_ids(only)
     keep = None if names is None and ids is None else restrict(opened, names, ids)
-    # who is gone is nowhere, whichever version is asked
+    # a deleted artist is nowhere, whichever version is asked
     hidden = hidden_of(run)
-    blocks = tuple(Rule(0, RuleKind.BLOCK, artist, None) for artist in hidden.tombstones)
-    in_force = (() if no_rules else hidden.rules.rules) + blocks
-    rules = BoundRules.of(Rules(0, in_force), Searcher(opened)) if in_force else None
+    in_force = (replace(hidden, rules=NO_RULES) if no_rules else hidden).as_rules()
+    rules = BoundRules.of(in_force, Searcher(opened)) if in_force.rules else None
     with run.progress() as progress:
         threads = run.settings.threads or os.cpu_count() or 1
         lists = export_neighbours(opened, out, k, keep=keep, rules=rules, threads=threads, progress=progress)

@@ -8,7 +8,6 @@ from time import perf_counter
 
 from riyl.app.serving.metrics import ServingMetrics
 from riyl.app.serving.state import ServingState
-from riyl.core.db.effective import changed_since
 from riyl.core.db.session import Database
 from riyl.core.db.tombstones import copy_tombstones
 from riyl.core.errors import RiylError
@@ -70,8 +69,7 @@ class ChangeFeed:
             except (RiylError, OSError) as error:
                 log.error("tombstones_unreadable", extra={"reason": str(error)})
                 effective = {}
-            if effective:
-                updated = state.with_changes(state.changing()(effective, 0))
+            updated = state.changed(effective, 0)
             self._changing = None
         return updated
 
@@ -80,11 +78,8 @@ class ChangeFeed:
         if perf_counter() < self._again:
             return state
         fresh, start = self._number is None, perf_counter()
-        folded_in = int(state.searcher.manifest["last_change"])
         try:
-            last, effective = changed_since(
-                self._database, folded_in if self._number is None else self._number, merged=fresh
-            )
+            last, effective = state.changes(self._database, self._number)
         except (RiylError, OSError) as error:
             self._again = perf_counter() + AGAIN_S
             if str(error) != self._unknown:

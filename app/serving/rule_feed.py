@@ -7,12 +7,12 @@ from math import inf
 from time import perf_counter
 
 from riyl.app.serving.metrics import ServingMetrics
-from riyl.core.db.hidden import Hidden, hidden_by_copies, hidden_by_either
+from riyl.core.db.hidden import hidden_by_copies, hidden_by_either
 from riyl.core.db.revisions import newest_stamp
 from riyl.core.db.rules import all_rules, copy_rules
 from riyl.core.db.session import Database
 from riyl.core.errors import RiylError, SchemaError, StaleDatabaseError
-from riyl.core.rules import Rule, RuleKind, Rules
+from riyl.core.rules import Rules
 from riyl.core.settings import Home
 from riyl.core.storage.rules_copy import read_copy
 from riyl.core.storage.stamps import Stamp, Stream
@@ -101,7 +101,7 @@ class RuleFeed:
             return
         self.unbelieved, self._look_again = str(error), perf_counter() + POLL_AGAIN_S
         try:
-            self._take(_as_rules(hidden_by_either(database, self._home)))
+            self._take(hidden_by_either(database, self._home).as_rules())
         except (RiylError, OSError) as unreadable:  # what was in force stays; at the start nothing is served
             log.error("copies_unreadable", extra={"reason": str(unreadable)})
 
@@ -109,10 +109,3 @@ class RuleFeed:
         before, self.rules = self.rules, rules
         if before is None or before.revision != rules.revision:
             log.info("rules_taken", extra={"revision": rules.revision, "rules": len(rules.rules)})
-
-
-def _as_rules(hidden: Hidden) -> Rules:
-    """Everything that is hidden, as rules: of a database that is not believed no changes are taken up."""
-    blocked = {rule.artist for rule in hidden.rules.rules if rule.kind is RuleKind.BLOCK}
-    blocks = [Rule(0, RuleKind.BLOCK, artist, None) for artist in hidden.tombstones if artist not in blocked]
-    return Rules(hidden.rules.revision, (*hidden.rules.rules, *blocks))

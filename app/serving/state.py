@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from threading import Lock
 
+from riyl.core.changes.effective import EffectiveByArtist
+from riyl.core.db.effective import changed_since
+from riyl.core.db.session import Database
 from riyl.core.errors import FormatError, NotFoundError
 from riyl.core.rules import Rules
 from riyl.core.settings import Home
@@ -58,6 +61,23 @@ class ServingState:
     def under(self, rules: Rules) -> ServingState:
         """The same artists under other rules."""
         return replace(self, rules=BoundRules.of(rules, self.searcher))
+
+    def changes(self, database: Database, number: int | None = None) -> tuple[int, EffectiveByArtist]:
+        """Read the changes after that number; None reads those since the version was made, and all merges.
+
+        Returns:
+            The number of the last change, and by artist what stands, see `riyl.core.db.effective.changed_since`.
+
+        Raises:
+            DatabaseDownError: the database cannot be reached.
+            StaleDatabaseError: it lacks what its home has seen.
+        """
+        folded_in = int(self.searcher.manifest["last_change"])
+        return changed_since(database, folded_in if number is None else number, merged=number is None)
+
+    def changed(self, effective: EffectiveByArtist, number: int) -> ServingState:
+        """The same version, as it was made, with these changes on it; see `OverlayUpdater`."""
+        return self.with_changes(self.changing()(effective, number)) if effective else self
 
     def with_changes(self, overlay: VersionOverlay) -> ServingState:
         """The same version with these changes on it, under the same rules."""

@@ -82,6 +82,10 @@ class EffectiveChanges:
         return not (self.deleted or self.payload or self.whole)
 
 
+EffectiveByArtist: TypeAlias = Mapping[ArtistId, EffectiveChanges | None]
+"""What stands of artists after all their changes; None of one of which nothing stands any more."""
+
+
 def after(
     before: EffectiveChanges | None, artist: ArtistId, kind: ChangeKind, payload: Payload
 ) -> EffectiveChanges | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from riyl.core.catalog.tables import BATCH_ROWS, REQUIRED, Tables, checked_batch
 from riyl.core.catalog.terms import COLUMNS_OF, normalised_tags, term_keys
 from riyl.core.changes.effective import EffectiveChanges, read_effective
 from riyl.core.changes.fold_artists import changed_artists
+from riyl.core.changes.reading import Says, table_changes
 from riyl.core.files import sha256_of
 from riyl.core.types import ArtistId
 
@@ -29,14 +29,6 @@ DIGEST = "changes.ndjson"
 
 _BETWEEN = "\0"
 """Between an artist's id and a term in one text: no id that a change is about has it, so no two pairs are alike."""
-
-
-class Says(Enum):
-    """What changes say of an artist for a table: that it has nothing, all of its rows, or some over the table's own."""
-
-    NOTHING = "nothing"
-    ALL = "all"
-    OVER = "over"
 
 
 @dataclass(frozen=True)
@@ -51,7 +43,7 @@ class FoldedTables(Tables):
         effective: file of what stands, see `riyl.core.changes.effective.write_effective`.
         last_change: number of the last change that counts in it.
         deleted: ids of the deleted artists.
-        payload: by table, of whom changes say something that has a place there, and what.
+        says: by table, the artists of which changes say something that has a place there, and what.
         patched: by table, the artists and terms, as `_pairs` joins them, that the table itself does not say any more.
         widths: by table, of its vectors; 0 of one that has none.
     """
@@ -60,7 +52,7 @@ class FoldedTables(Tables):
     effective: Path
     last_change: int
     deleted: frozenset[ArtistId]
-    payload: Mapping[str, Mapping[ArtistId, Says]]
+    says: Mapping[str, Mapping[ArtistId, Says]]
     patched: Mapping[str, pa.Array]
     widths: Mapping[str, int]
 
@@ -93,40 +85,34 @@ class FoldedTables(Tables):
 
     def _filter(self, table: str) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         """What leaves of the table's own rows those that still count."""
-        payload = self.payload.get(table, {})
-        over = {artist for artist, says in payload.items() if says is Says.OVER}
-        replaced = pa.array(sorted(self.deleted | (payload.keys() - over)), pa.string())
+        table_says = self.says.get(table, {})
+        over = {artist for artist, says in table_says.items() if says is Says.OVER}
+        replaced = pa.array(sorted(self.deleted | (table_says.keys() - over)), pa.string())
         patched, pairs = pa.array(sorted(over), pa.string()), self.patched.get(table)
 
         def filter_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
             batch = batch.filter(pc.invert(pc.is_in(batch.column("artist_id"), replaced)))
             if pairs is None:
                 return batch
-            at = pc.indices_nonzero(pc.is_in(batch.column("artist_id"), patched)).to_numpy()
-            patched_rows = batch.take(pa.array(at))
-            overridden = pc.is_in(
-                _pairs(table, patched_rows.column("artist_id"), patched_rows.column(COLUMNS_OF[table][0])), pairs
-            )
-            counts = np.ones(batch.num_rows, bool)
-            counts[at[overridden.to_numpy(zero_copy_only=False)]] = False
-            return batch.filter(pa.array(counts))
+            at = pc.indices_nonzero(pc.is_in(batch.column("artist_id"), patched))
+            artists, terms = (batch.column(name).take(at) for name in ("artist_id", COLUMNS_OF[table][0]))
+            overridden = at.filter(pc.is_in(_pairs(table, artists, terms), pairs)).to_numpy()
+            return batch.take(pa.array(np.delete(np.arange(batch.num_rows), overridden)))
 
         return filter_batch
 
     def _added(self, table: str) -> Iterator[pa.RecordBatch]:
         """The rows that changes say, in the order of the artists."""
-        payload, width = self.payload.get(table, {}), self.widths.get(table, 0)
-        if all(says is Says.NOTHING for says in payload.values()):
+        if all(says is Says.NOTHING for says in self.says.get(table, {}).values()):
             return
+        width = self.widths[table]
         ids: list[ArtistId] = []
         values: list[Any] = []
         for each in read_effective(self.effective):
-            if payload.get(each.artist, Says.NOTHING) is Says.NOTHING:
-                continue
-            terms = {} if width else each.payload[table]
-            rows = each.payload["vectors"][table] if width else [row for row in terms.items() if row[1] is not None]
-            ids += [each.artist] * len(rows)
-            values += rows
+            for _, _, entries in table_changes(each, {table: width}):
+                rows = entries if width else [row for row in entries.items() if row[1] is not None]
+                ids += [each.artist] * len(rows)
+                values += rows
             if len(ids) >= BATCH_ROWS:
                 yield _batch(table, ids, values, width)
                 ids, values = [], []
@@ -146,27 +132,20 @@ def fold(tables: Tables, effective: Path, last_change: int) -> FoldedTables:
     """
     widths = {table: _width(tables, table) for table in tables.modalities.values()}
     deleted: set[ArtistId] = set()
-    payload: dict[str, dict[ArtistId, Says]] = {}
+    said_by_table: dict[str, dict[ArtistId, Says]] = {table: {} for table in widths}
     pairs: dict[str, list[str]] = {}
     for each in read_effective(effective):
         if each.deleted:
             deleted.add(each.artist)
-        for table, says, width in _says(each, widths):
-            if says is Says.NOTHING and table in widths:
-                payload.setdefault(table, {}).setdefault(each.artist, says)
-            elif says is not Says.NOTHING and widths.get(table) == width:
-                payload.setdefault(table, {})[each.artist] = says
-                if says is Says.OVER:
-                    terms = term_keys(table, each.payload[table])
-                    pairs.setdefault(table, []).extend(f"{each.artist}{_BETWEEN}{term}" for term in terms)
-            elif says is not Says.NOTHING:
-                log.warning(
-                    "change_left_out artist=%s field=%s: found %s; the tables have %s",
-                    *(each.artist, table, _named(width), _named(widths.get(table))),
-                )
+        for table, says, entries in table_changes(each, widths):
+            said_by_table[table][each.artist] = says
+            if says is Says.OVER:
+                terms = term_keys(table, entries)
+                pairs.setdefault(table, []).extend(f"{each.artist}{_BETWEEN}{term}" for term in terms)
+        _warn_without_place(each, widths)
     patched = {table: pa.array(keys, pa.string()) for table, keys in pairs.items()}
     return FoldedTables(
-        tables.folder, tables.files, tables, effective, last_change, frozenset(deleted), payload, patched, widths
+        tables.folder, tables.files, tables, effective, last_change, frozenset(deleted), said_by_table, patched, widths
     )
 
 
@@ -177,23 +156,17 @@ def _width(tables: Tables, table: str) -> int:
     return int(next(tables.batches(table)).schema.field("vector").type.list_size)
 
 
-def _says(effective: EffectiveChanges, widths: Mapping[str, int]) -> Iterator[tuple[str, Says, int]]:
-    """The tables that something is said for, what, and the width of its vectors; 0 of texts, and of nothing."""
-    for table in COLUMNS_OF:
-        if table in effective.payload:
-            yield table, Says.ALL if table in effective.whole else Says.OVER, 0
-        elif table in effective.whole:
-            yield table, Says.NOTHING, 0
-    vectors = effective.payload.get("vectors", {})
-    if "vectors" in effective.whole:
-        for table in widths.keys() - vectors.keys():
-            if widths[table]:
-                yield table, Says.NOTHING, 0
-    for table, rows in vectors.items():
-        if rows is None:
-            yield table, Says.NOTHING, 0
-        else:
-            yield table, Says.ALL, len(rows[0])
+def _warn_without_place(effective: EffectiveChanges, widths: Mapping[str, int]) -> None:
+    """Name what is said of an artist in another form than the tables have."""
+    payload = effective.payload
+    forms = [(table, 0) for table in COLUMNS_OF if table in payload]
+    forms += [(table, len(rows[0])) for table, rows in payload.get("vectors", {}).items() if rows]
+    for table, width in forms:
+        if widths.get(table) != width:
+            log.warning(
+                "change_left_out artist=%s field=%s: found %s; the tables have %s",
+                *(effective.artist, table, _named(width), _named(widths.get(table))),
+            )
 
 
 def _pairs(table: str, artists: pa.Array, terms: pa.Array) -> pa.Array:
@@ -216,9 +189,5 @@ def _batch(table: str, ids: list[str], values: list[Any], width: int) -> pa.Reco
         )
     texts, numbers = zip(*values, strict=True)
     text, number = COLUMNS_OF[table]
-    columns = {
-        "artist_id": artists,
-        text: pa.array(texts, pa.string()),
-        number: pa.array(numbers, pa.float64()),
-    }
+    columns = {"artist_id": artists, text: pa.array(texts, pa.string()), number: pa.array(numbers, pa.float64())}
     return pa.RecordBatch.from_pydict({name: columns[name] for name in REQUIRED[table]})

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riyl.core.catalog.attributes import as_type, type_for
-from riyl.core.changes.effective import Payload, read_effective
+from riyl.core.catalog.attributes import type_for
+from riyl.core.changes.effective import EffectiveChanges, read_effective
+from riyl.core.changes.reading import IDENTITY_FIELDS, attributes_after, identity_after
 from riyl.core.errors import InputError
 from riyl.core.types import ArtistId
 
 log = logging.getLogger(__name__)
-
-_OWN = ("name", "mbid", "aliases")
 
 
 def changed_artists(artists: pa.Table, effective: Path) -> pa.Table:
@@ -34,21 +34,18 @@ def changed_artists(artists: pa.Table, effective: Path) -> pa.Table:
         InputError: every artist is deleted.
     """
     deleted: set[ArtistId] = set()
-    bare: set[ArtistId] = set()  # of whose attributes the table says nothing any more
-    payload: dict[ArtistId, Payload] = {}
+    changed: dict[ArtistId, EffectiveChanges] = {}
     for each in read_effective(effective):
         if each.deleted:
             deleted.add(each.artist)
         else:
-            payload[each.artist] = {name: each.payload[name] for name in (*_OWN, "attributes") if name in each.payload}
-            if "attributes" in each.whole:
-                bare.add(each.artist)
-    touched = pc.is_in(artists.column("artist_id"), pa.array(sorted(deleted | payload.keys()), pa.string()))
+            fields = {name: each.payload[name] for name in (*IDENTITY_FIELDS, "attributes") if name in each.payload}
+            changed[each.artist] = replace(each, payload=fields)
+    touched = pc.is_in(artists.column("artist_id"), pa.array(sorted(deleted | changed.keys()), pa.string()))
     before = {row["artist_id"]: row for row in artists.filter(touched).to_pylist()}
-    fixed_columns = ("artist_id", *_OWN)
-    before |= {artist: {name: before[artist].get(name) for name in fixed_columns} for artist in bare & before.keys()}
-    schema = _widened(artists.schema, payload.values())
-    rows = [row for artist, fields in payload.items() if (row := _row(artist, before.get(artist), fields, schema))]
+    schema = _widened(artists.schema, changed.values())
+    types = {field.name: field.type for field in schema}
+    rows = [row for artist, each in changed.items() if (row := _row(each, before.get(artist, {}), types))]
     unchanged = artists.filter(pc.invert(touched))
     columns = [
         unchanged.column(field.name).cast(field.type)
@@ -62,11 +59,11 @@ def changed_artists(artists: pa.Table, effective: Path) -> pa.Table:
     return folded.take(pc.sort_indices(folded.column("artist_id"))).combine_chunks()
 
 
-def _widened(schema: pa.Schema, payload: Iterable[Payload]) -> pa.Schema:
+def _widened(schema: pa.Schema, effective: Iterable[EffectiveChanges]) -> pa.Schema:
     """The columns of the table, those without any value by what is said, and what is new behind them."""
     values: dict[str, list[Any]] = {}
-    for each in payload:
-        for name, value in each.get("attributes", {}).items():
+    for each in effective:
+        for name, value in each.payload.get("attributes", {}).items():
             if value is not None:
                 values.setdefault(name, []).append(value)
     new = {
@@ -79,19 +76,11 @@ def _widened(schema: pa.Schema, payload: Iterable[Payload]) -> pa.Schema:
 
 
 def _row(
-    artist: ArtistId, before: Mapping[str, Any] | None, payload: Payload, schema: pa.Schema
+    effective: EffectiveChanges, before: Mapping[str, Any], types: Mapping[str, pa.DataType]
 ) -> dict[str, Any] | None:
-    """An artist after its changes; None where nobody says its name."""
-    row = {**(before or {"artist_id": artist}), **{name: payload[name] for name in _OWN if name in payload}}
-    if row.get("name") is None:
-        log.warning("change_left_out artist=%s: found no name in any table or change; wanted one", artist)
+    """The row of an artist after its changes; None where neither the table nor a change has its name."""
+    identity = identity_after(effective, before)
+    if identity["name"] is None:
+        log.warning("change_left_out artist=%s: found no name in any table or change; wanted one", effective.artist)
         return None
-    for name, value in payload.get("attributes", {}).items():
-        if value is None:
-            row[name] = None
-            continue
-        try:
-            row[name] = as_type(schema.field(name).type, value)
-        except InputError as error:
-            log.warning("change_left_out artist=%s field=attributes.%s: %s", artist, name, error)
-    return row
+    return {**attributes_after(effective, before, types), "artist_id": effective.artist, **identity}

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, select
 
-from riyl.core.changes.effective import ChangeKind, EffectiveChanges, after, write_effective
+from riyl.core.changes.effective import ChangeKind, EffectiveByArtist, EffectiveChanges, after, write_effective
 from riyl.core.db.session import Database
 from riyl.core.db.tables import changes, changes_head, revisions
 from riyl.core.storage.stamps import Stream
@@ -85,9 +85,7 @@ def effective(connection: Connection, upto: int) -> Iterator[EffectiveChanges]:
     return (stands for _, stands in _each(connection, changes.c.number <= upto) if stands is not None)
 
 
-def changed_since(
-    database: Database, number: int, *, merged: bool = False
-) -> tuple[int, dict[ArtistId, EffectiveChanges | None]]:
+def changed_since(database: Database, number: int, *, merged: bool = False) -> tuple[int, EffectiveByArtist]:
     """What stands now of every artist that a change after that number is about.
 
     Args:

@@ -32,6 +32,12 @@ class Hidden:
     tombstones: Mapping[ArtistId, EffectiveChanges]
     believed: bool
 
+    def as_rules(self) -> Rules:
+        """Everything that is hidden as rules, for a version on which no changes are taken up."""
+        blocked = {rule.artist for rule in self.rules.rules if rule.kind is RuleKind.BLOCK}
+        blocks = [Rule(0, RuleKind.BLOCK, artist, None) for artist in self.tombstones if artist not in blocked]
+        return Rules(self.rules.revision, (*self.rules.rules, *blocks))
+
 
 def hidden(database: Database, home: Home) -> Hidden:
     """What is hidden now.

@@ -6,15 +6,17 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from riyl.core.catalog.columns import matrix
 from riyl.core.catalog.tables import Tables
+from riyl.core.catalog.terms import COLUMNS_OF
 from riyl.core.changes.effective import read_effective
-from riyl.core.types import ArtistId, Matrix, Progress, silent
+from riyl.core.changes.reading import IDENTITY_FIELDS
+from riyl.core.types import ArtistId, Progress, silent
 
 FOLDER = "base_rows"
 
@@ -22,27 +24,6 @@ IDS = "artist-ids.arrow"
 """No name of a table, of which each has a file of its own."""
 
 SUFFIX = ".arrow"
-
-_OWN = ("artist_id", "name", "mbid", "aliases")
-
-
-class TableValues(TypedDict):
-    """What the tables say of an artist: tags, plays and vectors of those tables alone that have rows of it.
-
-    Attributes:
-        attributes: value by column, None where it has none.
-        tags: weight by tag as it is written; of equal ones added up.
-        plays: count by user_id; of equal ones added up.
-        vectors: by table, (m, w) float32, its m rows in the order of the table.
-    """
-
-    name: str
-    mbid: str | None
-    aliases: list[str] | None
-    attributes: dict[str, Any]
-    tags: NotRequired[dict[str, float]]
-    plays: NotRequired[dict[str, float]]
-    vectors: dict[str, Matrix]
 
 
 class BaseRows:
@@ -56,26 +37,24 @@ class BaseRows:
         """Of whom changes stood: of these alone it is known what the tables say."""
         return frozenset(_read(self._folder / IDS).column("artist_id").to_pylist())
 
-    def of(self, artist: ArtistId) -> TableValues | None:
-        """What the tables say of an artist; None where their artists lack it, or no changes of it stood."""
+    def of(self, artist: ArtistId) -> dict[str, Any] | None:
+        """What the tables say of an artist; None where their artists lack it, or no changes of it stood.
+
+        Returns:
+            name, mbid, aliases; attributes, by column, None where it has none; vectors, by table that has rows of it,
+            (m, w) float32 in the order of the table; tags and plays, where these have rows of it, weight by term as it
+            is written, of equal ones added up.
+        """
         rows = {name: matches for name, table in self._tables.items() if (matches := _rows_of(table, artist)).num_rows}
         if "artists" not in rows:
             return None
-        (row,) = rows.pop("artists").to_pylist()
-        values = TableValues(
-            name=row["name"],
-            mbid=row.get("mbid"),
-            aliases=row.get("aliases"),
-            attributes={name: value for name, value in row.items() if name not in _OWN},
-            vectors={},
-        )
+        (row,) = rows.pop("artists").drop_columns(["artist_id"]).to_pylist()
+        values = {name: row.pop(name, None) for name in IDENTITY_FIELDS} | {"attributes": row, "vectors": {}}
         for name, table in rows.items():
             if "vector" in table.column_names:
                 values["vectors"][name] = matrix(table.column("vector").combine_chunks())
-            elif name == "tags":
-                values["tags"] = _added_up(table, "tag", "weight")
             else:
-                values["plays"] = _added_up(table, "user_id", "count")
+                values[name] = _added_up(table, *COLUMNS_OF[name])
         return values
 
     @cached_property

@@ -6,47 +6,52 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from riyl.core.catalog.tables import MODALITY_OF
+from riyl.core.catalog.terms import COLUMNS_OF
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import ArtistId
 
 
 class Underlying:
-    """Reads it from a snapshot."""
+    """Reads from a snapshot what the tables say of artists.
+
+    Attributes:
+        widths: by table, of its vectors; 0 of one of weighted terms.
+        table_of: by modality of the snapshot, its table.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._beneath = snapshot.base_rows
-        tables = {PurePath(name).stem for name in snapshot.manifest["tables"]}
+        self._base_rows = snapshot.base_rows
         tags = snapshot.modalities.get("tags")
-        self._of_terms = {table for table in tables if table == "plays" or (table == "tags" and tags and tags.sets)}
-
-    def has_terms(self, table: str) -> bool:
-        """Whether there is such a table, and it has weighted terms."""
-        return table in self._of_terms
+        has_terms = {
+            "tags": tags is not None and tags.sets is not None,
+            "plays": any(PurePath(name).stem == "plays" for name in snapshot.manifest["tables"]),
+        }
+        self.widths = {table: 0 for table in COLUMNS_OF if has_terms[table]}
+        tables = {MODALITY_OF.get(table, table): table for table in self.widths}
+        self.table_of = {name: tables.get(name, name) for name in snapshot.modalities}
+        for name, modality in snapshot.modalities.items():
+            self.widths.setdefault(self.table_of[name], modality.width)
 
     def changed(self, artist: ArtistId) -> bool:
         """Whether changes of the artist were folded into the snapshot: else its rows are what the tables say."""
-        return self._beneath is not None and artist in self._beneath.ids
+        return self._base_rows is not None and artist in self._base_rows.ids
 
     def of(self, artist: ArtistId) -> Mapping[str, Any] | None:
-        """What they say of an artist of whom changes were folded in, empty where nothing; None of any other."""
-        if self._beneath is None or not self.changed(artist):
+        """What they say of an artist of which changes were folded in, empty where nothing; None of any other."""
+        if self._base_rows is None or not self.changed(artist):
             return None
-        return self._beneath.of(artist) or {}
+        return self._base_rows.of(artist) or {}
 
     def tells_terms(self, artist: ArtistId, row: int, table: str) -> bool:
-        """Whether `terms` knows them: a snapshot of an earlier release does not keep those of most artists."""
-        return row < 0 or self.changed(artist) or not self.has_terms(table) or table in self._snapshot.raw_terms
-
-    def terms(self, artist: ArtistId, row: int, table: str) -> Mapping[str, float] | None:
-        """The weighted terms of an artist in a table; None where the snapshot does not keep them.
+        """Whether the weighted terms of an artist are known: snapshots of earlier releases do not keep most of them.
 
         Args:
             row: that the snapshot has of it; -1 where it has none.
         """
-        if not self.tells_terms(artist, row, table):
-            return None
-        if (tables := self.of(artist)) is not None:
-            weights: Mapping[str, float] = tables.get(table, {})
-            return weights
-        return self._snapshot.raw_terms[table].of(row) if row >= 0 and self.has_terms(table) else {}
+        return row < 0 or self.changed(artist) or self.widths.get(table) != 0 or table in self._snapshot.raw_terms
+
+    def terms(self, row: int, table: str) -> Mapping[str, float]:
+        """The weighted terms of an artist of which no changes were folded in, where `tells_terms`."""
+        return self._snapshot.raw_terms[table].of(row) if row >= 0 else {}

@@ -11,7 +11,7 @@ import numpy as np
 
 from riyl.core.catalog.tables import Tables
 from riyl.core.changes.effective import ChangeKind, EffectiveChanges, after, write_effective
-from riyl.core.changes.fold import fold
+from riyl.core.changes.fold import FoldedTables, fold
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import ArtistId
@@ -31,11 +31,11 @@ N = 320
 
 
 class World:
-    """A catalog of N artists, a model of it, and its version."""
+    """A catalog of N artists, or another one, a model of it, and its version."""
 
-    def __init__(self, folder: Path, *, corrected: bool) -> None:
+    def __init__(self, folder: Path, *, corrected: bool, tables: Path | None = None) -> None:
         self.folder = folder
-        self.tables = Tables.open(small_world(folder / "tables", n=N))
+        self.tables = Tables.open(small_world(folder / "tables", n=N) if tables is None else tables)
         self.snapshot = build_snapshot(self.tables, SMALL_RECIPE, folder / "snapshots")
         name, config = ("corrected", CORRECTED) if corrected else load_config("default")
         self.model: Model = train(name, config, self.snapshot, folder / "models")
@@ -57,9 +57,12 @@ class World:
 
     def reindexed(self, effective: Mapping[ArtistId, EffectiveChanges]) -> Snapshot:
         """What a re-index makes of the tables and what stands."""
+        return build_snapshot(self.folded(effective), SMALL_RECIPE, self.folder / "snapshots", keep=self.snapshot)
+
+    def folded(self, effective: Mapping[ArtistId, EffectiveChanges]) -> FoldedTables:
+        """The tables with what stands folded in."""
         identity = write_effective(self.folder / "changes", [effective[artist] for artist in sorted(effective)])
-        folded = fold(self.tables, self.folder / "changes" / f"{identity}.ndjson", 1)
-        return build_snapshot(folded, SMALL_RECIPE, self.folder / "snapshots", keep=self.snapshot)
+        return fold(self.tables, self.folder / "changes" / f"{identity}.ndjson", 1)
 
 
 def payload(rng: np.random.Generator) -> dict[str, Any]:
