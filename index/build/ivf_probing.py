@@ -12,7 +12,7 @@ from riyl.core.types import Matrix, Progress, Rows, Scores, silent
 from riyl.index.artifact.ivf import BEYOND, faiss_threads, filled
 from riyl.index.build.neighbour_lists import Catalog
 from riyl.index.scoring.exact import exactly
-from riyl.index.scoring.score import scored
+from riyl.index.scoring.score import score_pairs
 
 SAMPLE = 2000
 """Artists whose neighbours are searched for, to choose the number of cells."""
@@ -152,11 +152,11 @@ def _recalls(index: faiss.IndexIVF, probed: int, catalog: Catalog, scores: Matri
         _, positions = index.search(filled(queries, index.d), k + 1 + BEYOND, params=settings)
         which, position = np.nonzero(positions >= 0)
         query_rows, other = chunk[which], at[positions[which, position]]
-        values = scored(
+        values = score_pairs(
             exactly(vectors[query_rows], vectors[other]),
             scoring.c[patterns[query_rows], patterns[other]],
             scoring.h[other],
-        )
+        ).astype(np.float32)
         hit = (other != query_rows) & (values >= scores[query_rows, k - 1] - CLOSE)
         recalls[start : start + len(chunk)] = np.minimum(np.bincount(which[hit], minlength=len(chunk)), k) / k
     return recalls

@@ -6,18 +6,17 @@ is measured at the same time, and every replica finds the same.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riyl.core.types import Lists, Matrix, Rows
+from riyl.core.types import Lists, Matrix, Rows, Scores, Vector
 from riyl.index.artifact.version import LIST_LENGTH, Version
-from riyl.index.scoring.exact import SLACK, exactly, highest
+from riyl.index.scoring.exact import exactly, rescored
 from riyl.index.scoring.factors import Patterns
 from riyl.index.scoring.hubness import measured_in
-from riyl.index.scoring.score import scored
 from riyl.index.scoring.tie_breaking import ordered
 
 _CELLS = 1 << 23
@@ -34,7 +33,7 @@ class Measured:
         scores: (b, 256) float32, NaN behind the end.
         query_rows: (e,) int32 rows of the version in whose lists one of them stands.
         which: (e,) int32 which of the b.
-        entering: (e,) float32 the score there.
+        entering: (e,) float64 the score there.
     """
 
     h: NDArray[np.float32]
@@ -42,7 +41,7 @@ class Measured:
     scores: Matrix
     query_rows: Rows
     which: NDArray[np.int32]
-    entering: NDArray[np.float32]
+    entering: Scores
 
 
 class VersionStatistics:
@@ -50,11 +49,6 @@ class VersionStatistics:
 
     def __init__(self, version: Version) -> None:
         self.version = version
-
-    @cached_property
-    def rows(self) -> NDArray[np.int64]:
-        """The artists with an embedding."""
-        return np.flatnonzero(self.version.has_embedding)
 
     @cached_property
     def least(self) -> NDArray[np.float32]:
@@ -67,8 +61,9 @@ class VersionStatistics:
     @cached_property
     def hubness_sample(self) -> tuple[NDArray[np.int64], int]:
         """The artists in whose lists h is measured, and over how many of the best scores there."""
-        drawn, nearest = measured_in(len(self.rows), self.version.scoring.settings)
-        return self.rows[drawn], nearest
+        rows = np.flatnonzero(self.version.has_embedding)
+        drawn, nearest = measured_in(len(rows), self.version.scoring.settings)
+        return rows[drawn], nearest
 
     @cached_property
     def _by_listeners(self) -> NDArray[np.int64]:
@@ -106,87 +101,58 @@ def measure(
         own_rows: (b,) int32 row that the version has of each already; -1 where it has none.
         c: (P, P) float32, the version's with those of further patterns behind them.
     """
-    step = max(1, min(_MAX_BLOCK, _CELLS // statistics.version.n_artists))
-    blocks = [
-        _measured(statistics, vectors[s], patterns[s], popularity[s], own_rows[s], c, s.start)
-        for s in (slice(start, start + step) for start in range(0, max(1, len(vectors)), step))
-    ]
-    return Measured(*(np.concatenate(parts) for parts in zip(*(astuple(f) for f in blocks), strict=True)))
+    version, b = statistics.version, len(vectors)
+    h, nobody = np.empty(b, np.float32), np.empty(0, np.int32)
+    lists, scores = np.full((b, LIST_LENGTH), -1, np.int32), np.full((b, LIST_LENGTH), np.nan, np.float32)
+    entries = [(nobody, nobody, np.empty(0, np.float64))]
+    step = max(1, min(_MAX_BLOCK, _CELLS // version.n_artists))
+    for start in range(0, b, step):
+        block = np.ascontiguousarray((version.embeddings @ vectors[start : start + step].T).T)  # (step, n)
+        block[:, ~version.has_embedding] = -np.inf
+        for i, cosines in enumerate(block, start):
+            if own_rows[i] >= 0:
+                cosines[own_rows[i]] = -np.inf
+            as_query, as_candidate = c[patterns[i], version.patterns], c[version.patterns, patterns[i]]
+            h[i], rows, values, query_rows, entering = _measured(
+                statistics, cosines, vectors[i], as_query, as_candidate, popularity[i]
+            )
+            lists[i, : len(rows)], scores[i, : len(rows)] = rows, values
+            entries.append((query_rows, np.full(len(query_rows), i, np.int32), entering))
+    return Measured(h, lists, scores, *(np.concatenate(parts) for parts in zip(*entries, strict=True)))
 
 
 def _measured(
     statistics: VersionStatistics,
-    vectors: Matrix,
-    patterns: Patterns,
-    popularity: NDArray[np.float32],
-    own_rows: Rows,
-    c: Matrix,
-    start: int,
-) -> Measured:
-    version = statistics.version
-    cosines = np.ascontiguousarray((version.embeddings @ vectors.T).T)  # (b, n)
-    cosines[:, ~version.has_embedding] = -np.inf
-    has_own = np.flatnonzero(own_rows >= 0)
-    cosines[has_own, own_rows[has_own]] = -np.inf
-    b = len(vectors)
-    h = np.array([_hubness(statistics, cosines[i], vectors[i], c[:, patterns[i]], popularity[i]) for i in range(b)])
-    h = h.astype(np.float32)
-    lists, scores = np.full((b, LIST_LENGTH), -1, np.int32), np.full((b, LIST_LENGTH), np.nan, np.float32)
-    query_rows, which, entering = [nobody := np.empty(0, np.int32)], [nobody], [np.empty(0, np.float32)]
-    for i in range(b):
-        rows, values = _list_of(version, cosines[i], vectors[i], c[patterns[i]])
-        lists[i, : len(rows)], scores[i, : len(rows)] = rows, values
-        rows, values = _entered(statistics, cosines[i], vectors[i], c[:, patterns[i]], h[i])
-        query_rows.append(rows)
-        which.append(np.full(len(rows), start + i, np.int32))
-        entering.append(values)
-    return Measured(h, lists, scores, np.concatenate(query_rows), np.concatenate(which), np.concatenate(entering))
-
-
-def _hubness(
-    statistics: VersionStatistics,
     cosines: NDArray[np.float32],
-    vector: NDArray[np.float32],
-    c: NDArray[np.float32],
-    popularity: float,
-) -> float:
-    """h of one artist: see `riyl.index.scoring.score`; c is what those asking with each pattern are given for it."""
-    version = statistics.version
-    settings, (hubness_sample, nearest) = version.scoring.settings, statistics.hubness_sample
-    relief = settings.popularity * float(popularity)
-    if not len(hubness_sample):
-        return 0.0
-    if not settings.hubness:
-        return -relief
-    sample_scores = cosines[hubness_sample] + c[version.patterns[hubness_sample]]
-    rows = hubness_sample[highest(sample_scores, nearest)]
-    scores = exactly(version.embeddings[rows], vector[None]) + c[version.patterns[rows]].astype(np.float64)
-    return settings.hubness * float(np.mean(np.sort(scores)[::-1][:nearest])) - relief if len(rows) else -relief
+    vector: Vector,
+    as_query: NDArray[np.float32],
+    as_candidate: NDArray[np.float32],
+    popularity: np.float32,
+) -> tuple[float, Rows, Vector, Rows, Scores]:
+    """Measure one artist.
 
+    Args:
+        cosines: (n,) float32 with the artists of the version; -inf leaves an artist out.
+        vector: (d,) float32.
+        as_query: (n,) float32 c for the artists of the version where this one is the query.
+        as_candidate: (n,) float32 c where it is the candidate.
+        popularity: -1 to 1.
 
-def _list_of(
-    version: Version, cosines: NDArray[np.float32], vector: NDArray[np.float32], c: NDArray[np.float32]
-) -> tuple[Rows, NDArray[np.float32]]:
-    """The version's artists most similar to one, and their scores; equal ones as in the ready lists."""
-    scoring, patterns = version.scoring, version.patterns
-    near = highest(cosines + c[patterns] - scoring.h, LIST_LENGTH)
-    near_scores = scored(exactly(version.embeddings[near], vector[None]), c[patterns[near]], scoring.h[near])
-    ids = version.artists.column("artist_id")
-    rows, scores = ordered(near.astype(np.int32), near_scores, lambda tied_rows: list(ids.take(tied_rows).to_pylist()))
-    return rows[:LIST_LENGTH], scores[:LIST_LENGTH]
+    Returns:
+        h; the rows of its list, best first, and their scores; the rows whose lists it enters, and its scores there.
+    """
+    version, (sample, nearest) = statistics.version, statistics.hubness_sample
+    settings, ids = version.scoring.settings, version.artists.column("artist_id")
 
+    def exact(rows: NDArray[np.int64]) -> Scores:
+        return exactly(version.embeddings[rows], vector[None])
 
-def _entered(
-    statistics: VersionStatistics,
-    cosines: NDArray[np.float32],
-    vector: NDArray[np.float32],
-    c: NDArray[np.float32],
-    h: np.float32,
-) -> tuple[Rows, NDArray[np.float32]]:
-    """The artists of the version in whose lists one stands, and what it scores there."""
-    version, least = statistics.version, statistics.least
-    rows = np.flatnonzero(cosines + c[version.patterns] - h >= least - SLACK)
-    rows = rows[cosines[rows] > -np.inf]
-    scores = scored(exactly(version.embeddings[rows], vector[None]), c[version.patterns[rows]], h)
-    mask = scores >= least[rows]
-    return rows[mask].astype(np.int32), scores[mask]
+    h = -settings.popularity * float(popularity) if len(sample) else 0.0
+    if settings.hubness and len(sample):
+        _, best = rescored(cosines[sample], lambda at: exact(sample[at]), as_candidate[sample], k=nearest)
+        h += settings.hubness * float(np.mean(np.sort(best)[::-1][:nearest])) if len(best) else 0.0
+    h = float(np.float32(h))
+    (near,), scores = rescored(cosines, exact, as_query, version.scoring.h, k=LIST_LENGTH)
+    rows, list_scores = ordered(near.astype(np.int32), scores.astype(np.float32), lambda of: ids.take(of).to_pylist())
+    (query_rows,), entering = rescored(cosines, exact, as_candidate, h, least=statistics.least)
+    return h, rows[:LIST_LENGTH], list_scores[:LIST_LENGTH], query_rows.astype(np.int32), entering

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riyl.core.changes.effective import EffectiveChanges
-from riyl.core.types import ArtistId, Rows
+from riyl.core.changes.effective import EffectiveByArtist, EffectiveChanges
+from riyl.core.types import ArtistId, Matrix, Scores
 from riyl.index.artifact.names import LiveNames, NameIndex
 from riyl.index.artifact.version import LIST_LENGTH, Version
 from riyl.index.overlay.arrays import AppendBuffer
@@ -18,8 +18,7 @@ from riyl.index.overlay.artists import LiveArtist
 from riyl.index.overlay.encode import LiveArtistEncoder
 from riyl.index.overlay.overlay import Columns, Entries, VersionOverlay, widened
 from riyl.index.overlay.statistics import VersionStatistics, measure
-from riyl.index.scoring.exact import SLACK, exactly
-from riyl.index.scoring.score import scored
+from riyl.index.scoring.exact import exactly, rescored
 
 AT_ONCE = 1024
 """Artists that are placed and measured at a time."""
@@ -28,9 +27,6 @@ _CELLS = 1 << 22
 
 _CLEARED_FROM = 1000
 """Rows that are gone, from which on they are cleared away once they are more than those that are there."""
-
-_Pairs: TypeAlias = tuple[Rows, Rows, NDArray[np.float32]]
-"""(e,) who asks, (e,) who enters the list, and (e,) with which score; rows."""
 
 
 class OverlayUpdater:
@@ -59,7 +55,7 @@ class OverlayUpdater:
         self._begin()
         self.overlay = VersionOverlay.of(version)
 
-    def __call__(self, effective: Mapping[ArtistId, EffectiveChanges | None], number: int) -> VersionOverlay:
+    def __call__(self, effective: EffectiveByArtist, number: int) -> VersionOverlay:
         """What is there after changes.
 
         Args:
@@ -156,22 +152,17 @@ class OverlayUpdater:
             columns[name][has_embedding] for name in ("vectors", "patterns", "popularity")
         )
         measured = measure(self._statistics, vectors, of_pattern, popularity, own_rows[has_embedding], c)
-        columns["h"][has_embedding], columns["lists"][has_embedding], columns["scores"][has_embedding] = (
-            measured.h,
-            measured.lists,
-            measured.scores,
-        )
+        for name in ("h", "lists", "scores"):
+            columns[name][has_embedding] = getattr(measured, name)
         for name, rows in columns.items():
             self._columns[name].add(rows)
         self._artists += artists
         self._name(artists, n + m)
-        entering = (n + m + np.flatnonzero(has_embedding)[measured.which]).astype(np.int32)
-        self._enter((measured.query_rows, entering, measured.entering))
+        self._enter(measured.query_rows, n + m + np.flatnonzero(has_embedding)[measured.which], measured.entering)
         alive = present[self._columns["has_embedding"].taken()[present - n]] - n
         new = alive[alive >= m]
         for query_rows, candidates in ((alive, new), (new, alive[alive < m])):
-            for pairs in self._pairs(query_rows, candidates, c):
-                self._enter(pairs)
+            self._compare(query_rows, candidates, c)
 
     def _name(self, artists: Sequence[LiveArtist], first: int) -> None:
         """Let artists, from that row on, be found by name once it is committed."""
@@ -179,28 +170,30 @@ class OverlayUpdater:
             self._names = self._names or LiveNames(self._version.n_artists)
             self._names.add(row, [artist.name, *artist.aliases], artist.listeners)
 
-    def _pairs(
-        self, query_rows: NDArray[np.int64], candidates: NDArray[np.int64], c: NDArray[np.float32]
-    ) -> Iterator[_Pairs]:
-        """Whose lists the candidates enter, of live artists by their places among these, with the scores."""
+    def _compare(self, query_rows: NDArray[np.int64], candidates: NDArray[np.int64], c: Matrix) -> None:
+        """Enter the candidates in the lists of others, all live artists by their positions among these."""
         vectors, patterns, h = (self._columns[name].taken() for name in ("vectors", "patterns", "h"))
         lists, scores = self._columns["lists"].taken(), self._columns["scores"].taken()
-        n = self._version.n_artists
+        n, queries = self._version.n_artists, vectors[query_rows]
         least = np.where(lists[query_rows, -1] >= 0, scores[query_rows, -1], np.float32(-np.inf))
         step = max(1, _CELLS // max(1, len(query_rows)))
         for start in range(0, len(candidates), step):
             chunk = candidates[start : start + step]
-            estimates = vectors[query_rows] @ vectors[chunk].T + c[patterns[query_rows]][:, patterns[chunk]] - h[chunk]
-            x, y = np.nonzero((estimates >= least[:, None] - SLACK) & (query_rows[:, None] != chunk))
-            ask, enter = query_rows[x], chunk[y]
-            values = scored(exactly(vectors[ask], vectors[enter]), c[patterns[ask], patterns[enter]], h[enter])
-            mask = values >= least[x]
-            yield (n + ask[mask]).astype(np.int32), (n + enter[mask]).astype(np.int32), values[mask]
+            cosines = queries @ vectors[chunk].T
+            cosines[query_rows[:, None] == chunk] = -np.inf
+            (x, y), values = rescored(
+                cosines,
+                lambda x, y, chunk=chunk: exactly(queries[x], vectors[chunk[y]]),
+                c[patterns[query_rows]][:, patterns[chunk]],
+                h[chunk],
+                least=least[:, None],
+            )
+            self._enter(n + query_rows[x], n + chunk[y], values)
 
-    def _enter(self, pairs: _Pairs) -> None:
-        query_rows, rows, scores = pairs
+    def _enter(self, query_rows: NDArray[np.integer], entering: NDArray[np.integer], values: Scores) -> None:
+        """Enter artists in lists: (e,) rows whose lists, (e,) rows that enter, and their (e,) scores."""
         order = np.argsort(query_rows, kind="stable")
-        query_rows, rows, scores = query_rows[order], rows[order], scores[order]
+        query_rows, rows, scores = query_rows[order], entering[order].astype(np.int32), values[order].astype(np.float32)
         starts = np.flatnonzero(np.diff(query_rows, prepend=-1))
         for start, end in zip(starts, np.append(starts, len(query_rows))[1:], strict=True):
             row, new = int(query_rows[start]), (rows[start:end], scores[start:end])
@@ -208,9 +201,7 @@ class OverlayUpdater:
                 new = (np.concatenate([old[0], new[0]]), np.concatenate([old[1], new[1]]))
             self._entries[row] = new
 
-    def _redirected(
-        self, before: Mapping[str, ArtistId], effective: Mapping[ArtistId, EffectiveChanges | None]
-    ) -> Mapping[str, ArtistId]:
+    def _redirected(self, before: Mapping[str, ArtistId], effective: EffectiveByArtist) -> Mapping[str, ArtistId]:
         into = dict(before)
         for artist, stands in effective.items():
             for key in self._keys.pop(artist, ()):

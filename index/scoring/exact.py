@@ -1,24 +1,50 @@
-"""Inner products in float64, and the candidates that float32 finds for them."""
+"""Scores in float64, and the pairs for which float32 says that they are worth it."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riyl.core.types import Matrix
+from riyl.core.types import Matrix, Scores, Vector
+from riyl.index.scoring.score import Correction, score_pairs
 
 SLACK = 2e-5
 """More than float32 can be wrong about a score."""
 
+_LOWEST = np.finfo(np.float32).min
 
-def exactly(queries: Matrix, candidates: Matrix) -> NDArray[np.float64]:
+
+def exactly(queries: Matrix, candidates: Matrix) -> Scores:
     """(m,) inner products of the rows of two (m, d) float32 matrices, pair by pair, summed in float64."""
     return np.asarray(np.einsum("md,md->m", queries.astype(np.float64), candidates.astype(np.float64)))
 
 
-def highest(approximate: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """The positions of those that may be among the k highest, for all that float32 can be wrong; ascending."""
-    if len(approximate) <= k:
-        return np.flatnonzero(approximate > -np.inf)
-    edge = np.partition(approximate, len(approximate) - k)[len(approximate) - k]
-    return np.flatnonzero(approximate >= max(edge - SLACK, -np.finfo(np.float32).max))
+def kth_highest(scores: Vector, k: int) -> np.float32:
+    """The k-th highest of (m,) float32 scores, k from 1; the lowest finite number where fewer than k are above -inf."""
+    return _LOWEST if k > len(scores) else max(np.partition(scores, len(scores) - k)[len(scores) - k], _LOWEST)
+
+
+def rescored(
+    cosines: Matrix, exact: Callable[..., Scores], *corrections: Correction, k: int = 0, least: Matrix | None = None
+) -> tuple[tuple[NDArray[np.int64], ...], Scores]:
+    """Score in float64 the pairs that can matter, for all that float32, which finds them, can be wrong.
+
+    Args:
+        cosines: float32 of any shape, one a pair; -inf leaves a pair out.
+        exact: gives (m,) float64 cosines of pairs by their (m,) positions, an array for each axis of `cosines`.
+        corrections: c, h and w p, see `score_pairs`; each broadcasts to `cosines`.
+        k: how many of the best pairs are wanted; all that may be among them are given.
+        least: instead of k, float32 that broadcasts likewise: what each pair must reach; those that do are given.
+
+    Returns:
+        (m,) int64 positions of the pairs, ascending, an array for each axis; (m,) float64 scores.
+    """
+    estimates = score_pairs(cosines, *corrections)
+    at = np.nonzero(estimates >= np.maximum((kth_highest(estimates, k) if least is None else least) - SLACK, _LOWEST))
+    scores = score_pairs(exact(*at), *(np.broadcast_to(correction, cosines.shape)[at] for correction in corrections))
+    if least is None:
+        return at, scores
+    reaches = scores.astype(np.float32) >= np.broadcast_to(least, cosines.shape)[at]
+    return tuple(axis[reaches] for axis in at), scores[reaches]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from riyl.core.storage.model import ScoringSettings
-from riyl.core.types import Matrix
+from riyl.core.types import Matrix, Vector
 from riyl.index.scoring.factors import Patterns, _factors
 
 QUERIES = 20_000
@@ -21,11 +21,10 @@ _MIN_NEAREST = 10
 def hubness(
     vectors: Matrix,
     patterns: Patterns,
-    c: Matrix,
+    calibration: Matrix,
     settings: ScoringSettings,
-    popularity: NDArray[np.float32] | None = None,
+    popularity: Vector | None = None,
     *,
-    seed: int = 0,
     threads: int = 0,
 ) -> NDArray[np.float32]:
     """(m,) float32 h of m artists among themselves; without b, -w p alone, and zeros where there is nobody else.
@@ -38,9 +37,9 @@ def hubness(
     relief = settings.popularity * (np.zeros(m) if popularity is None else popularity.astype(np.float64))
     if not settings.hubness:
         return (-relief).astype(np.float32)
-    drawn, k = measured_in(m, settings, seed=seed)
+    drawn, k = measured_in(m, settings)
     k = min(k, len(drawn) - 1)
-    queries, candidates = _factors(vectors, patterns, np.zeros(m, np.float32), c)
+    queries, candidates = _factors(vectors, patterns, np.zeros(m, np.float32), calibration)
     means = np.empty(m, np.float64)
     step = max(1, _CELLS // len(drawn))
     with threadpool_limits(limits=threads or None):
@@ -53,8 +52,8 @@ def hubness(
     return (settings.hubness * means - relief).astype(np.float32)
 
 
-def measured_in(m: int, settings: ScoringSettings, *, seed: int = 0) -> tuple[NDArray[np.int64], int]:
+def measured_in(m: int, settings: ScoringSettings) -> tuple[NDArray[np.int64], int]:
     """Whose lists the hubness of m artists is measured in, ascending, and over how many of the best scores there."""
-    drawn = np.sort(np.random.default_rng(seed).permutation(m)[:QUERIES])
+    drawn = np.sort(np.random.default_rng(0).permutation(m)[:QUERIES])
     nearest = round(settings.neighbours * len(drawn) / m) if len(drawn) < m else settings.neighbours
     return drawn, max(nearest, _MIN_NEAREST)

@@ -1,13 +1,14 @@
-"""The score: how well y answers x, `<e_x, e_y> - h(y) + c(pattern of x, pattern of y)`; nothing else knows it.
+"""The score: how well y answers x, `<e_x, e_y> - h(y) + c(pattern of x, pattern of y) + w p(y)`, in `score_pairs`.
 
-h is hubness: an artist that scores high for everybody comes up everywhere. With s the score without it,
+w is what a query has popularity p weigh, 0 in lists of similar artists. h is hubness: an artist that scores high for
+everybody comes up everywhere. With s the score without both, and v another weight,
 
-    h(y) = b mean of s(x, y) over the k artists x that y scores highest for - w p(y)
+    h(y) = b mean of s(x, y) over the k artists x that y scores highest for - v p(y)
 
 The mean is the candidate's side of CSLS (Conneau et al., ICLR 2018), b = 1/2 there; the query's side moves no ranks. p
 is the rank by distinct listeners (`riyl.index.scoring.popularity.popularity_of`): of two that are near equally many,
 the one that many listen to is so for a reason. Where what is known of artists is masked on purpose, so are their
-listeners: w is 0 there.
+listeners: v is 0 there.
 
 c is calibration: artists known by the same modalities look more alike than they are, and those known by few have
 scores of another spread. Let t(p, q) be what the best share of candidates reaches on average where the query is known
@@ -23,18 +24,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.storage.model import NO_SCORING, ScoringSettings
-from riyl.core.types import Mask, Matrix, Rows, Scores
+from riyl.core.types import Mask, Matrix, Rows
 from riyl.index.scoring.factors import Patterns, _factors, _has
 from riyl.index.scoring.hubness import hubness
 
 BESIDE = 0.1
 """Scale of popularity and pattern in `Scoring.stored`, whose inverse they are asked with. Without it they would tell
 artists further apart than the embedding does, and those who answer one question would not be near each other."""
+
+Float = TypeVar("Float", np.float32, np.float64)
+Correction: TypeAlias = NDArray[np.floating] | np.floating | float
+"""What is added to or taken from cosines: of their shape, or of one that broadcasts to it."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +125,11 @@ class Scoring:
 
         Who comes up everywhere depends on who is there. Where `rows` are all known artists, h stays as it is.
         """
-        if len(rows) == np.count_nonzero(has_embedding) or not self.corrects:
-            queries, candidates = self.factors(vectors, patterns)
-            selected = queries[rows]
-            return selected, selected if candidates is queries else candidates[rows]
-        popular = None if self.popularity is None else self.popularity[rows]
-        h = hubness(vectors[rows], patterns[rows], self.c, self.settings, popular, threads=threads)
-        return _factors(vectors[rows], patterns[rows], h, self.c)
+        vectors, patterns, h = vectors[rows], patterns[rows], self.h[rows]
+        if self.corrects and len(rows) < np.count_nonzero(has_embedding):
+            popular = None if self.popularity is None else self.popularity[rows]
+            h = hubness(vectors, patterns, self.c, self.settings, popular, threads=threads)
+        return _factors(vectors, patterns, h, self.c) if self.corrects else (vectors, vectors)
 
     def stored(self, vectors: Matrix, patterns: Patterns, popularity: NDArray[np.float32]) -> Matrix:
         """(n, d + 3 + P) float32 [e_y, sqrt(2 (h_y - min h)), b p_y, b sqrt(1 - p_y^2), b at y's pattern], b `BESIDE`.
@@ -141,12 +145,9 @@ class Scoring:
             popularity: (n,) -1 to 1.
         """
         hub = np.sqrt(2 * (self.h - self.h.min(initial=np.inf)))
-        extra_columns = np.stack([hub, BESIDE * popularity, BESIDE * np.sqrt(1 - popularity**2)], axis=1).astype(
-            np.float32
-        )
-        return np.hstack(
-            [vectors, extra_columns, *([np.float32(BESIDE) * _has(patterns, self.c)] if self.c.any() else [])]
-        )
+        extra = np.stack([hub, BESIDE * popularity, BESIDE * np.sqrt(1 - popularity**2)], axis=1).astype(np.float32)
+        of_pattern = [np.float32(BESIDE) * _has(patterns, self.c)] if self.c.any() else []
+        return np.hstack([vectors, extra, *of_pattern])
 
     def queries(self, vectors: Matrix, calibrations: Matrix, popularity: float = 0.0) -> Matrix:
         """(q, d + 3 + P) float32 [q, 0, w / b, 0, c / b], b `BESIDE`: what `stored` is asked with.
@@ -159,6 +160,15 @@ class Scoring:
         return np.hstack([vectors, extra_columns, *([calibrations / np.float32(BESIDE)] if self.c.any() else [])])
 
 
-def scored(cosines: Scores, c: NDArray[np.float32], h: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:
-    """(m,) float32 scores of m pairs, from their cosines in float64, c of their patterns and h of who answers."""
-    return np.asarray(cosines + (c.astype(np.float64) - h), np.float32)
+def score_pairs(
+    cosines: NDArray[Float], c: Correction = 0.0, h: Correction = 0.0, popularity: Correction = 0.0
+) -> NDArray[Float]:
+    """The scores of pairs, <e_x, e_y> + c - h(y) + w p(y), in the precision of their cosines.
+
+    Args:
+        cosines: of any shape, one a pair; float64 for scores, float32 for estimates of them.
+        c: calibration of the two patterns.
+        h: hubness of the candidate.
+        popularity: w p of the candidate.
+    """
+    return np.asarray(cosines + c - h + popularity, cosines.dtype)

@@ -69,7 +69,8 @@ def explain(overlay: VersionOverlay, query: Query, rows: NDArray[np.integer]) ->
             query_parts[name] = query_parts.get(name, 0) + share * part.astype(np.float64)
     sets = _asked_sets(overlay, query)
     reasons = []
-    for row in rows.tolist():
+    corrections = np.broadcast_arrays(rows, *query.corrections(overlay, rows))
+    for row, c, h, _ in zip(*(values.tolist() for values in corrections), strict=True):
         artist_parts = parts_of_artist(overlay, row)
         pairs = [
             Share(name, other, float(vector @ part.astype(np.float64)))
@@ -80,8 +81,8 @@ def explain(overlay: VersionOverlay, query: Query, rows: NDArray[np.integer]) ->
         reasons.append(
             Reasons(
                 tuple(sorted(pairs, key=lambda pair: -pair.share)),
-                0.0 if query.uncorrected else -float(overlay.h.at(row)),
-                0.0 if query.uncorrected else float(query.calibration[overlay.patterns_of.at(row)]),
+                0.0 if query.uncorrected else -h,
+                c,
                 query.popularity * float(overlay.popularity.at(row)),
                 tuple(share * float(term.vector @ embedding) for share, term in zip(query.shares, terms, strict=True)),
                 {name: _common(overlay, name, weights, row) for name, weights in sets.items()},

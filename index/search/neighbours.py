@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from riyl.core.types import Rows
 from riyl.index.overlay.overlay import VersionOverlay
-from riyl.index.scoring.score import scored
+from riyl.index.scoring.exact import kth_highest
 from riyl.index.scoring.tie_breaking import ordered
+from riyl.index.search.query import Query
 
 _AT_ONCE = 1 << 14
 
@@ -67,19 +68,14 @@ def exact_scores(
     Returns:
         (m,) or (n_rows,) float32; -inf where an artist has no embedding, or is gone.
     """
-    vector, pattern = np.asarray(overlay.embeddings.at(row), np.float64), overlay.patterns_of.at(row)
+    vector, calibration = overlay.embeddings.at(row).astype(np.float64), overlay.c[overlay.patterns_of.at(row)]
+    query = Query((), (), (), vector, calibration, 0.0, uncorrected)
     total = overlay.n_rows if rows is None else len(rows)
     all_scores = np.empty(total, np.float32)
     for start in range(0, total, _AT_ONCE):
         part = slice(start, min(start + _AT_ONCE, total))
         chosen = part if rows is None else rows[part]
-        cosines = overlay.embeddings[chosen].astype(np.float64) @ vector
-        scores = (
-            cosines
-            if uncorrected
-            else scored(cosines, overlay.c[pattern, overlay.patterns_of[chosen]], overlay.h[chosen])
-        )
-        all_scores[part] = np.where(overlay.searchable[chosen], scores, -np.inf)
+        all_scores[part] = np.where(overlay.searchable[chosen], query.scores(overlay, chosen), -np.inf)
     return all_scores
 
 
@@ -89,9 +85,8 @@ def best_of(overlay: VersionOverlay, scores: NDArray[np.float32], k: int) -> Nei
     Args:
         scores: (n_rows,) float32 of every artist; -inf leaves one out.
     """
-    k = min(k, int(np.count_nonzero(scores > -np.inf)))
     if k < 1:
         return Neighbours(np.empty(0, np.int32), np.empty(0, np.float32))
-    candidates = np.flatnonzero(scores >= -np.partition(-scores, k - 1)[k - 1]).astype(np.int32)
+    candidates = np.flatnonzero(scores >= kth_highest(scores, k)).astype(np.int32)
     rows, values = ordered(candidates, scores[candidates], overlay.ids_of)
     return Neighbours(rows[:k], values[:k])

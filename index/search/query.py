@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import InputError
-from riyl.core.types import ArtistId, Vector
+from riyl.core.types import ArtistId, Scores, Vector
+from riyl.index.overlay.overlay import VersionOverlay
+from riyl.index.scoring.score import Correction, score_pairs
 
 AVOID_WEIGHT = 0.5
 """What those to avoid weigh against those asked with, taken together."""
@@ -80,6 +82,20 @@ class Query:
     def avoided(self) -> list[int]:
         """The artists of the version that are to be avoided."""
         return [term.row for term in self.avoid if term.row is not None]
+
+    def corrections(
+        self, overlay: VersionOverlay, rows: NDArray[np.integer] | slice
+    ) -> tuple[Correction, Correction, Correction]:
+        """c, h and w p of m artists, as `score_pairs` takes them: (m,) float32, float32 and float64, or 0."""
+        popularity = self.popularity * overlay.popularity[rows].astype(np.float64) if self.popularity else 0.0
+        if self.uncorrected:
+            return 0.0, 0.0, popularity
+        return self.calibration[overlay.patterns_of[rows]], overlay.h[rows], popularity
+
+    def scores(self, overlay: VersionOverlay, rows: NDArray[np.integer] | slice) -> Scores:
+        """(m,) float64, the exact scores of m artists with an embedding."""
+        vectors = overlay.embeddings[rows].astype(np.float64)
+        return score_pairs(vectors @ self.vector, *self.corrections(overlay, rows))
 
 
 def build_query(

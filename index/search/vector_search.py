@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import InputError
+from riyl.core.types import Scores
 from riyl.index.artifact.ivf import BEYOND, IVF_MIN_ARTISTS, IvfIndex
 from riyl.index.artifact.version import FAISS, Version
 from riyl.index.overlay.overlay import VersionOverlay
-from riyl.index.scoring.exact import highest
+from riyl.index.scoring.exact import rescored
 from riyl.index.scoring.score import BESIDE
 from riyl.index.scoring.tie_breaking import ordered
 from riyl.index.search.candidate_mask import CandidateMask, cleared
@@ -83,16 +84,9 @@ class VectorSearch:
                 self._passing.popitem(last=False)
         return mask
 
-    def scores(self, query: Query, rows: NDArray[np.integer]) -> NDArray[np.float64]:
-        """(m,) what artists with an embedding score, exactly: in float64 from float32 vectors."""
-        overlay = self._overlay
-        products = overlay.embeddings[rows].astype(np.float64) @ query.vector
-        if not query.uncorrected:
-            products += query.calibration[overlay.patterns_of[rows]].astype(np.float64)
-            products -= overlay.h[rows].astype(np.float64)
-        if query.popularity:
-            products += query.popularity * overlay.popularity[rows].astype(np.float64)
-        return np.asarray(products)
+    def scores(self, query: Query, rows: NDArray[np.integer]) -> Scores:
+        """(m,) float64, the exact scores of m artists with an embedding."""
+        return query.scores(self._overlay, rows)
 
     def nearest(
         self,
@@ -132,35 +126,32 @@ class VectorSearch:
         """The k best of `candidates` but `without`, which is ascending and among them."""
         exact = len(candidates.rows) <= EXACT_UP_TO or (query.uncorrected and self._version.scoring.corrects)
         if self._ivf is not None and not exact:
-            rows = self._by_cells(self._ivf, query, k, candidates, without)
+            rows, scores = self._by_cells(self._ivf, query, k, candidates, without)
         else:
-            rows = self._by_scan(query, k, np.delete(candidates.rows, np.searchsorted(candidates.rows, without)))
-        scores = self.scores(query, rows).astype(np.float32)
-        best, scores = ordered(rows.astype(np.int32), scores, self._overlay.ids_of)
-        return Neighbours(best[:k], scores[:k])
+            remaining = np.delete(candidates.rows, np.searchsorted(candidates.rows, without))
+            rows, scores = self._by_scan(query, k, remaining)
+        best, best_scores = ordered(rows.astype(np.int32), scores.astype(np.float32), self._overlay.ids_of)
+        return Neighbours(best[:k], best_scores[:k])
 
-    def _by_scan(self, query: Query, k: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of `rows` that hold the k best: the ones that float32 cannot tell from them too."""
+    def _by_scan(self, query: Query, k: int, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Scores]:
+        """(m,) those of `rows` that can be among the k best, and (m,) float64, their scores."""
         overlay, vector = self._overlay, query.vector.astype(np.float32)
-        if len(rows) <= k:
-            return rows
-        version_rows = rows[: np.searchsorted(rows, overlay.first)]
-        few = 4 * len(version_rows) < overlay.first
-        products = (
-            overlay.version.embeddings[version_rows] @ vector
-            if few
-            else (overlay.version.embeddings @ vector)[version_rows]
+        version_rows, live_rows = np.split(rows, [np.searchsorted(rows, overlay.first)])
+        if 4 * len(version_rows) < overlay.first:
+            cosines = overlay.version.embeddings[version_rows] @ vector
+        else:
+            cosines = (overlay.version.embeddings @ vector)[version_rows]
+        (near,), scores = rescored(
+            np.concatenate([cosines, overlay.columns.vectors[live_rows - overlay.first] @ vector]),
+            lambda near: overlay.embeddings[rows[near]].astype(np.float64) @ query.vector,
+            *query.corrections(overlay, rows),
+            k=k,
         )
-        scores = np.concatenate([products, overlay.columns.vectors[rows[len(version_rows) :] - overlay.first] @ vector])
-        if not query.uncorrected:
-            scores += query.calibration[overlay.patterns_of[rows]] - overlay.h[rows]
-        if query.popularity:
-            scores += np.float32(query.popularity) * overlay.popularity[rows]
-        return rows[highest(scores, k)]
+        return rows[near], scores
 
     def _by_cells(
         self, ivf: IvfIndex, query: Query, k: int, candidates: CandidateMask, without: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
+    ) -> tuple[NDArray[np.int64], Scores]:
         vector = query.vector.astype(np.float32)[None]
         calibration = query.calibration[None, : len(self._version.scoring.c)]
         query_vector = self._version.scoring.queries(vector, calibration, query.popularity)
@@ -169,8 +160,8 @@ class VectorSearch:
         n_allowed = np.searchsorted(candidates.rows, first)
         share = (n_allowed - np.searchsorted(without, first)) / len(self._row)
         rows = self._row[ivf.search(query_vector, k + BEYOND, bits, share)]
-        overlay = np.setdiff1d(candidates.rows[n_allowed:], without, assume_unique=True)
-        return np.concatenate([rows, self._by_scan(query, k, overlay)])
+        live = self._by_scan(query, k, np.setdiff1d(candidates.rows[n_allowed:], without, assume_unique=True))
+        return np.concatenate([rows, live[0]]), np.concatenate([self.scores(query, rows), live[1]])
 
     def _diverse(self, pool: Neighbours, k: int, diversity: float) -> Neighbours:
         vectors = self._overlay.embeddings[pool.rows]

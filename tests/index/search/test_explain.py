@@ -39,6 +39,8 @@ def test_the_shares_add_up_to_the_score(
         similar = sum(pair.share for pair in why.pairs)
         assert similar + why.hubness + why.calibration + why.popularity == pytest.approx(score, abs=1e-5)
         assert sum(why.seeds) == pytest.approx(similar, abs=1e-5)
+        exact = vector_search.scores(query, np.array([row]))[0]
+        assert sum(why.seeds) + why.hubness + why.calibration + why.popularity == pytest.approx(exact, abs=1e-12)
         assert {pair.found for pair in why.pairs} == set(crowd.patterns_of_modalities[crowd.patterns[row]])
         assert (why.hubness == 0) == uncorrected
         assert (why.popularity == 0) == (popularity == 0)
