@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 
 import faiss
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from riyl.app.http.access import AccessControlMiddleware
-from riyl.app.http.body_limits import PART_S, BodyLimitMiddleware
+from riyl.app.http.body_limits import PART_S
 from riyl.app.http.dependencies import Streams
 from riyl.app.http.errors import add_error_handlers
 from riyl.app.http.key_cache import KeyCache
+from riyl.app.http.limited_route import RequestLimits
 from riyl.app.http.logging import RequestLog
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.openapi import build_openapi
-from riyl.app.http.overload import ConcurrencyLimiters, ConcurrencyLimitMiddleware, LoadSheddingMiddleware
 from riyl.app.http.rate_limit import RateLimiter
 from riyl.app.http.request_context import RequestContextMiddleware
+from riyl.app.http.route_facts import NO_FACTS, OpenPaths
 from riyl.app.jobs.child import WorkerMonitor
 from riyl.app.jobs.lazy_client import LazyJobs
 from riyl.app.routes import (
@@ -40,7 +42,6 @@ from riyl.app.routes import (
     truths,
     versions,
 )
-from riyl.app.routes.query_fast_path import QueryFastPath
 from riyl.app.routes.similar_fast_path import SimilarFastPath
 from riyl.app.services.similar import MAX_BYTES
 from riyl.app.serving.reloader import POLL_S, VersionReloader
@@ -62,6 +63,26 @@ CORS_TOLD = ("ETag", "Location", "Retry-After", "RIYL-Version", "X-Request-ID")
 
 EVENTS_S = 1.0
 """Between looks at a job that somebody hears of."""
+
+
+class Service(FastAPI):
+    """The FastAPI application, with middlewares in front of all of its own layers.
+
+    FastAPI and Starlette put six layers around every route, which together take as long as a ready answer; a
+    middleware that is added in their own way stands inside of three of them.
+
+    Attributes:
+        outer: the middlewares, the outermost first.
+    """
+
+    outer: Sequence[Middleware] = ()
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The layers that answer a request; Starlette asks for them once."""
+        app = super().build_middleware_stack()
+        for middleware, args, kwargs in reversed(self.outer):
+            app = middleware(app, *args, **kwargs)
+        return app
 
 
 def create_app(
@@ -111,7 +132,7 @@ def create_app(
         key_cache.close()
         database.close()
 
-    app = FastAPI(
+    app = Service(
         title="RIYL",
         description=DESCRIPTION,
         version="1",
@@ -132,33 +153,49 @@ def create_app(
     app.state.jobs = lazy_jobs
     app.state.streams = Streams(events_s, asyncio.Event())
     app.state.uploads = asyncio.Lock()
-    limiters = app.state.limiters = ConcurrencyLimiters(settings, metrics)
+    limits = app.state.limits = RequestLimits(settings, metrics, part_s)
     for module in (artists, changes, similar, index, versions, rules, jobs, evaluations, truths, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
+    app.router.default = partial(limits.run, app.router.not_found, NO_FACTS)
     add_error_handlers(app)
-    # outside of FastAPI's own: what Observed does, they do too, and a ready answer should pass through nothing else
-    placed = ConcurrencyLimitMiddleware(QueryFastPath(app.build_middleware_stack(), reloader), limiters)
-    stack: ASGIApp = LoadSheddingMiddleware(
-        BodyLimitMiddleware(placed, partial(metrics.shed, "bodies"), part_s), limiters
-    )
-    stack = SimilarFastPath(stack, reloader, most_bytes)
-    if settings.require_key or settings.rate_limit is not None:
-        rate_limiter = None if settings.rate_limit is None else RateLimiter(settings.rate_limit)
-        stack = AccessControlMiddleware(stack, key_cache, rate_limiter, metrics, require_key=settings.require_key)
-    stack = RequestContextMiddleware(stack, metrics, requests)
+    app.outer = list(_outer(app, settings, reloader, key_cache, metrics, requests, most_bytes))
+    document = build_openapi(app, settings)
+    app.openapi = lambda: document  # type: ignore[method-assign]
+    return app
+
+
+def _outer(
+    app: FastAPI,
+    settings: Settings,
+    reloader: VersionReloader,
+    key_cache: KeyCache,
+    metrics: Metrics,
+    requests: RequestLog,
+    most_bytes: int,
+) -> Iterator[Middleware]:
+    """The middlewares of a service with these settings, the outermost first."""
     if settings.cors_origins:
-        stack = CORSMiddleware(
-            stack,
+        yield Middleware(
+            CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=CORS_METHODS,
             allow_headers=CORS_ASKED,
             expose_headers=CORS_TOLD,
         )
-    app.middleware_stack = stack
-    document = build_openapi(app, settings)
-    app.openapi = lambda: document  # type: ignore[method-assign]
-    return app
+    yield Middleware(RequestContextMiddleware, metrics, requests)
+    if settings.require_key or settings.rate_limit is not None:
+        rate_limiter = None if settings.rate_limit is None else RateLimiter(settings.rate_limit)
+        yield Middleware(
+            AccessControlMiddleware,
+            key_cache,
+            rate_limiter,
+            metrics,
+            OpenPaths.of(app.routes),
+            require_key=settings.require_key,
+        )
+    route = next(each for each in iter_route_contexts(app.routes) if each.endpoint is artists.similar_artists)
+    yield Middleware(SimilarFastPath, route, reloader, most_bytes)
 
 
 def from_environment() -> FastAPI:

@@ -154,6 +154,7 @@ SCHEMAS = """
     TruthsResponse Verdict VerdictResponse VersionResponse VersionsResponse VisibleAfter Why
 """
 TITLES = {
+    *("address too long", "method not allowed"),
     *("body too large", "body too slow", "damaged evaluation", "damaged truth", "damaged version", "database down"),
     *("database not believed", "database of another release", "failed quality checks", "invalid request"),
     *("job has ended", "key needed", "no encoder", "not allowed", "not comparable", "not found", "not ready"),

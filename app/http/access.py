@@ -1,25 +1,26 @@
-"""Who is let in: where reading needs a key, and where requests are counted by client."""
+"""Access: keys where reading needs one, and requests counted by client."""
 
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from riyl.app.http.auth import UNKNOWN_KEY
 from riyl.app.http.errors import NoKeyError, TooManyRequestsError
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.rate_limit import RateLimiter, network_of
+from riyl.app.http.route_facts import OpenPaths
 from riyl.core.db.keys import Key
 
-API = "/v1/"
-"""What is closed and counted. The pages have nothing to hide, and health and metrics are asked for by machines that
-must not be locked out."""
-
-UNKNOWN = "the key is unknown or revoked; wanted one that riyl keys list shows as in force"
 NONE = "this needs the header Authorization: Bearer riyl_..., with a key made by: riyl keys create NAME --role read"
 
 
 class AccessControlMiddleware:
-    """ASGI middleware that lets in who may ask; in the stack only where RIYL_REQUIRE_KEY or RIYL_RATE_LIMIT is set.
+    """Admits requests by key and by rate; in the stack only where RIYL_REQUIRE_KEY or RIYL_RATE_LIMIT is set.
+
+    Args:
+        open_paths: not closed and not counted. Pages have nothing to hide, and machines that ask for health and
+            metrics must not be locked out.
 
     Raises (in place of calling the app):
         NoKeyError: reading needs a key, and there is none in force.
@@ -33,29 +34,31 @@ class AccessControlMiddleware:
         key_cache: KeyCache,
         rate_limiter: RateLimiter | None,
         metrics: Metrics,
+        open_paths: OpenPaths,
         *,
         require_key: bool,
     ) -> None:
         self._app = app
-        self._keyring = key_cache
-        self._rates = rate_limiter
+        self._key_cache = key_cache
+        self._rate_limiter = rate_limiter
         self._metrics = metrics
+        self._open_paths = open_paths
         self._require_key = require_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(API):
+        if scope["type"] == "http" and scope["path"] not in self._open_paths:
             token = _token(scope)
-            key = None if token is None else await self._keyring.find(token)
+            key = None if token is None else await self._key_cache.find(token)
             self._count(scope, key)
             if self._require_key and key is None:
-                raise NoKeyError(NONE if token is None else UNKNOWN)
+                raise NoKeyError(NONE if token is None else UNKNOWN_KEY)
         await self._app(scope, receive, send)
 
     def _count(self, scope: Scope, key: Key | None) -> None:
-        if self._rates is None:
+        if self._rate_limiter is None:
             return
         client = f"key/{key.id}" if key is not None else f"address/{_address(scope)}"
-        wait_s = self._rates.hit(client)
+        wait_s = self._rate_limiter.hit(client)
         if wait_s is not None:
             self._metrics.limited("address" if key is None else "key")
             whose = "this address without a key" if key is None else f"the key {key.name!r}"

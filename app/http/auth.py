@@ -1,25 +1,18 @@
-"""Who may change things: every route that does takes `TheAdmin`, or `TheWriter` where it changes artists."""
+"""Authorisation: the key of a request, and whether its role is enough for the route."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from riyl.app.http.dependencies import TheDatabase
 from riyl.app.http.errors import NoKeyError, RoleError
-from riyl.core.db.keys import Key, Role, key_of
+from riyl.app.http.route_facts import facts_of
+from riyl.core.db.keys import Key, key_of
 
-PROBLEMS = {
-    401: "There is no key in the header Authorization, or it is unknown or revoked.",
-    403: "The key has a lesser role than admin.",
-}
-"""What a route that takes `TheAdmin` says of it."""
-
-WRITER_PROBLEMS = PROBLEMS | {403: "The key has a lesser role than write."}
-"""What a route that takes `TheWriter` says of it."""
+UNKNOWN_KEY = "the key is unknown or revoked; wanted one that riyl keys list shows as in force"
 
 Bearer = Annotated[
     HTTPAuthorizationCredentials | None,
@@ -35,28 +28,38 @@ Bearer = Annotated[
 ]
 
 
-def _with(role: Role) -> Callable[[Bearer, TheDatabase], Key]:
-    # not async: it runs in a thread, and the event loop goes on answering while the database is asked
-    def find(bearer: Bearer, database: TheDatabase) -> Key:
-        if bearer is None:
-            raise NoKeyError
-        key = key_of(database, bearer.credentials)
-        if key is None:
-            raise NoKeyError("the key is unknown or revoked; wanted one that riyl keys list shows as in force")
-        if not key.role.may(role):
-            raise RoleError(f"found the key {key.name!r} with the role {key.role}; wanted one with the role {role}")
-        return key
+# not async: it runs in a thread, and the event loop goes on answering while the database is asked
+def authorised_key(request: Request, bearer: Bearer, database: TheDatabase) -> Key:
+    """The key that a request came with.
 
-    return find
+    Raises:
+        NoKeyError: there is none in force.
+        RoleError: its role is not enough for the route.
+        TypeError: the route declares no role.
+    """
+    role = facts_of(request.scope["endpoint"]).role
+    if role is None:
+        raise TypeError(f"{request.scope['endpoint']} takes a key; wanted its role among its facts")
+    if bearer is None:
+        raise NoKeyError
+    key = key_of(database, bearer.credentials)
+    if key is None:
+        raise NoKeyError(UNKNOWN_KEY)
+    if not key.role.may(role):
+        raise RoleError(f"found the key {key.name!r} with the role {key.role}; wanted one with the role {role}")
+    return key
 
 
-TheAdmin = Annotated[Key, Depends(_with(Role.ADMIN))]
-"""The key that the request came with: 401 without one, 403 where its role is too small."""
+KEY_OF_ROLE = Depends(authorised_key)
+"""What `riyl.app.http.limited_route.LimitedRoute` adds to every route that declares a role."""
 
-TheWriter = Annotated[Key, Depends(_with(Role.WRITE))]
-"""The same where a writer's will do."""
+TheKey = Annotated[Key, KEY_OF_ROLE]
+"""The key that the request came with, for a route that declares a role."""
 
 
-def author(key: Key) -> str:
-    """Who did it, for histories."""
+async def author(key: TheKey) -> str:
+    """The author that histories name for what is done with a key."""
     return f"key:{key.name}"
+
+
+TheAuthor = Annotated[str, Depends(author)]

@@ -1,80 +1,63 @@
-"""How much of a request is read, and how long: what is too large or too slow is refused before all of it is here."""
+"""Limits of request bodies: a body that is too large or too slow is refused before all of it is here."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from math import inf
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope
 
 from riyl.app.http.errors import BodyTooLargeError, BodyTooSlowError, OverloadedError
-
-MAX_BODY_BYTES = 1 << 20
-"""Of a request that is not streamed."""
-
-MAX_BATCH_BYTES = 16 << 20
-
-LARGER = {("POST", "/v1/similar:batch"): MAX_BATCH_BYTES, ("POST", "/v1/artists:batch"): MAX_BATCH_BYTES}
-"""Requests that may have more, and how much."""
-
-MAX_ARTIST_BYTES = 16 << 20
-"""What is said of one artist: a hundred thousand listeners, a thousand vectors."""
-
-MAX_UPLOAD_BYTES = 64 << 20
-
-STREAMED = {("POST", "/v1/truths"): MAX_UPLOAD_BYTES}
-"""Requests whose body the route itself reads, as it comes, once it knows who asks; and the largest."""
-
+from riyl.app.http.route_facts import RouteFacts
 
 MAX_HELD_BYTES = 128 << 20
-"""Of the bodies of all requests together, those that are on their way and those that wait or are answered."""
+"""Maximum memory of the bodies of all requests, those that come and those that wait or are answered, in bytes."""
 
 PART_BYTES, PART_S = 1 << 16, 10.0
-"""Each part of this size of a body, and its end, comes within this time of the one before."""
+"""Each part of this size of a body, and its end, comes within this time of the one before; in bytes and seconds."""
 
 
-class BodyLimitMiddleware:
-    """ASGI middleware that reads a request's body before the app runs, as far as it is not too large and comes in time.
+class BodyLimiter:
+    """Reads bodies of requests as far as they are not too large and come in time.
 
-    It goes by what arrives, not only by what was announced: a body in chunks announces nothing. A streamed one is
-    counted while the route reads it, and ends with the same errors there.
+    It goes by what arrives, not only by what was announced: a body in chunks announces nothing.
 
     Args:
-        part_s: within which each part of a body comes.
-        most_held_bytes: of all bodies that are in memory.
-        shed: told of each request that is turned away because there are too many of them.
-
-    Raises (in place of calling the app):
-        BodyTooLargeError: the body has more than a request of its kind may have.
-        BodyTooSlowError: it does not come in time.
-        OverloadedError: too many bytes of others are held.
+        shed: called for each request that is turned away because too many bytes of others are held.
+        part_s: time for each part of a body, in seconds.
+        most_held_bytes: maximum memory of all bodies, in bytes.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        shed: Callable[[], None],
-        part_s: float = PART_S,
-        most_held_bytes: int = MAX_HELD_BYTES,
-    ) -> None:
-        self._app = app
+    def __init__(self, shed: Callable[[], None], part_s: float = PART_S, most_held_bytes: int = MAX_HELD_BYTES) -> None:
         self._shed = shed
         self._part_s = part_s
         self._left = most_held_bytes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        announced = _announced(scope) if scope["type"] == "http" else 0
+    @asynccontextmanager
+    async def received(self, scope: Scope, receive: Receive, facts: RouteFacts) -> AsyncIterator[Receive]:
+        """Receive the body of a request, and hold it until the request is answered.
+
+        A body that its route streams is bounded while the route reads it, and ends with the same errors there.
+
+        Returns:
+            The `receive` that gives it to the route.
+
+        Raises:
+            BodyTooLargeError: the body has more than the route takes.
+            BodyTooSlowError: it does not come in time.
+            OverloadedError: too many bytes of others are held.
+        """
+        announced = _announced_bytes(scope)
         if announced == 0:
-            await self._app(scope, receive, send)
+            yield receive
             return
-        streamed = STREAMED.get((scope["method"], scope["path"]))
-        most = streamed or _most(scope["method"], scope["path"])
-        if announced is not None and announced > most:
-            raise BodyTooLargeError(most)
-        bounded = self._bounded(receive, most)
-        if streamed:
-            await self._app(scope, bounded, send)
+        if announced is not None and announced > facts.max_body_bytes:
+            raise BodyTooLargeError(facts.max_body_bytes)
+        bounded = self._bounded(receive, facts.max_body_bytes)
+        if facts.streams_body:
+            yield bounded
             return
         held = 0
 
@@ -95,7 +78,7 @@ class BodyLimitMiddleware:
             async def replay() -> Message:
                 return waiting.pop() if waiting else await receive()
 
-            await self._app(scope, replay, send)
+            yield replay
         finally:
             self._left += held
 
@@ -129,7 +112,7 @@ class BodyLimitMiddleware:
 
 
 async def _whole(receive: Receive) -> Message:
-    """The body in one message, or the message that the client is gone."""
+    """The body in one message, or the message that the client has disconnected."""
     body = bytearray()
     while True:
         message = await receive()
@@ -140,14 +123,8 @@ async def _whole(receive: Receive) -> Message:
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 
 
-def _most(method: str, path: str) -> int:
-    if method in {"PUT", "PATCH"} and path.startswith("/v1/artists/"):
-        return MAX_ARTIST_BYTES
-    return LARGER.get((method, path), MAX_BODY_BYTES)
-
-
-def _announced(scope: Scope) -> int | None:
-    """Bytes of the body, as its head says; None where it does not say how many."""
+def _announced_bytes(scope: Scope) -> int | None:
+    """Size of the body that the head announces, in bytes; None where it announces a body of unknown size."""
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value) if value.isdigit() else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel
@@ -21,10 +21,6 @@ from riyl.app.serving.state import ServingState
 from riyl.core.db.session import Database
 from riyl.core.settings import Settings
 
-if TYPE_CHECKING:
-    pass
-
-
 VERSIONED: dict[int | str, dict[str, str]] = {304: {"description": "The client has this answer already."}}
 """What a route says of itself that answers by `versioned`."""
 
@@ -34,7 +30,6 @@ UNREACHABLE = {
     "says what settles that."
 }
 INVALID = {422: "A parameter is missing or out of range; `errors` says which."}
-BODY = {400: "The body is no text in UTF-8.", 413: "The body has more than a mebibyte."}
 """What errors mean, by status."""
 
 NO_VERSION = "there is no promoted version in this home; make one with: riyl index build --promote"

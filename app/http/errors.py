@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +19,7 @@ from riyl.app.http.request_scope import RequestContext, request_context_of
 from riyl.app.http.validation import invalid
 from riyl.app.schemas.artists import Summary
 from riyl.app.schemas.problem import Problem
+from riyl.app.schemas.query import BatchProblem
 from riyl.core.errors import (
     DatabaseDownError,
     InputError,
@@ -91,6 +93,18 @@ class BodyTooSlowError(RiylError):
     """The body of the request did not come in time."""
 
 
+class TargetTooLongError(RiylError):
+    """The path and query of the request are too long."""
+
+
+class MethodNotAllowedError(RiylError):
+    """The path has no operation of this method."""
+
+    def __init__(self, message: str, methods: Collection[str]) -> None:
+        super().__init__(message)
+        self.methods = methods
+
+
 class TooManyRequestsError(RiylError):
     """There were too many requests."""
 
@@ -138,6 +152,8 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     DamagedTruthError: (HTTPStatus.CONFLICT, "damaged truth"),
     BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too large"),
     BodyTooSlowError: (HTTPStatus.REQUEST_TIMEOUT, "body too slow"),
+    TargetTooLongError: (HTTPStatus.REQUEST_URI_TOO_LONG, "address too long"),
+    MethodNotAllowedError: (HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed"),
     TooManyRequestsError: (HTTPStatus.TOO_MANY_REQUESTS, "too many requests"),
     OverloadedError: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
     MediaTypeError: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported media type"),
@@ -151,67 +167,97 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
 """Status and title by error; a subclass has its parent's unless it is named. All others are a 500."""
 
 
+_DETAILS = {
+    HTTPStatus.NOT_FOUND: "there is nothing at this address; the API is described at /docs",
+    HTTPStatus.BAD_REQUEST: "the body cannot be read; wanted JSON in UTF-8",
+}
+"""What errors that Starlette and FastAPI raise themselves say, by status."""
+
+
 def status_of(error: Exception) -> tuple[HTTPStatus, str] | None:
     """Status and title of an error; None for a fault of ours."""
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
 
 
-def problem_response(
-    context: RequestContext,
-    status: HTTPStatus,
-    title: str,
-    detail: str,
-    *,
-    extras: Mapping[str, object] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """An error as an answer; `extras` that are None are left out."""
-    body = {
-        "type": "urn:riyl:problem:" + title.replace(" ", "-"),
-        "title": title,
-        "status": int(status),
-        "detail": detail,
-        "request_id": context.request_id,
-        "version": context.version,
-        **(extras or {}),
-    }
-    content = orjson.dumps({name: value for name, value in body.items() if value is not None})
-    return Response(content, status, {"cache-control": "no-store", **(headers or {})}, MEDIA_TYPE)
+@dataclass(frozen=True)
+class ProblemDetails:
+    """An error as answers describe it (RFC 9457).
+
+    Attributes:
+        extras: further members of the body.
+        headers: of the response.
+    """
+
+    status: HTTPStatus
+    title: str
+    detail: str
+    extras: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def internal_error(context: RequestContext) -> Response:
-    """The answer to a fault of ours; the log, not the answer, says what it was."""
-    detail = f"something went wrong here; the log of the service has it under request_id {context.request_id}"
-    return problem_response(context, HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", detail)
-
-
-def error_response(context: RequestContext, error: Exception) -> Response:
-    """The answer to an error; one that was not raised on purpose is a fault of ours, and logged."""
+def problem_of(error: Exception) -> ProblemDetails | None:
+    """Describe an error; None for a fault of ours, of which only the log says what it was."""
+    if isinstance(error, RequestValidationError):
+        errors, detail = invalid(error.errors())
+        return ProblemDetails(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid request", detail, {"errors": errors})
+    if isinstance(error, HTTPException):
+        status = HTTPStatus(error.status_code)
+        detail = _DETAILS.get(status, error.detail)
+        return ProblemDetails(status, status.phrase.lower(), detail, headers=dict(error.headers or {}))
     status_and_title = status_of(error)
     if status_and_title is None:
-        log.error("request_failed", extra={"request_id": context.request_id}, exc_info=error)
-        return internal_error(context)
+        return None
     detail, extras, headers = str(error), dict[str, object](), dict[str, str]()
     match error:
         case BodyTooLargeError() | BodyTooSlowError():
             # what is left of it is not waited for
             headers["Connection"] = "close"
         case UnknownArtistError(near=near):
-            extras["near"] = [summary.model_dump() for summary in near]
+            extras["near"] = [artist.model_dump() for artist in near]
         case AmbiguousArtistError(candidates=candidates):
-            extras["candidates"] = [summary.model_dump() for summary in candidates]
+            extras["candidates"] = [artist.model_dump() for artist in candidates]
         case QualityCheckError(checks=checks):
             extras["checks"] = checks
         case NoKeyError():
             headers["WWW-Authenticate"] = "Bearer"
+        case MethodNotAllowedError(methods=methods):
+            headers["Allow"] = ", ".join(sorted(methods))
         case TooManyRequestsError(retry_after_s=seconds) | OverloadedError(retry_after_s=seconds):
             headers["Retry-After"] = str(seconds)
         case DatabaseDownError():
             # where it is and who connects to it is for the log alone
-            log.warning("database_down", extra={"request_id": context.request_id, "reason": detail})
             detail = f"the database cannot be reached; ask again in {RETRY_AFTER_S} seconds"
             headers["Retry-After"] = str(RETRY_AFTER_S)
-    return problem_response(context, *status_and_title, detail, extras=extras, headers=headers)
+    return ProblemDetails(*status_and_title, detail, extras, headers)
+
+
+def problem_response(error: Exception, context: RequestContext) -> Response:
+    """Answer an error with the one body that all of them have."""
+    problem = problem_of(error)
+    if problem is None:
+        detail = f"something went wrong here; the log of the service has it under request_id {context.request_id}"
+        problem = ProblemDetails(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", detail)
+    if isinstance(error, DatabaseDownError):
+        log.warning("database_down", extra={"request_id": context.request_id, "reason": str(error)})
+    body = {
+        "type": "urn:riyl:problem:" + problem.title.replace(" ", "-"),
+        "title": problem.title,
+        "status": int(problem.status),
+        "detail": problem.detail,
+        "request_id": context.request_id,
+        "version": context.version,
+        **problem.extras,
+    }
+    content = orjson.dumps({name: value for name, value in body.items() if value is not None})
+    return Response(content, problem.status, {"cache-control": "no-store", **problem.headers}, MEDIA_TYPE)
+
+
+def batch_problem(error: RiylError) -> BatchProblem:
+    """Describe the error of one entry of a batch; raises it where it is a fault of ours."""
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    return BatchProblem(title=problem.title, status=int(problem.status), detail=problem.detail)
 
 
 def problems(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
@@ -220,53 +266,21 @@ def problems(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer every error with the one body."""
-    app.add_exception_handler(RiylError, _riyl_error)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(Exception, _fault)
+    """Answer every error with the one body; a fault of ours is raised again behind its answer, and logged there."""
+    for kind in (*STATUS, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _respond)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _method_not_allowed)
 
 
-async def _riyl_error(request: Request, error: Exception) -> Response:
-    return error_response(request_context_of(request.scope), error)
+async def _respond(request: Request, error: Exception) -> Response:
+    return problem_response(error, request_context_of(request.scope))
 
 
-async def _fault(request: Request, error: Exception) -> Response:
-    return internal_error(request_context_of(request.scope))
-
-
-async def _invalid_request(request: Request, error: Exception) -> Response:
-    errors, detail = invalid(error.errors() if isinstance(error, RequestValidationError) else [])
-    return problem_response(
-        request_context_of(request.scope),
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "invalid request",
-        detail,
-        extras={"errors": errors},
-    )
-
-
-async def _http_exception(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    status = HTTPStatus(error.status_code)
-    headers = dict(error.headers or {})
-    match status:
-        case HTTPStatus.NOT_FOUND:
-            detail = "there is nothing at this address; the API is described at /docs"
-        case HTTPStatus.BAD_REQUEST:
-            detail = "the body cannot be read; wanted JSON in UTF-8"
-        case HTTPStatus.METHOD_NOT_ALLOWED:
-            detail = f"{request.method} is not possible here"
-            headers["Allow"] = _allowed(request)
-        case _:
-            detail = error.detail
-    return problem_response(request_context_of(request.scope), status, status.phrase.lower(), detail, headers=headers)
-
-
-def _allowed(request: Request) -> str:
+async def _method_not_allowed(request: Request, _: Exception) -> Response:
     """The methods of the path asked for; what the document does not name can only be read."""
     route = request.scope.get("route")
     operations = request.app.openapi()["paths"].get(route.path_format if isinstance(route, APIRoute) else None)
     methods = {method.upper() for method in operations or ("get",)}
-    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+    if "GET" in methods:
+        methods.add("HEAD")
+    return await _respond(request, MethodNotAllowedError(f"{request.method} is not possible here", methods))

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import sys
 from datetime import UTC, datetime
+from time import time
 
 import orjson
 
@@ -59,19 +60,24 @@ class RequestLog:
     """One line a request, written in batches from the event loop."""
 
     def __init__(self) -> None:
-        self._lines: list[bytes] = []
+        self._requests: list[tuple[float, str, str, str, int, float, str | None]] = []
         self._enabled = logging.getLogger(__name__).isEnabledFor(logging.INFO)
 
     def add(self, request_id: str, method: str, path: str, status: int, seconds: float, version: str | None) -> None:
         """Note a request; `path` is the route's template, so that lines can be counted by it."""
         if not self._enabled:
             return
-        if not self._lines:
+        if not self._requests:
             asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
-        self._lines.append(
+        self._requests.append((time(), request_id, method, path, status, seconds, version))
+
+    def flush(self) -> None:
+        """Write what was noted."""
+        requests, self._requests = self._requests, []
+        lines = [
             orjson.dumps(
                 {
-                    "time": datetime.now(UTC),
+                    "time": datetime.fromtimestamp(at, UTC),
                     "level": "error" if status >= 500 else "info",
                     "event": "request",
                     "request_id": request_id,
@@ -83,10 +89,7 @@ class RequestLog:
                 },
                 option=orjson.OPT_APPEND_NEWLINE,
             )
-        )
-
-    def flush(self) -> None:
-        """Write what was noted."""
-        lines, self._lines = self._lines, []
+            for at, request_id, method, path, status, seconds, version in requests
+        ]
         sys.stderr.write(b"".join(lines).decode())
         sys.stderr.flush()

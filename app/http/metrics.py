@@ -11,7 +11,11 @@ from prometheus_client import (
     Info,
     PlatformCollector,
     ProcessCollector,
+    generate_latest,
 )
+
+MAX_NOTED = 1000
+"""Requests that are counted at once at the latest."""
 
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -28,7 +32,7 @@ class Metrics:
             buckets=BUCKETS_S,
             registry=self.registry,
         )
-        self._children: dict[tuple[str, str, int], Histogram] = {}
+        self._requests: list[tuple[tuple[str, str, int], float]] = []
         self._version = Info("riyl_version", "The index version that serves.", registry=self.registry)
         self._artists = Gauge("riyl_artists", "Artists who are there.", registry=self.registry)
         self._change = Gauge("riyl_last_change", "The last change that answers show.", registry=self.registry)
@@ -57,12 +61,21 @@ class Metrics:
             collector(registry=self.registry)
 
     def request(self, method: str, path: str, status: int, seconds: float) -> None:
-        """Count a request; `path` is the route's template."""
-        key = (method, path, status)
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = self._seconds.labels(method, path, status)
-        child.observe(seconds)
+        """Note a request; `path` is the route's template. It is counted with others, which is cheaper."""
+        self._requests.append(((method, path, status), seconds))
+        if len(self._requests) >= MAX_NOTED:
+            self._count()
+
+    def render(self) -> bytes:
+        """All figures as Prometheus collects them."""
+        self._count()
+        return generate_latest(self.registry)
+
+    def _count(self) -> None:
+        noted, self._requests = self._requests, []
+        children = {labels: self._seconds.labels(*labels) for labels in {labels for labels, _ in noted}}
+        for labels, seconds in noted:
+            children[labels].observe(seconds)
 
     def version_taken(self, version: str, model: str, snapshot: str, artists: int) -> None:
         """Say which version serves from now on."""

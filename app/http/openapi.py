@@ -6,13 +6,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import RouteContext, iter_route_contexts
 
-from riyl.app.http.access import API
 from riyl.app.http.body_limits import PART_BYTES, PART_S
 from riyl.app.http.errors import MEDIA_TYPE
 from riyl.app.http.examples import add_examples, load_examples
 from riyl.app.http.media_types import JSON, MERGE_PATCH
 from riyl.app.http.request_context import MAX_TARGET_BYTES
+from riyl.app.http.route_facts import facts_of
 from riyl.app.schemas.changes import ChangeBatch
 from riyl.core.settings import Settings
 
@@ -31,16 +32,8 @@ TOO_LONG = f"The address has more than {MAX_TARGET_BYTES} bytes."
 FAULT = "A fault of the service; its log has it under `request_id`."
 UNKNOWN_PARAMETER = "There is a query parameter, and this operation takes none."
 TOO_MANY = "The key, or the address without one, has no request left; Retry-After says when it has."
-NO_KEY = "There is no key in the header Authorization, or it is unknown or revoked; the role read is enough."
-
-
-def describe_limits(document: dict[str, Any], settings: Settings) -> None:
-    """Add to a document what these settings make of it."""
-    for path, operations in document["paths"].items():
-        if path.startswith(API):
-            for operation in operations.values():
-                _describe(operation, settings)
-                operation["responses"] = dict(sorted(operation["responses"].items()))
+NO_KEY = "There is no key in the header Authorization, or it is unknown or revoked."
+NO_TEXT = "The body is no text in UTF-8."
 
 
 def describe_bodies(document: dict[str, Any]) -> None:
@@ -58,7 +51,11 @@ def describe_bodies(document: dict[str, Any]) -> None:
     document["components"]["schemas"] |= {**schema.pop("$defs"), "ChangeBatch": schema}
 
 
-def _describe(operation: dict[str, Any], settings: Settings) -> None:
+def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings) -> None:
+    """Add the errors that follow from the route's facts and the settings."""
+    facts = facts_of(route.endpoint)
+    if facts.is_open:
+        return
     responses = operation["responses"]
     other = f"{responses['503']['description']} Or: " if "503" in responses else ""
     responses["503"] = _problem(other + OVERLOADED)
@@ -70,11 +67,21 @@ def _describe(operation: dict[str, Any], settings: Settings) -> None:
         content = operation["requestBody"]["content"]
         accepted = " or ".join(sorted({*content, *([JSON] if MERGE_PATCH in content else [])}))
         responses["415"] = _problem(f"The body's Content-Type is not {accepted}.")
+        mebibytes = facts.max_body_bytes >> 20
+        responses["413"] = _problem(
+            f"The body has more than {'a mebibyte' if mebibytes == 1 else f'{mebibytes} mebibytes'}."
+        )
+        if route.body_field is not None:
+            responses["400"] = _problem(NO_TEXT)
+    if facts.role is not None:
+        responses["401"] = _problem(NO_KEY)
+        responses["403"] = _problem(f"The key has a lesser role than {facts.role}.")
     if settings.rate_limit is not None:
         responses["429"] = _problem(TOO_MANY)
     if settings.require_key:
         operation.setdefault("security", [{"key": []}])
-        responses.setdefault("401", _problem(NO_KEY))
+        responses.setdefault("401", _problem(f"{NO_KEY[:-1]}; the role read is enough."))
+    operation["responses"] = dict(sorted(responses.items()))
 
 
 def _problem(description: str) -> dict[str, Any]:
@@ -87,8 +94,13 @@ def _problem(description: str) -> dict[str, Any]:
 def build_openapi(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document, with what FastAPI does not know: the errors' media type, and our headers."""
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    for operations in document["paths"].values():
-        for operation in operations.values():
+    routes = {
+        (route.path_format, method.lower()): route
+        for route in iter_route_contexts(app.routes)
+        for method in route.methods or ()
+    }
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
             responses = operation["responses"]
             for status, response in responses.items():
                 if status >= "4":
@@ -98,8 +110,8 @@ def build_openapi(app: FastAPI, settings: Settings) -> dict[str, Any]:
                 responses["200"]["headers"] = _headers(VERSION_HEADERS)
             for status in responses.keys() & LOCATION.keys():
                 responses[status]["headers"] = _headers({"Location": LOCATION[status]})
+            _describe(operation, routes[path, method], settings)
     describe_bodies(document)
-    describe_limits(document, settings)
     add_examples(document, load_examples())
     return document
 

@@ -1,53 +1,52 @@
-"""How much is done at once: what is more waits in a short line, and what finds the line full is shed."""
+"""Limits of concurrent requests; excess requests queue briefly, then get 503."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Send
 
 from riyl.app.http.errors import OverloadedError
 from riyl.app.http.metrics import Metrics
+from riyl.app.http.route_facts import Concurrency
 from riyl.core.settings import Settings
 
-BATCH = "/v1/similar:batch"
-QUESTIONS = {"/v1/similar", "/v1/index"}
-ARTISTS = "/v1/artists"
-UPLOAD = "/v1/truths"
-
 MAX_UPLOADS = 4
-"""Files that come in at once. They lie on disk, and one at a time is read."""
+"""Maximum files that come in at once. They lie on disk, and one at a time is read."""
 
 MAX_STREAMS = 100
-"""Answers at once that do not end by themselves; each asks the database once a second."""
+"""Maximum answers at once that do not end by themselves; each asks the database once a second."""
 
 
 class ConcurrencyLimiter:
-    """Lets so many in at once; others wait in the order in which they came, for a while. For one event loop.
+    """Admits a number of requests at once; others queue for a while, in the order in which they came.
+
+    For one event loop.
 
     Args:
-        places: how many at once.
-        queue: how many may wait.
-        timeout_s: the longest that one waits.
-        shed: told of each that is turned away.
+        places: maximum requests at once.
+        queue: maximum requests that wait.
+        timeout_s: maximum time that a request waits, in seconds.
+        shed: called for each request that is turned away.
     """
 
     def __init__(self, places: int, queue: int, timeout_s: float, shed: Callable[[], None]) -> None:
-        self._free = places
+        self._places = asyncio.Semaphore(places)
         self._queue = queue
+        self._waiting = 0
         self._timeout_s = timeout_s
         self._shed = shed
-        self._waiting: dict[asyncio.Future[None], None] = {}
 
     def check(self) -> None:
-        """Whether there is a place, or room to wait for one.
+        """See that there is a place, or room to wait for one.
 
         Raises:
             OverloadedError: there is not.
         """
-        if not self._free and len(self._waiting) >= self._queue:
+        if self._places.locked() and self._waiting >= self._queue:
             self._shed()
             raise OverloadedError
 
@@ -55,145 +54,69 @@ class ConcurrencyLimiter:
         """Take a place, which `leave` gives back; waits for it.
 
         Raises:
-            OverloadedError: the line is full, or none became free in time.
+            OverloadedError: the queue is full, or no place became free in time.
         """
         self.check()
-        if self._free:
-            self._free -= 1
+        if not self._places.locked():
+            await self._places.acquire()
             return
-        loop = asyncio.get_running_loop()
-        turn = loop.create_future()
-        self._waiting[turn] = None
-        late = loop.call_later(self._timeout_s, self._give_up, turn)
+        self._waiting += 1
         try:
-            await turn
-        except asyncio.CancelledError:
-            # it may have come in the same moment
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.leave()
-            raise
+            async with asyncio.timeout(self._timeout_s):
+                await self._places.acquire()
+        except TimeoutError:
+            self._shed()
+            raise OverloadedError from None
         finally:
-            late.cancel()
-            self._waiting.pop(turn, None)
+            self._waiting -= 1
 
     def leave(self) -> None:
-        """Give the place to who has waited longest, or back."""
-        while self._waiting:
-            turn = next(iter(self._waiting))
-            del self._waiting[turn]
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
+        """Give a place back, to the request that has waited longest."""
+        self._places.release()
 
-    def leave_next(self) -> None:
-        """As `leave`, but in the next turn of the event loop: nobody gets in in this one.
+    @asynccontextmanager
+    async def placed(self, send: Send, *, until_end: bool) -> AsyncIterator[Send]:
+        """Hold a place until the answer begins, which is when the work is done: a slow reader holds none.
 
-        What is answered without leaving the event loop so gives way to others before the next one begins.
+        The place is given back in the next turn of the event loop, so that of two requests that are answered without
+        leaving it, the second gives way to others.
+
+        Args:
+            until_end: hold it to the end: the work of a stream is not done before.
+
+        Returns:
+            The `send` to answer with. Raises as `enter`.
         """
-        if self._waiting:  # who is let in runs in the next turn
-            self.leave()
-        else:
-            asyncio.get_running_loop().call_soon(self.leave)
-
-    def _give_up(self, turn: asyncio.Future[None]) -> None:
-        self._waiting.pop(turn, None)
-        if not turn.done():
-            self._shed()
-            turn.set_exception(OverloadedError())
-
-
-class ConcurrencyLimiters:
-    """The gates of one service: what waits for one thing holds no place that another waits for.
-
-    Attributes:
-        questions: of what is answered from the version that serves.
-        batches: of the same by the thousand, which takes seconds; half as many.
-        database: of everything else under /v1, which may wait for the database.
-        uploads: of files that are brought.
-        streams: of answers that do not end by themselves.
-    """
-
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        def limiter(name: str, places: int, queue: int) -> ConcurrencyLimiter:
-            return ConcurrencyLimiter(places, queue, settings.queue_timeout_s, partial(metrics.shed, name))
-
-        self.questions = limiter("questions", settings.concurrency_per_class, settings.queue_per_class)
-        self.batches = limiter("batches", (settings.concurrency_per_class + 1) // 2, settings.queue_per_class)
-        self.database = limiter("database", settings.concurrency_per_class, settings.queue_per_class)
-        self.uploads = limiter("uploads", MAX_UPLOADS, settings.queue_per_class)
-        self.streams = limiter("streams", MAX_STREAMS, 0)
-
-    def of(self, scope: Scope) -> ConcurrencyLimiter | None:
-        """The limiter of a request; None for what never waits: pages, health and metrics."""
-        path, method = scope["path"], scope["method"]
-        if not path.startswith("/v1/"):
-            return None
-        if path in QUESTIONS or (method == "GET" and path.startswith(ARTISTS)):
-            return self.questions
-        if path == BATCH:
-            return self.batches
-        if method == "POST" and path == UPLOAD:
-            return self.uploads
-        return self.streams if is_stream(path) else self.database
-
-
-def is_stream(path: str) -> bool:
-    """Whether the answer does not end by itself."""
-    return path.startswith("/v1/jobs/") and path.endswith("/events")
-
-
-class LoadSheddingMiddleware:
-    """ASGI middleware that turns a request away before its body is read, where it would find no room.
-
-    Raises (in place of calling the app):
-        OverloadedError: there is none.
-    """
-
-    def __init__(self, app: ASGIApp, limiters: ConcurrencyLimiters) -> None:
-        self._app = app
-        self._limiters = limiters
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            limiter = self._limiters.of(scope)
-            if limiter is not None:
-                limiter.check()
-        await self._app(scope, receive, send)
-
-
-class ConcurrencyLimitMiddleware:
-    """ASGI middleware that lets the app run in a place of the request's limiter, from when its body is here.
-
-    The place is given back when the answer begins, which is when the work is done: who reads slowly holds nothing.
-    A stream's is held to its end, since its work is not done before.
-    """
-
-    def __init__(self, app: ASGIApp, limiters: ConcurrencyLimiters) -> None:
-        self._app = app
-        self._limiters = limiters
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limiter = self._limiters.of(scope) if scope["type"] == "http" else None
-        if limiter is None:
-            await self._app(scope, receive, send)
-            return
-        await limiter.enter()
-        held = True
-        stream = is_stream(scope["path"])
+        await self.enter()
+        holds = True
 
         def leave() -> None:
-            nonlocal held
-            if held:
-                held = False
-                limiter.leave_next()
+            nonlocal holds
+            if holds:
+                holds = False
+                asyncio.get_running_loop().call_soon(self.leave)
 
         async def placed_send(message: Message) -> None:
-            if not stream:
-                leave()
+            leave()
             await send(message)
 
         try:
-            await self._app(scope, receive, placed_send)
+            yield send if until_end else placed_send
         finally:
             leave()
+
+
+def build_limiters(settings: Settings, metrics: Metrics) -> Mapping[Concurrency, ConcurrencyLimiter]:
+    """The limiters of one service, by class; batches have half as many places as questions."""
+    places, queue = settings.concurrency_per_class, settings.queue_per_class
+    sizes = {
+        Concurrency.QUESTIONS: (places, queue),
+        Concurrency.BATCHES: ((places + 1) // 2, queue),
+        Concurrency.DATABASE: (places, queue),
+        Concurrency.UPLOADS: (MAX_UPLOADS, queue),
+        Concurrency.STREAMS: (MAX_STREAMS, 0),
+    }
+    return {
+        concurrency: ConcurrencyLimiter(*size, settings.queue_timeout_s, partial(metrics.shed, concurrency.value))
+        for concurrency, size in sizes.items()
+    }

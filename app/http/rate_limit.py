@@ -1,85 +1,83 @@
-"""How many requests one client has in a while, counted by the library `limits`."""
+"""Rate limits: how many requests a client has in a while, counted in windows that slide."""
 
 from __future__ import annotations
 
-import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import floor
 
 import limits
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
-
-SWEEP_S = 10.0
-"""Between looks for counters whose time is over."""
 
 ROUNDING_S = 0.001
-"""More than what the windows' ends are off by, as seconds since 1970 in floating point."""
+"""Error of the ends of windows, as seconds since 1970 in floating point, in seconds."""
 
 MAX_COUNTERS = 200_000
-"""Some 100 MB. Beyond that all of them begin anew."""
+"""Maximum counters, some 60 MB; beyond that the one that was used least recently is forgotten."""
+
+
+@dataclass
+class _Counter:
+    """Requests of a client in a window and in the one before it; windows are numbered from 1970 on."""
+
+    window: int
+    count: int = 0
+    before: int = 0
+
+    def advance(self, window: int) -> None:
+        """Go on to a window, where it is another one."""
+        if window != self.window:
+            self.before = self.count if window == self.window + 1 else 0
+            self.window, self.count = window, 0
 
 
 class RateLimiter:
-    """Counts requests by client in windows that slide; in memory, and in one thread alone.
+    """Counts requests by client; in memory, and in one thread alone.
+
+    A client has c requests in this window and p in the one before, of which what has slid out counts no more: with
+    `left` seconds of the window left, p * left / length + c must be below the limit.
 
     Args:
-        text: as RIYL_RATE_LIMIT has it.
-        clock: seconds, for sweeping; the library counts by `time.time`.
+        text: limits as RIYL_RATE_LIMIT has them.
+        clock: seconds since 1970.
     """
 
-    def __init__(self, text: str, clock: Callable[[], float] = time.monotonic) -> None:
-        # the shortest first: what is refused there is not counted in the longer ones
-        self._limits = sorted(limits.parse_many(text), key=lambda each: each.get_expiry())
-        self._counters = MemoryStorage()
-        # the library sweeps in a thread, up to a hundred times a second, beside whoever counts
-        self._counters.timer.cancel()
-        self._counters.timer = _Swept(0, lambda: None)
-        self._limiter = SlidingWindowCounterRateLimiter(self._counters)
+    def __init__(self, text: str, clock: Callable[[], float] = time.time) -> None:
+        # the shortest first: a request that one refuses is not counted in the longer ones
+        by_length = sorted(limits.parse_many(text), key=lambda limit: limit.get_expiry())
+        self._limits = dict.fromkeys((limit.get_expiry(), limit.amount) for limit in by_length)
         self._clock = clock
-        self._sweep_at = clock() + SWEEP_S
+        self._counters: OrderedDict[tuple[str, int, int], _Counter] = OrderedDict()
 
     def hit(self, client: str) -> int | None:
-        """Count a request, if the client has one left; else the seconds until it has."""
-        self._sweep()
-        for limit in self._limits:
-            if not self._limiter.hit(limit, client):
-                return self._wait_s(limit, client)
+        """Count a request, if the client has one left; else the whole seconds until it has."""
+        now = self._clock()
+        for length, amount in self._limits:
+            counter = self._counter((client, length, amount), int(now // length))
+            left = length - now % length
+            if floor(counter.before * left / length) + counter.count >= amount:
+                return _wait_s(counter, length, amount, left)
+            counter.count += 1
         return None
 
-    def _wait_s(self, limit: limits.RateLimitItem, client: str) -> int:
-        """Whole seconds until a request more would be counted.
-
-        A client has c requests in this window, and p in the one before, of which what has slid out counts no more:
-        p * left / length + c must be below the limit.
-        """
-        length = limit.get_expiry()
-        before, left, now, ends = self._counters.get_sliding_window(limit.key_for(client), length)
-        wait_s = ends - length
-        if now < limit.amount:
-            wait_s = left - (limit.amount - now) * length / before if before else 0.0
-        return floor(wait_s + ROUNDING_S) + 1
-
-    def _sweep(self) -> None:
-        if len(self._counters.expirations) > MAX_COUNTERS:
-            self._counters.reset()
-        now = self._clock()
-        if now < self._sweep_at:
-            return
-        self._sweep_at = now + SWEEP_S
-        for counter in list(self._counters.expirations):
-            # which forgets it where its time is over
-            self._counters.get(counter)
+    def _counter(self, key: tuple[str, int, int], window: int) -> _Counter:
+        counter = self._counters.setdefault(key, _Counter(window))
+        self._counters.move_to_end(key)
+        if len(self._counters) > MAX_COUNTERS:
+            self._counters.popitem(last=False)
+        counter.advance(window)
+        return counter
 
 
-class _Swept(threading.Timer):
-    """A timer that always seems to run, so that no other one is started."""
-
-    def is_alive(self) -> bool:
-        return True
+def _wait_s(counter: _Counter, length: int, amount: int, left: float) -> int:
+    """Whole seconds until one more request would be counted."""
+    wait_s = left
+    if counter.count < amount:
+        wait_s = left - (amount - counter.count) * length / counter.before if counter.before else 0.0
+    return floor(wait_s + ROUNDING_S) + 1
 
 
 @lru_cache(10_000)

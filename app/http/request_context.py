@@ -5,18 +5,16 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from http import HTTPStatus
 from itertools import count
 from time import perf_counter
 
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from riyl.app.http.errors import error_response, internal_error, problem_response
+from riyl.app.http.errors import TargetTooLongError, problem_response, status_of
 from riyl.app.http.logging import RequestLog
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.request_scope import KEY, RequestContext
-from riyl.core.errors import RiylError
 
 log = logging.getLogger(__name__)
 
@@ -87,18 +85,17 @@ class RequestContextMiddleware:
         inner[KEY] = context
         try:
             if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
-                await _too_long(context)(inner, receive, observed_send)
-            else:
-                await self._app(inner, receive, observed_send)
+                raise TargetTooLongError(
+                    f"found more than {MAX_TARGET_BYTES} bytes of path and query; wanted at most that"
+                )
+            await self._app(inner, receive, observed_send)
         except Exception as error:
-            if isinstance(error, RiylError) and not status:
-                inner.setdefault("route", REFUSED)
-                await error_response(context, error)(inner, receive, observed_send)
-            else:
+            if status_of(error) is None:
                 log.error("request_failed", extra={"request_id": context.request_id}, exc_info=error)
-                # where an answer had begun, the server sees that it did not end, and closes the connection
-                if not status:
-                    await internal_error(context)(inner, receive, observed_send)
+            # where an answer had begun, the server sees that it did not end, and closes the connection
+            if not status:
+                inner.setdefault("route", REFUSED)
+                await problem_response(error, context)(inner, receive, observed_send)
         finally:
             seconds = perf_counter() - start
             path = _template(inner)
@@ -112,11 +109,6 @@ class RequestContextMiddleware:
         return f"{self._prefix}-{next(self._numbers):x}"
 
 
-def _too_long(context: RequestContext) -> ASGIApp:
-    detail = f"found more than {MAX_TARGET_BYTES} bytes of path and query; wanted at most that"
-    return problem_response(context, HTTPStatus.REQUEST_URI_TOO_LONG, "address too long", detail)
-
-
 def _template(scope: Scope) -> str:
     """The path by which a request is counted: as few different ones as there are routes, whatever is asked."""
     route = scope.get("route")
@@ -124,4 +116,5 @@ def _template(scope: Scope) -> str:
         return route.path_format
     if isinstance(route, str):
         return route
-    return "/web" if scope["path"].startswith("/web/") else "unmatched"
+    root: str = scope["root_path"]  # of files, where they are mounted
+    return root.removeprefix(scope.get("app_root_path", root)) or "unmatched"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine
-from http import HTTPStatus
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
 from riyl.app.http.errors import MediaTypeError
+from riyl.app.http.limited_route import LimitedRoute
 from riyl.app.http.media_types import JSON
 
 MAX_REPORTED = 10
@@ -23,7 +22,7 @@ MAX_REPORTED = 10
 MAX_SHOWN_LENGTH = 200
 
 
-class StrictRoute(APIRoute):
+class StrictRoute(LimitedRoute):
     """A route that takes only the query parameters and content types that its operation declares.
 
     Both come from the declaration itself: parameters from the signature, content types from the body of the signature
@@ -49,7 +48,7 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         parameters = query_parameters(self.dependant)
         content_types = self.content_types()
-        needs_key = HTTPStatus.UNAUTHORIZED in self.responses
+        needs_key = self.facts.role is not None
 
         async def handler(request: Request) -> Response:
             check_query(request, parameters)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from riyl.app.http.dependencies import INVALID, NOT_SERVED, VERSIONED, TheState, versioned
 from riyl.app.http.errors import AmbiguousNameError, problems
+from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.schemas.artists import ArtistResponse, ArtistsResponse, Details, ResolveResponse, SimilarResponse
 from riyl.app.schemas.explanation import ExplainedResponse
@@ -20,6 +21,11 @@ from riyl.app.services.similar import DEFAULT_K, MAX_K, similar_model
 from riyl.app.serving.state import ServingState
 
 router = APIRouter(prefix="/v1", tags=["artists"], route_class=StrictRoute)
+
+QUESTION = RouteFacts(concurrency=Concurrency.QUESTIONS)
+
+SIMILAR = "/similar"
+"""What the address of an artist's similar ones ends in."""
 
 MAX_NAME_LENGTH = 1000
 """Characters of a name that is searched for."""
@@ -43,6 +49,7 @@ NameQuery = Annotated[str, Query(max_length=MAX_NAME_LENGTH, description="The wh
     response_model=ArtistsResponse,
     responses={**VERSIONED, **problems(INVALID | NOT_SERVED)},
 )
+@QUESTION
 async def search_artists(
     request: Request,
     state: TheState,
@@ -67,6 +74,7 @@ async def search_artists(
     response_model=ResolveResponse,
     responses={**VERSIONED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
 )
+@QUESTION
 async def resolve_artist(request: Request, state: TheState, name: NameQuery) -> Response:
     """The artist that is called `name`. 409 with `candidates` when several are, 404 with `near` names when none is."""
     searcher = state.searcher
@@ -81,11 +89,12 @@ async def resolve_artist(request: Request, state: TheState, name: NameQuery) -> 
 
 # before the next one, whose id would take "/similar" in: ids may hold slashes
 @router.get(
-    "/artists/{id:path}/similar",
+    f"/artists/{{id:path}}{SIMILAR}",
     summary="Who is similar to an artist",
     response_model=SimilarResponse | ExplainedResponse,
     responses={**VERSIONED, **MOVED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
 )
+@QUESTION
 async def similar_artists(
     request: Request,
     state: TheState,
@@ -110,7 +119,7 @@ async def similar_artists(
 
     409 when nothing is known yet that could tell.
     """
-    if (moved := moved_to(request, state, id, "/similar")) is not None:
+    if (moved := moved_to(request, state, id, SIMILAR)) is not None:
         return moved
     row = known_row(state, id)
     if explain:
@@ -128,6 +137,7 @@ async def similar_artists(
     response_model=ArtistResponse,
     responses={**VERSIONED, **MOVED, **problems(UNKNOWN | SHARED | INVALID | NOT_SERVED)},
 )
+@QUESTION
 async def get_artist(request: Request, state: TheState, id: ArtistPath) -> Response:
     """Names, attributes, modalities and popularity of one artist."""
     if (moved := moved_to(request, state, id)) is not None:

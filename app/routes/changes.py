@@ -12,14 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from riyl.app.http.auth import PROBLEMS, WRITER_PROBLEMS, TheAdmin, TheWriter, author
-from riyl.app.http.body_limits import MAX_ARTIST_BYTES, MAX_BATCH_BYTES
-from riyl.app.http.dependencies import BODY, INVALID, UNREACHABLE, TheDatabase, TheReloader, fresh
+from riyl.app.http.auth import TheAuthor, TheKey
+from riyl.app.http.dependencies import INVALID, UNREACHABLE, TheDatabase, TheReloader, fresh
 from riyl.app.http.errors import problems
 from riyl.app.http.media_types import JSON, MERGE_PATCH, NDJSON
 from riyl.app.http.off_loop_body import OffLoopBodyRoute
+from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import content_type_of
-from riyl.app.routes.similar_fast_path import RAW_SUFFIX
+from riyl.app.routes.artists import SIMILAR
 from riyl.app.schemas.changes import (
     MAX_KEY_LENGTH,
     ArtistPatch,
@@ -47,7 +47,7 @@ from riyl.core.changes.effective import ChangeKind
 from riyl.core.db.batches import Sender
 from riyl.core.db.changes import ChangeRequest, write_change
 from riyl.core.db.effective import head, since
-from riyl.core.db.keys import Key
+from riyl.core.db.keys import Role
 from riyl.core.db.session import Database
 from riyl.core.errors import InputError
 from riyl.core.rules import MAX_ID_LENGTH
@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 
 async def _own_address(request: Request) -> None:
     # what StrictRoute tells apart for reading is told apart here too: the id that ends so is spelled another way
-    if request.scope["raw_path"].endswith(RAW_SUFFIX):
+    if request.scope["raw_path"].endswith(SIMILAR.encode()):
         artist_id = request.scope["path"].rpartition("/v1/artists/")[2]
         raise InputError(
             f"id: found {artist_id!r}, the address of similar artists; wanted %2Fsimilar, if the id ends so"
@@ -65,6 +65,11 @@ async def _own_address(request: Request) -> None:
 
 
 router = APIRouter(prefix="/v1", tags=["changes"], route_class=OffLoopBodyRoute, dependencies=[Depends(_own_address)])
+
+WRITER = RouteFacts(role=Role.WRITE)
+
+WRITER_OF_MUCH = RouteFacts(role=Role.WRITE, max_body_bytes=16 << 20)
+"""Room for what is said of one artist, a hundred thousand listeners or a thousand vectors, and for batches."""
 
 MAX_NUMBER = 2**53 - 1
 """What JSON's readers hold."""
@@ -87,11 +92,7 @@ NO_ADDRESS = {404: "The id has a line break, which this address cannot have; a b
 SHARED = {409: "The id is an mbid that several artists share (`candidates`)."}
 NOT_FOUND = {404: "The artist is in no version and was not put, or is deleted or merged."}
 NOT_INTO = {404: "The artist to merge into is in no version and was not put, or is deleted or merged itself."}
-ARTIST_BODY = BODY | {413: f"The body has more than {MAX_ARTIST_BYTES >> 20} mebibytes."}
-BATCH_BODY = {
-    413: f"The body has more than {MAX_BATCH_BYTES >> 20} mebibytes.",
-    422: "There are no changes, or too many, or another batch came under this key.",
-}
+WRONG_BATCH = {422: "There are no changes, or too many, or another batch came under this key."}
 
 IdPath = Annotated[
     str,
@@ -110,30 +111,30 @@ IdPath = Annotated[
     summary="Put an artist",
     response_model=ChangeResponse,
     responses={
-        **problems(WRITER_PROBLEMS | ARTIST_BODY | NO_ADDRESS | SHARED | INVALID | UNREACHABLE),
+        **problems(NO_ADDRESS | SHARED | INVALID | UNREACHABLE),
         200: {"description": "The artist was there.", "model": ChangeResponse},
     },
 )
-def put_artist(
-    writer: TheWriter, database: TheDatabase, reloader: TheReloader, id: IdPath, payload: ArtistPut
-) -> Response:
+@WRITER_OF_MUCH
+def put_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath, payload: ArtistPut) -> Response:
     """Say this of an artist, new or known, instead of all that earlier changes said of it.
 
     Tags and plays that are said replace those of the tables; of attributes and vectors each entry does, by itself. What
     is not said the tables say. An attribute of another type than the catalog's is refused.
     """
-    return _change(writer, database, reloader, id, change_request(reloader.state, id, ChangeKind.PUT, payload))
+    return _change(by, database, reloader, change_request(reloader.state, id, ChangeKind.PUT, payload))
 
 
 @router.patch(
     "/artists/{id:path}",
     summary="Patch an artist",
     response_model=ChangeResponse,
-    responses=problems(WRITER_PROBLEMS | ARTIST_BODY | NOT_FOUND | SHARED | INVALID | UNREACHABLE),
+    responses=problems(NOT_FOUND | SHARED | INVALID | UNREACHABLE),
     openapi_extra={"requestBody": {"content": {MERGE_PATCH: {"schema": {"$ref": "#/components/schemas/ArtistPatch"}}}}},
 )
+@WRITER_OF_MUCH
 def patch_artist(
-    writer: TheWriter, database: TheDatabase, reloader: TheReloader, id: IdPath, payload: ArtistPatch
+    by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath, payload: ArtistPatch
 ) -> Response:
     """Merge this into what changes and tables say of an artist, as a merge patch (RFC 7396).
 
@@ -141,34 +142,34 @@ def patch_artist(
     of it. Text, numbers and lists replace what was there. What is left out stays, also as the tables come to say it.
     The same body is taken as application/json.
     """
-    return _change(writer, database, reloader, id, change_request(reloader.state, id, ChangeKind.PATCH, payload))
+    return _change(by, database, reloader, change_request(reloader.state, id, ChangeKind.PATCH, payload))
 
 
 @router.delete(
     "/artists/{id:path}",
     summary="Delete an artist",
     response_model=ChangeResponse,
-    responses=problems(WRITER_PROBLEMS | NOT_FOUND | SHARED | INVALID | UNREACHABLE),
+    responses=problems(NOT_FOUND | SHARED | INVALID | UNREACHABLE),
 )
-def delete_artist(writer: TheWriter, database: TheDatabase, reloader: TheReloader, id: IdPath) -> Response:
+@WRITER
+def delete_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath) -> Response:
     """Let an artist be in no version, whatever tables say, until it is put again."""
-    return _change(writer, database, reloader, id, change_request(reloader.state, id, ChangeKind.DELETE))
+    return _change(by, database, reloader, change_request(reloader.state, id, ChangeKind.DELETE))
 
 
 @router.post(
     "/artists/{id:path}:merge",
     summary="Merge an artist into another one",
     response_model=ChangeResponse,
-    responses=problems(WRITER_PROBLEMS | BODY | NOT_INTO | SHARED | INVALID | UNREACHABLE),
+    responses=problems(NOT_INTO | SHARED | INVALID | UNREACHABLE),
 )
-def merge_artist(
-    writer: TheWriter, database: TheDatabase, reloader: TheReloader, id: IdPath, merge: MergeInto
-) -> Response:
+@WRITER
+def merge_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath, merge: MergeInto) -> Response:
     """Let an artist be in no version, whatever tables say, until it is put again, and another one in its place.
 
     The other one keeps its own inputs. Of whom is merged nothing need be known: it may be an id of long ago.
     """
-    return _change(writer, database, reloader, id, merge_request(reloader.state, id, merge.into))
+    return _change(by, database, reloader, merge_request(reloader.state, id, merge.into))
 
 
 @router.post(
@@ -176,13 +177,15 @@ def merge_artist(
     summary="Put, patch, delete and merge many artists",
     response_model=ChangeVerdicts,
     responses={
-        **problems(WRITER_PROBLEMS | BATCH_BODY | UNREACHABLE),
+        **problems(WRONG_BATCH | UNREACHABLE),
         200: {"content": {NDJSON: {"schema": {"type": "string"}}}},
     },
     openapi_extra={"requestBody": LINES},
 )
+@WRITER_OF_MUCH
 async def change_artists(
-    writer: TheWriter,
+    writer: TheKey,
+    by: TheAuthor,
     request: Request,
     database: TheDatabase,
     reloader: TheReloader,
@@ -203,7 +206,7 @@ async def change_artists(
     Either one JSON object with `items`, or lines of JSON (application/x-ndjson); the answer is of the same kind. A
     change that is refused does not hold up the others.
     """
-    body, sender, as_lines = await request.body(), Sender(writer.id, author(writer)), content_type_of(request) == NDJSON
+    body, sender, as_lines = await request.body(), Sender(writer.id, by), content_type_of(request) == NDJSON
     batch = await run_in_threadpool(_batch, body, as_lines)
     verdicts = await run_in_threadpool(carry_out, database, reloader.state, batch, sender, key)
     await run_in_threadpool(reloader.copy_tombstones)
@@ -217,10 +220,10 @@ async def change_artists(
     "/changes",
     summary="List changes",
     response_model=ChangesResponse,
-    responses=problems(PROBLEMS | INVALID | UNREACHABLE),
+    responses=problems(INVALID | UNREACHABLE),
 )
+@RouteFacts(role=Role.ADMIN)
 def get_changes(
-    admin: TheAdmin,
     database: TheDatabase,
     number: Annotated[
         int,
@@ -251,10 +254,9 @@ def _written(verdicts: list[Verdict], as_lines: bool) -> bytes:
     return ChangeVerdicts(items=verdicts).model_dump_json(exclude_none=True).encode()
 
 
-def _change(writer: Key, database: Database, reloader: VersionReloader, id: str, change: ChangeRequest) -> Response:
+def _change(by: str, database: Database, reloader: VersionReloader, change: ChangeRequest) -> Response:
     state = reloader.state
     effect = kept_of(state, change.payload)
-    by = author(writer)
     done = write_change(database, change, by=by)
     if done.changed:
         if change.kind in (ChangeKind.DELETE, ChangeKind.MERGE):

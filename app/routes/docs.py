@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import FileResponse, HTMLResponse
 
 from riyl.app.http.examples import Example, OpenApi, load_examples, request_of
+from riyl.app.http.route_facts import OPEN
 from riyl.app.http.schema_fields import default_of, fields_of, kind_of
 
 router = APIRouter(include_in_schema=False)
@@ -25,6 +26,7 @@ TEMPLATES = Environment(
 
 
 @router.get("/docs")
+@OPEN
 def docs(request: Request) -> HTMLResponse:
     """Every operation with its parameters, all fields of its body, its examples, and its errors."""
     page = render(request.app.openapi(), load_examples(), str(request.base_url).rstrip("/"))
@@ -32,6 +34,7 @@ def docs(request: Request) -> HTMLResponse:
 
 
 @router.get("/docs/style.css")
+@OPEN
 async def style() -> FileResponse:
     """The style of the reference."""
     return FileResponse(FOLDER / "docs.css", headers={"cache-control": "no-cache"})

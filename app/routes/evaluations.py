@@ -12,10 +12,10 @@ from starlette.responses import HTMLResponse, Response
 from riyl.app.evaluations.comparison import compare, side
 from riyl.app.evaluations.queries import query_results
 from riyl.app.evaluations.store import files_of, has_files, stored, systems_in
-from riyl.app.http import auth
-from riyl.app.http.auth import TheAdmin
-from riyl.app.http.dependencies import BODY, INVALID, UNREACHABLE, TheDatabase, TheJobs, TheReloader, TheSettings, fresh
+from riyl.app.http.auth import TheAuthor
+from riyl.app.http.dependencies import INVALID, UNREACHABLE, TheDatabase, TheJobs, TheReloader, TheSettings, fresh
 from riyl.app.http.errors import DamagedEvaluationError, problems
+from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.jobs.types import EvaluateParams, Job, JobKind, JobState
 from riyl.app.routes.jobs import find_job
@@ -30,6 +30,7 @@ from riyl.app.schemas.evaluations import (
 from riyl.app.schemas.jobs import JobResponse
 from riyl.app.services.artists import names_of
 from riyl.core.db.evaluations import find_evaluation, list_evaluations
+from riyl.core.db.keys import Role
 from riyl.core.errors import FormatError, NotFoundError
 from riyl.core.settings import Home
 
@@ -57,15 +58,16 @@ RunPath = Annotated[str, Path(pattern=ID, description="Id of the evaluation.")]
     status_code=202,
     summary="Ask for an evaluation",
     response_model=EvaluationResponse,
-    responses=problems(auth.PROBLEMS | BODY | INVALID | UNREACHABLE),
+    responses=problems(INVALID | UNREACHABLE),
 )
+@RouteFacts(role=Role.ADMIN)
 def ask_for_evaluation(
-    admin: TheAdmin,
+    by: TheAuthor,
     jobs: TheJobs,
     params: Annotated[EvaluateParams, Body()],
 ) -> Response:
     """Hold models, baselines or a version against a truth: nDCG and Gini with intervals, as `riyl evaluate` does."""
-    job, _ = jobs.open().submit(JobKind.EVALUATE, params, by=auth.author(admin))
+    job, _ = jobs.open().submit(JobKind.EVALUATE, params, by=by)
     return fresh(_unfinished(job), 202, {"location": f"/v1/evaluations/{job.id}"})
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from riyl.app.http.dependencies import NOT_SERVED, TheMetrics, TheOwnWorker, TheReloader, serving_state
 from riyl.app.http.errors import NotReadyError, problems
+from riyl.app.http.route_facts import OPEN
 from riyl.app.schemas.health import Alive, OwnWorkerResponse, Ready, Refused
 
 router = APIRouter(tags=["operation"])
@@ -16,12 +17,14 @@ NO_STORE = {"cache-control": "no-store"}
 
 
 @router.get("/healthz", summary="Is the process alive", response_model=Alive)
+@OPEN
 async def healthz() -> Response:
     """Answers as long as the process does; says nothing of versions."""
     return Response(Alive(status="alive").model_dump_json(), headers=NO_STORE, media_type="application/json")
 
 
 @router.get("/readyz", summary="Does the service answer queries", response_model=Ready, responses=problems(NOT_SERVED))
+@OPEN
 async def readyz(request: Request, reloader: TheReloader, own_worker: TheOwnWorker) -> Response:
     """200 with the version that serves, `refused` where a newer promoted one is damaged or of a foreign format, and
     `worker` where the service has one of its own: queries are answered also while it cannot run.
@@ -54,6 +57,7 @@ async def readyz(request: Request, reloader: TheReloader, own_worker: TheOwnWork
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
+@OPEN
 async def metrics(metrics: TheMetrics) -> Response:
     """Requests and latency by route template and status; the version that serves, its artists; the process."""
-    return Response(generate_latest(metrics.registry), headers={**NO_STORE, "content-type": CONTENT_TYPE_LATEST})
+    return Response(metrics.render(), headers={**NO_STORE, "content-type": CONTENT_TYPE_LATEST})

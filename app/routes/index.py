@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from riyl.app.http.dependencies import NOT_SERVED, VERSIONED, TheState, versioned
 from riyl.app.http.errors import problems
+from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.schemas.index import IndexResponse, Pattern, QualityChecks
 from riyl.core.files import Manifest
@@ -20,6 +21,7 @@ router = APIRouter(prefix="/v1", tags=["index"], route_class=StrictRoute)
     response_model=IndexResponse,
     responses={**VERSIONED, **problems(NOT_SERVED)},
 )
+@RouteFacts(concurrency=Concurrency.QUESTIONS)
 async def get_index(request: Request, state: TheState) -> Response:
     """The version that serves: its model and snapshot, how many artists it has and knows, and the report of its quality
     checks."""

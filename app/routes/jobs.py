@@ -12,14 +12,15 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
-from riyl.app.http import auth
-from riyl.app.http.auth import TheAdmin
-from riyl.app.http.dependencies import BODY, INVALID, UNREACHABLE, Streams, TheJobs, TheStreams, fresh
+from riyl.app.http.auth import TheAuthor
+from riyl.app.http.dependencies import INVALID, UNREACHABLE, Streams, TheJobs, TheStreams, fresh
 from riyl.app.http.errors import problems
+from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.jobs.lazy_client import LazyJobs
 from riyl.app.jobs.types import Job, JobKind, JobState
 from riyl.app.schemas.jobs import JobRequest, JobResponse, JobsResponse, JobTaken
+from riyl.core.db.keys import Role
 from riyl.core.errors import DatabaseError, NotFoundError
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute)
@@ -55,15 +56,16 @@ TheJob = Annotated[Job, Depends(_job)]
     status_code=202,
     summary="Ask for a job",
     response_model=JobTaken,
-    responses=problems(auth.PROBLEMS | BODY | INVALID | UNREACHABLE),
+    responses=problems(INVALID | UNREACHABLE),
 )
+@RouteFacts(role=Role.ADMIN)
 def ask_for_job(
-    admin: TheAdmin,
+    by: TheAuthor,
     jobs: TheJobs,
     request: Annotated[JobRequest, Body()],
 ) -> Response:
     """A worker runs it when its turn comes. A re-index or training that waits already is joined and not asked twice."""
-    job, joined = jobs.open().submit(JobKind(request.kind), request.params, by=auth.author(admin))
+    job, joined = jobs.open().submit(JobKind(request.kind), request.params, by=by)
     return fresh(JobTaken.of(job, joined=joined), 202, {"location": f"/v1/jobs/{job.id}"})
 
 
@@ -94,9 +96,10 @@ def get_job(job: TheJob) -> Response:
     "/jobs/{id}/cancel",
     summary="Cancel a job",
     response_model=JobResponse,
-    responses=problems(auth.PROBLEMS | NO_JOB | {409: "The job has ended."} | INVALID | UNREACHABLE),
+    responses=problems(NO_JOB | {409: "The job has ended."} | INVALID | UNREACHABLE),
 )
-def cancel_job(admin: TheAdmin, job: TheJob, jobs: TheJobs) -> Response:
+@RouteFacts(role=Role.ADMIN)
+def cancel_job(job: TheJob, jobs: TheJobs) -> Response:
     """One that waits never runs; one that runs stops at its next sign of progress."""
     return fresh(JobResponse.model_validate(jobs.open().cancel(job.id)))
 
@@ -110,6 +113,7 @@ def cancel_job(admin: TheAdmin, job: TheJob, jobs: TheJobs) -> Response:
         200: {"content": {"text/event-stream": {"schema": {}}}},
     },
 )
+@RouteFacts(concurrency=Concurrency.STREAMS)
 async def job_events(job: TheJob, jobs: TheJobs, streams: TheStreams) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `job`, with the job as JSON, now and whenever anything in it changed, until it has ended.
 

@@ -8,13 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Query
 from starlette.responses import Response
 
-from riyl.app.http import auth
-from riyl.app.http.auth import TheAdmin
-from riyl.app.http.dependencies import BODY, INVALID, UNREACHABLE, TheDatabase, TheReloader, fresh
+from riyl.app.http.auth import TheAuthor
+from riyl.app.http.dependencies import INVALID, UNREACHABLE, TheDatabase, TheReloader, fresh
 from riyl.app.http.errors import problems
+from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.schemas.rules import BlockRequest, RuleRequest, RuleResponse, RulesResponse
 from riyl.app.services.rules import describe_rule
+from riyl.core.db.keys import Role
 from riyl.core.db.rules import add_rule, drop_rule, list_rules
 from riyl.core.rules import MAX_ID_LENGTH, RuleKind
 
@@ -30,10 +31,10 @@ MAX_NUMBER = 2**31 - 1
     "/rules",
     summary="List editorial rules",
     response_model=RulesResponse,
-    responses=problems(auth.PROBLEMS | INVALID | UNREACHABLE),
+    responses=problems(INVALID | UNREACHABLE),
 )
+@RouteFacts(role=Role.ADMIN)
 def get_rules(
-    admin: TheAdmin,
     database: TheDatabase,
     reloader: TheReloader,
     kind: Annotated[RuleKind | None, Query(description="Only of this kind.")] = None,
@@ -64,12 +65,13 @@ def get_rules(
     summary="Make an editorial rule",
     response_model=RuleResponse,
     responses={
-        **problems(auth.PROBLEMS | BODY | INVALID | UNREACHABLE),
+        **problems(INVALID | UNREACHABLE),
         200: {"description": "The rule was there already, and stays as it was.", "model": RuleResponse},
     },
 )
+@RouteFacts(role=Role.ADMIN)
 def make_rule(
-    admin: TheAdmin,
+    by: TheAuthor,
     database: TheDatabase,
     reloader: TheReloader,
     request: Annotated[RuleRequest, Body()],
@@ -79,7 +81,6 @@ def make_rule(
     An artist that the version that serves has not is accepted: `known` is false.
     """
     other = None if isinstance(request, BlockRequest) else request.other
-    by = auth.author(admin)
     written, new = add_rule(database, RuleKind(request.kind), request.artist, other, by=by, why=request.why)
     reloader.reload_rules()
     if new:
@@ -92,10 +93,11 @@ def make_rule(
     status_code=204,
     summary="Drop an editorial rule",
     response_class=Response,
-    responses=problems(auth.PROBLEMS | {404: "There is no such rule."} | INVALID | UNREACHABLE),
+    responses=problems({404: "There is no such rule."} | INVALID | UNREACHABLE),
 )
+@RouteFacts(role=Role.ADMIN)
 def remove_rule(
-    admin: TheAdmin,
+    by: TheAuthor,
     database: TheDatabase,
     reloader: TheReloader,
     number: Annotated[int, Path(ge=1, le=MAX_NUMBER, description="Number of the rule.")],
@@ -103,5 +105,5 @@ def remove_rule(
     """Undo it; this replica does so before it answers, every other one within a second or so."""
     dropped = drop_rule(database, number)
     reloader.reload_rules()
-    log.info("rule_dropped", extra={"rule": number, "kind": dropped.rule.kind, "by": auth.author(admin)})
+    log.info("rule_dropped", extra={"rule": number, "kind": dropped.rule.kind, "by": by})
     return Response(status_code=204, headers={"cache-control": "no-store"})

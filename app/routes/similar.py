@@ -7,15 +7,18 @@ import asyncio
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from riyl.app.http.dependencies import BODY, INVALID, NOT_SERVED, TheState, fresh
-from riyl.app.http.errors import problems, status_of
+from riyl.app.http.dependencies import INVALID, NOT_SERVED, TheState, fresh
+from riyl.app.http.errors import batch_problem, problems
+from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
-from riyl.app.schemas.query import BatchEntry, BatchProblem, BatchRequest, BatchResponse, QueryResponse, SimilarRequest
-from riyl.app.services.query import run_query
+from riyl.app.schemas.query import BatchEntry, BatchRequest, BatchResponse, QueryResponse, SimilarRequest
+from riyl.app.services.query import fits_event_loop, run_query
 from riyl.app.serving.state import ServingState
 from riyl.core.errors import RiylError
 
 router = APIRouter(prefix="/v1", tags=["similar"], route_class=StrictRoute)
+
+MAX_BATCH_BYTES = 16 << 20
 
 UNKNOWN = {404: "A seed is no artist; `near` has artists with near names."}
 UNCLEAR = {
@@ -28,10 +31,13 @@ UNCLEAR = {
     "/similar",
     summary="Who is similar to artists, words, vectors, plays, or a mix of them",
     response_model=QueryResponse,
-    responses=problems(BODY | UNKNOWN | UNCLEAR | INVALID | NOT_SERVED),
+    responses=problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED),
 )
+@RouteFacts(concurrency=Concurrency.QUESTIONS)
 async def similar_to(state: TheState, request: SimilarRequest) -> Response:
     """The artists that fit all that is asked best, best first, none of those asked with among them."""
+    if fits_event_loop(state, request):  # a thread takes turns with the event loop, which costs as much as the answer
+        return fresh(run_query(state, request))
     return fresh(await asyncio.to_thread(run_query, state, request))
 
 
@@ -39,8 +45,9 @@ async def similar_to(state: TheState, request: SimilarRequest) -> Response:
     "/similar:batch",
     summary="Up to 1,000 such questions at once",
     response_model=BatchResponse,
-    responses=problems(BODY | INVALID | NOT_SERVED),
+    responses=problems(INVALID | NOT_SERVED),
 )
+@RouteFacts(concurrency=Concurrency.BATCHES, max_body_bytes=MAX_BATCH_BYTES)
 async def similar_to_each(state: TheState, request: BatchRequest) -> Response:
     """Each question's answer, or what was wrong with it, in their order; all by one version and its rules."""
     entries = await asyncio.to_thread(lambda: [_entry(state, query) for query in request.queries])
@@ -51,10 +58,4 @@ def _entry(state: ServingState, request: SimilarRequest) -> BatchEntry:
     try:
         return BatchEntry(answer=run_query(state, request), problem=None)
     except RiylError as error:
-        status_and_title = status_of(error)
-        if status_and_title is None:
-            raise
-        return BatchEntry(
-            answer=None,
-            problem=BatchProblem(status=status_and_title[0], title=status_and_title[1], detail=str(error)),
-        )
+        return BatchEntry(answer=None, problem=batch_problem(error))

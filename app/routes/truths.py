@@ -18,17 +18,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from riyl.app.http import auth
-from riyl.app.http.auth import TheAdmin
-from riyl.app.http.body_limits import MAX_UPLOAD_BYTES
+from riyl.app.http.auth import TheAuthor
 from riyl.app.http.dependencies import INVALID, UNREACHABLE, TheReloader, TheSettings, TheUploads, fresh
 from riyl.app.http.errors import DamagedTruthError, problems
 from riyl.app.http.media_types import FORM
+from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.schemas.ground_truths import DamagedTruth, TruthDetails, TruthResponse, TruthsResponse
 from riyl.app.serving.reloader import VersionReloader
 from riyl.core.catalog.graph import IDS_FORMATS
 from riyl.core.catalog.pairs import FORMATS, read_pairs
+from riyl.core.db.keys import Role
 from riyl.core.errors import FormatError, InputError, NotFoundError
 from riyl.core.settings import Home
 from riyl.core.storage.entries import pick
@@ -38,6 +38,8 @@ from riyl.core.storage.snapshot import find_snapshot
 log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/v1", tags=["truths"], route_class=StrictRoute)
+
+MAX_UPLOAD_BYTES = 64 << 20
 
 MAX_UNPACKED_BYTES = 128 << 20
 """Of an upload: some four million pairs, which take half a gigabyte of memory; a whole one where no id stands twice."""
@@ -68,7 +70,6 @@ BODY_OF_FORM: dict[str, Any] = {
         }
     },
 }
-TOO_LARGE = {413: f"The body has more than {MAX_UPLOAD_BYTES >> 20} mebibytes."}
 DAMAGED = {409: "It is there, and damaged."}
 
 
@@ -78,16 +79,15 @@ DAMAGED = {409: "It is there, and damaged."}
     summary="Bring a ground truth",
     response_model=TruthDetails,
     responses=problems(
-        auth.PROBLEMS
-        | DAMAGED
-        | TOO_LARGE
+        DAMAGED
         | {422: "The file is not what it should be: `detail` says where, what was found and what was wanted."}
         | UNREACHABLE
     ),
     openapi_extra={"requestBody": BODY_OF_FORM},
 )
+@RouteFacts(role=Role.ADMIN, concurrency=Concurrency.UPLOADS, max_body_bytes=MAX_UPLOAD_BYTES, streams_body=True)
 async def bring_truth(
-    admin: TheAdmin,
+    by: TheAuthor,
     request: Request,
     settings: TheSettings,
     reloader: TheReloader,
@@ -109,7 +109,7 @@ async def bring_truth(
         raise InputError(f"body: found no readable {FORM} ({error.detail}); wanted one with the part file") from error
     except ClientDisconnect as error:
         raise InputError("body: found an early end; wanted the whole of it") from error
-    log.info("truth_brought", extra={"truth": truth.id, "called": truth.name, "by": auth.author(admin)})
+    log.info("truth_brought", extra={"truth": truth.id, "called": truth.name, "by": by})
     details = await run_in_threadpool(_details, truth, settings.home, reloader)
     return fresh(details, 201, {"location": f"/v1/truths/{truth.id}"})
 

@@ -9,10 +9,10 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path
 from starlette.responses import Response
 
-from riyl.app.http import auth
-from riyl.app.http.auth import TheAdmin
-from riyl.app.http.dependencies import BODY, INVALID, UNREACHABLE, TheDatabase, TheReloader, TheSettings, fresh
+from riyl.app.http.auth import TheAuthor
+from riyl.app.http.dependencies import INVALID, UNREACHABLE, TheDatabase, TheReloader, TheSettings, fresh
 from riyl.app.http.errors import DamagedVersionError, problems
+from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.routes.index import described
 from riyl.app.schemas.health import Refused
@@ -24,6 +24,7 @@ from riyl.app.schemas.versions import (
     VersionResponse,
     VersionsResponse,
 )
+from riyl.core.db.keys import Role
 from riyl.core.db.promotions import Promotion, all_promotions, last_verdicts
 from riyl.core.errors import FormatError
 from riyl.core.settings import Home
@@ -65,15 +66,14 @@ def list_versions(settings: TheSettings, database: TheDatabase, reloader: TheRel
     summary="Make a version current",
     response_model=PromotionResponse,
     responses=problems(
-        auth.PROBLEMS
-        | {404: "There is no such version.", 409: "The policy refuses it, and `checks` says why; or it is damaged."}
-        | BODY
+        {404: "There is no such version.", 409: "The policy refuses it, and `checks` says why; or it is damaged."}
         | INVALID
         | UNREACHABLE
     ),
 )
+@RouteFacts(role=Role.ADMIN)
 def promote_version(
-    admin: TheAdmin,
+    by: TheAuthor,
     id: Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Id of the version.")],
     request: Annotated[PromoteRequest, Body()],
     settings: TheSettings,
@@ -81,7 +81,6 @@ def promote_version(
     reloader: TheReloader,
 ) -> Response:
     """It is verified, and held against the current one; then every replica takes it up while it answers."""
-    by = auth.author(admin)
     with _damage_is_a_conflict():
         entry = promote_checked(
             Home(settings.home).versions,
@@ -100,16 +99,11 @@ def promote_version(
     "/index:rollback",
     summary="Go back to the version before",
     response_model=PromotionResponse,
-    responses=problems(
-        auth.PROBLEMS
-        | {404: "There was none before, or it is gone.", 409: "It is damaged."}
-        | BODY
-        | INVALID
-        | UNREACHABLE
-    ),
+    responses=problems({404: "There was none before, or it is gone.", 409: "It is damaged."} | INVALID | UNREACHABLE),
 )
+@RouteFacts(role=Role.ADMIN)
 def rollback_version(
-    admin: TheAdmin,
+    by: TheAuthor,
     request: Annotated[RollbackRequest, Body()],
     settings: TheSettings,
     database: TheDatabase,
@@ -117,7 +111,7 @@ def rollback_version(
 ) -> Response:
     """Make current what was so before the last promotion; once more goes one further back."""
     with _damage_is_a_conflict():
-        entry = rollback(Home(settings.home).versions, database, by=auth.author(admin), why=request.why)
+        entry = rollback(Home(settings.home).versions, database, by=by, why=request.why)
     reloader.poll()
     return _told(entry)
 

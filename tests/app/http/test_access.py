@@ -114,7 +114,7 @@ def test_where_nothing_is_set_a_request_passes_through_no_more_than_before(home:
             (Settings(home=home.root, rate_limit="1/second"), "AccessControlMiddleware"),
         ]:
             async with running(home, settings) as (app, _):
-                stack = app.middleware_stack
+                stack = app.build_middleware_stack()
                 assert isinstance(stack, RequestContextMiddleware)
                 assert type(stack._app).__name__ == outermost
 

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Receive
 
-from riyl.app.http.body_limits import MAX_BODY_BYTES, MAX_UPLOAD_BYTES, PART_BYTES, PART_S, BodyLimitMiddleware
-from riyl.app.http.errors import BodyTooSlowError, OverloadedError
+from riyl.app.http.body_limits import PART_BYTES, PART_S, BodyLimiter
+from riyl.app.http.errors import BodyTooLargeError, BodyTooSlowError, OverloadedError
+from riyl.app.http.route_facts import MAX_BODY_BYTES, RouteFacts
+from riyl.app.routes.truths import MAX_UPLOAD_BYTES
 from riyl.core.settings import Home
 from tests.app.conftest import key_headers, problem_of, run, running
 
 JSON = {"content-type": "application/json"}
+WHOLE = RouteFacts()
+STREAMED = RouteFacts(max_body_bytes=MAX_UPLOAD_BYTES, streams_body=True)
 
 
 async def chunks(n: int, taken: list[int]) -> AsyncIterator[bytes]:
@@ -87,16 +92,23 @@ def test_a_body_that_does_not_come_is_408(home: Home) -> None:
 
 
 class Sender:
-    """A request to an app behind `BodyLimitMiddleware` that takes the whole body, sent part by part by a clock of
-    ours."""
+    """A request whose body a `BodyLimiter` receives for an app, sent part by part by a clock of ours."""
 
-    def __init__(self, bounded: Callable[[Scope, Receive, Send], object], path: str) -> None:
+    def __init__(
+        self, limiter: BodyLimiter, facts: RouteFacts, app: Callable[[Receive], Coroutine[Any, Any, None]]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time()
         self._loop.time = lambda: self._now
         self._parts: asyncio.Queue[Message] = asyncio.Queue()
-        scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"transfer-encoding", b"chunked")]}
-        self.task = self._loop.create_task(bounded(scope, self._parts.get, self._parts.put))
+        self.task = self._loop.create_task(self._answer(limiter, facts, app))
+
+    async def _answer(
+        self, limiter: BodyLimiter, facts: RouteFacts, app: Callable[[Receive], Coroutine[Any, Any, None]]
+    ) -> None:
+        scope = {"headers": [(b"transfer-encoding", b"chunked")]}
+        async with limiter.received(scope, self._parts.get, facts) as receive:
+            await app(receive)
 
     async def send(self, n_bytes: int, after_s: float = 0.0, *, more: bool = True) -> None:
         await self.wait(after_s)
@@ -109,15 +121,15 @@ class Sender:
             await asyncio.sleep(0)
 
 
-async def read_whole(scope: Scope, receive: Receive, send: Send) -> None:
+async def read_whole(receive: Receive) -> None:
     while (await receive()).get("more_body"):
         pass
 
 
-@pytest.mark.parametrize("path", ["/v1/similar", "/v1/truths"])
-def test_each_part_of_a_body_has_its_time_and_none_has_that_of_others(path: str) -> None:
+@pytest.mark.parametrize("facts", [WHOLE, STREAMED], ids=["whole", "streamed"])
+def test_each_part_of_a_body_has_its_time_and_none_has_that_of_others(facts: RouteFacts) -> None:
     async def scenario() -> None:
-        sender = Sender(BodyLimitMiddleware(read_whole, lambda: None), path)
+        sender = Sender(BodyLimiter(lambda: None), facts, read_whole)
         await sender.send(4 * PART_BYTES)
         for _ in range(5):
             await sender.send(PART_BYTES, PART_S - 1)
@@ -134,7 +146,7 @@ def test_each_part_of_a_body_has_its_time_and_none_has_that_of_others(path: str)
 
 def test_a_body_may_end_at_any_time_that_it_has() -> None:
     async def scenario() -> None:
-        sender = Sender(BodyLimitMiddleware(read_whole, lambda: None), "/v1/similar")
+        sender = Sender(BodyLimiter(lambda: None), WHOLE, read_whole)
         await sender.send(10, PART_S - 1)
         await sender.send(10, 0.5, more=False)
         await sender.task
@@ -145,17 +157,17 @@ def test_a_body_may_end_at_any_time_that_it_has() -> None:
 def test_bodies_take_no_more_memory_together_than_they_may() -> None:
     held, shed = asyncio.Event(), list[int]()
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(receive: Receive) -> None:
         await receive()
         await held.wait()
 
     async def scenario() -> None:
-        bounded = BodyLimitMiddleware(answer, lambda: shed.append(1), most_held_bytes=1000)
-        first, second = (Sender(bounded, "/v1/similar") for _ in range(2))
+        limiter = BodyLimiter(lambda: shed.append(1), most_held_bytes=1000)
+        first, second = (Sender(limiter, WHOLE, answer) for _ in range(2))
         # of one that is answered, and of one that comes
         await first.send(600, more=False)
         await second.send(400)
-        third = Sender(bounded, "/v1/similar")
+        third = Sender(limiter, WHOLE, answer)
         await third.send(1)
         with pytest.raises(OverloadedError):
             await third.task
@@ -164,7 +176,7 @@ def test_bodies_take_no_more_memory_together_than_they_may() -> None:
         await first.task
         await second.send(600, more=False)
         await second.task
-        fourth = Sender(bounded, "/v1/similar")
+        fourth = Sender(limiter, WHOLE, answer)
         await fourth.send(1000, more=False)
         await fourth.task
 
@@ -173,8 +185,12 @@ def test_bodies_take_no_more_memory_together_than_they_may() -> None:
 
 def test_an_upload_is_not_held_in_memory_and_not_counted_there() -> None:
     async def scenario() -> None:
-        sender = Sender(BodyLimitMiddleware(read_whole, lambda: None, most_held_bytes=1000), "/v1/truths")
-        await sender.send(MAX_UPLOAD_BYTES, more=False)
+        sender = Sender(BodyLimiter(lambda: None, most_held_bytes=1000), STREAMED, read_whole)
+        await sender.send(STREAMED.max_body_bytes, more=False)
         await sender.task
+        larger = Sender(BodyLimiter(lambda: None), STREAMED, read_whole)
+        await larger.send(STREAMED.max_body_bytes + 1)
+        with pytest.raises(BodyTooLargeError):
+            await larger.task
 
     run(scenario())

@@ -19,11 +19,14 @@ from pydantic import BaseModel, field_validator
 from starlette.responses import PlainTextResponse, Response
 
 from riyl.app.http.errors import MediaTypeError
+from riyl.app.http.limited_route import RequestLimits
+from riyl.app.http.metrics import Metrics
 from riyl.app.http.off_loop_body import OffLoopBodyRoute
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.http.validation import invalid
 from riyl.app.routes.changes import router
 from riyl.app.schemas.changes import ArtistPatch, ArtistPut
+from riyl.core.settings import Settings
 
 JSON = "application/json"
 
@@ -106,6 +109,7 @@ def _app(kind: type[APIRoute]) -> FastAPI:
         return PlainTextResponse(str(error), 415)
 
     app = FastAPI(exception_handlers={RequestValidationError: invalid_body, MediaTypeError: refused})
+    app.state.limits = RequestLimits(Settings(), Metrics())
     app.include_router(routes)
     return app
 
@@ -176,6 +180,7 @@ def test_a_body_is_validated_in_another_thread_and_once() -> None:
     put.__annotations__["payload"] = Told  # FastAPI looks for names in modules alone
     routes.put("/a")(put)
     app = FastAPI()
+    app.state.limits = RequestLimits(Settings(), Metrics())
     app.include_router(routes)
 
     async def ask() -> httpx.Response:

@@ -10,12 +10,15 @@ from starlette.types import Message, Receive, Scope, Send
 
 from riyl.app.http.dependencies import held
 from riyl.app.http.errors import OverloadedError
+from riyl.app.http.limited_route import RequestLimits
 from riyl.app.http.metrics import Metrics
-from riyl.app.http.overload import ConcurrencyLimiter, ConcurrencyLimiters, ConcurrencyLimitMiddleware
+from riyl.app.http.overload import ConcurrencyLimiter
+from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.core.settings import Home, Settings
 from tests.app.conftest import key_headers, problem_of, run, running
 
 QUESTION = {"seeds": [{"id": "a003"}, {"id": "a005"}]}
+DATABASE, STREAMS = Concurrency.DATABASE, Concurrency.STREAMS
 NEVER = 60.0
 """Seconds that no test waits."""
 
@@ -110,19 +113,22 @@ def test_a_place_is_not_lost_with_who_leaves_the_line(let_in: bool) -> None:
 
 
 class Asked:
-    """Requests to an app behind `ConcurrencyLimitMiddleware`, with one place and nobody waiting."""
+    """Requests to an app within `RequestLimits`, with one place a class and none that waits."""
 
-    def __init__(self, app: Any) -> None:
-        self.limiters = ConcurrencyLimiters(Settings(concurrency_per_class=1, queue_per_class=0), Metrics())
-        self._placed = ConcurrencyLimitMiddleware(app, self.limiters)
+    def __init__(self, app: Any, queue: int = 0) -> None:
+        settings = Settings(concurrency_per_class=1, queue_per_class=queue)
+        self._limits = RequestLimits(settings, Metrics())
+        self.limiters = self._limits.limiters
+        self._app = app
 
-    async def ask(self, path: str, method: str = "GET", client: Send | None = None) -> None:
+    async def ask(self, concurrency: Concurrency, client: Send | None = None) -> None:
         async def receive() -> Message:
             raise AssertionError("there is no body")
 
         async def send(message: Message) -> None: ...
 
-        await self._placed({"type": "http", "method": method, "path": path}, receive, client or send)
+        facts, scope = RouteFacts(concurrency=concurrency), {"headers": [], "concurrency": concurrency}
+        await self._limits.run(self._app, facts, scope, receive, client or send)
 
 
 def test_who_reads_slowly_holds_no_place() -> None:
@@ -137,9 +143,9 @@ def test_who_reads_slowly_holds_no_place() -> None:
     async def scenario() -> None:
         requests = Asked(app)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(requests.ask("/v1/jobs", client=slow))
+            tasks.create_task(requests.ask(DATABASE, client=slow))
             await settle()
-            await requests.ask("/v1/jobs")
+            await requests.ask(DATABASE)
             read.set()
 
     run(scenario())
@@ -150,19 +156,19 @@ def test_a_stream_holds_its_place_to_its_end_and_none_of_others() -> None:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        if scope["path"].endswith("/events"):
+        if scope["concurrency"] is STREAMS:
             await ended.wait()
 
     async def scenario() -> None:
         requests = Asked(app)
         for _ in range(99):
-            await requests.limiters.streams.enter()
+            await requests.limiters[STREAMS].enter()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(requests.ask("/v1/jobs/a/events"))
+            tasks.create_task(requests.ask(STREAMS))
             await settle()
             with pytest.raises(OverloadedError):
-                await requests.ask("/v1/jobs/b/events")
-            await requests.ask("/v1/jobs/a")
+                await requests.ask(STREAMS)
+            await requests.ask(DATABASE)
             ended.set()
 
     run(scenario())
@@ -176,7 +182,7 @@ def test_a_place_is_given_back_when_the_app_fails() -> None:
         requests = Asked(app)
         for _ in range(3):
             with pytest.raises(ValueError):
-                await requests.ask("/v1/jobs")
+                await requests.ask(DATABASE)
             await settle()
 
     run(scenario())
@@ -190,11 +196,10 @@ def test_between_two_that_are_answered_at_once_others_have_their_turn() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     async def scenario() -> None:
-        requests = Asked(app)
-        requests.limiters.questions = Shedding(1, 9).limiter
+        requests = Asked(app, queue=9)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(3):
-                tasks.create_task(requests.ask("/v1/similar", "POST"))
+                tasks.create_task(requests.ask(Concurrency.QUESTIONS))
             for _ in range(9):
                 await asyncio.sleep(0)
                 done.append("other")
@@ -219,11 +224,11 @@ def test_what_is_full_is_503_before_the_body_is_read_and_what_is_ready_is_answer
 
     async def scenario() -> None:
         async with running(home, Settings(home=home.root, concurrency_per_class=2, queue_per_class=0)) as (app, client):
-            limiters = held(app, "limiters", ConcurrencyLimiters)
-            await fill(limiters.questions, 2)
-            await fill(limiters.batches, 1)
-            await fill(limiters.uploads, 4)
-            await fill(limiters.streams, 100)
+            limiters = held(app, "limits", RequestLimits).limiters
+            await fill(limiters[Concurrency.QUESTIONS], 2)
+            await fill(limiters[Concurrency.BATCHES], 1)
+            await fill(limiters[Concurrency.UPLOADS], 4)
+            await fill(limiters[STREAMS], 100)
             shed = [
                 ("POST", "/v1/similar"),
                 ("POST", "/v1/similar:batch"),
@@ -241,13 +246,13 @@ def test_what_is_full_is_503_before_the_body_is_read_and_what_is_ready_is_answer
             open_ = ["/v1/artists/a001/similar", "/healthz", "/readyz", "/metrics", "/", "/v1/jobs", "/v1/changes"]
             for path in open_:
                 assert (await client.get(path, headers=headers)).status_code == 200, path
-            await fill(limiters.database, 2)
+            await fill(limiters[DATABASE], 2)
             for method, path in [("GET", "/v1/jobs"), ("DELETE", "/v1/artists/a001"), ("POST", "/v1/artists:batch")]:
                 problem_of(await client.request(method, path, headers=headers), 503, "overloaded")
             figures = (await client.get("/metrics")).text
             assert 'riyl_shed_total{limiter="questions"} 4.0' in figures
             assert 'riyl_shed_total{limiter="database"} 3.0' in figures
-            assert 'riyl_http_request_seconds_count{method="POST",path="refused",status="503"} 4.0' in figures
+            assert 'riyl_http_request_seconds_count{method="POST",path="/v1/similar:batch",status="503"} 1.0' in figures
 
     run(scenario())
 
@@ -255,7 +260,7 @@ def test_what_is_full_is_503_before_the_body_is_read_and_what_is_ready_is_answer
 def test_a_question_waits_for_its_turn_and_is_answered_as_ever(home: Home) -> None:
     async def scenario() -> None:
         async with running(home, Settings(home=home.root, concurrency_per_class=1, queue_per_class=1)) as (app, client):
-            limiter = held(app, "limiters", ConcurrencyLimiters).questions
+            limiter = held(app, "limits", RequestLimits).limiters[Concurrency.QUESTIONS]
             expected = (await client.post("/v1/similar", json=QUESTION)).content
             await settle()
             await limiter.enter()

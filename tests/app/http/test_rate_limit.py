@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from random import Random
 from types import SimpleNamespace
 
 import limits.storage.memory
@@ -10,11 +10,11 @@ import limits.strategies
 import pytest
 
 from riyl.app.http import rate_limit
-from riyl.app.http.rate_limit import SWEEP_S, RateLimiter, network_of
+from riyl.app.http.rate_limit import RateLimiter, network_of
 
 
 class Clock:
-    """Seconds that pass when a test says so, for the library too; the first one begins a window of any length."""
+    """Seconds that pass when a test says so; the first one begins a window of any length."""
 
     def __init__(self) -> None:
         self.now = 1_000 * 3600.0
@@ -24,11 +24,8 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    for module in (limits.storage.memory, limits.strategies):
-        monkeypatch.setattr(module, "time", SimpleNamespace(time=clock))
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
 def test_so_many_are_let_in_and_the_next_is_told_when_it_would_be(clock: Clock) -> None:
@@ -78,31 +75,36 @@ def test_of_several_limits_the_tightest_holds_and_what_it_refuses_counts_in_no_o
     assert counted.hit("a") == 3600 - 6 + 1
 
 
-def test_counters_of_clients_who_are_gone_are_forgotten(clock: Clock) -> None:
-    counted = RateLimiter("5/second", clock)
-    for i in range(100):
-        counted.hit(f"client {i}")
-    counters = counted._counters
-    assert len(counters.expirations) == len(counters.storage) == 100
-    clock.now += SWEEP_S
-    counted.hit("a")
-    assert len(counters.expirations) == len(counters.storage) == len(counters.locks) == 1
+def test_equal_limits_count_a_request_once(clock: Clock) -> None:
+    counted = RateLimiter("2/minute; 2/minute; 3/minute", clock)
+    assert [counted.hit("a") for _ in range(2)] == [None] * 2
+    assert counted.hit("a") is not None
 
 
-def test_there_are_never_more_counters_than_memory_is_meant_for(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_more_clients_than_memory_is_meant_for_the_one_unseen_for_longest_is_forgotten(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rate_limit, "MAX_COUNTERS", 50)
-    counted = RateLimiter("1/hour", clock)
+    counted = RateLimiter("2/hour", clock)
     for i in range(1000):
-        counted.hit(f"client {i}")
-        assert len(counted._counters.storage) <= 51
+        assert (counted.hit(f"client {i}"), counted.hit("regular") is None) == (None, i < 2)
+        assert len(counted._counters) <= 50
+    assert counted.hit("client 0") is None
 
 
-def test_counting_starts_no_thread() -> None:
-    counted = RateLimiter("1000/minute")
-    before = {thread.name for thread in threading.enumerate()}
-    for i in range(100):
-        counted.hit(f"client {i}")
-    assert {thread.name for thread in threading.enumerate()} <= before
+@pytest.mark.parametrize("text", ["7/minute", "3/second", "20/hour", "5/minute; 2/second"])
+def test_requests_are_let_in_as_the_library_s_sliding_window_lets_them_in(
+    text: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (limits.storage.memory, limits.strategies):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=clock))
+    library = limits.strategies.SlidingWindowCounterRateLimiter(limits.storage.memory.MemoryStorage())
+    expected_limits = sorted(limits.parse_many(text), key=lambda limit: limit.get_expiry())
+    counted, random = RateLimiter(text, clock), Random(0)
+    for _ in range(2000):
+        clock.now += random.choice([0.0, 0.1, 0.4, 3.0, 50.0]) * random.random()
+        client = random.choice("ab")
+        assert (counted.hit(client) is None) == all(library.hit(limit, client) for limit in expected_limits)
 
 
 @pytest.mark.parametrize(

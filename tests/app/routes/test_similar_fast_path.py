@@ -1,19 +1,19 @@
-"""The short way of questions answers as the route does, and takes only what it may."""
+"""The fast path of GET similar answers as the route does, and takes only what it may."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
+from fastapi.routing import iter_route_contexts
 from starlette.types import Message, Receive, Scope, Send
 
 from riyl.app.http.dependencies import held
 from riyl.app.http.request_scope import KEY, RequestContext
-from riyl.app.routes.query_fast_path import QueryFastPath
+from riyl.app.routes.artists import similar_artists
+from riyl.app.routes.similar_fast_path import SimilarFastPath
 from riyl.app.serving.reloader import VersionReloader
 from riyl.core.settings import Home
 from riyl.index.artifact.version import Version
@@ -21,15 +21,10 @@ from riyl.index.versions.lifecycle import promote
 from tests.app.conftest import database
 from tests.app.routes.test_artists import Asking
 
-SEEDS = [{"id": "a003"}, {"id": "a005", "weight": 2.0}]
-JSON = "application/json"
-OF_THE_ROUTE = "application/json; charset=utf-8"
-"""Another spelling of the same, which is not for the short way."""
-
 
 @pytest.fixture(scope="module")
 def asking(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
-    home = Home(tmp_path_factory.mktemp("shortway"))
+    home = Home(tmp_path_factory.mktemp("fast-path"))
     shutil.copytree(version.folder, home.versions / version.id)
     promote(home.versions, database(home), version.id, by="test", why="test")
     asking = Asking(home)
@@ -37,84 +32,79 @@ def asking(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     asking.close()
 
 
-def post(asking: Asking, content: bytes, kind: str) -> httpx.Response:
-    async def ask() -> httpx.Response:
-        return await asking.client.post("/v1/similar", content=content, headers={"content-type": kind})
-
-    return asking.run(ask())
-
-
-def reaches_the_route(
-    asking: Asking, body: bytes, kind: str = JSON, path: str = "/v1/similar", query: bytes = b""
+def answered(
+    asking: Asking, path: str, raw_path: str | None = None, query: str = "", method: str = "GET"
 ) -> bytes | None:
-    """The body that the route is given; None where the short way answered."""
-    received: list[bytes] = []
+    """The body that the fast path answers; None where it lets the request through to the route."""
+    passed: list[Scope] = []
     sent: list[Message] = []
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        received.append((await receive())["body"])
+        passed.append(scope)
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
+        raise AssertionError("there is no body")
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    headers = [(b"content-type", kind.encode())]
-    scope = {"type": "http", "method": "POST", "path": path, "query_string": query, "headers": headers}
-    short_way = QueryFastPath(route, held(asking.app, "reloader", VersionReloader))
-    asking.run(short_way({**scope, KEY: RequestContext("1")}, receive, send))
-    assert bool(received) != bool(sent)
-    return received[0] if received else None
+    context = next(each for each in iter_route_contexts(asking.app.routes) if each.endpoint is similar_artists)
+    fast_path = SimilarFastPath(route, context, held(asking.app, "reloader", VersionReloader))
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": (raw_path or path).encode(),
+        "query_string": query.encode(),
+        "headers": [],
+        KEY: RequestContext("1"),
+    }
+    asking.run(fast_path(scope, receive, send))
+    assert bool(passed) != bool(sent)
+    return b"".join(message.get("body", b"") for message in sent) if sent else None
+
+
+def by_route(asking: Asking, artist: str, k: str) -> httpx.Response:
+    """The answer of the documented route, which an empty `explain` reaches."""
+
+    async def ask() -> httpx.Response:
+        return await asking.client.get(f"/v1/artists/{artist}/similar?{k}&explain=false")
+
+    return asking.run(ask())
+
+
+@pytest.mark.parametrize("k", ["", "k=1", "k=10", "k=50", "k=200"])
+@pytest.mark.parametrize("artist", ["a001", "a005"])
+def test_it_answers_what_the_route_answers(asking: Asking, artist: str, k: str) -> None:
+    body = answered(asking, f"/v1/artists/{artist}/similar", query=k)
+    route = by_route(asking, artist, k)
+    assert route.status_code == 200
+    assert body == route.content
 
 
 @pytest.mark.parametrize(
-    "question",
-    [
-        {"seeds": SEEDS},
-        {"seeds": SEEDS[:1], "k": 50},
-        {"seeds": SEEDS, "avoid": [{"id": "a007"}], "k": 3, "popularity": -1, "min_score": 0.1},
-        {"seeds": SEEDS, "filters": {"attributes": {"year": {"gte": 2000}}, "modalities": ["tags"]}},
-    ],
+    "query", ["k=0", "k=201", "k=1e1", "k=%31", "k=10&k=10", "uncorrected=true", "explain=true", "x"]
 )
-def test_the_short_way_and_the_route_give_the_same_answer(asking: Asking, question: dict[str, Any]) -> None:
-    body = json.dumps(question).encode()
-    assert reaches_the_route(asking, body) is None
-    assert reaches_the_route(asking, body, OF_THE_ROUTE) == body
-    short, route = (post(asking, body, kind) for kind in (JSON, OF_THE_ROUTE))
-    assert short.status_code == route.status_code == 200
-    assert short.content == route.content
-    assert len(short.json()["similar"]) > 0
-    short_headers = {name: value for name, value in short.headers.items() if name != "x-request-id"}
-    assert short_headers == {name: value for name, value in route.headers.items() if name != "x-request-id"}
+def test_any_other_query_is_for_the_route(asking: Asking, query: str) -> None:
+    assert answered(asking, "/v1/artists/a001/similar", query=query) is None
 
 
 @pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"\xff",
-        b"[]",
-        json.dumps({"seeds": SEEDS}).encode("utf-16"),
-        b'{"seeds": [{"id": "a003"}], "k": NaN}',
-        b'{"seeds": [{"id": "a003"}], "unknown": 1}',
-        b'{"seeds": [{"id": "nobody"}]}',
-        b'{"seeds": [{"id": "a059"}]}',
-        b'{"seeds": [{"id": "a003"}], "avoid": [{"id": "a003"}]}',
-        b'{"seeds": [{"id": "a003"}], "filters": {"attributes": {"nothing": {"eq": 1}}}}',
-        b'{"seeds": [{"id": "a003"}], "diversity": 0.5}',
-    ],
+    "path", ["/v1/artists/a001", "/v1/artists/similar", "/v1/artists//similar", "/v1/similar", "/"]
 )
-def test_everything_else_goes_on_to_the_route_as_it_came(asking: Asking, body: bytes) -> None:
-    assert reaches_the_route(asking, body) == body
+def test_any_other_path_is_for_the_routes(asking: Asking, path: str) -> None:
+    assert answered(asking, path) is None
 
 
-def test_another_path_is_not_for_it(asking: Asking) -> None:
-    body = json.dumps({"queries": [{"seeds": SEEDS}]}).encode()
-    assert reaches_the_route(asking, body, path="/v1/similar:batch") == body
+@pytest.mark.parametrize("artist", ["nobody", "a059"], ids=["unknown", "nothing known of it"])
+def test_an_error_is_for_the_route(asking: Asking, artist: str) -> None:
+    assert answered(asking, f"/v1/artists/{artist}/similar") is None
 
 
-def test_a_query_is_for_the_route_which_refuses_it(asking: Asking) -> None:
-    body = json.dumps({"seeds": SEEDS}).encode()
-    assert reaches_the_route(asking, body, query=b"k=3") == body
+def test_an_id_that_ends_so_is_no_address(asking: Asking) -> None:
+    assert answered(asking, "/v1/artists/a001/similar", raw_path="/v1/artists/a001%2Fsimilar") is None
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
+def test_any_other_method_is_for_the_routes(asking: Asking, method: str) -> None:
+    assert answered(asking, "/v1/artists/a001/similar", method=method) is None

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from riyl.app.http.body_limits import MAX_UPLOAD_BYTES
+from riyl.app.routes.truths import MAX_UPLOAD_BYTES
 from riyl.core.settings import Home
 from tests.app.conftest import asked, key_headers, problem_of, run, running
 from tests.app.routes.truths import CSV, LINK, bring, kept

@@ -1,0 +1,76 @@
+"""Routes that answer within limits: requests are shed, their bodies bounded, and places taken by the route's facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from fastapi import params
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from riyl.app.http.auth import KEY_OF_ROLE
+from riyl.app.http.body_limits import PART_S, BodyLimiter
+from riyl.app.http.dependencies import held
+from riyl.app.http.metrics import Metrics
+from riyl.app.http.overload import build_limiters
+from riyl.app.http.route_facts import Concurrency, RouteFacts, facts_of
+from riyl.core.settings import Settings
+
+
+class RequestLimits:
+    """The limits that all requests of a service share.
+
+    Attributes:
+        limiters: by class, of concurrent requests.
+        bodies: of what is held of request bodies.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics, part_s: float = PART_S) -> None:
+        self.limiters = build_limiters(settings, metrics)
+        self.bodies = BodyLimiter(partial(metrics.shed, "bodies"), part_s)
+
+    async def run(self, app: ASGIApp, facts: RouteFacts, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run an app on a request: shed before its body is read, placed once the body is here.
+
+        Raises (in place of calling the app):
+            OverloadedError: there is no room.
+            BodyTooLargeError, BodyTooSlowError: see `BodyLimiter.received`.
+        """
+        if facts.is_open:
+            await app(scope, receive, send)
+            return
+        limiter = self.limiters[facts.concurrency]
+        limiter.check()
+        async with (
+            self.bodies.received(scope, receive, facts) as receive_body,
+            limiter.placed(send, until_end=facts.concurrency is Concurrency.STREAMS) as placed_send,
+        ):
+            await app(scope, receive_body, placed_send)
+
+
+class LimitedRoute(APIRoute):
+    """A route that takes a request within the limits of its facts, and by a key of its role."""
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        dependencies: Sequence[params.Depends] | None = None,
+        **options: Any,
+    ) -> None:
+        if facts_of(endpoint).role is not None:
+            dependencies = [*(dependencies or ()), KEY_OF_ROLE]
+        super().__init__(path, endpoint, dependencies=dependencies, **options)
+
+    @property
+    def facts(self) -> RouteFacts:
+        """What is declared beside the endpoint."""
+        return facts_of(self.endpoint)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that was matched, as Starlette asks it."""
+        limits = held(scope["app"], "limits", RequestLimits)
+        await limits.run(super().handle, self.facts, scope, receive, send)

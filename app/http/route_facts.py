@@ -1,0 +1,101 @@
+"""The facts of a route that access, limits and the OpenAPI document go by: declared beside the route, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from starlette.routing import BaseRoute, Mount
+
+from riyl.core.db.keys import Role
+
+MAX_BODY_BYTES = 1 << 20
+"""Maximum request body of a route that declares no other, in bytes."""
+
+
+class Concurrency(StrEnum):
+    """Classes of requests with places of their own: what waits for one thing holds no place that another waits for.
+
+    `questions` are answered from the version that serves; `batches` are questions by the thousand, which take seconds;
+    `database` is everything that may wait for the database; `uploads` are files that come in; `streams` are answers
+    that do not end by themselves, and hold their place to the end.
+    """
+
+    QUESTIONS = "questions"
+    BATCHES = "batches"
+    DATABASE = "database"
+    UPLOADS = "uploads"
+    STREAMS = "streams"
+
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class RouteFacts:
+    """Facts of a route; a decorator of its endpoint, below the one that declares the path.
+
+    Attributes:
+        role: role of the key that a request needs; None where it needs none to be answered, see `is_open`.
+        concurrency: class whose places a request takes.
+        max_body_bytes: maximum request body, in bytes.
+        streams_body: the route reads the body itself, as it comes; else it is read before the route runs.
+        is_open: answered at once, without key, place or rate limit, whatever is set: pages, health and metrics.
+    """
+
+    role: Role | None = None
+    concurrency: Concurrency = Concurrency.DATABASE
+    max_body_bytes: int = MAX_BODY_BYTES
+    streams_body: bool = False
+    is_open: bool = False
+
+    def __call__(self, endpoint: Endpoint) -> Endpoint:
+        """Declare the facts of an endpoint."""
+        _FACTS[endpoint] = self
+        return endpoint
+
+
+NO_FACTS = RouteFacts()
+"""Facts of an endpoint that declares none, and of an address that has no route."""
+
+OPEN = RouteFacts(is_open=True)
+
+_FACTS: dict[Callable[..., Any], RouteFacts] = {}
+
+
+def facts_of(endpoint: Callable[..., Any] | None) -> RouteFacts:
+    """The facts that an endpoint declares, else those of `NO_FACTS`."""
+    return NO_FACTS if endpoint is None else _FACTS.get(endpoint, NO_FACTS)
+
+
+@dataclass(frozen=True)
+class OpenPaths:
+    """Paths that are answered whatever is set; every other one is closed, also one that has no route.
+
+    Attributes:
+        paths: of routes that are open, and of FastAPI's own, which is the OpenAPI document.
+        prefixes: of folders of files, which are mounted.
+    """
+
+    paths: frozenset[str]
+    prefixes: tuple[str, ...]
+
+    @staticmethod
+    def of(routes: Iterable[BaseRoute]) -> OpenPaths:
+        """Those among the routes of an application."""
+        contexts = list(iter_route_contexts(list[BaseRoute | RouteContext](routes)))
+        mounted = [each for each in contexts if isinstance(each.original_route, Mount)]
+        paths = (
+            each.path_format
+            for each in contexts
+            if facts_of(each.endpoint).is_open or not isinstance(each.original_route, APIRoute | Mount)
+        )
+        return OpenPaths(
+            frozenset(path for path in paths if path is not None), tuple(f"{each.path}/" for each in mounted)
+        )
+
+    def __contains__(self, path: str) -> bool:
+        return path in self.paths or path.startswith(self.prefixes)
