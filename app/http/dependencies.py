@@ -24,13 +24,12 @@ from riyl.core.settings import Settings
 VERSIONED: dict[int | str, dict[str, str]] = {304: {"description": "The client has this answer already."}}
 """What a route says of itself that answers by `versioned`."""
 
-NOT_SERVED = {503: "No version is served yet; `detail` says what to run."}
-UNREACHABLE = {
-    503: "The database cannot be reached, and Retry-After says when to ask again; or it is not believed, and `detail` "
-    "says what settles that."
-}
-INVALID = {422: "A parameter is missing or out of range; `errors` says which."}
-"""What errors mean, by status."""
+NOT_SERVED = "No version is served yet; `detail` says what to run."
+UNREACHABLE = (
+    "The database cannot be reached, and Retry-After says when to ask again; or it is not believed, and `detail` says "
+    "what settles that."
+)
+"""What the status 503 means for an operation, by what it depends on; see `UNAVAILABLE`."""
 
 NO_VERSION = "there is no promoted version in this home; make one with: riyl index build --promote"
 
@@ -70,11 +69,14 @@ def _from_state(name: str, kind: type[Held]) -> Callable[[Request], Awaitable[He
     return find
 
 
+_database = _from_state("database", Database)
+_jobs = _from_state("jobs", LazyJobs)
+
 TheReloader = Annotated[VersionReloader, Depends(_from_state("reloader", VersionReloader))]
 TheMetrics = Annotated[Metrics, Depends(_from_state("metrics", Metrics))]
 TheSettings = Annotated[Settings, Depends(_from_state("settings", Settings))]
-TheDatabase = Annotated[Database, Depends(_from_state("database", Database))]
-TheJobs = Annotated[LazyJobs, Depends(_from_state("jobs", LazyJobs))]
+TheDatabase = Annotated[Database, Depends(_database)]
+TheJobs = Annotated[LazyJobs, Depends(_jobs)]
 TheOwnWorker = Annotated[WorkerMonitor, Depends(_from_state("own_worker", WorkerMonitor))]
 TheStreams = Annotated[Streams, Depends(_from_state("streams", Streams))]
 TheUploads = Annotated[asyncio.Lock, Depends(_from_state("uploads", asyncio.Lock))]
@@ -98,6 +100,9 @@ async def serving_state(request: Request, reloader: TheReloader) -> ServingState
 
 TheState = Annotated[ServingState, Depends(serving_state)]
 """The version and the rules that answer, taken once a request: 503 where there is none."""
+
+UNAVAILABLE: Mapping[object, str] = {serving_state: NOT_SERVED, _database: UNREACHABLE, _jobs: UNREACHABLE}
+"""What the status 503 means for an operation that depends on these."""
 
 
 def versioned(request: Request, state: ServingState, model: BaseModel) -> Response:

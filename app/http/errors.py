@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,7 @@ from riyl.app.schemas.problem import Problem
 from riyl.app.schemas.query import BatchProblem
 from riyl.core.errors import (
     DatabaseDownError,
+    FormatError,
     InputError,
     JobEndedError,
     MismatchError,
@@ -258,6 +260,15 @@ def batch_problem(error: RiylError) -> BatchProblem:
     if problem is None:
         raise error
     return BatchProblem(title=problem.title, status=int(problem.status), detail=problem.detail)
+
+
+@contextmanager
+def damage_raised_as(kind: type[RiylError]) -> Iterator[None]:
+    """Raise damage to files as an error of that kind, which is a conflict with what is stored."""
+    try:
+        yield
+    except FormatError as error:
+        raise kind(str(error)) from error
 
 
 def problems(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
 
 from riyl.app.http.body_limits import PART_BYTES, PART_S
+from riyl.app.http.dependencies import UNAVAILABLE
 from riyl.app.http.errors import MEDIA_TYPE
 from riyl.app.http.examples import add_examples, load_examples
 from riyl.app.http.media_types import JSON, MERGE_PATCH
@@ -30,10 +33,14 @@ OVERLOADED = "There is more to do than the service takes on; Retry-After says wh
 TOO_SLOW = f"No {PART_BYTES >> 10} KiB more of the body, and no end of it, came within {PART_S:g} s."
 TOO_LONG = f"The address has more than {MAX_TARGET_BYTES} bytes."
 FAULT = "A fault of the service; its log has it under `request_id`."
+INVALID = "A parameter is missing or out of range; `errors` says which."
 UNKNOWN_PARAMETER = "There is a query parameter, and this operation takes none."
 TOO_MANY = "The key, or the address without one, has no request left; Retry-After says when it has."
 NO_KEY = "There is no key in the header Authorization, or it is unknown or revoked."
 NO_TEXT = "The body is no text in UTF-8."
+
+VALIDATION_ERROR = "HTTPValidationError"
+"""The schema that FastAPI gives to the 422 of every operation with parameters; RIYL answers a Problem."""
 
 
 def describe_bodies(document: dict[str, Any]) -> None:
@@ -47,6 +54,8 @@ def describe_bodies(document: dict[str, Any]) -> None:
             content = operation.get("requestBody", {}).get("content", {})
             if MERGE_PATCH in content:
                 del content[JSON]
+    for name in (VALIDATION_ERROR, "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
     schema = ChangeBatch.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= {**schema.pop("$defs"), "ChangeBatch": schema}
 
@@ -57,8 +66,10 @@ def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings
     if facts.is_open:
         return
     responses = operation["responses"]
-    other = f"{responses['503']['description']} Or: " if "503" in responses else ""
-    responses["503"] = _problem(other + OVERLOADED)
+    reasons = dict.fromkeys(UNAVAILABLE[call] for call in _calls(route.dependant) if call in UNAVAILABLE)
+    responses["503"] = _problem(" Or: ".join([*reasons, OVERLOADED]))
+    if VALIDATION_ERROR in str(responses.get("422")):
+        responses["422"] = _problem(INVALID)
     responses.setdefault("422", _problem(UNKNOWN_PARAMETER))
     responses["414"] = _problem(TOO_LONG)
     responses["500"] = _problem(FAULT)
@@ -82,6 +93,13 @@ def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings
         operation.setdefault("security", [{"key": []}])
         responses.setdefault("401", _problem(f"{NO_KEY[:-1]}; the role read is enough."))
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _calls(dependant: Dependant) -> Iterator[object]:
+    """What an operation depends on, directly or not."""
+    for each in dependant.dependencies:
+        yield each.call
+        yield from _calls(each)
 
 
 def _problem(description: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from riyl.app.http.dependencies import INVALID, NOT_SERVED, VERSIONED, TheState, versioned
+from riyl.app.http.dependencies import VERSIONED, TheState, versioned
 from riyl.app.http.errors import AmbiguousNameError, problems
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
@@ -43,12 +43,7 @@ ArtistPath = Annotated[str, Path(description="The catalog's own id of the artist
 NameQuery = Annotated[str, Query(max_length=MAX_NAME_LENGTH, description="The whole name.")]
 
 
-@router.get(
-    "/artists",
-    summary="Search artists by name",
-    response_model=ArtistsResponse,
-    responses={**VERSIONED, **problems(INVALID | NOT_SERVED)},
-)
+@router.get("/artists", summary="Search artists by name", response_model=ArtistsResponse, responses=VERSIONED)
 @QUESTION
 async def search_artists(
     request: Request,
@@ -72,7 +67,7 @@ async def search_artists(
     "/artists:resolve",
     summary="Find the one artist of a name",
     response_model=ResolveResponse,
-    responses={**VERSIONED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
+    responses={**VERSIONED, **problems(UNKNOWN | UNCLEAR)},
 )
 @QUESTION
 async def resolve_artist(request: Request, state: TheState, name: NameQuery) -> Response:
@@ -92,7 +87,7 @@ async def resolve_artist(request: Request, state: TheState, name: NameQuery) -> 
     f"/artists/{{id:path}}{SIMILAR}",
     summary="Who is similar to an artist",
     response_model=SimilarResponse | ExplainedResponse,
-    responses={**VERSIONED, **MOVED, **problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED)},
+    responses={**VERSIONED, **MOVED, **problems(UNKNOWN | UNCLEAR)},
 )
 @QUESTION
 async def similar_artists(
@@ -135,7 +130,7 @@ async def similar_artists(
     "/artists/{id:path}",
     summary="What is known of an artist",
     response_model=ArtistResponse,
-    responses={**VERSIONED, **MOVED, **problems(UNKNOWN | SHARED | INVALID | NOT_SERVED)},
+    responses={**VERSIONED, **MOVED, **problems(UNKNOWN | SHARED)},
 )
 @QUESTION
 async def get_artist(request: Request, state: TheState, id: ArtistPath) -> Response:

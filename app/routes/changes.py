@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from riyl.app.http.auth import TheAuthor, TheKey
-from riyl.app.http.dependencies import INVALID, UNREACHABLE, TheDatabase, TheReloader, fresh
+from riyl.app.http.dependencies import TheDatabase, TheReloader, fresh
 from riyl.app.http.errors import problems
 from riyl.app.http.media_types import JSON, MERGE_PATCH, NDJSON
 from riyl.app.http.off_loop_body import OffLoopBodyRoute
@@ -111,7 +111,7 @@ IdPath = Annotated[
     summary="Put an artist",
     response_model=ChangeResponse,
     responses={
-        **problems(NO_ADDRESS | SHARED | INVALID | UNREACHABLE),
+        **problems(NO_ADDRESS | SHARED),
         200: {"description": "The artist was there.", "model": ChangeResponse},
     },
 )
@@ -129,7 +129,7 @@ def put_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: 
     "/artists/{id:path}",
     summary="Patch an artist",
     response_model=ChangeResponse,
-    responses=problems(NOT_FOUND | SHARED | INVALID | UNREACHABLE),
+    responses=problems(NOT_FOUND | SHARED),
     openapi_extra={"requestBody": {"content": {MERGE_PATCH: {"schema": {"$ref": "#/components/schemas/ArtistPatch"}}}}},
 )
 @WRITER_OF_MUCH
@@ -149,7 +149,7 @@ def patch_artist(
     "/artists/{id:path}",
     summary="Delete an artist",
     response_model=ChangeResponse,
-    responses=problems(NOT_FOUND | SHARED | INVALID | UNREACHABLE),
+    responses=problems(NOT_FOUND | SHARED),
 )
 @WRITER
 def delete_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath) -> Response:
@@ -161,7 +161,7 @@ def delete_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, i
     "/artists/{id:path}:merge",
     summary="Merge an artist into another one",
     response_model=ChangeResponse,
-    responses=problems(NOT_INTO | SHARED | INVALID | UNREACHABLE),
+    responses=problems(NOT_INTO | SHARED),
 )
 @WRITER
 def merge_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath, merge: MergeInto) -> Response:
@@ -177,7 +177,7 @@ def merge_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id
     summary="Put, patch, delete and merge many artists",
     response_model=ChangeVerdicts,
     responses={
-        **problems(WRONG_BATCH | UNREACHABLE),
+        **problems(WRONG_BATCH),
         200: {"content": {NDJSON: {"schema": {"type": "string"}}}},
     },
     openapi_extra={"requestBody": LINES},
@@ -216,12 +216,7 @@ async def change_artists(
     return Response(content, headers={"cache-control": "no-store"}, media_type=NDJSON if as_lines else JSON)
 
 
-@router.get(
-    "/changes",
-    summary="List changes",
-    response_model=ChangesResponse,
-    responses=problems(INVALID | UNREACHABLE),
-)
+@router.get("/changes", summary="List changes", response_model=ChangesResponse)
 @RouteFacts(role=Role.ADMIN)
 def get_changes(
     database: TheDatabase,

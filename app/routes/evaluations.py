@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Path, Query
@@ -13,8 +11,8 @@ from riyl.app.evaluations.comparison import compare, side
 from riyl.app.evaluations.queries import query_results
 from riyl.app.evaluations.store import files_of, has_files, stored, systems_in
 from riyl.app.http.auth import TheAuthor
-from riyl.app.http.dependencies import INVALID, UNREACHABLE, TheDatabase, TheJobs, TheReloader, TheSettings, fresh
-from riyl.app.http.errors import DamagedEvaluationError, problems
+from riyl.app.http.dependencies import TheDatabase, TheJobs, TheReloader, TheSettings, fresh
+from riyl.app.http.errors import DamagedEvaluationError, damage_raised_as, problems
 from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.jobs.types import EvaluateParams, Job, JobKind, JobState
@@ -31,7 +29,7 @@ from riyl.app.schemas.jobs import JobResponse
 from riyl.app.services.artists import names_of
 from riyl.core.db.evaluations import find_evaluation, list_evaluations
 from riyl.core.db.keys import Role
-from riyl.core.errors import FormatError, NotFoundError
+from riyl.core.errors import NotFoundError
 from riyl.core.settings import Home
 
 router = APIRouter(prefix="/v1", tags=["evaluations"], route_class=StrictRoute)
@@ -53,19 +51,9 @@ DAMAGED = {409: "A file of it is damaged; `detail` names it."}
 RunPath = Annotated[str, Path(pattern=ID, description="Id of the evaluation.")]
 
 
-@router.post(
-    "/evaluations",
-    status_code=202,
-    summary="Ask for an evaluation",
-    response_model=EvaluationResponse,
-    responses=problems(INVALID | UNREACHABLE),
-)
+@router.post("/evaluations", status_code=202, summary="Ask for an evaluation", response_model=EvaluationResponse)
 @RouteFacts(role=Role.ADMIN)
-def ask_for_evaluation(
-    by: TheAuthor,
-    jobs: TheJobs,
-    params: Annotated[EvaluateParams, Body()],
-) -> Response:
+def ask_for_evaluation(by: TheAuthor, jobs: TheJobs, params: Annotated[EvaluateParams, Body()]) -> Response:
     """Hold models, baselines or a version against a truth: nDCG and Gini with intervals, as `riyl evaluate` does."""
     job, _ = jobs.open().submit(JobKind.EVALUATE, params, by=by)
     return fresh(_unfinished(job), 202, {"location": f"/v1/evaluations/{job.id}"})
@@ -75,7 +63,7 @@ def ask_for_evaluation(
     "/evaluations",
     summary="List evaluations",
     response_model=EvaluationsResponse,
-    responses=problems({404: "There is no such evaluation as `before` names."} | INVALID | UNREACHABLE),
+    responses=problems({404: "There is no such evaluation as `before` names."}),
 )
 def get_evaluations(
     database: TheDatabase,
@@ -118,10 +106,7 @@ def get_evaluations(
     summary="Hold two evaluations against each other",
     response_model=ComparisonResponse,
     responses=problems(
-        NO_FILES
-        | {409: "Truth or k differ, no condition is in both, or a file is damaged; `detail` says what."}
-        | INVALID
-        | UNREACHABLE
+        NO_FILES | {409: "Truth or k differ, no condition is in both, or a file is damaged; `detail` says what."}
     ),
 )
 def compare_evaluations(
@@ -139,7 +124,7 @@ def compare_evaluations(
     """How far a is from b in each condition that both have: the mean difference of nDCG over the queries of both, with
     its interval by paired bootstrap, and the queries on which they differ most."""
     home = Home(settings.home)
-    with _damage_is_a_conflict():
+    with damage_raised_as(DamagedEvaluationError):
         left, right = (
             side(stored(database, id), files_of(home, id), system) for id, system in ((a, system_a), (b, system_b))
         )
@@ -165,7 +150,7 @@ def compare_evaluations(
     "/evaluations/{id}",
     summary="What an evaluation found",
     response_model=EvaluationResponse,
-    responses=problems({404: "There is no such evaluation."} | INVALID | UNREACHABLE),
+    responses=problems({404: "There is no such evaluation."}),
 )
 def get_evaluation(id: RunPath, settings: TheSettings, database: TheDatabase, jobs: TheJobs) -> Response:
     """Its figures once it is done, and until then the state of its job."""
@@ -195,14 +180,14 @@ def get_evaluation(id: RunPath, settings: TheSettings, database: TheDatabase, jo
     summary="Read the report of an evaluation",
     response_class=HTMLResponse,
     responses={
-        **problems(NO_FILES | DAMAGED | INVALID | UNREACHABLE),
+        **problems(NO_FILES | DAMAGED),
         200: {"content": {"text/html": {"schema": {"type": "string"}}}},
     },
 )
 def get_report(id: RunPath, settings: TheSettings, database: TheDatabase) -> Response:
     """Tables, figures and the protocol on one page that needs nothing else and runs nothing."""
     stored(database, id)
-    with _damage_is_a_conflict():
+    with damage_raised_as(DamagedEvaluationError):
         report = files_of(Home(settings.home), id).report()
     return HTMLResponse(report, headers={"cache-control": "no-store", "content-security-policy": REPORT_POLICY})
 
@@ -211,7 +196,7 @@ def get_report(id: RunPath, settings: TheSettings, database: TheDatabase) -> Res
     "/evaluations/{id}/artists",
     summary="See which queries fail most",
     response_model=QueriesResponse,
-    responses=problems(NO_FILES | DAMAGED | INVALID | UNREACHABLE),
+    responses=problems(NO_FILES | DAMAGED),
 )
 def get_queries(
     id: RunPath,
@@ -235,7 +220,7 @@ def get_queries(
     system = measured[condition][0] if system is None else system
     if system not in measured[condition]:
         raise NotFoundError(f"system: found {system!r}; wanted one of {', '.join(measured[condition])}")
-    with _damage_is_a_conflict():
+    with damage_raised_as(DamagedEvaluationError):
         total, queries = query_results(
             files_of(home, id),
             home.truths / str(run.outline.truth),
@@ -253,14 +238,6 @@ def get_queries(
     names = names_of(reloader.searcher, ids)
     artists = [MeasuredQuery.of(query, names) for query in queries]
     return fresh(QueriesResponse(id=id, condition=condition, system=system, total=total, artists=artists))
-
-
-@contextmanager
-def _damage_is_a_conflict() -> Iterator[None]:
-    try:
-        yield
-    except FormatError as error:
-        raise DamagedEvaluationError(str(error)) from error
 
 
 def _unfinished(job: Job) -> EvaluationResponse:

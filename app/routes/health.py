@@ -23,7 +23,9 @@ async def healthz() -> Response:
     return Response(Alive(status="alive").model_dump_json(), headers=NO_STORE, media_type="application/json")
 
 
-@router.get("/readyz", summary="Does the service answer queries", response_model=Ready, responses=problems(NOT_SERVED))
+@router.get(
+    "/readyz", summary="Does the service answer queries", response_model=Ready, responses=problems({503: NOT_SERVED})
+)
 @OPEN
 async def readyz(request: Request, reloader: TheReloader, own_worker: TheOwnWorker) -> Response:
     """200 with the version that serves, `refused` where a newer promoted one is damaged or of a foreign format, and

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from riyl.app.http.dependencies import NOT_SERVED, VERSIONED, TheState, versioned
-from riyl.app.http.errors import problems
+from riyl.app.http.dependencies import VERSIONED, TheState, versioned
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.schemas.index import IndexResponse, Pattern, QualityChecks
@@ -15,12 +14,7 @@ from riyl.core.files import Manifest
 router = APIRouter(prefix="/v1", tags=["index"], route_class=StrictRoute)
 
 
-@router.get(
-    "/index",
-    summary="What answers",
-    response_model=IndexResponse,
-    responses={**VERSIONED, **problems(NOT_SERVED)},
-)
+@router.get("/index", summary="What answers", response_model=IndexResponse, responses=VERSIONED)
 @RouteFacts(concurrency=Concurrency.QUESTIONS)
 async def get_index(request: Request, state: TheState) -> Response:
     """The version that serves: its model and snapshot, how many artists it has and knows, and the report of its quality

@@ -13,7 +13,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from riyl.app.http.auth import TheAuthor
-from riyl.app.http.dependencies import INVALID, UNREACHABLE, Streams, TheJobs, TheStreams, fresh
+from riyl.app.http.dependencies import Streams, TheJobs, TheStreams, fresh
 from riyl.app.http.errors import problems
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
@@ -51,25 +51,15 @@ def _job(id: JobPath, jobs: TheJobs) -> Job:
 TheJob = Annotated[Job, Depends(_job)]
 
 
-@router.post(
-    "/jobs",
-    status_code=202,
-    summary="Ask for a job",
-    response_model=JobTaken,
-    responses=problems(INVALID | UNREACHABLE),
-)
+@router.post("/jobs", status_code=202, summary="Ask for a job", response_model=JobTaken)
 @RouteFacts(role=Role.ADMIN)
-def ask_for_job(
-    by: TheAuthor,
-    jobs: TheJobs,
-    request: Annotated[JobRequest, Body()],
-) -> Response:
+def ask_for_job(by: TheAuthor, jobs: TheJobs, request: Annotated[JobRequest, Body()]) -> Response:
     """A worker runs it when its turn comes. A re-index or training that waits already is joined and not asked twice."""
     job, joined = jobs.open().submit(JobKind(request.kind), request.params, by=by)
     return fresh(JobTaken.of(job, joined=joined), 202, {"location": f"/v1/jobs/{job.id}"})
 
 
-@router.get("/jobs", summary="List jobs", response_model=JobsResponse, responses=problems(INVALID | UNREACHABLE))
+@router.get("/jobs", summary="List jobs", response_model=JobsResponse)
 def list_jobs(
     jobs: TheJobs,
     kind: Annotated[JobKind | None, Query(description="Only of this kind.")] = None,
@@ -81,12 +71,7 @@ def list_jobs(
     return fresh(JobsResponse(jobs=[JobResponse.model_validate(job) for job in job_list]))
 
 
-@router.get(
-    "/jobs/{id}",
-    summary="How far a job is",
-    response_model=JobResponse,
-    responses=problems(NO_JOB | INVALID | UNREACHABLE),
-)
+@router.get("/jobs/{id}", summary="How far a job is", response_model=JobResponse, responses=problems(NO_JOB))
 def get_job(job: TheJob) -> Response:
     """One job: its state, its progress, and what came of it."""
     return fresh(JobResponse.model_validate(job))
@@ -96,7 +81,7 @@ def get_job(job: TheJob) -> Response:
     "/jobs/{id}/cancel",
     summary="Cancel a job",
     response_model=JobResponse,
-    responses=problems(NO_JOB | {409: "The job has ended."} | INVALID | UNREACHABLE),
+    responses=problems(NO_JOB | {409: "The job has ended."}),
 )
 @RouteFacts(role=Role.ADMIN)
 def cancel_job(job: TheJob, jobs: TheJobs) -> Response:
@@ -109,7 +94,7 @@ def cancel_job(job: TheJob, jobs: TheJobs) -> Response:
     summary="Hear how far a job is",
     response_class=EventSourceResponse,
     responses={
-        **problems(NO_JOB | INVALID | UNREACHABLE),
+        **problems(NO_JOB),
         200: {"content": {"text/event-stream": {"schema": {}}}},
     },
 )

@@ -7,7 +7,7 @@ import asyncio
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from riyl.app.http.dependencies import INVALID, NOT_SERVED, TheState, fresh
+from riyl.app.http.dependencies import TheState, fresh
 from riyl.app.http.errors import batch_problem, problems
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
@@ -31,7 +31,7 @@ UNCLEAR = {
     "/similar",
     summary="Who is similar to artists, words, vectors, plays, or a mix of them",
     response_model=QueryResponse,
-    responses=problems(UNKNOWN | UNCLEAR | INVALID | NOT_SERVED),
+    responses=problems(UNKNOWN | UNCLEAR),
 )
 @RouteFacts(concurrency=Concurrency.QUESTIONS)
 async def similar_to(state: TheState, request: SimilarRequest) -> Response:
@@ -41,12 +41,7 @@ async def similar_to(state: TheState, request: SimilarRequest) -> Response:
     return fresh(await asyncio.to_thread(run_query, state, request))
 
 
-@router.post(
-    "/similar:batch",
-    summary="Up to 1,000 such questions at once",
-    response_model=BatchResponse,
-    responses=problems(INVALID | NOT_SERVED),
-)
+@router.post("/similar:batch", summary="Up to 1,000 such questions at once", response_model=BatchResponse)
 @RouteFacts(concurrency=Concurrency.BATCHES, max_body_bytes=MAX_BATCH_BYTES)
 async def similar_to_each(state: TheState, request: BatchRequest) -> Response:
     """Each question's answer, or what was wrong with it, in their order; all by one version and its rules."""

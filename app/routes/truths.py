@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -19,8 +18,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from riyl.app.http.auth import TheAuthor
-from riyl.app.http.dependencies import INVALID, UNREACHABLE, TheReloader, TheSettings, TheUploads, fresh
-from riyl.app.http.errors import DamagedTruthError, problems
+from riyl.app.http.dependencies import TheReloader, TheSettings, TheUploads, fresh
+from riyl.app.http.errors import DamagedTruthError, damage_raised_as, problems
 from riyl.app.http.media_types import FORM
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
@@ -79,9 +78,7 @@ DAMAGED = {409: "It is there, and damaged."}
     summary="Bring a ground truth",
     response_model=TruthDetails,
     responses=problems(
-        DAMAGED
-        | {422: "The file is not what it should be: `detail` says where, what was found and what was wanted."}
-        | UNREACHABLE
+        DAMAGED | {422: "The file is not what it should be: `detail` says where, what was found and what was wanted."}
     ),
     openapi_extra={"requestBody": BODY_OF_FORM},
 )
@@ -130,7 +127,7 @@ def list_truths(settings: TheSettings) -> Response:
     "/truths/{id}",
     summary="What the catalog knows of a ground truth",
     response_model=TruthDetails,
-    responses=problems({404: "There is no such truth.", 409: "It is damaged."} | INVALID),
+    responses=problems({404: "There is no such truth.", 409: "It is damaged."}),
 )
 def get_truth(
     id: Annotated[str, InPath(pattern="^[0-9a-f]{16}$", description="Id of the truth.")],
@@ -138,7 +135,7 @@ def get_truth(
     reloader: TheReloader,
 ) -> Response:
     """One truth, and how many of its pairs have both artists in the version that serves."""
-    with _damage_is_a_conflict():
+    with damage_raised_as(DamagedTruthError):
         truth = Truth.open(pick(Home(settings.home).truths, id, "truth", MANIFEST))
     return fresh(_details(truth, settings.home, reloader))
 
@@ -158,7 +155,7 @@ def _keep(home: Home, form: FormData, name: str | None, directed: bool) -> Truth
             for path, shown in put.values():
                 text = text.replace(str(path), shown[:MAX_NAME_LENGTH]).replace(path.name, shown[:MAX_NAME_LENGTH])
             raise InputError(text) from error
-    with _damage_is_a_conflict():
+    with damage_raised_as(DamagedTruthError):
         return save_truth(home.truths, name or PurePosixPath(source).stem, pairs, directed=directed, source=source)
 
 
@@ -193,11 +190,3 @@ def _details(truth: Truth, home: Path, reloader: VersionReloader) -> TruthDetail
         return TruthDetails(**TruthResponse.of(truth.manifest).model_dump(), known=None, warning=None)
     ids = snapshot.artists.column("artist_id").combine_chunks()
     return TruthDetails.held(truth, "snapshot", snapshot.id, truth.coverage(ids))
-
-
-@contextmanager
-def _damage_is_a_conflict() -> Iterator[None]:
-    try:
-        yield
-    except FormatError as error:
-        raise DamagedTruthError(str(error)) from error

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
 from starlette.responses import Response
 
 from riyl.app.http.auth import TheAuthor
-from riyl.app.http.dependencies import INVALID, UNREACHABLE, TheDatabase, TheReloader, TheSettings, fresh
-from riyl.app.http.errors import DamagedVersionError, problems
+from riyl.app.http.dependencies import TheDatabase, TheReloader, TheSettings, fresh
+from riyl.app.http.errors import DamagedVersionError, damage_raised_as, problems
 from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.routes.index import described
@@ -38,9 +36,7 @@ router = APIRouter(prefix="/v1", tags=["index"], route_class=StrictRoute)
 HISTORY_LENGTH = 100
 
 
-@router.get(
-    "/index/versions", summary="List versions", response_model=VersionsResponse, responses=problems(UNREACHABLE)
-)
+@router.get("/index/versions", summary="List versions", response_model=VersionsResponse)
 def list_versions(settings: TheSettings, database: TheDatabase, reloader: TheReloader) -> Response:
     """Every version of this home with what the promotion policy said of it, and the history of promotions."""
     with database.read() as connection:
@@ -67,8 +63,6 @@ def list_versions(settings: TheSettings, database: TheDatabase, reloader: TheRel
     response_model=PromotionResponse,
     responses=problems(
         {404: "There is no such version.", 409: "The policy refuses it, and `checks` says why; or it is damaged."}
-        | INVALID
-        | UNREACHABLE
     ),
 )
 @RouteFacts(role=Role.ADMIN)
@@ -81,7 +75,7 @@ def promote_version(
     reloader: TheReloader,
 ) -> Response:
     """It is verified, and held against the current one; then every replica takes it up while it answers."""
-    with _damage_is_a_conflict():
+    with damage_raised_as(DamagedVersionError):
         entry = promote_checked(
             Home(settings.home).versions,
             database,
@@ -99,7 +93,7 @@ def promote_version(
     "/index:rollback",
     summary="Go back to the version before",
     response_model=PromotionResponse,
-    responses=problems({404: "There was none before, or it is gone.", 409: "It is damaged."} | INVALID | UNREACHABLE),
+    responses=problems({404: "There was none before, or it is gone.", 409: "It is damaged."}),
 )
 @RouteFacts(role=Role.ADMIN)
 def rollback_version(
@@ -110,18 +104,10 @@ def rollback_version(
     reloader: TheReloader,
 ) -> Response:
     """Make current what was so before the last promotion; once more goes one further back."""
-    with _damage_is_a_conflict():
+    with damage_raised_as(DamagedVersionError):
         entry = rollback(Home(settings.home).versions, database, by=by, why=request.why)
     reloader.poll()
     return _told(entry)
-
-
-@contextmanager
-def _damage_is_a_conflict() -> Iterator[None]:
-    try:
-        yield
-    except FormatError as error:
-        raise DamagedVersionError(str(error)) from error
 
 
 def _told(entry: Promotion) -> Response:
