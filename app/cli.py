@@ -78,10 +78,7 @@ def _show_version(value: bool) -> None:
 def root(
     context: typer.Context,
     home: Annotated[
-        Path | None,
-        typer.Option(
-            parser=path, help="Folder that holds everything [RIYL_HOME, else ./riyl-home].", show_default=False
-        ),
+        Path | None, typer.Option(parser=path, help="Folder that holds everything [RIYL_HOME, else ./riyl-home].")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,

@@ -22,7 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="Artists put, patched, deleted and 
 def list_(
     context: typer.Context,
     since_number: Annotated[int, typer.Option("--since", min=0, help="Only those after this number.")] = 0,
-    artist: Annotated[str | None, typer.Option(help="Only those of this artist.", show_default=False)] = None,
+    artist: Annotated[str | None, typer.Option(help="Only those of this artist.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
 ) -> None:
     """List the changes in the order in which they were made, with how much each says of what."""
@@ -40,10 +40,8 @@ def list_(
 @app.command()
 def drop(
     context: typer.Context,
-    numbers: Annotated[
-        list[int] | None, typer.Argument(min=1, max=2**63 - 1, help="Numbers of changes.", show_default=False)
-    ] = None,
-    artist: Annotated[str | None, typer.Option(help="All changes of this artist.", show_default=False)] = None,
+    numbers: Annotated[list[int] | None, typer.Argument(min=1, max=2**63 - 1, help="Numbers of changes.")] = None,
+    artist: Annotated[str | None, typer.Option(help="All changes of this artist.")] = None,
 ) -> None:
     """Take changes back: what they said is gone, and the next re-index goes by the tables again."""
     run = session(context)

@@ -61,7 +61,7 @@ def check(context: typer.Context) -> None:
 def accept(
     context: typer.Context,
     why: Annotated[str, typer.Option(help="Reason, kept in the database.")],
-    by: Annotated[str | None, typer.Option(help="Who accepts it [the user].", show_default=False)] = None,
+    by: Annotated[str | None, typer.Option(help="Who accepts it [the user].")] = None,
     as_it_is: Annotated[
         bool,
         typer.Option("--as-it-is", help="Bring nothing in: what the database does not hide is shown again."),

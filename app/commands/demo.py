@@ -45,8 +45,7 @@ HOST = "127.0.0.1"
 def demo(
     context: typer.Context,
     tables: Annotated[
-        Path | None,
-        typer.Argument(parser=path, help="Folder of tables [RIYL_TABLES, else a made-up catalog].", show_default=False),
+        Path | None, typer.Argument(parser=path, help="Folder of tables [RIYL_TABLES, else a made-up catalog].")
     ] = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the catalog at the end.")] = True,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve at.")] = 8000,

@@ -24,27 +24,24 @@ from riyl.evaluation.table import Comparison
 
 def evaluate(
     context: typer.Context,
-    truth: Annotated[str | None, typer.Option(help="Truth by name or id [the newest].", show_default=False)] = None,
+    truth: Annotated[str | None, typer.Option(help="Truth by name or id [the newest].")] = None,
     systems: Annotated[
         str | None,
         typer.Option(
             help="Models by name or id, commas between; `all`: every model of the snapshot, with each subset of its "
             "modalities and from each seed, and the baselines. Left out: the newest model of each name and the "
-            "baselines, or with --version or --model none.",
-            show_default=False,
+            "baselines, or with --version or --model none."
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
             help="Model by name or id that the others are compared to; with --snapshot on the artists of another "
-            "catalog, placed in its featurizer.",
-            show_default=False,
+            "catalog, placed in its featurizer."
         ),
     ] = None,
     version: Annotated[
-        str | None,
-        typer.Option(help="Version of the index to measure too, or how its id begins.", show_default=False),
+        str | None, typer.Option(help="Version of the index to measure too, or how its id begins.")
     ] = None,
     conditions: Annotated[
         str,
@@ -55,23 +52,15 @@ def evaluate(
     ] = "raw,fmc",
     snapshot: Annotated[
         str | None,
-        typer.Option(
-            help="Snapshot [the newest; with --model the newest of its featurizer, with --version its own].",
-            show_default=False,
-        ),
+        typer.Option(help="Snapshot [the newest; with --model the newest of its featurizer, with --version its own]."),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Length of a list.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, help="Bootstrap rounds.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of ties, noise, groups, resampling and the baselines.")] = 0,
-    figures: Annotated[
-        Path | None, typer.Option(parser=path, help="JSON file to write every figure to.", show_default=False)
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(parser=path, help="HTML file to write the report to.", show_default=False)
-    ] = None,
+    figures: Annotated[Path | None, typer.Option(parser=path, help="JSON file to write every figure to.")] = None,
+    report: Annotated[Path | None, typer.Option(parser=path, help="HTML file to write the report to.")] = None,
     figures_dir: Annotated[
-        Path | None,
-        typer.Option(parser=path, help="Folder to write each figure to, as SVG and as PDF.", show_default=False),
+        Path | None, typer.Option(parser=path, help="Folder to write each figure to, as SVG and as PDF.")
     ] = None,
     keep: Annotated[
         bool, typer.Option("--store/--no-store", help="Keep the run in the home: see riyl evaluations.")

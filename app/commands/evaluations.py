@@ -22,10 +22,8 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the evaluation, or 
 @app.command("list")
 def list_(
     context: typer.Context,
-    truth: Annotated[str | None, typer.Option(help="Only on this truth, by name or id.", show_default=False)] = None,
-    version: Annotated[
-        str | None, typer.Option(help="Only of this version, or how its id begins.", show_default=False)
-    ] = None,
+    truth: Annotated[str | None, typer.Option(help="Only on this truth, by name or id.")] = None,
+    version: Annotated[str | None, typer.Option(help="Only of this version, or how its id begins.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
 ) -> None:
     """List the stored evaluations, the newest first, with the reference's nDCG."""
@@ -75,12 +73,8 @@ def compare(
     context: typer.Context,
     a: Id,
     b: Id,
-    system_a: Annotated[
-        str | None, typer.Option(help="System of the first [its reference].", show_default=False)
-    ] = None,
-    system_b: Annotated[
-        str | None, typer.Option(help="System of the second [its reference].", show_default=False)
-    ] = None,
+    system_a: Annotated[str | None, typer.Option(help="System of the first [its reference].")] = None,
+    system_b: Annotated[str | None, typer.Option(help="System of the second [its reference].")] = None,
 ) -> None:
     """Hold two stored evaluations of one truth and k against each other, by paired bootstrap."""
     run = session(context)

@@ -38,8 +38,8 @@ def embeddings(
     out: Annotated[
         Path, typer.Option(parser=path, help="Parquet file to write: artist_id, vector (unit length), modalities.")
     ],
-    model: Annotated[str | None, typer.Option(help="Model [the newest].", show_default=False)] = None,
-    snapshot: Annotated[str | None, typer.Option(help="Snapshot [the newest].", show_default=False)] = None,
+    model: Annotated[str | None, typer.Option(help="Model [the newest].")] = None,
+    snapshot: Annotated[str | None, typer.Option(help="Snapshot [the newest].")] = None,
 ) -> None:
     """Write every artist's embedding; an artist of whom nothing is known has no vector."""
     run = session(context)
@@ -71,14 +71,12 @@ def neighbours(
     ],
     k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Length of a list.")] = 200,
     having: Annotated[
-        str | None,
-        typer.Option(help="Keep only artists that have all these modalities, commas between.", show_default=False),
+        str | None, typer.Option(help="Keep only artists that have all these modalities, commas between.")
     ] = None,
     only: Annotated[
-        Path | None,
-        typer.Option(parser=path, help="Keep only the artists of this file, an id a line.", show_default=False),
+        Path | None, typer.Option(parser=path, help="Keep only the artists of this file, an id a line.")
     ] = None,
-    version: Annotated[str | None, typer.Option(help="Version [the current one].", show_default=False)] = None,
+    version: Annotated[str | None, typer.Option(help="Version [the current one].")] = None,
     no_rules: Annotated[bool, typer.Option("--no-rules", help="Leave the editorial rules out.")] = False,
 ) -> None:
     """Write every artist's similar artists, as the editorial rules will have it; nobody who was deleted.

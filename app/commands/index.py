@@ -31,10 +31,8 @@ Why = Annotated[str, typer.Option(help="Reason, for the history.")]
 def build(
     context: typer.Context,
     promote: Annotated[bool, typer.Option("--promote", help="Make it current if its quality checks pass.")] = False,
-    model: Annotated[str | None, typer.Option(help="Model [the newest].", show_default=False)] = None,
-    snapshot: Annotated[
-        str | None, typer.Option(help="Snapshot [the newest that fits the model].", show_default=False)
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model [the newest].")] = None,
+    snapshot: Annotated[str | None, typer.Option(help="Snapshot [the newest that fits the model].")] = None,
     why: Why = "",
 ) -> None:
     """Embed a snapshot's artists with a model, and make a version of it; the same two give the same version."""
@@ -121,7 +119,7 @@ def rollback(context: typer.Context, why: Why = "") -> None:
 @app.command()
 def verify(
     context: typer.Context,
-    version: Annotated[str | None, typer.Argument(help="Version [all].", show_default=False)] = None,
+    version: Annotated[str | None, typer.Argument(help="Version [all].")] = None,
 ) -> None:
     """Compare every file of the versions with its sha256."""
     run = session(context)

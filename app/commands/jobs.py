@@ -35,8 +35,7 @@ def run(
     context: typer.Context,
     kind: Annotated[JobKind, typer.Argument(help="What to do.")],
     param: Annotated[
-        list[str] | None,
-        typer.Option("--param", "-p", help="NAME=VALUE; riyl jobs run KIND -p help lists them.", show_default=False),
+        list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE; riyl jobs run KIND -p help lists them.")
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Print the job's id and leave it.")] = False,
 ) -> None:
@@ -57,8 +56,8 @@ def run(
 @app.command("list")
 def list_(
     context: typer.Context,
-    kind: Annotated[JobKind | None, typer.Option(help="Only these.", show_default=False)] = None,
-    state: Annotated[JobState | None, typer.Option(help="Only these.", show_default=False)] = None,
+    kind: Annotated[JobKind | None, typer.Option(help="Only these.")] = None,
+    state: Annotated[JobState | None, typer.Option(help="Only these.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
 ) -> None:
     """List the jobs, the newest first."""

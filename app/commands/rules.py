@@ -24,8 +24,8 @@ app = typer.Typer(no_args_is_help=True, help="Editorial rules: who is never show
 @app.command("list")
 def list_(
     context: typer.Context,
-    kind: Annotated[RuleKind | None, typer.Option(help="Only of this kind.", show_default=False)] = None,
-    artist: Annotated[str | None, typer.Option(help="Only those that name this artist.", show_default=False)] = None,
+    kind: Annotated[RuleKind | None, typer.Option(help="Only of this kind.")] = None,
+    artist: Annotated[str | None, typer.Option(help="Only those that name this artist.")] = None,
 ) -> None:
     """List the rules, the newest first, and what has become of each in the current version."""
     run = session(context)
@@ -54,7 +54,7 @@ def add(
     context: typer.Context,
     kind: Annotated[RuleKind, typer.Argument(help="block ARTIST; never ARTIST OTHER; pin ARTIST OTHER.")],
     artist: Annotated[str, typer.Argument(help="Id of the artist, also of one that is not there yet.")],
-    other: Annotated[str | None, typer.Argument(help="Id of the second artist of a pair.", show_default=False)] = None,
+    other: Annotated[str | None, typer.Argument(help="Id of the second artist of a pair.")] = None,
     why: Annotated[str, typer.Option(help="Reason, for the list.")] = "",
 ) -> None:
     """Make a rule; a service obeys it within a second or so."""

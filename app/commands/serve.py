@@ -22,16 +22,12 @@ log = logging.getLogger(__name__)
 
 def serve(
     context: typer.Context,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen at [RIYL_HOST, else 127.0.0.1].", show_default=False)
-    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen at [RIYL_HOST, else 127.0.0.1].")] = None,
     port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65535, help="Port to listen at [RIYL_PORT, else 8000].", show_default=False),
+        int | None, typer.Option(min=0, max=65535, help="Port to listen at [RIYL_PORT, else 8000].")
     ] = None,
     worker: Annotated[
-        bool | None,
-        typer.Option("--worker/--no-worker", help="Start a worker too [with SQLite]", show_default=False),
+        bool | None, typer.Option("--worker/--no-worker", help="Start a worker too [with SQLite]")
     ] = None,
 ) -> None:
     """Answer over HTTP from the promoted version, take up new promotions, and run jobs in a worker of its own.

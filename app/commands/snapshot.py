@@ -36,9 +36,7 @@ def build(
     ] = None,
     pass_over: Annotated[
         str | None,
-        typer.Option(
-            help="Modalities that the kept featurizer lacks and that are left out, commas between.", show_default=False
-        ),
+        typer.Option(help="Modalities that the kept featurizer lacks and that are left out, commas between."),
     ] = None,
     tune: Annotated[
         Literal["cf"] | None, typer.Option(help="Search these hyper-parameters first, from the recipe's own on.")
@@ -47,10 +45,7 @@ def build(
     holdout: Annotated[
         float | None,
         typer.Option(
-            min=0,
-            max=0.5,
-            help="Share of the artists that featurizer and models never see; the recipe's held_out.",
-            show_default=False,
+            min=0, max=0.5, help="Share of the artists that featurizer and models never see; the recipe's held_out."
         ),
     ] = None,
     ignore_unread: Annotated[

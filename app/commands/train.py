@@ -23,19 +23,17 @@ from riyl.training.train import train as train_model
 def train(
     context: typer.Context,
     config: Annotated[str, typer.Option(help="Config by name, or a TOML file.")] = DEFAULT,
-    snapshot: Annotated[str | None, typer.Option(help="Snapshot to train on [the newest].", show_default=False)] = None,
+    snapshot: Annotated[str | None, typer.Option(help="Snapshot to train on [the newest].")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that chance decides.")] = 0,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")] = "cpu",
     name: Annotated[
-        str | None,
-        typer.Option(help="Name of the model [the config's; with links, and -supervised].", show_default=False),
+        str | None, typer.Option(help="Name of the model [the config's; with links, and -supervised].")
     ] = None,
     supervision: Annotated[
         str | None,
         typer.Option(
             help="Pairs of artists known to be similar, to refine a closed-form model on: a file with artist_id and "
-            "similar_id, or a truth by its name.",
-            show_default=False,
+            "similar_id, or a truth by its name."
         ),
     ] = None,
 ) -> None:

@@ -31,7 +31,7 @@ def import_(
             "other scipy sparse matrix of artists by artists.",
         ),
     ],
-    name: Annotated[str | None, typer.Option(help="Name of the truth [the file's].", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the truth [the file's].")] = None,
     directed: Annotated[
         bool, typer.Option("--directed", help="A pair counts from artist_id to similar_id alone.")
     ] = False,
@@ -41,12 +41,9 @@ def import_(
             parser=path,
             help="Who each row of the matrix is: .txt with an id a line, or .csv with artist_id or OLGA's "
             "musicbrainz_id [olga.csv beside it].",
-            show_default=False,
         ),
     ] = None,
-    snapshot: Annotated[
-        str | None, typer.Option(help="Snapshot whose artists are looked for [the newest].", show_default=False)
-    ] = None,
+    snapshot: Annotated[str | None, typer.Option(help="Snapshot whose artists are looked for [the newest].")] = None,
 ) -> None:
     """Keep similar pairs as a truth, and say how many of them a snapshot knows."""
     run = session(context)

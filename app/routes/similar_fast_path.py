@@ -54,19 +54,19 @@ class SimilarFastPath:
         searcher = state.searcher
         k = K_BY_QUERY.get(scope["query_string"])
         row = searcher.row_of(path[len(self._before) : -len(self._behind)])
-        if k is None or row is None or row in state.rules.blocked or not searcher.is_searchable(row):
+        if k is None or row is None or row in state.rules.blocked:
             return None
         answers = self._bytes
         if answers is None or answers.state is not state:
             answers = self._bytes = SimilarBytes(state, self._most_bytes, answers)
+        body = answers(row, k)
+        if body is None:
+            return None
         scope["route"] = self._route
         request_context_of(scope).version = searcher.version_id
         headers = [(b"etag", answers.etag), (b"cache-control", b"no-cache")]
         for name, value in scope["headers"]:
             if name == b"if-none-match" and state.not_modified(value.decode("latin-1")):
                 return 304, headers, b""
-        body = answers(row, k)
-        if body is None:
-            return None
         headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         return 200, headers, body

@@ -11,6 +11,7 @@ import orjson
 from riyl.app.schemas.artists import Similar, SimilarResponse
 from riyl.app.services.artists import summary
 from riyl.app.serving.state import ServingState
+from riyl.core.errors import NothingKnownError
 from riyl.index.overlay.overlay import VersionOverlay
 from riyl.index.search.neighbours import Neighbours
 from riyl.index.search.rules import apply_rules, ready
@@ -102,16 +103,16 @@ class SimilarBytes:
                 self._answers, self._kept_bytes = before._answers, before._kept_bytes
 
     def __call__(self, row: int, k: int) -> bytes | None:
-        """The same bytes as `similar_model(state, row, k).model_dump_json()`; None where it has to search for them.
-
-        Raises:
-            NothingKnownError: the version has no input of the artist.
-        """
+        """The same bytes as `similar_model(state, row, k).model_dump_json()`; None where it has to search for them, or
+        raises an error."""
         overlay, cached = self._searcher.overlay, self._answers.get((row, k))
         if cached is not None and cached.overlay is overlay:
             self._answers.move_to_end((row, k))
             return cached.body
-        neighbours = ready(self._searcher, self.state.rules, row, k)
+        try:
+            neighbours = ready(self._searcher, self.state.rules, row, k)
+        except NothingKnownError:
+            return None
         if neighbours is None:
             return None
         rows = neighbours.rows.tobytes()
@@ -139,10 +140,12 @@ class SimilarBytes:
         head = self._heads.get(row) or self._head(row)
         if not rows:
             return head + b"]}"
-        listed = [self._fragments.get(other) or self._fragment(other) for other in rows]
+        listed = list(map(self._fragments.get, rows))
+        if None in listed:
+            listed = [self._fragments.get(other) or self._fragment(other) for other in rows]
         scores = orjson.dumps(np.ascontiguousarray(neighbours.scores, np.float32), option=orjson.OPT_SERIALIZE_NUMPY)
-        parts: list[bytes] = [b""] * (2 * len(rows))
-        parts[::2] = listed
+        parts = [b""] * (2 * len(rows))
+        parts[::2] = listed  # type: ignore[assignment]
         parts[1::2] = scores[1:-1].split(b",")
         for position in range(neighbours.n_pinned):
             parts[2 * position + 1] += b',"pinned":true'

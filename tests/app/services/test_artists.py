@@ -22,7 +22,7 @@ from riyl.index.versions.lifecycle import promote
 from riyl.training.config import load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.train import train
-from tests.app.conftest import database, key_headers, problem_of, riyl, run, running
+from tests.app.conftest import database, key_headers, problem_of, riyl, running
 from tests.conftest import SMALL_RECIPE
 from tests.index.conftest import MBID, write_world
 
@@ -53,42 +53,36 @@ def sharing(made: Path, tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
-def test_a_lookup_by_it_is_409_with_both(sharing: Home) -> None:
-    async def scenario() -> None:
-        async with running(sharing) as (_, client):
-            question = {"seeds": [{"mbid": MBID}]}
-            answers = [
-                await client.get(f"/v1/artists/{MBID}"),
-                await client.get(f"/v1/artists/{MBID.upper()}/similar"),
-                await client.get(f"/v1/artists/{MBID}/similar?k=3&explain=true"),
-                await client.post("/v1/similar", json=question),
-                await client.post("/v1/similar", json={"seeds": [{"id": "a001"}], "avoid": [{"id": MBID}]}),
-            ]
-            for answer in answers:
-                body = problem_of(answer, 409, SHARED)
-                assert [candidate["id"] for candidate in body["candidates"]] == ["a003", "a007"]
-                assert "a003, a007; choose one of them by its id" in body["detail"]
-            (entry,) = (await client.post("/v1/similar:batch", json={"queries": [question]})).json()["answers"]
-            assert (entry["answer"], entry["problem"]["status"], entry["problem"]["title"]) == (None, 409, SHARED)
-            assert (await client.get("/v1/artists/a003/similar")).status_code == 200
-
-    run(scenario())
+async def test_a_lookup_by_it_is_409_with_both(sharing: Home) -> None:
+    async with running(sharing) as (_, client):
+        question = {"seeds": [{"mbid": MBID}]}
+        answers = [
+            await client.get(f"/v1/artists/{MBID}"),
+            await client.get(f"/v1/artists/{MBID.upper()}/similar"),
+            await client.get(f"/v1/artists/{MBID}/similar?k=3&explain=true"),
+            await client.post("/v1/similar", json=question),
+            await client.post("/v1/similar", json={"seeds": [{"id": "a001"}], "avoid": [{"id": MBID}]}),
+        ]
+        for answer in answers:
+            body = problem_of(answer, 409, SHARED)
+            assert [candidate["id"] for candidate in body["candidates"]] == ["a003", "a007"]
+            assert "a003, a007; choose one of them by its id" in body["detail"]
+        (entry,) = (await client.post("/v1/similar:batch", json={"queries": [question]})).json()["answers"]
+        assert (entry["answer"], entry["problem"]["status"], entry["problem"]["title"]) == (None, 409, SHARED)
+        assert (await client.get("/v1/artists/a003/similar")).status_code == 200
 
 
-def test_both_are_excluded_by_it_and_a_listeners_play_of_it_is_told_of(sharing: Home) -> None:
-    async def scenario() -> None:
-        async with running(sharing) as (_, client):
-            question = {"seeds": [{"id": "a001"}], "k": 100, "exclude": [MBID]}
-            similar = (await client.post("/v1/similar", json=question)).json()["similar"]
-            assert {"a003", "a007"}.isdisjoint(artist["id"] for artist in similar)
-            assert len(similar) == 59 - 3
-            played = (await client.post("/v1/similar", json={"plays": {"a001": 3, MBID: 5}})).json()["asked"]
-            assert (played["plays"], played["unknown_plays"]) == (1, [MBID])
-
-    run(scenario())
+async def test_both_are_excluded_by_it_and_a_listeners_play_of_it_is_told_of(sharing: Home) -> None:
+    async with running(sharing) as (_, client):
+        question = {"seeds": [{"id": "a001"}], "k": 100, "exclude": [MBID]}
+        similar = (await client.post("/v1/similar", json=question)).json()["similar"]
+        assert {"a003", "a007"}.isdisjoint(artist["id"] for artist in similar)
+        assert len(similar) == 59 - 3
+        played = (await client.post("/v1/similar", json={"plays": {"a001": 3, MBID: 5}})).json()["asked"]
+        assert (played["plays"], played["unknown_plays"]) == (1, [MBID])
 
 
-def test_neither_is_changed_by_it(sharing: Home) -> None:
+async def test_neither_is_changed_by_it(sharing: Home) -> None:
     headers = key_headers(sharing, Role.WRITE)
     address = f"/v1/artists/{MBID}"
     changes: list[tuple[str, str, Any]] = [
@@ -98,43 +92,35 @@ def test_neither_is_changed_by_it(sharing: Home) -> None:
         ("POST", f"{address}:merge", {"into": "a001"}),
         ("POST", "/v1/artists/a001:merge", {"into": MBID}),
     ]
-
-    async def scenario() -> None:
-        async with running(sharing) as (app, client):
-            for method, path, body in changes:
-                answer: httpx.Response = await client.request(method, path, json=body, headers=headers)
-                candidates = problem_of(answer, 409, SHARED)["candidates"]
-                template = "/v1/artists/{id}" + (":merge" if method == "POST" else "")
-                assert "409" in app.openapi()["paths"][template][method.lower()]["responses"]
-                assert [candidate["id"] for candidate in candidates] == ["a003", "a007"]
-            lines = json.dumps({"kind": "delete", "id": MBID})
-            sent = {**headers, "content-type": "application/x-ndjson"}
-            verdict = (await client.post("/v1/artists:batch", content=lines, headers=sent)).json()
-            assert (verdict["status"], verdict["problem"]["title"]) == (409, SHARED)
-            assert (await client.get("/v1/changes", headers=key_headers(sharing))).json()["head"] == 0
-
-    run(scenario())
+    async with running(sharing) as (app, client):
+        for method, path, body in changes:
+            answer: httpx.Response = await client.request(method, path, json=body, headers=headers)
+            candidates = problem_of(answer, 409, SHARED)["candidates"]
+            template = "/v1/artists/{id}" + (":merge" if method == "POST" else "")
+            assert "409" in app.openapi()["paths"][template][method.lower()]["responses"]
+            assert [candidate["id"] for candidate in candidates] == ["a003", "a007"]
+        lines = json.dumps({"kind": "delete", "id": MBID})
+        sent = {**headers, "content-type": "application/x-ndjson"}
+        verdict = (await client.post("/v1/artists:batch", content=lines, headers=sent)).json()
+        assert (verdict["status"], verdict["problem"]["title"]) == (409, SHARED)
+        assert (await client.get("/v1/changes", headers=key_headers(sharing))).json()["head"] == 0
 
 
-def test_one_of_them_is_meant_once_the_other_is_blocked_or_deleted(sharing: Home) -> None:
+async def test_one_of_them_is_meant_once_the_other_is_blocked_or_deleted(sharing: Home) -> None:
     headers = key_headers(sharing)
-
-    async def scenario() -> None:
-        async with running(sharing) as (_, client):
-            rule = {"kind": "block", "artist": "a003"}
-            number = (await client.post("/v1/rules", json=rule, headers=headers)).json()["number"]
-            assert (await client.get(f"/v1/artists/{MBID}")).json()["artist"]["id"] == "a007"
-            await client.delete(f"/v1/rules/{number}", headers=headers)
-            problem_of(await client.get(f"/v1/artists/{MBID}"), 409, SHARED)
-            await client.delete("/v1/artists/a007", headers=headers)
-            async with asyncio.timeout(20):
-                while (response := await client.get(f"/v1/artists/{MBID}")).status_code == 409:
-                    await asyncio.sleep(0.01)
-            assert response.json()["artist"]["id"] == "a003"
-            patched = await client.patch(f"/v1/artists/{MBID}", json={"name": "N"}, headers=headers)
-            assert patched.json()["id"] == "a003"
-
-    run(scenario())
+    async with running(sharing) as (_, client):
+        rule = {"kind": "block", "artist": "a003"}
+        number = (await client.post("/v1/rules", json=rule, headers=headers)).json()["number"]
+        assert (await client.get(f"/v1/artists/{MBID}")).json()["artist"]["id"] == "a007"
+        await client.delete(f"/v1/rules/{number}", headers=headers)
+        problem_of(await client.get(f"/v1/artists/{MBID}"), 409, SHARED)
+        await client.delete("/v1/artists/a007", headers=headers)
+        async with asyncio.timeout(20):
+            while (response := await client.get(f"/v1/artists/{MBID}")).status_code == 409:
+                await asyncio.sleep(0.01)
+        assert response.json()["artist"]["id"] == "a003"
+        patched = await client.patch(f"/v1/artists/{MBID}", json={"name": "N"}, headers=headers)
+        assert patched.json()["id"] == "a003"
 
 
 def test_the_command_line_names_both(sharing: Home) -> None:

@@ -34,11 +34,11 @@ def test_the_bytes_are_the_models_when_few_artists_are_kept(version: Version, mo
         assert answers(row, 50) == similar_model(state, row, 50).model_dump_json().encode()
 
 
-def test_nothing_known_is_raised_either_way(version: Version) -> None:
+def test_of_an_artist_of_whom_nothing_is_known_there_are_no_bytes_and_the_model_says_why(version: Version) -> None:
     state = ServingState.of(Searcher(version), NO_RULES, Home(version.folder.parent.parent))
-    for answer in (SimilarBytes(state), lambda row, k: similar_model(state, row, k)):
-        with pytest.raises(NothingKnownError, match="Nobody Knows"):
-            answer(59, 10)
+    assert SimilarBytes(state)(59, 10) is None
+    with pytest.raises(NothingKnownError, match="Nobody Knows"):
+        similar_model(state, 59, 10)
 
 
 @pytest.mark.parametrize("query", ["", "?k=1", "?k=50", "?k=200"])
