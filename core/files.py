@@ -141,17 +141,17 @@ def seal(folder: Path, name: str, manifest: Manifest) -> None:
 
 
 def read_sealed(
-    folder: Path, name: str, kind: str, newest_format: int, *, oldest_format: int = 1, remedy: str = ""
+    folder: Path, name: str, kind: str, newest: int, *, oldest: int = 1, remedy: str = "", verify: bool = False
 ) -> Manifest:
     """The manifest of a sealed folder, after its kind, format number and file sizes were checked.
 
     Args:
-        newest_format: newest format number that is read.
-        oldest_format: oldest one.
+        newest, oldest: the format numbers that are read lie between these.
         remedy: what to run where the folder is older, as the message says it.
+        verify: compare every file with its sha256 too, see `verify_sealed`.
 
     Raises:
-        OutdatedError: its format is older than `oldest_format`; the message names found, wanted and the remedy.
+        OutdatedError: its format is older than `oldest`; the message names found, wanted and the remedy.
         FormatError: the manifest is missing or unreadable, of another kind, newer than this RIYL reads,
             or a file is missing or of another size; the message names found and wanted.
     """
@@ -167,15 +167,13 @@ def read_sealed(
             f"{path}: found kind {manifest.get('kind') if isinstance(manifest, dict) else None!r}; wanted {kind!r}"
         )
     number = manifest.get("format")
-    if isinstance(number, int) and 1 <= number < oldest_format:
+    if isinstance(number, int) and 1 <= number < oldest:
         raise OutdatedError(
-            f"{path}: found {kind} format {number}, of an earlier release; this RIYL reads format {oldest_format}"
-            f"{f' to {newest_format}' if newest_format > oldest_format else ''}: {remedy}"
+            f"{path}: found {kind} format {number}, of an earlier release; this RIYL reads format {oldest}"
+            f"{f' to {newest}' if newest > oldest else ''}: {remedy}"
         )
-    if not isinstance(number, int) or not 1 <= number <= newest_format:
-        raise FormatError(
-            f"{path}: found format {number!r}; this RIYL reads {kind} formats {oldest_format} to {newest_format}"
-        )
+    if not isinstance(number, int) or not 1 <= number <= newest:
+        raise FormatError(f"{path}: found format {number!r}; this RIYL reads {kind} formats {oldest} to {newest}")
     if not _lists_files(manifest.get("files")):
         raise FormatError(f"{path}: damaged, found no list of files with sizes and sha256; wanted one")
     for file, entry in manifest["files"].items():
@@ -183,6 +181,8 @@ def read_sealed(
         if size != entry["size_bytes"]:
             actual = "no such file" if size is None else f"{size} bytes"
             raise FormatError(f"{folder / file}: damaged, found {actual}; wanted {entry['size_bytes']} bytes")
+    if verify:
+        verify_sealed(folder, manifest)
     return manifest
 
 

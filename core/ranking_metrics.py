@@ -83,6 +83,11 @@ LIST_METRICS: Mapping[str, ListMetric] = {
 """Every figure of one list, by name."""
 
 
+def mean_of(scores: NDArray[np.floating] | NDArray[np.bool_]) -> float:
+    """The mean over queries; NaN without any."""
+    return float(np.mean(scores)) if len(scores) else float("nan")
+
+
 def retrieval_counts(lists: Lists, n: int) -> Counts:
     """How many lists hold each of n candidates.
 
@@ -136,7 +141,7 @@ def coverage(counts: Counts) -> float:
     Returns:
         A number in 0..1; NaN with no candidates.
     """
-    return float(np.mean(counts > 0)) if len(counts) else float("nan")
+    return mean_of(counts > 0)
 
 
 def _ratio(part: NDArray[np.generic], total: NDArray[np.generic]) -> Scores:

@@ -1,4 +1,4 @@
-"""How sure a figure is: 95 % intervals by resampling the artists that were asked."""
+"""How sure a figure is: 95 % intervals by resampling the artists that were asked, and spreads of repeated figures."""
 
 from __future__ import annotations
 
@@ -51,6 +51,14 @@ class Evenness:
 
     gini: float
     coverage: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure over several groupings or seeds: mean, and sample standard deviation (n - 1), NaN for fewer than two."""
+
+    mean: float
+    deviation: float
 
 
 def interval(values: Scores, rounds: int = 1000, *, seed: int) -> Interval:
@@ -179,6 +187,11 @@ def evenness_intervals(
     with ThreadPoolExecutor(max(1, threads)) as pool:
         ginis, coverages = np.concatenate(list(pool.map(replicates, zip(seeds, sizes, strict=True))), axis=1)
     return _moved(ginis, estimates.gini), _moved(coverages, estimates.coverage)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and deviation of at least one value."""
+    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"))
 
 
 def _moved(replicates: Scores, estimate: float) -> Interval:

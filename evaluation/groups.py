@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import InputError, MismatchError
-from riyl.core.ranking_metrics import Counts, ndcg
-from riyl.core.storage.ground_truth import Relevance
+from riyl.core.ranking_metrics import Counts, mean_of, ndcg
 from riyl.core.storage.model import ScoringSettings
 from riyl.core.types import Lists, Matrix, Progress, Rows, Scores, silent
+from riyl.evaluation.bootstrap import Spread, spread
 from riyl.evaluation.conditions import Condition
-from riyl.evaluation.protocol import System, judge, retrieve
+from riyl.evaluation.protocol import Setup, System, judge, retrieve
 from riyl.evaluation.systems import Parts, Subset, check_parts, fuse, scored_system, subsets_of
 from riyl.index.scoring.calibration import MASKED, calibration
 from riyl.index.scoring.score import Scoring
@@ -66,14 +66,6 @@ class GroupMatrix:
     ndcg: Scores
     ndcg_mean: float
     ndcg_own: float
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A figure over several groupings or seeds: mean, and sample standard deviation (n - 1), NaN for fewer than two."""
-
-    mean: float
-    deviation: float
 
 
 @dataclass(frozen=True)
@@ -173,16 +165,7 @@ def grouped_system(name: str, parts: Parts, groups: Groups, scoring: Scoring | N
     return scored_system(name, vectors, covered, patterns, fitted)
 
 
-def group_matrix(
-    system: System,
-    groups: Groups,
-    relevance: Relevance,
-    order: NDArray[np.int32],
-    *,
-    k: int = 200,
-    threads: int = 0,
-    progress: Progress = silent,
-) -> GroupMatrix:
+def group_matrix(system: System, groups: Groups, setup: Setup, *, progress: Progress = silent) -> GroupMatrix:
     """Figures of one grouping.
 
     Each artist of the groups asks, and all others of all groups can be found, by exact search. An artist that the
@@ -198,30 +181,30 @@ def group_matrix(
     Args:
         system: over the artists of the snapshot, each as its group lets it be known, see `grouped_system`.
         groups: the grouping.
-        relevance, order, threads: see `riyl.evaluation.protocol.evaluate`.
-        k: length of the lists for nDCG, at least `TOP`.
+        setup: its k is the length of the lists for nDCG, at least `TOP`; nothing is resampled.
         progress: hears of the searches.
 
     Raises:
         InputError: k is below `TOP`; see `riyl.index.build.exact_search.exact_top_k`.
         MismatchError: system, groups, truth and order are not over the same artists.
     """
-    if k < TOP:
-        raise InputError(f"list length: found {k}; wanted at least {TOP}, which the matrix looks at")
+    if setup.k < TOP:
+        raise InputError(f"list length: found {setup.k}; wanted at least {TOP}, which the matrix looks at")
     _check(groups)
     everyone = Condition("groups", groups.rows)
-    lists = retrieve(system, everyone, order, k=k, threads=threads, progress=progress)
+    lists = retrieve(system, everyone, setup.order, k=setup.k, threads=setup.threads, progress=progress)
     counts = _origins(lists[:, :TOP], groups)
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
     row_entropy = -np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=1)
-    judged = judge(lists, everyone, relevance)
+    judged = judge(lists, everyone, setup.relevance)
     scores = ndcg(judged.hits, judged.n_relevant)
     query_groups = groups.group[np.searchsorted(groups.rows, judged.query_rows)]
     group_scores = []
     for g in range(len(groups.subsets)):
         alone = Condition("+".join(groups.subsets[g]), groups.rows[groups.group == g])
-        inside = judge(retrieve(system, alone, order, k=k, threads=threads), alone, relevance)
+        inside_lists = retrieve(system, alone, setup.order, k=setup.k, threads=setup.threads)
+        inside = judge(inside_lists, alone, setup.relevance)
         group_scores.append(ndcg(inside.hits, inside.n_relevant))
     return GroupMatrix(
         system.name,
@@ -230,9 +213,9 @@ def group_matrix(
         shares,
         row_entropy,
         float(np.mean(row_entropy)),
-        np.array([_mean(scores[query_groups == g]) for g in range(len(groups.subsets))]),
-        _mean(scores),
-        _mean(np.concatenate(group_scores)),
+        np.array([mean_of(scores[query_groups == g]) for g in range(len(groups.subsets))]),
+        mean_of(scores),
+        mean_of(np.concatenate(group_scores)),
     )
 
 
@@ -274,12 +257,3 @@ def _check(groups: Groups) -> None:
             f"groups: found {len(groups.rows)} rows and {len(groups.group)} groups; "
             "wanted a group for each row, rows ascending"
         )
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Mean and deviation of at least one value."""
-    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"))
-
-
-def _mean(values: Scores) -> float:
-    return float(np.mean(values)) if len(values) else float("nan")

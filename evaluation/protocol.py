@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import MismatchError
-from riyl.core.ranking_metrics import LIST_METRICS, Counts, Hits, coverage, gini, retrieval_counts
+from riyl.core.ranking_metrics import LIST_METRICS, Counts, Hits, coverage, gini, mean_of, retrieval_counts
 from riyl.core.storage.ground_truth import Relevance
 from riyl.core.types import Lists, Mask, Matrix, Progress, Rows, Scores, silent
 from riyl.evaluation.bootstrap import Evenness, Interval, evenness_intervals, intervals
@@ -75,11 +75,19 @@ class Judged:
 
 @dataclass(frozen=True)
 class ListFigure:
-    """A list metric of every query, 0 where the system cannot embed it; its mean with a percentile interval."""
+    """A list metric.
+
+    Attributes:
+        scores: (n_queries,) of every query, 0 where the system cannot embed it.
+        interval: percentile interval of the mean.
+    """
 
     scores: Scores
-    mean: float
     interval: Interval
+
+    @property
+    def mean(self) -> float:
+        return mean_of(self.scores)
 
 
 @dataclass(frozen=True)
@@ -131,52 +139,58 @@ class Result:
         return self.lists["ndcg"].interval
 
 
-def evaluate(
-    system: System,
-    condition: Condition,
-    relevance: Relevance,
-    order: NDArray[np.int32],
-    *,
-    k: int = 200,
-    rounds: int = 1000,
-    seed: int = 0,
-    threads: int = 0,
-    progress: Progress = silent,
-) -> Result:
-    """Evaluate one system in one condition by the protocol.
+@dataclass(frozen=True)
+class Setup:
+    """What every system is measured by alike.
 
-    Args:
-        system: what is evaluated.
-        condition: who asks and can be found.
+    Attributes:
         relevance: the truth over the artists of the snapshot.
         order: (n,) tie rank of every artist of the snapshot, see `riyl.index.build.exact_search.tie_break_rank`.
         k: length of a list.
         rounds: bootstrap resamples.
         seed: of the resampling.
         threads: of search and resampling; 0 takes every core.
+    """
+
+    relevance: Relevance
+    order: NDArray[np.int32]
+    k: int = 200
+    rounds: int = 1000
+    seed: int = 0
+    threads: int = 0
+
+
+def evaluate(system: System, condition: Condition, setup: Setup, *, progress: Progress = silent) -> Result:
+    """Evaluate one system in one condition by the protocol.
+
+    Args:
+        system: what is evaluated.
+        condition: who asks and can be found.
+        setup: by what.
         progress: hears of the search, which takes most of the time.
 
     Raises:
         InputError: see `riyl.index.build.exact_search.exact_top_k`; rounds is below 1.
         MismatchError: system, condition, truth and order are not over the same artists.
     """
-    if len(relevance.indptr) - 1 != len(order):
-        raise MismatchError(f"truth: found {len(relevance.indptr) - 1} artists; wanted the snapshot's {len(order)}")
-    lists = retrieve(system, condition, order, k=k, threads=threads, progress=progress)
-    judged = judge(lists, condition, relevance)
+    n = len(setup.order)
+    if len(setup.relevance.indptr) - 1 != n:
+        raise MismatchError(f"truth: found {len(setup.relevance.indptr) - 1} artists; wanted the snapshot's {n}")
+    lists = retrieve(system, condition, setup.order, k=setup.k, threads=setup.threads, progress=progress)
+    judged = judge(lists, condition, setup.relevance)
     scores = {name: metric(judged.hits, judged.n_relevant) for name, metric in LIST_METRICS.items()}
-    spans = intervals(list(scores.values()), rounds, seed=seed)
-    figures = {name: ListFigure(s, _mean(s), span) for (name, s), span in zip(scores.items(), spans, strict=True)}
+    spans = intervals(list(scores.values()), setup.rounds, seed=setup.seed)
+    figures = {name: ListFigure(s, span) for (name, s), span in zip(scores.items(), spans, strict=True)}
     covered = system.covered[judged.query_rows]
-    local, m = _positions(condition, len(order))[lists], len(condition.rows)
+    local, m = _positions(condition, n)[lists], len(condition.rows)
     counts = retrieval_counts(local, m)
     even = Evenness(gini(counts), coverage(counts))
-    cores = threads or os.cpu_count() or 1
-    gini_span, coverage_span = evenness_intervals(local, m, even, rounds, seed=seed, threads=cores)
+    cores = setup.threads or os.cpu_count() or 1
+    gini_span, coverage_span = evenness_intervals(local, m, even, setup.rounds, seed=setup.seed, threads=cores)
     return Result(
         system=system.name,
         condition=condition.name,
-        k=k,
+        k=setup.k,
         n_artists=m,
         n_queries=len(judged.query_rows),
         n_without_links=m - len(judged.query_rows),
@@ -184,8 +198,8 @@ def evaluate(
         n_relevant=judged.n_relevant,
         first=lists[np.searchsorted(condition.rows, judged.query_rows), :FIRST].copy(),
         lists=figures,
-        ndcg_covered=_mean(scores["ndcg"][covered]),
-        covered_share=_mean(covered),
+        ndcg_covered=mean_of(scores["ndcg"][covered]),
+        covered_share=mean_of(covered),
         gini=even.gini,
         gini_interval=gini_span,
         coverage=even.coverage,
@@ -226,14 +240,9 @@ def retrieve(
     else:
         queries = system.queries[rows]
         candidates = queries if system.candidates is system.queries else system.candidates[rows]
+    self_positions = np.arange(len(rows), dtype=np.int32)
     positions, _ = exact_top_k(
-        queries,
-        candidates,
-        k,
-        order=order[rows],
-        self_positions=np.arange(len(rows), dtype=np.int32),
-        threads=threads,
-        progress=progress,
+        queries, candidates, k, order=order[rows], self_positions=self_positions, threads=threads, progress=progress
     )
     lists = np.full((len(condition.rows), k), -1, np.int32)
     lists[able] = np.append(rows, np.int32(-1))[positions]  # position -1 is the -1 appended
@@ -288,7 +297,3 @@ def _positions(condition: Condition, n: int) -> Rows:
     position = np.full(n + 1, -1, np.int32)
     position[condition.rows] = np.arange(len(condition.rows), dtype=np.int32)
     return position
-
-
-def _mean(values: Scores | Mask) -> float:
-    return float(np.mean(values)) if len(values) else float("nan")

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from riyl.core.ranking_metrics import LIST_METRICS
 from riyl.core.types import Mask, Scores
+from riyl.evaluation.bootstrap import spread
 from riyl.evaluation.correlation import Correlations, kendall, pooled_kendall
-from riyl.evaluation.groups import Robustness, spread
+from riyl.evaluation.groups import Robustness
 from riyl.evaluation.popularity import QUANTILES, by_quantile, pop, quantile_groups
 from riyl.evaluation.protocol import Result
 from riyl.evaluation.seeds import over_seeds

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from riyl.core.errors import InputError, MismatchError
-from riyl.evaluation.bootstrap import interval
-from riyl.evaluation.groups import Spread, spread
+from riyl.evaluation.bootstrap import Spread, interval, spread
 from riyl.evaluation.protocol import Result
 
 

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import InputError, NotFoundError
-from riyl.core.storage.ground_truth import Relevance
 from riyl.core.storage.model import NO_SCORING, ScoringSettings
 from riyl.core.types import Matrix, Progress, Rows, silent
 from riyl.evaluation.coherence import Coherence, coherence
 from riyl.evaluation.conditions import Condition
 from riyl.evaluation.groups import Groups, Robustness, group_matrix, group_scoring, grouped_system, over_groupings
-from riyl.evaluation.protocol import Result, System, evaluate
+from riyl.evaluation.protocol import Result, Setup, System, evaluate
 from riyl.evaluation.systems import Parts, Subset
 
 NOISE = "noise"
@@ -109,14 +108,9 @@ def study(
     entries: Iterable[Subject],
     conditions: Sequence[Condition],
     groupings: Sequence[Groups],
-    relevance: Relevance,
-    order: NDArray[np.int32],
+    setup: Setup,
     popularity: NDArray[np.number],
     *,
-    k: int = 200,
-    rounds: int = 1000,
-    seed: int = 0,
-    threads: int = 0,
     progress: Progress = silent,
 ) -> Study:
     """Evaluate subjects in conditions and modality groups, with noise and popularity behind them.
@@ -128,9 +122,8 @@ def study(
         entries: what is studied, with distinct names.
         conditions: who asks and can be found.
         groupings: of `riyl.evaluation.groups.deal_groups`; none where the groups are not asked for.
-        relevance, order, k, rounds, threads: see `riyl.evaluation.protocol.evaluate`.
+        setup: by what they are measured; its seed is also that of the noise and of the groups' corrections.
         popularity: (n,) listeners or plays of the snapshot's artists.
-        seed: of the resampling and the noise.
         progress: hears of each search, under the names of condition and system.
 
     Raises:
@@ -140,39 +133,23 @@ def study(
     outcome = Study(conditions)
     by_condition: dict[str, list[Result]] = {condition.name: [] for condition in conditions}
     modalities = sorted({name for groups in groupings[:1] for subset in groups.subsets for name in subset})
-    for subject in chain(entries, _floors(len(order), popularity, seed, modalities)):
+    for subject in chain(entries, _floors(len(setup.order), popularity, setup.seed, modalities)):
         name = subject.name
         outcome.entries.append(Entry(name, subject.role, subject.of, subject.subset, subject.seed))
         names = [entry.name for entry in outcome.entries]
         if len(set(names)) < len(names):
             raise InputError(f"systems: found the names {', '.join(names)}; wanted each once")
         for condition in conditions:
-            result = evaluate(
-                subject.system,
-                condition,
-                relevance,
-                order,
-                k=k,
-                rounds=rounds,
-                seed=seed,
-                threads=threads,
-                progress=_Named(f"{condition.name}, {name}", progress),
-            )
-            by_condition[condition.name].append(result)
+            heard = _Named(f"{condition.name}, {name}", progress)
+            by_condition[condition.name].append(evaluate(subject.system, condition, setup, progress=heard))
             if condition.name == FMC and subject.role == "system" and subject.parts and len(subject.parts) > 1:
                 outcome.coherence[name] = coherence({m: part[condition.rows] for m, part in subject.parts.items()})
         if groupings and subject.parts and subject.role != "subset":
             heard = _Named(f"groups, {name}", progress)
-            scoring = group_scoring(subject.parts, groupings[0], subject.scoring, seed=seed)
+            scoring = group_scoring(subject.parts, groupings[0], subject.scoring, seed=setup.seed)
             grouped = ((grouped_system(name, subject.parts, groups, scoring), groups) for groups in groupings)
-            outcome.robustness.append(
-                over_groupings(
-                    [
-                        group_matrix(system, groups, relevance, order, k=k, threads=threads, progress=heard)
-                        for system, groups in grouped
-                    ]
-                )
-            )
+            matrices = [group_matrix(system, groups, setup, progress=heard) for system, groups in grouped]
+            outcome.robustness.append(over_groupings(matrices))
     outcome.results.extend(chain.from_iterable(by_condition.values()))
     return outcome
 

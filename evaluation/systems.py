@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from riyl.core.errors import InputError, MismatchError, NotFoundError
-from riyl.core.ranking_metrics import ndcg
+from riyl.core.ranking_metrics import mean_of, ndcg
 from riyl.core.storage.ground_truth import Truth
 from riyl.core.storage.model import NO_SCORING, Model, ScoringSettings
 from riyl.core.storage.snapshot import Snapshot
@@ -187,5 +187,4 @@ def version_ndcg(version: Version, truth: Truth) -> float:
     """
     raw = conditions_of(version)[0]
     judged = judge(version.neighbours[raw.rows, :NDCG_AT], raw, truth.relevance(version.artist_ids))
-    scores = ndcg(judged.hits, judged.n_relevant)
-    return float(np.mean(scores)) if len(scores) else float("nan")
+    return mean_of(ndcg(judged.hits, judged.n_relevant))

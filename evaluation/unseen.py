@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from riyl.core.errors import MismatchError
+from riyl.core.ranking_metrics import mean_of
 from riyl.core.types import Mask, Scores
 from riyl.evaluation.bootstrap import Interval, interval, unpaired
 from riyl.evaluation.protocol import Result
@@ -71,5 +72,4 @@ def seen_and_unseen(result: Result, unseen: Mask, rounds: int = 1000, *, seed: i
 
 
 def _group(scores: Scores, rounds: int, seed: int) -> QueryGroup:
-    mean = float(scores.mean()) if len(scores) else float("nan")
-    return QueryGroup(len(scores), mean, interval(scores, rounds, seed=seed))
+    return QueryGroup(len(scores), mean_of(scores), interval(scores, rounds, seed=seed))

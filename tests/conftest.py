@@ -166,6 +166,14 @@ def _figures_of(ndcg: list[float]) -> dict[str, float]:
 SMALL_RECIPE = Recipe(tags=TagRecipe(dims=6), cf=CfRecipe(factors=5, iterations=8))
 
 
+def snapshot_of(
+    folder: Path, ids: list[str], recipe: Recipe = SMALL_RECIPE, **tables: dict[str, list[Any]]
+) -> Snapshot:
+    """Snapshot of artists that are called by their ids, with these tables."""
+    given = Tables.open(write_tables(folder / "t", artists={"artist_id": ids, "name": ids}, **tables))
+    return build_snapshot(given, recipe, folder / "s")
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the small world's tables."""

@@ -23,6 +23,7 @@ IgnoreUnread = Annotated[
     bool, typer.Option("--ignore-unread", help="Pass over files of a folder that are not read [RIYL_IGNORE_UNREAD].")
 ]
 Name = Annotated[str, typer.Argument(help="Dataset, or a folder of tables.")]
+NewFolder = Annotated[Path, typer.Argument(parser=path, help="New folder.")]
 
 
 @app.command("list")
@@ -70,16 +71,11 @@ def fetch(context: typer.Context, name: Name) -> None:
 
 
 @app.command()
-def tables(
-    context: typer.Context,
-    name: Name,
-    out: Annotated[Path, typer.Argument(parser=path, help="New folder.")],
-    ignore_unread: IgnoreUnread = False,
-) -> None:
+def tables(context: typer.Context, name: Name, out: NewFolder, ignore_unread: IgnoreUnread = False) -> None:
     """Make a dataset's tables; of a folder of tables, check every value and write a clean copy."""
     run = session(context)
+    ignore = ignore_unread or run.settings.ignore_unread
     with run.progress() as progress:
-        ignore = ignore_unread or run.settings.ignore_unread
         report = make_tables(expanded(name), run.home.downloads, out, progress, ignore_unread=ignore)
     _show(run, out, report)
 
@@ -89,14 +85,14 @@ def join(
     context: typer.Context,
     a: Annotated[Path, typer.Argument(parser=path, help="Folder of tables, whose ids are kept.")],
     b: Annotated[Path, typer.Argument(parser=path, help="Folder of tables, matched to it by mbid and name.")],
-    out: Annotated[Path, typer.Argument(parser=path, help="New folder.")],
+    out: NewFolder,
     ignore_unread: IgnoreUnread = False,
 ) -> None:
     """Join two catalogs into one."""
     run = session(context)
+    ignore = ignore_unread or run.settings.ignore_unread
+    first, second = (Tables.open(each, ignore_unread=ignore) for each in (a, b))
     with run.progress() as progress:
-        ignore = ignore_unread or run.settings.ignore_unread
-        first, second = (Tables.open(each, ignore_unread=ignore) for each in (a, b))
         report = join_tables(first, second, out, progress)
     _show(run, out, report)
 

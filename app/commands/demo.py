@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -78,7 +77,6 @@ def _current(run: Session) -> bool:
 
 
 def _make(run: Session, tables: Path | None, ignore_unread: bool) -> None:
-    threads = run.settings.threads or os.cpu_count() or 1
     with run.progress() as progress:
         folder = _catalog(run, progress) if tables is None else tables
         unread = reasons(Tables.open(folder, ignore_unread=ignore_unread).unread)
@@ -93,7 +91,7 @@ def _make(run: Session, tables: Path | None, ignore_unread: bool) -> None:
         run.say(f"model     {model.id}: {name}, {', '.join(model.parts)} to {model.dim} dimensions")
         if "similar" in opened.files:
             question = Question(truth="similar", snapshot=snapshot.id)
-            evaluated = run_evaluation(run.home, question, threads=threads, progress=progress)
+            evaluated = run_evaluation(run.home, question, threads=run.threads, progress=progress)
             show_results(run, evaluated)
             # by its content: the same figures are one evaluation, however often the demo is run
             identity = content_id("evaluation", {"asked": asdict(question), "figures": evaluated.figures})
@@ -102,7 +100,9 @@ def _make(run: Session, tables: Path | None, ignore_unread: bool) -> None:
             run.say("\nThe catalog has no `similar` table, so there is nothing to measure against; bring a truth with")
             run.say("riyl truth import FILE, then run riyl evaluate.")
         recall = run.settings.quality_min_recall
-        version = build_version(model, snapshot, run.home.versions, recall=recall, threads=threads, progress=progress)
+        version = build_version(
+            model, snapshot, run.home.versions, recall=recall, threads=run.threads, progress=progress
+        )
     if lifecycle.current(run.home.versions) != version.id:
         lifecycle.promote(run.home.versions, run.database, version.id, by=who(), why="demo")
     run.say(f"\nversion   {version.id}: {version.manifest['counts']['embedded']:,} artists, current")

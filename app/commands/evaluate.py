@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import secrets
 from dataclasses import asdict
 from pathlib import Path
@@ -84,8 +83,7 @@ def evaluate(
         seed=seed,
     )
     with run.progress() as progress:
-        threads = run.settings.threads or os.cpu_count() or 1
-        evaluated = run_evaluation(run.home, question, threads=threads, progress=progress)
+        evaluated = run_evaluation(run.home, question, threads=run.threads, progress=progress)
     if figures is not None:
         write_bytes(
             figures, json.dumps(evaluated.figures, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n"

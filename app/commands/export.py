@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -47,7 +46,7 @@ def embeddings(
     chosen = open_model(run.home.models, model)
     opened = find_snapshot(run.home.snapshots, snapshot)
     with run.progress() as progress:
-        embedding = embed(chosen, opened, threads=run.settings.threads or os.cpu_count() or 1, progress=progress)
+        embedding = embed(chosen, opened, threads=run.threads, progress=progress)
     values = pa.FixedSizeListArray.from_arrays(
         pa.array(embedding.vectors.ravel()), chosen.dim, mask=pa.array(~embedding.covered)
     )
@@ -94,8 +93,7 @@ def neighbours(
     in_force = (replace(hidden, rules=NO_RULES) if no_rules else hidden).as_rules()
     rules = BoundRules.of(in_force, Searcher(opened)) if in_force.rules else None
     with run.progress() as progress:
-        threads = run.settings.threads or os.cpu_count() or 1
-        lists = export_neighbours(opened, out, k, keep=keep, rules=rules, threads=threads, progress=progress)
+        lists = export_neighbours(opened, out, k, keep=keep, rules=rules, threads=run.threads, progress=progress)
     n_artists = opened.n_artists if keep is None else int(keep.sum())
     run.show({"file": str(out), "version": opened.id, "artists": n_artists, "lists": lists})
     run.say(f"{out}: lists of {lists:,} artists among {n_artists:,}; the others have no embedding")

@@ -68,7 +68,7 @@ def build_newest(run: Session, model: str | None, snapshot: str | None) -> Versi
     chosen = open_model(run.home.models, model)
     opened = snapshot_for(chosen, run.home.snapshots, snapshot)
     with run.progress() as progress:
-        threads, recall = run.settings.threads or os.cpu_count() or 1, run.settings.quality_min_recall
+        threads, recall = run.threads, run.settings.quality_min_recall
         return build_version(chosen, opened, run.home.versions, recall=recall, threads=threads, progress=progress)
 
 

@@ -35,6 +35,11 @@ class Session:
     def home(self) -> Home:
         return Home(self.settings.home)
 
+    @property
+    def threads(self) -> int:
+        """How many a command computes with: every core, unless the settings say."""
+        return self.settings.threads or os.cpu_count() or 1
+
     @cached_property
     def database(self) -> Database:
         """The home's database; opened when it is first asked for."""

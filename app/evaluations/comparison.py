@@ -11,6 +11,7 @@ import pyarrow as pa
 from riyl.app.evaluations.store import systems_in
 from riyl.core.db.evaluations import Evaluation
 from riyl.core.errors import MismatchError, NotFoundError
+from riyl.core.ranking_metrics import mean_of
 from riyl.core.storage.evaluations import EvaluationFiles
 from riyl.core.types import ArtistId, Scores
 
@@ -126,8 +127,8 @@ def _compared(condition: str, a: Side, b: Side, figures_a: dict[str, Any], figur
         joined.num_rows,
         left.num_rows - joined.num_rows,
         right.num_rows - joined.num_rows,
-        _mean(scores_a),
-        _mean(scores_b),
+        mean_of(scores_a),
+        mean_of(scores_b),
         estimate.difference,
         estimate.interval.low,
         estimate.interval.high,
@@ -149,7 +150,3 @@ def _most(joined: pa.Table, gains: Scores) -> list[Change]:
 def _scores(table: pa.Table, column: str) -> Scores:
     values: Scores = table[column].to_numpy()
     return values
-
-
-def _mean(values: Scores) -> float:
-    return float(np.mean(values)) if len(values) else float("nan")

@@ -22,7 +22,7 @@ from riyl.core.storage.snapshot import Snapshot, find_snapshot
 from riyl.core.types import Mask, Progress, silent
 from riyl.evaluation.conditions import Condition, conditions_of, judged_only
 from riyl.evaluation.groups import deal_groups
-from riyl.evaluation.protocol import PROTOCOL, Result
+from riyl.evaluation.protocol import PROTOCOL, Result, Setup
 from riyl.evaluation.queries import expected_table, query_table
 from riyl.evaluation.record import defined, record
 from riyl.evaluation.study import Subject, study
@@ -128,19 +128,9 @@ def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress
         full = next(c for c in conditions_of(catalog) if c.name == "fmc")
         groupings = deal_groups(full.rows, list(catalog.modalities), question.seed)
     study_systems, chosen = _study_systems(home, question, catalog, model, threads, progress)
-    study_results = study(
-        study_systems,
-        conditions,
-        groupings,
-        relevance,
-        tie_break_rank(catalog.artist_ids, question.seed),
-        catalog.plays,
-        k=question.k,
-        rounds=question.rounds,
-        seed=question.seed,
-        threads=threads,
-        progress=progress,
-    )
+    order = tie_break_rank(catalog.artist_ids, question.seed)
+    setup = Setup(relevance, order, question.k, question.rounds, question.seed, threads)
+    study_results = study(study_systems, conditions, groupings, setup, catalog.plays, progress=progress)
     comparisons = compare(
         study_results.results, study_results.entries[0].name, rounds=question.rounds, seed=question.seed
     )

@@ -11,15 +11,7 @@ from typing import Any
 from dbos import DBOSClient, WorkflowStatus
 from dbos import error as dbos_error
 
-from riyl.app.jobs.store import (
-    APPLICATION,
-    FORMAT,
-    INDEX_QUEUE,
-    WORK_QUEUE,
-    JsonSerializer,
-    jobs_engine,
-    upgrade_fresh_jobs,
-)
+from riyl.app.jobs import store
 from riyl.app.jobs.types import Job, JobKind, JobState, Params
 from riyl.core.db.progress import JobProgress, progress_of
 from riyl.core.db.session import Database, translated
@@ -28,10 +20,10 @@ from riyl.core.errors import JobEndedError, MismatchError, NotFoundError
 from riyl.core.settings import Settings
 
 QUEUES = {
-    JobKind.REINDEX: INDEX_QUEUE,
-    JobKind.TRAIN: WORK_QUEUE,
-    JobKind.EVALUATE: WORK_QUEUE,
-    JobKind.IMPORT: WORK_QUEUE,
+    JobKind.REINDEX: store.INDEX_QUEUE,
+    JobKind.TRAIN: store.WORK_QUEUE,
+    JobKind.EVALUATE: store.WORK_QUEUE,
+    JobKind.IMPORT: store.WORK_QUEUE,
 }
 
 JOINED = frozenset({JobKind.REINDEX, JobKind.TRAIN})
@@ -62,13 +54,13 @@ class Jobs:
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        upgrade_fresh_jobs(settings, database)
+        store.upgrade_fresh_jobs(settings, database)
         self._database = database
-        self._engine = jobs_engine(settings)
+        self._engine = store.jobs_engine(settings)
         self._dbos = DBOSClient(
             system_database_engine=self._engine,
-            serializer=JsonSerializer(),
-            application_name=APPLICATION,
+            serializer=store.JsonSerializer(),
+            application_name=store.APPLICATION,
             lazy=True,
             retry_connection_errors=False,
         )
@@ -89,7 +81,7 @@ class Jobs:
                     "queue_name": QUEUES[kind],
                     "workflow_name": kind.value,
                     "workflow_id": identity,
-                    "app_version": FORMAT,
+                    "app_version": store.FORMAT,
                 },
                 payload,
                 by,

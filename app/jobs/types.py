@@ -102,10 +102,7 @@ class EvaluateParams(Params):
     conditions: Annotated[
         list[Literal["raw", "fmc", "raw-judged", "fmc-judged", "groups"]],
         Field(min_length=1, description="Which artists; groups: by the modalities that they are known by."),
-    ] = [
-        "raw",
-        "fmc",
-    ]
+    ] = ["raw", "fmc"]
     k: Annotated[int, Field(ge=1, le=1000, description="Length of a list.")] = 200
     rounds: Annotated[int, Field(ge=1, le=100_000, description="Bootstrap rounds.")] = 1000
     seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of ties, noise, groups and resampling.")] = 0

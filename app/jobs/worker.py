@@ -12,19 +12,11 @@ from time import monotonic, sleep
 from dbos import DBOS
 from dbos import error as dbos_error
 
+from riyl.app.jobs import store
 from riyl.app.jobs.child import RUNNING, say_to_service
 from riyl.app.jobs.client import Jobs
 from riyl.app.jobs.flows import register
 from riyl.app.jobs.steps import Steps, worker_threads
-from riyl.app.jobs.store import (
-    APPLICATION,
-    FORMAT,
-    INDEX_QUEUE,
-    WORK_QUEUE,
-    JsonSerializer,
-    jobs_engine,
-    upgrade_fresh_jobs,
-)
 from riyl.core.db.session import Database, translated
 from riyl.core.db.worker_lock import WorkerLock
 from riyl.core.errors import DatabaseDownError, MismatchError, RiylError, SchemaError
@@ -78,7 +70,7 @@ def _work(settings: Settings, until_closed: bool) -> None:
     lock = WorkerLock(database, settings.worker)
     if not _take(lock):
         raise MismatchError(_taken(database, settings))
-    upgrade_fresh_jobs(settings, database)
+    store.upgrade_fresh_jobs(settings, database)
     try:
         follow(Home(settings.home).versions, database)
     except SchemaError:
@@ -112,11 +104,11 @@ def _take(lock: WorkerLock) -> bool:
 def _launch(settings: Settings, database: Database) -> None:
     DBOS(
         config={
-            "name": APPLICATION,
-            "application_version": FORMAT,
+            "name": store.APPLICATION,
+            "application_version": store.FORMAT,
             "executor_id": settings.worker,
-            "system_database_engine": jobs_engine(settings),
-            "serializer": JsonSerializer(),
+            "system_database_engine": store.jobs_engine(settings),
+            "serializer": store.JsonSerializer(),
             "run_migrations": False,
             "enable_otlp": False,
             "log_level": "WARNING",
@@ -133,7 +125,7 @@ def _launch(settings: Settings, database: Database) -> None:
             DBOS.launch()
     except dbos_error.DBOSInitializationError as error:
         raise SchemaError("the tables of the jobs are of another release: run riyl db upgrade") from error
-    for queue in (INDEX_QUEUE, WORK_QUEUE):
+    for queue in (store.INDEX_QUEUE, store.WORK_QUEUE):
         DBOS.register_queue(queue, global_concurrency=1, polling_interval_sec=POLL_S, on_conflict="always_update")
     if settings.reindex_cron is None:
         DBOS.delete_schedule(SCHEDULE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 JsonObject = dict[str, JsonValue]
 
@@ -17,10 +17,9 @@ Modalities = Annotated[list[str], Field(description="What is known of the artist
 Version = Annotated[str, Field(description="Id of the index version that answered.")]
 
 
-class Summary(BaseModel):
+class Summary(BaseModel, frozen=True):
     """An artist in a list."""
 
-    model_config = ConfigDict(frozen=True)
     id: Id
     name: Name
     mbid: Mbid
@@ -28,7 +27,7 @@ class Summary(BaseModel):
     listeners: Annotated[int, Field(ge=0, description="Distinct listeners in the catalog; 0 where none is known.")]
 
 
-class Details(Summary):
+class Details(Summary, frozen=True):
     """All that a version tells of an artist."""
 
     aliases: Annotated[list[str], Field(description="Other names.")]
@@ -36,10 +35,9 @@ class Details(Summary):
     plays: Annotated[float, Field(ge=0, description="Plays in the catalog; 0 where none is known.")]
 
 
-class Similar(BaseModel):
+class Similar(BaseModel, frozen=True):
     """One of the artists that are similar to another."""
 
-    model_config = ConfigDict(frozen=True)
     id: Id
     name: Name
     mbid: Mbid
@@ -60,34 +58,30 @@ class Similar(BaseModel):
     ] = False
 
 
-class ArtistsResponse(BaseModel):
+class ArtistsResponse(BaseModel, frozen=True):
     """Artists by name, best first."""
 
-    model_config = ConfigDict(frozen=True)
     version: Version
     artists: list[Summary]
 
 
-class ResolveResponse(BaseModel):
+class ResolveResponse(BaseModel, frozen=True):
     """The one artist of this name."""
 
-    model_config = ConfigDict(frozen=True)
     version: Version
     artist: Summary
 
 
-class ArtistResponse(BaseModel):
+class ArtistResponse(BaseModel, frozen=True):
     """One artist."""
 
-    model_config = ConfigDict(frozen=True)
     version: Version
     artist: Details
 
 
-class SimilarResponse(BaseModel):
+class SimilarResponse(BaseModel, frozen=True):
     """The artists most similar to one, best first behind those pinned; fewer than k where the version has no more."""
 
-    model_config = ConfigDict(frozen=True)
     version: Version
     artist: Summary
     similar: list[Similar]

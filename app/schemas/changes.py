@@ -59,10 +59,6 @@ Vectors = Annotated[
 ]
 
 
-def _unsaid() -> str:
-    return ""
-
-
 def _without_defaults(schema: dict[str, Any]) -> None:
     """Describe no defaults: a client that sent them in place of what is left out would say something."""
     for field in schema["properties"].values():
@@ -73,6 +69,7 @@ class ArtistFields(BaseModel):
     """What is said of an artist besides tags and plays. What is left out is not said; null says that it has none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_schema_extra=_without_defaults)
+
     mbid: Annotated[
         str | None, Field(min_length=1, max_length=MAX_ID_LENGTH, pattern=_WORDS, description="MusicBrainz id.")
     ] = None
@@ -113,7 +110,7 @@ class ArtistPatch(ArtistFields):
     """A merge patch (RFC 7396) over what changes and tables say of an artist: objects merge key by key, null removes a
     key or a field, everything else replaces what was there."""
 
-    name: Annotated[ArtistName, Field(default_factory=_unsaid)]
+    name: Annotated[ArtistName, Field(default_factory=str)]
     tags: Annotated[
         dict[Word, Weight | None] | None,
         Field(
@@ -131,10 +128,9 @@ class ArtistPatch(ArtistFields):
     ] = None
 
 
-class MergeInto(BaseModel):
+class MergeInto(BaseModel, extra="forbid", frozen=True):
     """Which artist is in the place of another one from now on."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     into: ChangeId
 
 
@@ -152,15 +148,14 @@ class PatchLine(ArtistPatch):
     id: ChangeId
 
 
-class DeleteLine(BaseModel):
+class DeleteLine(BaseModel, extra="forbid", frozen=True):
     """Delete an artist."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["delete"]
     id: ChangeId
 
 
-class MergeLine(MergeInto):
+class MergeLine(MergeInto, frozen=True):
     """Merge an artist into another one."""
 
     kind: Literal["merge"]
@@ -170,24 +165,21 @@ class MergeLine(MergeInto):
 Line = Annotated[PutLine | PatchLine | DeleteLine | MergeLine, Field(discriminator="kind")]
 
 
-class ChangeBatch(BaseModel):
+class ChangeBatch(BaseModel, extra="forbid", frozen=True):
     """A batch of changes as one JSON object. Each item is read by itself: one that is wrong holds up no other."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     items: Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES, description="Changes, in their order.")]
 
 
-class ChangeItems(BaseModel):
+class ChangeItems(BaseModel, extra="forbid", frozen=True):
     """The same, with items that are not read yet."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     items: Annotated[list[Any], Field(min_length=1, max_length=MAX_LINES)]
 
 
-class ChangeResponse(BaseModel):
+class ChangeResponse(BaseModel, frozen=True):
     """What became of a change; it is durable."""
 
-    model_config = ConfigDict(frozen=True)
     id: Annotated[str, Field(description="The catalog's own id of the artist.")]
     number: Annotated[
         int,
@@ -208,10 +200,9 @@ class ChangeResponse(BaseModel):
     unused: Annotated[list[str], Field(description="Tables that it does not have, likewise.")] = []
 
 
-class Verdict(BaseModel):
+class Verdict(BaseModel, frozen=True):
     """What became of a line or an item of a batch: a change, or a problem. What does not apply is left out."""
 
-    model_config = ConfigDict(frozen=True)
     line: Annotated[int, Field(description="Number of the line of the body, or of the item, from 1.")]
     id: Annotated[str | None, Field(description="The catalog's own id of the artist, where the change was read.")] = (
         None
@@ -232,10 +223,9 @@ class ChangeVerdicts(BaseModel):
     items: list[Verdict]
 
 
-class ListedChange(BaseModel):
+class ListedChange(BaseModel, frozen=True):
     """A change without what it says."""
 
-    model_config = ConfigDict(frozen=True)
     number: int
     id: str
     kind: Annotated[
@@ -257,21 +247,11 @@ class ListedChange(BaseModel):
     @staticmethod
     def of(change: WrittenChange) -> ListedChange:
         """The change as lists show it."""
-        return ListedChange(
-            number=change.number,
-            id=change.artist,
-            kind=change.kind,
-            payload=dict(change.counts),
-            by=change.by,
-            at=change.at,
-            key=change.key,
-            into=change.into,
-        )
+        return ListedChange.model_validate({**vars(change), "id": change.artist, "payload": change.counts})
 
 
-class ChangesResponse(BaseModel):
+class ChangesResponse(BaseModel, frozen=True):
     """Changes in the order in which they were made."""
 
-    model_config = ConfigDict(frozen=True)
     head: Annotated[int, Field(ge=0, description="Number of the last change there is; 0 is none.")]
     changes: list[ListedChange]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from riyl.app.evaluations.comparison import Change, Compared, Side
 from riyl.app.schemas.evaluations import Condition, EvaluationId, Figure, Named, System
@@ -27,10 +27,9 @@ class SideResponse(BaseModel):
         return cls(id=outline.id, at=outline.at, system=side.system, snapshot=outline.snapshot, version=outline.version)
 
 
-class QueryDifference(BaseModel):
+class QueryDifference(BaseModel, frozen=True):
     """nDCG of one query in both."""
 
-    model_config = ConfigDict(frozen=True)
     id: str
     name: Named
     a: float
@@ -43,10 +42,9 @@ class QueryDifference(BaseModel):
         return cls(id=change.artist_id, name=name, a=change.a, b=change.b, difference=change.difference)
 
 
-class ComparedResponse(BaseModel):
+class ComparedResponse(BaseModel, frozen=True):
     """Both in one condition. Means and difference are over the queries of both; null where there is none."""
 
-    model_config = ConfigDict(frozen=True)
     condition: Condition
     common: Annotated[int, Field(description="Queries of both.")]
     only_a: Annotated[int, Field(description="Queries of a alone.")]
@@ -69,10 +67,9 @@ class ComparedResponse(BaseModel):
         return cls.model_validate({**vars(compared), "gained": gained, "lost": lost})
 
 
-class ComparisonResponse(BaseModel):
+class ComparisonResponse(BaseModel, frozen=True):
     """Two stored evaluations, a against b."""
 
-    model_config = ConfigDict(frozen=True)
     truth: str | None
     truth_name: str | None
     k: int | None

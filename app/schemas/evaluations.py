@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from riyl.app.evaluations.queries import Query
 from riyl.app.jobs.types import JobState
@@ -19,10 +19,9 @@ Named = Annotated[str | None, Field(description="Its name in the version that se
 EvaluationId = Annotated[str, Field(description="Id of its job, or of the run of the command line that stored it.")]
 
 
-class ConditionSummary(BaseModel):
+class ConditionSummary(BaseModel, frozen=True):
     """The reference, the first system, in one condition."""
 
-    model_config = ConfigDict(frozen=True)
     condition: Condition
     system: System
     queries: int | None
@@ -33,10 +32,9 @@ class ConditionSummary(BaseModel):
     coverage: Figure
 
 
-class OutlineResponse(BaseModel):
+class OutlineResponse(BaseModel, frozen=True, from_attributes=True):
     """A stored evaluation in a list. What rows of earlier releases do not say is null."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
     id: EvaluationId
     at: Annotated[datetime, Field(description="When its figures were stored.")]
     by: Annotated[str | None, Field(description="Who asked.")]
@@ -49,10 +47,9 @@ class OutlineResponse(BaseModel):
     summary: Annotated[list[ConditionSummary], Field(description="By condition, the reference's figures.")]
 
 
-class EvaluationsResponse(BaseModel):
+class EvaluationsResponse(BaseModel, frozen=True):
     """Stored evaluations, the newest first, and the jobs that have not stored theirs."""
 
-    model_config = ConfigDict(frozen=True)
     evaluations: list[OutlineResponse]
     jobs: Annotated[
         list[JobResponse],
@@ -60,10 +57,9 @@ class EvaluationsResponse(BaseModel):
     ]
 
 
-class EvaluationResponse(BaseModel):
+class EvaluationResponse(BaseModel, frozen=True):
     """An evaluation."""
 
-    model_config = ConfigDict(frozen=True)
     id: EvaluationId
     state: JobState
     request: Annotated[dict[str, Any], Field(description="What it was asked for with.")]
@@ -100,10 +96,9 @@ class RetrievedResponse(BaseModel):
     ]
 
 
-class MeasuredQuery(BaseModel):
+class MeasuredQuery(BaseModel, frozen=True):
     """A query and what came of it."""
 
-    model_config = ConfigDict(frozen=True)
     id: str
     name: Named
     ndcg: float
@@ -126,10 +121,9 @@ class MeasuredQuery(BaseModel):
         )
 
 
-class QueriesResponse(BaseModel):
+class QueriesResponse(BaseModel, frozen=True):
     """Queries of a stored evaluation by their nDCG."""
 
-    model_config = ConfigDict(frozen=True)
     id: EvaluationId
     condition: Condition
     system: System

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from riyl.app.schemas.artists import Similar, Summary, Version
 
@@ -32,10 +32,9 @@ class CommonTerm(BaseModel):
     found: Annotated[float, Field(description="Its weight in the catalog.")]
 
 
-class Why(BaseModel):
+class Why(BaseModel, frozen=True):
     """Why an artist is answered: `pairs`, `hubness`, `calibration` and `popularity` add up to the score."""
 
-    model_config = ConfigDict(frozen=True)
     pairs: Annotated[list[PairShare], Field(description="By two modalities, the largest first.")]
     hubness: Annotated[float, Field(description="Taken off for being near everybody.")]
     calibration: Annotated[float, Field(description="Evens out what is known of either.")]
@@ -47,10 +46,9 @@ class Why(BaseModel):
     ]
 
 
-class Explained(Similar):
+class Explained(Similar, frozen=True):
     """An artist that is similar, and why."""
 
-    model_config = ConfigDict(frozen=True)
     why: Why
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from riyl.core.files import Manifest
 from riyl.core.storage.ground_truth import Coverage, Truth
 
 
-class TruthResponse(BaseModel):
+class TruthResponse(BaseModel, frozen=True):
     """A ground truth."""
 
-    model_config = ConfigDict(frozen=True)
     id: str
     name: str
     directed: Annotated[bool, Field(description="Whether a pair counts from artist_id to similar_id alone.")]
@@ -41,10 +40,9 @@ class KnownResponse(BaseModel):
     examples: Annotated[list[str], Field(description="Five of these at most.")]
 
 
-class TruthDetails(TruthResponse):
+class TruthDetails(TruthResponse, frozen=True):
     """A ground truth, and how much of it is known."""
 
-    model_config = ConfigDict(frozen=True)
     known: Annotated[KnownResponse | None, Field(description="Null where there is neither a version nor a snapshot.")]
     warning: Annotated[str | None, Field(description="What is to be looked at: no pair is known.")]
 
@@ -56,17 +54,15 @@ class TruthDetails(TruthResponse):
         return cls(**facts, known=counts, warning=coverage.warning(f"{kind} {catalog}"))
 
 
-class DamagedTruth(BaseModel):
+class DamagedTruth(BaseModel, frozen=True):
     """A truth that cannot be read."""
 
-    model_config = ConfigDict(frozen=True)
     truth: Annotated[str, Field(description="Its id.")]
     reason: Annotated[str, Field(description="What is wrong with it.")]
 
 
-class TruthsResponse(BaseModel):
+class TruthsResponse(BaseModel, frozen=True):
     """Every truth of the home, the newest first."""
 
-    model_config = ConfigDict(frozen=True)
     truths: list[TruthResponse]
     damaged: Annotated[list[DamagedTruth], Field(description="Those that cannot be read, and why.")]

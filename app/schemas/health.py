@@ -5,22 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from riyl.app.schemas.artists import Version
 
 
-class Alive(BaseModel):
+class Alive(BaseModel, frozen=True):
     """The process runs."""
 
-    model_config = ConfigDict(frozen=True)
     status: str
 
 
-class Refused(BaseModel):
+class Refused(BaseModel, from_attributes=True):
     """A promoted version that is not served."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     version: Annotated[
         str | None, Field(description="Its id; null where CURRENT or the copy of the rules cannot be read.")
@@ -28,10 +25,9 @@ class Refused(BaseModel):
     reason: Annotated[str, Field(description="What is wrong with it.")]
 
 
-class OwnWorkerResponse(BaseModel):
+class OwnWorkerResponse(BaseModel, from_attributes=True):
     """How the worker is that the service started for itself."""
 
-    model_config = ConfigDict(from_attributes=True)
     state: Annotated[
         Literal["starting", "running", "failed"],
         Field(description="failed: it has ended, and is started again; no job runs meanwhile."),
@@ -41,10 +37,9 @@ class OwnWorkerResponse(BaseModel):
     again_at: Annotated[datetime | None, Field(description="When it is started again.")]
 
 
-class Ready(BaseModel):
+class Ready(BaseModel, frozen=True):
     """The service answers queries."""
 
-    model_config = ConfigDict(frozen=True)
     status: Annotated[
         Literal["ready", "degraded"],
         Field(description="degraded: queries are answered, and nothing that is hidden is shown, but see `database`."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from riyl.app.schemas.artists import Version
 
@@ -32,10 +32,9 @@ class Pattern(BaseModel):
     artists: Annotated[int, Field(ge=0)]
 
 
-class IndexResponse(BaseModel):
+class IndexResponse(BaseModel, frozen=True):
     """What the version that serves is made of."""
 
-    model_config = ConfigDict(frozen=True)
     version: Version
     format: Annotated[int, Field(description="Number of the format of its files.")]
     model: Annotated[str, Field(description="Id of the model that embedded the artists.")]

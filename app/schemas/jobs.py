@@ -47,10 +47,9 @@ class ImportRequest(Asked):
 JobRequest = Annotated[ReindexRequest | TrainRequest | EvaluateRequest | ImportRequest, Field(discriminator="kind")]
 
 
-class ProgressResponse(BaseModel):
+class ProgressResponse(BaseModel, from_attributes=True):
     """How far a job is."""
 
-    model_config = ConfigDict(from_attributes=True)
     step: Annotated[str, Field(description="What runs.")]
     number: Annotated[int, Field(description="Of the step, from 1.")]
     steps: Annotated[int, Field(description="How many steps there are.")]
@@ -61,10 +60,9 @@ class ProgressResponse(BaseModel):
     at: Annotated[datetime, Field(description="When this was so.")]
 
 
-class JobResponse(BaseModel):
+class JobResponse(BaseModel, frozen=True, from_attributes=True):
     """A job."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
     id: str
     kind: JobKind
     state: Annotated[JobState, Field(description="The last three are for good.")]
@@ -79,10 +77,9 @@ class JobResponse(BaseModel):
     error: Annotated[str | None, Field(description="Why it failed.")]
 
 
-class JobTaken(JobResponse):
+class JobTaken(JobResponse, frozen=True):
     """The job that was asked for."""
 
-    model_config = ConfigDict(frozen=True)
     joined: Annotated[bool, Field(description="Whether it was waiting already, asked for with the same params.")]
 
     @classmethod
@@ -90,8 +87,7 @@ class JobTaken(JobResponse):
         return cls(**JobResponse.model_validate(job).model_dump(), joined=joined)
 
 
-class JobsResponse(BaseModel):
+class JobsResponse(BaseModel, frozen=True):
     """Jobs, the newest first."""
 
-    model_config = ConfigDict(frozen=True)
     jobs: list[JobResponse]

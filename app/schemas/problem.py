@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from riyl.app.schemas.artists import Summary
 from riyl.app.schemas.index import QualityCheck
@@ -18,10 +18,9 @@ class InvalidInput(BaseModel):
     wanted: Annotated[str, Field(description="What it should be.")]
 
 
-class Problem(BaseModel):
+class Problem(BaseModel, frozen=True):
     """The body of every error (RFC 9457)."""
 
-    model_config = ConfigDict(frozen=True)
     type: Annotated[str, Field(description="Stable name of the kind of problem.")]
     title: Annotated[str, Field(description="The kind of problem, for people.")]
     status: Annotated[int, Field(description="The HTTP status.")]

@@ -97,11 +97,6 @@ class FiltersRequest(Question):
 class SimilarRequest(Question):
     """Who is similar to all this together."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-    )
     seeds: Annotated[list[Seed], Field(max_length=MAX_SEEDS, description="Artists.")] = []
     avoid: Annotated[list[Seed], Field(max_length=MAX_SEEDS, description="Artists that answers are to be unlike.")] = []
     tags: Annotated[
@@ -146,11 +141,6 @@ class SimilarRequest(Question):
 class BatchRequest(Question):
     """Many questions at once."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-    )
     queries: Annotated[list[SimilarRequest], Field(min_length=1, max_length=MAX_QUERIES)]
 
     @model_validator(mode="after")
@@ -185,10 +175,9 @@ class ResolvedQuery(BaseModel):
     ]
 
 
-class QueryResponse(BaseModel):
+class QueryResponse(BaseModel, frozen=True):
     """The artists that fit best, best first; fewer than k where no more exist."""
 
-    model_config = ConfigDict(frozen=True)
     version: Version
     asked: ResolvedQuery
     similar: list[Explained] | list[Similar]
@@ -209,9 +198,8 @@ class BatchEntry(BaseModel):
     problem: BatchProblem | None
 
 
-class BatchResponse(BaseModel):
+class BatchResponse(BaseModel, frozen=True):
     """The answers, in the order of the questions."""
 
-    model_config = ConfigDict(frozen=True)
     version: Version
     answers: list[BatchEntry]

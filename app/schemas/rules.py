@@ -59,10 +59,9 @@ class PinRequest(Asked):
 RuleRequest = Annotated[BlockRequest | NeverRequest | PinRequest, Field(discriminator="kind")]
 
 
-class RuleResponse(BaseModel):
+class RuleResponse(BaseModel, frozen=True):
     """A rule, and what has become of it in the version that serves."""
 
-    model_config = ConfigDict(frozen=True)
     number: Annotated[int, Field(description="Several pins of one artist stand in the order of these.")]
     kind: RuleKind
     artist: str
@@ -82,8 +81,7 @@ class RuleResponse(BaseModel):
     ]
 
 
-class RulesResponse(BaseModel):
+class RulesResponse(BaseModel, frozen=True):
     """Rules, the newest first."""
 
-    model_config = ConfigDict(frozen=True)
     rules: list[RuleResponse]

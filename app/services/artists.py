@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +13,6 @@ from riyl.core.types import ArtistId
 from riyl.index.overlay.artists import Artist
 from riyl.index.search.searcher import Searcher
 
-if TYPE_CHECKING:
-    pass
-
 NEAR = 5
 """Artists with near names that an unknown one is answered with."""
 
@@ -26,13 +22,7 @@ MAX_CANDIDATES = 50
 
 def summary(artist: Artist) -> Summary:
     """An artist as lists show it."""
-    return Summary(
-        id=artist.id,
-        name=artist.name,
-        mbid=artist.mbid,
-        modalities=list(artist.modalities),
-        listeners=artist.listeners,
-    )
+    return Summary.model_validate(artist, from_attributes=True)
 
 
 def summaries(searcher: Searcher, rows: Iterable[int]) -> list[Summary]:

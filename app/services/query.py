@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from riyl.app.http.errors import AmbiguousNameError, NoEncoderError
 from riyl.app.schemas.artists import Similar
-from riyl.app.schemas.explanation import CommonTerm, Explained, ExplainedResponse, PairShare, SeedShare, Why
+from riyl.app.schemas.explanation import Explained, ExplainedResponse, SeedShare, Why
 from riyl.app.schemas.query import (
     SHOWN_UNKNOWN,
     FiltersRequest,
@@ -274,18 +274,8 @@ def _whys(state: ServingState, query: Query, rows: NDArray[np.int32]) -> list[Wh
 
 def _why(query: Query, reasons: Reasons, evidence: Mapping[str, int]) -> Why:
     ids = [term.id for term in (*query.terms, *query.avoid)]
-    return Why(
-        pairs=[PairShare(asked=p.asked, found=p.found, share=p.share) for p in reasons.pairs],
-        hubness=reasons.hubness,
-        calibration=reasons.calibration,
-        popularity=reasons.popularity,
-        seeds=[SeedShare(id=id, share=share) for id, share in zip(ids, reasons.seeds, strict=True)],
-        common={
-            name: [CommonTerm(term=c.term, asked=c.asked, found=c.found) for c in terms]
-            for name, terms in reasons.common.items()
-        },
-        evidence=dict(evidence),
-    )
+    seeds = [SeedShare(id=id, share=share) for id, share in zip(ids, reasons.seeds, strict=True)]
+    return Why.model_validate({**vars(reasons), "seeds": seeds, "evidence": evidence}, from_attributes=True)
 
 
 def _explained(listed: Sequence[Similar], whys: Sequence[Why]) -> list[Explained]:

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from riyl.core.errors import FormatError, NotFoundError
-from riyl.core.files import Manifest, published, read_sealed, seal, sweep, verify_sealed, write_bytes
+from riyl.core.files import published, read_sealed, seal, sweep, verify_sealed, write_bytes
+from riyl.core.storage.sealed import SealedFolder
 from riyl.core.types import ArtistId
 
 MANIFEST = "manifest.json"
@@ -57,15 +58,13 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class EvaluationFiles:
+class EvaluationFiles(SealedFolder):
     """An opened folder. Each file is compared with its sha256 when it is first read.
 
     Raises (every method):
         FormatError: the file is damaged; names it.
     """
 
-    folder: Path
-    manifest: Manifest
     _whole: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @staticmethod

@@ -15,8 +15,9 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from riyl.core.errors import FormatError, InputError, NotFoundError
-from riyl.core.files import Manifest, published, read_sealed, seal, verify_sealed
+from riyl.core.files import Manifest, published, read_sealed, seal
 from riyl.core.storage.entries import by_age, newest
+from riyl.core.storage.sealed import SealedFolder
 from riyl.core.types import ArtistId
 
 MANIFEST = "manifest.json"
@@ -65,11 +66,9 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class Truth:
+class Truth(SealedFolder):
     """An opened truth; `pairs` holds artist_id, similar_id, each pair once as it was given."""
 
-    folder: Path
-    manifest: Manifest
     pairs: pa.Table
 
     @staticmethod
@@ -79,13 +78,8 @@ class Truth:
         Raises:
             FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
         """
-        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT)
-        verify_sealed(folder, manifest)
+        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, verify=True)
         return Truth(folder, manifest, pyarrow.parquet.read_table(folder / "pairs.parquet"))
-
-    @property
-    def id(self) -> str:
-        return str(self.manifest["id"])
 
     @property
     def name(self) -> str:
@@ -229,8 +223,7 @@ def relevant_to(folder: Path, artist_ids: Collection[ArtistId]) -> dict[ArtistId
     Raises:
         FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
     """
-    manifest = read_sealed(folder, MANIFEST, KIND, FORMAT)
-    verify_sealed(folder, manifest)
+    manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, verify=True)
     relevant: dict[ArtistId, set[ArtistId]] = {artist_id: set() for artist_id in artist_ids}
     ways = [("artist_id", "similar_id"), ("similar_id", "artist_id")]
     for of, to in ways[:1] if manifest["directed"] else ways:

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from riyl.core.errors import MismatchError
-from riyl.core.files import Manifest, published, read_sealed, seal, verify_sealed, write_bytes
+from riyl.core.files import Manifest, published, read_sealed, seal, write_bytes
 from riyl.core.storage.snapshot import Snapshot, find_snapshot, snapshot_states
 from riyl.core.types import ArtistId
 
 CARD = "card.json"
 KIND = "riyl-model"
 FORMAT = 2
+REMEDY = "train it anew with: riyl train"
 
 SUPERVISED_ARTISTS = "supervised_artists.parquet"
 
@@ -77,10 +78,9 @@ class Model:
 
         Raises:
             FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+            OutdatedError: it is of an earlier release; the message says what to run.
         """
-        card = read_sealed(folder, CARD, KIND, FORMAT, oldest_format=FORMAT, remedy="train it anew with: riyl train")
-        verify_sealed(folder, card)
-        return Model(folder, card)
+        return Model(folder, read_sealed(folder, CARD, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, verify=True))
 
     @property
     def id(self) -> str:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from riyl.core.catalog.terms import RawTerms, open_raw_terms
 from riyl.core.errors import OutdatedError
-from riyl.core.files import Manifest, read_sealed, seal, verify_sealed
+from riyl.core.files import read_sealed, seal
 from riyl.core.storage.base_rows import FOLDER as BASE_ROWS
 from riyl.core.storage.base_rows import BaseRows
 from riyl.core.storage.entries import by_age, newest, pick
+from riyl.core.storage.sealed import SealedFolder
 from riyl.core.storage.snapshot_source import read_source
 from riyl.core.types import ArtistId, Mask, Matrix, Rows
 
@@ -111,11 +112,8 @@ class Modality:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class Snapshot(SealedFolder):
     """An opened snapshot. Artists stand in the order of their ids; a position in that order is a row."""
-
-    folder: Path
-    manifest: Manifest
 
     @staticmethod
     def open(folder: Path, *, verify: bool = False) -> Snapshot:
@@ -123,15 +121,10 @@ class Snapshot:
 
         Raises:
             FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+            OutdatedError: it is of an earlier release; the message says what to run.
         """
-        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest_format=FORMAT, remedy=REMEDY)
-        if verify:
-            verify_sealed(folder, manifest)
+        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, verify=verify)
         return Snapshot(folder, manifest)
-
-    @property
-    def id(self) -> str:
-        return str(self.manifest["id"])
 
     @property
     def featurizer_id(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from riyl.core.errors import FormatError, NotFoundError
 from riyl.core.files import Manifest, read_sealed, seal, verify_sealed, write_bytes
 from riyl.core.storage.model import ScoringSettings
+from riyl.core.storage.sealed import SealedFolder
 from riyl.core.storage.snapshot import WeightedSets
-from riyl.core.types import ArtistId, Lists, Mask, Matrix
+from riyl.core.types import ArtistId, Mask
 from riyl.index.artifact.memory_map import load_array, read_arrow
 from riyl.index.artifact.parts import Parts, open_evidence, open_parts, open_sets, open_terms
-from riyl.index.scoring.factors import Patterns
 from riyl.index.scoring.popularity import popularity_of
 from riyl.index.scoring.score import Scoring
 
@@ -39,9 +39,20 @@ EMBEDDING = ".embedding"
 
 COLUMNS = ("artist_id", "name", "mbid", "aliases")
 
+Number = TypeVar("Number", bound=np.generic)
+
+
+def _array(name: str, kind: type[Number]) -> cached_property[NDArray[Number]]:
+    """The array of that name in a version's folder, mapped into memory when it is first asked for.
+
+    Args:
+        kind: of its numbers, as the build writes them.
+    """
+    return cached_property(lambda version: load_array(version.folder / f"{name}.npy"))
+
 
 @dataclass(frozen=True)
-class Version:
+class Version(SealedFolder):
     """An opened version. Artists stand in the order of their ids; a position in that order is a row. Arrays are mapped.
 
     Its files: artists.arrow (COLUMNS and the attributes), listeners.npy and plays.npy (n,), by_popularity.npy (n,)
@@ -54,9 +65,6 @@ class Version:
     sets/M.arrow (term).
     """
 
-    folder: Path
-    manifest: Manifest
-
     @staticmethod
     def open(folder: Path, *, verify: bool = True) -> Version:
         """Open a version folder; the manifest and sizes are always checked, the files' sha256 when `verify` is set.
@@ -65,15 +73,11 @@ class Version:
             FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted.
             OutdatedError: it is of an earlier release; the message says what to run.
         """
-        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest_format=FORMAT, remedy=REMEDY)
+        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY)
         _verify_manifest(folder)
         if verify:
             verify_sealed(folder, manifest)
         return Version(folder, manifest)
-
-    @property
-    def id(self) -> str:
-        return str(self.manifest["id"])
 
     @property
     def n_artists(self) -> int:
@@ -104,38 +108,15 @@ class Version:
     def artist_ids(self) -> list[ArtistId]:
         return list(self.artists.column("artist_id").to_pylist())
 
-    @cached_property
-    def listeners(self) -> NDArray[np.int64]:
-        return self._load("listeners")
-
-    @cached_property
-    def plays(self) -> NDArray[np.float64]:
-        return self._load("plays")
-
-    @cached_property
-    def by_popularity(self) -> NDArray[np.int32]:
-        return self._load("by_popularity")
-
-    @cached_property
-    def patterns(self) -> Patterns:
-        return self._load("patterns")
-
-    @cached_property
-    def embeddings(self) -> Matrix:
-        return self._load("embeddings")
-
-    @cached_property
-    def has_embedding(self) -> Mask:
-        return self._load("has_embedding")
-
-    @cached_property
-    def neighbours(self) -> Lists:
-        return self._load("neighbours")
-
-    @cached_property
-    def scores(self) -> Matrix:
-        """(n, 256) float32 scores of `neighbours`, NaN behind the end of a list."""
-        return self._load("scores")
+    listeners = _array("listeners", np.int64)
+    plays = _array("plays", np.float64)
+    by_popularity = _array("by_popularity", np.int32)
+    patterns = _array("patterns", np.int32)
+    embeddings = _array("embeddings", np.float32)
+    has_embedding = _array("has_embedding", np.bool_)
+    neighbours = _array("neighbours", np.int32)
+    scores = _array("scores", np.float32)
+    """(n, 256) float32 scores of `neighbours`, NaN behind the end of a list."""
 
     @cached_property
     def scoring(self) -> Scoring:
@@ -200,9 +181,6 @@ class Version:
     @cached_property
     def _terms(self) -> Mapping[str, pa.Array]:
         return open_terms(self.folder, self.manifest["sets"])
-
-    def _load(self, name: str) -> NDArray[Any]:
-        return load_array(self.folder / f"{name}.npy")
 
 
 def seal_version(folder: Path, fields: Manifest) -> None:

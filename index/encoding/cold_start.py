@@ -53,12 +53,19 @@ class Encoded:
 
 
 class ColdEncoder:
-    """A model and its featurizer, opened as far as was asked; for any number of threads."""
+    """A model and its featurizer, opened as far as was asked; for any number of threads.
+
+    Attributes:
+        dim: width of a part.
+        inputs: by modality what the model takes, names ascending; see `from_vector` and `from_tags`.
+        snapshot: whose featurizer it is.
+    """
 
     def __init__(self, model: Model, snapshot: Snapshot, threads: int) -> None:
         self._model = model
-        self._parts = model.parts
-        self._snapshot = snapshot
+        self.dim = model.dim
+        self.inputs = model.parts
+        self.snapshot = snapshot
         self._threads = threads
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._projectors: dict[str, ModalityFeaturizer] = {}
@@ -77,21 +84,6 @@ class ColdEncoder:
         model.check_fits(snapshot)
         return ColdEncoder(model, snapshot, threads)
 
-    @property
-    def dim(self) -> int:
-        """Width of a part."""
-        return self._model.dim
-
-    @property
-    def inputs(self) -> Mapping[str, Part]:
-        """By modality what the model takes, names ascending; see `from_vector` and `from_tags`."""
-        return self._parts
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """Whose featurizer it is."""
-        return self._snapshot
-
     def modality_featurizer(self, modality: str) -> ModalityFeaturizer:
         """What places artists in a modality of the featurizer, whether or not the model takes it.
 
@@ -101,7 +93,7 @@ class ColdEncoder:
         """
         with self._opening:
             if modality not in self._projectors:
-                self._projectors[modality] = load_modality_featurizer(self._snapshot, modality)
+                self._projectors[modality] = load_modality_featurizer(self.snapshot, modality)
             return self._projectors[modality]
 
     def parts_of(self, features: Modality) -> Matrix:
@@ -130,7 +122,7 @@ class ColdEncoder:
         words = texts_of(weights, TAGS)
         modality_featurizer = self._projector(TAGS)
         if not isinstance(modality_featurizer, TagFeaturizer):
-            raise MismatchError(f"the featurizer of snapshot {self._snapshot.id} has {TAGS} as vectors; found words")
+            raise MismatchError(f"the featurizer of snapshot {self.snapshot.id} has {TAGS} as vectors; found words")
         cleaned = term_keys(TAGS, words)
         return self._from_terms(TAGS, "tags", words, cleaned, list(weights.values()), modality_featurizer)
 
@@ -147,7 +139,7 @@ class ColdEncoder:
         users = texts_of(counts, "plays")
         modality_featurizer = self._projector(CF)
         if not isinstance(modality_featurizer, CfFeaturizer):
-            raise MismatchError(f"the featurizer of snapshot {self._snapshot.id} has {CF} as vectors; found plays")
+            raise MismatchError(f"the featurizer of snapshot {self.snapshot.id} has {CF} as vectors; found plays")
         return self._from_terms(CF, "plays", users, users, list(counts.values()), modality_featurizer)
 
     def from_vector(self, modality: str, vector: Sequence[float] | NDArray[np.floating]) -> Vector:
@@ -180,7 +172,7 @@ class ColdEncoder:
         modality_featurizer = self._projector(modality)
         if not isinstance(modality_featurizer, VectorFeaturizer):
             raise MismatchError(
-                f"the featurizer of snapshot {self._snapshot.id} does not place {modality} from vectors; found one"
+                f"the featurizer of snapshot {self.snapshot.id} does not place {modality} from vectors; found one"
             )
         values = numbers(modality, vector, modality_featurizer.width)
         with np.errstate(over="ignore"):  # what is too large then is told by from_vector
@@ -203,7 +195,7 @@ class ColdEncoder:
             raise InputError("parts: found none; wanted at least one modality")
         for name in parts:
             self._takes(name)
-        ordered = {name: numbers(f"part of {name}", parts[name], self.dim) for name in self._parts if name in parts}
+        ordered = {name: numbers(f"part of {name}", parts[name], self.dim) for name in self.inputs if name in parts}
         total = np.zeros((1, self.dim), np.float32)
         for part in ordered.values():
             total += part
@@ -251,13 +243,13 @@ class ColdEncoder:
     def _factors(self, modality: str) -> Matrix:
         modality_featurizer = self.modality_featurizer(modality)
         if not isinstance(modality_featurizer, TagFeaturizer):
-            raise MismatchError(f"the featurizer of snapshot {self._snapshot.id} has no terms of {modality}")
+            raise MismatchError(f"the featurizer of snapshot {self.snapshot.id} has no terms of {modality}")
         return modality_featurizer.factors
 
     def _takes(self, modality: str) -> Part:
-        if modality not in self._parts:
-            raise MismatchError(f"model {self._model.name} takes {', '.join(self._parts)}; found {modality}")
-        return self._parts[modality]
+        if modality not in self.inputs:
+            raise MismatchError(f"model {self._model.name} takes {', '.join(self.inputs)}; found {modality}")
+        return self.inputs[modality]
 
     def _session(self, modality: str) -> onnxruntime.InferenceSession:
         with self._opening:

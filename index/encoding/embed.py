@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import MismatchError, RiylError
-from riyl.core.files import read_sealed, seal, verify_sealed
+from riyl.core.files import read_sealed, seal
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Mask, Matrix, Progress, silent
@@ -51,7 +51,7 @@ class Embedding:
         Raises:
             FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
         """
-        verify_sealed(folder, read_sealed(folder, MANIFEST, KIND, FORMAT, oldest_format=FORMAT))
+        read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, verify=True)
         vectors, covered = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("vectors", "covered"))
         return Embedding(vectors, covered)
 

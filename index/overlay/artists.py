@@ -16,18 +16,16 @@ Terms: TypeAlias = tuple[NDArray[np.int32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Artist:
-    """What a version knows of an artist besides its embedding.
+class ArtistFacts:
+    """What is known of an artist besides its embedding.
 
     Attributes:
-        row: its position in the version.
         mbid: MusicBrainz id, where the catalog has one.
         attributes: the catalog's further columns; None where it says nothing.
         modalities: those that it has, names ascending; empty where nothing is known of it.
         listeners, plays: 0 where none is known.
     """
 
-    row: int
     id: ArtistId
     name: str
     mbid: str | None
@@ -39,12 +37,18 @@ class Artist:
 
 
 @dataclass(frozen=True)
-class LiveArtist:
+class Artist(ArtistFacts):
+    """What a version knows of an artist, whose position in it is `row`."""
+
+    row: int
+
+
+@dataclass(frozen=True)
+class LiveArtist(ArtistFacts):
     """What is known of an artist after changes.
 
     Attributes:
         version_row: the row that the version has of it; -1 where it has none.
-        modalities: those that it has, names ascending.
         vector: (d,) of unit length; zeros where it is not known.
         has_embedding: whether it has an embedding.
         parts: by modality (d,), adding up to it.
@@ -52,15 +56,7 @@ class LiveArtist:
         sets: by modality that is made of terms, these.
     """
 
-    id: ArtistId
     version_row: int
-    name: str
-    mbid: str | None
-    aliases: tuple[str, ...]
-    attributes: Mapping[str, object]
-    listeners: int
-    plays: float
-    modalities: tuple[str, ...]
     vector: Vector
     has_embedding: bool
     parts: Mapping[str, Vector]

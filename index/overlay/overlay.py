@@ -20,7 +20,7 @@ from riyl.core.errors import InputError
 from riyl.core.types import ArtistId, Lists, Mask, Matrix, Rows
 from riyl.index.artifact.names import NameIndex
 from riyl.index.artifact.version import COLUMNS, LIST_LENGTH, Version
-from riyl.index.overlay.arrays import OverlayArray
+from riyl.index.overlay.arrays import Number, OverlayArray
 from riyl.index.overlay.artists import Artist, LiveArtist
 from riyl.index.scoring.factors import Patterns
 
@@ -57,6 +57,13 @@ class Columns:
             lists=np.empty((0, LIST_LENGTH), np.int32),
             scores=np.empty((0, LIST_LENGTH), np.float32),
         )
+
+
+def _with_live(
+    of_version: Callable[[Version], NDArray[Number]], of_live: Callable[[Columns], NDArray[Number]]
+) -> cached_property[OverlayArray[Number]]:
+    """An array of the version with that of its live artists behind it, made when it is first asked for."""
+    return cached_property(lambda overlay: OverlayArray(of_version(overlay.version), of_live(overlay.columns)))
 
 
 @dataclass(frozen=True)
@@ -123,14 +130,14 @@ class VersionOverlay:
         """Those who are there."""
         return self.n_rows - int(np.count_nonzero(self.tombstones))
 
-    @cached_property
-    def embeddings(self) -> OverlayArray[np.float32]:
-        return OverlayArray(self.version.embeddings, self.columns.vectors)
-
-    @cached_property
-    def embedded(self) -> OverlayArray[np.bool_]:
-        """Whether each row has one, be it there or gone."""
-        return OverlayArray(self.version.has_embedding, self.columns.has_embedding)
+    embeddings = _with_live(lambda version: version.embeddings, lambda live: live.vectors)
+    embedded = _with_live(lambda version: version.has_embedding, lambda live: live.has_embedding)
+    """Whether each row has one, be it there or gone."""
+    patterns_of = _with_live(lambda version: version.patterns, lambda live: live.patterns)
+    """Which of `patterns` each artist has."""
+    h = _with_live(lambda version: version.scoring.h, lambda live: live.h)
+    listeners = _with_live(lambda version: version.listeners, lambda live: live.listeners)
+    plays = _with_live(lambda version: version.plays, lambda live: live.plays)
 
     @cached_property
     def searchable(self) -> Mask:
@@ -138,15 +145,6 @@ class VersionOverlay:
         if not self:
             return self.version.has_embedding
         return self.embedded.whole() & ~self.tombstones
-
-    @cached_property
-    def patterns_of(self) -> OverlayArray[np.int32]:
-        """Which of `patterns` each artist has."""
-        return OverlayArray(self.version.patterns, self.columns.patterns)
-
-    @cached_property
-    def h(self) -> OverlayArray[np.float32]:
-        return OverlayArray(self.version.scoring.h, self.columns.h)
 
     @cached_property
     def c(self) -> Matrix:
@@ -160,14 +158,6 @@ class VersionOverlay:
         if base is None:
             raise TypeError("the scoring of a version is loaded with its popularity")
         return OverlayArray(base, self.columns.popularity)
-
-    @cached_property
-    def listeners(self) -> OverlayArray[np.int64]:
-        return OverlayArray(self.version.listeners, self.columns.listeners)
-
-    @cached_property
-    def plays(self) -> OverlayArray[np.float64]:
-        return OverlayArray(self.version.plays, self.columns.plays)
 
     def ids_of(self, rows: Rows) -> list[ArtistId]:
         """The ids of some artists, in the order asked for."""
@@ -200,7 +190,7 @@ class VersionOverlay:
             attributes = {column: table.column(column)[row].as_py() for column in self.version.attributes}
             has_embedding = self.patterns[self.patterns_of.at(row)]
             about = (id, name, mbid, tuple(a for a in aliases or () if a is not None), attributes, has_embedding)
-        return Artist(row, *about, listeners=int(self.listeners.at(row)), plays=float(self.plays.at(row)))
+        return Artist(*about, listeners=int(self.listeners.at(row)), plays=float(self.plays.at(row)), row=row)
 
     @cached_property
     def attributes(self) -> list[str]:

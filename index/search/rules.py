@@ -63,7 +63,7 @@ class BoundRules:
             if other not in blocked and other not in never.get(row, ()):
                 pinned[row] = (*pinned.get(row, ()), (number, other))
         apart = {row: frozenset(others) for row, others in never.items()}
-        return BoundRules(rules, frozenset(blocked), apart, pinned, searcher.n_rows)
+        return BoundRules(rules, frozenset(blocked), apart, pinned, searcher.overlay.n_rows)
 
     def __bool__(self) -> bool:
         """Whether any rule changes anything in this version."""

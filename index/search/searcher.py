@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from riyl.core.errors import InputError, NothingKnownError
-from riyl.core.files import Manifest
 from riyl.core.types import ArtistId, Mask, Rows
 from riyl.index.artifact.names import NameIndex
 from riyl.index.artifact.version import NAMES, Version
@@ -27,15 +26,23 @@ class Searcher:
     """An opened version, for reading from any number of threads. It stays whole when its folder is pruned.
 
     Rows are the version's, and behind them those of live artists; see `riyl.index.overlay.overlay`.
+
+    Attributes:
+        version, version_id, manifest: what is searched.
+        overlay: the version with the changes on it.
+        row_of_own: the version's rows by artist, whatever changes say.
+        own_names: the version's names.
     """
 
     def __init__(self, version: Version) -> None:
-        self._version = version
-        self._overlay = VersionOverlay.of(version)
+        self.version = version
+        self.version_id = version.id
+        self.manifest = version.manifest
+        self.overlay = VersionOverlay.of(version)
         self._ids = _column(version.artists, "artist_id")
-        self._row_of_id = {artist_id: row for row, artist_id in enumerate(self._ids.to_pylist())}
+        self.row_of_own = {artist_id: row for row, artist_id in enumerate(self._ids.to_pylist())}
         self._mbids = MbidIndex(_column(version.artists, "mbid").to_pylist())
-        self._name_index = NameIndex.open(version.folder / NAMES, version.by_popularity)
+        self.own_names = NameIndex.open(version.folder / NAMES, version.by_popularity)
         version.hold()
         self.ids_of(np.empty(0, np.int32))  # pyarrow's first array loads pandas, where that is: not in a request
 
@@ -51,55 +58,22 @@ class Searcher:
     def under(self, overlay: VersionOverlay) -> Searcher:
         """The same version with these changes on it; what was opened is shared."""
         searcher = copy(self)
-        searcher._overlay = overlay
+        searcher.overlay = overlay
         return searcher
-
-    @property
-    def version(self) -> Version:
-        """What is searched."""
-        return self._version
-
-    @property
-    def overlay(self) -> VersionOverlay:
-        """The version with the changes on it."""
-        return self._overlay
-
-    @property
-    def row_of_own(self) -> Mapping[ArtistId, int]:
-        """The version's rows by artist, whatever changes say."""
-        return self._row_of_id
-
-    @property
-    def own_names(self) -> NameIndex:
-        """The version's names."""
-        return self._name_index
-
-    @property
-    def version_id(self) -> str:
-        return self._version.id
-
-    @property
-    def manifest(self) -> Manifest:
-        return self._version.manifest
 
     @property
     def artist_ids(self) -> pa.Array:
         """The ids of those who are there."""
-        overlay = self._overlay
+        overlay = self.overlay
         if not overlay:
             return self._ids
         version_ids = self._ids.filter(pa.array(~overlay.tombstones[: overlay.first]))
         return pa.concat_arrays([version_ids, pa.array(list(overlay.row_of_id), pa.string())])
 
     @property
-    def n_rows(self) -> int:
-        """Rows that there are, those that are gone among them."""
-        return self._overlay.n_rows
-
-    @property
     def n_artists(self) -> int:
         """Artists who are there."""
-        return self._overlay.n_artists
+        return self.overlay.n_artists
 
     def row_of(self, id_or_mbid: str, without: Container[int] = ()) -> int | None:
         """The artist with that id, else the only one with that mbid, in either case.
@@ -126,9 +100,9 @@ class Searcher:
         if row is not None and row not in without:
             return [row]
         mbid = id_or_mbid.lower()
-        rows = [*self._mbids.rows_of(mbid), *self._overlay.rows_of_mbid.get(mbid, ())]
-        if self._overlay:
-            rows = [row for row in rows if not self._overlay.tombstones[row]]
+        rows = [*self._mbids.rows_of(mbid), *self.overlay.rows_of_mbid.get(mbid, ())]
+        if self.overlay:
+            rows = [row for row in rows if not self.overlay.tombstones[row]]
         return sorted((row for row in rows if row not in without), key=self.id_of)
 
     def rows_now(self, id_or_mbid: str, without: Container[int] = ()) -> list[int]:
@@ -140,18 +114,18 @@ class Searcher:
 
     def rows_meant(self, id_or_mbid: str) -> list[int]:
         """As `rows_of`; where nobody is there, the version's artists of that id or mbid who are gone."""
-        own_row = self._row_of_id.get(id_or_mbid)
+        own_row = self.row_of_own.get(id_or_mbid)
         tombstones = [own_row] if own_row is not None else self._mbids.rows_of(id_or_mbid.lower())
         return self.rows_of(id_or_mbid) or tombstones
 
     def row_of_id(self, artist_id: ArtistId) -> int | None:
         """The artist with that id, and none that has it for an mbid."""
-        overlay = self._overlay
+        overlay = self.overlay
         if not overlay:
-            return self._row_of_id.get(artist_id)
+            return self.row_of_own.get(artist_id)
         row = overlay.row_of_id.get(artist_id)
         if row is None:
-            row = self._row_of_id.get(artist_id)
+            row = self.row_of_own.get(artist_id)
             if row is not None and overlay.tombstones[row]:
                 return None
         return row
@@ -159,7 +133,7 @@ class Searcher:
     def moved_to(self, id_or_mbid: str) -> ArtistId | None:
         """The artist into whom that one was merged, and this one perhaps into another; None where nobody was, or who
         it is now is not there either."""
-        into, seen = self._overlay.into, set[str]()
+        into, seen = self.overlay.into, set[str]()
         target = into.get(id_or_mbid) or into.get(id_or_mbid.lower())
         while target is not None and self.row_of_id(target) is None and target not in seen:
             seen.add(target)
@@ -168,15 +142,15 @@ class Searcher:
 
     def id_of(self, row: int) -> ArtistId:
         """The artist's id."""
-        return str(self._ids[row].as_py()) if row < len(self._ids) else self._overlay.artist(row).id
+        return str(self._ids[row].as_py()) if row < len(self._ids) else self.overlay.artist(row).id
 
     def artist(self, row: int) -> Artist:
         """Everything about one artist."""
-        return self._overlay.about(row)
+        return self.overlay.about(row)
 
     def is_searchable(self, row: int) -> bool:
         """Whether the artist has an embedding."""
-        return bool(self._overlay.embedded.at(row))
+        return bool(self.overlay.embedded.at(row))
 
     def check_known(self, row: int) -> None:
         """See that the artist has an embedding.
@@ -208,9 +182,9 @@ class Searcher:
             if len(listed.rows) >= k or listed.whole:
                 return Neighbours(listed.rows[:k], listed.scores[:k])
         self.check_known(row)
-        scores = exact_scores(self._overlay, row, uncorrected=uncorrected)
+        scores = exact_scores(self.overlay, row, uncorrected=uncorrected)
         scores[row] = -np.inf
-        return best_of(self._overlay, scores, k)
+        return best_of(self.overlay, scores, k)
 
     def ready(self, row: int) -> Neighbours:
         """The artist's ready list, with whoever came since.
@@ -219,36 +193,36 @@ class Searcher:
             NothingKnownError: the artist has no embedding.
         """
         self.check_known(row)
-        return ready_list(self._overlay, row)
+        return ready_list(self.overlay, row)
 
     @property
     def corrects(self) -> bool:
         """Whether scores differ from cosines at all."""
-        return self._version.scoring.corrects
+        return self.version.scoring.corrects
 
     def vector(self, row: int) -> NDArray[np.float64]:
         """(d,) the artist's embedding, of unit length; zeros where it has none."""
-        return np.asarray(self._overlay.embeddings.at(row), np.float64)
+        return np.asarray(self.overlay.embeddings.at(row), np.float64)
 
     def pattern(self, row: int) -> int:
         """Which of the availability patterns the artist has; see `VersionOverlay.patterns`."""
-        return int(self._overlay.patterns_of.at(row))
+        return int(self.overlay.patterns_of.at(row))
 
     def ids_of(self, rows: Rows) -> list[ArtistId]:
         """The ids of some artists, in the order asked for."""
-        return self._overlay.ids_of(rows)
+        return self.overlay.ids_of(rows)
 
     def names_of(self, rows: Rows) -> list[str]:
         """The names of some artists, in the order asked for."""
-        return self._overlay.texts("name", rows, lambda artist: artist.name)
+        return self.overlay.texts("name", rows, lambda artist: artist.name)
 
     def mbids_of(self, rows: Rows) -> list[str | None]:
         """The mbids of some artists, in the order asked for."""
-        return self._overlay.texts("mbid", rows, lambda artist: artist.mbid)
+        return self.overlay.texts("mbid", rows, lambda artist: artist.mbid)
 
     def modalities_of(self, rows: Rows) -> list[tuple[str, ...]]:
         """The modalities that some artists have, in the order asked for."""
-        return [self._overlay.patterns[pattern] for pattern in self._overlay.patterns_of[rows].tolist()]
+        return [self.overlay.patterns[pattern] for pattern in self.overlay.patterns_of[rows].tolist()]
 
     def search_names(self, text: str, limit: int, without: Container[int] = ()) -> list[int]:
         """Rows of the artists whose name or alias fits what was typed: exactly, then begun, then with a typo a word.
@@ -273,10 +247,10 @@ class Searcher:
 
     @property
     def _names_there(self) -> NameIndex:
-        return self._overlay.names or self._name_index
+        return self.overlay.names or self.own_names
 
     def _not_there(self, without: Container[int]) -> Container[int]:
-        return _Without(self._overlay.tombstones, without) if self._overlay else without
+        return _Without(self.overlay.tombstones, without) if self.overlay else without
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -33,14 +34,21 @@ from tests.index.conftest import corrected, crowd, crowd_snapshot, named_model, 
 POLL_S = 0.02
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Run a test that is a coroutine function, in an event loop of its own."""
+    test = pyfuncitem.obj
+    if inspect.iscoroutinefunction(test):
+        pyfuncitem.obj = lambda **arguments: asyncio.run(test(**arguments))
+
+
 @pytest.fixture(scope="session")
 def other_version(
     named_snapshot: Snapshot,  # noqa: F811
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Version:
     """Another version of the same artists. No test may change it; copy it first."""
-    name, config = load_config("random-projection")
-    model: Model = train(name, config, named_snapshot, tmp_path_factory.mktemp("other-models"))
+    model: Model = train(*load_config("random-projection"), named_snapshot, tmp_path_factory.mktemp("other-models"))
     return build_version(model, named_snapshot, tmp_path_factory.mktemp("other-versions"))
 
 
@@ -71,6 +79,12 @@ def key_headers(home: Home, role: Role = Role.ADMIN) -> dict[str, str]:
     _, token = create_key(opened, "tester", role)
     opened.close()
     return {"authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def headers(home: Home) -> dict[str, str]:
+    """What a request carries that has an admin's key."""
+    return key_headers(home)
 
 
 @asynccontextmanager
@@ -114,15 +128,16 @@ def problem_of(response: httpx.Response, status: int, title: str) -> dict[str, A
     return body
 
 
-def riyl(home: Home, *arguments: str) -> Result:
+def riyl(home: Home | Path, *arguments: str) -> Result:
     """What the command line does in a home; an exit with an error is let through, a fault is raised."""
-    done = CliRunner().invoke(command_line, ["--home", str(home.root), *arguments])
+    root = home.root if isinstance(home, Home) else home
+    done = CliRunner().invoke(command_line, ["--home", str(root), *arguments])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done
 
 
-def as_json(home: Home, *arguments: str) -> Any:
+def as_json(home: Home | Path, *arguments: str) -> Any:
     """What it prints for programs."""
     return json.loads(riyl(home, "--json", *arguments).stdout)
 

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from riyl.core.ranking_metrics import LIST_METRICS, ndcg
 from riyl.core.storage.ground_truth import Relevance
 from riyl.evaluation.conditions import Condition
-from riyl.evaluation.protocol import System, evaluate, judge, retrieve
+from riyl.evaluation.protocol import Setup, System, evaluate, judge, retrieve
 from riyl.index.scoring.tie_breaking import tie_break_rank
 from tests.benchmarks.conftest import SMALL, sized
 from tests.conftest import REPOSITORY
@@ -64,8 +64,8 @@ class Scene:
         self.order = tie_break_rank([f"artist {row}" for row in range(n)], 0)
 
     def evaluate(self):
-        arguments = self.system, self.condition, self.relevance, self.order
-        return evaluate(*arguments, k=K, rounds=ROUNDS, threads=THREADS)
+        setup = Setup(self.relevance, self.order, k=K, rounds=ROUNDS, threads=THREADS)
+        return evaluate(self.system, self.condition, setup)
 
     def lists(self):
         return retrieve(self.system, self.condition, self.order, k=K, threads=THREADS)

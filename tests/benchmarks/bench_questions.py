@@ -38,8 +38,7 @@ HEARD = sized(10, 2)
 
 def made(home: Home, tables: Tables) -> tuple[Version, Snapshot]:
     snapshot = build_snapshot(tables, Recipe(), home.snapshots)
-    name, config = load_config("default")
-    return build_version(train(name, config, snapshot, home.models), snapshot, home.versions), snapshot
+    return build_version(train(*load_config("default"), snapshot, home.models), snapshot, home.versions), snapshot
 
 
 @pytest.fixture(scope="module")

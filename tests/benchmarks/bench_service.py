@@ -12,7 +12,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
 
 import httpx
 import numpy as np
@@ -27,7 +26,8 @@ from riyl.training.config import load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.train import train
 from tests.benchmarks.conftest import sized
-from tests.conftest import REPOSITORY, SMALL_RECIPE, write_tables
+from tests.benchmarks.servers import running
+from tests.conftest import SMALL_RECIPE, write_tables
 
 N, ASKED, K, ROUNDS, SECONDS = sized((11_098, 5_000, 50, 3, 5), (400, 300, 50, 1, 1))
 PORTS = {"bare": 8431, "similar": 8432, "similar, none kept": 8433}
@@ -97,22 +97,8 @@ def made_home(folder):
     return home, ids
 
 
-@contextlib.contextmanager
 def serving(code, port):
-    command = [sys.executable, "-c", code.format(port=port)]
-    started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
-    try:
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                httpx.get(f"http://127.0.0.1:{port}/similar")
-                break
-            if process.poll() is not None:
-                raise RuntimeError(f"the server on port {port} ended with {process.returncode}")
-        yield time.perf_counter() - started
-    finally:
-        process.terminate()
-        process.wait()
+    return running([sys.executable, "-c", code.format(port=port)], port, "/similar")
 
 
 def per_second(port, paths, lua):
@@ -135,16 +121,16 @@ def test_similar_beside_a_bare_route(tmp_path, report):
         "similar": SERVICE.format(home=str(home.root), options="") + RUN,
         "similar, none kept": SERVICE.format(home=str(home.root), options=", most_bytes=0") + RUN,
     }
-    with contextlib.ExitStack() as running:
+    with contextlib.ExitStack() as servers:
         for name, code in service.items():
-            seconds = running.enter_context(serving(code, PORTS[name]))
+            seconds = servers.enter_context(serving(code, PORTS[name]))
             report(
                 f"{name}: {seconds:.2f} s from start to the first answer, {N} artists (wanted: at most 2)",
                 **{f"{name}, start_s": seconds},
             )
         answers = [httpx.get(f"http://127.0.0.1:{PORTS['similar']}/v1/artists/{i}/similar?k={K}") for i in chosen[:200]]
         size = round(statistics.mean(len(answer.content) for answer in answers))
-        running.enter_context(serving(BARE.format(size=size) + RUN_BARE, PORTS["bare"]))
+        servers.enter_context(serving(BARE.format(size=size) + RUN_BARE, PORTS["bare"]))
         paths = {name: tmp_path / ("bare" if name == "bare" else "paths") for name in PORTS}
         for name, port in PORTS.items():
             per_second(port, paths[name], tmp_path / "ask.lua")  # to warm up

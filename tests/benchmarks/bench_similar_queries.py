@@ -43,6 +43,7 @@ from riyl.training.train import train
 from tests.benchmarks.conftest import sized
 from tests.benchmarks.pgvector import fill, postgres
 from tests.benchmarks.pgvector_app import SETTINGS, filtered
+from tests.benchmarks.servers import running
 from tests.benchmarks.wrk import LUA, measured
 from tests.conftest import REPOSITORY
 
@@ -184,23 +185,6 @@ def lowest_ef(dsn, version, name, seeds, values, judge):
     return ef
 
 
-@contextlib.contextmanager
-def running(command, port, environment=None):
-    variables = {**os.environ, **(environment or {})}
-    process = subprocess.Popen(command, cwd=REPOSITORY, env=variables, stderr=subprocess.DEVNULL)
-    try:
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                httpx.get(f"http://127.0.0.1:{port}/")
-                break
-            if process.poll() is not None:
-                raise RuntimeError(f"the server on port {port} ended with {process.returncode}")
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def answers_of(port, lines):
     headers = {"content-type": "application/json"}
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
@@ -255,7 +239,7 @@ def test_two_seeds_and_filters_beside_pgvector(tmp_path, report):
         for workers, port in zip(OURS.values(), (PORT, PORT + 1), strict=True):
             code = SERVE.format(home=str(home.root), port=port)
             command = [sys.executable, "-c", code] if workers == 1 else [*WORKERS, str(workers), "--port", str(port)]
-            servers.enter_context(running(command, port, {"RIYL_HOME": str(home.root)}))
+            servers.enter_context(running(command, port, environment={"RIYL_HOME": str(home.root)}))
         seconds = []
         for number, name in enumerate(FILTERS):
             seeds, values = asked_with(version, name, number)

@@ -168,6 +168,13 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert wrong == []
 
 
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """A page with nothing in it yet."""
+    opened: Page = open_page()
+    return opened
+
+
 def luminance(colour: str) -> float:
     """Relative luminance (WCAG 2.2) of `rgb(r, g, b)`."""
     parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]

@@ -33,6 +33,11 @@ def names(page: Page) -> list[str]:
     return page.locator(".found .who > a").all_inner_texts()
 
 
+def enter(page: Page, text: str) -> None:
+    field(page).fill(text)
+    page.keyboard.press("Enter")
+
+
 def pick(page: Page, name: str) -> None:
     field(page).fill(name)
     expect(page.get_by_role("option").first).to_contain_text(name)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.answers import answered
-from tests.browser.conftest import OpenPage
 from tests.browser.locators import chips, field, heading, names, pick, rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_artists_picked_one_after_another_are_chips_and_are_asked_together(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_artists_picked_one_after_another_are_chips_and_are_asked_together(site: str, page: Page) -> None:
     page.goto(site)
     expect(page.locator("#refine")).to_be_hidden()
     pick(page, "Artist 7")
@@ -46,8 +44,7 @@ def test_artists_picked_one_after_another_are_chips_and_are_asked_together(site:
     expect(page).to_have_url(f"{site}/")
 
 
-def test_a_result_asks_for_more_like_it_or_for_less(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_result_asks_for_more_like_it_or_for_less(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007")
     expect(rows(page)).to_have_count(20)
     first, second = names(page)[:2]
@@ -68,8 +65,7 @@ def test_a_result_asks_for_more_like_it_or_for_less(site: str, open_page: OpenPa
     expect(chips(page)).to_have_count(3)
 
 
-def test_words_behind_tag_are_tags_and_those_not_known_are_marked(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_words_behind_tag_are_tags_and_those_not_known_are_marked(site: str, page: Page) -> None:
     page.goto(site)
     field(page).fill("tag:")
     expect(page.locator("#popup")).to_have_text("A tag comes behind the colon, as in tag:dub.")
@@ -92,8 +88,7 @@ def test_words_behind_tag_are_tags_and_those_not_known_are_marked(site: str, ope
     expect(heading(page)).to_have_text("Like Artist 6, tagged dub and roots")
 
 
-def test_tags_of_which_none_is_known_stay_and_are_said_to_be_so(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_tags_of_which_none_is_known_stay_and_are_said_to_be_so(site: str, page: Page) -> None:
     page.goto(f"{site}/?tag=zzqq")
     expect(heading(page)).to_have_text("Tagged zzqq")
     expect(page.get_by_role("main")).to_contain_text("Not known as a tag, and left out: zzqq")

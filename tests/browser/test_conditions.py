@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.browser.conftest import OpenPage
+from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -32,8 +31,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
         ('name=a"b', "quotes go around a whole value"),
     ],
 )
-def test_a_condition_is_read_strictly(site: str, open_page: OpenPage, typed: str, wanted: object) -> None:
-    page = open_page()
+def test_a_condition_is_read_strictly(site: str, page: Page, typed: str, wanted: object) -> None:
     page.goto(site)
     result = page.evaluate(
         """async (typed) => {

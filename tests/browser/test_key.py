@@ -56,11 +56,8 @@ def heading(page: Page, text: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(text)
 
 
-def test_the_page_asks_for_a_key_and_answers_with_it_until_the_tab_is_closed(
-    closed: Closed, open_page: OpenPage
-) -> None:
+def test_the_page_asks_for_a_key_and_answers_with_it_until_the_tab_is_closed(closed: Closed, page: Page) -> None:
     _, token = closed.key()
-    page = open_page()
     page.goto(f"{closed.address}/?artist=a007")
     heading(page, "A key is needed")
     enter(page, token)
@@ -75,8 +72,7 @@ def test_the_page_asks_for_a_key_and_answers_with_it_until_the_tab_is_closed(
     heading(other, "A key is needed")
 
 
-def test_a_key_that_is_none_is_not_sent(closed: Closed, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_key_that_is_none_is_not_sent(closed: Closed, page: Page) -> None:
     page.goto(closed.address)
     enter(page, "letmein")
     assert page.evaluate("document.getElementById('key').validity.patternMismatch")
@@ -84,10 +80,9 @@ def test_a_key_that_is_none_is_not_sent(closed: Closed, open_page: OpenPage) -> 
     heading(page, "A key is needed")
 
 
-def test_a_key_that_opens_nothing_is_said_so_and_another_asked_for(closed: Closed, open_page: OpenPage) -> None:
+def test_a_key_that_opens_nothing_is_said_so_and_another_asked_for(closed: Closed, page: Page) -> None:
     identity, revoked = closed.key()
     revoke_key(closed.database, identity)
-    page = open_page()
     page.goto(f"{closed.address}/evaluations")
     enter(page, revoked)
     expect(page.get_by_text("the key is unknown or revoked")).to_be_visible()
@@ -96,10 +91,7 @@ def test_a_key_that_opens_nothing_is_said_so_and_another_asked_for(closed: Close
     assert page.url == f"{closed.address}/evaluations"
 
 
-def test_files_that_the_page_links_to_are_saved_with_the_key(
-    closed: Closed, open_page: OpenPage, tmp_path: Path
-) -> None:
-    page = open_page()
+def test_files_that_the_page_links_to_are_saved_with_the_key(closed: Closed, page: Page, tmp_path: Path) -> None:
     page.goto(f"{closed.address}/evaluations?id=e1")
     enter(page, closed.key()[1])
     for link, name, content in [

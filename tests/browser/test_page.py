@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.answers import ask
 from tests.browser.conftest import HTML_NAME, OpenPage, contrast, luminance
@@ -13,8 +13,7 @@ from tests.browser.locators import field, heading, similar, suggestions
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_click_back_forward_and_reload_show_what_the_address_says(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_click_back_forward_and_reload_show_what_the_address_says(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007")
     expect(heading(page)).to_have_text("Artist 7")
     row = similar(page).nth(9)
@@ -36,8 +35,7 @@ def test_click_back_forward_and_reload_show_what_the_address_says(site: str, ope
     expect(similar(page)).to_have_count(20)
 
 
-def test_a_shared_link_opens_the_same_view_and_more_is_part_of_it(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_shared_link_opens_the_same_view_and_more_is_part_of_it(site: str, page: Page, open_page: OpenPage) -> None:
     page.goto(f"{site}/?artist=a007&k=5")
     expect(similar(page)).to_have_count(5)
     page.get_by_role("button", name="Show more").click()
@@ -51,28 +49,24 @@ def test_a_shared_link_opens_the_same_view_and_more_is_part_of_it(site: str, ope
 
 
 @pytest.mark.parametrize(("k", "shown"), [("0", 1), ("-3", 20), ("many", 20), ("", 20), ("99999", 58)])
-def test_a_k_out_of_range_in_a_link_is_put_right(site: str, open_page: OpenPage, k: str, shown: int) -> None:
-    page = open_page()
+def test_a_k_out_of_range_in_a_link_is_put_right(site: str, page: Page, k: str, shown: int) -> None:
     page.goto(f"{site}/?artist=a007&k={k}")
     expect(similar(page)).to_have_count(shown)
 
 
-def test_a_link_to_an_artist_that_is_gone_says_so(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_link_to_an_artist_that_is_gone_says_so(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=nobody%2F%3Cb%3E")
     expect(heading(page)).to_have_text("No artist nobody/<b>")
 
 
-def test_an_artist_of_whom_nothing_is_known_is_shown_as_such(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_an_artist_of_whom_nothing_is_known_is_shown_as_such(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a059")
     expect(heading(page)).to_have_text("Artist 59")
     expect(page.get_by_role("main")).to_contain_text("Nothing is known yet")
     expect(page.get_by_role("main")).to_contain_text("country IS")
 
 
-def test_html_in_a_name_is_text(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_html_in_a_name_is_text(site: str, page: Page) -> None:
     page.goto(site)
     field(page).fill("bold")
     field(page).fill(HTML_NAME[:6])
@@ -84,10 +78,7 @@ def test_html_in_a_name_is_text(site: str, open_page: OpenPage) -> None:
     expect(page.locator("main img, main b")).to_have_count(0)
 
 
-def test_a_service_without_a_version_says_what_to_do_and_can_be_asked_again(
-    bare_site: str, open_page: OpenPage
-) -> None:
-    page = open_page()
+def test_a_service_without_a_version_says_what_to_do_and_can_be_asked_again(bare_site: str, page: Page) -> None:
     page.goto(bare_site)
     expect(heading(page)).to_have_text("The service is not ready")
     expect(page.get_by_role("main")).to_contain_text("riyl index build --promote")
@@ -95,8 +86,7 @@ def test_a_service_without_a_version_says_what_to_do_and_can_be_asked_again(
         page.get_by_role("button", name="Try again").click()
 
 
-def test_a_service_that_cannot_be_reached_is_said_so(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_service_that_cannot_be_reached_is_said_so(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007")
     expect(similar(page)).to_have_count(20)
     page.route("**/v1/**", lambda route: route.abort("connectionrefused"))
@@ -110,8 +100,7 @@ def test_a_service_that_cannot_be_reached_is_said_so(site: str, open_page: OpenP
     expect(similar(page)).to_have_count(20)
 
 
-def test_while_an_answer_is_under_way_its_place_is_kept(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_while_an_answer_is_under_way_its_place_is_kept(site: str, page: Page) -> None:
     held: list[Route] = []
     page.route("**/v1/artists/a007**", lambda route: held.append(route))
     page.goto(f"{site}/?artist=a007&k=10")
@@ -157,8 +146,7 @@ def test_every_text_stands_out_from_its_ground_in_both_schemes(site: str, open_p
         assert contrast(page, selector) >= 4.5, selector
 
 
-def test_what_has_the_focus_is_seen(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_what_has_the_focus_is_seen(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007&k=2")
     expect(similar(page)).to_have_count(2)
     seen = []

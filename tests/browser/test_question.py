@@ -7,11 +7,11 @@ import re
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Request, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.browser.answers import answer
 from tests.browser.conftest import SHARED_NAME, OpenPage, contrast
-from tests.browser.locators import chips, field, fine_tune, heading, names, rows
+from tests.browser.locators import chips, enter, fine_tune, heading, names, rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -36,11 +36,9 @@ FULL_BODY = {
 }
 
 
-def test_a_name_that_is_none_can_be_asked_for_as_a_tag(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_name_that_is_none_can_be_asked_for_as_a_tag(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a006")
-    field(page).fill("dub")
-    page.keyboard.press("Enter")
+    enter(page, "dub")
     expect(heading(page)).to_have_text("No artist called dub")
     expect(chips(page)).to_have_count(1)
     page.get_by_role("link", name="Ask for artists with it").click()
@@ -48,18 +46,15 @@ def test_a_name_that_is_none_can_be_asked_for_as_a_tag(site: str, open_page: Ope
     expect(heading(page)).to_have_text("Like Artist 6, tagged dub")
 
 
-def test_a_name_of_several_is_settled_beside_what_is_asked_already(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_name_of_several_is_settled_beside_what_is_asked_already(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007&diversity=0.2")
-    field(page).fill(SHARED_NAME)
-    page.keyboard.press("Enter")
+    enter(page, SHARED_NAME)
     expect(heading(page)).to_have_text(f"Several artists are called {SHARED_NAME}")
     page.locator("main").get_by_role("link").first.click()
     expect(page).to_have_url(re.compile(r"/\?artist=a007&artist=a0[12]0&diversity=0\.2$"))
 
 
-def test_what_the_service_refuses_is_said_in_its_words_and_nothing_is_lost(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_what_the_service_refuses_is_said_in_its_words_and_nothing_is_lost(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007&artist=a013&where=planet%3DMars&tag=dub")
     expect(heading(page)).to_have_text("That cannot be answered")
     expect(page.get_by_role("main")).to_contain_text("found 'planet'; wanted one of country, founded")
@@ -77,8 +72,7 @@ def test_what_the_service_refuses_is_said_in_its_words_and_nothing_is_lost(site:
     expect(page.get_by_role("main")).to_contain_text("Nothing is known yet")
 
 
-def test_a_whole_question_is_in_its_address(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_whole_question_is_in_its_address(site: str, page: Page) -> None:
     with page.expect_request("**/v1/similar") as request_info:
         page.goto(f"{site}{FULL}")
     assert json.loads(request_info.value.post_data or "") == FULL_BODY
@@ -98,8 +92,7 @@ def test_a_whole_question_is_in_its_address(site: str, open_page: OpenPage) -> N
     expect(page).to_have_url(f"{site}{FULL.replace('k=5', 'k=20')}")
 
 
-def test_one_artist_and_nothing_else_is_asked_by_get(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_one_artist_and_nothing_else_is_asked_by_get(site: str, page: Page) -> None:
     requests: list[Request] = []
     page.on("request", lambda request: requests.append(request) if "similar" in request.url else None)
     page.goto(f"{site}/?artist=a007&diversity=0&popularity=none&min_listeners=-3&tag=")
@@ -109,8 +102,7 @@ def test_one_artist_and_nothing_else_is_asked_by_get(site: str, open_page: OpenP
     ]
 
 
-def test_a_late_answer_to_an_older_question_never_shows(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_late_answer_to_an_older_question_never_shows(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007&artist=a013")
     expect(rows(page)).to_have_count(20)
     held: list[Route] = []
@@ -124,8 +116,7 @@ def test_a_late_answer_to_an_older_question_never_shows(site: str, open_page: Op
 
     page.route("**/v1/similar", hold_dub)
     with page.expect_request("**/v1/similar"):
-        field(page).fill("tag:dub")
-        page.keyboard.press("Enter")
+        enter(page, "tag:dub")
     # a button of the answer that still stands there adds to what is asked now, not to what it answers
     first = names(page)[0]
     rows(page).first.get_by_role("button", name=f"Less like {first}").click()
@@ -141,13 +132,11 @@ def test_a_late_answer_to_an_older_question_never_shows(site: str, open_page: Op
     expect(chips(page)).to_have_count(3)
 
 
-def test_a_question_that_did_not_get_through_can_be_asked_again(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_question_that_did_not_get_through_can_be_asked_again(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007")
     expect(rows(page)).to_have_count(20)
     page.route("**/v1/similar", lambda route: route.abort("connectionrefused"))
-    field(page).fill("tag:dub")
-    page.keyboard.press("Enter")
+    enter(page, "tag:dub")
     expect(heading(page)).to_have_text("The service cannot be reached")
     expect(chips(page).locator(".name")).to_have_text(["Artist 7", "dub"])
     page.unroute_all()

@@ -6,17 +6,15 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.answers import answer
-from tests.browser.conftest import OpenPage
 from tests.browser.locators import rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_a_result_is_opened_for_its_reasons(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_result_is_opened_for_its_reasons(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007")
     artist = httpx.get(f"{site}/v1/artists/a007/similar", params={"k": 1, "explain": True}).json()["similar"][0]
     button = rows(page).first.get_by_role("button", name=f"Why {artist['name']}")
@@ -65,8 +63,7 @@ def test_a_result_is_opened_for_its_reasons(site: str, open_page: OpenPage) -> N
     expect(shares).to_be_hidden()
 
 
-def test_reasons_tell_what_each_thing_asked_with_adds(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_reasons_tell_what_each_thing_asked_with_adds(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007&artist=a013&avoid=a006&tag=noise&popularity=-0.5")
     question = {"seeds": [{"id": "a007"}, {"id": "a013"}], "avoid": [{"id": "a006"}], "tags": {"noise": 1}}
     artist = answer(site, **question, popularity=-0.5, explain=True)["similar"][0]
@@ -82,8 +79,7 @@ def test_reasons_tell_what_each_thing_asked_with_adds(site: str, open_page: Open
     expect(corrections.locator("small")).to_contain_text(f"{popularity:+.2f} for its popularity".replace("-", "−"))
 
 
-def test_one_who_is_pinned_is_marked(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_one_who_is_pinned_is_marked(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a030")
     expect(rows(page).first.get_by_role("link")).to_have_text("Artist 31")
     expect(rows(page).first.locator(".pinned")).to_have_text("pinned")
@@ -92,8 +88,7 @@ def test_one_who_is_pinned_is_marked(site: str, open_page: OpenPage) -> None:
     expect(rows(page).first.locator(".pinned")).to_have_text("pinned")
 
 
-def test_a_version_without_reasons_is_answered_without(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_version_without_reasons_is_answered_without(site: str, page: Page) -> None:
     refusal = {
         "type": "urn:riyl:problem:version-of-an-older-format",
         "title": "version of an older format",

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.answers import answered
-from tests.browser.conftest import OpenPage
 from tests.browser.locators import chips, fine_tune, names, rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_sliders_are_moved_by_keyboard_and_keep_the_focus(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_sliders_are_moved_by_keyboard_and_keep_the_focus(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007&k=5")
     expect(rows(page)).to_have_count(5)
     fine_tune(page)
@@ -42,8 +40,7 @@ def test_sliders_are_moved_by_keyboard_and_keep_the_focus(site: str, open_page: 
     expect(page.locator("#refined")).to_have_text("")
 
 
-def test_what_must_be_known_and_how_many_listeners(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_what_must_be_known_and_how_many_listeners(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007")
     fine_tune(page)
     expect(page.get_by_role("group", name="Known by").locator("label")).to_have_text(["tags", "listeners", "sound"])
@@ -72,8 +69,7 @@ def test_what_must_be_known_and_how_many_listeners(site: str, open_page: OpenPag
     expect(page.locator("#refined")).to_have_text("known by tags · at least 5 listeners · at most 5 listeners")
 
 
-def test_conditions_on_attributes_are_typed_and_are_chips(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_conditions_on_attributes_are_typed_and_are_chips(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007")
     fine_tune(page)
     expect(page.locator("#attributes-hint")).to_have_text("The catalog has country, founded.")
@@ -108,8 +104,7 @@ def test_conditions_on_attributes_are_typed_and_are_chips(site: str, open_page: 
     expect(page).to_have_url(f"{site}/?artist=a007")
 
 
-def test_what_is_typed_in_the_panel_outlasts_an_answer(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_what_is_typed_in_the_panel_outlasts_an_answer(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007")
     fine_tune(page)
     page.get_by_label("Attribute").fill("founded>=19")

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.answers import ask
-from tests.browser.conftest import SHARED_NAME, OpenPage
-from tests.browser.locators import field, heading, similar, suggestions
+from tests.browser.conftest import SHARED_NAME
+from tests.browser.locators import enter, field, heading, similar, suggestions
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_a_typed_name_is_chosen_by_keyboard_and_answered(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_typed_name_is_chosen_by_keyboard_and_answered(site: str, page: Page) -> None:
     page.goto(site)
     expect(field(page)).to_be_focused()
     page.keyboard.type("artist 7")
@@ -43,8 +42,7 @@ def test_a_typed_name_is_chosen_by_keyboard_and_answered(site: str, open_page: O
     expect(page.locator("#version")).to_have_text(f"index {answer['version'][:12]}")
 
 
-def test_arrows_go_round_and_escape_closes_then_clears(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_arrows_go_round_and_escape_closes_then_clears(site: str, page: Page) -> None:
     page.goto(site)
     field(page).fill("artist")
     expect(suggestions(page)).to_have_count(8)
@@ -65,38 +63,32 @@ def test_arrows_go_round_and_escape_closes_then_clears(site: str, open_page: Ope
     expect(field(page)).to_have_value("")
 
 
-def test_a_suggestion_is_chosen_by_pointer(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_suggestion_is_chosen_by_pointer(site: str, page: Page) -> None:
     page.goto(site)
     field(page).fill("artist 12")
     suggestions(page).first.click()
     expect(heading(page)).to_have_text("Artist 12")
 
 
-def test_a_whole_name_and_enter_lead_to_the_artist(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_whole_name_and_enter_lead_to_the_artist(site: str, page: Page) -> None:
     page.goto(site)
-    field(page).fill("ARTIST 30")
-    page.keyboard.press("Enter")
+    enter(page, "ARTIST 30")
     expect(heading(page)).to_have_text("Artist 30")
     expect(page).to_have_url(f"{site}/?artist=a030")
     page.go_back()
     expect(page).to_have_url(f"{site}/")
 
 
-def test_a_name_that_two_artists_share_is_asked_about(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_name_that_two_artists_share_is_asked_about(site: str, page: Page) -> None:
     page.goto(site)
-    field(page).fill(SHARED_NAME)
-    page.keyboard.press("Enter")
+    enter(page, SHARED_NAME)
     expect(heading(page)).to_have_text(f"Several artists are called {SHARED_NAME}")
     expect(page.locator("main").get_by_role("link")).to_have_count(2)
     page.locator("main").get_by_role("link").first.click()
     expect(page).to_have_url(re.compile(r"artist=a0[12]0$"))
 
 
-def test_nothing_found_is_said_and_near_names_are_offered(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_nothing_found_is_said_and_near_names_are_offered(site: str, page: Page) -> None:
     page.goto(site)
     field(page).fill("artichoke heart")
     expect(page.locator("#popup")).to_have_text("No artist called “artichoke heart”.")
@@ -107,14 +99,12 @@ def test_nothing_found_is_said_and_near_names_are_offered(site: str, open_page: 
     page.reload()
     expect(heading(page)).to_have_text("No artist called artichoke heart")
     expect(field(page)).to_have_value("artichoke heart")
-    field(page).fill("the doubbles")
-    page.keyboard.press("Enter")
+    enter(page, "the doubbles")
     expect(page.get_by_role("heading", name="Near names")).to_be_visible()
     expect(page.locator("main").get_by_role("link").first).to_have_text(SHARED_NAME)
 
 
-def test_a_late_answer_to_an_older_text_never_shows(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_a_late_answer_to_an_older_text_never_shows(site: str, page: Page) -> None:
     page.goto(site)
     expect(heading(page)).to_be_visible()
     held: list[Route] = []
@@ -129,8 +119,7 @@ def test_a_late_answer_to_an_older_text_never_shows(site: str, open_page: OpenPa
     expect(suggestions(page).first).to_contain_text("Artist 44")
 
 
-def test_what_is_typed_while_an_answer_is_under_way_is_kept(site: str, open_page: OpenPage) -> None:
-    page = open_page()
+def test_what_is_typed_while_an_answer_is_under_way_is_kept(site: str, page: Page) -> None:
     held: list[Route] = []
     page.route(re.compile("/v1/(index|artists/a007)"), lambda route: held.append(route))
     page.goto(site)

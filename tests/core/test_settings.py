@@ -21,6 +21,15 @@ def _no_riyl_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    """The message with which settings are refused that have these variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    return str(caught.value)
+
+
 def test_without_variables_there_are_defaults() -> None:
     settings = load_settings()
     assert (settings.home, settings.log_level, settings.threads) == (Path.cwd() / "riyl-home", "WARNING", 0)
@@ -57,11 +66,9 @@ def test_an_unknown_variable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_malformed_variable_is_named_with_what_was_found(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError) as caught:
-        load_settings()
-    assert str(caught.value).startswith(f"{name}: ")
-    assert f"(found {value!r})" in str(caught.value)
+    message = refusal(monkeypatch, **{name: value})
+    assert message.startswith(f"{name}: ")
+    assert f"(found {value!r})" in message
 
 
 def test_every_wrong_variable_is_named_at_once_and_no_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -93,11 +100,9 @@ def test_every_wrong_variable_is_named_at_once_and_no_password(monkeypatch: pyte
     ["0 25 * * *", "at night", "@daily", "0 3 * *", "0 0 3 * * * *", "0 0 30 2 *", "H 3 * * *", "0 3 * * MOO"],
 )
 def test_a_time_that_never_comes_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, cron: str) -> None:
-    monkeypatch.setenv("RIYL_REINDEX_CRON", cron)
-    with pytest.raises(SettingsError) as caught:
-        load_settings()
-    assert str(caught.value).startswith("RIYL_REINDEX_CRON: wanted minute, hour, day, month and weekday, such as ")
-    assert str(caught.value).endswith(f"(found {cron!r})")
+    message = refusal(monkeypatch, RIYL_REINDEX_CRON=cron)
+    assert message.startswith("RIYL_REINDEX_CRON: wanted minute, hour, day, month and weekday, such as ")
+    assert message.endswith(f"(found {cron!r})")
 
 
 @pytest.mark.parametrize("cron", ["0 3 * * *", "*/15 2-4 1,15 * MON-FRI", "0 0 29 2 *", "* * * * * *"])
@@ -194,11 +199,9 @@ def test_missing_toml_is_refused(tmp_path: Path) -> None:
     "rate_limit", ["many", "600", "600/fortnight", "0/minute", "10/second;", "10/second & 3/minute", "-1/day"]
 )
 def test_a_malformed_rate_limit_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, rate_limit: str) -> None:
-    monkeypatch.setenv("RIYL_RATE_LIMIT", rate_limit)
-    with pytest.raises(ConfigError) as caught:
-        load_settings()
     wanted = "wanted limits such as 600/minute, several of them with ; between"
-    assert str(caught.value) == f"RIYL_RATE_LIMIT: {wanted} (found {rate_limit!r})"
+    message = f"RIYL_RATE_LIMIT: {wanted} (found {rate_limit!r})"
+    assert refusal(monkeypatch, RIYL_RATE_LIMIT=rate_limit) == message
 
 
 @pytest.mark.parametrize("rate_limit", ["600/minute", "10/second; 600/hour", "5 per 2 minutes"])
@@ -228,11 +231,9 @@ def test_origins_stand_between_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_is_no_origin_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
-    monkeypatch.setenv("RIYL_CORS_ORIGINS", origins)
-    with pytest.raises(ConfigError) as caught:
-        load_settings()
-    assert str(caught.value).startswith("RIYL_CORS_ORIGINS: wanted origins such as https://music.example:8443, ")
-    assert str(caught.value).endswith(f"(found {origins!r})")
+    message = refusal(monkeypatch, RIYL_CORS_ORIGINS=origins)
+    assert message.startswith("RIYL_CORS_ORIGINS: wanted origins such as https://music.example:8443, ")
+    assert message.endswith(f"(found {origins!r})")
 
 
 @pytest.mark.parametrize(
@@ -247,9 +248,7 @@ def test_what_is_no_origin_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_limits_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    monkeypatch.setenv(f"RIYL_{name}", value)
-    with pytest.raises(ConfigError, match=f"^RIYL_{name}: "):
-        load_settings()
+    assert refusal(monkeypatch, **{f"RIYL_{name}": value}).startswith(f"RIYL_{name}: ")
 
 
 def test_a_setting_that_is_not_set_loads_nothing_for_it() -> None:
@@ -262,20 +261,14 @@ def test_a_setting_that_is_not_set_loads_nothing_for_it() -> None:
 def test_a_variable_of_an_earlier_release_is_refused_with_its_name_now(
     monkeypatch: pytest.MonkeyPatch, name: str, wanted: str
 ) -> None:
-    monkeypatch.setenv(name, "0.5")
-    with pytest.raises(SettingsError) as refused:
-        load_settings()
-    assert str(refused.value) == f"{name}: found a name of an earlier release; wanted {wanted}"
+    message = f"{name}: found a name of an earlier release; wanted {wanted}"
+    assert refusal(monkeypatch, **{name: "0.5"}) == message
     monkeypatch.setenv(name, "")  # compose passes on variables that are not set as empty ones
     load_settings()
 
 
 def test_renamed_and_wrong_variables_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RIYL_QUEUE", "8")
-    monkeypatch.setenv("RIYL_THREADS", "x")
-    with pytest.raises(SettingsError) as refused:
-        load_settings()
-    head, first, second = str(refused.value).splitlines()
+    head, first, second = refusal(monkeypatch, RIYL_QUEUE="8", RIYL_THREADS="x").splitlines()
     assert head == "2 settings are wrong:"
     assert first == "  RIYL_QUEUE: found a name of an earlier release; wanted RIYL_QUEUE_PER_CLASS"
     assert second.startswith("  RIYL_THREADS: ")

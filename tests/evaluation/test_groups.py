@@ -10,7 +10,7 @@ from riyl.core.errors import InputError, MismatchError
 from riyl.core.storage.ground_truth import Relevance
 from riyl.core.storage.model import ScoringSettings
 from riyl.evaluation.groups import Groups, deal_groups, group_matrix, group_scoring, grouped_system, over_groupings
-from riyl.evaluation.protocol import System
+from riyl.evaluation.protocol import Setup, System
 from riyl.evaluation.systems import subsets_of
 
 THREE = ("audio", "cf", "tags")
@@ -50,7 +50,7 @@ def test_a_single_modality_reaches_four_sevenths_of_log_four_and_no_more():
         g + 7 * t: [able[t] + 7 * ((t + 1) % 4), *(h + 7 * ((t + 2) % 4) for h in able)] for g in able for t in range(4)
     }
     system = asking(n, lists, np.isin(in_order(n) % 7, able))
-    matrix = group_matrix(system, every_group(n), links_of(n, [(1, 3)]), in_order(n))
+    matrix = group_matrix(system, every_group(n), Setup(links_of(n, [(1, 3)]), in_order(n)))
     wanted = np.zeros((7, 7), np.int64)
     wanted[np.ix_(able, able)] = 5
     assert matrix.counts.tolist() == wanted.tolist()
@@ -64,7 +64,7 @@ def test_a_single_modality_never_passes_its_ceiling():
     rng = np.random.default_rng(0)
     groups = deal_groups(in_order(700), THREE, seed=0, groupings=1)[0]
     system = grouped_system("single-cf", {"cf": rng.standard_normal((700, 8)).astype(np.float32)}, groups)
-    matrix = group_matrix(system, groups, links_of(700, [(0, 1)]), in_order(700))
+    matrix = group_matrix(system, groups, Setup(links_of(700, [(0, 1)]), in_order(700)))
     able = ["cf" in subset for subset in groups.subsets]
     assert (matrix.counts.sum(axis=1) > 0).tolist() == able
     assert (matrix.counts.sum(axis=0) > 0).tolist() == able
@@ -78,7 +78,7 @@ def test_noise_spreads_over_all_groups_and_finds_nothing():
     system = grouped_system("noise", dict.fromkeys(THREE, noise), groups)
     np.testing.assert_allclose(system.queries, noise / np.linalg.norm(noise, axis=1, keepdims=True), atol=1e-6)
     pairs = [(a, int(b)) for a in range(1400) for b in rng.choice(1400, 4, replace=False) if a != b]
-    matrix = group_matrix(system, groups, links_of(1400, pairs), in_order(1400), k=50)
+    matrix = group_matrix(system, groups, Setup(links_of(1400, pairs), in_order(1400), k=50))
     assert math.log(7) - 0.01 < matrix.entropy < math.log(7)
     assert matrix.ndcg_mean < 0.03
 
@@ -88,7 +88,7 @@ def test_groups_that_keep_to_themselves_have_no_entropy():
     vectors = np.eye(7, dtype=np.float32)[in_order(70) % 7]
     groups = every_group(70)
     matrix = group_matrix(
-        System("made", vectors, vectors, np.ones(70, bool)), groups, links_of(70, [(0, 7)]), in_order(70)
+        System("made", vectors, vectors, np.ones(70, bool)), groups, Setup(links_of(70, [(0, 7)]), in_order(70))
     )
     assert matrix.counts.tolist() == (np.eye(7, dtype=int) * 50).tolist()
     assert matrix.entropy == 0
@@ -99,7 +99,7 @@ def test_figures_by_hand():
     lists = {0: [1, 2, 3, 4, 5], 1: [0, 2, 3, 5, 4], 2: [5, 0, 1, 3, 4], 3: [0, 1, 2, 4, 5], 4: [1, 0, 2, 3, 5]}
     lists[5] = [0, 1, 2, 3, 4]
     links = links_of(6, [(0, 2), (0, 3), (1, 0), (2, 5), (5, 4), (3, 0)])
-    matrix = group_matrix(asking(6, lists), every_group(6, "ab"), links, in_order(6), k=5)
+    matrix = group_matrix(asking(6, lists), every_group(6, "ab"), Setup(links, in_order(6), k=5))
     assert matrix.subsets == (("a",), ("b",), ("a", "b"))
     # Each list is all five others, so each artist finds one of its own group and two of each other.
     assert matrix.counts.tolist() == [[2, 4, 4], [4, 2, 4], [4, 4, 2]]
@@ -126,7 +126,7 @@ def test_ndcg_among_all_groups_falls_where_groups_mix_wrongly_and_that_inside_ea
     links = links_of(n, [(a, b) for a in range(n) for b in range(n) if a != b and scene[a] == scene[b]])
     right_matrix, wrong_matrix = (
         group_matrix(
-            grouped_system("made", dict.fromkeys("ab", v.astype(np.float32)), groups), groups, links, in_order(n)
+            grouped_system("made", dict.fromkeys("ab", v.astype(np.float32)), groups), groups, Setup(links, in_order(n))
         )
         for v in (right, wrong)
     )
@@ -142,7 +142,7 @@ def test_the_matrix_equals_plain_loops():
     groups = deal_groups(rows, THREE, seed=4, groupings=1)[0]
     parts = {name: rng.standard_normal((n, 4)).astype(np.float32) for name in THREE}
     pairs = [(int(a), int(b)) for a, b in rng.integers(0, n, (900, 2)) if a != b]
-    matrix = group_matrix(grouped_system("made", parts, groups), groups, links_of(n, pairs), in_order(n), k=10)
+    matrix = group_matrix(grouped_system("made", parts, groups), groups, Setup(links_of(n, pairs), in_order(n), k=10))
     of = dict(zip(rows.tolist(), groups.group.tolist(), strict=True))
     vectors = {}
     for row, g in of.items():
@@ -199,7 +199,7 @@ def test_an_artist_is_known_by_its_groups_modalities_alone():
 def test_a_system_that_embeds_no_group_has_entropy_zero_and_scores_zero():
     groups = every_group(21)
     system = grouped_system("made", {"other": np.ones((21, 2), np.float32)}, groups)
-    matrix = group_matrix(system, groups, links_of(21, [(0, 7)]), in_order(21))
+    matrix = group_matrix(system, groups, Setup(links_of(21, [(0, 7)]), in_order(21)))
     assert (matrix.entropy, matrix.ndcg_mean, matrix.ndcg_own, matrix.counts.sum()) == (0, 0, 0, 0)
     assert np.isnan(matrix.ndcg[1:]).all()
 
@@ -209,7 +209,7 @@ def test_mean_and_deviation_over_groupings():
     parts = {name: rng.standard_normal((100, 4)).astype(np.float32) for name in THREE}
     links = links_of(100, [(int(a), int(b)) for a, b in rng.integers(0, 100, (400, 2)) if a != b])
     matrices = [
-        group_matrix(grouped_system("made", parts, groups), groups, links, in_order(100), k=20)
+        group_matrix(grouped_system("made", parts, groups), groups, Setup(links, in_order(100), k=20))
         for groups in deal_groups(in_order(100), THREE, 0, 3)
     ]
     summary = over_groupings(matrices)
@@ -231,15 +231,15 @@ def test_what_does_not_fit_is_refused():
     groups = every_group(7)
     system, links = grouped_system("made", {"audio": np.ones((7, 2), np.float32)}, groups), links_of(7, [(0, 1)])
     with pytest.raises(InputError, match="list length: found 4; wanted at least 5"):
-        group_matrix(system, groups, links, in_order(7), k=4)
+        group_matrix(system, groups, Setup(links, in_order(7), k=4))
     unordered = Groups(groups.subsets, groups.rows[::-1], groups.group)
     with pytest.raises(MismatchError, match="wanted a group for each row, rows ascending"):
-        group_matrix(system, unordered, links, in_order(7))
+        group_matrix(system, unordered, Setup(links, in_order(7)))
     with pytest.raises(InputError, match="found no grouping"):
         over_groupings([])
-    matrix = group_matrix(system, groups, links, in_order(7))
+    matrix = group_matrix(system, groups, Setup(links, in_order(7)))
     other_matrix = group_matrix(
-        grouped_system("other", {"a": np.ones((7, 2), np.float32)}, groups), groups, links, in_order(7)
+        grouped_system("other", {"a": np.ones((7, 2), np.float32)}, groups), groups, Setup(links, in_order(7))
     )
     with pytest.raises(MismatchError, match="groupings of made, other; wanted one system"):
         over_groupings([matrix, other_matrix])
@@ -259,7 +259,7 @@ def test_calibration_lets_the_groups_meet():
     def figures(settings):
         scoring = None if settings is None else group_scoring(parts, groups, settings)
         system = grouped_system("made", parts, groups, scoring)
-        return group_matrix(system, groups, links, in_order(600))
+        return group_matrix(system, groups, Setup(links, in_order(600)))
 
     raw = figures(None)
     same = figures(ScoringSettings())

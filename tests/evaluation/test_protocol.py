@@ -8,7 +8,7 @@ from riyl.core.errors import MismatchError
 from riyl.core.storage.ground_truth import Relevance
 from riyl.core.storage.snapshot import Modality, Snapshot, seal_snapshot, write_artists, write_modality
 from riyl.evaluation.conditions import Condition, conditions_of
-from riyl.evaluation.protocol import PROTOCOL, System, evaluate, judge, retrieve
+from riyl.evaluation.protocol import PROTOCOL, Setup, System, evaluate, judge, retrieve
 from riyl.evaluation.table import plain_rows
 from riyl.index.scoring.tie_breaking import tie_break_rank
 
@@ -47,7 +47,7 @@ LINKS = truth_of(5, [(0, 4), (0, 1), (1, 0), (4, 0), (2, 3)])
 
 
 def test_every_figure_by_hand():
-    result = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2)
+    result = evaluate(LINE, everyone(5), Setup(LINKS, in_order(5), k=2))
     # Lists: 0: 4 3; 1: 4 3; 2: 4 3; 3: 4 2; 4: 3 2. Queries are 0, 1, 2 and 4; 3 has no links.
     half = 1 / math.log2(3)
     assert result.query_rows.tolist() == [0, 1, 2, 4]
@@ -73,7 +73,7 @@ def test_what_a_system_cannot_embed_scores_zero_is_not_counted_and_never_found()
     system = system_of([[1], [2], [3], [4], [5]], covered=[1, 1, 1, 1, 0])
     lists = retrieve(system, everyone(5), in_order(5), k=2)
     assert lists.tolist() == [[3, 2], [3, 2], [3, 1], [2, 1], [-1, -1]]
-    result = evaluate(system, everyone(5), LINKS, in_order(5), k=2)
+    result = evaluate(system, everyone(5), Setup(LINKS, in_order(5), k=2))
     # 0 has two relevant candidates although the system can never find 4; 4 itself is a query that scores 0.
     assert result.n_queries == 4
     assert result.ndcg == pytest.approx([0, 0, 1, 0], abs=1e-12)
@@ -86,14 +86,14 @@ def test_what_a_system_cannot_embed_scores_zero_is_not_counted_and_never_found()
 
 
 def test_a_system_that_embeds_nothing_scores_zero_and_has_no_gini():
-    result = evaluate(system_of(np.ones((5, 1)), covered=[0] * 5), everyone(5), LINKS, in_order(5), k=2)
+    result = evaluate(system_of(np.ones((5, 1)), covered=[0] * 5), everyone(5), Setup(LINKS, in_order(5), k=2))
     assert (result.ndcg_mean, result.covered_share, result.coverage) == (0, 0, 0)
     undefined = [result.ndcg_covered, result.gini, result.gini_interval.low, result.gini_interval.high]
     assert np.isnan(undefined).all()
 
 
 def test_a_condition_bounds_queries_candidates_and_what_is_relevant():
-    result = evaluate(LINE, rows(0, 1, 3), LINKS, in_order(5), k=2)
+    result = evaluate(LINE, rows(0, 1, 3), Setup(LINKS, in_order(5), k=2))
     assert retrieve(LINE, rows(0, 1, 3), in_order(5), k=2).tolist() == [[3, 1], [3, 0], [1, 0]]
     assert result.query_rows.tolist() == [0, 1]
     assert result.n_without_links == 1
@@ -103,14 +103,14 @@ def test_a_condition_bounds_queries_candidates_and_what_is_relevant():
 
 
 def test_a_condition_without_links_has_no_ndcg_but_a_gini():
-    result = evaluate(LINE, rows(1, 2), LINKS, in_order(5), k=2)
+    result = evaluate(LINE, rows(1, 2), Setup(LINKS, in_order(5), k=2))
     assert (result.n_queries, result.n_without_links) == (0, 2)
     assert np.isnan([result.ndcg_mean, result.ndcg_covered, result.covered_share, result.ndcg_interval.low]).all()
     assert result.gini == pytest.approx(0, abs=1e-12)
 
 
 def test_an_empty_condition_has_no_figures():
-    result = evaluate(LINE, rows(), LINKS, in_order(5), k=2)
+    result = evaluate(LINE, rows(), Setup(LINKS, in_order(5), k=2))
     assert (result.n_artists, result.n_queries) == (0, 0)
     assert np.isnan([result.ndcg_mean, result.gini, result.coverage]).all()
 
@@ -141,13 +141,15 @@ def test_permuting_the_artists_changes_no_figure():
     pairs = [(int(a), int(b)) for a, b in rng.integers(0, n, (600, 2)) if a != b]
     moved = rng.permutation(n)
     position = np.argsort(moved)
-    original = evaluate(system_of(vectors), everyone(n), truth_of(n, pairs), tie_break_rank(ids, 0), k=10)
+    original = evaluate(system_of(vectors), everyone(n), Setup(truth_of(n, pairs), tie_break_rank(ids, 0), k=10))
     permuted = evaluate(
         system_of(vectors[moved]),
         everyone(n),
-        truth_of(n, [(int(position[a]), int(position[b])) for a, b in pairs]),
-        tie_break_rank([ids[i] for i in moved], 0),
-        k=10,
+        Setup(
+            truth_of(n, [(int(position[a]), int(position[b])) for a, b in pairs]),
+            tie_break_rank([ids[i] for i in moved], 0),
+            k=10,
+        ),
     )
     by_id = dict(zip(moved[permuted.query_rows].tolist(), permuted.ndcg.tolist(), strict=True))
     assert [by_id[row] for row in original.query_rows.tolist()] == original.ndcg.tolist()
@@ -158,21 +160,27 @@ def test_results_repeat_for_a_seed_and_do_not_depend_on_the_threads():
     rng = np.random.default_rng(5)
     system = system_of(rng.standard_normal((100, 6)))
     links = truth_of(100, [(int(a), int(b)) for a, b in rng.integers(0, 100, (200, 2)) if a != b])
-    first, second = (evaluate(system, everyone(100), links, in_order(100), k=10, threads=t) for t in (1, 2))
+    first, second = (evaluate(system, everyone(100), Setup(links, in_order(100), k=10, threads=t)) for t in (1, 2))
     assert plain_rows([first]) == plain_rows([second])
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((system_of(np.ones((4, 1))), everyone(5), LINKS, in_order(5)), "found 4 queries, 4 candidates and 4 marks"),
-        ((LINE, rows(2, 5), LINKS, in_order(5)), "condition 'some': found rows 2 to 5; wanted 0 to 4"),
-        ((LINE, everyone(5), truth_of(4, [(0, 1)]), in_order(5)), "truth: found 4 artists; wanted the snapshot's 5"),
+        (
+            (system_of(np.ones((4, 1))), everyone(5), Setup(LINKS, in_order(5), k=2)),
+            "found 4 queries, 4 candidates and 4 marks",
+        ),
+        ((LINE, rows(2, 5), Setup(LINKS, in_order(5), k=2)), "condition 'some': found rows 2 to 5; wanted 0 to 4"),
+        (
+            (LINE, everyone(5), Setup(truth_of(4, [(0, 1)]), in_order(5), k=2)),
+            "truth: found 4 artists; wanted the snapshot's 5",
+        ),
     ],
 )
 def test_what_is_not_over_the_same_artists_is_refused(arguments, message):
     with pytest.raises(MismatchError, match=message):
-        evaluate(*arguments, k=2)
+        evaluate(*arguments)
 
 
 def test_lists_of_another_condition_are_refused():

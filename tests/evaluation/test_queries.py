@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from riyl.evaluation.protocol import evaluate
+from riyl.evaluation.protocol import Setup, evaluate
 from riyl.evaluation.queries import expected_table, query_table
 from tests.evaluation.test_protocol import LINE, LINKS, everyone, in_order, rows, system_of
 
@@ -12,7 +12,7 @@ HALF_BLIND = system_of([[1], [2], [3], [4], [5]], covered=[1, 1, 1, 1, 0], name=
 
 def results(*conditions):
     systems = (LINE, HALF_BLIND)
-    return [evaluate(s, c, LINKS, in_order(5), k=2, rounds=2) for c in conditions for s in systems]
+    return [evaluate(s, c, Setup(LINKS, in_order(5), k=2, rounds=2)) for c in conditions for s in systems]
 
 
 def test_each_query_has_its_figure_and_what_came():

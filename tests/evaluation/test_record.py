@@ -8,6 +8,7 @@ import pytest
 
 from riyl.evaluation.conditions import Condition
 from riyl.evaluation.groups import deal_groups
+from riyl.evaluation.protocol import Setup
 from riyl.evaluation.record import defined, record
 from riyl.evaluation.study import Subject, study
 from riyl.evaluation.table import compare
@@ -19,7 +20,7 @@ PLAYS = np.array([10, 0, 10, 5, 30])
 
 
 def studied(*subjects, conditions=None, groupings=(), k=2):
-    return study(subjects, conditions or [everyone(5)], groupings, LINKS, in_order(5), PLAYS, k=k, rounds=20)
+    return study(subjects, conditions or [everyone(5)], groupings, Setup(LINKS, in_order(5), k=k, rounds=20), PLAYS)
 
 
 def recorded(outcome, **more):

@@ -13,7 +13,7 @@ import pytest
 from riyl.evaluation.conditions import Condition
 from riyl.evaluation.figures import FIGURES, draw_all, svg, write_figures
 from riyl.evaluation.groups import deal_groups
-from riyl.evaluation.protocol import PROTOCOL, System
+from riyl.evaluation.protocol import PROTOCOL, Setup, System
 from riyl.evaluation.record import defined, record
 from riyl.evaluation.report import report_html
 from riyl.evaluation.study import Subject, study
@@ -81,11 +81,8 @@ def made():
         [Subject(system, seed=3, parts=parts), *masked, again, single],
         [Condition("raw", in_order(N)), Condition("fmc", in_order(N)[::2])],
         deal_groups(in_order(N)[::2], list(parts), 0),
-        truth,
-        in_order(N),
+        Setup(truth, in_order(N), k=10, rounds=20),
         plays,
-        k=10,
-        rounds=20,
     )
     head = {
         "format": 2,

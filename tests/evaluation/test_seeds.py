@@ -5,40 +5,13 @@ import numpy as np
 import pytest
 
 from riyl.core.errors import InputError, MismatchError
-from riyl.evaluation.bootstrap import Interval
-from riyl.evaluation.protocol import ListFigure, Result
 from riyl.evaluation.seeds import over_seeds
-
-NOTHING = Interval(np.nan, np.nan)
-
-
-def result_of(ndcg, gini=0.5, recall=0.25, coverage=1.0):
-    scores = np.array(ndcg, np.float64)
-    mean = float(scores.mean()) if len(scores) else np.nan
-    figures = {"ndcg": ListFigure(scores, mean, NOTHING), "recall": ListFigure(scores * 0 + recall, recall, NOTHING)}
-    return Result(
-        system="made",
-        condition="raw",
-        k=10,
-        n_artists=9,
-        n_queries=len(ndcg),
-        n_without_links=9 - len(ndcg),
-        query_rows=np.arange(len(ndcg), dtype=np.int32),
-        n_relevant=np.ones(len(ndcg), np.int64),
-        first=np.empty((len(ndcg), 10), np.int32),
-        lists=figures,
-        ndcg_covered=mean,
-        covered_share=1.0,
-        gini=gini,
-        gini_interval=NOTHING,
-        coverage=coverage,
-        coverage_interval=NOTHING,
-    )
+from tests.evaluation.results import made_result
 
 
 def test_seeds_and_queries_are_stated_apart_by_hand():
     # Means 0.4, 0.5 and 0.6: deviations -0.1, 0, 0.1, so sqrt(0.02 / 2) = 0.1. Gini 0.2, 0.2, 0.5: sqrt(0.06 / 2).
-    runs = [result_of([0.3, 0.5], 0.2), result_of([0.5, 0.5], 0.2), result_of([0.7, 0.5], 0.5)]
+    runs = [made_result([0.3, 0.5], gini=0.2), made_result([0.5, 0.5], gini=0.2), made_result([0.7, 0.5], gini=0.5)]
     summary = over_seeds(runs)
     assert (summary.condition, summary.seeds) == ("raw", 3)
     assert list(summary.figures) == ["ndcg", "recall", "gini", "coverage"]
@@ -51,7 +24,7 @@ def test_seeds_and_queries_are_stated_apart_by_hand():
 
 def test_queries_may_differ_where_seeds_do_not():
     # Resampled means of 0 and 1 are 0, 0.5 and 1 with chances 1/4, 1/2 and 1/4, so the interval is 0..1.
-    summary = over_seeds([result_of([0.0, 1.0]), result_of([0.0, 1.0])])
+    summary = over_seeds([made_result([0.0, 1.0]), made_result([0.0, 1.0])])
     assert (summary.figures["ndcg"].mean, summary.figures["ndcg"].deviation) == (0.5, 0.0)
     assert summary.ndcg_half_width == 0.5
 
@@ -59,20 +32,20 @@ def test_queries_may_differ_where_seeds_do_not():
 def test_the_queries_interval_is_that_of_each_querys_mean_over_seeds():
     rng = np.random.default_rng(0)
     hard, n = rng.random(2000), 2000
-    runs = [result_of(np.clip(hard + 0.2 * rng.standard_normal(n), 0, 1)) for _ in range(4)]
+    runs = [made_result(np.clip(hard + 0.2 * rng.standard_normal(n), 0, 1)) for _ in range(4)]
     error = np.std([np.mean([r.ndcg[q] for r in runs]) for q in range(n)]) / np.sqrt(n)
     assert over_seeds(runs, 4000).ndcg_half_width == pytest.approx(1.96 * error, rel=0.06)
 
 
 def test_one_seed_has_no_deviation():
-    summary = over_seeds([result_of([0.25, 0.75], gini=0.4)])
+    summary = over_seeds([made_result([0.25, 0.75], gini=0.4)])
     assert summary.seeds == 1
     assert [summary.figures["ndcg"].mean, summary.figures["gini"].mean] == [0.5, 0.4]
     assert np.isnan([spread.deviation for spread in summary.figures.values()]).all()
 
 
 def test_what_is_undefined_stays_so():
-    summary = over_seeds([result_of([], gini=np.nan), result_of([], gini=0.5)])
+    summary = over_seeds([made_result([], gini=np.nan), made_result([], gini=0.5)])
     assert np.isnan([summary.figures["ndcg"].mean, summary.figures["gini"].mean, summary.ndcg_half_width]).all()
     assert summary.figures["coverage"].mean == 1.0
 
@@ -85,12 +58,12 @@ def test_no_results_are_refused():
 @pytest.mark.parametrize(
     "other",
     [
-        dataclasses.replace(result_of([0.5, 0.5]), condition="fmc"),
-        dataclasses.replace(result_of([0.5, 0.5]), k=20),
-        dataclasses.replace(result_of([0.5, 0.5]), query_rows=np.array([0, 2], np.int32)),
-        result_of([0.5, 0.5, 0.5]),
+        dataclasses.replace(made_result([0.5, 0.5]), condition="fmc"),
+        dataclasses.replace(made_result([0.5, 0.5]), k=20),
+        dataclasses.replace(made_result([0.5, 0.5]), query_rows=np.array([0, 2], np.int32)),
+        made_result([0.5, 0.5, 0.5]),
     ],
 )
 def test_results_of_other_questions_are_refused(other):
     with pytest.raises(MismatchError, match="wanted the same condition, queries and k"):
-        over_seeds([result_of([0.5, 0.5]), other])
+        over_seeds([made_result([0.5, 0.5]), other])

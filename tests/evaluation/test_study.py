@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from riyl.core.errors import InputError, MismatchError, NotFoundError
-from riyl.evaluation.protocol import evaluate, retrieve
+from riyl.evaluation.protocol import Setup, evaluate, retrieve
 from riyl.evaluation.study import Subject, noise_system, popularity_system, study
 from riyl.evaluation.table import compare, plain_rows
 from tests.evaluation.test_protocol import LINE, LINKS, everyone, in_order, rows, truth_of
@@ -30,7 +30,7 @@ def test_noise_finds_what_chance_does():
     n = 400
     rng = np.random.default_rng(2)
     pairs = [(a, int(b)) for a in range(n) for b in rng.choice(n, 5, replace=False) if a != b]
-    result = evaluate(noise_system(n, 50, 0), everyone(n), truth_of(n, pairs), in_order(n), k=20, rounds=200)
+    result = evaluate(noise_system(n, 50, 0), everyone(n), Setup(truth_of(n, pairs), in_order(n), k=20, rounds=200))
     # The k places hold k / (n - 1) of the relevant on average, evenly spread over the ranks.
     discounts = 1 / np.log2(np.arange(2, 22))
     chance = (discounts.sum() * 5 / (n - 1)) / discounts[:5].sum()
@@ -40,12 +40,14 @@ def test_noise_finds_what_chance_does():
 def of(*systems):
     """The results of a study of these over everyone and over two."""
     subjects = [Subject(system) for system in systems]
-    return study(subjects, [everyone(5), rows(0, 1)], [], LINKS, in_order(5), np.arange(5), k=2, rounds=50).results
+    return study(
+        subjects, [everyone(5), rows(0, 1)], [], Setup(LINKS, in_order(5), k=2, rounds=50), np.arange(5)
+    ).results
 
 
 def test_every_table_ends_each_condition_with_noise_and_popularity():
     results = study(
-        [Subject(LINE)], [everyone(5), rows(0, 1)], [], LINKS, in_order(5), np.arange(5), k=2, rounds=50
+        [Subject(LINE)], [everyone(5), rows(0, 1)], [], Setup(LINKS, in_order(5), k=2, rounds=50), np.arange(5)
     ).results
     names = [(r.condition, r.system) for r in results]
     systems = ["made", "noise", "popularity"]
@@ -55,7 +57,11 @@ def test_every_table_ends_each_condition_with_noise_and_popularity():
 def test_systems_of_one_name_are_refused():
     with pytest.raises(InputError, match="noise, noise; wanted each once"):
         study(
-            [Subject(dataclasses.replace(LINE, name="noise"))], [everyone(5)], [], LINKS, in_order(5), np.arange(5), k=2
+            [Subject(dataclasses.replace(LINE, name="noise"))],
+            [everyone(5)],
+            [],
+            Setup(LINKS, in_order(5), k=2),
+            np.arange(5),
         )
 
 
@@ -65,18 +71,15 @@ def test_progress_names_condition_and_system():
         [Subject(LINE)],
         [everyone(5)],
         [],
-        LINKS,
-        in_order(5),
+        Setup(LINKS, in_order(5), k=2, rounds=5),
         np.arange(5),
-        k=2,
-        rounds=5,
         progress=lambda step, done, total: heard.append((step, done, total)),
     )
     assert heard[0] == ("raw, made: exact search", 5, 5)
 
 
 def test_plain_rows_hold_the_figures():
-    result = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2, rounds=50)
+    result = evaluate(LINE, everyone(5), Setup(LINKS, in_order(5), k=2, rounds=50))
     (row,) = plain_rows([result])
     assert row["ndcg"] == result.ndcg_mean
     assert (row["recall"], row["recall_high"]) == (result.lists["recall"].mean, result.lists["recall"].interval.high)
@@ -87,7 +90,7 @@ def test_plain_rows_hold_the_figures():
 
 def test_systems_are_compared_on_the_same_queries_of_each_condition():
     results = study(
-        [Subject(LINE)], [everyone(5), rows(0, 1)], [], LINKS, in_order(5), np.arange(5), k=2, rounds=50
+        [Subject(LINE)], [everyone(5), rows(0, 1)], [], Setup(LINKS, in_order(5), k=2, rounds=50), np.arange(5)
     ).results
     comparisons = compare(results, "made", rounds=100)
     assert [(c.condition, c.system) for c in comparisons] == [
@@ -102,7 +105,7 @@ def test_systems_are_compared_on_the_same_queries_of_each_condition():
 
 
 def test_results_over_different_queries_are_not_compared():
-    result = evaluate(LINE, everyone(5), LINKS, in_order(5), k=2, rounds=5)
+    result = evaluate(LINE, everyone(5), Setup(LINKS, in_order(5), k=2, rounds=5))
     other = dataclasses.replace(result, system="other", query_rows=result.query_rows[::-1])
     with pytest.raises(MismatchError, match="wanted the same queries and k"):
         compare([result, other], "made")

@@ -1,44 +1,16 @@
-import dataclasses
-
 import numpy as np
 import pytest
 
 from riyl.core.errors import InputError, MismatchError
 from riyl.evaluation.bootstrap import Interval
-from riyl.evaluation.protocol import ListFigure, Result
 from riyl.evaluation.unseen import seen_and_unseen
-
-NOTHING = Interval(np.nan, np.nan)
-
-
-def result_of(rows, ndcg):
-    scores = np.array(ndcg, np.float64)
-    mean = float(scores.mean()) if len(scores) else np.nan
-    return Result(
-        system="made",
-        condition="raw",
-        k=10,
-        n_artists=8,
-        n_queries=len(rows),
-        n_without_links=8 - len(rows),
-        query_rows=np.array(rows, np.int32),
-        n_relevant=np.ones(len(rows), np.int64),
-        first=np.empty((len(rows), 10), np.int32),
-        lists={"ndcg": ListFigure(scores, mean, NOTHING)},
-        ndcg_covered=mean,
-        covered_share=1.0,
-        gini=0.5,
-        gini_interval=NOTHING,
-        coverage=1.0,
-        coverage_interval=NOTHING,
-    )
-
+from tests.evaluation.results import made_result
 
 UNSEEN = np.array([0, 1, 0, 0, 1, 0, 1, 1], bool)
 
 
 def test_queries_are_parted_by_hand():
-    result = seen_and_unseen(result_of([0, 1, 3, 4, 5, 7], [0.5, 0.125, 0.75, 0.25, 1.0, 0.75]), UNSEEN)
+    result = seen_and_unseen(made_result([0.5, 0.125, 0.75, 0.25, 1.0, 0.75], [0, 1, 3, 4, 5, 7]), UNSEEN)
     # Seen: rows 0, 3 and 5; unseen: rows 1, 4 and 7; row 6 is unseen and no query, row 2 is seen and none.
     assert (result.seen.n_queries, result.unseen.n_queries) == (3, 3)
     assert (result.seen.ndcg, result.unseen.ndcg) == (0.75, 0.375)
@@ -51,7 +23,7 @@ def test_queries_are_parted_by_hand():
 
 
 def test_groups_of_equal_figures_differ_by_exactly_that():
-    result = seen_and_unseen(result_of([0, 1, 2, 4], [0.5, 0.25, 0.5, 0.25]), UNSEEN)
+    result = seen_and_unseen(made_result([0.5, 0.25, 0.5, 0.25], [0, 1, 2, 4]), UNSEEN)
     assert result.seen.interval == Interval(0.5, 0.5)
     assert result.unseen.interval == Interval(0.25, 0.25)
     assert (result.difference, result.interval) == (-0.25, Interval(-0.25, -0.25))
@@ -62,7 +34,7 @@ def test_intervals_are_as_wide_as_the_deviations_say():
     n, unseen = 4000, np.arange(8000) % 5 == 0
     rows = np.sort(rng.permutation(8000)[:n])
     ndcg = rng.random(n)
-    result = seen_and_unseen(result_of(rows, ndcg), unseen, 4000)
+    result = seen_and_unseen(made_result(ndcg, rows), unseen, 4000)
     unseen_ndcg = ndcg[unseen[rows]]
     seen_ndcg = ndcg[~unseen[rows]]
     errors = {
@@ -78,7 +50,7 @@ def test_intervals_are_as_wide_as_the_deviations_say():
 
 @pytest.mark.parametrize("rows", [[0, 2, 3], [1, 4, 6], []])
 def test_an_empty_group_has_no_figures(rows):
-    result = seen_and_unseen(result_of(rows, [0.5] * len(rows)), UNSEEN)
+    result = seen_and_unseen(made_result([0.5] * len(rows), rows), UNSEEN)
     empty = [group for group in (result.seen, result.unseen) if not group.n_queries]
     assert len(empty) == (1 if rows else 2)
     for group in empty:
@@ -88,13 +60,13 @@ def test_an_empty_group_has_no_figures(rows):
 
 
 def test_it_repeats_for_a_seed():
-    result = result_of([0, 1, 3, 4, 5, 7], [0.5, 0.125, 0.75, 0.25, 1.0, 0.75])
+    result = made_result([0.5, 0.125, 0.75, 0.25, 1.0, 0.75], [0, 1, 3, 4, 5, 7])
     assert seen_and_unseen(result, UNSEEN, 50, seed=1) == seen_and_unseen(result, UNSEEN, 50, seed=1)
     assert seen_and_unseen(result, UNSEEN, 50, seed=1) != seen_and_unseen(result, UNSEEN, 50, seed=2)
 
 
 def test_marks_of_another_snapshot_are_refused():
     with pytest.raises(MismatchError, match="found 8 marks; the result has a query in row 9"):
-        seen_and_unseen(result_of([0, 9], [0.5, 0.5]), UNSEEN)
+        seen_and_unseen(made_result([0.5, 0.5], [0, 9]), UNSEEN)
     with pytest.raises(InputError, match="rounds: found 0"):
-        seen_and_unseen(dataclasses.replace(result_of([0], [0.5])), UNSEEN, 0)
+        seen_and_unseen(made_result([0.5], [0]), UNSEEN, 0)

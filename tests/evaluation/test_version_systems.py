@@ -12,7 +12,7 @@ from riyl.core.storage.ground_truth import Truth, save_truth
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.evaluation.conditions import conditions_of
-from riyl.evaluation.protocol import System, evaluate, retrieve
+from riyl.evaluation.protocol import Setup, System, evaluate, retrieve
 from riyl.evaluation.systems import fuse, model_parts, subsets_of, version_ndcg, version_parts, version_system
 from riyl.evaluation.table import plain_rows
 from riyl.index.artifact.version import Version
@@ -47,7 +47,7 @@ def test_a_version_is_measured_as_its_model_is(
     model = System("model", embedding.vectors, embedding.vectors, embedding.covered)
     for condition in conditions_of(version):
         actual, wanted = (
-            evaluate(system, condition, relevance, order, k=20, rounds=20)
+            evaluate(system, condition, Setup(relevance, order, k=20, rounds=20))
             for system in (version_system(version), model)
         )
         assert plain_rows([replace(actual, system="")]) == plain_rows([replace(wanted, system="")])
@@ -83,7 +83,7 @@ def test_corrections_count(version: Version, named_snapshot: Snapshot) -> None: 
 
 def test_ndcg_is_the_protocols(version: Version, truth: Truth) -> None:  # noqa: F811
     order, relevance = tie_break_rank(version.artist_ids, 0), truth.relevance(version.artist_ids)
-    wanted = evaluate(version_system(version), conditions_of(version)[0], relevance, order, k=200, rounds=1)
+    wanted = evaluate(version_system(version), conditions_of(version)[0], Setup(relevance, order, k=200, rounds=1))
     assert wanted.n_queries == 59
     assert version_ndcg(version, truth) == pytest.approx(wanted.ndcg_mean, abs=1e-12)
 

@@ -38,8 +38,7 @@ def large_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     base = tmp_path_factory.mktemp("large")
     home = Home(base / "home")
     snapshot = build_snapshot(Tables.open(loud(base / "before", N)), SMALL_RECIPE, home.snapshots)
-    name, config = load_config("single-audio")
-    version = build_version(train(name, config, snapshot, home.models), snapshot, home.versions)
+    version = build_version(train(*load_config("single-audio"), snapshot, home.models), snapshot, home.versions)
     world = World(home.root, loud(base / "tables", N + 1), (version.id,))
     fill(world, Settings(home=home.root))
     return world

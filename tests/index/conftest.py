@@ -72,8 +72,7 @@ def named_snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 @pytest.fixture(scope="session")
 def named_model(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    name, config = load_config("pca")
-    return train(name, config, named_snapshot, tmp_path_factory.mktemp("models"))
+    return train(*load_config("pca"), named_snapshot, tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")
@@ -115,5 +114,6 @@ def crowd_snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 def crowd(crowd_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Version:
     """Its version by the config `default`. No test may change it."""
     home = tmp_path_factory.mktemp("crowd-made")
-    name, config = load_config("default")
-    return build_version(train(name, config, crowd_snapshot, home / "models"), crowd_snapshot, home / "versions")
+    return build_version(
+        train(*load_config("default"), crowd_snapshot, home / "models"), crowd_snapshot, home / "versions"
+    )

@@ -121,8 +121,11 @@ def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
         nodes += [
             helper.make_node("MatMul", [x, "weights"], ["straight"]),
             helper.make_node("MatMul", [x, "inner"], ["turns"]),
+            helper.make_node("Add", ["turns", "bias"], ["raised"]),
+            helper.make_node("Relu", ["raised"], ["hidden"]),
+            helper.make_node("MatMul", ["hidden", "outer"], ["bent"]),
+            helper.make_node("Add", ["straight", "bent"], ["part"]),
         ]
-        nodes += _RESIDUAL_NODES
     graph = helper.make_graph(
         nodes,
         "part",
@@ -154,13 +157,6 @@ _FOURIER_NODES = [
     helper.make_node("Cos", ["shifted"], ["waving"]),
     helper.make_node("Mul", ["waving", "height"], ["Fourier features"]),
     helper.make_node("Concat", ["unit", "Fourier features"], ["rows_and_waves"], axis=1),
-]
-_BOTH_WAYS = (("weights", "straight"), ("inner", "turns"))
-_RESIDUAL_NODES = [
-    helper.make_node("Add", ["turns", "bias"], ["raised"]),
-    helper.make_node("Relu", ["raised"], ["hidden"]),
-    helper.make_node("MatMul", ["hidden", "outer"], ["bent"]),
-    helper.make_node("Add", ["straight", "bent"], ["part"]),
 ]
 _SHORTEN = [
     helper.make_node("Mul", ["divisor", "divisor"], ["squared"]),

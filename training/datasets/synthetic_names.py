@@ -36,20 +36,13 @@ _SECOND_IS_NAME = np.array([False, True, False, True, False, False])
 _SECOND_IS_GROUP = np.array([False, False, False, False, False, True])
 _GROUPS = pa.array(["Collective", "Ensemble", "Orchestra", "Quartet", "Sisters", "Trio"])
 
-_GENRES = (
-    ("rock", "punk", "grunge", "surf"),
-    ("house", "garage", "breakbeat", "disco"),
-    ("jazz", "swing", "bop", "ragtime"),
-    ("folk", "ballads", "bluegrass", "americana"),
-    ("metal", "doom", "thrash", "hardcore"),
-    ("reggae", "ska", "dub", "dancehall"),
-    ("soul", "funk", "gospel", "motown"),
-    ("rap", "trap", "grime", "beats"),
-    ("pop", "synthpop", "bubblegum", "chanson"),
-    ("techno", "trance", "acid", "electro"),
-    ("blues", "boogie", "skiffle", "country"),
-    ("classical", "baroque", "choral", "minimalism"),
+_FAMILIES = (
+    "rock punk grunge surf, house garage breakbeat disco, jazz swing bop ragtime, folk ballads bluegrass americana, "
+    "metal doom thrash hardcore, reggae ska dub dancehall, soul funk gospel motown, rap trap grime beats, pop "
+    "synthpop bubblegum chanson, techno trance acid electro, blues boogie skiffle country, classical baroque choral "
+    "minimalism"
 )
+_GENRES = [family.split() for family in _FAMILIES.split(", ")]
 _ADJECTIVES = (
     "dream nordic desert neon velvet coastal space dark bright gothic baltic tropical arctic garden midnight electric "
     "broken slow heavy liquid crystal urban rural northern southern eastern western island river mountain forest city "
@@ -64,26 +57,9 @@ _MOODS = (
     (("mellow", "chill"), ("aggressive", "loud")),
 )
 _GENERAL = (
-    "seen live",
-    "favourites",
-    "favorites",
-    "awesome",
-    "check out",
-    "love",
-    "albums i own",
-    "best of",
-    "live",
-    "cover",
-    "instrumental",
-    "female vocalists",
-    "male vocalists",
-    "singer-songwriter",
-    "under 2000 listeners",
-    "underrated",
-    "guilty pleasure",
-    "driving",
-    "party",
-    "work",
+    "seen live, favourites, favorites, awesome, check out, love, albums i own, best of, live, cover, instrumental, "
+    "female vocalists, male vocalists, singer-songwriter, under 2000 listeners, underrated, guilty pleasure, driving, "
+    "party, work"
 )
 
 
@@ -151,11 +127,12 @@ def artist_names(rng: np.random.Generator, m: int) -> tuple[pa.StringArray, pa.L
 def tag_words(rng: np.random.Generator, tree: Tree, rare_per_leaf: int) -> TagWords:
     """Name every genre of the tree, and all other tags."""
     genres = _genre_spellings(rng, tree)
+    general = _GENERAL.split(", ")
     moods = [word for axis in _MOODS for pole in axis for word in pole]
     count = tree.leaves * rare_per_leaf
     rare = pc.utf8_lower(_join(_words(rng, count)[0], pa.repeat(" ", count), _words(rng, count)[0])).to_pylist()
-    texts, codes = np.unique(np.array([*genres, *moods, *_GENERAL, *rare]), return_inverse=True)
-    ends = np.cumsum([len(genres), len(moods), len(_GENERAL)])
+    texts, codes = np.unique(np.array([*genres, *moods, *general, *rare]), return_inverse=True)
+    ends = np.cumsum([len(genres), len(moods), len(general)])
     parts = np.split(codes.astype(np.int64), ends)
     return TagWords(
         texts=pa.array(texts.tolist(), pa.string()),

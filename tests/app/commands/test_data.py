@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from riyl.app.cli import app
 from riyl.core.errors import InputError
+from tests.app.conftest import as_json, riyl
 from tests.conftest import small_world
-
-
-def riyl(home: Path, *arguments: str) -> Result:
-    done = CliRunner().invoke(app, ["--home", str(home), *arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
-
-
-def as_json(home: Path, *arguments: str) -> Any:
-    return json.loads(riyl(home, "--json", *arguments).stdout)
 
 
 @pytest.fixture

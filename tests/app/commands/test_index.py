@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner, Result
 
-from riyl.app.cli import app
 from riyl.core.catalog.tables import Tables
 from riyl.core.db.session import Database
 from riyl.core.errors import FormatError, InputError, MismatchError, NotFoundError, NothingKnownError
@@ -19,6 +15,7 @@ from riyl.index.versions.lifecycle import current, history
 from riyl.training.config import load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.train import train
+from tests.app.conftest import as_json, riyl
 from tests.conftest import SMALL_RECIPE, small_world, write_tables
 from tests.index.conftest import MBID, write_world
 from tests.training.features.others import world_of_strangers
@@ -26,19 +23,7 @@ from tests.training.features.others import world_of_strangers
 
 def fit(home: Path, method: str) -> Model:
     snapshot = Snapshot.open(next((home / "snapshots").glob("[!.]*")))
-    name, config = load_config(method)
-    return train(name, config, snapshot, home / "models")
-
-
-def riyl(home: Path, *arguments: str) -> Result:
-    done = CliRunner().invoke(app, ["--home", str(home), *arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
-
-
-def as_json(home: Path, *arguments: str) -> Any:
-    return json.loads(riyl(home, "--json", *arguments).stdout)
+    return train(*load_config(method), snapshot, home / "models")
 
 
 @pytest.fixture(scope="module")

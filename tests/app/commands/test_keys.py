@@ -1,23 +1,14 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from riyl.app.cli import app
 from riyl.core.db.keys import Role, key_of
 from riyl.core.db.session import Database
 from riyl.core.errors import InputError, NotFoundError
 from riyl.core.settings import Settings
-
-
-def riyl(home: Path, *arguments: str) -> Result:
-    done = CliRunner().invoke(app, ["--home", str(home), *arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
+from tests.app.conftest import as_json, riyl
 
 
 def test_a_key_is_shown_once_and_listed_without_its_secret(tmp_path: Path) -> None:
@@ -34,16 +25,16 @@ def test_a_key_is_shown_once_and_listed_without_its_secret(tmp_path: Path) -> No
 
 
 def test_keys_are_made_listed_and_revoked_for_programs(tmp_path: Path) -> None:
-    key = json.loads(riyl(tmp_path, "--json", "keys", "create", "reader", "--role", "read").stdout)
+    key = as_json(tmp_path, "keys", "create", "reader", "--role", "read")
     assert key.pop("token").startswith(f"riyl_{key['id']}_")
     assert {name: key[name] for name in ("name", "role", "revoked")} == {
         "name": "reader",
         "role": "read",
         "revoked": None,
     }
-    assert json.loads(riyl(tmp_path, "--json", "keys", "list").stdout) == [key]
-    assert json.loads(riyl(tmp_path, "--json", "keys", "revoke", key["id"]).stdout) == {"revoked": key["id"]}
-    (listed,) = json.loads(riyl(tmp_path, "--json", "keys", "list").stdout)
+    assert as_json(tmp_path, "keys", "list") == [key]
+    assert as_json(tmp_path, "keys", "revoke", key["id"]) == {"revoked": key["id"]}
+    (listed,) = as_json(tmp_path, "keys", "list")
     assert listed["revoked"] >= key["created"]
     assert "revoked 20" in riyl(tmp_path, "keys", "list").stdout
     with pytest.raises(NotFoundError, match="there is no key '[0-9a-f]{8}' that is in force"):

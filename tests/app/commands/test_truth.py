@@ -10,22 +10,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
-from typer.testing import CliRunner, Result
 
-from riyl.app.cli import app
 from riyl.core.errors import InputError, NotFoundError
 from riyl.core.settings import Home
 from riyl.core.storage.ground_truth import truths
 from riyl.core.storage.snapshot import Snapshot
+from tests.app.conftest import as_json, riyl
 
 CSV = "artist_id,similar_id\na000,a003\na003,a000\na001,a001\na001,a004\na002,nobody\n"
-
-
-def riyl(home: Path, *arguments: str) -> Result:
-    done = CliRunner().invoke(app, ["--home", str(home), *arguments])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done
 
 
 @pytest.fixture
@@ -56,7 +48,7 @@ def test_an_import_says_what_it_left_out_and_what_the_snapshot_does_not_know(
 
 
 def test_for_a_program_it_says_the_same_as_json(home: Path, pairs: Path, snapshot: Snapshot) -> None:
-    output = json.loads(riyl(home, "--json", "truth", "import", str(pairs), "--directed", "--name", "editors").stdout)
+    output = as_json(home, "truth", "import", str(pairs), "--directed", "--name", "editors")
     assert (output["name"], output["directed"], output["counts"]["double_pairs"]) == ("editors", True, 0)
     assert output["known"] == {
         "snapshot": snapshot.id,
@@ -83,8 +75,8 @@ def test_an_import_that_the_snapshot_knows_nothing_of_is_kept_and_warned_of(home
 def test_without_a_snapshot_it_is_kept_and_said(pairs: Path, tmp_path: Path) -> None:
     done = riyl(tmp_path / "empty", "truth", "import", str(pairs))
     assert done.stdout.endswith("  there is no snapshot yet that may know them\n")
-    assert json.loads(riyl(tmp_path / "empty", "--json", "truth", "import", str(pairs)).stdout)["known"] is None
-    assert [t["known_pairs"] for t in json.loads(riyl(tmp_path / "empty", "--json", "truth", "list").stdout)] == [None]
+    assert as_json(tmp_path / "empty", "truth", "import", str(pairs))["known"] is None
+    assert [t["known_pairs"] for t in as_json(tmp_path / "empty", "truth", "list")] == [None]
 
 
 def test_another_snapshot_may_be_named_and_must_be_there(home: Path, pairs: Path, snapshot: Snapshot) -> None:
@@ -119,7 +111,7 @@ def test_a_similar_table_of_a_catalog_is_a_file_of_pairs(home: Path, world: Path
 
 def test_the_list_shows_how_many_pairs_the_newest_snapshot_knows(home: Path, pairs: Path) -> None:
     riyl(home, "truth", "import", str(pairs))
-    assert [t["known_pairs"] for t in json.loads(riyl(home, "--json", "truth", "list").stdout)] == [2]
+    assert [t["known_pairs"] for t in as_json(home, "truth", "list")] == [2]
     head, line = riyl(home, "truth", "list").stdout.splitlines()[1:]
     assert head.split() == ["name", "id", "pairs", "known", "kind"]
     assert line.split()[2:] == ["3", "2", "undirected"]

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from riyl.app.cli import app
 from riyl.app.commands.train import open_model
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import MismatchError
@@ -19,6 +16,7 @@ from riyl.training.config import load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.features.recipe import Recipe, TagRecipe
 from riyl.training.train import train
+from tests.app.conftest import as_json, riyl
 from tests.app.evaluations.figures import BASELINES, FLOORS, MASKED, figures, systems
 from tests.conftest import SMALL_RECIPE, small_world
 from tests.training.features.others import world_of_strangers
@@ -97,7 +95,7 @@ def test_a_model_is_measured_on_another_catalog_that_has_some_of_its_modalities(
     assert named["models"]["pca"] == evaluation["models"]["pca"]  # fitted on these artists, unless the other is meant
     assert named["models"][f"pca {elsewhere.id}"]["id"] == elsewhere.id
     arguments = ["evaluate", "--model", "mine", "--snapshot", placed.id, "-k", "10", "--rounds", "50"]
-    printed = CliRunner().invoke(app, ["--home", str(own.root), *arguments]).stdout
+    printed = riyl(own, *arguments).stdout
     assert "fmc: no artists, so nothing to measure" in printed
     assert "raw: 48 artists" in printed
 
@@ -112,8 +110,7 @@ def test_a_model_of_another_basis_says_what_to_run_and_then_it_works(own: Home, 
     ):
         figures(own, model="mine", snapshot=theirs.id)
     arguments = command.replace("TABLES", str(other)).split()[1:]
-    output = CliRunner().invoke(app, ["--home", str(own.root), "--json", *arguments]).stdout
-    placed = json.loads(output)["id"]
+    placed = as_json(own, *arguments)["id"]
     assert figures(own, model="mine", snapshot=placed)["snapshot"] == placed
     assert figures(own, model="mine")["snapshot"] == placed  # the newest of its featurizer
 

@@ -24,6 +24,7 @@ from riyl.index.artifact.version import Version
 from riyl.training.config import load_config
 from riyl.training.features.build import build_snapshot, import_similar
 from riyl.training.train import train
+from tests.app.conftest import as_json, riyl
 from tests.app.evaluations.figures import BASELINES, FLOORS, MASKED, figures, systems
 from tests.conftest import SMALL_RECIPE, small_world
 
@@ -49,8 +50,9 @@ def test_left_to_itself_it_takes_every_model_and_baseline(home: Home) -> None:
 def test_the_command_line_gives_the_same_figures(home: Home, version: Version) -> None:
     arguments = ["-k", "10", "--rounds", "50", "--seed", "2", "--systems", "mine,pca"]
     for more, question in (([], {}), (["--version", version.id[:6]], {"version": version.id})):
-        printed = CliRunner().invoke(app, ["--home", str(home.root), "--json", "evaluate", *arguments, *more]).stdout
-        assert json.loads(printed) == figures(home, systems=["mine", "pca"], seed=2, **question)
+        assert as_json(home, "evaluate", *arguments, *more) == figures(
+            home, systems=["mine", "pca"], seed=2, **question
+        )
 
 
 def test_what_a_job_is_asked_for_is_a_question() -> None:
@@ -163,7 +165,7 @@ def test_queries_outside_the_links_of_a_model_are_reported_apart(tmp_path: Path)
     config = tmp_path / "short.toml"
     config.write_text('method = "cca"\n[supervision]\nmax_epochs = 1\n')
     arguments = ["train", "--config", str(config), "--supervision", str(tmp_path / "editorial.parquet")]
-    card = json.loads(CliRunner().invoke(app, ["--home", str(home.root), "--json", *arguments]).stdout)
+    card = as_json(home, *arguments)
     assert (card["name"], card["supervision"]["name"]) == ("short-supervised", "editorial")
     assert [path.name for path in home.truths.iterdir()] == [figures(home, systems=["pca"])["truth"]["id"]]
     assert figures(home, systems=["pca"])["unseen"] == []
@@ -173,10 +175,8 @@ def test_queries_outside_the_links_of_a_model_are_reported_apart(tmp_path: Path)
     assert [row["system"] for row in rows] == ["short-supervised", "pca"]
     for row in rows:
         assert (row["seen"]["n_queries"], row["unseen"]["n_queries"]) == (len(linked), len(paired_artists - linked))
-    shown = CliRunner().invoke(
-        app, ["--home", str(home.root), "evaluate", "--systems", "short-supervised,pca", "-k", "10"]
-    )
-    assert f"({len(paired_artists - linked):,})" in shown.stdout
+    shown = riyl(home, "evaluate", "--systems", "short-supervised,pca", "-k", "10").stdout
+    assert f"({len(paired_artists - linked):,})" in shown
 
 
 def test_links_are_a_file_or_a_truth(home: Home, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_the_command_line_writes_report_figures_and_json(home: Home, tmp_path: P
     wanted = {"--report": tmp_path / "out.html", "--figures": tmp_path / "out.json", "--figures-dir": tmp_path / "figs"}
     arguments = ["-k", "10", "--rounds", "20", "--systems", "mine,pca", "--conditions", "raw,fmc,groups"]
     paths = [text for option, path in wanted.items() for text in (option, str(path))]
-    printed = CliRunner().invoke(app, ["--home", str(home.root), "evaluate", *arguments, *paths])
+    printed = riyl(home, "evaluate", *arguments, *paths)
     assert printed.exit_code == 0, printed.output
     assert "modality groups: 7 groups" in printed.stdout
     evaluation = json.loads(wanted["--figures"].read_text())

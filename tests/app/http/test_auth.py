@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from riyl.app.http.media_types import JSON_KINDS
 from riyl.core.db.keys import Role, all_keys, revoke_key
 from riyl.core.settings import Home, Settings
-from tests.app.conftest import asked, database, key_headers, problem_of, run, running
+from tests.app.conftest import asked, database, key_headers, problem_of, running
 
 READING = {"get", "head"}
 ASKING = {"/v1/similar", "/v1/similar:batch"}
@@ -66,50 +66,41 @@ def role_for(method: str, address: str) -> Role:
     return Role.WRITE if changes(method, address) and address.startswith("/v1/artists") else Role.ADMIN
 
 
-def test_every_operation_that_changes_anything_needs_a_key_of_its_role_and_no_other_does(home: Home) -> None:
+async def test_every_operation_that_changes_anything_needs_a_key_of_its_role_and_no_other_does(home: Home) -> None:
     revoked = key_headers(home)
     revoke_key(database(home), all_keys(database(home))[0].id)
     strangers = [{}, UNKNOWN, revoked, *({"authorization": authorization.encode()} for authorization in MALFORMED)]
     keys = {role: key_headers(home, role) for role in Role}
-
-    async def scenario() -> None:
-        async with running(home) as (app, client):
-            document = app.openapi()
-            assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
-            changing = [each for each in operations(document) if changes(*each[:2]) or each[1] in SECRET]
-            assert len(changing) >= 5
-            for method, address, operation, body in changing:
-                assert operation["security"] == [{"key": []}]
-                assert {"401", "403"} <= set(operation["responses"])
-                for headers in strangers:
-                    answer = await client.request(method, address, **with_headers(body, headers))
-                    problem_of(answer, 401, "key needed")
-                    assert answer.headers["www-authenticate"] == "Bearer"
-                role = role_for(method, address)
-                for lesser in [each for each in Role if not each.may(role)]:
-                    answer = await client.request(method, address, **with_headers(body, keys[lesser]))
-                    assert f"wanted one with the role {role}" in problem_of(answer, 403, "not allowed")["detail"]
-            for method, address, operation, _ in operations(document):
-                if not changes(method, address) and address not in SECRET:
-                    assert "security" not in operation
-                    assert not {"401", "403"} & set(operation["responses"])
-            assert (await client.get("/v1/jobs")).json() == {"jobs": []}
-
-    run(scenario())
+    async with running(home) as (app, client):
+        document = app.openapi()
+        assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+        changing = [each for each in operations(document) if changes(*each[:2]) or each[1] in SECRET]
+        assert len(changing) >= 5
+        for method, address, operation, body in changing:
+            assert operation["security"] == [{"key": []}]
+            assert {"401", "403"} <= set(operation["responses"])
+            for headers in strangers:
+                answer = await client.request(method, address, **with_headers(body, headers))
+                problem_of(answer, 401, "key needed")
+                assert answer.headers["www-authenticate"] == "Bearer"
+            role = role_for(method, address)
+            for lesser in [each for each in Role if not each.may(role)]:
+                answer = await client.request(method, address, **with_headers(body, keys[lesser]))
+                assert f"wanted one with the role {role}" in problem_of(answer, 403, "not allowed")["detail"]
+        for method, address, operation, _ in operations(document):
+            if not changes(method, address) and address not in SECRET:
+                assert "security" not in operation
+                assert not {"401", "403"} & set(operation["responses"])
+        assert (await client.get("/v1/jobs")).json() == {"jobs": []}
 
 
-def test_an_admin_key_opens_every_operation(home: Home) -> None:
-    headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (app, client):
-            for method, address, operation, body in operations(app.openapi()):
-                if changes(method, address):
-                    answer = await client.request(method, address, **with_headers(body, headers))
-                    assert answer.status_code in (200, 201, 202, 204, 404), (address, answer.text)
-                    assert str(answer.status_code) in operation["responses"]
-
-    run(scenario())
+async def test_an_admin_key_opens_every_operation(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (app, client):
+        for method, address, operation, body in operations(app.openapi()):
+            if changes(method, address):
+                answer = await client.request(method, address, **with_headers(body, headers))
+                assert answer.status_code in (200, 201, 202, 204, 404), (address, answer.text)
+                assert str(answer.status_code) in operation["responses"]
 
 
 def test_a_home_has_no_key_unless_one_is_made(home: Home) -> None:
@@ -137,22 +128,18 @@ def test_who_asked_is_told_by_the_name_of_the_key(home: Home) -> None:
     assert answer.json()["by"] == "key:tester"
 
 
-def test_without_the_database_nobody_is_let_in_and_queries_go_on(home: Home) -> None:
+async def test_without_the_database_nobody_is_let_in_and_queries_go_on(home: Home) -> None:
     away = Settings(home=home.root, database_url=SecretStr("postgresql://riyl@127.0.0.1:1/riyl"))
-
-    async def scenario() -> None:
-        async with running(home, away) as (_, client):
-            assert (await client.get("/v1/artists/a001/similar")).status_code == 200
-            asking = [
-                ("POST", "/v1/jobs"),
-                ("GET", "/v1/jobs"),
-                ("GET", "/v1/index/versions"),
-                ("GET", "/v1/evaluations/a"),
-            ]
-            for method, path in asking:
-                answer = await client.request(method, path, json={"kind": "reindex"}, headers=UNKNOWN)
-                body = problem_of(answer, 503, "database down")
-                assert body["detail"] == "the database cannot be reached; ask again in 5 seconds"
-                assert answer.headers["retry-after"] == "5"
-
-    run(scenario())
+    async with running(home, away) as (_, client):
+        assert (await client.get("/v1/artists/a001/similar")).status_code == 200
+        asking = [
+            ("POST", "/v1/jobs"),
+            ("GET", "/v1/jobs"),
+            ("GET", "/v1/index/versions"),
+            ("GET", "/v1/evaluations/a"),
+        ]
+        for method, path in asking:
+            answer = await client.request(method, path, json={"kind": "reindex"}, headers=UNKNOWN)
+            body = problem_of(answer, 503, "database down")
+            assert body["detail"] == "the database cannot be reached; ask again in 5 seconds"
+            assert answer.headers["retry-after"] == "5"

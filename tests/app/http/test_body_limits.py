@@ -12,7 +12,7 @@ from riyl.app.http.errors import BodyTooLargeError, BodyTooSlowError, Overloaded
 from riyl.app.http.route_facts import MAX_BODY_BYTES, RouteFacts
 from riyl.app.routes.truths import MAX_UPLOAD_BYTES
 from riyl.core.settings import Home
-from tests.app.conftest import key_headers, problem_of, run, running
+from tests.app.conftest import key_headers, problem_of, running
 
 JSON = {"content-type": "application/json"}
 WHOLE = RouteFacts()
@@ -25,47 +25,37 @@ async def chunks(n: int, taken: list[int]) -> AsyncIterator[bytes]:
         yield b" " * 2**16
 
 
-def test_a_body_that_is_announced_as_too_large_is_413(home: Home) -> None:
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            for path in ("/v1/jobs", "/v1/index", "/nothing"):
-                answer = await client.post(path, content=b" " * (MAX_BODY_BYTES + 1), headers=JSON)
-                body = problem_of(answer, 413, "body too large")
-                assert body["detail"] == "found a body of more than 1048576 bytes; wanted at most that"
-                assert answer.headers["connection"] == "close"
-
-    run(scenario())
+async def test_a_body_that_is_announced_as_too_large_is_413(home: Home) -> None:
+    async with running(home) as (_, client):
+        for path in ("/v1/jobs", "/v1/index", "/nothing"):
+            answer = await client.post(path, content=b" " * (MAX_BODY_BYTES + 1), headers=JSON)
+            body = problem_of(answer, 413, "body too large")
+            assert body["detail"] == "found a body of more than 1048576 bytes; wanted at most that"
+            assert answer.headers["connection"] == "close"
 
 
 @pytest.mark.parametrize("announced", [{}, {"content-length": "x"}])
-def test_a_body_in_chunks_is_413_as_soon_as_it_is_too_large(home: Home, announced: dict[str, str]) -> None:
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            taken: list[int] = []
-            answer = await client.post("/v1/jobs", content=chunks(1000, taken), headers={**JSON, **announced})
-            problem_of(answer, 413, "body too large")
-            assert len(taken) == MAX_BODY_BYTES // 2**16 + 1
-
-    run(scenario())
+async def test_a_body_in_chunks_is_413_as_soon_as_it_is_too_large(home: Home, announced: dict[str, str]) -> None:
+    async with running(home) as (_, client):
+        taken: list[int] = []
+        answer = await client.post("/v1/jobs", content=chunks(1000, taken), headers={**JSON, **announced})
+        problem_of(answer, 413, "body too large")
+        assert len(taken) == MAX_BODY_BYTES // 2**16 + 1
 
 
-def test_a_body_of_the_largest_size_is_read(home: Home) -> None:
+async def test_a_body_of_the_largest_size_is_read(home: Home) -> None:
     payload = b'{"kind": "import", "params": {"source": "x"}}'
     headers = {**JSON, **key_headers(home)}
+    async with running(home) as (_, client):
+        padded_payload = payload + b" " * (MAX_BODY_BYTES - len(payload))
+        assert (await client.post("/v1/jobs", content=padded_payload, headers=headers)).status_code == 202
+        parts = iter([payload[:10], payload[10:]])
 
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            padded_payload = payload + b" " * (MAX_BODY_BYTES - len(payload))
-            assert (await client.post("/v1/jobs", content=padded_payload, headers=headers)).status_code == 202
-            parts = iter([payload[:10], payload[10:]])
+        async def in_parts() -> AsyncIterator[bytes]:
+            for part in parts:
+                yield part
 
-            async def in_parts() -> AsyncIterator[bytes]:
-                for part in parts:
-                    yield part
-
-            assert (await client.post("/v1/jobs", content=in_parts(), headers=headers)).status_code == 202
-
-    run(scenario())
+        assert (await client.post("/v1/jobs", content=in_parts(), headers=headers)).status_code == 202
 
 
 async def never_ending() -> AsyncIterator[bytes]:
@@ -73,22 +63,18 @@ async def never_ending() -> AsyncIterator[bytes]:
     await asyncio.Event().wait()
 
 
-def test_a_body_that_does_not_come_is_408(home: Home) -> None:
+async def test_a_body_that_does_not_come_is_408(home: Home) -> None:
     key = key_headers(home)
     form = {"content-type": "multipart/form-data; boundary=x"}
-
-    async def scenario() -> None:
-        async with running(home, part_s=0.0) as (app, client):
-            for path, headers in [("/v1/similar", JSON), ("/v1/jobs", JSON), ("/v1/truths", form)]:
-                answer = await client.post(path, content=never_ending(), headers={**headers, **key})
-                body = problem_of(answer, 408, "body too slow")
-                assert body["detail"] == "found less than 65536 bytes more, and no end, in 0 s; wanted either"
-                assert answer.headers["connection"] == "close"
-                assert "408" in app.openapi()["paths"][path]["post"]["responses"]
-            # one that is here at once is read
-            assert (await client.post("/v1/similar", json={"seeds": [{"id": "a003"}]})).status_code == 200
-
-    run(scenario())
+    async with running(home, part_s=0.0) as (app, client):
+        for path, headers in [("/v1/similar", JSON), ("/v1/jobs", JSON), ("/v1/truths", form)]:
+            answer = await client.post(path, content=never_ending(), headers={**headers, **key})
+            body = problem_of(answer, 408, "body too slow")
+            assert body["detail"] == "found less than 65536 bytes more, and no end, in 0 s; wanted either"
+            assert answer.headers["connection"] == "close"
+            assert "408" in app.openapi()["paths"][path]["post"]["responses"]
+        # one that is here at once is read
+        assert (await client.post("/v1/similar", json={"seeds": [{"id": "a003"}]})).status_code == 200
 
 
 class Sender:
@@ -127,70 +113,58 @@ async def read_whole(receive: Receive) -> None:
 
 
 @pytest.mark.parametrize("facts", [WHOLE, STREAMED], ids=["whole", "streamed"])
-def test_each_part_of_a_body_has_its_time_and_none_has_that_of_others(facts: RouteFacts) -> None:
-    async def scenario() -> None:
-        sender = Sender(BodyLimiter(lambda: None), facts, read_whole)
-        await sender.send(4 * PART_BYTES)
-        for _ in range(5):
-            await sender.send(PART_BYTES, PART_S - 1)
-        # a trickle is no part
-        for _ in range(8):
-            await sender.send(1, 1.0)
-        assert not sender.task.done()
-        await sender.send(1, 2.0)
-        with pytest.raises(BodyTooSlowError):
-            await sender.task
-
-    run(scenario())
-
-
-def test_a_body_may_end_at_any_time_that_it_has() -> None:
-    async def scenario() -> None:
-        sender = Sender(BodyLimiter(lambda: None), WHOLE, read_whole)
-        await sender.send(10, PART_S - 1)
-        await sender.send(10, 0.5, more=False)
+async def test_each_part_of_a_body_has_its_time_and_none_has_that_of_others(facts: RouteFacts) -> None:
+    sender = Sender(BodyLimiter(lambda: None), facts, read_whole)
+    await sender.send(4 * PART_BYTES)
+    for _ in range(5):
+        await sender.send(PART_BYTES, PART_S - 1)
+    # a trickle is no part
+    for _ in range(8):
+        await sender.send(1, 1.0)
+    assert not sender.task.done()
+    await sender.send(1, 2.0)
+    with pytest.raises(BodyTooSlowError):
         await sender.task
 
-    run(scenario())
+
+async def test_a_body_may_end_at_any_time_that_it_has() -> None:
+    sender = Sender(BodyLimiter(lambda: None), WHOLE, read_whole)
+    await sender.send(10, PART_S - 1)
+    await sender.send(10, 0.5, more=False)
+    await sender.task
 
 
-def test_bodies_take_no_more_memory_together_than_they_may() -> None:
+async def test_bodies_take_no_more_memory_together_than_they_may() -> None:
     held, shed = asyncio.Event(), list[int]()
 
     async def answer(receive: Receive) -> None:
         await receive()
         await held.wait()
 
-    async def scenario() -> None:
-        limiter = BodyLimiter(lambda: shed.append(1), most_held_bytes=1000)
-        first, second = (Sender(limiter, WHOLE, answer) for _ in range(2))
-        # of one that is answered, and of one that comes
-        await first.send(600, more=False)
-        await second.send(400)
-        third = Sender(limiter, WHOLE, answer)
-        await third.send(1)
-        with pytest.raises(OverloadedError):
-            await third.task
-        assert shed == [1]
-        held.set()
-        await first.task
-        await second.send(600, more=False)
-        await second.task
-        fourth = Sender(limiter, WHOLE, answer)
-        await fourth.send(1000, more=False)
-        await fourth.task
-
-    run(scenario())
+    limiter = BodyLimiter(lambda: shed.append(1), most_held_bytes=1000)
+    first, second = (Sender(limiter, WHOLE, answer) for _ in range(2))
+    # of one that is answered, and of one that comes
+    await first.send(600, more=False)
+    await second.send(400)
+    third = Sender(limiter, WHOLE, answer)
+    await third.send(1)
+    with pytest.raises(OverloadedError):
+        await third.task
+    assert shed == [1]
+    held.set()
+    await first.task
+    await second.send(600, more=False)
+    await second.task
+    fourth = Sender(limiter, WHOLE, answer)
+    await fourth.send(1000, more=False)
+    await fourth.task
 
 
-def test_an_upload_is_not_held_in_memory_and_not_counted_there() -> None:
-    async def scenario() -> None:
-        sender = Sender(BodyLimiter(lambda: None, most_held_bytes=1000), STREAMED, read_whole)
-        await sender.send(STREAMED.max_body_bytes, more=False)
-        await sender.task
-        larger = Sender(BodyLimiter(lambda: None), STREAMED, read_whole)
-        await larger.send(STREAMED.max_body_bytes + 1)
-        with pytest.raises(BodyTooLargeError):
-            await larger.task
-
-    run(scenario())
+async def test_an_upload_is_not_held_in_memory_and_not_counted_there() -> None:
+    sender = Sender(BodyLimiter(lambda: None, most_held_bytes=1000), STREAMED, read_whole)
+    await sender.send(STREAMED.max_body_bytes, more=False)
+    await sender.task
+    larger = Sender(BodyLimiter(lambda: None), STREAMED, read_whole)
+    await larger.send(STREAMED.max_body_bytes + 1)
+    with pytest.raises(BodyTooLargeError):
+        await larger.task

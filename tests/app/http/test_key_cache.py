@@ -15,7 +15,6 @@ from riyl.core.db.keys import Key, Role, create_key, revoke_key
 from riyl.core.db.session import Database
 from riyl.core.errors import DatabaseDownError
 from riyl.core.settings import Settings
-from tests.app.conftest import run
 
 STRANGER = f"riyl_00000000_{'x' * 43}"
 
@@ -68,62 +67,45 @@ def test_a_revoked_key_opens_nothing_after_a_few_seconds(ring: Ring) -> None:
     assert ring.find() is None
 
 
-def test_an_unknown_key_is_asked_about_once_and_what_is_none_never(ring: Ring) -> None:
-    async def scenario() -> None:
-        assert [await ring.keys.find(STRANGER) for _ in range(3)] == [None] * 3
-        assert ring.asked == 1
-        for malformed in ("", "riyl", ring.token + "x", ring.token[:-1], "é"):
-            assert await ring.keys.find(malformed) is None
-        assert ring.asked == 1
-
-    run(scenario())
+async def test_an_unknown_key_is_asked_about_once_and_what_is_none_never(ring: Ring) -> None:
+    assert [await ring.keys.find(STRANGER) for _ in range(3)] == [None] * 3
+    assert ring.asked == 1
+    for malformed in ("", "riyl", ring.token + "x", ring.token[:-1], "é"):
+        assert await ring.keys.find(malformed) is None
+    assert ring.asked == 1
 
 
-def test_many_at_once_with_one_key_share_an_answer(ring: Ring) -> None:
-    async def scenario() -> None:
-        assert await asyncio.gather(*(ring.keys.find(ring.token) for _ in range(50))) == [ring.key] * 50
-        assert ring.asked == 1
-
-    run(scenario())
+async def test_many_at_once_with_one_key_share_an_answer(ring: Ring) -> None:
+    assert await asyncio.gather(*(ring.keys.find(ring.token) for _ in range(50))) == [ring.key] * 50
+    assert ring.asked == 1
 
 
-def test_who_asks_first_may_leave_while_others_wait(ring: Ring) -> None:
-    async def scenario() -> None:
-        first, second = (asyncio.create_task(ring.keys.find(ring.token)) for _ in range(2))
-        await asyncio.sleep(0)
-        first.cancel()
-        assert await second == ring.key
-        assert ring.asked == 1
-
-    run(scenario())
+async def test_who_asks_first_may_leave_while_others_wait(ring: Ring) -> None:
+    first, second = (asyncio.create_task(ring.keys.find(ring.token)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == ring.key
+    assert ring.asked == 1
 
 
-def test_no_more_tokens_than_a_few_are_asked_about_at_once(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_more_tokens_than_a_few_are_asked_about_at_once(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_cache, "MAX_ASKED", 2)
     guesses = [f"riyl_{i:08x}_{'x' * 43}" for i in range(4)]
-
-    async def scenario() -> None:
-        results = await asyncio.gather(*map(ring.keys.find, guesses), return_exceptions=True)
-        assert results[:2] == [None, None]
-        assert [type(each) for each in results[2:]] == [OverloadedError, OverloadedError]
-        assert await ring.keys.find(guesses[3]) is None
-
-    run(scenario())
+    results = await asyncio.gather(*map(ring.keys.find, guesses), return_exceptions=True)
+    assert results[:2] == [None, None]
+    assert [type(each) for each in results[2:]] == [OverloadedError, OverloadedError]
+    assert await ring.keys.find(guesses[3]) is None
 
 
-def test_no_more_keys_are_kept_than_memory_is_meant_for(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_more_keys_are_kept_than_memory_is_meant_for(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_cache, "MAX_KEPT", 3)
-
-    async def scenario() -> None:
-        await ring.keys.find(ring.token)
-        for i in range(5):
-            await ring.keys.find(f"riyl_{i:08x}_{'x' * 43}")
-            assert len(ring.keys._kept) <= 3
-        assert ring.asked == 6
-        await ring.keys.find(ring.token)
-        assert ring.asked == 7
-
-    run(scenario())
+    await ring.keys.find(ring.token)
+    for i in range(5):
+        await ring.keys.find(f"riyl_{i:08x}_{'x' * 43}")
+        assert len(ring.keys._kept) <= 3
+    assert ring.asked == 6
+    await ring.keys.find(ring.token)
+    assert ring.asked == 7
 
 
 def test_the_token_itself_is_not_kept(ring: Ring) -> None:

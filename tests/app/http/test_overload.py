@@ -15,7 +15,7 @@ from riyl.app.http.metrics import Metrics
 from riyl.app.http.overload import ConcurrencyLimiter
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.core.settings import Home, Settings
-from tests.app.conftest import key_headers, problem_of, run, running
+from tests.app.conftest import key_headers, problem_of, running
 
 QUESTION = {"seeds": [{"id": "a003"}, {"id": "a005"}]}
 DATABASE, STREAMS = Concurrency.DATABASE, Concurrency.STREAMS
@@ -40,76 +40,64 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def test_who_waits_gets_in_in_the_order_of_coming() -> None:
-    async def scenario() -> None:
-        limiter, came = Shedding(1, 3).limiter, list[str]()
+async def test_who_waits_gets_in_in_the_order_of_coming() -> None:
+    limiter, came = Shedding(1, 3).limiter, list[str]()
 
-        async def come(name: str) -> None:
-            await limiter.enter()
-            came.append(name)
-
-        async with asyncio.TaskGroup() as tasks:
-            for name in "abcd":
-                tasks.create_task(come(name))
-            for n in range(1, 5):
-                await settle()
-                assert came == list("abcd")[:n]
-                limiter.leave()
+    async def come(name: str) -> None:
         await limiter.enter()
+        came.append(name)
 
-    run(scenario())
+    async with asyncio.TaskGroup() as tasks:
+        for name in "abcd":
+            tasks.create_task(come(name))
+        for n in range(1, 5):
+            await settle()
+            assert came == list("abcd")[:n]
+            limiter.leave()
+    await limiter.enter()
 
 
-def test_who_finds_the_line_full_is_turned_away_at_once() -> None:
-    async def scenario() -> None:
-        counted = Shedding(1, 1)
-        limiter = counted.limiter
-        await limiter.enter()
-        waiting = asyncio.create_task(limiter.enter())
-        await settle()
-        with pytest.raises(OverloadedError):
-            limiter.check()
-        with pytest.raises(OverloadedError):
-            await limiter.enter()
-        assert counted.shed == 2
-        limiter.leave()
-        await waiting
-        limiter.leave()
+async def test_who_finds_the_line_full_is_turned_away_at_once() -> None:
+    counted = Shedding(1, 1)
+    limiter = counted.limiter
+    await limiter.enter()
+    waiting = asyncio.create_task(limiter.enter())
+    await settle()
+    with pytest.raises(OverloadedError):
         limiter.check()
+    with pytest.raises(OverloadedError):
+        await limiter.enter()
+    assert counted.shed == 2
+    limiter.leave()
+    await waiting
+    limiter.leave()
+    limiter.check()
 
-    run(scenario())
 
-
-def test_nobody_waits_longer_than_is_promised() -> None:
-    async def scenario() -> None:
-        counted = Shedding(1, 5, timeout_s=0.0)
+async def test_nobody_waits_longer_than_is_promised() -> None:
+    counted = Shedding(1, 5, timeout_s=0.0)
+    await counted.limiter.enter()
+    with pytest.raises(OverloadedError):
         await counted.limiter.enter()
-        with pytest.raises(OverloadedError):
-            await counted.limiter.enter()
-        assert counted.shed == 1
-        counted.limiter.leave()
-        await counted.limiter.enter()
-
-    run(scenario())
+    assert counted.shed == 1
+    counted.limiter.leave()
+    await counted.limiter.enter()
 
 
 @pytest.mark.parametrize("let_in", [False, True], ids=["while it waits", "in the moment that it gets in"])
-def test_a_place_is_not_lost_with_who_leaves_the_line(let_in: bool) -> None:
-    async def scenario() -> None:
-        limiter = Shedding(1, 5).limiter
-        await limiter.enter()
-        leaving = asyncio.create_task(limiter.enter())
-        await settle()
-        if let_in:
-            limiter.leave()
-        leaving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await leaving
-        if not let_in:
-            limiter.leave()
-        await limiter.enter()
-
-    run(scenario())
+async def test_a_place_is_not_lost_with_who_leaves_the_line(let_in: bool) -> None:
+    limiter = Shedding(1, 5).limiter
+    await limiter.enter()
+    leaving = asyncio.create_task(limiter.enter())
+    await settle()
+    if let_in:
+        limiter.leave()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    if not let_in:
+        limiter.leave()
+    await limiter.enter()
 
 
 class Asked:
@@ -131,7 +119,7 @@ class Asked:
         await self._limits.run(self._app, facts, scope, receive, client or send)
 
 
-def test_who_reads_slowly_holds_no_place() -> None:
+async def test_who_reads_slowly_holds_no_place() -> None:
     read = asyncio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,18 +128,15 @@ def test_who_reads_slowly_holds_no_place() -> None:
     async def slow(message: Message) -> None:
         await read.wait()
 
-    async def scenario() -> None:
-        requests = Asked(app)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(requests.ask(DATABASE, client=slow))
-            await settle()
-            await requests.ask(DATABASE)
-            read.set()
-
-    run(scenario())
+    requests = Asked(app)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(requests.ask(DATABASE, client=slow))
+        await settle()
+        await requests.ask(DATABASE)
+        read.set()
 
 
-def test_a_stream_holds_its_place_to_its_end_and_none_of_others() -> None:
+async def test_a_stream_holds_its_place_to_its_end_and_none_of_others() -> None:
     ended = asyncio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,54 +144,45 @@ def test_a_stream_holds_its_place_to_its_end_and_none_of_others() -> None:
         if scope["concurrency"] is STREAMS:
             await ended.wait()
 
-    async def scenario() -> None:
-        requests = Asked(app)
-        for _ in range(99):
-            await requests.limiters[STREAMS].enter()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(requests.ask(STREAMS))
-            await settle()
-            with pytest.raises(OverloadedError):
-                await requests.ask(STREAMS)
-            await requests.ask(DATABASE)
-            ended.set()
-
-    run(scenario())
+    requests = Asked(app)
+    for _ in range(99):
+        await requests.limiters[STREAMS].enter()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(requests.ask(STREAMS))
+        await settle()
+        with pytest.raises(OverloadedError):
+            await requests.ask(STREAMS)
+        await requests.ask(DATABASE)
+        ended.set()
 
 
-def test_a_place_is_given_back_when_the_app_fails() -> None:
+async def test_a_place_is_given_back_when_the_app_fails() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise ValueError
 
-    async def scenario() -> None:
-        requests = Asked(app)
-        for _ in range(3):
-            with pytest.raises(ValueError):
-                await requests.ask(DATABASE)
-            await settle()
-
-    run(scenario())
+    requests = Asked(app)
+    for _ in range(3):
+        with pytest.raises(ValueError):
+            await requests.ask(DATABASE)
+        await settle()
 
 
-def test_between_two_that_are_answered_at_once_others_have_their_turn() -> None:
+async def test_between_two_that_are_answered_at_once_others_have_their_turn() -> None:
     done: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         done.append("answered")
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    async def scenario() -> None:
-        requests = Asked(app, queue=9)
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(3):
-                tasks.create_task(requests.ask(Concurrency.QUESTIONS))
-            for _ in range(9):
-                await asyncio.sleep(0)
-                done.append("other")
-        assert done.count("answered") == 3
-        assert "answered answered" not in " ".join(done)
-
-    run(scenario())
+    requests = Asked(app, queue=9)
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(3):
+            tasks.create_task(requests.ask(Concurrency.QUESTIONS))
+        for _ in range(9):
+            await asyncio.sleep(0)
+            done.append("other")
+    assert done.count("answered") == 3
+    assert "answered answered" not in " ".join(done)
 
 
 async def fill(limiter: ConcurrencyLimiter, places: int) -> None:
@@ -215,61 +191,55 @@ async def fill(limiter: ConcurrencyLimiter, places: int) -> None:
         await limiter.enter()
 
 
-def test_what_is_full_is_503_before_the_body_is_read_and_what_is_ready_is_answered(home: Home) -> None:
+async def test_what_is_full_is_503_before_the_body_is_read_and_what_is_ready_is_answered(home: Home) -> None:
     headers = key_headers(home)
 
     async def body() -> Any:
         raise AssertionError("the body was read")
         yield b""
 
-    async def scenario() -> None:
-        async with running(home, Settings(home=home.root, concurrency_per_class=2, queue_per_class=0)) as (app, client):
-            limiters = held(app, "limits", RequestLimits).limiters
-            await fill(limiters[Concurrency.QUESTIONS], 2)
-            await fill(limiters[Concurrency.BATCHES], 1)
-            await fill(limiters[Concurrency.UPLOADS], 4)
-            await fill(limiters[STREAMS], 100)
-            shed = [
-                ("POST", "/v1/similar"),
-                ("POST", "/v1/similar:batch"),
-                ("GET", "/v1/artists/a001/similar?uncorrected=true"),
-                ("GET", "/v1/artists?q=a"),
-                ("GET", "/v1/index"),
-                ("POST", "/v1/truths"),
-                ("GET", "/v1/jobs/a/events"),
-            ]
-            for method, path in shed:
-                content = body() if method == "POST" else None
-                answer = await client.request(method, path, content=content, headers={"content-type": "text/plain"})
-                problem_of(answer, 503, "overloaded")
-                assert answer.headers["retry-after"] == "1"
-            open_ = ["/v1/artists/a001/similar", "/healthz", "/readyz", "/metrics", "/", "/v1/jobs", "/v1/changes"]
-            for path in open_:
-                assert (await client.get(path, headers=headers)).status_code == 200, path
-            await fill(limiters[DATABASE], 2)
-            for method, path in [("GET", "/v1/jobs"), ("DELETE", "/v1/artists/a001"), ("POST", "/v1/artists:batch")]:
-                problem_of(await client.request(method, path, headers=headers), 503, "overloaded")
-            figures = (await client.get("/metrics")).text
-            assert 'riyl_shed_total{limiter="questions"} 4.0' in figures
-            assert 'riyl_shed_total{limiter="database"} 3.0' in figures
-            assert 'riyl_http_request_seconds_count{method="POST",path="/v1/similar:batch",status="503"} 1.0' in figures
-
-    run(scenario())
+    async with running(home, Settings(home=home.root, concurrency_per_class=2, queue_per_class=0)) as (app, client):
+        limiters = held(app, "limits", RequestLimits).limiters
+        await fill(limiters[Concurrency.QUESTIONS], 2)
+        await fill(limiters[Concurrency.BATCHES], 1)
+        await fill(limiters[Concurrency.UPLOADS], 4)
+        await fill(limiters[STREAMS], 100)
+        shed = [
+            ("POST", "/v1/similar"),
+            ("POST", "/v1/similar:batch"),
+            ("GET", "/v1/artists/a001/similar?uncorrected=true"),
+            ("GET", "/v1/artists?q=a"),
+            ("GET", "/v1/index"),
+            ("POST", "/v1/truths"),
+            ("GET", "/v1/jobs/a/events"),
+        ]
+        for method, path in shed:
+            content = body() if method == "POST" else None
+            answer = await client.request(method, path, content=content, headers={"content-type": "text/plain"})
+            problem_of(answer, 503, "overloaded")
+            assert answer.headers["retry-after"] == "1"
+        open_ = ["/v1/artists/a001/similar", "/healthz", "/readyz", "/metrics", "/", "/v1/jobs", "/v1/changes"]
+        for path in open_:
+            assert (await client.get(path, headers=headers)).status_code == 200, path
+        await fill(limiters[DATABASE], 2)
+        for method, path in [("GET", "/v1/jobs"), ("DELETE", "/v1/artists/a001"), ("POST", "/v1/artists:batch")]:
+            problem_of(await client.request(method, path, headers=headers), 503, "overloaded")
+        figures = (await client.get("/metrics")).text
+        assert 'riyl_shed_total{limiter="questions"} 4.0' in figures
+        assert 'riyl_shed_total{limiter="database"} 3.0' in figures
+        assert 'riyl_http_request_seconds_count{method="POST",path="/v1/similar:batch",status="503"} 1.0' in figures
 
 
-def test_a_question_waits_for_its_turn_and_is_answered_as_ever(home: Home) -> None:
-    async def scenario() -> None:
-        async with running(home, Settings(home=home.root, concurrency_per_class=1, queue_per_class=1)) as (app, client):
-            limiter = held(app, "limits", RequestLimits).limiters[Concurrency.QUESTIONS]
-            expected = (await client.post("/v1/similar", json=QUESTION)).content
-            await settle()
-            await limiter.enter()
-            waiting = asyncio.create_task(client.post("/v1/similar", json=QUESTION))
-            for _ in range(50):
-                await asyncio.sleep(0)
-            assert not waiting.done()
-            limiter.leave()
-            answer = await waiting
-            assert (answer.status_code, answer.content) == (200, expected)
-
-    run(scenario())
+async def test_a_question_waits_for_its_turn_and_is_answered_as_ever(home: Home) -> None:
+    async with running(home, Settings(home=home.root, concurrency_per_class=1, queue_per_class=1)) as (app, client):
+        limiter = held(app, "limits", RequestLimits).limiters[Concurrency.QUESTIONS]
+        expected = (await client.post("/v1/similar", json=QUESTION)).content
+        await settle()
+        await limiter.enter()
+        waiting = asyncio.create_task(client.post("/v1/similar", json=QUESTION))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        limiter.leave()
+        answer = await waiting
+        assert (answer.status_code, answer.content) == (200, expected)

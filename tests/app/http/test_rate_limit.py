@@ -22,6 +22,11 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def hit_after(self, seconds: float, counted: RateLimiter) -> int | None:
+        """A request of the client `a` when so many seconds have passed."""
+        self.now += seconds
+        return counted.hit("a")
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -31,11 +36,9 @@ def clock() -> Clock:
 def test_so_many_are_let_in_and_the_next_is_told_when_it_would_be(clock: Clock) -> None:
     counted = RateLimiter("3/minute", clock)
     assert [counted.hit("a") for _ in range(3)] == [None] * 3
-    clock.now += 40
     # the window ends in 20 s, and what slides out of it counts less from then on
-    assert counted.hit("a") == 21
-    clock.now += 21
-    assert counted.hit("a") is None
+    assert clock.hit_after(40, counted) == 21
+    assert clock.hit_after(21, counted) is None
 
 
 def test_what_has_slid_out_of_the_window_counts_no_more(clock: Clock) -> None:
@@ -47,13 +50,7 @@ def test_what_has_slid_out_of_the_window_counts_no_more(clock: Clock) -> None:
     # 10 * left / 60 + 5 < 10 takes less than 30 s that are left of the window before; there are 30
     assert counted.hit("a") == 1
     # for one more, 10 * left / 60 + 6 < 10 takes less than 24 s that are left; there are 29
-    clock.now += 1
-    assert counted.hit("a") is None
-    assert counted.hit("a") == 6
-    clock.now += 5
-    assert counted.hit("a") == 1
-    clock.now += 1
-    assert counted.hit("a") is None
+    assert [clock.hit_after(seconds, counted) for seconds in (1, 0, 5, 1)] == [None, 6, 1, None]
 
 
 def test_clients_are_counted_apart(clock: Clock) -> None:
@@ -67,12 +64,7 @@ def test_of_several_limits_the_tightest_holds_and_what_it_refuses_counts_in_no_o
     assert counted.hit("a") is None
     # in 1 s the window ends, and what was counted in it begins to slide out
     assert [counted.hit("a") for _ in range(10)] == [2] * 10
-    clock.now += 2
-    assert counted.hit("a") is None
-    clock.now += 2
-    assert counted.hit("a") is None
-    clock.now += 2
-    assert counted.hit("a") == 3600 - 6 + 1
+    assert [clock.hit_after(2, counted) for _ in range(3)] == [None, None, 3600 - 6 + 1]
 
 
 def test_equal_limits_count_a_request_once(clock: Clock) -> None:

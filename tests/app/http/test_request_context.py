@@ -10,48 +10,42 @@ import pytest
 from riyl.app.http.logging import JsonFormatter, RequestLog
 from riyl.core.errors import FormatError
 from riyl.core.settings import Home
-from tests.app.conftest import run, running
+from tests.app.conftest import running
 
 
 @pytest.mark.parametrize("error", [RuntimeError("secret"), FormatError("secret")])
-def test_a_fault_of_ours_is_a_500_that_tells_only_the_log(
+async def test_a_fault_of_ours_is_a_500_that_tells_only_the_log(
     home: Home, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail() -> None:
         raise error
 
-    async def scenario() -> None:
-        async with running(home) as (app, client):
-            app.add_api_route("/fails", fail)
-            answer = await client.get("/fails")
-            assert answer.status_code == 500
-            assert answer.headers["content-type"] == "application/problem+json"
-            assert answer.json()["title"] == "internal error"
-            assert answer.json()["request_id"] == answer.headers["x-request-id"]
-            assert "secret" not in answer.text
-            (record,) = [r for r in caplog.records if r.getMessage() == "request_failed"]
-            assert record.exc_info is not None
-            assert record.exc_info[1] is error
-            assert vars(record)["request_id"] == answer.headers["x-request-id"]
-            figures = (await client.get("/metrics")).text
-            assert 'riyl_http_request_seconds_count{method="GET",path="/fails",status="500"} 1.0' in figures
-
-    run(scenario())
+    async with running(home) as (app, client):
+        app.add_api_route("/fails", fail)
+        answer = await client.get("/fails")
+        assert answer.status_code == 500
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["title"] == "internal error"
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]
+        assert "secret" not in answer.text
+        (record,) = [r for r in caplog.records if r.getMessage() == "request_failed"]
+        assert record.exc_info is not None
+        assert record.exc_info[1] is error
+        assert vars(record)["request_id"] == answer.headers["x-request-id"]
+        figures = (await client.get("/metrics")).text
+        assert 'riyl_http_request_seconds_count{method="GET",path="/fails",status="500"} 1.0' in figures
 
 
-def test_paths_that_no_route_has_are_counted_as_one(home: Home) -> None:
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            for path in ("/a", "/b", "/web/no.js", "/web/x/y"):
-                await client.get(path)
-            await client.request("BREW", "/c")
-            lines = (await client.get("/metrics")).text.splitlines()
-            counts = {line for line in lines if line.startswith("riyl_http_request_seconds_count")}
-            assert 'riyl_http_request_seconds_count{method="GET",path="unmatched",status="404"} 2.0' in counts
-            assert 'riyl_http_request_seconds_count{method="GET",path="/web",status="404"} 2.0' in counts
-            assert 'riyl_http_request_seconds_count{method="other",path="unmatched",status="404"} 1.0' in counts
-
-    run(scenario())
+async def test_paths_that_no_route_has_are_counted_as_one(home: Home) -> None:
+    async with running(home) as (_, client):
+        for path in ("/a", "/b", "/web/no.js", "/web/x/y"):
+            await client.get(path)
+        await client.request("BREW", "/c")
+        lines = (await client.get("/metrics")).text.splitlines()
+        counts = {line for line in lines if line.startswith("riyl_http_request_seconds_count")}
+        assert 'riyl_http_request_seconds_count{method="GET",path="unmatched",status="404"} 2.0' in counts
+        assert 'riyl_http_request_seconds_count{method="GET",path="/web",status="404"} 2.0' in counts
+        assert 'riyl_http_request_seconds_count{method="other",path="unmatched",status="404"} 1.0' in counts
 
 
 def test_a_record_is_one_json_object_with_its_fields() -> None:
@@ -82,16 +76,15 @@ def test_a_librarys_record_keeps_its_words_and_its_traceback() -> None:
     assert line["traceback"].endswith("ValueError: odd\nthing")
 
 
-def test_request_lines_share_a_write(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario() -> None:
-        requests = RequestLog()
-        requests.add("1", "GET", "/a", 200, 0.0015, "v")
-        requests.add("2", "GET", "/b", 503, 0.1, None)
-        assert capsys.readouterr().err == ""
-        requests.flush()
-
-    with caplog.at_level(logging.INFO):
-        run(scenario())
+async def test_request_lines_share_a_write(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    requests = RequestLog()
+    requests.add("1", "GET", "/a", 200, 0.0015, "v")
+    requests.add("2", "GET", "/b", 503, 0.1, None)
+    assert capsys.readouterr().err == ""
+    requests.flush()
     first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert (first["request_id"], first["ms"], first["level"]) == ("1", 1.5, "info")
     assert (second["request_id"], second["version"], second["level"]) == ("2", None, "error")

@@ -25,6 +25,14 @@ DOCUMENT: dict[str, Any] = {
 SEED = {"$ref": "#/components/schemas/Seed"}
 
 
+def seed_rows(place: str) -> list[FieldRow]:
+    """Rows of a seed's fields, where it stands."""
+    return [
+        FieldRow(f"{place}.id", "string (at least 1 characters)", "required", "Who."),
+        FieldRow(f"{place}.weight", "number (at most 1,000,000,000, more than 0)", "1.0", ""),
+    ]
+
+
 def test_fields_inside_fields_are_rows_below_their_own() -> None:
     schema = {
         "properties": {
@@ -35,14 +43,11 @@ def test_fields_inside_fields_are_rows_below_their_own() -> None:
     }
     assert list(fields_of(DOCUMENT, schema)) == [
         FieldRow("seeds", "list of object (at most 3 items)", "[]", ""),
-        FieldRow("seeds[].id", "string (at least 1 characters)", "required", "Who."),
-        FieldRow("seeds[].weight", "number (at most 1,000,000,000, more than 0)", "1.0", ""),
+        *seed_rows("seeds[]"),
         FieldRow("by", "object of object or null", "", ""),
-        FieldRow("by.{key}.id", "string (at least 1 characters)", "required", "Who."),
-        FieldRow("by.{key}.weight", "number (at most 1,000,000,000, more than 0)", "1.0", ""),
+        *seed_rows("by.{key}"),
         FieldRow("best", "object", "{}", "Of all."),
-        FieldRow("best.id", "string (at least 1 characters)", "required", "Who."),
-        FieldRow("best.weight", "number (at most 1,000,000,000, more than 0)", "1.0", ""),
+        *seed_rows("best"),
     ]
 
 

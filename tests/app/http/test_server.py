@@ -13,7 +13,7 @@ from riyl.app.http.dependencies import Streams, held
 from riyl.app.http.server import BoundedProtocol, server
 from riyl.app.main import create_app
 from riyl.core.settings import Home, Settings
-from tests.app.conftest import run, until
+from tests.app.conftest import until
 
 HEAD = b"POST /v1/similar HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n"
 BODY = b'{"seeds":[{"id":"a003"}]} '
@@ -41,40 +41,34 @@ async def impatient(home: Home, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         await reloader
 
 
-def test_a_connection_without_a_head_in_time_is_closed_and_one_that_is_answered_is_not(
+async def test_a_connection_without_a_head_in_time_is_closed_and_one_that_is_answered_is_not(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario() -> None:
-        async with asyncio.timeout(20), impatient(home, monkeypatch) as connections:
-            (asking, its), (half, other), (silent, _) = connections
-            its.write(HEAD)
-            other.write(HALF)
-            assert await half.read() == b""
-            assert await silent.read() == b""
-            # whose head was in time, and whose body comes later
-            its.write(BODY + HALF)
-            answer = await asking.readuntil(b"]}")
-            assert answer.startswith(b"HTTP/1.1 200 OK")
-            assert (await asking.read()).count(b"HTTP/1.1") == 0
-
-    run(scenario())
+    async with asyncio.timeout(20), impatient(home, monkeypatch) as connections:
+        (asking, its), (half, other), (silent, _) = connections
+        its.write(HEAD)
+        other.write(HALF)
+        assert await half.read() == b""
+        assert await silent.read() == b""
+        # whose head was in time, and whose body comes later
+        its.write(BODY + HALF)
+        answer = await asking.readuntil(b"]}")
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert (await asking.read()).count(b"HTTP/1.1") == 0
 
 
-def test_the_next_head_of_a_connection_has_its_time_too(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        async with asyncio.timeout(20), impatient(home, monkeypatch) as connections:
-            (late, its), (soon, other), (silent, _) = connections
-            for reader, writer in ((late, its), (soon, other)):
-                writer.write(HALF + REST)
-                assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 OK")
-            its.write(HALF)
-            other.write(HALF)
-            other.write(REST)
-            assert (await soon.readuntil(b"}")).startswith(b"HTTP/1.1 200 OK")
-            assert await silent.read() == b""
-            assert await late.read() == b""
-            # between two requests there is more time, which the server has a limit of its own for
-            other.write(HALF + REST)
-            assert (await soon.readuntil(b"}")).startswith(b"HTTP/1.1 200 OK")
-
-    run(scenario())
+async def test_the_next_head_of_a_connection_has_its_time_too(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with asyncio.timeout(20), impatient(home, monkeypatch) as connections:
+        (late, its), (soon, other), (silent, _) = connections
+        for reader, writer in ((late, its), (soon, other)):
+            writer.write(HALF + REST)
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 OK")
+        its.write(HALF)
+        other.write(HALF)
+        other.write(REST)
+        assert (await soon.readuntil(b"}")).startswith(b"HTTP/1.1 200 OK")
+        assert await silent.read() == b""
+        assert await late.read() == b""
+        # between two requests there is more time, which the server has a limit of its own for
+        other.write(HALF + REST)
+        assert (await soon.readuntil(b"}")).startswith(b"HTTP/1.1 200 OK")

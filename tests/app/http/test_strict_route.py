@@ -7,7 +7,7 @@ import json
 from urllib.parse import quote
 
 from riyl.core.settings import Home
-from tests.app.conftest import asked, key_headers, problem_of, run, running
+from tests.app.conftest import asked, key_headers, problem_of, running
 
 GETS = [
     ("/v1/artists?q=a", "q, limit"),
@@ -42,16 +42,13 @@ def test_a_query_parameter_that_is_not_known_is_422_and_names_those_that_are(hom
         assert body["detail"] == f"query.ofset: found '10'; wanted: {wanted}"
 
 
-def test_every_route_under_v1_is_strict_and_no_parameter_is_a_list(home: Home) -> None:
-    async def scenario() -> None:
-        async with running(home) as (app, _):
-            for path, operations in app.openapi()["paths"].items():
-                for operation in operations.values() if path.startswith("/v1/") else ():
-                    kinds = [parameter["schema"].get("type") for parameter in operation.get("parameters", [])]
-                    assert "array" not in kinds
-                    assert "422" in operation["responses"]
-
-    run(scenario())
+async def test_every_route_under_v1_is_strict_and_no_parameter_is_a_list(home: Home) -> None:
+    async with running(home) as (app, _):
+        for path, operations in app.openapi()["paths"].items():
+            for operation in operations.values() if path.startswith("/v1/") else ():
+                kinds = [parameter["schema"].get("type") for parameter in operation.get("parameters", [])]
+                assert "array" not in kinds
+                assert "422" in operation["responses"]
 
 
 def test_a_parameter_given_twice_is_422(home: Home) -> None:
@@ -79,26 +76,22 @@ JSON_OPERATIONS = [
 ]
 
 
-def test_a_body_without_a_content_type_is_json_and_one_of_another_is_415(home: Home) -> None:
+async def test_a_body_without_a_content_type_is_json_and_one_of_another_is_415(home: Home) -> None:
     headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            for method, path, body, status in JSON_OPERATIONS:
-                content = json.dumps(body).encode()
-                for wrong in ("text/plain", "application/x-www-form-urlencoded", "text/json", "multipart/form-data"):
-                    sent = {**headers, "content-type": wrong}
-                    answer = await client.request(method, path, content=content, headers=sent)
-                    detail = problem_of(answer, 415, "unsupported media type")["detail"]
-                    assert detail.startswith(f"found Content-Type {wrong!r}; wanted application/json"), path
-                twice = await client.request(method, f"{path}?k=3", content=content, headers=headers)
-                assert problem_of(twice, 422, "invalid request")["errors"][0]["where"] == "query.k"
-                for kind in (None, "Application/JSON; charset=utf-8"):
-                    sent = headers if kind is None else {**headers, "content-type": kind}
-                    answer = await client.request(method, path, content=content, headers=sent)
-                    assert answer.status_code in (status, 200, 202), answer.text
-
-    run(scenario())
+    async with running(home) as (_, client):
+        for method, path, body, status in JSON_OPERATIONS:
+            content = json.dumps(body).encode()
+            for wrong in ("text/plain", "application/x-www-form-urlencoded", "text/json", "multipart/form-data"):
+                sent = {**headers, "content-type": wrong}
+                answer = await client.request(method, path, content=content, headers=sent)
+                detail = problem_of(answer, 415, "unsupported media type")["detail"]
+                assert detail.startswith(f"found Content-Type {wrong!r}; wanted application/json"), path
+            twice = await client.request(method, f"{path}?k=3", content=content, headers=headers)
+            assert problem_of(twice, 422, "invalid request")["errors"][0]["where"] == "query.k"
+            for kind in (None, "Application/JSON; charset=utf-8"):
+                sent = headers if kind is None else {**headers, "content-type": kind}
+                answer = await client.request(method, path, content=content, headers=sent)
+                assert answer.status_code in (status, 200, 202), answer.text
 
 
 def test_a_short_question_with_a_query_is_422(home: Home) -> None:
@@ -121,32 +114,28 @@ def test_without_a_key_the_answer_is_401_whatever_the_content_type(home: Home) -
         problem_of(answer, 401, "key needed")
 
 
-def test_an_artist_of_any_id_can_be_put_fetched_patched_merged_and_deleted(home: Home) -> None:
+async def test_an_artist_of_any_id_can_be_put_fetched_patched_merged_and_deleted(home: Home) -> None:
     headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            paths = {id: f"/v1/artists/{quote(id, safe='')}" for id in ODD}
-            for id, path in paths.items():
-                put = await client.put(path, json={"name": f"Called {id}"}, headers=headers)
-                assert (put.status_code, put.json().get("id")) == (201, id), put.text
-                assert put.headers["location"] == path
-            async with asyncio.timeout(20):
-                while (await client.get(path)).status_code == 404:
-                    await asyncio.sleep(0.01)
-            for id, path in paths.items():
-                assert (await client.get(path)).json()["artist"]["name"] == f"Called {id}"
-                similar = problem_of(await client.get(f"{path}/similar"), 409, "nothing known yet")
-                assert f"Called {id} ({id})" in similar["detail"]
-            for id, path in paths.items():
-                patched = await client.patch(path, json={"mbid": "m"}, headers=headers)
-                assert (patched.status_code, patched.json()["id"]) == (200, id), patched.text
-                deleted = await client.delete(path, headers=headers)
-                assert (deleted.status_code, deleted.json()["id"]) == (200, id), deleted.text
-                merged = await client.post(f"{path}:merge", json={"into": "a001"}, headers=headers)
-                assert (merged.status_code, merged.json()["id"]) == (200, id), merged.text
-
-    run(scenario())
+    async with running(home) as (_, client):
+        paths = {id: f"/v1/artists/{quote(id, safe='')}" for id in ODD}
+        for id, path in paths.items():
+            put = await client.put(path, json={"name": f"Called {id}"}, headers=headers)
+            assert (put.status_code, put.json().get("id")) == (201, id), put.text
+            assert put.headers["location"] == path
+        async with asyncio.timeout(20):
+            while (await client.get(path)).status_code == 404:
+                await asyncio.sleep(0.01)
+        for id, path in paths.items():
+            assert (await client.get(path)).json()["artist"]["name"] == f"Called {id}"
+            similar = problem_of(await client.get(f"{path}/similar"), 409, "nothing known yet")
+            assert f"Called {id} ({id})" in similar["detail"]
+        for id, path in paths.items():
+            patched = await client.patch(path, json={"mbid": "m"}, headers=headers)
+            assert (patched.status_code, patched.json()["id"]) == (200, id), patched.text
+            deleted = await client.delete(path, headers=headers)
+            assert (deleted.status_code, deleted.json()["id"]) == (200, id), deleted.text
+            merged = await client.post(f"{path}:merge", json={"into": "a001"}, headers=headers)
+            assert (merged.status_code, merged.json()["id"]) == (200, id), merged.text
 
 
 def test_what_is_spelled_as_the_address_of_similar_artists_is_not_changed(home: Home) -> None:

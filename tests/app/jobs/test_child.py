@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 from collections.abc import Callable
@@ -91,23 +90,20 @@ def test_it_ends_with_the_block_whether_it_runs_or_waits_to_be_started(
     assert heard.all[-1].state == state
 
 
-def test_readiness_says_how_the_worker_is(home: Home, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with running(home) as (app, client):
-            assert "worker" not in (await client.get("/readyz")).json()
-            app.state.own_worker.tell(WorkerStatus("failed", 2, "another worker runs"))
-            answer = await client.get("/readyz")
-            assert answer.status_code == 200
-            assert answer.json()["worker"] == {
-                "state": "failed",
-                "failures": 2,
-                "reason": "another worker runs",
-                "again_at": None,
-            }
-        async with running(Home(tmp_path / "empty")) as (app, client):
-            app.state.own_worker.tell(WorkerStatus("failed", 2, "another worker runs"))
-            problem = problem_of(await client.get("/readyz"), 503, "not ready")
-            assert "riyl index build --promote" in problem["detail"]
-            assert problem["detail"].endswith("the worker, which would run jobs, fails: another worker runs")
-
-    asyncio.run(scenario())
+async def test_readiness_says_how_the_worker_is(home: Home, tmp_path: Path) -> None:
+    async with running(home) as (app, client):
+        assert "worker" not in (await client.get("/readyz")).json()
+        app.state.own_worker.tell(WorkerStatus("failed", 2, "another worker runs"))
+        answer = await client.get("/readyz")
+        assert answer.status_code == 200
+        assert answer.json()["worker"] == {
+            "state": "failed",
+            "failures": 2,
+            "reason": "another worker runs",
+            "again_at": None,
+        }
+    async with running(Home(tmp_path / "empty")) as (app, client):
+        app.state.own_worker.tell(WorkerStatus("failed", 2, "another worker runs"))
+        problem = problem_of(await client.get("/readyz"), 503, "not ready")
+        assert "riyl index build --promote" in problem["detail"]
+        assert problem["detail"].endswith("the worker, which would run jobs, fails: another worker runs")

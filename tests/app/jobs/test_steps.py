@@ -55,8 +55,7 @@ def test_what_is_current_is_not_promoted_again(steps: Steps) -> None:
 def test_the_current_versions_model_is_kept_and_a_newer_one_is_not_taken(steps: Steps) -> None:
     version = reindexed(steps)
     home = Home(steps.settings.home)
-    name, config = load_config("random-projection")
-    newer = train(name, config, Snapshot.open(next(home.snapshots.glob("[!.]*"))), home.models)
+    newer = train(*load_config("random-projection"), Snapshot.open(next(home.snapshots.glob("[!.]*"))), home.models)
     assert steps.choose_model(None)["model"] != newer.id
     assert steps.choose_model(newer.id[:8])["model"] == newer.id
     assert current(home.versions) == version

@@ -9,44 +9,40 @@ import pytest
 from riyl.core.changes.effective import EffectiveChanges
 from riyl.core.db.keys import Role
 from riyl.core.settings import Home
-from tests.app.conftest import asked, key_headers, problem_of, run, running
+from tests.app.conftest import asked, key_headers, problem_of, running
 from tests.app.routes.changes import SAID, done, put, stands, writer
 from tests.index.conftest import MBID
 
 
-def test_an_artist_is_put_patched_deleted_and_put_again(home: Home) -> None:
+async def test_an_artist_is_put_patched_deleted_and_put_again(home: Home) -> None:
     headers = writer(home)
+    async with running(home) as (_, client):
 
-    async def scenario() -> None:
-        async with running(home) as (_, client):
+        async def ask(method: str, payload: Any = None) -> tuple[int, dict[str, Any], str | None]:
+            answer = await client.request(method, "/v1/artists/n/1 ö", headers=headers, json=payload)
+            return answer.status_code, answer.json(), answer.headers.get("location")
 
-            async def ask(method: str, payload: Any = None) -> tuple[int, dict[str, Any], str | None]:
-                answer = await client.request(method, "/v1/artists/n/1 ö", headers=headers, json=payload)
-                return answer.status_code, answer.json(), answer.headers.get("location")
+        def expected_body(number: int, changed: bool = True, visible_after: str = "within_1s") -> dict[str, Any]:
+            return done("n/1 ö", number, changed, visible_after)
 
-            def expected_body(number: int, changed: bool = True, visible_after: str = "within_1s") -> dict[str, Any]:
-                return done("n/1 ö", number, changed, visible_after)
-
-            assert await ask("PUT", SAID) == (
-                201,
-                expected_body(1, visible_after="reindex"),
-                "/v1/artists/n%2F1%20%C3%B6",
-            )
-            replaced_fields = frozenset({"tags", "plays"})
-            assert stands(home, "n/1 ö") == EffectiveChanges("n/1 ö", False, SAID, whole=replaced_fields)
-            assert await ask("PUT", SAID) == (200, expected_body(1, False, "reindex"), None)
-            patch = {"tags": {"DRONE": None, "noise": 2}, "attributes": {"begun": None}}
-            assert await ask("PATCH", patch) == (200, expected_body(2, visible_after="reindex"), None)
-            patched = {**SAID, "attributes": {**SAID["attributes"], "begun": None}}  # type: ignore[dict-item]
-            patched["tags"] = {"Modern Classical": 0.5, "noise": 2.0}
-            assert stands(home, "n/1 ö") == EffectiveChanges("n/1 ö", False, patched, whole=replaced_fields)
-            assert await ask("PUT", {"name": "H"}) == (200, expected_body(3), None)
-            assert await ask("DELETE") == (200, expected_body(4), None)
-            assert await ask("DELETE") == (200, expected_body(4, changed=False), None)
-            assert (await ask("PATCH", {"mbid": "m"}))[0] == 404
-            assert await ask("PUT", {"name": "H"}) == (201, expected_body(5), "/v1/artists/n%2F1%20%C3%B6")
-
-    run(scenario())
+        assert await ask("PUT", SAID) == (
+            201,
+            expected_body(1, visible_after="reindex"),
+            "/v1/artists/n%2F1%20%C3%B6",
+        )
+        replaced_fields = frozenset({"tags", "plays"})
+        assert stands(home, "n/1 ö") == EffectiveChanges("n/1 ö", False, SAID, whole=replaced_fields)
+        assert await ask("PUT", SAID) == (200, expected_body(1, False, "reindex"), None)
+        patch = {"tags": {"DRONE": None, "noise": 2}, "attributes": {"begun": None}}
+        assert await ask("PATCH", patch) == (200, expected_body(2, visible_after="reindex"), None)
+        patched = {**SAID, "attributes": {**SAID["attributes"], "begun": None}}  # type: ignore[dict-item]
+        patched["tags"] = {"Modern Classical": 0.5, "noise": 2.0}
+        assert stands(home, "n/1 ö") == EffectiveChanges("n/1 ö", False, patched, whole=replaced_fields)
+        assert await ask("PUT", {"name": "H"}) == (200, expected_body(3), None)
+        assert await ask("DELETE") == (200, expected_body(4), None)
+        assert await ask("DELETE") == (200, expected_body(4, changed=False), None)
+        assert (await ask("PATCH", {"mbid": "m"}))[0] == 404
+        assert await ask("PUT", {"name": "H"}) == (201, expected_body(5), "/v1/artists/n%2F1%20%C3%B6")
 
 
 def test_a_change_is_there_for_the_next_process(home: Home) -> None:

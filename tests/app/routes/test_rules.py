@@ -13,49 +13,44 @@ from riyl.app.main import create_app
 from riyl.core.settings import Home, Settings
 from riyl.index.artifact.version import Version
 from riyl.index.versions.lifecycle import promote
-from tests.app.conftest import asked, database, key_headers, problem_of, run, running
+from tests.app.conftest import asked, database, key_headers, problem_of, running
 from tests.app.rules import BLOCK, NEVER, PIN, ids, make, order, rule
 from tests.index.conftest import MBID
 
 
-def test_a_rule_is_made_listed_and_dropped(home: Home) -> None:
-    headers = key_headers(home)
+async def test_a_rule_is_made_listed_and_dropped(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (_, client):
+        body = rule(PIN, "a001", "a002", why="their wish")
+        created = await client.post("/v1/rules", json=body, headers=headers)
+        assert created.status_code == 201, created.text
+        stored_rule = created.json()
+        assert {name: stored_rule[name] for name in body} == body
+        assert (stored_rule["number"], stored_rule["by"], stored_rule["known"], stored_rule["state"]) == (
+            1,
+            "key:tester",
+            True,
+            "in force",
+        )
+        again = await client.post("/v1/rules", json={**body, "why": "again"}, headers=headers)
+        assert (again.status_code, again.json()) == (200, stored_rule)
+        early = await client.post("/v1/rules", json=rule(BLOCK, "not yet"), headers=headers)
+        assert (early.status_code, early.json()["known"], early.json()["state"]) == (201, False, "unknown artist")
+        await client.post("/v1/rules", json=rule(NEVER, "a003", "a001"), headers=headers)
 
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            body = rule(PIN, "a001", "a002", why="their wish")
-            created = await client.post("/v1/rules", json=body, headers=headers)
-            assert created.status_code == 201, created.text
-            stored_rule = created.json()
-            assert {name: stored_rule[name] for name in body} == body
-            assert (stored_rule["number"], stored_rule["by"], stored_rule["known"], stored_rule["state"]) == (
-                1,
-                "key:tester",
-                True,
-                "in force",
-            )
-            again = await client.post("/v1/rules", json={**body, "why": "again"}, headers=headers)
-            assert (again.status_code, again.json()) == (200, stored_rule)
-            early = await client.post("/v1/rules", json=rule(BLOCK, "not yet"), headers=headers)
-            assert (early.status_code, early.json()["known"], early.json()["state"]) == (201, False, "unknown artist")
-            await client.post("/v1/rules", json=rule(NEVER, "a003", "a001"), headers=headers)
+        async def numbers(query: str) -> list[int]:
+            answer = await client.get(f"/v1/rules{query}", headers=headers)
+            assert answer.status_code == 200, answer.text
+            return [each["number"] for each in answer.json()["rules"]]
 
-            async def numbers(query: str) -> list[int]:
-                answer = await client.get(f"/v1/rules{query}", headers=headers)
-                assert answer.status_code == 200, answer.text
-                return [each["number"] for each in answer.json()["rules"]]
-
-            assert await numbers("") == [3, 2, 1]
-            assert await numbers("?kind=block") == [2]
-            assert await numbers("?artist=a001") == [3, 1]
-            assert await numbers("?artist=a002") == [1]
-            assert await numbers("?limit=1&before=3") == [2]
-            dropped = await client.delete("/v1/rules/2", headers=headers)
-            assert (dropped.status_code, dropped.content) == (204, b"")
-            problem_of(await client.delete("/v1/rules/2", headers=headers), 404, "not found")
-            assert await numbers("") == [3, 1]
-
-    run(scenario())
+        assert await numbers("") == [3, 2, 1]
+        assert await numbers("?kind=block") == [2]
+        assert await numbers("?artist=a001") == [3, 1]
+        assert await numbers("?artist=a002") == [1]
+        assert await numbers("?limit=1&before=3") == [2]
+        dropped = await client.delete("/v1/rules/2", headers=headers)
+        assert (dropped.status_code, dropped.content) == (204, b"")
+        problem_of(await client.delete("/v1/rules/2", headers=headers), 404, "not found")
+        assert await numbers("") == [3, 1]
 
 
 @pytest.mark.parametrize(
@@ -85,8 +80,7 @@ def test_a_body_that_is_no_rule_is_422_and_makes_none(home: Home, body: Any, whe
     assert listed.json() == {"rules": []}
 
 
-def test_a_pair_of_one_artist_is_422(home: Home) -> None:
-    headers = key_headers(home)
+def test_a_pair_of_one_artist_is_422(home: Home, headers: dict[str, str]) -> None:
     (answer,) = asked(home, "/v1/rules", method="POST", headers=headers, json=rule(PIN, "a001", "a001"))
     assert "wanted another one" in problem_of(answer, 422, "invalid request")["detail"]
 
@@ -171,45 +165,37 @@ def test_raw_lists_of_corrected_scores_obey_too(home: Home, corrected: Version) 
     assert after.json()["similar"][0]["score"] == pytest.approx(cosine, abs=1e-6)
 
 
-def test_the_replica_that_makes_a_rule_obeys_before_it_answers(home: Home, version: Version) -> None:
+async def test_the_replica_that_makes_a_rule_obeys_before_it_answers(home: Home, version: Version) -> None:
     headers, path = key_headers(home), "/v1/artists/a002/similar"
     first = order(version, 2)[0]
-
-    async def scenario() -> None:
-        app = create_app(Settings(home=home.root), poll_s=3600)
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://riyl")
-        async with app.router.lifespan_context(app), client:
-            plain = await client.get(path)
-            assert plain.headers["etag"] == f'"{version.id}"'
-            created = await client.post("/v1/rules", json=rule(BLOCK, first), headers=headers)
-            apply_rules = await client.get(path)
-            assert first not in ids(apply_rules)
-            assert apply_rules.headers["riyl-version"] == version.id
-            dropped = await client.delete(f"/v1/rules/{created.json()['number']}", headers=headers)
-            assert dropped.status_code == 204
-            again = await client.get(path)
-            assert (again.content, again.headers["etag"]) == (plain.content, plain.headers["etag"])
-
-    run(scenario())
+    app = create_app(Settings(home=home.root), poll_s=3600)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://riyl")
+    async with app.router.lifespan_context(app), client:
+        plain = await client.get(path)
+        assert plain.headers["etag"] == f'"{version.id}"'
+        created = await client.post("/v1/rules", json=rule(BLOCK, first), headers=headers)
+        apply_rules = await client.get(path)
+        assert first not in ids(apply_rules)
+        assert apply_rules.headers["riyl-version"] == version.id
+        dropped = await client.delete(f"/v1/rules/{created.json()['number']}", headers=headers)
+        assert dropped.status_code == 204
+        again = await client.get(path)
+        assert (again.content, again.headers["etag"]) == (plain.content, plain.headers["etag"])
 
 
 @pytest.mark.parametrize("more", ["", "?k=10&explain=false", "?uncorrected=true"])
-def test_what_a_client_kept_is_not_modified_until_a_rule_is_made(home: Home, more: str) -> None:
+async def test_what_a_client_kept_is_not_modified_until_a_rule_is_made(home: Home, more: str) -> None:
     headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            for path in (f"/v1/artists/a002/similar{more}", "/v1/artists/a002", "/v1/artists?q=radiohead"):
-                etag = (await client.get(path)).headers["etag"]
-                assert (await client.get(path, headers={"if-none-match": etag})).status_code == 304
-                other = (await client.get(path)).json()
-                body = rule(NEVER, "a002", f"a0{len(path):02d}")
-                assert (await client.post("/v1/rules", json=body, headers=headers)).status_code == 201
-                fresh = await client.get(path, headers={"if-none-match": etag})
-                assert fresh.status_code == 200
-                assert fresh.headers["etag"] != etag
-                assert fresh.json()["version"] == other["version"]
-                again = await client.get(path, headers={"if-none-match": fresh.headers["etag"]})
-                assert (again.status_code, again.headers["etag"]) == (304, fresh.headers["etag"])
-
-    run(scenario())
+    async with running(home) as (_, client):
+        for path in (f"/v1/artists/a002/similar{more}", "/v1/artists/a002", "/v1/artists?q=radiohead"):
+            etag = (await client.get(path)).headers["etag"]
+            assert (await client.get(path, headers={"if-none-match": etag})).status_code == 304
+            other = (await client.get(path)).json()
+            body = rule(NEVER, "a002", f"a0{len(path):02d}")
+            assert (await client.post("/v1/rules", json=body, headers=headers)).status_code == 201
+            fresh = await client.get(path, headers={"if-none-match": etag})
+            assert fresh.status_code == 200
+            assert fresh.headers["etag"] != etag
+            assert fresh.json()["version"] == other["version"]
+            again = await client.get(path, headers={"if-none-match": fresh.headers["etag"]})
+            assert (again.status_code, again.headers["etag"]) == (304, fresh.headers["etag"])

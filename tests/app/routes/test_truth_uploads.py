@@ -15,7 +15,7 @@ import pytest
 
 from riyl.app.routes.truths import MAX_UPLOAD_BYTES
 from riyl.core.settings import Home
-from tests.app.conftest import asked, key_headers, problem_of, run, running
+from tests.app.conftest import asked, key_headers, problem_of, running
 from tests.app.routes.truths import CSV, LINK, bring, kept
 
 
@@ -68,9 +68,8 @@ def test_a_body_that_is_no_form_is_422(home: Home, content: bytes) -> None:
     assert kept(home) == []
 
 
-def test_a_form_field_that_belongs_into_the_address_is_told_so(home: Home) -> None:
+def test_a_form_field_that_belongs_into_the_address_is_told_so(home: Home, headers: dict[str, str]) -> None:
     files = {"file": ("t.csv", CSV)}
-    headers = key_headers(home)
     (answer,) = asked(home, "/v1/truths", method="POST", headers=headers, files=files, data={"directed": "true"})
     detail = problem_of(answer, 422, "invalid request")["detail"]
     assert detail == "body: found a part called 'directed'; wanted file and ids (the rest belongs into the address)"
@@ -102,45 +101,34 @@ FORM = {"content-type": "multipart/form-data; boundary=b"}
 
 
 @pytest.mark.parametrize("announced", [{}, {"content-length": str(MAX_UPLOAD_BYTES)}])
-def test_an_upload_is_413_as_soon_as_it_is_too_large(home: Home, announced: dict[str, str]) -> None:
+async def test_an_upload_is_413_as_soon_as_it_is_too_large(home: Home, announced: dict[str, str]) -> None:
     headers = {**key_headers(home), **FORM, **announced}
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            taken: list[int] = []
-            body = form_of(2 * MAX_UPLOAD_BYTES, taken)
-            answer = await client.post("/v1/truths", content=body, headers=headers)
-            detail = problem_of(answer, 413, "body too large")["detail"]
-            assert detail == f"found a body of more than {MAX_UPLOAD_BYTES} bytes; wanted at most that"
-            assert answer.headers["connection"] == "close"
-            assert len(taken) == MAX_UPLOAD_BYTES >> 20
-
-    run(scenario())
+    async with running(home) as (_, client):
+        taken: list[int] = []
+        body = form_of(2 * MAX_UPLOAD_BYTES, taken)
+        answer = await client.post("/v1/truths", content=body, headers=headers)
+        detail = problem_of(answer, 413, "body too large")["detail"]
+        assert detail == f"found a body of more than {MAX_UPLOAD_BYTES} bytes; wanted at most that"
+        assert answer.headers["connection"] == "close"
+        assert len(taken) == MAX_UPLOAD_BYTES >> 20
     assert kept(home) == []
 
 
-def test_an_upload_that_is_announced_as_too_large_is_not_read(home: Home) -> None:
+async def test_an_upload_that_is_announced_as_too_large_is_not_read(home: Home) -> None:
     headers = {**key_headers(home), **FORM, "content-length": str(MAX_UPLOAD_BYTES + 1)}
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            taken: list[int] = []
-            answer = await client.post("/v1/truths", content=form_of(1 << 20, taken), headers=headers)
-            problem_of(answer, 413, "body too large")
-            assert taken == []
-
-    run(scenario())
+    async with running(home) as (_, client):
+        taken: list[int] = []
+        answer = await client.post("/v1/truths", content=form_of(1 << 20, taken), headers=headers)
+        problem_of(answer, 413, "body too large")
+        assert taken == []
 
 
-def test_nothing_is_read_of_who_may_not(home: Home) -> None:
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            taken: list[int] = []
-            answer = await client.post("/v1/truths", content=form_of(8 << 20, taken), headers=FORM)
-            problem_of(answer, 401, "key needed")
-            assert taken == []
-
-    run(scenario())
+async def test_nothing_is_read_of_who_may_not(home: Home) -> None:
+    async with running(home) as (_, client):
+        taken: list[int] = []
+        answer = await client.post("/v1/truths", content=form_of(8 << 20, taken), headers=FORM)
+        problem_of(answer, 401, "key needed")
+        assert taken == []
 
 
 def test_ten_megabytes_of_garbage_are_422(home: Home) -> None:
@@ -162,31 +150,28 @@ def test_a_file_that_unpacks_to_too_much_is_422(home: Home) -> None:
     assert kept(home) == []
 
 
-def test_a_client_that_goes_away_is_no_error_of_ours(home: Home, caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario() -> None:
-        async with running(home) as (app, _):
-            messages = [{"type": "http.request", "body": b"--b\r\n", "more_body": True}, {"type": "http.disconnect"}]
-            sent: list[dict[str, Any]] = []
-            headers = [(name.encode(), value.encode()) for name, value in {**key_headers(home), **FORM}.items()]
+async def test_a_client_that_goes_away_is_no_error_of_ours(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    async with running(home) as (app, _):
+        messages = [{"type": "http.request", "body": b"--b\r\n", "more_body": True}, {"type": "http.disconnect"}]
+        sent: list[dict[str, Any]] = []
+        headers = [(name.encode(), value.encode()) for name, value in {**key_headers(home), **FORM}.items()]
 
-            async def receive() -> dict[str, Any]:
-                return messages.pop(0)
+        async def receive() -> dict[str, Any]:
+            return messages.pop(0)
 
-            async def send(message: Any) -> None:
-                sent.append(message)
+        async def send(message: Any) -> None:
+            sent.append(message)
 
-            scope = {
-                "type": "http",
-                "method": "POST",
-                "path": "/v1/truths",
-                "raw_path": b"/v1/truths",
-                "query_string": b"",
-                "headers": [*headers, (b"transfer-encoding", b"chunked")],
-            }
-            await app(scope, receive, send)
-            assert sent[0]["status"] == 422
-
-    with caplog.at_level(logging.WARNING):
-        run(scenario())
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/truths",
+            "raw_path": b"/v1/truths",
+            "query_string": b"",
+            "headers": [*headers, (b"transfer-encoding", b"chunked")],
+        }
+        await app(scope, receive, send)
+        assert sent[0]["status"] == 422
     assert caplog.records == []
     assert kept(home) == []

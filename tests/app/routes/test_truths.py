@@ -16,7 +16,7 @@ from riyl.core.settings import Home
 from riyl.core.storage.ground_truth import Truth
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.artifact.version import Version
-from tests.app.conftest import asked, flip_a_byte, key_headers, problem_of, run, running
+from tests.app.conftest import asked, flip_a_byte, key_headers, problem_of, running
 from tests.app.routes.truths import CSV, LINK, bring, kept
 
 
@@ -114,15 +114,10 @@ def test_it_needs_the_key_of_an_admin(home: Home) -> None:
     assert kept(home) == []
 
 
-def test_uploads_of_the_same_truth_at_once_end_in_one(home: Home) -> None:
-    headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (_, client):
-            tasks = (client.post("/v1/truths", files={"file": ("t.csv", CSV)}, headers=headers) for _ in range(8))
-            answers = await asyncio.gather(*tasks)
-            assert {answer.status_code for answer in answers} == {201}
-            (only,) = {answer.json()["id"] for answer in answers}
-            assert [path.name for path in home.truths.iterdir()] == [only]
-
-    run(scenario())
+async def test_uploads_of_the_same_truth_at_once_end_in_one(home: Home, headers: dict[str, str]) -> None:
+    async with running(home) as (_, client):
+        tasks = (client.post("/v1/truths", files={"file": ("t.csv", CSV)}, headers=headers) for _ in range(8))
+        answers = await asyncio.gather(*tasks)
+        assert {answer.status_code for answer in answers} == {201}
+        (only,) = {answer.json()["id"] for answer in answers}
+        assert [path.name for path in home.truths.iterdir()] == [only]

@@ -8,7 +8,7 @@ from riyl.core.db.promotions import last_verdicts
 from riyl.core.settings import Home, Settings
 from riyl.index.artifact.version import Version
 from riyl.index.versions.lifecycle import CURRENT, current, history
-from tests.app.conftest import asked, database, flip_a_byte, key_headers, problem_of, run, running, until
+from tests.app.conftest import asked, database, flip_a_byte, key_headers, problem_of, running, until
 
 WHY = {"why": "better on the editorial truth"}
 
@@ -56,44 +56,36 @@ def test_versions_are_listed_the_newest_first_as_the_index_tells_them(
     }
 
 
-def test_a_promotion_serves_before_it_is_answered_and_a_rollback_too(
+async def test_a_promotion_serves_before_it_is_answered_and_a_rollback_too(
     home: Home, version: Version, other_version: Version
 ) -> None:
     headers = key_headers(home)
+    async with running(home, lax(home)) as (_, client):
+        answer = await client.post(promote_path(other_version), json=WHY, headers=headers)
+        assert answer.status_code == 200, answer.text
+        entry = answer.json()
+        assert (entry["number"], entry["version"], entry["act"]) == (2, other_version.id, "promote")
+        assert (entry["by"], entry["why"], entry["forced"]) == ("key:tester", WHY["why"], False)
+        assert (await client.get("/v1/index")).json()["version"] == other_version.id
 
-    async def scenario() -> None:
-        async with running(home, lax(home)) as (_, client):
-            answer = await client.post(promote_path(other_version), json=WHY, headers=headers)
-            assert answer.status_code == 200, answer.text
-            entry = answer.json()
-            assert (entry["number"], entry["version"], entry["act"]) == (2, other_version.id, "promote")
-            assert (entry["by"], entry["why"], entry["forced"]) == ("key:tester", WHY["why"], False)
-            assert (await client.get("/v1/index")).json()["version"] == other_version.id
+        back = await client.post("/v1/index:rollback", json={"why": "worse"}, headers=headers)
+        assert (back.status_code, back.json()["act"], back.json()["version"]) == (200, "rollback", version.id)
+        assert (await client.get("/v1/index")).json()["version"] == version.id
+        nothing = await client.post("/v1/index:rollback", json={"why": "worse"}, headers=headers)
+        assert "nothing to go back to" in problem_of(nothing, 404, "not found")["detail"]
 
-            back = await client.post("/v1/index:rollback", json={"why": "worse"}, headers=headers)
-            assert (back.status_code, back.json()["act"], back.json()["version"]) == (200, "rollback", version.id)
-            assert (await client.get("/v1/index")).json()["version"] == version.id
-            nothing = await client.post("/v1/index:rollback", json={"why": "worse"}, headers=headers)
-            assert "nothing to go back to" in problem_of(nothing, 404, "not found")["detail"]
-
-            listing = (await client.get("/v1/index/versions")).json()
-            assert [entry["number"] for entry in listing["promotions"]] == [3, 2, 1]
-            verdict = listing["versions"][0]["verdict"]
-            assert (verdict["passed"], verdict["compared_to"]) == (True, version.id)
-            assert all(check["passed"] for check in verdict["checks"])
-
-    run(scenario())
+        listing = (await client.get("/v1/index/versions")).json()
+        assert [entry["number"] for entry in listing["promotions"]] == [3, 2, 1]
+        verdict = listing["versions"][0]["verdict"]
+        assert (verdict["passed"], verdict["compared_to"]) == (True, version.id)
+        assert all(check["passed"] for check in verdict["checks"])
 
 
-def test_another_replica_takes_a_promotion_up_by_itself(home: Home, other_version: Version) -> None:
+async def test_another_replica_takes_a_promotion_up_by_itself(home: Home, other_version: Version) -> None:
     headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home, lax(home)) as (_, client), running(home) as (replica, _):
-            await client.post(promote_path(other_version), json=WHY, headers=headers)
-            await until(lambda: replica.state.reloader.searcher.version_id == other_version.id, 2)
-
-    run(scenario())
+    async with running(home, lax(home)) as (_, client), running(home) as (replica, _):
+        await client.post(promote_path(other_version), json=WHY, headers=headers)
+        await until(lambda: replica.state.reloader.searcher.version_id == other_version.id, 2)
 
 
 def test_a_version_that_the_gate_refuses_is_promoted_by_force_alone(
@@ -168,8 +160,7 @@ def test_versions_are_listed_where_none_is_served(home: Home, version: Version) 
     assert [v["serving"] for v in listing["versions"]] == [False, False]
 
 
-def test_unknown_version_is_404_and_what_is_no_id_is_422(home: Home) -> None:
-    headers = key_headers(home)
+def test_unknown_version_is_404_and_what_is_no_id_is_422(home: Home, headers: dict[str, str]) -> None:
     (unknown,) = asked(home, "/v1/index/versions/0123456789abcdef:promote", method="POST", headers=headers, json=WHY)
     assert "version '0123456789abcdef' does not exist" in problem_of(unknown, 404, "not found")["detail"]
     for odd in ("..", "abc", "%2e%2e", "a%00b", "0123456789abcdefg"):

@@ -23,6 +23,22 @@ from tests.conftest import Backup
 pytestmark = pytest.mark.usefixtures("soon")
 
 
+@pytest.fixture
+def backup(home: Home) -> Backup:
+    """Of a database without rules."""
+    return Backup(Settings(home=home.root))
+
+
+@pytest.fixture
+def reloader(home: Home, backup: Backup) -> VersionReloader:
+    """One that has seen a rule which the backup lacks."""
+    opened = database(home)
+    add_rule(opened, RuleKind.BLOCK, BLOCKED, None, by="t", why="")
+    reloader = VersionReloader(home, opened, Metrics())
+    reloader.poll()
+    return reloader
+
+
 def test_a_process_killed_between_the_database_and_the_copies_has_lost_nothing(home: Home) -> None:
     opened = database(home)
     reloader = VersionReloader(home, opened, Metrics())
@@ -39,12 +55,10 @@ def test_a_process_killed_between_the_database_and_the_copies_has_lost_nothing(h
     assert read_tombstones(home.tombstones).artists.keys() == {DELETED}
 
 
-def test_a_service_that_cannot_read_its_copies_and_does_not_believe_its_database_shows_nobody(home: Home) -> None:
-    backup = Backup(Settings(home=home.root))
-    opened = database(home)
-    add_rule(opened, RuleKind.BLOCK, BLOCKED, None, by="t", why="")
-    reloader = VersionReloader(home, opened, Metrics())
-    reloader.poll()
+def test_a_service_that_cannot_read_its_copies_and_does_not_believe_its_database_shows_nobody(
+    home: Home, backup: Backup, reloader: VersionReloader
+) -> None:
+    assert reloader.state is not None
     home.tombstones.write_text("{\n")
     backup.restore()
     again = VersionReloader(home, database(home), Metrics())
@@ -54,12 +68,7 @@ def test_a_service_that_cannot_read_its_copies_and_does_not_believe_its_database
     assert "tombstones.ndjson, line 1: damaged" in again.refused.reason
 
 
-def test_a_rule_cannot_be_obeyed_of_a_database_that_is_not_believed(home: Home) -> None:
-    backup = Backup(Settings(home=home.root))
-    opened = database(home)
-    add_rule(opened, RuleKind.BLOCK, BLOCKED, None, by="t", why="")
-    reloader = VersionReloader(home, opened, Metrics())
-    reloader.poll()
+def test_a_rule_cannot_be_obeyed_of_a_database_that_is_not_believed(backup: Backup, reloader: VersionReloader) -> None:
     backup.restore()
     with pytest.raises(StaleDatabaseError):
         reloader.reload_rules()
@@ -68,14 +77,13 @@ def test_a_rule_cannot_be_obeyed_of_a_database_that_is_not_believed(home: Home) 
 
 
 def test_it_is_told_once_in_the_log_and_once_that_it_is_over(
-    home: Home, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    home: Home,
+    backup: Backup,
+    reloader: VersionReloader,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("riyl.app.serving.rule_feed.POLL_AGAIN_S", 0.0)
-    backup = Backup(Settings(home=home.root))
-    opened = database(home)
-    add_rule(opened, RuleKind.BLOCK, BLOCKED, None, by="t", why="")
-    reloader = VersionReloader(home, opened, Metrics())
-    reloader.poll()
     backup.restore()
     for _ in range(4):
         reloader.poll()

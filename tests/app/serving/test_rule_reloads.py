@@ -20,13 +20,13 @@ from riyl.core.settings import Home, Settings
 from riyl.core.storage.rules_copy import read_copy
 from riyl.index.artifact.version import Version
 from riyl.index.versions.lifecycle import promote
-from tests.app.conftest import asked, database, problem_of, run, running, until
+from tests.app.conftest import asked, database, problem_of, running, until
 from tests.app.rules import AWAY, BLOCK, ids, make, order, rule
 from tests.conftest import forget_database
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def test_another_replica_obeys_by_itself_and_keeps_a_copy(
+async def test_another_replica_obeys_by_itself_and_keeps_a_copy(
     home: Home, version: Version, tmp_path: Any, kind: str, request: pytest.FixtureRequest
 ) -> None:
     settings = [Settings(home=home.root)] * 2
@@ -43,20 +43,16 @@ def test_another_replica_obeys_by_itself_and_keeps_a_copy(
     _, token = create_key(opened, "tester", Role.ADMIN)
     headers = {"authorization": f"Bearer {token}"}
     first = order(version, 2)[0]
-
-    async def scenario() -> None:
-        async with running(home, settings[0]) as (_, client), running(home, settings[1]) as (replica, other):
-            await client.post("/v1/rules", json=rule(BLOCK, first), headers=headers)
-            await until(lambda: bool(replica.state.reloader.state.rules), 2)
-            assert first not in ids(await other.get("/v1/artists/a002/similar"))
-            for each in settings:
-                copy = Home(each.home).rules
-                await until(lambda copy=copy: read_copy(copy) is not None and bool(read_copy(copy).rules), 2)
-            await client.delete("/v1/rules/1", headers=headers)
-            await until(lambda: not replica.state.reloader.state.rules, 2)
-            assert ids(await other.get("/v1/artists/a002/similar"))[0] == first
-
-    run(scenario())
+    async with running(home, settings[0]) as (_, client), running(home, settings[1]) as (replica, other):
+        await client.post("/v1/rules", json=rule(BLOCK, first), headers=headers)
+        await until(lambda: bool(replica.state.reloader.state.rules), 2)
+        assert first not in ids(await other.get("/v1/artists/a002/similar"))
+        for each in settings:
+            copy = Home(each.home).rules
+            await until(lambda copy=copy: read_copy(copy) is not None and bool(read_copy(copy).rules), 2)
+        await client.delete("/v1/rules/1", headers=headers)
+        await until(lambda: not replica.state.reloader.state.rules, 2)
+        assert ids(await other.get("/v1/artists/a002/similar"))[0] == first
     opened.close()
 
 

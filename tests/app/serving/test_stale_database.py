@@ -53,6 +53,12 @@ def headers(settings: Settings) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
+@pytest.fixture
+def backup(settings: Settings, headers: dict[str, str]) -> Backup:
+    """Of the database with the admin's key, before anything is taken down."""
+    return Backup(settings)
+
+
 async def take_down(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
     """Block one artist and delete another."""
     assert (await client.post("/v1/rules", json=BLOCK, headers=headers)).status_code == 201
@@ -95,10 +101,8 @@ def copies(home: Home) -> list[bytes]:
 
 
 def test_a_restored_database_is_settled_without_showing_what_was_taken_down(
-    home: Home, settings: Settings, headers: dict[str, str], other_version: Version
+    home: Home, settings: Settings, headers: dict[str, str], backup: Backup, other_version: Version
 ) -> None:
-    backup = Backup(settings)
-
     async def before() -> None:
         async with running(home, settings) as (_, client):
             await take_down(client, headers)
@@ -143,52 +147,42 @@ def test_a_restored_database_is_settled_without_showing_what_was_taken_down(
         assert [answer.status_code for answer in answers] == [404] * 3
 
 
-def test_a_database_that_is_replaced_under_a_running_service(
-    home: Home, settings: Settings, headers: dict[str, str]
+async def test_a_database_that_is_replaced_under_a_running_service(
+    home: Home, settings: Settings, headers: dict[str, str], backup: Backup
 ) -> None:
-    backup = Backup(settings)
-
-    async def scenario() -> None:
-        async with running(home, settings) as (app, client):
-            await take_down(client, headers)
-            put = await client.put("/v1/artists/n1", json={"name": "New One"}, headers=headers)
-            assert put.status_code == 201
-            await until(lambda: app.state.reloader.searcher.row_of("n1") is not None)
-            copies_before = copies(home)
-            backup.restore()
-            await until(lambda: app.state.reloader.unbelieved is not None)
-            await hides(client)
-            await disbelieves(client, headers)
-            assert copies(home) == copies_before
-            assert (await client.get("/v1/artists/n1")).status_code == 200
-            accept(settings)
-            await until(lambda: app.state.reloader.unbelieved is None)
-            await hides(client)
-            # what hides nobody is not in the home's copies, and is lost with the database
-            await until(lambda: app.state.reloader.searcher.row_of("n1") is None)
-            assert (await client.get("/readyz")).json()["status"] == "ready"
-
-    run(scenario())
+    async with running(home, settings) as (app, client):
+        await take_down(client, headers)
+        put = await client.put("/v1/artists/n1", json={"name": "New One"}, headers=headers)
+        assert put.status_code == 201
+        await until(lambda: app.state.reloader.searcher.row_of("n1") is not None)
+        copies_before = copies(home)
+        backup.restore()
+        await until(lambda: app.state.reloader.unbelieved is not None)
+        await hides(client)
+        await disbelieves(client, headers)
+        assert copies(home) == copies_before
+        assert (await client.get("/v1/artists/n1")).status_code == 200
+        accept(settings)
+        await until(lambda: app.state.reloader.unbelieved is None)
+        await hides(client)
+        # what hides nobody is not in the home's copies, and is lost with the database
+        await until(lambda: app.state.reloader.searcher.row_of("n1") is None)
+        assert (await client.get("/readyz")).json()["status"] == "ready"
 
 
-def test_as_it_is_shows_what_the_database_does_not_hide(
-    home: Home, settings: Settings, headers: dict[str, str]
+async def test_as_it_is_shows_what_the_database_does_not_hide(
+    home: Home, settings: Settings, headers: dict[str, str], backup: Backup
 ) -> None:
-    backup = Backup(settings)
-
-    async def scenario() -> None:
-        async with running(home, settings) as (app, client):
-            await take_down(client, headers)
-            backup.restore()
-            await until(lambda: app.state.reloader.unbelieved is not None)
-            accept(settings, as_it_is=True)
-            await until(lambda: app.state.reloader.unbelieved is None)
-            await until(lambda: not app.state.reloader.state.rules)
-            await until(lambda: app.state.reloader.searcher.row_of(DELETED) is not None)
-            for artist in (BLOCKED, DELETED):
-                assert (await client.get(f"/v1/artists/{artist}")).status_code == 200
-
-    run(scenario())
+    async with running(home, settings) as (app, client):
+        await take_down(client, headers)
+        backup.restore()
+        await until(lambda: app.state.reloader.unbelieved is not None)
+        accept(settings, as_it_is=True)
+        await until(lambda: app.state.reloader.unbelieved is None)
+        await until(lambda: not app.state.reloader.state.rules)
+        await until(lambda: app.state.reloader.searcher.row_of(DELETED) is not None)
+        for artist in (BLOCKED, DELETED):
+            assert (await client.get(f"/v1/artists/{artist}")).status_code == 200
 
 
 def lose(home: Home) -> None:
@@ -212,49 +206,39 @@ def empty(home: Home) -> None:
 
 
 @pytest.mark.parametrize("become", [lose, replace_by_another, empty])
-def test_a_lost_database_and_another_one_are_not_believed(
+async def test_a_lost_database_and_another_one_are_not_believed(
     home: Home, version: Version, become: Callable[[Home], None]
 ) -> None:
-    async def before() -> None:
-        async with running(home) as (_, client):
-            await take_down(client, key_headers(home))
-
-    async def after() -> None:
-        async with running(home) as (app, client):
-            await hides(client)
-            await disbelieves(client, key_headers(home))  # a key of the database that is there now
-            # what either hides is hidden
-            status = 404 if become is replace_by_another else 200
-            assert (await client.get("/v1/artists/a010")).status_code == status
-            accept(Settings(home=home.root))
-            await until(lambda: app.state.reloader.unbelieved is None)
-            await hides(client)
-            assert (await client.get("/readyz")).json()["version"] == version.id
-
-    run(before())
+    async with running(home) as (_, client):
+        await take_down(client, key_headers(home))
     become(home)
-    run(after())
+    async with running(home) as (app, client):
+        await hides(client)
+        await disbelieves(client, key_headers(home))  # a key of the database that is there now
+        # what either hides is hidden
+        status = 404 if become is replace_by_another else 200
+        assert (await client.get("/v1/artists/a010")).status_code == status
+        accept(Settings(home=home.root))
+        await until(lambda: app.state.reloader.unbelieved is None)
+        await hides(client)
+        assert (await client.get("/readyz")).json()["version"] == version.id
 
 
-def test_a_file_that_is_taken_away_from_a_running_service(home: Home) -> None:
+async def test_a_file_that_is_taken_away_from_a_running_service(home: Home) -> None:
     headers = key_headers(home)
-
-    async def scenario() -> None:
-        async with running(home) as (app, client):
-            await take_down(client, headers)
-            opened = database(home)
-            backup = Backup(Settings(home=home.root))
-            opened.close()
-            lose(home)
-            await until(lambda: app.state.reloader.unbelieved is not None)
-            await hides(client)
-            ready = (await client.get("/readyz")).json()
-            assert ready["status"] == "degraded"
-            assert "riyl db upgrade" in ready["database"]
-            backup.restore()  # one that lacks nothing
-            await until(lambda: app.state.reloader.unbelieved is None)
-            assert (await client.get("/readyz")).json()["status"] == "ready"
-            assert (await client.delete(f"/v1/artists/{AFTER}", headers=headers)).status_code == 200
-            await hides(client)
-
-    run(scenario())
+    async with running(home) as (app, client):
+        await take_down(client, headers)
+        opened = database(home)
+        backup = Backup(Settings(home=home.root))
+        opened.close()
+        lose(home)
+        await until(lambda: app.state.reloader.unbelieved is not None)
+        await hides(client)
+        ready = (await client.get("/readyz")).json()
+        assert ready["status"] == "degraded"
+        assert "riyl db upgrade" in ready["database"]
+        backup.restore()  # one that lacks nothing
+        await until(lambda: app.state.reloader.unbelieved is None)
+        assert (await client.get("/readyz")).json()["status"] == "ready"
+        assert (await client.delete(f"/v1/artists/{AFTER}", headers=headers)).status_code == 200
+        await hides(client)

@@ -50,21 +50,36 @@ def test_text_comes_out_as_string(column: pa.Array, wanted: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "message"),
+    ("kind", "column", "message"),
     [
-        (pa.array(["a", None]), "row 2: found nothing"),
-        (pa.array(["a", ""]), "row 2: found ''"),
-        (pa.array(["a", "b", " \t\u3000"]), "row 3: found ' \\t\\u3000'"),
-        (pa.array(["a", None]).dictionary_encode(), "row 2: found nothing"),
-        (pa.array([None, None]), "row 1: found nothing"),
-        (pa.array([1.5]), "row 1: found type double"),
-        (pa.array([True]), "row 1: found type bool"),
-        (pa.array([b"a"]), "row 1: found type binary"),
-        (pa.array([["a"]]), "row 1: found type list<item: string>"),
+        (Kind.TEXT, pa.array(["a", None]), "row 2: found nothing"),
+        (Kind.TEXT, pa.array(["a", ""]), "row 2: found ''"),
+        (Kind.TEXT, pa.array(["a", "b", " \t\u3000"]), "row 3: found ' \\t\\u3000'"),
+        (Kind.TEXT, pa.array(["a", None]).dictionary_encode(), "row 2: found nothing"),
+        (Kind.TEXT, pa.array([None, None]), "row 1: found nothing"),
+        (Kind.TEXT, pa.array([1.5]), "row 1: found type double"),
+        (Kind.TEXT, pa.array([True]), "row 1: found type bool"),
+        (Kind.TEXT, pa.array([b"a"]), "row 1: found type binary"),
+        (Kind.TEXT, pa.array([["a"]]), "row 1: found type list<item: string>"),
+        (Kind.POSITIVE, pa.array([1, 0]), "row 2: found 0.0"),
+        (Kind.POSITIVE, pa.array([1, 2, -3]), "row 3: found -3.0"),
+        (Kind.POSITIVE, pa.array([1, None]), "row 2: found nothing"),
+        (Kind.POSITIVE, pa.array([1.0, np.nan]), "row 2: found nan"),
+        (Kind.POSITIVE, pa.array([np.inf]), "row 1: found inf"),
+        (Kind.POSITIVE, pa.array([1.0, -np.inf]), "row 2: found -inf"),
+        (Kind.POSITIVE, pa.array(["1", "many"]), "row 2: found 'many'"),
+        (Kind.POSITIVE, pa.array(["1", "nan"]), "row 2: found nan"),
+        (Kind.POSITIVE, pa.array(["1", None]), "row 2: found nothing"),
+        (Kind.POSITIVE, pa.array([True]), "row 1: found type bool"),
+        (Kind.POSITIVE, pa.array([None]), "row 1: found nothing"),
+        (Kind.POSITIVE, pa.array([[1.0]]), "row 1: found type list<item: double>"),
     ],
 )
-def test_text_that_is_none_is_refused_with_its_row(column: pa.Array, message: str) -> None:
-    assert refusal(Kind.TEXT, column) == f"{FILE}, {message} {TEXT_IN_COL}"
+def test_text_that_is_none_and_a_number_that_is_not_positive_are_refused_with_their_row(
+    kind: Kind, column: pa.Array, message: str
+) -> None:
+    wanted = TEXT_IN_COL if kind is Kind.TEXT else NUMBER_IN_COL
+    assert refusal(kind, column) == f"{FILE}, {message} {wanted}"
 
 
 def test_rows_are_counted_from_the_first_row_of_the_batch() -> None:
@@ -127,27 +142,6 @@ def test_positive_numbers_come_out_as_float64(column: pa.Array, wanted: list[flo
     checked = check(Kind.POSITIVE, column)
     assert checked.type == pa.float64()
     assert checked.to_pylist() == wanted
-
-
-@pytest.mark.parametrize(
-    ("column", "message"),
-    [
-        (pa.array([1, 0]), "row 2: found 0.0"),
-        (pa.array([1, 2, -3]), "row 3: found -3.0"),
-        (pa.array([1, None]), "row 2: found nothing"),
-        (pa.array([1.0, np.nan]), "row 2: found nan"),
-        (pa.array([np.inf]), "row 1: found inf"),
-        (pa.array([1.0, -np.inf]), "row 2: found -inf"),
-        (pa.array(["1", "many"]), "row 2: found 'many'"),
-        (pa.array(["1", "nan"]), "row 2: found nan"),
-        (pa.array(["1", None]), "row 2: found nothing"),
-        (pa.array([True]), "row 1: found type bool"),
-        (pa.array([None]), "row 1: found nothing"),
-        (pa.array([[1.0]]), "row 1: found type list<item: double>"),
-    ],
-)
-def test_numbers_that_are_not_positive_are_refused_with_their_row(column: pa.Array, message: str) -> None:
-    assert refusal(Kind.POSITIVE, column) == f"{FILE}, {message} {NUMBER_IN_COL}"
 
 
 def test_an_optional_number_may_be_missing_but_not_wrong() -> None:

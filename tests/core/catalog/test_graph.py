@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from riyl.core.catalog.graph import read_graph, read_row_ids
 from riyl.core.errors import InputError, TableError
+from tests.core.catalog.damage import damaged
 
 FORMATS = ["csr", "csc", "coo", "bsr", "dia"]
 
@@ -125,10 +126,7 @@ def test_a_damaged_file_is_refused_or_is_still_a_graph(
 ) -> None:
     path = tmp_path_factory.mktemp("graph") / "g.npz"
     sp.save_npz(path, sp.coo_matrix(np.triu(np.ones((6, 6)), 1)).asformat(name), compressed=data.draw(st.booleans()))
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 3))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
+    path.write_bytes(damaged(data, path.read_bytes(), 3))
     try:
         graph = read_graph(path, most_bytes=1 << 20)
     except InputError:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from riyl.core.catalog.pairs import read_pairs
 from riyl.core.errors import InputError
+from tests.core.catalog.damage import damaged
 
 IDS = ["10", "Björk", "a,b", 'q"q', "NaN", "x\ty"]
 COLUMNS = {"artist_id": pa.string(), "similar_id": pa.string()}
@@ -201,10 +202,7 @@ def test_damaged_parquet_is_refused_or_still_holds_pairs(
 ) -> None:
     path = tmp_path_factory.mktemp("pairs") / "p.parquet"
     pq.write_table(table([(f"a{i}", f"b{i % 3}") for i in range(40)]), path)
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
+    path.write_bytes(damaged(data, path.read_bytes(), 4))
     try:
         pairs = read_pairs(path, most_bytes=1 << 20)
     except InputError:

@@ -13,23 +13,19 @@ PUT, PATCH, REPLACE, DELETE, MERGE, DROP = ChangeKind
 
 
 def write(
-    database: Database, artist: str, kind: ChangeKind = PUT, artist_exists: bool | None = None, **payload: Any
-) -> ChangeResult:
-    return write_change(database, ChangeRequest(artist, kind, payload, artist_exists), by="ann")
-
-
-def merge(
     database: Database,
     artist: str,
-    into: str,
-    *,
+    kind: ChangeKind = PUT,
     artist_exists: bool | None = None,
     into_known: bool | None = None,
-    **payload: str,
+    **payload: Any,
 ) -> ChangeResult:
-    return write_change(
-        database, ChangeRequest(artist, MERGE, {"into": into, **payload}, artist_exists, into_known), by="ann"
-    )
+    return write_change(database, ChangeRequest(artist, kind, payload, artist_exists, into_known), by="ann")
+
+
+def merge(database: Database, artist: str, into: str, **options: Any) -> ChangeResult:
+    """Merge an artist into another; `options` as `write` takes them."""
+    return write(database, artist, MERGE, into=into, **options)
 
 
 def stands(database: Database, artist: str) -> EffectiveChanges | None:

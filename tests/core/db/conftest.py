@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from riyl.core.db.session import Database
-from riyl.core.settings import Settings
+from riyl.core.settings import Home, Settings
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -18,6 +18,11 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     if request.param == "sqlite":
         return Settings(home=tmp_path, database_url=None)
     return Settings(home=tmp_path, database_url=SecretStr(request.getfixturevalue("postgres_url")))
+
+
+@pytest.fixture
+def home(settings: Settings) -> Home:
+    return Home(settings.home)
 
 
 @pytest.fixture

@@ -11,44 +11,19 @@ import pytest
 
 from riyl.core.changes.effective import ChangeKind, EffectiveChanges
 from riyl.core.db.accepting import Differences, accept, acceptances_of, differences
-from riyl.core.db.changes import ChangeRequest, write_change
 from riyl.core.db.effective import head, read_all_tombstones
 from riyl.core.db.hidden import hidden
-from riyl.core.db.promotions import add_promotion, all_promotions
-from riyl.core.db.revisions import newest_stamp
+from riyl.core.db.promotions import all_promotions
 from riyl.core.db.rules import add_rule, copy_rules, drop_rule, list_rules
 from riyl.core.db.session import Database
-from riyl.core.db.tombstones import copy_tombstones
 from riyl.core.errors import StaleDatabaseError
 from riyl.core.rules import RuleKind
 from riyl.core.settings import Home, Settings
-from riyl.core.storage.current import write_current
-from riyl.core.storage.stamps import Stream
 from riyl.core.storage.tombstones import read_tombstones
 from tests.conftest import Backup
+from tests.core.db.streams import change, copy_all, promote
 
 BLOCK, NEVER, PIN = RuleKind
-
-
-@pytest.fixture
-def home(settings: Settings) -> Home:
-    return Home(settings.home)
-
-
-def change(database: Database, artist: str, kind: ChangeKind, **payload: object) -> int:
-    return write_change(database, ChangeRequest(artist, kind, payload, None), by="t").number
-
-
-def promote(database: Database, home: Home, version: str) -> None:
-    with database.alone() as connection:
-        add_promotion(connection, version, "promote", by="t", why="")
-        stamp = newest_stamp(connection, Stream.PROMOTIONS)
-    write_current(home.versions, version, stamp)
-
-
-def copy_all(database: Database, home: Home) -> None:
-    copy_rules(database, home.rules)
-    copy_tombstones(database, home)
 
 
 def settle(database: Database, home: Home, why: str = "disk died", **options: object) -> Differences | None:

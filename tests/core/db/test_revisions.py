@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from riyl.core.changes.effective import ChangeKind
 from riyl.core.db.batches import Sender, write_batch
-from riyl.core.db.changes import ChangeRequest, drop_changes, write_change
+from riyl.core.db.changes import ChangeRequest, drop_changes
 from riyl.core.db.effective import changed_since, freeze_changes
 from riyl.core.db.promotions import add_promotion
 from riyl.core.db.revisions import database_id, newest_stamp
@@ -22,18 +22,13 @@ from riyl.core.db.tombstones import copy_tombstones
 from riyl.core.errors import StaleDatabaseError
 from riyl.core.rules import NO_RULES, Rule, RuleKind, Rules
 from riyl.core.settings import Home, Settings
-from riyl.core.storage.current import write_current
 from riyl.core.storage.rules_copy import read_copy, write_copy
 from riyl.core.storage.stamps import Stamp, Stream
 from riyl.core.storage.tombstones import read_tombstones, write_tombstones
 from tests.conftest import Backup
+from tests.core.db.streams import change, copy_all, promote
 
 BLOCK = RuleKind.BLOCK
-
-
-@pytest.fixture
-def home(settings: Settings) -> Home:
-    return Home(settings.home)
 
 
 def stamps(database: Database) -> dict[Stream, Stamp]:
@@ -43,23 +38,6 @@ def stamps(database: Database) -> dict[Stream, Stamp]:
 
 def block(database: Database, artist: str) -> None:
     add_rule(database, BLOCK, artist, None, by="t", why="")
-
-
-def change(database: Database, artist: str, kind: ChangeKind, **payload: object) -> int:
-    return write_change(database, ChangeRequest(artist, kind, payload, None), by="t").number
-
-
-def promote(database: Database, home: Home, version: str) -> None:
-    with database.alone() as connection:
-        database.check(connection)
-        add_promotion(connection, version, "promote", by="t", why="")
-        stamp = newest_stamp(connection, Stream.PROMOTIONS)
-    write_current(home.versions, version, stamp)
-
-
-def copy_all(database: Database, home: Home) -> None:
-    copy_rules(database, home.rules)
-    copy_tombstones(database, home)
 
 
 def check(database: Database) -> str:

@@ -1,23 +1,13 @@
 from __future__ import annotations
 
-import pytest
-
 from riyl.core.changes.effective import ChangeKind, EffectiveChanges
-from riyl.core.db.changes import ChangeRequest, drop_changes, write_change
+from riyl.core.db.changes import drop_changes
 from riyl.core.db.effective import read_all_tombstones
 from riyl.core.db.session import Database
 from riyl.core.db.tombstones import copy_tombstones
-from riyl.core.settings import Home, Settings
+from riyl.core.settings import Home
 from riyl.core.storage.tombstones import last_stamp, read_tombstones
-
-
-@pytest.fixture
-def home(settings: Settings) -> Home:
-    return Home(settings.home)
-
-
-def act(database: Database, artist: str, kind: ChangeKind, **payload: object) -> None:
-    write_change(database, ChangeRequest(artist, kind, payload, None), by="t")
+from tests.core.db.streams import change
 
 
 def test_the_copy_says_what_the_database_says_after_every_act(database: Database, home: Home) -> None:
@@ -28,17 +18,17 @@ def test_the_copy_says_what_the_database_says_after_every_act(database: Database
 
     copy_tombstones(database, home)
     assert read_tombstones(home.tombstones).artists == {}
-    act(database, "c", ChangeKind.PUT, name="C")
-    act(database, "a", ChangeKind.DELETE)
-    act(database, "b", ChangeKind.MERGE, into="c", mbid="m")
+    change(database, "c", ChangeKind.PUT, name="C")
+    change(database, "a", ChangeKind.DELETE)
+    change(database, "b", ChangeKind.MERGE, into="c", mbid="m")
     copy_tombstones(database, home)
     assert read_tombstones(home.tombstones).artists == {
         "a": EffectiveChanges("a", True, {}),
         "b": EffectiveChanges("b", True, {}, "c", "m"),
     }
     for each in (
-        lambda: act(database, "a", ChangeKind.PUT, name="A"),
-        lambda: act(database, "a", ChangeKind.DELETE),
+        lambda: change(database, "a", ChangeKind.PUT, name="A"),
+        lambda: change(database, "a", ChangeKind.DELETE),
         lambda: drop_changes(database, by="t", artist="b"),
         lambda: drop_changes(database, by="t", artist="a"),
     ):
@@ -52,12 +42,12 @@ def test_one_more_is_added_behind_what_is_there_and_writing_anew_takes_out_what_
     database: Database, home: Home
 ) -> None:
     for artist in ("a", "b"):
-        act(database, artist, ChangeKind.DELETE)
+        change(database, artist, ChangeKind.DELETE)
     copy_tombstones(database, home)
     before = home.tombstones.read_bytes()
     copy_tombstones(database, home)
     assert home.tombstones.read_bytes() == before
-    act(database, "a", ChangeKind.PUT, name="A")
+    change(database, "a", ChangeKind.PUT, name="A")
     copy_tombstones(database, home)
     assert home.tombstones.read_bytes().startswith(before)
     copy_tombstones(database, home, anew=True)
@@ -67,7 +57,7 @@ def test_one_more_is_added_behind_what_is_there_and_writing_anew_takes_out_what_
 
 def test_a_copy_that_a_crash_cut_off_is_written_anew(database: Database, home: Home) -> None:
     for artist in ("a", "b"):
-        act(database, artist, ChangeKind.DELETE)
+        change(database, artist, ChangeKind.DELETE)
         copy_tombstones(database, home)
     home.tombstones.write_bytes(home.tombstones.read_bytes()[:-3])
     assert last_stamp(home.tombstones) is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -29,6 +30,23 @@ with database.read() as connection:
 """
 
 
+EarlierDatabase = Callable[[str], Database]
+
+
+@pytest.fixture
+def earlier_database(settings: Settings, closing: Closing) -> EarlierDatabase:
+    """Makes a database with an earlier schema."""
+
+    def make(schema: str) -> Database:
+        database = closing(Database(make_engine(database_url(settings))))
+        with pytest.MonkeyPatch.context() as earlier_release:
+            earlier_release.setattr("riyl.core.db.upgrade.HEAD", schema)
+            database.upgrade()
+        return database
+
+    return make
+
+
 def test_migrations_make_everything_and_running_them_again_changes_nothing(
     settings: Settings, closing: Closing
 ) -> None:
@@ -49,12 +67,8 @@ def test_migrations_make_everything_and_running_them_again_changes_nothing(
     assert tables == {"alembic_version", *app_tables}
 
 
-def test_patches_of_before_go_on_replacing_fields(
-    settings: Settings, closing: Closing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("riyl.core.db.upgrade.HEAD", "0004")
-    database = closing(Database(make_engine(database_url(settings))))
-    database.upgrade()
+def test_patches_of_before_go_on_replacing_fields(earlier_database: EarlierDatabase) -> None:
+    database = earlier_database("0004")
     rows = [("put", {"name": "A", "tags": {"ska": 1.0}}), ("patch", {"tags": {"dub": 2.0}}), ("patch", {"plays": None})]
     with database.engine.begin() as connection:
         statement = text(
@@ -63,7 +77,6 @@ def test_patches_of_before_go_on_replacing_fields(
         )
         for number, (kind, payload) in enumerate(rows, start=1):
             connection.execute(statement, {"number": number, "kind": kind, "said": json.dumps(payload)})
-    monkeypatch.undo()
     database.upgrade()
     with database.read() as connection:
         assert [each.kind for each in since(connection, 0, 9)] == ["put", "replace", "replace"]
@@ -105,12 +118,8 @@ def test_a_newer_database_is_left_alone(database: Database, settings: Settings, 
             other.upgrade()
 
 
-def test_columns_of_before_are_renamed_and_keep_what_is_in_them(
-    settings: Settings, closing: Closing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("riyl.core.db.upgrade.HEAD", "0006")
-    database = closing(Database(make_engine(database_url(settings))))
-    database.upgrade()
+def test_columns_of_before_are_renamed_and_keep_what_is_in_them(earlier_database: EarlierDatabase) -> None:
+    database = earlier_database("0006")
     rows = {
         "changes": '(number, artist, kind, said, counts, "by", at) '
         "VALUES (1, 'a', 'put', '{\"name\": \"A\"}', '{}', 'x', :at)",
@@ -120,7 +129,6 @@ def test_columns_of_before_are_renamed_and_keep_what_is_in_them(
     with database.engine.begin() as connection:
         for table, values in rows.items():
             connection.execute(text(f"INSERT INTO {table} {values}"), {"at": "2026-01-01 00:00:00"})
-    monkeypatch.undo()
     with pytest.raises(SchemaError, match="schema 0006; this RIYL needs schema 0007: run riyl db upgrade"):
         database.read().__enter__()
     database.upgrade()

@@ -16,7 +16,7 @@ from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.artifact.parts import Parts, scale_parts, share_parts, write_raw_parts
 from riyl.index.artifact.version import Version
-from riyl.index.build.build import build_version, embed_aside
+from riyl.index.build.build import build_version
 from riyl.index.encoding.embed import parts_of
 from tests.conftest import REPOSITORY
 from tests.index.conftest import write_world
@@ -132,26 +132,6 @@ def test_the_stored_version_of_format_3_has_all_of_it() -> None:
     sets = stored.sets["tags"]
     scene = {"ska", "dub", "roots", "reggae"}
     assert set(stored.terms("tags").take(sets.terms[: sets.indptr[1]]).to_pylist()) < scene
-
-
-@pytest.mark.parametrize("harm", ["flip", "missing"])
-def test_a_damaged_part_kept_aside_is_made_anew(
-    version: Version,
-    named_model: Model,
-    named_snapshot: Snapshot,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    harm: str,
-) -> None:
-    path = embed_aside(named_model, named_snapshot, tmp_path) / "parts" / "tags.npy"
-    data = path.read_bytes()
-    path.unlink()
-    if harm == "flip":
-        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    rebuilt = build_version(named_model, named_snapshot, tmp_path)
-    assert "embedding_damaged" in caplog.text
-    assert "tags.npy: damaged" in caplog.text
-    assert (rebuilt.folder / "parts/tags.npy").read_bytes() == (version.folder / "parts/tags.npy").read_bytes() == data
 
 
 def test_where_there_are_no_links_parts_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,8 +85,9 @@ def test_every_artist_is_embedded_or_listed_with_the_reason(
 
 
 def test_artists_without_what_the_model_takes_are_listed_so(named_snapshot: Snapshot, tmp_path: Path) -> None:
-    name, config = load_config("single-tags")
-    version = build_version(train(name, config, named_snapshot, tmp_path / "m"), named_snapshot, tmp_path / "v")
+    version = build_version(
+        train(*load_config("single-tags"), named_snapshot, tmp_path / "m"), named_snapshot, tmp_path / "v"
+    )
     left = {row["artist_id"]: row["reason"] for row in read_arrow(version.folder / "not_embedded.arrow").to_pylist()}
     assert left.pop("a059") == "no input"
     assert set(left) == {f"a{i:03d}" for i in range(4, 59, 5)}
@@ -157,6 +158,7 @@ def test_a_build_killed_after_it_published_is_tidied_by_the_next(
     assert list(tmp_path.iterdir()) == [version.folder]
 
 
+@pytest.mark.parametrize("damaged", ["vectors.npy", "parts/tags.npy"])
 @pytest.mark.parametrize("harm", ["flip", "cut", "missing"])
 @pytest.mark.parametrize("again", [embed_aside, build_version])
 def test_a_damaged_embedding_is_made_anew_and_said(
@@ -165,21 +167,23 @@ def test_a_damaged_embedding_is_made_anew_and_said(
     named_snapshot: Snapshot,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
+    damaged: str,
     harm: str,
     again: Callable[..., object],
 ) -> None:
     embedding_folder = embed_aside(named_model, named_snapshot, tmp_path)
-    vectors = embedding_folder / "vectors.npy"
-    data = vectors.read_bytes()
+    file = embedding_folder / damaged
+    data = file.read_bytes()
     if harm == "missing":
-        vectors.unlink()
+        file.unlink()
     else:
-        vectors.write_bytes(data[:-1] + (bytes([data[-1] ^ 1]) if harm == "flip" else b""))
+        file.write_bytes(data[:-1] + (bytes([data[-1] ^ 1]) if harm == "flip" else b""))
     again(named_model, named_snapshot, tmp_path)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "embedding_damaged" in caplog.text
-    assert "vectors.npy: damaged" in caplog.text
+    assert f"{file.name}: damaged" in caplog.text
     if again is embed_aside:
+        assert file.read_bytes() == data
         np.testing.assert_array_equal(Embedding.load(embedding_folder).vectors, version.embeddings)
     rebuilt = build_version(named_model, named_snapshot, tmp_path)
     assert bytes_of(rebuilt.folder) == bytes_of(version.folder)

@@ -17,7 +17,7 @@ from riyl.core.storage.ground_truth import Truth, save_truth
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.evaluation.conditions import conditions_of
-from riyl.evaluation.protocol import System, evaluate
+from riyl.evaluation.protocol import Setup, System, evaluate
 from riyl.index.artifact.version import LIST_LENGTH, Version
 from riyl.index.build.neighbour_lists import Catalog, ready_lists, restrict
 from riyl.index.encoding.embed import embed
@@ -108,7 +108,7 @@ def test_exported_lists_score_exactly_what_the_evaluation_says(
     )
     embedding = embed(named_model, named_snapshot)
     system = System("made", embedding.vectors, embedding.vectors, embedding.covered)
-    wanted = evaluate(system, condition, truth.relevance(ids), tie_break_rank(ids, 0), k=k, rounds=2)
+    wanted = evaluate(system, condition, Setup(truth.relevance(ids), tie_break_rank(ids, 0), k=k, rounds=2))
     assert wanted.n_queries == len(queries) > 20
     assert figures.tolist() == wanted.ndcg.tolist()
     assert gini(counts) == wanted.gini

@@ -38,9 +38,8 @@ def celled(crowd_snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(riyl.index.artifact.ivf, "_A_CELL", 4)
     monkeypatch.setattr(riyl.index.search.vector_search, "IVF_MIN_ARTISTS", 100)
     monkeypatch.setattr(riyl.index.search.vector_search, "EXACT_UP_TO", 20)
-    name, config = load_config("default")
     return build_version(
-        train(name, config, crowd_snapshot, tmp_path / "models"), crowd_snapshot, tmp_path / "versions"
+        train(*load_config("default"), crowd_snapshot, tmp_path / "models"), crowd_snapshot, tmp_path / "versions"
     )
 
 

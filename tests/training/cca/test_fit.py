@@ -19,7 +19,7 @@ from riyl.training.cca.views import Moment
 from riyl.training.config import CcaConfig, load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.train import train
-from tests.conftest import SMALL_RECIPE, small_world, write_tables
+from tests.conftest import SMALL_RECIPE, small_world, snapshot_of, write_tables
 from tests.training.features.others import world_without
 
 PLAIN = CcaConfig(method="cca", tfidf_dims=0)
@@ -147,8 +147,7 @@ def test_narrowing_keeps_the_principal_directions_of_all_parts() -> None:
 
 @pytest.fixture(scope="module")
 def model(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    name, config = load_config("default")
-    return train(name, config, snapshot, tmp_path_factory.mktemp("models"))
+    return train(*load_config("default"), snapshot, tmp_path_factory.mktemp("models"))
 
 
 def test_onnx_parts_are_the_projections_of_the_shortened_unit_vectors(snapshot: Snapshot, model: Model) -> None:
@@ -214,8 +213,7 @@ def test_the_same_settings_give_the_same_bytes_and_the_card_says_how_to_score(
 
 
 def test_a_model_from_before_there_was_scoring_corrects_nothing(snapshot: Snapshot, tmp_path: Path) -> None:
-    name, config = load_config("pca")
-    pca = train(name, config, snapshot, tmp_path)
+    pca = train(*load_config("pca"), snapshot, tmp_path)
     assert "scoring" not in pca.card
     assert pca.scoring == ScoringSettings(hubness=0, calibration=0)
 
@@ -229,8 +227,7 @@ def test_a_fourth_modality_takes_part_without_a_line_of_code(world: Path, snapsh
     texts = [(i, (np.eye(5)[i % 3] + 0.2 * rng.standard_normal(5)).tolist()) for i in range(30, 60)]
     write_tables(folder, biography={"artist_id": [ids[i] for i, _ in texts], "vector": [v for _, v in texts]})
     four = build_snapshot(Tables.open(folder), SMALL_RECIPE, tmp_path / "snapshots")
-    name, config = load_config("default")
-    model = train(name, config, four, tmp_path / "models")
+    model = train(*load_config("default"), four, tmp_path / "models")
     assert list(model.parts) == ["audio", "biography", "cf", "tags"]
     version = build_version(model, four, tmp_path / "versions")
     assert version.manifest["quality_checks"]["passed"]
@@ -245,10 +242,8 @@ def test_the_default_needs_none_of_the_modalities_that_it_names(tmp_path: Path) 
     scenes = np.eye(3)[np.arange(40) % 3]
     views = {m: [(v + 0.1 * rng.standard_normal(3)).tolist() for v in scenes] for m in ("mood", "text")}
     tables = {m: {"artist_id": ids, "vector": vectors} for m, vectors in views.items()}
-    folder = write_tables(tmp_path / "t", artists={"artist_id": ids, "name": ids}, **tables)
-    two = build_snapshot(Tables.open(folder), SMALL_RECIPE, tmp_path / "s")
-    name, config = load_config("default")
-    embedding = embed(train(name, config, two, tmp_path / "m"), two, only=["text"])
+    two = snapshot_of(tmp_path, ids, **tables)
+    embedding = embed(train(*load_config("default"), two, tmp_path / "m"), two, only=["text"])
     cosines = embedding.vectors @ embedding.vectors.T
     same = np.equal.outer(np.arange(40) % 3, np.arange(40) % 3)
     assert cosines[same].min() > cosines[~same].max()
@@ -256,30 +251,20 @@ def test_the_default_needs_none_of_the_modalities_that_it_names(tmp_path: Path) 
 
 def test_one_modality_alone_is_refused_with_the_command_that_works(tmp_path: Path) -> None:
     ids = [f"a{i}" for i in range(6)]
-    folder = write_tables(
-        tmp_path / "t",
-        artists={"artist_id": ids, "name": ids},
-        audio={"artist_id": ids, "vector": [[1.0, float(i)] for i in range(6)]},
-    )
-    alone = build_snapshot(Tables.open(folder), SMALL_RECIPE, tmp_path / "s")
+    alone = snapshot_of(tmp_path, ids, audio={"artist_id": ids, "vector": [[1.0, float(i)] for i in range(6)]})
     with pytest.raises(ConfigError, match="has audio alone; cca wants two modalities or more") as refused:
         fit_cca(PLAIN, alone, 0)
     command = f"riyl train --config single-audio --snapshot {alone.id}"
     assert command in str(refused.value)
     # and what it names works
-    name, config = load_config("single-audio")
-    assert train(name, config, alone, tmp_path / "m").parts.keys() == {"audio"}
+    assert train(*load_config("single-audio"), alone, tmp_path / "m").parts.keys() == {"audio"}
 
 
 def test_modalities_that_no_artist_shares_are_refused(tmp_path: Path) -> None:
     ids = [f"a{i}" for i in range(6)]
-    folder = write_tables(
-        tmp_path / "t",
-        artists={"artist_id": ids, "name": ids},
-        audio={"artist_id": ids[:3], "vector": [[1.0, float(i)] for i in range(3)]},
-        mood={"artist_id": ids[3:], "vector": [[1.0, float(i)] for i in range(3)]},
-    )
-    apart = build_snapshot(Tables.open(folder), SMALL_RECIPE, tmp_path / "s")
+    vectors = [[1.0, float(i)] for i in range(3)]
+    halves = {"audio": {"artist_id": ids[:3], "vector": vectors}, "mood": {"artist_id": ids[3:], "vector": vectors}}
+    apart = snapshot_of(tmp_path, ids, **halves)
     with pytest.raises(InputError, match="found no artist that has two of audio, mood"):
         fit_cca(PLAIN, apart, 0)
 

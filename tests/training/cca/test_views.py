@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 
 import riyl.training.cca.views
-from riyl.core.catalog.tables import Tables
 from riyl.core.errors import InputError
 from riyl.core.storage.snapshot import Snapshot
 from riyl.training.cca.views import draw_fourier_features, moments, open_view
 from riyl.training.config import CcaConfig
-from riyl.training.features.build import build_snapshot
-from tests.conftest import SMALL_RECIPE, write_tables
+from tests.conftest import snapshot_of
 
 
 def naive(snapshot: Snapshot, name: str, evidence: float) -> np.ndarray:
@@ -55,13 +53,7 @@ def test_moments_are_those_of_the_artists_that_have_both(
 
 def test_artists_that_are_all_alike_are_refused(tmp_path: Path) -> None:
     ids = [f"a{i}" for i in range(6)]
-    folder = write_tables(
-        tmp_path / "t",
-        artists={"artist_id": ids, "name": ids},
-        audio={"artist_id": ids, "vector": [[1.0, float(i)] for i in range(6)]},
-        mood={"artist_id": ids, "vector": [[3.0, 4.0]] * 6},
-    )
-    alike = build_snapshot(Tables.open(folder), SMALL_RECIPE, tmp_path / "s")
+    alike = snapshot_of(tmp_path, ids, mood={"artist_id": ids, "vector": [[3.0, 4.0]] * 6})
     with pytest.raises(InputError, match="modality mood: found 6 artists with one and the same vector"):
         open_view(alike, "mood", CcaConfig(method="cca"), 0)
 

@@ -18,7 +18,7 @@ from riyl.training.contrastive.loop import Trained, train_contrastive
 from riyl.training.features.build import build_snapshot
 from riyl.training.features.holdout import holdout_artists
 from riyl.training.features.recipe import Recipe
-from tests.conftest import REPOSITORY, SMALL_RECIPE, small_world, write_tables
+from tests.conftest import REPOSITORY, SMALL_RECIPE, small_world, snapshot_of, write_tables
 from tests.training.features.others import world_with_others, world_without
 
 CONFIG = ContrastiveConfig(
@@ -118,18 +118,16 @@ def test_a_config_uses_the_modalities_that_there_are(tmp_path: Path) -> None:
 def test_a_single_modality_is_refused(tmp_path: Path) -> None:
     ids = ["a", "b", "c", "d", "e"]
     audio = {"artist_id": ids, "vector": np.eye(5).tolist()}
-    folder = write_tables(tmp_path / "t", artists={"artist_id": ids, "name": ids}, audio=audio)
     with pytest.raises(ConfigError, match="has audio alone; a contrastive method wants two modalities or more"):
-        run(build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s"), tmp_path / "c")
+        run(snapshot_of(tmp_path, ids, audio=audio), tmp_path / "c")
 
 
 def test_too_few_full_artists_are_refused(tmp_path: Path) -> None:
     ids = ["a", "b", "c", "d", "e"]
     audio = {"artist_id": ids[:3], "vector": np.eye(3).tolist()}
     bio = {"artist_id": ids[1:], "vector": np.eye(4).tolist()}
-    folder = write_tables(tmp_path / "t", artists={"artist_id": ids, "name": ids}, audio=audio, bio=bio)
     with pytest.raises(InputError, match="found 2 artists that have audio, bio all; wanted at least 4"):
-        run(build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s"), tmp_path / "c")
+        run(snapshot_of(tmp_path, ids, audio=audio, bio=bio), tmp_path / "c")
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +159,7 @@ def test_too_few_who_are_not_held_out_are_refused(tmp_path: Path) -> None:
     ids = [f"a{i}" for i in range(6)]
     seed = next(s for s in range(10_000) if holdout_artists(ids, 0.5, s).tolist() == [True] * 3 + [False] * 3)
     vectors = {"artist_id": ids, "vector": np.eye(6).tolist()}
-    folder = write_tables(tmp_path / "t", artists={"artist_id": ids, "name": ids}, audio=vectors, bio=vectors)
-    snapshot = build_snapshot(Tables.open(folder), Recipe(holdout=0.5, seed=seed), tmp_path / "s")
+    snapshot = snapshot_of(tmp_path, ids, Recipe(holdout=0.5, seed=seed), audio=vectors, bio=vectors)
     with pytest.raises(
         InputError, match="found 3 artists that have audio, bio all, besides 3 that are held out; wanted"
     ):

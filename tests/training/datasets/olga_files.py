@@ -7,20 +7,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 import scipy.sparse as sp
 
+from riyl.core.errors import InputError
 from riyl.training.datasets.base import Report, build
 from riyl.training.datasets.olga import ARTISTS, AUDIO, DATASET, GRAPH
 
 N = 5
-
-
 LINKS = [(0, 1), (0, 4), (1, 2)]
-
-
 MBIDS = [f"00000000-0000-4000-8000-00000000000{i}" for i in range(N)]
-
-
 PARTS = ["train", "train", "train", "val", "test"]
 
 
@@ -52,5 +48,18 @@ def read(folder: Path, table: str) -> dict[str, list[Any]]:
     return pq.read_table(folder / "out" / f"{table}.parquet").to_pydict()
 
 
+def refusal(folder: Path) -> str:
+    """The message with which the files are refused, from the name of the file on."""
+    with pytest.raises(InputError) as caught:
+        made(folder)
+    assert not (folder / "out").exists()
+    return str(caught.value).removeprefix(f"{folder}/")
+
+
 def put_audio(folder: Path, vectors: np.ndarray) -> None:
     np.save(folder / AUDIO.name, vectors)
+
+
+def links_of(ids: list[str]) -> dict[str, list[str]]:
+    """The graph's links as a table, by the ids of its rows."""
+    return {"artist_id": [ids[i] for i, _ in LINKS], "similar_id": [ids[j] for _, j in LINKS]}

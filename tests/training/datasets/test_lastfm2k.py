@@ -92,40 +92,52 @@ def test_other_line_separators_within_a_name_do_not_end_the_line(tmp_path: Path)
     assert rows(tmp_path, "artists")[-1] == ("9", "A\x0bB\x85C\u2028D")
 
 
-@pytest.mark.parametrize(
-    ("member", "broken", "note"),
-    [
-        ("artists", "8\tno url", "artists.dat: line left out, 2 fields instead of 4"),
-        ("artists", "8\ta\ttab\tinside\tit", "artists.dat: line left out, 5 fields instead of 4"),
-        ("artists", "x\tname\tu\tp", "artists.dat: line left out, id not a whole number"),
-        ("artists", "-8\tname\tu\tp", "artists.dat: line left out, id not a whole number"),
-        ("artists", "²\tname\tu\tp", "artists.dat: line left out, id not a whole number"),
-        ("artists", "8\t \tu\tp", "artists.dat: line left out, blank name"),
-        ("artists", "1\tagain\tu\tp", "artists.dat: line left out, id given before"),
-        ("tags", "4", "tags.dat: line left out, 1 fields instead of 2"),
-        ("tags", "4\t", "tags.dat: line left out, blank name"),
-        ("tags", "4.0\tjazz", "tags.dat: line left out, id not a whole number"),
-        ("tags", "1\tjazz", "tags.dat: line left out, id given before"),
-        ("plays", "", "user_artists.dat: line left out, 1 fields instead of 3"),
-        ("plays", "3\t1\t0", "user_artists.dat: line left out, count not a whole number above 0"),
-        ("plays", "3\t1\t-5", "user_artists.dat: line left out, count not a whole number above 0"),
-        ("plays", "3\t1\tmany", "user_artists.dat: line left out, count not a whole number above 0"),
-        ("plays", "\t1\t5", "user_artists.dat: line left out, id not a whole number"),
-        ("plays", "3\t99\t5", "user_artists.dat: line left out, artist not in artists.dat"),
-        ("plays", "3\t1\t" + "9" * 30, "user_artists.dat: line left out, count not a whole number above 0"),
-        ("tagged", "2\t1", "user_taggedartists.dat: line left out, 2 fields instead of 6"),
-        ("tagged", "", "user_taggedartists.dat: line left out, 1 fields instead of 6"),
-        ("tagged", "2\tx\t1\t1\t4\t2009", "user_taggedartists.dat: line left out, id not a whole number"),
-        ("tagged", "2\t99\t1\t1\t4\t2009", "user_taggedartists.dat: line left out, artist not in artists.dat"),
-        ("tagged", "2\t1\t99\t1\t4\t2009", "user_taggedartists.dat: line left out, tag not in tags.dat"),
+LINES = {"artists": ARTISTS, "tags": TAGS, "plays": PLAYS, "tagged": TAGGED}
+FILES = {"artists": "artists", "tags": "tags", "plays": "user_artists", "tagged": "user_taggedartists"}
+BROKEN = {
+    "artists": [
+        ("8\tno url", "2 fields instead of 4"),
+        ("8\ta\ttab\tinside\tit", "5 fields instead of 4"),
+        ("x\tname\tu\tp", "id not a whole number"),
+        ("-8\tname\tu\tp", "id not a whole number"),
+        ("²\tname\tu\tp", "id not a whole number"),
+        ("8\t \tu\tp", "blank name"),
+        ("1\tagain\tu\tp", "id given before"),
     ],
+    "tags": [
+        ("4", "1 fields instead of 2"),
+        ("4\t", "blank name"),
+        ("4.0\tjazz", "id not a whole number"),
+        ("1\tjazz", "id given before"),
+    ],
+    "plays": [
+        ("", "1 fields instead of 3"),
+        ("3\t1\t0", "count not a whole number above 0"),
+        ("3\t1\t-5", "count not a whole number above 0"),
+        ("3\t1\tmany", "count not a whole number above 0"),
+        ("\t1\t5", "id not a whole number"),
+        ("3\t99\t5", "artist not in artists.dat"),
+        ("3\t1\t" + "9" * 30, "count not a whole number above 0"),
+    ],
+    "tagged": [
+        ("2\t1", "2 fields instead of 6"),
+        ("", "1 fields instead of 6"),
+        ("2\tx\t1\t1\t4\t2009", "id not a whole number"),
+        ("2\t99\t1\t1\t4\t2009", "artist not in artists.dat"),
+        ("2\t1\t99\t1\t4\t2009", "tag not in tags.dat"),
+    ],
+}
+"""By member, lines that are broken, and why each is left out."""
+
+
+@pytest.mark.parametrize(
+    ("member", "broken", "why"), [(member, *each) for member, lines in BROKEN.items() for each in lines]
 )
 def test_a_broken_line_is_left_out_and_shown_with_its_number(
-    tmp_path: Path, member: str, broken: str, note: str
+    tmp_path: Path, member: str, broken: str, why: str
 ) -> None:
-    good = {"artists": ARTISTS, "tags": TAGS, "plays": PLAYS, "tagged": TAGGED}
-    lines = [*good[member][:2], broken, *good[member][2:]]
-    report = made(tmp_path, members(**{member: lines}))
+    report = made(tmp_path, members(**{member: [*LINES[member][:2], broken, *LINES[member][2:]]}))
+    note = f"{FILES[member]}.dat: line left out, {why}"
     assert report.notes[note] == 1
     assert report.examples[note] == (f"line 3: {broken!r}",)
     assert report.rows == {"artists": 3, "plays": 3, "tags": 3}

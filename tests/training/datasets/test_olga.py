@@ -12,7 +12,21 @@ from riyl.core.catalog.tables import Tables
 from riyl.core.errors import InputError
 from riyl.core.storage.ground_truth import save_truth
 from riyl.training.datasets.olga import ARTISTS, NAMES
-from tests.training.datasets.olga_files import MBIDS, PARTS, N, made, put_artists, put_audio, put_graph, read
+from tests.training.datasets.olga_files import (
+    MBIDS,
+    PARTS,
+    N,
+    links_of,
+    made,
+    put_artists,
+    put_audio,
+    put_graph,
+    read,
+    refusal,
+)
+
+WITHOUT = {"artists without any link": 1, "artists without audio, for want of acousticbrainz.npy": N}
+"""Notes of what is left out where there is no audio."""
 
 
 def test_the_graph_alone_gives_artists_by_row_and_each_pair_once(tmp_path: Path) -> None:
@@ -20,16 +34,9 @@ def test_the_graph_alone_gives_artists_by_row_and_each_pair_once(tmp_path: Path)
     report = made(tmp_path)
     ids = [f"olga:{i}" for i in range(N)]
     assert read(tmp_path, "artists") == {"artist_id": ids, "name": ids}
-    assert read(tmp_path, "similar") == {
-        "artist_id": ["olga:0", "olga:0", "olga:1"],
-        "similar_id": ["olga:1", "olga:4", "olga:2"],
-    }
+    assert read(tmp_path, "similar") == links_of(ids)
     assert report.rows == {"artists": N, "similar": 3}
-    assert report.notes == {
-        "artists called by their row, for want of olga.csv": N,
-        "artists without any link": 1,
-        "artists without audio, for want of acousticbrainz.npy": N,
-    }
+    assert report.notes == {"artists called by their row, for want of olga.csv": N, **WITHOUT}
 
 
 def test_the_pairs_make_an_undirected_truth(tmp_path: Path) -> None:
@@ -46,15 +53,8 @@ def test_with_olga_csv_artists_have_their_musicbrainz_ids_and_partitions(tmp_pat
     put_artists(tmp_path)
     report = made(tmp_path)
     assert read(tmp_path, "artists") == {"artist_id": MBIDS, "name": MBIDS, "mbid": MBIDS, "partition": PARTS}
-    assert read(tmp_path, "similar") == {
-        "artist_id": [MBIDS[0], MBIDS[0], MBIDS[1]],
-        "similar_id": [MBIDS[1], MBIDS[4], MBIDS[2]],
-    }
-    assert report.notes == {
-        "artists named by their MusicBrainz id, for want of a name": N,
-        "artists without any link": 1,
-        "artists without audio, for want of acousticbrainz.npy": N,
-    }
+    assert read(tmp_path, "similar") == links_of(MBIDS)
+    assert report.notes == {"artists named by their MusicBrainz id, for want of a name": N, **WITHOUT}
 
 
 def test_a_nameless_index_column_is_the_index(tmp_path: Path) -> None:
@@ -92,9 +92,7 @@ def test_a_wrong_olga_csv_is_refused_with_row_found_and_wanted(
 ) -> None:
     put_graph(tmp_path)
     put_artists(tmp_path, change)
-    with pytest.raises(InputError) as caught:
-        made(tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path}/olga.csv{message}")
+    assert refusal(tmp_path).startswith(f"olga.csv{message}")
 
 
 def test_an_olga_csv_that_is_not_utf8_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from riyl.core.errors import InputError
 from riyl.training.datasets import olga
 from riyl.training.datasets.olga import GRAPH
-from tests.training.datasets.olga_files import N, made, put_graph
+from tests.training.datasets.olga_files import N, made, put_graph, refusal
 
 
 @given(hnp.arrays(np.bool_, st.integers(1, 7).map(lambda n: (n, n))))
@@ -54,18 +54,15 @@ def test_stored_zeros_are_no_links(tmp_path: Path) -> None:
 def test_a_graph_that_is_not_strictly_upper_triangular_is_refused(
     tmp_path: Path, similarity_pairs: list[tuple[int, int]], message: str
 ) -> None:
-    path = put_graph(tmp_path, similarity_pairs)
-    with pytest.raises(InputError) as caught:
-        made(tmp_path)
-    assert str(caught.value) == f"{path}: {message}; wanted a strictly upper triangular matrix, each pair once"
-    assert not (tmp_path / "out").exists()
+    put_graph(tmp_path, similarity_pairs)
+    wanted = "wanted a strictly upper triangular matrix, each pair once"
+    assert refusal(tmp_path) == f"artist_connections.npz: {message}; {wanted}"
 
 
 def test_a_graph_that_is_not_square_is_refused(tmp_path: Path) -> None:
-    path = put_graph(tmp_path, shape=(N, N + 1))
-    with pytest.raises(InputError) as caught:
-        made(tmp_path)
-    assert str(caught.value) == f"{path}: found a matrix of 5 by 6; wanted a square one, artists by artists"
+    put_graph(tmp_path, shape=(N, N + 1))
+    wanted = "wanted a square one, artists by artists"
+    assert refusal(tmp_path) == f"artist_connections.npz: found a matrix of 5 by 6; {wanted}"
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"\x93NUMPY", b"PK\x03\x04 and no more"])
@@ -80,8 +77,7 @@ def test_a_truncated_graph_is_refused(tmp_path: Path, keep: float) -> None:
     path = put_graph(tmp_path)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
-    with pytest.raises(InputError, match="wanted a scipy sparse matrix"):
-        made(tmp_path)
+    assert "wanted a scipy sparse matrix" in refusal(tmp_path)
 
 
 def test_a_flipped_byte_in_the_graph_is_refused(tmp_path: Path) -> None:
@@ -90,27 +86,23 @@ def test_a_flipped_byte_in_the_graph_is_refused(tmp_path: Path) -> None:
     at = data.index(b"indices.npy") + 60
     data[at] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(InputError, match="wanted a scipy sparse matrix"):
-        made(tmp_path)
+    assert "wanted a scipy sparse matrix" in refusal(tmp_path)
 
 
 def test_another_npz_is_no_graph(tmp_path: Path) -> None:
     np.savez(tmp_path / GRAPH.name, a=np.zeros(3))
-    with pytest.raises(InputError, match="wanted a scipy sparse matrix"):
-        made(tmp_path)
+    assert "wanted a scipy sparse matrix" in refusal(tmp_path)
 
 
 def test_a_single_array_is_no_graph(tmp_path: Path) -> None:
     with (tmp_path / GRAPH.name).open("wb") as file:
         np.save(file, np.zeros((3, 3)))
-    with pytest.raises(InputError, match="wanted a scipy sparse matrix"):
-        made(tmp_path)
+    assert "wanted a scipy sparse matrix" in refusal(tmp_path)
 
 
 def test_pickled_objects_in_the_graph_are_refused_unopened(tmp_path: Path) -> None:
     np.savez(tmp_path / GRAPH.name, format=np.array([object()], dtype=object))
-    with pytest.raises(InputError, match="wanted a scipy sparse matrix"):
-        made(tmp_path)
+    assert "wanted a scipy sparse matrix" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(("indices", "indptr"), [([1, 9], [0, 1, 2, 2]), ([1, -1], [0, 1, 2, 2]), ([1], [0, 5, 1, 1])])

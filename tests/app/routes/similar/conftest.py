@@ -38,8 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     artists = artists.set_column(1, "name", pa.array(["Twins" if i in (20, 21) else f"Artist {i}" for i in range(N)]))
     pq.write_table(artists, path)
     snapshot = build_snapshot(Tables.open(home.root / "tables"), SMALL_RECIPE, home.snapshots)
-    name, config = load_config("default")
-    version = build_version(train(name, config, snapshot, home.models), snapshot, home.versions)
+    version = build_version(train(*load_config("default"), snapshot, home.models), snapshot, home.versions)
     promote(home.versions, database(home), version.id, by="test", why="test", force=True)
     return home
 

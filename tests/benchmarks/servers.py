@@ -1,0 +1,29 @@
+"""Servers on this machine, in processes of their own."""
+
+import contextlib
+import os
+import subprocess
+import time
+
+import httpx
+
+from tests.conftest import REPOSITORY
+
+
+@contextlib.contextmanager
+def running(command, port, path="/", environment=None):
+    """A server that listens on a port; the seconds from its start to its first answer, whatever it is."""
+    variables = {**os.environ, **(environment or {})}
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=variables, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(f"http://127.0.0.1:{port}{path}")
+                break
+            if process.poll() is not None:
+                raise RuntimeError(f"the server on port {port} ended with {process.returncode}")
+        yield time.perf_counter() - started
+    finally:
+        process.terminate()
+        process.wait()

@@ -1,0 +1,13 @@
+"""Files that are not as they were written."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+
+def damaged(data: st.DataObject, content: bytes, max_bytes: int) -> bytes:
+    """Content with one to `max_bytes` of its bytes set to others, and up to the second half of it cut off."""
+    changed = bytearray(content)
+    for _ in range(data.draw(st.integers(1, max_bytes))):
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    return bytes(changed[: data.draw(st.integers(len(changed) // 2, len(changed)))])
