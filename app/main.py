@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from riyl.app.http.access import AccessControlMiddleware
 from riyl.app.http.body_limits import PART_S
-from riyl.app.http.dependencies import Streams
+from riyl.app.http.dependencies import Streams, held
 from riyl.app.http.errors import add_error_handlers
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.limited_route import RequestLimits
@@ -42,6 +42,7 @@ from riyl.app.routes import (
     truths,
     versions,
 )
+from riyl.app.routes.query_fast_path import QueryFastPath
 from riyl.app.routes.similar_fast_path import SimilarFastPath
 from riyl.app.services.similar import MAX_BYTES
 from riyl.app.serving.reloader import POLL_S, VersionReloader
@@ -154,7 +155,8 @@ def create_app(
     app.state.streams = Streams(events_s, asyncio.Event())
     app.state.uploads = asyncio.Lock()
     limits = app.state.limits = RequestLimits(settings, metrics, part_s)
-    for module in (artists, changes, similar, index, versions, rules, jobs, evaluations, truths, health, docs, page):
+    # in the order in which they are asked for: every one before is tried first
+    for module in (similar, artists, changes, index, versions, rules, jobs, evaluations, truths, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
     app.router.default = partial(limits.run, app.router.not_found, NO_FACTS)
@@ -194,8 +196,9 @@ def _outer(
             OpenPaths.of(app.routes),
             require_key=settings.require_key,
         )
-    route = next(each for each in iter_route_contexts(app.routes) if each.endpoint is artists.similar_artists)
-    yield Middleware(SimilarFastPath, route, reloader, most_bytes)
+    routes = {each.endpoint: each for each in iter_route_contexts(app.routes)}
+    yield Middleware(SimilarFastPath, routes[artists.similar_artists], reloader, most_bytes)
+    yield Middleware(QueryFastPath, routes[similar.similar_to], reloader, held(app, "limits", RequestLimits))
 
 
 def from_environment() -> FastAPI:

@@ -12,7 +12,7 @@ from riyl.app.http.errors import batch_problem, problems
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.schemas.query import BatchEntry, BatchRequest, BatchResponse, QueryResponse, SimilarRequest
-from riyl.app.services.query import fits_event_loop, run_query
+from riyl.app.services.query import run_query
 from riyl.app.serving.state import ServingState
 from riyl.core.errors import RiylError
 
@@ -36,8 +36,6 @@ UNCLEAR = {
 @RouteFacts(concurrency=Concurrency.QUESTIONS)
 async def similar_to(state: TheState, request: SimilarRequest) -> Response:
     """The artists that fit all that is asked best, best first, none of those asked with among them."""
-    if fits_event_loop(state, request):  # a thread takes turns with the event loop, which costs as much as the answer
-        return fresh(run_query(state, request))
     return fresh(await asyncio.to_thread(run_query, state, request))
 
 

@@ -43,8 +43,15 @@ def rescored(
     """
     estimates = score_pairs(cosines, *corrections)
     at = np.nonzero(estimates >= np.maximum((kth_highest(estimates, k) if least is None else least) - SLACK, _LOWEST))
-    scores = score_pairs(exact(*at), *(np.broadcast_to(correction, cosines.shape)[at] for correction in corrections))
+    scores = score_pairs(exact(*at), *(_taken(correction, cosines.shape, at) for correction in corrections))
     if least is None:
         return at, scores
-    reaches = scores.astype(np.float32) >= np.broadcast_to(least, cosines.shape)[at]
+    reaches = scores.astype(np.float32) >= _taken(least, cosines.shape, at)
     return tuple(axis[reaches] for axis in at), scores[reaches]
+
+
+def _taken(values: Correction, shape: tuple[int, ...], at: tuple[NDArray[np.int64], ...]) -> Correction:
+    """The values at some positions of a shape to which they broadcast; that costs more than to take them."""
+    if not isinstance(values, np.ndarray) or not values.ndim:
+        return values
+    return np.asarray((values if values.shape == shape else np.broadcast_to(values, shape))[at])
