@@ -21,6 +21,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 RUN --mount=type=cache,target=/root/.cache/pip /venv/bin/pip install --constraint constraints.txt '.[train]'
 
 FROM needs AS wheel
+# setuptools keeps what an earlier build left where that is newer than the source, as the empty package of `needs` is
+RUN rm -rf build src
 COPY README.md LICENSE ./
 # src/riyl links to the packages
 COPY src src
