@@ -39,6 +39,9 @@ class Metrics:
         self._overlay = Gauge(
             "riyl_live_artists", "Artists changed since the version was made.", registry=self.registry
         )
+        self._set_aside = Gauge(
+            "riyl_changes_set_aside", "Artists whose changes are not shown, for a fault.", registry=self.registry
+        )
         self._taken = Counter("riyl_versions_taken", "Versions taken up since start.", registry=self.registry)
         self._refused = Counter("riyl_versions_refused", "Versions refused since start.", registry=self.registry)
         self._believed = Gauge(
@@ -88,6 +91,10 @@ class Metrics:
         self._change.set(last)
         self._overlay.set(overlay)
         self._artists.set(artists)
+
+    def changes_set_aside(self, artists: int) -> None:
+        """Say of how many artists changes are not shown, for a fault."""
+        self._set_aside.set(artists)
 
     def version_refused(self) -> None:
         """Count a version that is not served."""

@@ -95,10 +95,11 @@ class ChangeFeed:
                 self._changing = self._changing or state.changing()
                 updated = state.with_changes(self._changing(effective, last))
             except Exception:
-                # whatever is wrong with a change, the service goes on with those before it
+                # whatever is wrong with a change, the service goes on with those before it, but hides who is deleted
                 self._changing, self._number, self._again = None, None, perf_counter() + FAILED_AGAIN_S
                 log.exception("changes_not_taken", extra={"artists": len(effective), "last": last})
-                return state
+                self._metrics.changes_set_aside(len(effective))
+                return state.without(artist for artist, each in effective.items() if each is not None and each.deleted)
             seconds = round(perf_counter() - start, 3)
             log.info("changes_taken", extra={"artists": len(effective), "last": last, "seconds": seconds})
         if fresh or self._not_copied or effective:
@@ -106,4 +107,5 @@ class ChangeFeed:
         self._number = last
         overlay = updated.searcher.overlay
         self._metrics.changes_taken(last, len(overlay.row_of_id), overlay.n_artists)
+        self._metrics.changes_set_aside(len(self._changing.set_aside) if self._changing else 0)
         return updated

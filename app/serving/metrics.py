@@ -17,5 +17,8 @@ class ServingMetrics(Protocol):
     def changes_taken(self, last: int, overlay: int, artists: int) -> None:
         """Record the number of the last change shown, of changed artists, and of all artists."""
 
+    def changes_set_aside(self, artists: int) -> None:
+        """Record of how many artists changes are not shown, because of a fault."""
+
     def database_believed(self, believed: bool) -> None:
         """Record whether the database has everything that this home has seen of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from threading import Lock
@@ -14,6 +14,7 @@ from riyl.core.db.session import Database
 from riyl.core.errors import FormatError, NotFoundError
 from riyl.core.rules import Rules
 from riyl.core.settings import Home
+from riyl.core.types import ArtistId
 from riyl.index.encoding.cold_start import ColdEncoder, cold_encoder
 from riyl.index.overlay.encode import LiveArtistEncoder
 from riyl.index.overlay.overlay import VersionOverlay
@@ -78,6 +79,10 @@ class ServingState:
     def changed(self, effective: EffectiveByArtist, number: int) -> ServingState:
         """The same version, as it was made, with these changes on it; see `OverlayUpdater`."""
         return self.with_changes(self.changing()(effective, number)) if effective else self
+
+    def without(self, artists: Iterable[ArtistId]) -> ServingState:
+        """The same without some artists."""
+        return self.with_changes(self.searcher.overlay.without(list(artists), self.searcher.row_of_own))
 
     def with_changes(self, overlay: VersionOverlay) -> ServingState:
         """The same version with these changes on it, under the same rules."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -62,3 +62,18 @@ class LiveArtist(ArtistFacts):
     parts: Mapping[str, Vector]
     evidence: Mapping[str, int]
     sets: Mapping[str, Terms]
+
+
+def list_mbid(
+    by_mbid: dict[str, Sequence[int]], mbid: str | None, row: int, artists: Sequence[LiveArtist], first: int
+) -> None:
+    """Add a live artist to those of its mbid, which are sorted by id; `first` is the row of the first one."""
+    if mbid:
+        rows = [*by_mbid.get(mbid.lower(), ()), row]
+        by_mbid[mbid.lower()] = sorted(rows, key=lambda other: artists[other - first].id)
+
+
+def unlist_mbid(by_mbid: dict[str, Sequence[int]], mbid: str | None, row: int) -> None:
+    """Remove a live artist from those of its mbid."""
+    if mbid:
+        by_mbid[mbid.lower()] = [other for other in by_mbid[mbid.lower()] if other != row]

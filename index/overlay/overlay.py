@@ -6,10 +6,10 @@ that changes once more gets another one, and its row before is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,10 +22,8 @@ from riyl.index.artifact.names import NameIndex
 from riyl.index.artifact.version import COLUMNS, LIST_LENGTH, Version
 from riyl.index.overlay.arrays import Number, OverlayArray
 from riyl.index.overlay.artists import Artist, LiveArtist
+from riyl.index.overlay.entries import Entries
 from riyl.index.scoring.factors import Patterns
-
-Entries: TypeAlias = tuple[Rows, NDArray[np.float32]]
-"""Live artists that enter a list, and their scores there, in the order in which they came."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +105,18 @@ class VersionOverlay:
             Columns.none(version.embeddings.shape[1]),
             patterns=version.patterns_of_modalities,
         )
+
+    def without(self, artists: Collection[ArtistId], row_of: Mapping[ArtistId, int]) -> VersionOverlay:
+        """The same without some artists, which needs nothing of what may be wrong with other changes.
+
+        Args:
+            row_of: the version's rows by artist.
+        """
+        tombstones, live = self.tombstones.copy(), dict(self.row_of_id)
+        rows = {*(live.pop(artist) for artist in artists if artist in live)}
+        tombstones[[*rows, *(row_of[artist] for artist in artists if artist in row_of)]] = True
+        by_mbid = {mbid: [row for row in of_mbid if row not in rows] for mbid, of_mbid in self.rows_of_mbid.items()}
+        return replace(self, tombstones=tombstones, row_of_id=live, rows_of_mbid=by_mbid)
 
     def __bool__(self) -> bool:
         """Whether anything is other than in the version."""

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from riyl.core.types import Lists, Matrix, Rows, Scores, Vector
 from riyl.index.artifact.version import LIST_LENGTH, Version
+from riyl.index.overlay.entries import Keys
 from riyl.index.scoring.exact import exactly, rescored
 from riyl.index.scoring.factors import Patterns
 from riyl.index.scoring.hubness import measured_in
-from riyl.index.scoring.tie_breaking import ordered
+from riyl.index.scoring.tie_breaking import tie_keys
 
-_CELLS = 1 << 23
+_CELLS = 1 << 21
 _MAX_BLOCK = 64
 
 
@@ -57,6 +58,16 @@ class VersionStatistics:
         least = np.where(version.has_embedding, version.scores[:, -1], np.inf).astype(np.float32)
         least[version.has_embedding & (version.neighbours[:, -1] < 0)] = -np.inf
         return least
+
+    @cached_property
+    def tie_keys(self) -> Keys:
+        """(n,) uint64, the order among equal scores."""
+        return tie_keys(self.version.artist_ids)
+
+    @cached_property
+    def least_keys(self) -> Keys:
+        """(n,) the tie key that an artist must stand in front of to enter each ready list with the least score."""
+        return self.tie_keys[self.version.neighbours[:, -1]]
 
     @cached_property
     def hubness_sample(self) -> tuple[NDArray[np.int64], int]:
@@ -142,17 +153,17 @@ def _measured(
         h; the rows of its list, best first, and their scores; the rows whose lists it enters, and its scores there.
     """
     version, (sample, nearest) = statistics.version, statistics.hubness_sample
-    settings, ids = version.scoring.settings, version.artists.column("artist_id")
+    settings = version.scoring.settings
 
     def exact(rows: NDArray[np.int64]) -> Scores:
         return exactly(version.embeddings[rows], vector[None])
 
     h = -settings.popularity * float(popularity) if len(sample) else 0.0
     if settings.hubness and len(sample):
-        _, best = rescored(cosines[sample], lambda at: exact(sample[at]), as_candidate[sample], k=nearest)
-        h += settings.hubness * float(np.mean(np.sort(best)[::-1][:nearest])) if len(best) else 0.0
+        _, nearby = rescored(cosines[sample], lambda at: exact(sample[at]), as_candidate[sample], k=nearest)
+        h += settings.hubness * float(np.mean(np.sort(nearby)[::-1][:nearest])) if len(nearby) else 0.0
     h = float(np.float32(h))
     (near,), scores = rescored(cosines, exact, as_query, version.scoring.h, k=LIST_LENGTH)
-    rows, list_scores = ordered(near.astype(np.int32), scores.astype(np.float32), lambda of: ids.take(of).to_pylist())
+    best = np.lexsort((statistics.tie_keys[near], -scores.astype(np.float32)))[:LIST_LENGTH]
     (query_rows,), entering = rescored(cosines, exact, as_candidate, h, least=statistics.least)
-    return h, rows[:LIST_LENGTH], list_scores[:LIST_LENGTH], query_rows.astype(np.int32), entering
+    return h, near[best].astype(np.int32), scores[best].astype(np.float32), query_rows.astype(np.int32), entering

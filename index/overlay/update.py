@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,16 +15,21 @@ from riyl.core.types import ArtistId, Matrix, Scores
 from riyl.index.artifact.names import LiveNames, NameIndex
 from riyl.index.artifact.version import LIST_LENGTH, Version
 from riyl.index.overlay.arrays import AppendBuffer
-from riyl.index.overlay.artists import LiveArtist
+from riyl.index.overlay.artists import LiveArtist, list_mbid, unlist_mbid
 from riyl.index.overlay.encode import LiveArtistEncoder
-from riyl.index.overlay.overlay import Columns, Entries, VersionOverlay, widened
+from riyl.index.overlay.entries import NO_ENTRIES, Entries, Keys, is_before
+from riyl.index.overlay.groups import Groups, LiveScores, written_out
+from riyl.index.overlay.overlay import Columns, VersionOverlay, widened
 from riyl.index.overlay.statistics import VersionStatistics, measure
-from riyl.index.scoring.exact import exactly, rescored
+from riyl.index.scoring.tie_breaking import tie_keys
 
-AT_ONCE = 1024
+log = logging.getLogger(__name__)
+
+AT_ONCE = 256
 """Artists that are placed and measured at a time."""
 
-_CELLS = 1 << 22
+QUERIES_AT_ONCE = 1000
+"""Live artists whose lists others enter at a time."""
 
 _CLEARED_FROM = 1000
 """Rows that are gone, from which on they are cleared away once they are more than those that are there."""
@@ -41,6 +47,9 @@ class OverlayUpdater:
         placer: makes the artists, of that version.
         row_of: the version's rows by artist.
         names: the version's.
+
+    Attributes:
+        set_aside: artists whose changes cannot be encoded, for a fault of ours; they are as the version has them.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class OverlayUpdater:
         self._base_names = names
         self._statistics = VersionStatistics(version)
         self._keys: dict[ArtistId, list[str]] = {}  # of those merged away, what they are asked for by
+        self.set_aside: set[ArtistId] = set()
         self._begin()
         self.overlay = VersionOverlay.of(version)
 
@@ -69,23 +79,24 @@ class OverlayUpdater:
             stands, own_row = changes or EffectiveChanges(id, False, {}), self._row_of.get(id, -1)
             if (row := rows.pop(id, None)) is not None:
                 tombstones[row] = True
-                _unlist(by_mbid, before.artist(row).mbid, row)
+                unlist_mbid(by_mbid, before.artist(row).mbid, row)
             more = self._placer.says_more(stands, own_row)
             if own_row >= 0:
                 tombstones[own_row] = more or stands.deleted
             if more:
                 put.append(stands)
         patterns = list(before.patterns)
+        self.set_aside.difference_update(effective)
         for start in range(0, len(put), AT_ONCE):
             chunk = put[start : start + AT_ONCE]
-            encoded = self._placer(chunk, [self._row_of.get(each.artist, -1) for each in chunk])
-            artists = [artist for artist in encoded if artist is not None]
+            artists = [artist for artist in self._encoded(chunk) if artist is not None]
             first = self._version.n_artists + len(self._artists)
             tombstones = np.concatenate([tombstones, np.zeros(len(artists), bool)])
             rows |= {artist.id: first + at for at, artist in enumerate(artists)}
             self._add(artists, patterns, np.array(list(rows.values()), np.int64))
             for at, artist in enumerate(artists):
-                _list(by_mbid, artist.mbid, first + at, self._artists, self._version.n_artists)
+                list_mbid(by_mbid, artist.mbid, first + at, self._artists, self._version.n_artists)
+        tombstones[[self._row_of[artist] for artist in self.set_aside if artist in self._row_of]] = False
         self.overlay = self._taken(
             replace(
                 before,
@@ -101,6 +112,18 @@ class OverlayUpdater:
             self._clear()
         return self.overlay
 
+    def _encoded(self, effective: Sequence[EffectiveChanges]) -> list[LiveArtist | None]:
+        """Encode artists; one whose changes cannot be encoded stays as the version has it, and is set aside."""
+        try:
+            return self._placer(effective, [self._row_of.get(each.artist, -1) for each in effective])
+        except Exception:
+            if len(effective) > 1:
+                middle = len(effective) // 2
+                return self._encoded(effective[:middle]) + self._encoded(effective[middle:])
+            log.exception("change_set_aside artist=%s", effective[0].artist)
+            self.set_aside.add(effective[0].artist)
+            return [None]
+
     def _begin(self) -> None:
         """Nobody behind the version's rows."""
         none = Columns.none(self._version.embeddings.shape[1])
@@ -108,6 +131,7 @@ class OverlayUpdater:
         self._columns: dict[str, AppendBuffer[Any]] = {
             name: AppendBuffer(array.shape[1:], array.dtype.type) for name, array in vars(none).items()
         }
+        self._tie_keys = AppendBuffer((), np.uint64)
         self._entries: dict[int, Entries] = {}
         self._names: LiveNames | None = None
 
@@ -148,21 +172,31 @@ class OverlayUpdater:
             "lists": np.full((len(artists), LIST_LENGTH), -1, np.int32),
             "scores": np.full((len(artists), LIST_LENGTH), np.nan, np.float32),
         }
-        vectors, of_pattern, popularity = (
-            columns[name][has_embedding] for name in ("vectors", "patterns", "popularity")
-        )
-        measured = measure(self._statistics, vectors, of_pattern, popularity, own_rows[has_embedding], c)
-        for name in ("h", "lists", "scores"):
-            columns[name][has_embedding] = getattr(measured, name)
+        keys = tie_keys(artist.id for artist in artists)
+        self._tie_keys.add(keys)
+        known = np.flatnonzero(has_embedding)
         for name, rows in columns.items():
             self._columns[name].add(rows)
         self._artists += artists
         self._name(artists, n + m)
-        self._enter(measured.query_rows, n + m + np.flatnonzero(has_embedding)[measured.which], measured.entering)
+        if not len(known):
+            return
+        groups = Groups.of(
+            [*(columns[name][known] for name in ("vectors", "patterns", "popularity")), own_rows[known]], keys[known]
+        )
+        of_group = known[groups.first]
+        vectors, of_pattern, popularity = (columns[name][of_group] for name in ("vectors", "patterns", "popularity"))
+        measured = measure(self._statistics, vectors, of_pattern, popularity, own_rows[of_group], c)
+        group_of_member = np.repeat(np.arange(len(of_group)), groups.sizes)
+        for name in ("h", "lists", "scores"):
+            self._columns[name].taken()[m + known[groups.members]] = getattr(measured, name)[group_of_member]
+        statistics, pairs = self._statistics, (measured.query_rows.astype(np.int64), measured.which.astype(np.int64))
+        for rows, which, scores in written_out(Groups.alone(n), groups, pairs, measured.entering):
+            self._enter(rows, m + known[which], scores, statistics.least[rows], statistics.least_keys[rows])
         alive = present[self._columns["has_embedding"].taken()[present - n]] - n
         new = alive[alive >= m]
-        for query_rows, candidates in ((alive, new), (new, alive[alive < m])):
-            self._compare(query_rows, candidates, c)
+        for queries, candidates in ((alive, new), (new, alive[alive < m])):
+            self._compare(queries, candidates, c)
 
     def _name(self, artists: Sequence[LiveArtist], first: int) -> None:
         """Let artists, from that row on, be found by name once it is committed."""
@@ -170,36 +204,54 @@ class OverlayUpdater:
             self._names = self._names or LiveNames(self._version.n_artists)
             self._names.add(row, [artist.name, *artist.aliases], artist.listeners)
 
-    def _compare(self, query_rows: NDArray[np.int64], candidates: NDArray[np.int64], c: Matrix) -> None:
+    def _compare(self, queries: NDArray[np.int64], candidates: NDArray[np.int64], c: Matrix) -> None:
         """Enter the candidates in the lists of others, all live artists by their positions among these."""
         vectors, patterns, h = (self._columns[name].taken() for name in ("vectors", "patterns", "h"))
-        lists, scores = self._columns["lists"].taken(), self._columns["scores"].taken()
-        n, queries = self._version.n_artists, vectors[query_rows]
-        least = np.where(lists[query_rows, -1] >= 0, scores[query_rows, -1], np.float32(-np.inf))
-        step = max(1, _CELLS // max(1, len(query_rows)))
-        for start in range(0, len(candidates), step):
-            chunk = candidates[start : start + step]
-            cosines = queries @ vectors[chunk].T
-            cosines[query_rows[:, None] == chunk] = -np.inf
-            (x, y), values = rescored(
-                cosines,
-                lambda x, y, chunk=chunk: exactly(queries[x], vectors[chunk[y]]),
-                c[patterns[query_rows]][:, patterns[chunk]],
-                h[chunk],
-                least=least[:, None],
-            )
-            self._enter(n + query_rows[x], n + chunk[y], values)
+        live = LiveScores(vectors, patterns, h, self._tie_keys.taken(), c)
+        for block in np.split(queries, range(QUERIES_AT_ONCE, len(queries), QUERIES_AT_ONCE)):
+            least, least_keys = self._least(block)
+            for query, candidate, scores in live.pairs(block, candidates, least):
+                rows = self._version.n_artists + block[query]
+                self._enter(rows, candidates[candidate], scores, least[query], least_keys[query])
 
-    def _enter(self, query_rows: NDArray[np.integer], entering: NDArray[np.integer], values: Scores) -> None:
-        """Enter artists in lists: (e,) rows whose lists, (e,) rows that enter, and their (e,) scores."""
+    def _least(self, live: NDArray[np.int64]) -> tuple[NDArray[np.float32], Keys]:
+        """What an artist must score to enter the lists of live artists, and the tie keys that it must stand before."""
+        lists, scores = (self._columns[name].taken()[live] for name in ("lists", "scores"))
+        least = np.where(lists[:, -1] < 0, np.float32(-np.inf), scores[:, -1])
+        least_keys = self._statistics.tie_keys[lists[:, -1]]
+        for at, row in enumerate((self._version.n_artists + live).tolist()):
+            floor = self._entries.get(row, NO_ENTRIES).floor
+            if floor is not None and is_before(floor, (float(least[at]), int(least_keys[at]))):
+                least[at], least_keys[at] = floor
+        return least, least_keys
+
+    def _enter(
+        self,
+        query_rows: NDArray[np.int64],
+        entering: NDArray[np.int64],
+        values: Scores,
+        least: NDArray[np.float32],
+        least_keys: Keys,
+    ) -> None:
+        """Enter artists in lists.
+
+        Args:
+            query_rows: (e,) rows whose lists.
+            entering: (e,) positions of live artists.
+            values: (e,) their scores there.
+            least: (e,) what each must score, and stand in front of `least_keys` where it scores just that.
+        """
+        first, keys = self._version.n_artists, self._tie_keys.taken()
+        scores = values.astype(np.float32)
+        enters = (scores > least) | ((scores == least) & ((keys[entering] < least_keys) | (least == -np.inf)))
+        query_rows, entering, scores = query_rows[enters], entering[enters], scores[enters]
         order = np.argsort(query_rows, kind="stable")
-        query_rows, rows, scores = query_rows[order], entering[order].astype(np.int32), values[order].astype(np.float32)
+        query_rows, rows, scores = query_rows[order], (first + entering[order]).astype(np.int32), scores[order]
         starts = np.flatnonzero(np.diff(query_rows, prepend=-1))
         for start, end in zip(starts, np.append(starts, len(query_rows))[1:], strict=True):
-            row, new = int(query_rows[start]), (rows[start:end], scores[start:end])
-            if (old := self._entries.get(row)) is not None:
-                new = (np.concatenate([old[0], new[0]]), np.concatenate([old[1], new[1]]))
-            self._entries[row] = new
+            row = int(query_rows[start])
+            before = self._entries.get(row, NO_ENTRIES)
+            self._entries[row] = before.with_more(rows[start:end], scores[start:end], keys, first)
 
     def _redirected(self, before: Mapping[str, ArtistId], effective: EffectiveByArtist) -> Mapping[str, ArtistId]:
         into = dict(before)
@@ -222,14 +274,17 @@ class OverlayUpdater:
         to[:n] = np.arange(n)
         to[present] = n + np.arange(len(present))
         artists, entries = [before.artist(row) for row in present.tolist()], self._entries
+        tie_keys_before = self._tie_keys.taken()
         self._begin()
         self._artists = artists
         for name, column in vars(before.columns).items():
             self._columns[name].add(column[present - n])
-        for row, (rows, scores) in entries.items():
-            mask = to[rows] >= 0
-            if to[row] >= 0 and mask.any():
-                self._entries[int(to[row])] = (to[rows[mask]].astype(np.int32), scores[mask])
+        self._tie_keys.add(tie_keys_before[present - n])
+        for row, each in entries.items():
+            mask = to[each.rows] >= 0
+            if to[row] >= 0 and (mask.any() or each.floor is not None):
+                moved = to[each.rows[mask]].astype(np.int32)
+                self._entries[int(to[row])] = Entries(moved, each.scores[mask], each.floor)
         self._name(artists, n)
         self.overlay = self._taken(
             replace(
@@ -239,16 +294,3 @@ class OverlayUpdater:
                 rows_of_mbid={m: [int(to[row]) for row in rows] for m, rows in before.rows_of_mbid.items()},
             )
         )
-
-
-def _list(
-    by_mbid: dict[str, Sequence[int]], mbid: str | None, row: int, artists: Sequence[LiveArtist], first: int
-) -> None:
-    if mbid:
-        rows = [*by_mbid.get(mbid.lower(), ()), row]
-        by_mbid[mbid.lower()] = sorted(rows, key=lambda other: artists[other - first].id)
-
-
-def _unlist(by_mbid: dict[str, Sequence[int]], mbid: str | None, row: int) -> None:
-    if mbid:
-        by_mbid[mbid.lower()] = [other for other in by_mbid[mbid.lower()] if other != row]

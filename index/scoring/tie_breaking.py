@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 
 import numpy as np
@@ -22,11 +22,23 @@ def tie_break_rank(artist_ids: list[ArtistId], seed: int) -> NDArray[np.int32]:
     Returns:
         (n,) int32, a permutation of 0..n-1 where the ids are distinct, as they are in a snapshot.
     """
-    digests = [blake2b(f"{seed}:{artist_id}".encode(), digest_size=16).digest() for artist_id in artist_ids]
+    digests = [_digest(artist_id, seed) for artist_id in artist_ids]
     ranked = sorted(range(len(artist_ids)), key=lambda i: (digests[i], artist_ids[i]))
     order = np.empty(len(ranked), np.int32)
     order[ranked] = np.arange(len(ranked), dtype=np.int32)
     return order
+
+
+def tie_keys(artist_ids: Iterable[ArtistId], seed: int = TIE_SEED) -> NDArray[np.uint64]:
+    """(n,) uint64 numbers that sort artists as `tie_break_rank` does, whoever else is sorted with them.
+
+    They are the first half of the hash: of 10 million artists two are equal with a chance of 3 in a million.
+    """
+    return np.array([int.from_bytes(_digest(artist_id, seed)[:8], "big") for artist_id in artist_ids], np.uint64)
+
+
+def _digest(artist_id: ArtistId, seed: int) -> bytes:
+    return blake2b(f"{seed}:{artist_id}".encode(), digest_size=16).digest()
 
 
 def ordered(

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.types import Rows
+from riyl.index.overlay.entries import in_front
 from riyl.index.overlay.overlay import VersionOverlay
 from riyl.index.scoring.exact import kth_highest
-from riyl.index.scoring.tie_breaking import ordered
+from riyl.index.scoring.tie_breaking import ordered, tie_keys
 from riyl.index.search.query import Query
 
 _AT_ONCE = 1 << 14
@@ -47,12 +48,14 @@ def ready_list(overlay: VersionOverlay, row: int) -> Neighbours:
     rows, scores = rows[present], scores[present]
     entries = overlay.entries.get(row)
     if entries is not None:
-        entering, values = entries
-        enters = entering < overlay.n_rows
-        enters[enters] = ~overlay.tombstones[entering[enters]]
+        enters = entries.rows < overlay.n_rows
+        enters[enters] = ~overlay.tombstones[entries.rows[enters]]
         if enters.any():
-            rows = np.concatenate([rows, entering[enters]])
-            rows, scores = ordered(rows, np.concatenate([scores, values[enters]]), overlay.ids_of)
+            rows = np.concatenate([rows, entries.rows[enters]])
+            rows, scores = ordered(rows, np.concatenate([scores, entries.scores[enters]]), overlay.ids_of)
+        if entries.floor is not None:  # behind it an artist may be missing
+            complete = in_front(scores, tie_keys(overlay.ids_of(rows)), entries.floor)
+            rows, scores, is_complete = rows[complete], scores[complete], False
     return Neighbours(rows, scores, whole=is_complete)
 
 

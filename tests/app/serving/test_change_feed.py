@@ -15,8 +15,11 @@ from riyl.core.db.changes import drop_changes
 from riyl.core.db.rules import add_rule, drop_rule
 from riyl.core.rules import RuleKind
 from riyl.core.settings import Home, Settings
+from riyl.index.overlay.encode import LiveArtistEncoder
 from riyl.index.versions.lifecycle import rollback
 from tests.app.serving.service import SKA, Service, reindex
+
+MBID = "87c5dedd-371d-4a53-9f7f-80522fb7f3cb"
 
 
 def test_an_artist_that_is_put_is_there_on_every_path(service: Service) -> None:
@@ -143,18 +146,55 @@ def test_a_replica_that_starts_late_answers_alike(service: Service) -> None:
     assert answers() == first
 
 
-def test_one_change_that_cannot_be_taken_up_leaves_the_others(
+def test_where_changes_cannot_be_taken_up_those_before_stay_and_who_is_deleted_is_hidden(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    service.change("PUT", "n1", {"name": "One"}, 201)
+    for artist in ("n1", "n3"):
+        service.change("PUT", artist, {"name": "One", "mbid": MBID, "tags": {"ska": 1.0}}, 201)
     monkeypatch.setattr("riyl.index.overlay.update.OverlayUpdater.__call__", lambda *_: 1 / 0)
+    monkeypatch.setattr("riyl.app.serving.change_feed.FAILED_AGAIN_S", 0.0)
     service.change("PUT", "n2", {"name": "Two"}, 201)
     assert "changes_not_taken" in caplog.text
     service.get("/v1/artists/n1")
+    service.change("DELETE", "n1")
+    service.change("DELETE", "a003")
+    for artist in ("n1", "a003"):
+        assert service.ask("GET", f"/v1/artists/{artist}").status_code == 404
+        assert artist not in service.listed("/v1/artists/a000/similar?k=200")
+    assert service.get(f"/v1/artists/{MBID}")["artist"]["id"] == "n3"
+    assert "riyl_changes_set_aside 4.0" in service.ask("GET", "/metrics").text
     monkeypatch.undo()
     service.stop()
     service.start()
     assert service.get("/v1/artists/n2")["artist"]["name"] == "Two"
+    assert "riyl_changes_set_aside 0.0" in service.ask("GET", "/metrics").text
+
+
+def test_a_change_that_cannot_be_encoded_is_set_aside_and_all_others_are_shown(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    encode = LiveArtistEncoder.__call__
+
+    def fails_of_one(self: LiveArtistEncoder, effective: Any, rows: Any) -> Any:
+        if any(each.artist == "a005" for each in effective):
+            raise ZeroDivisionError
+        return encode(self, effective, rows)
+
+    monkeypatch.setattr(LiveArtistEncoder, "__call__", fails_of_one)
+    before = service.get("/v1/artists/a005")["artist"]
+    service.change("PUT", "a005", {"name": "Five"})
+    for number in range(5):
+        service.change("PUT", f"n{number}", {"name": f"N {number}", "tags": {"ska": 1.0}}, 201)
+    assert service.get("/v1/artists/n4")["artist"]["name"] == "N 4"
+    assert service.get("/v1/artists/a005")["artist"] == before
+    assert "change_set_aside artist=a005" in caplog.text
+    assert "riyl_changes_set_aside 1.0" in service.ask("GET", "/metrics").text
+    service.stop()
+    service.start()
+    assert service.get("/v1/artists/n4")["artist"]["name"] == "N 4"
+    service.change("DELETE", "a005")
+    assert service.ask("GET", "/v1/artists/a005").status_code == 404
+    assert "riyl_changes_set_aside 0.0" in service.ask("GET", "/metrics").text
 
 
 def test_the_homes_copy_keeps_who_is_gone_away_without_the_database(template: Home, tmp_path: Path) -> None:

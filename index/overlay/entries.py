@@ -1,0 +1,62 @@
+"""Live artists that enter the lists of others: the best of them for each list, in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riyl.core.types import Rows
+from riyl.index.artifact.version import LIST_LENGTH
+
+Keys: TypeAlias = NDArray[np.uint64]
+"""(m,) uint64, the order among equal scores, see `riyl.index.scoring.tie_breaking.tie_keys`."""
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Live artists that enter one list.
+
+    Attributes:
+        rows: (e,) int32, at most as many as a list is long.
+        scores: (e,) float32.
+        floor: score and tie key of the best one that was left out: in front of it nothing is missing; None where none
+            was.
+    """
+
+    rows: Rows
+    scores: NDArray[np.float32]
+    floor: tuple[float, int] | None = None
+
+    def with_more(self, rows: Rows, scores: NDArray[np.float32], keys: NDArray[np.uint64], first: int) -> Entries:
+        """These and others, as many as a list is long.
+
+        Args:
+            keys: tie keys of all live artists.
+            first: row of the first live artist.
+        """
+        rows, scores = np.concatenate([self.rows, rows]), np.concatenate([self.scores, scores])
+        if len(rows) <= LIST_LENGTH:
+            return Entries(rows, scores, self.floor)
+        of_rows = keys[rows - first]
+        order = np.lexsort((of_rows, -scores))
+        out = order[LIST_LENGTH]
+        floor = (float(scores[out]), int(of_rows[out]))
+        if self.floor is not None and is_before(self.floor, floor):
+            floor = self.floor
+        return Entries(rows[order[:LIST_LENGTH]], scores[order[:LIST_LENGTH]], floor)
+
+
+NO_ENTRIES = Entries(np.empty(0, np.int32), np.empty(0, np.float32))
+
+
+def in_front(scores: NDArray[np.float32], keys: Keys, floor: tuple[float, int]) -> NDArray[np.bool_]:
+    """(m,) bool: which artists stand in front of a floor."""
+    return np.asarray((scores > floor[0]) | ((scores == floor[0]) & (keys < floor[1])))
+
+
+def is_before(left: tuple[float, int], right: tuple[float, int]) -> bool:
+    """Whether an artist of this score and tie key stands in front of the other."""
+    return left[0] > right[0] or (left[0] == right[0] and left[1] < right[1])

@@ -1,0 +1,150 @@
+"""Artists that are equal to the score, so that a score is made once for all of them: a nightly import has many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from riyl.core.types import Matrix, Scores
+from riyl.index.artifact.version import LIST_LENGTH
+from riyl.index.scoring.exact import exactly, rescored
+from riyl.index.scoring.factors import Patterns
+
+MAX_PAIRS = 1 << 18
+"""Pairs of artists that are written out at once, some 10 MB."""
+
+_CELLS = 1 << 20
+
+_ENOUGH = LIST_LENGTH + 2
+"""Members of one group that a list can take: its length, the list's own artist, and the first that is left out."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Artists grouped by equal values.
+
+    Attributes:
+        first: (g,) int64 position of one artist of each group.
+        starts: (g + 1,) int64; group i is `members[starts[i]:starts[i + 1]]`.
+        members: (m,) int64 positions, group by group, inside a group by tie key.
+    """
+
+    first: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    members: NDArray[np.int64]
+
+    @staticmethod
+    def of(columns: Sequence[NDArray[Any]], keys: NDArray[np.uint64]) -> Groups:
+        """Group m artists by the bytes of their values.
+
+        Args:
+            columns: (m, ...) values; artists are equal where all of them are.
+            keys: (m,) tie keys.
+        """
+        m = len(keys)
+        values = np.hstack([np.ascontiguousarray(c).reshape(m, -1).view(np.uint8).reshape(m, -1) for c in columns])
+        rows = np.ascontiguousarray(values).view(f"V{values.shape[1]}").ravel()
+        _, first, group = np.unique(rows, return_index=True, return_inverse=True)
+        sizes = np.bincount(group, minlength=len(first))
+        return Groups(first, np.concatenate([[0], np.cumsum(sizes)]), np.lexsort((keys, group)))
+
+    @staticmethod
+    def alone(m: int) -> Groups:
+        """m artists, each a group of its own."""
+        positions = np.arange(m + 1)
+        return Groups(positions[:-1], positions, positions[:-1])
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """(g,) members of each group."""
+        return np.diff(self.starts)
+
+
+def written_out(
+    queries: Groups, candidates: Groups, pairs: tuple[NDArray[np.int64], NDArray[np.int64]], scores: Scores
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Scores]]:
+    """Write pairs of groups out into pairs of artists, in bounded memory.
+
+    Of a group of candidates only so many members are written out as a list can take, the first by tie key.
+
+    Args:
+        pairs: (e,) groups of queries and (e,) groups of candidates.
+        scores: (e,) of each pair.
+
+    Yields:
+        (p,) queries, (p,) candidates and (p,) scores.
+    """
+    x, y = pairs
+    widths = np.minimum(candidates.sizes, _ENOUGH)[y]
+    totals = queries.sizes[x] * widths
+    ends = np.cumsum(totals)
+    start = 0
+    while start < len(x):
+        before = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + MAX_PAIRS, side="right")))
+        part = slice(start, stop)
+        pair = np.repeat(np.arange(start, stop), totals[part])
+        offset = np.arange(len(pair)) - np.repeat(ends[part] - totals[part] - before, totals[part])
+        query = queries.members[queries.starts[x[pair]] + offset // widths[pair]]
+        candidate = candidates.members[candidates.starts[y[pair]] + offset % widths[pair]]
+        yield query, candidate, scores[pair]
+        start = stop
+
+
+@dataclass(frozen=True)
+class LiveScores:
+    """What m live artists score for each other.
+
+    Attributes:
+        vectors: (m, d) float32.
+        patterns: (m,) int32, into `c`.
+        h: (m,) float32.
+        keys: (m,) uint64 tie keys.
+        c: (P, P) float32.
+    """
+
+    vectors: Matrix
+    patterns: Patterns
+    h: NDArray[np.float32]
+    keys: NDArray[np.uint64]
+    c: Matrix
+
+    def pairs(
+        self, queries: NDArray[np.int64], candidates: NDArray[np.int64], least: NDArray[np.float32]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Scores]]:
+        """Find the candidates that score enough for a query; each pair of different vectors is scored once.
+
+        Args:
+            queries: (q,) artists, some thousand at most.
+            candidates: (b,) artists.
+            least: (q,) what a candidate must score.
+
+        Yields:
+            (p,) positions in `queries`, (p,) positions in `candidates`, never of the same artist, and (p,) scores; of
+            equal candidates only so many as a list can take, and some that score less than one query's `least`.
+        """
+        if not len(queries) or not len(candidates):
+            return
+        of_queries = Groups.of([self.vectors[queries], self.patterns[queries]], self.keys[queries])
+        of_candidates = Groups.of(
+            [column[candidates] for column in (self.vectors, self.patterns, self.h)], self.keys[candidates]
+        )
+        x_rows, y_rows = queries[of_queries.first], candidates[of_candidates.first]
+        least_of_group = np.minimum.reduceat(least[of_queries.members], of_queries.starts[:-1])
+        step = max(1, _CELLS // len(x_rows))
+        for start in range(0, len(y_rows), step):
+            chunk = y_rows[start : start + step]
+            (x, y), values = rescored(
+                self.vectors[x_rows] @ self.vectors[chunk].T,
+                lambda x, y, chunk=chunk: exactly(self.vectors[x_rows[x]], self.vectors[chunk[y]]),
+                self.c[self.patterns[x_rows]][:, self.patterns[chunk]],
+                self.h[chunk],
+                least=least_of_group[:, None],
+            )
+            for query, candidate, scores in written_out(of_queries, of_candidates, (x, start + y), values):
+                other = queries[query] != candidates[candidate]
+                yield query[other], candidate[other], scores[other]
