@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from riyl.app.http.access import AccessControlMiddleware
@@ -139,6 +140,7 @@ def create_app(
         version="1",
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # FastAPI writes the document anew for each request; see riyl.app.routes.docs
         redirect_slashes=False,
         strict_content_type=False,
         generate_unique_id_function=_operation_id,
@@ -164,6 +166,7 @@ def create_app(
     app.outer = list(_outer(app, settings, reloader, key_cache, metrics, requests, most_bytes))
     document = build_openapi(app, settings)
     app.openapi = lambda: document  # type: ignore[method-assign]
+    app.state.openapi = JSONResponse(document).body
     return app
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 
 from riyl.core.db.keys import Role
@@ -76,7 +76,7 @@ class OpenPaths:
     """Paths that are answered whatever is set; every other one is closed, also one that has no route.
 
     Attributes:
-        paths: of routes that are open, and of FastAPI's own, which is the OpenAPI document.
+        paths: of routes that are open.
         prefixes: of folders of files, which are mounted.
     """
 
@@ -88,11 +88,7 @@ class OpenPaths:
         """Those among the routes of an application."""
         contexts = list(iter_route_contexts(list[BaseRoute | RouteContext](routes)))
         mounted = [each for each in contexts if isinstance(each.original_route, Mount)]
-        paths = (
-            each.path_format
-            for each in contexts
-            if facts_of(each.endpoint).is_open or not isinstance(each.original_route, APIRoute | Mount)
-        )
+        paths = (each.path_format for each in contexts if facts_of(each.endpoint).is_open)
         return OpenPaths(
             frozenset(path for path in paths if path is not None), tuple(f"{each.path}/" for each in mounted)
         )

@@ -13,77 +13,42 @@ from collections.abc import Callable
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from riyl.app.http.dependencies import Streams, held
+from riyl.app.http.protocol import BoundedProtocol
 from riyl.core.errors import RiylError
 
 log = logging.getLogger(__name__)
 
-MAX_HEAD_BYTES = 64 * 1024
-"""Of request line and headers together; httptools itself has no limit and would keep whatever it is sent."""
-
-HEAD_S = 10.0
-"""A connection has this long to send the head of a request, its first one or one that has begun to come."""
+MAX_UNREAD_BYTES = 128 << 20
+"""Maximum bytes of answers that wait for all clients together; beyond it the connections with most are closed."""
 
 SHUTDOWN_S = 6
 """Running requests have this long to end: the process is to be gone 10 s after SIGTERM, whatever it does then."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, which also refuses a request whose head does not end, or not in time."""
-
-    head_s = HEAD_S
-    _head_bytes = 0
-    _head_ended = False
-    _in_body = False
-    _head_is_due: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._head_is_due = self.loop.call_later(self.head_s, self._head_is_late)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._wait_for_no_head()
-        super().connection_lost(exc)
-
-    def on_headers_complete(self) -> None:
-        self._wait_for_no_head()
-        super().on_headers_complete()
-        self._head_bytes, self._head_ended, self._in_body = 0, True, True
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._in_body = False
-
-    def data_received(self, data: bytes) -> None:
-        in_body, self._head_ended = self._in_body, False
-        super().data_received(data)
-        if not (in_body or self._head_ended):
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.send_400_response("Request line and headers are too long.")
-            elif self._head_is_due is None:
-                self._head_is_due = self.loop.call_later(self.head_s, self._head_is_late)
-
-    def _wait_for_no_head(self) -> None:
-        if self._head_is_due is not None:
-            self._head_is_due.cancel()
-            self._head_is_due = None
-
-    def _head_is_late(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
-        else:  # the answer before it is still under way
-            self._head_is_due = self.loop.call_later(self.head_s, self._head_is_late)
-
-
 class Server(uvicorn.Server):
-    """uvicorn's server, which lets answers that do not end by themselves end when it is told to."""
+    """uvicorn's server, which looks after its connections, and lets streams end when it is told to end."""
 
     def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
         super().__init__(config)
         self._ending = ending
+
+    async def on_tick(self, counter: int) -> bool:
+        """Close once a second the connections whose clients are late or leave too much unread."""
+        if counter % 10 == 0:
+            now = time.monotonic()
+            unread = [(connection.check(now), connection) for connection in self._connections()]
+            total = sum(n_bytes for n_bytes, _ in unread)
+            for n_bytes, connection in sorted(unread, key=lambda each: -each[0]):
+                if total <= MAX_UNREAD_BYTES:
+                    break
+                connection.transport.abort()
+                total -= n_bytes
+        return await super().on_tick(counter)
+
+    def _connections(self) -> list[BoundedProtocol]:
+        return [each for each in self.server_state.connections if isinstance(each, BoundedProtocol)]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let everything end that runs."""

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import FileResponse, HTMLResponse
+from starlette.responses import FileResponse, HTMLResponse, Response
 
+from riyl.app.http.dependencies import held
 from riyl.app.http.examples import Example, OpenApi, load_examples, request_of
+from riyl.app.http.media_types import JSON
 from riyl.app.http.route_facts import OPEN
 from riyl.app.http.schema_fields import default_of, fields_of, kind_of
 
@@ -31,6 +33,13 @@ def docs(request: Request) -> HTMLResponse:
     """Every operation with its parameters, all fields of its body, its examples, and its errors."""
     page = render(request.app.openapi(), load_examples(), str(request.base_url).rstrip("/"))
     return HTMLResponse(page, headers={"cache-control": "no-cache"})
+
+
+@router.get("/openapi.json")
+@OPEN
+async def openapi(request: Request) -> Response:
+    """The OpenAPI document, for programs; written once."""
+    return Response(held(request.app, "openapi", bytes), media_type=JSON)
 
 
 @router.get("/docs/style.css")

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from riyl.app.http.dependencies import Streams, held
-from riyl.app.http.server import BoundedProtocol, server
+from riyl.app.http.protocol import BoundedProtocol
+from riyl.app.http.server import server
 from riyl.app.main import create_app
 from riyl.core.settings import Home, Settings
 from tests.app.conftest import until

@@ -1,0 +1,180 @@
+"""uvicorn's HTTP protocol with bounds on what a client may send, leave unread, and take time for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Maximum request line and headers together, in bytes; httptools itself has no limit."""
+
+MAX_FRAMING_BYTES = 64 * 1024
+"""Maximum bytes of a body's framing: of a chunk's size and extensions, and of all trailers, in bytes."""
+
+HEAD_S = 10.0
+"""Maximum time of a request's head, from the connection's beginning or from the head's first byte, in seconds."""
+
+WRITE_S, MIN_READ_BYTES = 10.0, 16 * 1024
+"""A client reads at least so many bytes of an answer that waits for it in each such time; in seconds and bytes."""
+
+LINGER_S, MAX_LINGERING_BYTES = 2.0, 256 * 1024
+"""What a client may still send of a body whose answer has ended: for so long, and so many bytes."""
+
+HEAD_TOO_LONG = "Request line and headers are too long."
+
+SLICE_BYTES = 16 * 1024
+"""Bytes that are parsed at once. While a request waits for its turn, the rest of what came is not parsed."""
+
+
+class BoundedFlow(FlowControl):
+    """Flow control that reads on only where no request waits and the client reads: uvicorn's own reads on always."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: BoundedProtocol) -> None:
+        super().__init__(transport)
+        self._protocol = protocol
+
+    def resume_reading(self) -> None:
+        if not (self.write_paused or self._protocol.is_behind):
+            super().resume_reading()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._protocol.note_read()
+        if not self._protocol.transport.is_closing():
+            self.resume_reading()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol that refuses heads and framing that are too large, and closes for a client that is late.
+
+    Bytes are counted as they are parsed; times are seen by `check`, which the server calls once a second, so that no
+    request starts a timer. A pipelined request waits unparsed, apart from those that one slice holds.
+    """
+
+    head_s = HEAD_S
+    _is_in_head = False
+    _is_in_body = False
+    _head_bytes = 0
+    _framing_bytes = 0
+    _lingering_bytes = 0
+    _unparsed = b""
+    _refusal = ""
+    _head_due: float | None = None
+    _write_due: float | None = None
+    _linger_due: float | None = None
+    _unread_bytes = 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a request waits behind the one that is answered."""
+        return bool(self.pipeline or self._unparsed)
+
+    @property
+    def _is_answered(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.flow = BoundedFlow(transport, self)
+        self._head_due = time.monotonic() + self.head_s
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_head, self._head_bytes = True, 0
+        self._head_due = self._head_due or time.monotonic() + self.head_s
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_in_head:  # a trailer is no header of a request that the application answers already
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
+            self._refusal = HEAD_TOO_LONG
+            raise ValueError(HEAD_TOO_LONG)  # httptools raises an error of its own then, which uvicorn answers with 400
+        super().on_headers_complete()
+        self._is_in_head, self._is_in_body, self._head_due = False, True, None
+        self._framing_bytes = self._lingering_bytes = 0
+
+    def on_chunk_header(self) -> None:
+        self._framing_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        self._framing_bytes -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._is_in_body = False
+
+    def data_received(self, data: bytes) -> None:
+        if self._unparsed:
+            self._unparsed += data
+        else:
+            self._parse(data)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._unparsed and not self.pipeline and not self.transport.is_closing():
+            unparsed, self._unparsed = self._unparsed, b""
+            self._parse(unparsed)
+            self.flow.resume_reading()
+
+    def send_400_response(self, msg: str) -> None:
+        super().send_400_response(self._refusal or msg)
+
+    def note_read(self) -> None:
+        """Note that the client has read what the transport held."""
+        self._write_due = None
+
+    def check(self, now: float) -> int:
+        """Close the connection where its client is late.
+
+        Args:
+            now: seconds, as `time.monotonic` has them.
+
+        Returns:
+            The bytes of answers that wait for the client.
+        """
+        unread = self.transport.get_write_buffer_size()
+        if not unread:
+            self._write_due = None
+        elif self._write_due is None or unread <= self._unread_bytes - MIN_READ_BYTES:
+            self._write_due, self._unread_bytes = now + WRITE_S, unread
+        is_lingering = self._is_in_body and self._is_answered
+        self._linger_due = (self._linger_due or now + LINGER_S) if is_lingering else None
+        head_due = self._head_due if self._is_answered and not unread else None
+        if any(due is not None and now > due for due in (self._write_due, self._linger_due, head_due)):
+            self.transport.abort()
+        return unread
+
+    def _parse(self, data: bytes) -> None:
+        for start in range(0, len(data), SLICE_BYTES):
+            if self.pipeline:
+                self._unparsed = data[start:]
+                self.flow.pause_reading()
+                return
+            self._parse_slice(data[start : start + SLICE_BYTES])
+            if self.transport.is_closing():
+                return
+
+    def _parse_slice(self, data: bytes) -> None:
+        was_in_body = self._is_in_body
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES + SLICE_BYTES:  # what the slice holds before the head is no part of it
+                self.send_400_response(HEAD_TOO_LONG)
+        elif was_in_body and self._is_in_body:
+            self._framing_bytes += len(data)
+            self._lingering_bytes += len(data) if self._is_answered else 0
+            if self._framing_bytes > MAX_FRAMING_BYTES or self._lingering_bytes > MAX_LINGERING_BYTES:
+                self.transport.close()
