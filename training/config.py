@@ -231,8 +231,9 @@ def load_config(name: str) -> tuple[str, Config]:
     if name.startswith(SINGLE):
         return name, SingleConfig(method="single", modality=name.removeprefix(SINGLE))
     with resources.as_file(_folder()) as folder:
-        path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
-        if not path.exists():
+        is_file = name.endswith(".toml")
+        path = Path(name) if is_file else folder / f"{name}.toml"
+        if not (path.exists() if is_file else name in config_names()):
             raise ConfigError(
                 f"found no config {name!r}; wanted {', '.join(config_names())} {SINGLE}MODALITY, or a .toml file"
             )

@@ -86,6 +86,7 @@ def run(app: FastAPI, host: str, port: int, *, when_started: Callable[[], None] 
     Raises:
         RiylError: the address cannot be listened at.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to reload, and a terminal that closes ends nothing
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn ends in order on these, and then raises them again for whom it may concern: nobody
         signal.signal(number, lambda *_: None)

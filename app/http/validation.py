@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+MAX_TOLD = 20
+"""Maximum faults that an error tells."""
+
 MAX_FOUND_LENGTH = 100
 """Characters of a value that are shown."""
 
 
 def invalid(entries: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, str]], str]:
-    """What pydantic found wrong, thing by thing and in one sentence."""
-    errors = [_invalid(entry) for entry in entries]
-    return errors, "; ".join(f"{e['where']}: found {e['found']}; wanted: {e['wanted']}" for e in errors)
+    """What pydantic found wrong, thing by thing and in one sentence; the first `MAX_TOLD` of them."""
+    errors = [_invalid(entry) for entry in entries[:MAX_TOLD]]
+    texts = [f"{e['where']}: found {e['found']}; wanted: {e['wanted']}" for e in errors]
+    more = [f"and {len(entries) - MAX_TOLD:,} more"] if len(entries) > MAX_TOLD else []
+    return errors, "; ".join([*texts, *more])
 
 
 def _invalid(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -66,7 +66,9 @@ class TrainParams(Params):
     """Fit a new featurizer on the tables, train a model on it, and re-index with that."""
 
     tables: Tables = None
-    config: Annotated[str, Field(description="Config of the training, by name.", max_length=100)] = "default"
+    config: Annotated[
+        str, Field(description="Config of the training, by name.", max_length=100, pattern=r"^[^/\\.]+$")
+    ] = "default"
     seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of everything that chance decides.")] = 0
     device: Annotated[Literal["cpu", "cuda"], Field(description="Where to train.")] = "cpu"
     supervision: Annotated[

@@ -78,6 +78,7 @@ def _work(settings: Settings, until_closed: bool) -> None:
     except RiylError as error:
         log.warning("promotions_unknown reason=%s", error)
     stop = threading.Event()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if until_closed:

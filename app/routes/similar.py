@@ -9,14 +9,15 @@ from starlette.responses import Response
 
 from riyl.app.http.dependencies import TheState, fresh
 from riyl.app.http.errors import batch_problem, problems
+from riyl.app.http.media_types import JSON
+from riyl.app.http.off_loop_body import OffLoopBodyRoute
 from riyl.app.http.route_facts import Concurrency, RouteFacts
-from riyl.app.http.strict_route import StrictRoute
 from riyl.app.schemas.query import BatchEntry, BatchRequest, BatchResponse, QueryResponse, SimilarRequest
 from riyl.app.services.query import run_query
 from riyl.app.serving.state import ServingState
 from riyl.core.errors import RiylError
 
-router = APIRouter(prefix="/v1", tags=["similar"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1", tags=["similar"], route_class=OffLoopBodyRoute)
 
 MAX_BATCH_BYTES = 16 << 20
 
@@ -36,15 +37,23 @@ UNCLEAR = {
 @RouteFacts(concurrency=Concurrency.QUESTIONS)
 async def similar_to(state: TheState, request: SimilarRequest) -> Response:
     """The artists that fit all that is asked best, best first, none of those asked with among them."""
-    return fresh(await asyncio.to_thread(run_query, state, request))
+    return await asyncio.to_thread(lambda: fresh(run_query(state, request)))
 
 
 @router.post("/similar:batch", summary="Up to 1,000 such questions at once", response_model=BatchResponse)
 @RouteFacts(concurrency=Concurrency.BATCHES, max_body_bytes=MAX_BATCH_BYTES)
 async def similar_to_each(state: TheState, request: BatchRequest) -> Response:
     """Each question's answer, or what was wrong with it, in their order; all by one version and its rules."""
-    entries = await asyncio.to_thread(lambda: [_entry(state, query) for query in request.queries])
-    return fresh(BatchResponse(version=state.searcher.version_id, answers=entries))
+    body = await asyncio.to_thread(_batch_body, state, request)
+    return Response(body, headers={"cache-control": "no-store"}, media_type=JSON)
+
+
+def _batch_body(state: ServingState, request: BatchRequest) -> bytes:
+    """The response as JSON, written entry by entry: all at once would hold the interpreter, and every entry in memory
+    twice."""
+    entries = b",".join(_entry(state, query).model_dump_json().encode() for query in request.queries)
+    empty = BatchResponse(version=state.searcher.version_id, answers=[]).model_dump_json()
+    return empty.removesuffix("]}").encode() + entries + b"]}"
 
 
 def _entry(state: ServingState, request: SimilarRequest) -> BatchEntry:

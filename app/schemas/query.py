@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from riyl.app.schemas.artists import Id, Name, Similar, Version
 from riyl.app.schemas.explanation import Explained
@@ -17,19 +28,52 @@ MAX_EXCLUDED = 10_000
 MAX_QUERIES = 1000
 MAX_ANSWERS = 50_000
 """Of all queries of a batch together."""
+MAX_SHARES = 200_000
+"""Of all explained answers of a request together: each has a share of every artist that is asked with."""
 MAX_TEXT_LENGTH = 1000
+MAX_FIELDS = 100
+"""Of an object, known or not."""
 SHOWN_UNKNOWN = 100
+
+
+def at_most(entries: int) -> BeforeValidator:
+    """Refuse an object with more entries before each of them is looked at, as each may be a fault to tell."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > entries:
+            raise PydanticCustomError("too_long", f"at most {entries} entries, not {len(value)}")
+        return value
+
+    return BeforeValidator(check)
 
 
 Scalar: TypeAlias = StrictStr | StrictBool | StrictInt | StrictFloat
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_LENGTH)]
-Weight = Annotated[float, Field(gt=0, le=1e9, description="What it weighs beside the others.")]
+
+
+def _is_no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("number_type", "a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_is_no_truth_value)]
+"""A number; true is none, though it counts as 1 in Python."""
+
+Weight = Annotated[Number, Field(gt=0, le=1e9, description="What it weighs beside the others.")]
 
 
 class Question(BaseModel):
     """Anything that is asked: what is not known to it is refused, and numbers are finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > MAX_FIELDS:
+            raise ValueError(f"at most {MAX_FIELDS} fields, not {len(value)}")
+        return value
 
 
 class Seed(Question):
@@ -50,8 +94,8 @@ class Seed(Question):
 class Bounds(Question):
     """From gte to lte, both in it."""
 
-    gte: float | None = None
-    lte: float | None = None
+    gte: Number | None = None
+    lte: Number | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Bounds:
@@ -85,7 +129,9 @@ class FiltersRequest(Question):
     """Conditions on the artists that may answer; all must hold."""
 
     attributes: Annotated[
-        dict[Text, Condition], Field(max_length=20, description="By the name of a column of the artists table.")
+        dict[Text, Condition],
+        at_most(20),
+        Field(max_length=20, description="By the name of a column of the artists table."),
     ] = {}
     listeners: Annotated[Bounds, Field(description="Distinct listeners.")] = Bounds()
     popularity: Annotated[
@@ -101,6 +147,7 @@ class SimilarRequest(Question):
     avoid: Annotated[list[Seed], Field(max_length=MAX_SEEDS, description="Artists that answers are to be unlike.")] = []
     tags: Annotated[
         dict[Text, Weight],
+        at_most(MAX_TAGS),
         Field(
             max_length=MAX_TAGS,
             description="Weighted words, as an artist who is not in the catalog would have; weighs as one seed of "
@@ -109,25 +156,27 @@ class SimilarRequest(Question):
     ] = {}
     vectors: Annotated[
         dict[Text, Annotated[list[float], Field(max_length=4096)]],
+        at_most(20),
         Field(max_length=20, description="By modality, a vector of such an artist in the featurizer's space."),
     ] = {}
     plays: Annotated[
         dict[Text, Weight],
+        at_most(MAX_PLAYS),
         Field(
             max_length=MAX_PLAYS,
             description="A listener's counts by artist id or mbid: seeds by log(1 + count), together of weight 1. "
             "Unknown ones are named in the answer.",
         ),
     ] = {}
-    k: Annotated[int, Field(ge=1, le=MAX_K, description="How many at most.")] = 10
+    k: Annotated[int, BeforeValidator(_is_no_truth_value), Field(ge=1, le=MAX_K, description="How many at most.")] = 10
     filters: FiltersRequest = FiltersRequest()
     exclude: Annotated[
         list[Text],
         Field(max_length=MAX_EXCLUDED, description="Ids or mbids that must not be answered; all who share an mbid."),
     ] = []
-    diversity: Annotated[float, Field(ge=0, le=1, description="0 the best; 1 as unlike each other as can be.")] = 0.0
-    popularity: Annotated[float, Field(ge=-1, le=1, description="-1 prefers the obscure, 1 the popular.")] = 0.0
-    min_score: Annotated[float | None, Field(ge=-10, le=10, description="Least score of an answer.")] = None
+    diversity: Annotated[Number, Field(ge=0, le=1, description="0 the best; 1 as unlike each other as can be.")] = 0.0
+    popularity: Annotated[Number, Field(ge=-1, le=1, description="-1 prefers the obscure, 1 the popular.")] = 0.0
+    min_score: Annotated[Number | None, Field(ge=-10, le=10, description="Least score of an answer.")] = None
     uncorrected: Annotated[bool, Field(description="Leave the version's corrections out: cosines.")] = False
     explain: Annotated[bool, Field(description="Say why, with each answer.")] = False
 
@@ -135,7 +184,13 @@ class SimilarRequest(Question):
     def _something(self) -> SimilarRequest:
         if not (self.seeds or self.tags or self.vectors or self.plays):
             raise ValueError("at least one of seeds, tags, vectors and plays")
+        _check_shares(self.n_shares)
         return self
+
+    @property
+    def n_shares(self) -> int:
+        """Shares of scores that the answer explains at most: one an answer and artist that is asked with."""
+        return self.k * (len(self.seeds) + len(self.avoid) + len(self.plays) + 1) if self.explain else 0
 
 
 class BatchRequest(Question):
@@ -147,7 +202,16 @@ class BatchRequest(Question):
     def _bounded(self) -> BatchRequest:
         if sum(query.k for query in self.queries) > MAX_ANSWERS:
             raise ValueError(f"at most {MAX_ANSWERS} answers in all: less queries, or smaller k")
+        _check_shares(sum(query.n_shares for query in self.queries))
         return self
+
+
+def _check_shares(n_shares: int) -> None:
+    if n_shares > MAX_SHARES:
+        raise ValueError(
+            f"at most {MAX_SHARES} shares to explain, not k times the artists asked with = {n_shares}: a smaller k, "
+            "fewer seeds or plays, or no explain"
+        )
 
 
 class ResolvedSeed(BaseModel):

@@ -255,3 +255,11 @@ def test_the_page_and_its_files_come_with_a_strict_policy(home: Home) -> None:
         assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    "path", ["/web/__init__.py", "/web/__pycache__/__init__.cpython-311.pyc", "/web/", "/web/../main.py"]
+)
+def test_nothing_but_pages_scripts_and_styles_is_served(home: Home, path: str) -> None:
+    (answer,) = asked(home, path)
+    assert answer.status_code == 404

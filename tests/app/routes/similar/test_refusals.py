@@ -44,6 +44,11 @@ SEED: dict[str, Any] = {"seeds": [{"id": "a003"}]}
         (SEED | {"filters": {"modalities": ["lyrics"]}}, 422, "invalid request"),
         ({"seeds": [{"id": "a003"}], "avoid": [{"name": "Artist 3"}]}, 422, "invalid request"),
         ({"tags": {"ska": 0}}, 422, "invalid request"),
+        (SEED | {"k": True}, 422, "invalid request"),
+        (SEED | {"diversity": True}, 422, "invalid request"),
+        ({"tags": {"ska": True}}, 422, "invalid request"),
+        ({"tags": {f"tag {i}": 0 for i in range(201)}}, 422, "invalid request"),
+        (SEED | {f"field {i}": 0 for i in range(100)}, 422, "invalid request"),
         ({"tags": {"ska": float("nan")}}, 422, "invalid request"),
         ({"vectors": {"audio": [1.0]}}, 422, "invalid request"),
         ({"vectors": {"audio": [0.0] * 8}}, 422, "invalid request"),
@@ -59,6 +64,25 @@ SEED: dict[str, Any] = {"seeds": [{"id": "a003"}]}
 )
 def test_what_cannot_be_asked_is_refused(asking: Asking, question: dict[str, Any], status: int, title: str) -> None:
     problem_of(post(asking, **question), status, title)
+
+
+def test_more_shares_than_an_answer_may_explain_are_refused_with_what_to_do(asking: Asking) -> None:
+    listener = {"plays": {f"a{i:03d}": 1.0 for i in range(200)}}
+    assert post(asking, **listener, k=1000).status_code == 200
+    assert post(asking, **listener, k=10, explain=True).status_code == 200
+    detail = problem_of(post(asking, **listener, k=1000, explain=True), 422, "invalid request")["detail"]
+    assert "at most 200000 shares to explain, not k times the artists asked with = 201000: a smaller k" in detail
+    question = {"seeds": [{"id": "a003"}] * 99, "k": 50, "explain": True}
+    for n, status in ((2, 200), (41, 422)):
+        answer = asking.run(asking.client.post("/v1/similar:batch", json={"queries": [question] * n}))
+        assert answer.status_code == status
+    assert "= 205000" in problem_of(answer, 422, "invalid request")["detail"]
+
+
+def test_the_first_twenty_faults_are_told(asking: Asking) -> None:
+    body = problem_of(post(asking, tags={f"tag {i}": 0 for i in range(150)}), 422, "invalid request")
+    assert len(body["errors"]) == 20
+    assert body["detail"].endswith("; and 130 more")
 
 
 def test_a_body_that_is_too_large_is_refused(asking: Asking) -> None:
