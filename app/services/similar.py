@@ -115,20 +115,24 @@ class SimilarBytes:
             return None
         if neighbours is None:
             return None
-        rows = neighbours.rows.tobytes()
+        rows = neighbours.rows.tobytes() if self._most_bytes else b""
         if cached is not None and cached.rows == rows:
             cached.overlay = overlay
             self._answers.move_to_end((row, k))
             return cached.body
         body = self._made(row, neighbours)
-        if cached is not None:
-            self._kept_bytes -= len(cached.body)
-        self._answers[row, k] = _Kept(overlay, rows, body)
-        self._kept_bytes += len(body)
+        if self._most_bytes:
+            self._keep((row, k), _Kept(overlay, rows, body))
+        return body
+
+    def _keep(self, key: tuple[int, int], answer: _Kept) -> None:
+        """Keep an answer, and drop those that were asked for longest ago."""
+        before = self._answers.pop(key, None)
+        self._answers[key] = answer
+        self._kept_bytes += len(answer.body) - (0 if before is None else len(before.body))
         while self._kept_bytes > self._most_bytes:
             _, dropped = self._answers.popitem(last=False)
             self._kept_bytes -= len(dropped.body)
-        return body
 
     def _has_the_rows_of(self, overlay: VersionOverlay) -> bool:
         """Whether a row that was there is the same artist still."""
