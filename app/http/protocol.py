@@ -20,8 +20,9 @@ HEAD_S = 10.0
 WRITE_S, MIN_READ_BYTES = 10.0, 16 * 1024
 """A client reads at least so many bytes of an answer that waits for it in each such time; in seconds and bytes."""
 
-LINGER_S, MAX_LINGERING_BYTES = 2.0, 256 * 1024
-"""What a client may still send of a body whose answer has ended: for so long, and so many bytes."""
+LINGER_S, MAX_LINGERING_BYTES = 10.0, 64 << 20
+"""What a client may still send of a body whose answer has ended, so that it comes to read the answer: for so long, in
+seconds, and so many bytes, as many as the largest upload has. They are not kept."""
 
 HEAD_TOO_LONG = "Request line and headers are too long."
 

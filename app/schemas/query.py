@@ -57,10 +57,10 @@ def _is_no_truth_value(value: Any) -> Any:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_is_no_truth_value)]
-"""A number; true is none, though it counts as 1 in Python."""
+NUMBER = BeforeValidator(_is_no_truth_value)
+"""True is no number, though it counts as 1 in Python. Stands behind a type's bounds, which pydantic then describes."""
 
-Weight = Annotated[Number, Field(gt=0, le=1e9, description="What it weighs beside the others.")]
+Weight = Annotated[float, Field(gt=0, le=1e9, description="What it weighs beside the others."), NUMBER]
 
 
 class Question(BaseModel):
@@ -94,8 +94,8 @@ class Seed(Question):
 class Bounds(Question):
     """From gte to lte, both in it."""
 
-    gte: Number | None = None
-    lte: Number | None = None
+    gte: Annotated[float | None, NUMBER] = None
+    lte: Annotated[float | None, NUMBER] = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Bounds:
@@ -130,8 +130,8 @@ class FiltersRequest(Question):
 
     attributes: Annotated[
         dict[Text, Condition],
-        at_most(20),
         Field(max_length=20, description="By the name of a column of the artists table."),
+        at_most(20),
     ] = {}
     listeners: Annotated[Bounds, Field(description="Distinct listeners.")] = Bounds()
     popularity: Annotated[
@@ -147,36 +147,38 @@ class SimilarRequest(Question):
     avoid: Annotated[list[Seed], Field(max_length=MAX_SEEDS, description="Artists that answers are to be unlike.")] = []
     tags: Annotated[
         dict[Text, Weight],
-        at_most(MAX_TAGS),
         Field(
             max_length=MAX_TAGS,
             description="Weighted words, as an artist who is not in the catalog would have; weighs as one seed of "
             "weight 1, together with `vectors`. Those that the model does not know are named in the answer.",
         ),
+        at_most(MAX_TAGS),
     ] = {}
     vectors: Annotated[
         dict[Text, Annotated[list[float], Field(max_length=4096)]],
-        at_most(20),
         Field(max_length=20, description="By modality, a vector of such an artist in the featurizer's space."),
+        at_most(20),
     ] = {}
     plays: Annotated[
         dict[Text, Weight],
-        at_most(MAX_PLAYS),
         Field(
             max_length=MAX_PLAYS,
             description="A listener's counts by artist id or mbid: seeds by log(1 + count), together of weight 1. "
             "Unknown ones are named in the answer.",
         ),
+        at_most(MAX_PLAYS),
     ] = {}
-    k: Annotated[int, BeforeValidator(_is_no_truth_value), Field(ge=1, le=MAX_K, description="How many at most.")] = 10
+    k: Annotated[int, Field(ge=1, le=MAX_K, description="How many at most."), NUMBER] = 10
     filters: FiltersRequest = FiltersRequest()
     exclude: Annotated[
         list[Text],
         Field(max_length=MAX_EXCLUDED, description="Ids or mbids that must not be answered; all who share an mbid."),
     ] = []
-    diversity: Annotated[Number, Field(ge=0, le=1, description="0 the best; 1 as unlike each other as can be.")] = 0.0
-    popularity: Annotated[Number, Field(ge=-1, le=1, description="-1 prefers the obscure, 1 the popular.")] = 0.0
-    min_score: Annotated[Number | None, Field(ge=-10, le=10, description="Least score of an answer.")] = None
+    diversity: Annotated[
+        float, Field(ge=0, le=1, description="0 the best; 1 as unlike each other as can be."), NUMBER
+    ] = 0.0
+    popularity: Annotated[float, Field(ge=-1, le=1, description="-1 prefers the obscure, 1 the popular."), NUMBER] = 0.0
+    min_score: Annotated[float | None, Field(ge=-10, le=10, description="Least score of an answer."), NUMBER] = None
     uncorrected: Annotated[bool, Field(description="Leave the version's corrections out: cosines.")] = False
     explain: Annotated[bool, Field(description="Say why, with each answer.")] = False
 
