@@ -54,6 +54,7 @@ class Jobs:
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
+        store.refuse_pickles()
         store.upgrade_fresh_jobs(settings, database)
         self._database = database
         self._engine = store.jobs_engine(settings)
@@ -72,7 +73,7 @@ class Jobs:
         with self._database.alone():
             if kind in JOINED:
                 waiting = self._dbos.list_workflows(name=kind.value, status="ENQUEUED", has_parent=False)
-                same = [workflow for workflow in waiting if _asked(workflow) == payload]
+                same = [workflow for workflow in waiting if _arguments(workflow)[0] == payload]
                 if same:
                     return _job(same[0], None), True
             identity = secrets.token_hex(_ANY_ID // 2)
@@ -170,13 +171,13 @@ class Jobs:
 
 def _job(workflow: WorkflowStatus, progress: JobProgress | None) -> Job:
     state = STATES[workflow.status]
-    by = workflow.input["args"][1] if workflow.input else ""
+    params, by = _arguments(workflow)
     given_up = workflow.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
     error = GIVEN_UP if given_up else None if workflow.error is None else str(workflow.error)
     return Job(
         id=workflow.workflow_id,
         kind=JobKind(workflow.name),
-        params=_asked(workflow),
+        params=params,
         by=by,
         state=state,
         created=_time(workflow.created_at) or datetime.fromtimestamp(0, UTC),
@@ -184,13 +185,17 @@ def _job(workflow: WorkflowStatus, progress: JobProgress | None) -> Job:
         ended=_time(workflow.completed_at),
         worker=None if state is JobState.WAITING else workflow.executor_id,
         progress=progress,
-        result=workflow.output if state is JobState.DONE else None,
+        result=workflow.output if state is JobState.DONE and isinstance(workflow.output, dict) else None,
         error=error if state is JobState.FAILED else None,
     )
 
 
-def _asked(workflow: WorkflowStatus) -> dict[str, Any]:
-    return dict(workflow.input["args"][0]) if workflow.input else {}
+def _arguments(workflow: WorkflowStatus) -> tuple[dict[str, Any], str]:
+    """Params of a job and who asked for it; nothing where they are not what RIYL writes, which DBOS gives as text."""
+    match workflow.input:
+        case {"args": [dict(params), str(by)]}:
+            return params, by
+    return {}, ""
 
 
 def _time(epoch_ms: int | None) -> datetime | None:

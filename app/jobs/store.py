@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from dbos import DBOS, Serializer
 from dbos import error as dbos_error
+from dbos._serialization import DefaultSerializer
 from sqlalchemy import Engine, ExceptionContext, create_engine, event, inspect
 from sqlalchemy.engine import URL
 
@@ -50,6 +51,15 @@ class JsonSerializer(Serializer):
 
     def name(self) -> str:
         return "riyl_json"
+
+
+def refuse_pickles() -> None:
+    """Let DBOS read no pickles, which execute: it reads one where a row says so, whatever serializer it was given."""
+    DefaultSerializer.deserialize = _refuse_pickle  # type: ignore[method-assign, assignment]
+
+
+def _refuse_pickle(_: DefaultSerializer, serialized_data: str) -> Any:
+    raise JobError("found a pickled value among the jobs, which is not read; wanted JSON")
 
 
 def jobs_engine(settings: Settings) -> Engine:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import base64
+import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from riyl.app.jobs.client import Jobs
-from riyl.app.jobs.store import upgrade_jobs
+from riyl.app.jobs.store import jobs_engine, upgrade_jobs
 from riyl.app.jobs.types import EvaluateParams, ImportParams, JobKind, JobState, ReindexParams, TrainParams
 from riyl.core.db.session import Database
 from riyl.core.errors import DatabaseDownError, JobEndedError, MismatchError, NotFoundError
@@ -134,3 +137,33 @@ def test_a_database_that_is_away_is_said_so_at_once(tmp_path: Path) -> None:
         with pytest.raises(DatabaseDownError, match="cannot be reached"):
             act()
     jobs.close()
+
+
+class Bomb:
+    """A value whose pickle makes a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self._path,)
+
+
+def test_a_pickle_among_the_jobs_is_not_read(settings: Settings, jobs: Jobs, tmp_path: Path) -> None:
+    job, _ = jobs.submit(JobKind.REINDEX, REINDEX, by="ann")
+    good, _ = jobs.submit(JobKind.IMPORT, ImportParams(source="/catalog"), by="ann")
+    text = base64.b64encode(pickle.dumps(Bomb(tmp_path / "executed"))).decode()
+    engine = jobs_engine(settings)
+    with engine.begin() as connection:
+        schema = "dbos." if connection.dialect.name == "postgresql" else ""
+        connection.exec_driver_sql(
+            f"UPDATE {schema}workflow_status SET serialization = 'py_pickle', inputs = '{text}', output = '{text}', "
+            f"error = '{text}', status = 'SUCCESS' WHERE workflow_uuid = '{job.id}'"
+        )
+    engine.dispose()
+    listed = {each.id: each for each in jobs.all()}
+    assert (listed[job.id].params, listed[job.id].by, listed[job.id].result) == ({}, "", None)
+    assert listed[good.id] == good
+    assert jobs.get(job.id) == listed[job.id]
+    assert not (tmp_path / "executed").exists()
+    assert jobs.submit(JobKind.REINDEX, REINDEX, by="bob")[0].id != job.id
