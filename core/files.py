@@ -13,8 +13,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from riyl.core.errors import FormatError, OutdatedError
 
@@ -141,7 +143,15 @@ def seal(folder: Path, name: str, manifest: Manifest) -> None:
 
 
 def read_sealed(
-    folder: Path, name: str, kind: str, newest: int, *, oldest: int = 1, remedy: str = "", verify: bool = False
+    folder: Path,
+    name: str,
+    kind: str,
+    newest: int,
+    *,
+    oldest: int = 1,
+    remedy: str = "",
+    verify: bool = False,
+    schema: TypeAdapter[Any] | None = None,
 ) -> Manifest:
     """The manifest of a sealed folder, after its kind, format number and file sizes were checked.
 
@@ -149,6 +159,7 @@ def read_sealed(
         newest, oldest: the format numbers that are read lie between these.
         remedy: what to run where the folder is older, as the message says it.
         verify: compare every file with its sha256 too, see `verify_sealed`.
+        schema: of the manifest's own fields; further ones are let be.
 
     Raises:
         OutdatedError: its format is older than `oldest`; the message names found, wanted and the remedy.
@@ -158,9 +169,9 @@ def read_sealed(
     path = folder / name
     try:
         manifest = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise FormatError(f"{folder}: found no {name}; wanted a {kind} folder") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: damaged, it is not JSON ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("kind") != kind:
         raise FormatError(
@@ -176,6 +187,13 @@ def read_sealed(
         raise FormatError(f"{path}: found format {number!r}; this RIYL reads {kind} formats {oldest} to {newest}")
     if not _lists_files(manifest.get("files")):
         raise FormatError(f"{path}: damaged, found no list of files with sizes and sha256; wanted one")
+    if schema is not None:
+        try:
+            schema.validate_python(manifest)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(map(str, first["loc"]))
+            raise FormatError(f"{path}: damaged, field {field}: {first['msg'].lower()}") from error
     for file, entry in manifest["files"].items():
         size = (folder / file).stat().st_size if (folder / file).is_file() else None
         if size != entry["size_bytes"]:
@@ -253,5 +271,9 @@ def _rename_unless_there(aside: Path, final: Path) -> None:
 
 def _lists_files(files: object) -> bool:
     return isinstance(files, dict) and all(
-        isinstance(entry, dict) and {"size_bytes", "sha256"} <= entry.keys() for entry in files.values()
+        isinstance(entry, dict)
+        and {"size_bytes", "sha256"} <= entry.keys()
+        and not PurePosixPath(name).is_absolute()
+        and ".." not in PurePosixPath(name).parts
+        for name, entry in files.items()
     )

@@ -7,12 +7,15 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from riyl.core.errors import FormatError, InputError, NotFoundError
 from riyl.core.files import Manifest, published, read_sealed, seal
@@ -65,6 +68,19 @@ class Coverage:
         return f"{catalog} has both artists of none of the pairs: nothing can be measured by them; are the ids its own?"
 
 
+class TruthManifest(TypedDict):
+    """The fields of a truth's manifest."""
+
+    id: str
+    name: str
+    directed: bool
+    source: str
+    counts: dict[Literal["pairs", "self_pairs", "double_pairs"], int]
+
+
+SCHEMA = TypeAdapter(TruthManifest)
+
+
 @dataclass(frozen=True)
 class Truth(SealedFolder):
     """An opened truth; `pairs` holds artist_id, similar_id, each pair once as it was given."""
@@ -78,7 +94,7 @@ class Truth(SealedFolder):
         Raises:
             FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
         """
-        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, verify=True)
+        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, verify=True, schema=SCHEMA)
         return Truth(folder, manifest, pyarrow.parquet.read_table(folder / "pairs.parquet"))
 
     @property
@@ -190,7 +206,7 @@ def truths(folder: Path) -> dict[str, Manifest | FormatError]:
     manifests: dict[str, Manifest | FormatError] = {}
     for path in by_age(folder, MANIFEST):
         try:
-            manifests[path.parent.name] = read_sealed(path.parent, MANIFEST, KIND, FORMAT)
+            manifests[path.parent.name] = read_sealed(path.parent, MANIFEST, KIND, FORMAT, schema=SCHEMA)
         except FormatError as error:
             manifests[path.parent.name] = error
     return manifests
@@ -205,12 +221,16 @@ def find_truth(folder: Path, name: str | None) -> Truth:
     hint = "bring one with: riyl truth import FILE, or a `similar` table in the catalog"
     if name is None:
         return Truth.open(newest(folder, "truth", MANIFEST, hint))
-    candidates = [(path, read_sealed(path.parent, MANIFEST, KIND, FORMAT)) for path in folder.glob(f"[!.]*/{MANIFEST}")]
-    matching = [path for path, manifest in candidates if name in (manifest["name"], manifest["id"])]
+    candidates = truths(folder)
+    matching = [id for id, each in candidates.items() if name == id or name == _name(each)]
     if not matching:
-        names = ", ".join(sorted({manifest["name"] for _, manifest in candidates})) or "none"
+        names = ", ".join(sorted({shown for each in candidates.values() if (shown := _name(each))})) or "none"
         raise NotFoundError(f"there is no truth {name!r} in {folder}; there are: {names}; {hint}")
-    return Truth.open(max(matching, key=lambda path: path.stat().st_mtime_ns).parent)
+    return Truth.open(folder / matching[-1])
+
+
+def _name(manifest: Manifest | FormatError) -> str | None:
+    return None if isinstance(manifest, FormatError) else manifest["name"]
 
 
 def relevant_to(folder: Path, artist_ids: Collection[ArtistId]) -> dict[ArtistId, set[ArtistId]]:

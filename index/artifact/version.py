@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from riyl.core.errors import FormatError, NotFoundError
 from riyl.core.files import Manifest, read_sealed, seal, verify_sealed, write_bytes
@@ -51,6 +53,45 @@ def _array(name: str, kind: type[Number]) -> cached_property[NDArray[Number]]:
     return cached_property(lambda version: load_array(version.folder / f"{name}.npy"))
 
 
+class _Check(TypedDict):
+    name: str
+    found: float
+    wanted: str
+    passed: bool
+
+
+class _Checks(TypedDict):
+    passed: bool
+    checks: list[_Check]
+
+
+class _Counts(TypedDict):
+    artists: int
+    embedded: int
+    not_embedded: dict[str, int]
+    by_pattern: dict[str, int]
+
+
+class VersionManifest(TypedDict):
+    """The fields of a version's manifest that others than its own arrays are read by."""
+
+    id: str
+    model: str
+    model_name: str
+    snapshot: str
+    last_change: int
+    counts: _Counts
+    patterns: list[list[str]]
+    quality_checks: _Checks
+    settings: dict[str, Any]
+    evidence: list[str]
+    parts: list[str]
+    sets: list[str]
+
+
+SCHEMA = TypeAdapter(VersionManifest)
+
+
 @dataclass(frozen=True)
 class Version(SealedFolder):
     """An opened version. Artists stand in the order of their ids; a position in that order is a row. Arrays are mapped.
@@ -73,7 +114,7 @@ class Version(SealedFolder):
             FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted.
             OutdatedError: it is of an earlier release; the message says what to run.
         """
-        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY)
+        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, schema=SCHEMA)
         _verify_manifest(folder)
         if verify:
             verify_sealed(folder, manifest)

@@ -39,7 +39,10 @@ def made(
     fields = {"id": folder.name, "quality_checks": {"passed": quality_checks, "checks": checks}}
     if sizes is not None:
         fields["sizes"] = sizes
-    seal_version(folder, {**fields, "counts": {"artists": len(ids)}})
+    counts = {"artists": len(ids), "embedded": len(ids), "not_embedded": {}, "by_pattern": {}}
+    made_of = dict.fromkeys(("model", "model_name", "snapshot"), "x") | {"last_change": 0, "settings": {}}
+    lists_of_names = {name: [] for name in ("patterns", "evidence", "parts", "sets")}
+    seal_version(folder, {**fields, "counts": counts, **made_of, **lists_of_names})
     return Version.open(folder)
 
 
