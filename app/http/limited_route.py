@@ -45,9 +45,9 @@ class RequestLimits:
         limiter.check()
         async with (
             self.bodies.received(scope, receive, facts) as receive_body,
-            limiter.placed(send, until_end=facts.concurrency is Concurrency.STREAMS) as placed_send,
+            limiter.place_held(send, until_end=facts.concurrency is Concurrency.STREAMS) as leaving_send,
         ):
-            await app(scope, receive_body, placed_send)
+            await app(scope, receive_body, leaving_send)
 
 
 class LimitedRoute(APIRoute):

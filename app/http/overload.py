@@ -75,7 +75,7 @@ class ConcurrencyLimiter:
         self._places.release()
 
     @asynccontextmanager
-    async def placed(self, send: Send, *, until_end: bool) -> AsyncIterator[Send]:
+    async def place_held(self, send: Send, *, until_end: bool) -> AsyncIterator[Send]:
         """Hold a place until the answer begins, which is when the work is done: a slow reader holds none.
 
         The place is given back in the next turn of the event loop, so that of two requests that are answered without
@@ -96,12 +96,12 @@ class ConcurrencyLimiter:
                 holds = False
                 asyncio.get_running_loop().call_soon(self.leave)
 
-        async def placed_send(message: Message) -> None:
+        async def leaving_send(message: Message) -> None:
             leave()
             await send(message)
 
         try:
-            yield send if until_end else placed_send
+            yield send if until_end else leaving_send
         finally:
             leave()
 

@@ -47,8 +47,8 @@ class QueryFastPath:
         async with self._limits.bodies.received(scope, receive, self._facts) as receive_body:
             message = await receive_body()
         if (query := self._cheap(message)) is not None:
-            async with limiter.placed(send, until_end=False) as placed_send:
-                if await self._answered(query, scope, placed_send):
+            async with limiter.place_held(send, until_end=False) as leaving_send:
+                if await self._answered(query, scope, leaving_send):
                     return
         waiting = [message]
 

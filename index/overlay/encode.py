@@ -139,8 +139,8 @@ class LiveArtistEncoder:
         raw = {at: put.values[table] for at, put in enumerate(block) if len(put.values.get(table, ()))}
         if raw:
             source = _source(table, raw, len(block), modality_featurizer)
-            placed = featurize(name, table, source, modality_featurizer, silent)
-            self._add(encoder, placed, [block[at] for at in placed.rows.tolist()])
+            featurized = featurize(name, table, source, modality_featurizer, silent)
+            self._add(encoder, featurized, [block[at] for at in featurized.rows.tolist()])
         unchanged = [put for put in block if table not in put.values and put.row >= 0]
         positions = np.searchsorted(modality.rows, np.array([put.row for put in unchanged], np.int64)).tolist()
         had = [

@@ -52,11 +52,13 @@ class Entries:
 NO_ENTRIES = Entries(np.empty(0, np.int32), np.empty(0, np.float32))
 
 
-def in_front(scores: NDArray[np.float32], keys: Keys, floor: tuple[float, int]) -> NDArray[np.bool_]:
-    """(m,) bool: which artists stand in front of a floor."""
-    return np.asarray((scores > floor[0]) | ((scores == floor[0]) & (keys < floor[1])))
+def in_front(
+    scores: NDArray[np.float32], keys: Keys, floor_scores: NDArray[np.float32] | float, floor_keys: Keys | int
+) -> NDArray[np.bool_]:
+    """(m,) bool: which artists stand in front of a floor, or each of its own."""
+    return np.asarray((scores > floor_scores) | ((scores == floor_scores) & (keys < floor_keys)))
 
 
 def is_before(left: tuple[float, int], right: tuple[float, int]) -> bool:
     """Whether an artist of this score and tie key stands in front of the other."""
-    return left[0] > right[0] or (left[0] == right[0] and left[1] < right[1])
+    return (-left[0], left[1]) < (-right[0], right[1])

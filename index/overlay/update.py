@@ -17,7 +17,7 @@ from riyl.index.artifact.version import LIST_LENGTH, Version
 from riyl.index.overlay.arrays import AppendBuffer
 from riyl.index.overlay.artists import LiveArtist, list_mbid, unlist_mbid
 from riyl.index.overlay.encode import LiveArtistEncoder
-from riyl.index.overlay.entries import NO_ENTRIES, Entries, Keys, is_before
+from riyl.index.overlay.entries import NO_ENTRIES, Entries, Keys, in_front, is_before
 from riyl.index.overlay.groups import Groups, LiveScores, written_out
 from riyl.index.overlay.overlay import Columns, VersionOverlay, widened
 from riyl.index.overlay.statistics import VersionStatistics, measure
@@ -174,25 +174,29 @@ class OverlayUpdater:
         }
         keys = tie_keys(artist.id for artist in artists)
         self._tie_keys.add(keys)
-        known = np.flatnonzero(has_embedding)
+        with_embedding = np.flatnonzero(has_embedding)
         for name, rows in columns.items():
             self._columns[name].add(rows)
         self._artists += artists
         self._name(artists, n + m)
-        if not len(known):
+        if not len(with_embedding):
             return
         groups = Groups.of(
-            [*(columns[name][known] for name in ("vectors", "patterns", "popularity")), own_rows[known]], keys[known]
+            [
+                *(columns[name][with_embedding] for name in ("vectors", "patterns", "popularity")),
+                own_rows[with_embedding],
+            ],
+            keys[with_embedding],
         )
-        of_group = known[groups.first]
+        of_group = with_embedding[groups.first]
         vectors, of_pattern, popularity = (columns[name][of_group] for name in ("vectors", "patterns", "popularity"))
         measured = measure(self._statistics, vectors, of_pattern, popularity, own_rows[of_group], c)
         group_of_member = np.repeat(np.arange(len(of_group)), groups.sizes)
         for name in ("h", "lists", "scores"):
-            self._columns[name].taken()[m + known[groups.members]] = getattr(measured, name)[group_of_member]
+            self._columns[name].taken()[m + with_embedding[groups.members]] = getattr(measured, name)[group_of_member]
         statistics, pairs = self._statistics, (measured.query_rows.astype(np.int64), measured.which.astype(np.int64))
         for rows, which, scores in written_out(Groups.alone(n), groups, pairs, measured.entering):
-            self._enter(rows, m + known[which], scores, statistics.least[rows], statistics.least_keys[rows])
+            self._enter(rows, m + with_embedding[which], scores, statistics.least[rows], statistics.least_keys[rows])
         alive = present[self._columns["has_embedding"].taken()[present - n]] - n
         new = alive[alive >= m]
         for queries, candidates in ((alive, new), (new, alive[alive < m])):
@@ -243,7 +247,7 @@ class OverlayUpdater:
         """
         first, keys = self._version.n_artists, self._tie_keys.taken()
         scores = values.astype(np.float32)
-        enters = (scores > least) | ((scores == least) & ((keys[entering] < least_keys) | (least == -np.inf)))
+        enters = in_front(scores, keys[entering], least, least_keys)
         query_rows, entering, scores = query_rows[enters], entering[enters], scores[enters]
         order = np.argsort(query_rows, kind="stable")
         query_rows, rows, scores = query_rows[order], (first + entering[order]).astype(np.int32), scores[order]

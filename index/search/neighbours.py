@@ -54,7 +54,7 @@ def ready_list(overlay: VersionOverlay, row: int) -> Neighbours:
             rows = np.concatenate([rows, entries.rows[enters]])
             rows, scores = ordered(rows, np.concatenate([scores, entries.scores[enters]]), overlay.ids_of)
         if entries.floor is not None:  # behind it an artist may be missing
-            complete = in_front(scores, tie_keys(overlay.ids_of(rows)), entries.floor)
+            complete = in_front(scores, tie_keys(overlay.ids_of(rows)), *entries.floor)
             rows, scores, is_complete = rows[complete], scores[complete], False
     return Neighbours(rows, scores, whole=is_complete)
 

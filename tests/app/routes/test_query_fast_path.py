@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -18,26 +16,12 @@ from riyl.app.http.request_scope import KEY, RequestContext
 from riyl.app.routes.query_fast_path import MAX_CHEAP_BYTES, QueryFastPath
 from riyl.app.routes.similar import similar_to
 from riyl.app.serving.reloader import VersionReloader
-from riyl.core.settings import Home
-from riyl.index.artifact.version import Version
-from riyl.index.versions.lifecycle import promote
-from tests.app.conftest import database
 from tests.app.routes.test_artists import Asking
 
 SEEDS = [{"id": "a003"}, {"id": "a005", "weight": 2.0}]
 JSON = "application/json"
 OF_THE_ROUTE = "application/json; charset=utf-8"
 """Another spelling of the same, which is for the route."""
-
-
-@pytest.fixture(scope="module")
-def asking(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
-    home = Home(tmp_path_factory.mktemp("query-fast-path"))
-    shutil.copytree(version.folder, home.versions / version.id)
-    promote(home.versions, database(home), version.id, by="test", why="test")
-    asking = Asking(home)
-    yield asking
-    asking.close()
 
 
 def post(asking: Asking, content: bytes, kind: str) -> httpx.Response:

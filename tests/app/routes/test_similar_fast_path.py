@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-
 import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
@@ -15,21 +12,7 @@ from riyl.app.http.request_scope import KEY, RequestContext
 from riyl.app.routes.artists import similar_artists
 from riyl.app.routes.similar_fast_path import SimilarFastPath
 from riyl.app.serving.reloader import VersionReloader
-from riyl.core.settings import Home
-from riyl.index.artifact.version import Version
-from riyl.index.versions.lifecycle import promote
-from tests.app.conftest import database
 from tests.app.routes.test_artists import Asking
-
-
-@pytest.fixture(scope="module")
-def asking(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
-    home = Home(tmp_path_factory.mktemp("fast-path"))
-    shutil.copytree(version.folder, home.versions / version.id)
-    promote(home.versions, database(home), version.id, by="test", why="test")
-    asking = Asking(home)
-    yield asking
-    asking.close()
 
 
 def answered(
