@@ -151,6 +151,7 @@ def create_app(
     app.state.settings = settings
     app.state.database = database
     app.state.reloader = reloader
+    app.state.key_cache = key_cache
     app.state.metrics = metrics
     app.state.own_worker = WorkerMonitor(metrics)
     app.state.jobs = lazy_jobs

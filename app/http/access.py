@@ -5,10 +5,12 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from riyl.app.http.auth import UNKNOWN_KEY
+from riyl.app.http.client import address_of, token_of
 from riyl.app.http.errors import NoKeyError, TooManyRequestsError
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.metrics import Metrics
-from riyl.app.http.rate_limit import RateLimiter, network_of
+from riyl.app.http.rate_limit import RateLimiter
+from riyl.app.http.request_scope import request_context_of
 from riyl.app.http.route_facts import OpenPaths
 from riyl.core.db.keys import Key
 
@@ -47,32 +49,19 @@ class AccessControlMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in self._open_paths:
-            token = _token(scope)
+            token = token_of(scope)
             key = None if token is None else await self._key_cache.find(token)
             self._count(scope, key)
             if self._require_key and key is None:
                 raise NoKeyError(NONE if token is None else UNKNOWN_KEY)
+            request_context_of(scope).key = key
         await self._app(scope, receive, send)
 
     def _count(self, scope: Scope, key: Key | None) -> None:
         if self._rate_limiter is None:
             return
-        client = f"key/{key.id}" if key is not None else f"address/{_address(scope)}"
-        wait_s = self._rate_limiter.hit(client)
+        wait_s = self._rate_limiter.hit(address_of(scope) if key is None else f"key/{key.id}")
         if wait_s is not None:
             self._metrics.limited("address" if key is None else "key")
             whose = "this address without a key" if key is None else f"the key {key.name!r}"
             raise TooManyRequestsError(f"too many requests of {whose}; ask again in {wait_s} seconds", wait_s)
-
-
-def _token(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            scheme, _, token = value.partition(b" ")
-            return token.decode("latin-1") if scheme.lower() == b"bearer" else None
-    return None
-
-
-def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return "" if client is None else network_of(client[0])

@@ -6,11 +6,15 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import Scope
 
+from riyl.app.http.client import token_of
 from riyl.app.http.dependencies import TheDatabase
 from riyl.app.http.errors import NoKeyError, RoleError
+from riyl.app.http.key_cache import KeyCache
+from riyl.app.http.request_scope import request_context_of
 from riyl.app.http.route_facts import facts_of
-from riyl.core.db.keys import Key, key_of
+from riyl.core.db.keys import Key, Role, key_of
 
 UNKNOWN_KEY = "the key is unknown or revoked; wanted one that riyl keys list shows as in force"
 
@@ -40,11 +44,26 @@ def authorised_key(request: Request, bearer: Bearer, database: TheDatabase) -> K
     role = facts_of(request.scope["endpoint"]).role
     if role is None:
         raise TypeError(f"{request.scope['endpoint']} takes a key; wanted its role among its facts")
-    if bearer is None:
-        raise NoKeyError
-    key = key_of(database, bearer.credentials)
+    return _with_role(None if bearer is None else key_of(database, bearer.credentials), bearer is not None, role)
+
+
+async def check_key(scope: Scope, key_cache: KeyCache, role: Role) -> None:
+    """See that a request has a key of a role, before anything of its body is read.
+
+    A key that was revoked less than `riyl.app.http.key_cache.KEPT_S` ago passes here; `authorised_key` refuses it.
+
+    Raises:
+        NoKeyError, RoleError: as `authorised_key`.
+        DatabaseDownError, OverloadedError: as `KeyCache.find`.
+    """
+    token = token_of(scope)
+    key = None if token is None else await key_cache.find(token)
+    request_context_of(scope).key = _with_role(key, token is not None, role)
+
+
+def _with_role(key: Key | None, has_token: bool, role: Role) -> Key:
     if key is None:
-        raise NoKeyError(UNKNOWN_KEY)
+        raise NoKeyError(UNKNOWN_KEY) if has_token else NoKeyError
     if not key.role.may(role):
         raise RoleError(f"found the key {key.name!r} with the role {key.role}; wanted one with the role {role}")
     return key

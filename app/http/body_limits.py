@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from math import inf
 
 from starlette.types import Message, Receive, Scope
 
+from riyl.app.http.client import client_of
 from riyl.app.http.errors import BodyTooLargeError, BodyTooSlowError, OverloadedError
 from riyl.app.http.route_facts import RouteFacts
 
 MAX_HELD_BYTES = 128 << 20
 """Maximum memory of the bodies of all requests, those that come and those that wait or are answered, in bytes."""
+
+MAX_CLIENT_BYTES = 64 << 20
+"""Maximum memory of the bodies of one client, in bytes: see `riyl.app.http.client.client_of`."""
+
+SMALL_BODY_BYTES, RESERVED_BYTES = 64 << 10, 16 << 20
+"""Maximum size of a small body, and memory that only small ones take, in bytes: large ones leave room for questions."""
 
 PART_BYTES, PART_S = 1 << 16, 10.0
 """Each part of this size of a body, and its end, comes within this time of the one before; in bytes and seconds."""
@@ -27,13 +35,13 @@ class BodyLimiter:
     Args:
         shed: called for each request that is turned away because too many bytes of others are held.
         part_s: time for each part of a body, in seconds.
-        most_held_bytes: maximum memory of all bodies, in bytes.
     """
 
-    def __init__(self, shed: Callable[[], None], part_s: float = PART_S, most_held_bytes: int = MAX_HELD_BYTES) -> None:
+    def __init__(self, shed: Callable[[], None], part_s: float = PART_S) -> None:
         self._shed = shed
         self._part_s = part_s
-        self._left = most_held_bytes
+        self._held = Counter[str]()
+        self._left = MAX_HELD_BYTES
 
     @asynccontextmanager
     async def received(self, scope: Scope, receive: Receive, facts: RouteFacts) -> AsyncIterator[Receive]:
@@ -59,16 +67,13 @@ class BodyLimiter:
         if facts.streams_body:
             yield bounded
             return
-        held = 0
+        client, held = client_of(scope), 0
 
         async def counted() -> Message:
             nonlocal held
             message = await bounded()
             size = len(message.get("body", b""))
-            if size > self._left:
-                self._shed()
-                raise OverloadedError
-            self._left -= size
+            self._hold(client, size, body_bytes=held + size)
             held += size
             return message
 
@@ -81,6 +86,17 @@ class BodyLimiter:
             yield replay
         finally:
             self._left += held
+            self._held[client] -= held
+            if not self._held[client]:
+                del self._held[client]
+
+    def _hold(self, client: str, size: int, *, body_bytes: int) -> None:
+        left = self._left if body_bytes <= SMALL_BODY_BYTES else self._left - RESERVED_BYTES
+        if size > min(left, MAX_CLIENT_BYTES - self._held[client]):
+            self._shed()
+            raise OverloadedError
+        self._left -= size
+        self._held[client] += size
 
     def _bounded(self, receive: Receive, most: int) -> Receive:
         clock = asyncio.get_running_loop()

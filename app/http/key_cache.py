@@ -1,42 +1,37 @@
-"""Keys that were found a moment ago, so that not every request that comes with one asks the database."""
+"""The keys in force, read as a whole once in a while, so that no request waits for a look-up of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from riyl.app.http.errors import OverloadedError
-from riyl.core.db.keys import TOKEN, Key, key_of
+from riyl.core.db.keys import TOKEN, Key, KeysInForce, keys_in_force
 from riyl.core.db.session import Database
 from riyl.core.errors import DatabaseDownError
 
 KEPT_S = 5.0
-"""A revoked key opens reading for no longer than this."""
+"""Maximum time for which a revoked key opens reading, in seconds."""
 
-MAX_KEPT = 10_000
-MAX_ASKED = 64
-"""Tokens that the database is asked about at once; to guess needs more."""
+MISS_S = 0.2
+"""Minimum time between readings for tokens of no known key, in seconds; a new key waits so long at most."""
 
-THREADS = 2
-"""Of its own: to look a key up must not wait for those who came in with theirs."""
-
-
-@dataclass(frozen=True)
-class _Kept:
-    key: Key | None
-    until: float
+MAX_WAITING = 1_000
+"""Maximum requests with tokens of no known key that wait for a reading; more are turned away."""
 
 
 class KeyCache:
-    """What the database said of tokens, by their sha256; used in the event loop alone.
+    """Finds keys by their tokens; used in the event loop alone.
 
-    While the database cannot be reached, keys that were in use when it went away open reading on, as queries go on
-    without it.
+    All keys in force are read at once. A known key is found in memory, and read again when half of `KEPT_S` is over,
+    before anything has to wait. Unknown tokens, however many, share a reading each `MISS_S`, so that made-up ones
+    neither load the database nor delay known keys.
+
+    While the database cannot be reached, known keys open reading on, if any was in use when it went away: queries go
+    on without it, too.
 
     Args:
         clock: seconds, from any beginning.
@@ -45,48 +40,77 @@ class KeyCache:
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._clock = clock
-        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
-        self._asked: dict[bytes, asyncio.Task[Key | None]] = {}
-        self._threads = ThreadPoolExecutor(THREADS, "riyl-keys")
+        self._keys = KeysInForce({})
+        self._begun_at = self._read_at = -math.inf
+        self._valid_until = -math.inf
+        self._reading: asyncio.Task[None] | None = None
+        self._waiting = 0
+        self._threads = ThreadPoolExecutor(1, "riyl-keys")
 
     async def find(self, token: str) -> Key | None:
         """The key that a token is of; None where there is none, or it is revoked.
 
         Raises:
             DatabaseDownError: the database cannot be reached.
-            OverloadedError: it is asked about too many tokens already.
+            OverloadedError: too many tokens of no known key wait already.
         """
-        if TOKEN.fullmatch(token) is None:
-            return None
-        digest = hashlib.sha256(token.encode()).digest()
-        cached = self._kept.get(digest)
-        if cached is not None and self._clock() < cached.until:
-            return cached.key
-        pending = self._asked.get(digest)
-        if pending is None:
-            if len(self._asked) >= MAX_ASKED:
-                raise OverloadedError
-            pending = self._asked[digest] = asyncio.create_task(self._ask(digest, token, cached))
-        # who came first may leave; the others go on waiting
-        return await asyncio.shield(pending)
+        key = self._keys.key_of(token)
+        now = self._clock()
+        if key is None:
+            return None if TOKEN.fullmatch(token) is None else await self._find_unknown(token, now)
+        if now >= self._valid_until:
+            try:
+                await self._read()
+            except DatabaseDownError:
+                if self._clock() >= self._valid_until:
+                    raise
+            return self._keys.key_of(token)
+        if now >= self._valid_until - KEPT_S / 2:
+            self._read_soon()
+        return key
 
     def close(self) -> None:
-        """Ask no more."""
+        """Read no more."""
+        if self._reading is not None:
+            self._reading.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _ask(self, digest: bytes, token: str, cached: _Kept | None) -> Key | None:
-        start = self._clock()
+    async def _find_unknown(self, token: str, arrived: float) -> Key | None:
+        if self._waiting >= MAX_WAITING:
+            raise OverloadedError
+        self._waiting += 1
+        try:
+            # a reading that has begun already may not have a key that was made since
+            while self._read_at < arrived:
+                await self._read()
+        finally:
+            self._waiting -= 1
+        return self._keys.key_of(token)
+
+    async def _read(self) -> None:
+        """Wait for the reading that runs, else for one that begins now."""
+        # the request that began it may leave; the others go on waiting
+        await asyncio.shield(self._read_soon())
+
+    def _read_soon(self) -> asyncio.Task[None]:
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_now())
+            self._reading.add_done_callback(self._ended)
+        return self._reading
+
+    def _ended(self, reading: asyncio.Task[None]) -> None:
+        self._reading = None
+        if not reading.cancelled():
+            reading.exception()  # told to the requests that wait for it, where any do
+
+    async def _read_now(self) -> None:
+        await asyncio.sleep(min(MISS_S, max(0.0, self._begun_at + MISS_S - self._clock())))
+        start = self._begun_at = self._clock()
         try:
             loop = asyncio.get_running_loop()
-            key = await loop.run_in_executor(self._threads, key_of, self._database, token)
+            self._keys = await loop.run_in_executor(self._threads, keys_in_force, self._database)
         except DatabaseDownError:
-            if cached is None or cached.key is None or start >= cached.until + KEPT_S:
-                raise
-            key = cached.key
-        finally:
-            del self._asked[digest]
-        self._kept[digest] = _Kept(key, start + KEPT_S)
-        self._kept.move_to_end(digest)
-        if len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
-        return key
+            if start < self._valid_until + KEPT_S:
+                self._valid_until = start + KEPT_S
+            raise
+        self._read_at, self._valid_until = start, start + KEPT_S

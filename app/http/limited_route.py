@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -10,13 +12,19 @@ from fastapi import params
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from riyl.app.http.auth import KEY_OF_ROLE
+from riyl.app.http.auth import KEY_OF_ROLE, check_key
 from riyl.app.http.body_limits import PART_S, BodyLimiter
+from riyl.app.http.client import client_of
 from riyl.app.http.dependencies import held
+from riyl.app.http.errors import TooManyRequestsError
+from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.overload import build_limiters
 from riyl.app.http.route_facts import Concurrency, RouteFacts, facts_of
 from riyl.core.settings import Settings
+
+MAX_CLIENT_STREAMS, STREAM_RETRY_S = 20, 5
+"""Maximum streams of one client, a fifth of all; and when it is worth asking again, in seconds."""
 
 
 class RequestLimits:
@@ -29,6 +37,7 @@ class RequestLimits:
 
     def __init__(self, settings: Settings, metrics: Metrics, part_s: float = PART_S) -> None:
         self.limiters = build_limiters(settings, metrics)
+        self._streams = Counter[str]()
         self.bodies = BodyLimiter(partial(metrics.shed, "bodies"), part_s)
 
     async def run(self, app: ASGIApp, facts: RouteFacts, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,6 +45,7 @@ class RequestLimits:
 
         Raises (in place of calling the app):
             OverloadedError: there is no room.
+        TooManyRequestsError: the client has too many streams.
             BodyTooLargeError, BodyTooSlowError: see `BodyLimiter.received`.
         """
         if facts.is_open:
@@ -43,11 +53,27 @@ class RequestLimits:
             return
         limiter = self.limiters[facts.concurrency]
         limiter.check()
+        is_stream = facts.concurrency is Concurrency.STREAMS
         async with (
             self.bodies.received(scope, receive, facts) as receive_body,
-            limiter.place_held(send, until_end=facts.concurrency is Concurrency.STREAMS) as leaving_send,
+            limiter.place_held(send, until_end=is_stream) as leaving_send,
         ):
-            await app(scope, receive_body, leaving_send)
+            with self._stream_of(client_of(scope)) if is_stream else nullcontext():
+                await app(scope, receive_body, leaving_send)
+
+    @contextmanager
+    def _stream_of(self, client: str) -> Iterator[None]:
+        if self._streams[client] >= MAX_CLIENT_STREAMS:
+            raise TooManyRequestsError(
+                f"found {MAX_CLIENT_STREAMS} event streams of this client; wanted fewer: close some", STREAM_RETRY_S
+            )
+        self._streams[client] += 1
+        try:
+            yield
+        finally:
+            self._streams[client] -= 1
+            if not self._streams[client]:
+                del self._streams[client]
 
 
 class LimitedRoute(APIRoute):
@@ -71,6 +97,11 @@ class LimitedRoute(APIRoute):
         return facts_of(self.endpoint)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that was matched, as Starlette asks it."""
-        limits = held(scope["app"], "limits", RequestLimits)
+        """Answer a request that was matched, as Starlette asks it.
+
+        Its key is looked at first: a request that may not ask takes neither room for its body nor a place.
+        """
+        limits, role = held(scope["app"], "limits", RequestLimits), self.facts.role
+        if role is not None and scope["method"] in (self.methods or ()):
+            await check_key(scope, held(scope["app"], "key_cache", KeyCache), role)
         await limits.run(super().handle, self.facts, scope, receive, send)

@@ -14,9 +14,10 @@ from riyl.app.http.body_limits import PART_BYTES, PART_S
 from riyl.app.http.dependencies import UNAVAILABLE
 from riyl.app.http.errors import MEDIA_TYPE
 from riyl.app.http.examples import add_examples, load_examples
+from riyl.app.http.limited_route import MAX_CLIENT_STREAMS
 from riyl.app.http.media_types import JSON, MERGE_PATCH
 from riyl.app.http.request_context import MAX_TARGET_BYTES
-from riyl.app.http.route_facts import facts_of
+from riyl.app.http.route_facts import Concurrency, facts_of
 from riyl.app.schemas.changes import ChangeBatch
 from riyl.core.settings import Settings
 
@@ -36,6 +37,7 @@ FAULT = "A fault of the service; its log has it under `request_id`."
 INVALID = "A parameter is missing or out of range; `errors` says which."
 UNKNOWN_PARAMETER = "There is a query parameter, and this operation takes none."
 TOO_MANY = "The key, or the address without one, has no request left; Retry-After says when it has."
+TOO_MANY_STREAMS = f"The client has {MAX_CLIENT_STREAMS} streams already."
 NO_KEY = "There is no key in the header Authorization, or it is unknown or revoked."
 NO_TEXT = "The body is no text in UTF-8."
 
@@ -66,8 +68,8 @@ def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings
     if facts.is_open:
         return
     responses = operation["responses"]
-    reasons = dict.fromkeys(UNAVAILABLE[call] for call in _calls(route.dependant) if call in UNAVAILABLE)
-    responses["503"] = _problem(" Or: ".join([*reasons, OVERLOADED]))
+    unavailable = dict.fromkeys(UNAVAILABLE[call] for call in _calls(route.dependant) if call in UNAVAILABLE)
+    responses["503"] = _problem(" Or: ".join([*unavailable, OVERLOADED]))
     if VALIDATION_ERROR in str(responses.get("422")):
         responses["422"] = _problem(INVALID)
     responses.setdefault("422", _problem(UNKNOWN_PARAMETER))
@@ -87,8 +89,11 @@ def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings
     if facts.role is not None:
         responses["401"] = _problem(NO_KEY)
         responses["403"] = _problem(f"The key has a lesser role than {facts.role}.")
-    if settings.rate_limit is not None:
-        responses["429"] = _problem(TOO_MANY)
+    reasons = [TOO_MANY] if settings.rate_limit is not None else []
+    if facts.concurrency is Concurrency.STREAMS:
+        reasons.append(TOO_MANY_STREAMS)
+    if reasons:
+        responses["429"] = _problem(" Or: ".join(reasons))
     if settings.require_key:
         operation.setdefault("security", [{"key": []}])
         responses.setdefault("401", _problem(f"{NO_KEY[:-1]}; the role read is enough."))

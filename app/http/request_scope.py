@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from riyl.core.db.keys import Key
+
 KEY = "riyl.request_context"
 """Key of the RequestContext in a request's ASGI scope."""
 
@@ -16,10 +18,12 @@ class RequestContext:
 
     Attributes:
         version: the version that answers, once one was taken.
+        key: the key of the request, once it was looked for and found.
     """
 
     request_id: str
     version: str | None = None
+    key: Key | None = None
 
 
 def request_context_of(scope: Scope) -> RequestContext:

@@ -48,12 +48,10 @@ class StrictRoute(LimitedRoute):
         handle = super().get_route_handler()
         parameters = query_parameters(self.dependant)
         content_types = self.content_types()
-        needs_key = self.facts.role is not None
 
         async def handler(request: Request) -> Response:
             check_query(request, parameters)
-            # without a key the answer is 401, whatever the body is
-            if content_types and not (needs_key and "authorization" not in request.headers):
+            if content_types:
                 check_content_type(request, content_types)
             return await handle(request)
 

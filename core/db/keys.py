@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -84,14 +85,38 @@ def revoke_key(database: Database, identity: str) -> None:
         raise NotFoundError(f"there is no key {identity!r} that is in force; see riyl keys list")
 
 
-def key_of(database: Database, token: str) -> Key | None:
-    """The key that a token is of; None where there is none, or it is revoked. Takes as long for a wrong secret."""
-    match = TOKEN.fullmatch(token)
-    identity, secret = match.groups() if match else ("", "")
+@dataclass(frozen=True)
+class KeysInForce:
+    """The keys that were in force at one time, to look tokens up in without the database.
+
+    Args:
+        by_id: each key, and the digest of its secret.
+    """
+
+    by_id: Mapping[str, tuple[Key, bytes]]
+
+    def key_of(self, token: str) -> Key | None:
+        """The key of a token; None where there is none. Takes as long for a wrong secret."""
+        match = TOKEN.fullmatch(token)
+        identity, secret = match.groups() if match else ("", "")
+        key, digest = self.by_id.get(identity, (None, _NOBODY))
+        return key if hmac.compare_digest(_digest(secret), digest) else None
+
+
+def keys_in_force(database: Database, identity: str | None = None) -> KeysInForce:
+    """Read the keys that are in force; only the one with this id where an id is given."""
+    query = select(keys).where(keys.c.revoked.is_(None))
+    if identity is not None:
+        query = query.where(keys.c.id == identity)
     with database.read() as connection:
-        row = connection.execute(select(keys).where(keys.c.id == identity, keys.c.revoked.is_(None))).one_or_none()
-    same = hmac.compare_digest(_digest(secret), _NOBODY if row is None else row.digest)
-    return Key(row.id, row.name, Role(row.role), row.created, None) if row is not None and same else None
+        rows = connection.execute(query).all()
+    return KeysInForce({row.id: (Key(row.id, row.name, Role(row.role), row.created, None), row.digest) for row in rows})
+
+
+def key_of(database: Database, token: str) -> Key | None:
+    """The key of a token, as the database has it now; None where there is none, or it is revoked."""
+    match = TOKEN.fullmatch(token)
+    return None if match is None else keys_in_force(database, match[1]).key_of(token)
 
 
 def _digest(secret: str) -> bytes:

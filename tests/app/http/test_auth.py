@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -143,3 +144,22 @@ async def test_without_the_database_nobody_is_let_in_and_queries_go_on(home: Hom
             body = problem_of(answer, 503, "database down")
             assert body["detail"] == "the database cannot be reached; ask again in 5 seconds"
             assert answer.headers["retry-after"] == "5"
+
+
+async def test_a_request_that_may_not_ask_takes_no_room_for_its_body(home: Home) -> None:
+    """Its body is not read at all: not without a key, not with one that is made up or of a lesser role."""
+    reader = key_headers(home, Role.READ)
+
+    async def untouched() -> AsyncIterator[bytes]:
+        pytest.fail("the body was read")
+        yield b""
+
+    async with running(home) as (_, client):
+        for method, path in [("PUT", "/v1/artists/a001"), ("POST", "/v1/artists:batch"), ("POST", "/v1/truths")]:
+            for headers, status, title in [
+                ({}, 401, "key needed"),
+                (UNKNOWN, 401, "key needed"),
+                (reader, 403, "not allowed"),
+            ]:
+                answer = await client.request(method, path, headers=headers, content=untouched())
+                problem_of(answer, status, title)

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive
 
+from riyl.app.http import body_limits
 from riyl.app.http.body_limits import PART_BYTES, PART_S, BodyLimiter
 from riyl.app.http.errors import BodyTooLargeError, BodyTooSlowError, OverloadedError
+from riyl.app.http.request_scope import KEY, RequestContext
 from riyl.app.http.route_facts import MAX_BODY_BYTES, RouteFacts
 from riyl.app.routes.truths import MAX_UPLOAD_BYTES
 from riyl.core.settings import Home
@@ -26,9 +28,10 @@ async def chunks(n: int, taken: list[int]) -> AsyncIterator[bytes]:
 
 
 async def test_a_body_that_is_announced_as_too_large_is_413(home: Home) -> None:
+    headers = {**JSON, **key_headers(home)}
     async with running(home) as (_, client):
         for path in ("/v1/jobs", "/v1/index", "/nothing"):
-            answer = await client.post(path, content=b" " * (MAX_BODY_BYTES + 1), headers=JSON)
+            answer = await client.post(path, content=b" " * (MAX_BODY_BYTES + 1), headers=headers)
             body = problem_of(answer, 413, "body too large")
             assert body["detail"] == "found a body of more than 1048576 bytes; wanted at most that"
             assert answer.headers["connection"] == "close"
@@ -36,9 +39,10 @@ async def test_a_body_that_is_announced_as_too_large_is_413(home: Home) -> None:
 
 @pytest.mark.parametrize("announced", [{}, {"content-length": "x"}])
 async def test_a_body_in_chunks_is_413_as_soon_as_it_is_too_large(home: Home, announced: dict[str, str]) -> None:
+    headers = {**JSON, **announced, **key_headers(home)}
     async with running(home) as (_, client):
         taken: list[int] = []
-        answer = await client.post("/v1/jobs", content=chunks(1000, taken), headers={**JSON, **announced})
+        answer = await client.post("/v1/jobs", content=chunks(1000, taken), headers=headers)
         problem_of(answer, 413, "body too large")
         assert len(taken) == MAX_BODY_BYTES // 2**16 + 1
 
@@ -81,8 +85,13 @@ class Sender:
     """A request whose body a `BodyLimiter` receives for an app, sent part by part by a clock of ours."""
 
     def __init__(
-        self, limiter: BodyLimiter, facts: RouteFacts, app: Callable[[Receive], Coroutine[Any, Any, None]]
+        self,
+        limiter: BodyLimiter,
+        facts: RouteFacts,
+        app: Callable[[Receive], Coroutine[Any, Any, None]],
+        address: str = "192.0.2.1",
     ) -> None:
+        self._address = address
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time()
         self._loop.time = lambda: self._now
@@ -92,7 +101,11 @@ class Sender:
     async def _answer(
         self, limiter: BodyLimiter, facts: RouteFacts, app: Callable[[Receive], Coroutine[Any, Any, None]]
     ) -> None:
-        scope = {"headers": [(b"transfer-encoding", b"chunked")]}
+        scope = {
+            "headers": [(b"transfer-encoding", b"chunked")],
+            "client": (self._address, 1),
+            KEY: RequestContext("test"),
+        }
         async with limiter.received(scope, self._parts.get, facts) as receive:
             await app(receive)
 
@@ -134,34 +147,70 @@ async def test_a_body_may_end_at_any_time_that_it_has() -> None:
     await sender.task
 
 
-async def test_bodies_take_no_more_memory_together_than_they_may() -> None:
-    held, shed = asyncio.Event(), list[int]()
+class Room:
+    """A limiter with room for 1,000 bytes, 400 of a client and 100 for small bodies alone, and its requests."""
 
-    async def answer(receive: Receive) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(body_limits, "MAX_HELD_BYTES", 1000)
+        monkeypatch.setattr(body_limits, "MAX_CLIENT_BYTES", 400)
+        monkeypatch.setattr(body_limits, "RESERVED_BYTES", 100)
+        monkeypatch.setattr(body_limits, "SMALL_BODY_BYTES", 10)
+        self.shed = 0
+        self.limiter = BodyLimiter(self._count)
+        self.ended = asyncio.Event()
+
+    def _count(self) -> None:
+        self.shed += 1
+
+    async def hold(self, address: str, n_bytes: int, *, more: bool = False) -> Sender:
+        """A request that holds a body until the room is emptied."""
+        sender = Sender(self.limiter, WHOLE, self._answer, address)
+        await sender.send(n_bytes, more=more)
+        return sender
+
+    async def refuses(self, address: str, n_bytes: int) -> bool:
+        sender = await self.hold(address, n_bytes, more=True)
+        if not sender.task.done():
+            sender.task.cancel()
+            await sender.wait(0)
+            return False
+        with pytest.raises(OverloadedError):
+            await sender.task
+        return True
+
+    async def _answer(self, receive: Receive) -> None:
         await receive()
-        await held.wait()
-
-    limiter = BodyLimiter(lambda: shed.append(1), most_held_bytes=1000)
-    first, second = (Sender(limiter, WHOLE, answer) for _ in range(2))
-    # of one that is answered, and of one that comes
-    await first.send(600, more=False)
-    await second.send(400)
-    third = Sender(limiter, WHOLE, answer)
-    await third.send(1)
-    with pytest.raises(OverloadedError):
-        await third.task
-    assert shed == [1]
-    held.set()
-    await first.task
-    await second.send(600, more=False)
-    await second.task
-    fourth = Sender(limiter, WHOLE, answer)
-    await fourth.send(1000, more=False)
-    await fourth.task
+        await self.ended.wait()
 
 
-async def test_an_upload_is_not_held_in_memory_and_not_counted_there() -> None:
-    sender = Sender(BodyLimiter(lambda: None, most_held_bytes=1000), STREAMED, read_whole)
+async def test_bodies_take_no_more_memory_together_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(monkeypatch)
+    # of one that is answered, and of some that come
+    senders = [await room.hold(f"192.0.2.{i}", 300, more=i > 0) for i in range(3)]
+    assert await room.refuses("192.0.2.9", 11)
+    assert room.shed == 1
+    # what is small has room that the large ones left
+    assert not await room.refuses("192.0.2.9", 10)
+    senders += [await room.hold("192.0.2.9", 10) for _ in range(10)]
+    assert await room.refuses("192.0.2.9", 1)
+    room.ended.set()
+    for sender in senders[1:3]:
+        await sender.send(0, more=False)
+    await asyncio.gather(*(sender.task for sender in senders))
+    assert not await room.refuses("192.0.2.9", 400)
+
+
+async def test_a_client_holds_no_more_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(monkeypatch)
+    await room.hold("192.0.2.1", 390)
+    assert not await room.refuses("192.0.2.1", 10)
+    assert await room.refuses("192.0.2.1", 11)
+    assert not await room.refuses("192.0.2.2", 400)
+
+
+async def test_an_upload_is_not_held_in_memory_and_not_counted_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_limits, "MAX_HELD_BYTES", 1000)
+    sender = Sender(BodyLimiter(lambda: None), STREAMED, read_whole)
     await sender.send(STREAMED.max_body_bytes, more=False)
     await sender.task
     larger = Sender(BodyLimiter(lambda: None), STREAMED, read_whole)

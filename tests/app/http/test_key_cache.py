@@ -15,6 +15,7 @@ from riyl.core.db.keys import Key, Role, create_key, revoke_key
 from riyl.core.db.session import Database
 from riyl.core.errors import DatabaseDownError
 from riyl.core.settings import Settings
+from tests.app.conftest import until
 
 STRANGER = f"riyl_00000000_{'x' * 43}"
 
@@ -88,8 +89,31 @@ async def test_who_asks_first_may_leave_while_others_wait(ring: Ring) -> None:
     assert ring.asked == 1
 
 
-async def test_no_more_tokens_than_a_few_are_asked_about_at_once(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_cache, "MAX_ASKED", 2)
+async def test_made_up_tokens_share_readings_and_delay_no_known_key(ring: Ring) -> None:
+    await ring.keys.find(ring.token)
+    ring.now += 1
+    guesses = [asyncio.create_task(ring.keys.find(f"riyl_{i:08x}_{'x' * 43}")) for i in range(200)]
+    await asyncio.sleep(0)
+    # without another turn of the event loop: nothing is waited for
+    known = ring.keys.find(ring.token)
+    with pytest.raises(StopIteration) as end:
+        known.send(None)
+    assert end.value.value == ring.key
+    assert await asyncio.gather(*guesses) == [None] * 200
+    assert ring.asked == 2
+
+
+async def test_a_key_that_was_made_since_the_last_reading_is_found(ring: Ring) -> None:
+    assert await ring.keys.find(STRANGER) is None
+    ring.now += 0.001
+    key, token = create_key(ring.database, "new", Role.WRITE)
+    assert await ring.keys.find(token) == key
+
+
+async def test_no_more_made_up_tokens_wait_than_memory_is_meant_for(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_cache, "MAX_WAITING", 2)
     guesses = [f"riyl_{i:08x}_{'x' * 43}" for i in range(4)]
     results = await asyncio.gather(*map(ring.keys.find, guesses), return_exceptions=True)
     assert results[:2] == [None, None]
@@ -97,15 +121,15 @@ async def test_no_more_tokens_than_a_few_are_asked_about_at_once(ring: Ring, mon
     assert await ring.keys.find(guesses[3]) is None
 
 
-async def test_no_more_keys_are_kept_than_memory_is_meant_for(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_cache, "MAX_KEPT", 3)
+async def test_a_key_in_use_is_read_again_before_anything_has_to_wait(ring: Ring) -> None:
     await ring.keys.find(ring.token)
-    for i in range(5):
-        await ring.keys.find(f"riyl_{i:08x}_{'x' * 43}")
-        assert len(ring.keys._kept) <= 3
-    assert ring.asked == 6
-    await ring.keys.find(ring.token)
-    assert ring.asked == 7
+    ring.now += KEPT_S / 2
+    assert await ring.keys.find(ring.token) == ring.key
+    await until(lambda: ring.asked == 2)
+    await asyncio.sleep(0)
+    revoke_key(ring.database, ring.key.id)
+    ring.now += KEPT_S
+    assert await ring.keys.find(ring.token) is None
 
 
 def test_the_token_itself_is_not_kept(ring: Ring) -> None:

@@ -20,8 +20,10 @@ from starlette.responses import PlainTextResponse, Response
 
 from riyl.app.http.errors import MediaTypeError
 from riyl.app.http.limited_route import RequestLimits
+from riyl.app.http.logging import RequestLog
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.off_loop_body import OffLoopBodyRoute
+from riyl.app.http.request_context import RequestContextMiddleware
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.http.validation import invalid
 from riyl.app.routes.changes import router
@@ -80,7 +82,7 @@ class Both:
             headers = {} if kind is None else {"content-type": kind}
             answers = []
             for app in self._apps:
-                async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://riyl") as client:
+                async with httpx.AsyncClient(transport=transport_to(app), base_url="http://riyl") as client:
                     answers.append(await client.request(method, "/a", content=body, headers=headers))
             return [(answer.status_code, answer.text) for answer in answers]
 
@@ -112,6 +114,10 @@ def _app(kind: type[APIRoute]) -> FastAPI:
     app.state.limits = RequestLimits(Settings(), Metrics())
     app.include_router(routes)
     return app
+
+
+def transport_to(app: FastAPI) -> httpx.ASGITransport:
+    return httpx.ASGITransport(RequestContextMiddleware(app, Metrics(), RequestLog()))
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +190,7 @@ def test_a_body_is_validated_in_another_thread_and_once() -> None:
     app.include_router(routes)
 
     async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://riyl") as client:
+        async with httpx.AsyncClient(transport=transport_to(app), base_url="http://riyl") as client:
             return await client.put("/a", json={"name": "N"})
 
     assert asyncio.run(ask()).json() == "N"

@@ -9,10 +9,11 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from riyl.app.http.dependencies import held
-from riyl.app.http.errors import OverloadedError
-from riyl.app.http.limited_route import RequestLimits
+from riyl.app.http.errors import OverloadedError, TooManyRequestsError
+from riyl.app.http.limited_route import MAX_CLIENT_STREAMS, RequestLimits
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.overload import ConcurrencyLimiter
+from riyl.app.http.request_scope import KEY, RequestContext
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.core.settings import Home, Settings
 from tests.app.conftest import key_headers, problem_of, running
@@ -109,13 +110,14 @@ class Asked:
         self.limiters = self._limits.limiters
         self._app = app
 
-    async def ask(self, concurrency: Concurrency, client: Send | None = None) -> None:
+    async def ask(self, concurrency: Concurrency, client: Send | None = None, address: str = "192.0.2.1") -> None:
         async def receive() -> Message:
             raise AssertionError("there is no body")
 
         async def send(message: Message) -> None: ...
 
         facts, scope = RouteFacts(concurrency=concurrency), {"headers": [], "concurrency": concurrency}
+        scope |= {"client": (address, 1), KEY: RequestContext("test")}
         await self._limits.run(self._app, facts, scope, receive, client or send)
 
 
@@ -156,6 +158,25 @@ async def test_a_stream_holds_its_place_to_its_end_and_none_of_others() -> None:
         ended.set()
 
 
+async def test_a_client_has_no_more_streams_than_its_share() -> None:
+    ended = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await ended.wait()
+
+    requests = Asked(app)
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(MAX_CLIENT_STREAMS):
+            tasks.create_task(requests.ask(STREAMS))
+        await settle()
+        with pytest.raises(TooManyRequestsError, match="found 20 event streams of this client; wanted fewer"):
+            await requests.ask(STREAMS)
+        tasks.create_task(requests.ask(STREAMS, address="192.0.2.2"))
+        await settle()
+        ended.set()
+    await requests.ask(STREAMS)
+
+
 async def test_a_place_is_given_back_when_the_app_fails() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise ValueError
@@ -192,7 +213,7 @@ async def fill(limiter: ConcurrencyLimiter, places: int) -> None:
 
 
 async def test_what_is_full_is_503_before_the_body_is_read_and_what_is_ready_is_answered(home: Home) -> None:
-    headers = key_headers(home)
+    headers = {**key_headers(home), "content-type": "text/plain"}
 
     async def body() -> Any:
         raise AssertionError("the body was read")
@@ -215,7 +236,7 @@ async def test_what_is_full_is_503_before_the_body_is_read_and_what_is_ready_is_
         ]
         for method, path in shed:
             content = body() if method == "POST" else None
-            answer = await client.request(method, path, content=content, headers={"content-type": "text/plain"})
+            answer = await client.request(method, path, content=content, headers=headers)
             problem_of(answer, 503, "overloaded")
             assert answer.headers["retry-after"] == "1"
         open_ = ["/v1/artists/a001/similar", "/healthz", "/readyz", "/metrics", "/", "/v1/jobs", "/v1/changes"]

@@ -1,0 +1,29 @@
+"""The client of a request, as limits count it: its key, else the network of its address."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+from riyl.app.http.rate_limit import network_of
+from riyl.app.http.request_scope import request_context_of
+
+
+def token_of(scope: Scope) -> str | None:
+    """The bearer token of a request; None where it has none."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.partition(b" ")
+            return token.decode("latin-1") if scheme.lower() == b"bearer" else None
+    return None
+
+
+def client_of(scope: Scope) -> str:
+    """The name of a request's client: of its key, where one was found, else of its address."""
+    key = request_context_of(scope).key
+    return address_of(scope) if key is None else f"key/{key.id}"
+
+
+def address_of(scope: Scope) -> str:
+    """The name of a request's client by its address alone."""
+    client = scope.get("client")
+    return f"address/{'' if client is None else network_of(client[0])}"
