@@ -6,10 +6,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from riyl.app.http.auth import UNKNOWN_KEY
 from riyl.app.http.client import address_of, token_of
-from riyl.app.http.errors import NoKeyError, TooManyRequestsError
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.rate_limit import RateLimiter
+from riyl.app.http.request_errors import NoKeyError, TooManyRequestsError
 from riyl.app.http.request_scope import request_context_of
 from riyl.app.http.route_facts import OpenPaths
 from riyl.core.db.keys import Key

@@ -10,8 +10,8 @@ from starlette.types import Scope
 
 from riyl.app.http.client import token_of
 from riyl.app.http.dependencies import TheDatabase
-from riyl.app.http.errors import NoKeyError, RoleError
 from riyl.app.http.key_cache import KeyCache
+from riyl.app.http.request_errors import NoKeyError, RoleError
 from riyl.app.http.request_scope import request_context_of
 from riyl.app.http.route_facts import facts_of
 from riyl.core.db.keys import Key, Role, key_of

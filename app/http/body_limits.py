@@ -11,7 +11,7 @@ from math import inf
 from starlette.types import Message, Receive, Scope
 
 from riyl.app.http.client import client_of
-from riyl.app.http.errors import BodyTooLargeError, BodyTooSlowError, OverloadedError
+from riyl.app.http.request_errors import BodyTooLargeError, BodyTooSlowError, OverloadedError
 from riyl.app.http.route_facts import RouteFacts
 
 MAX_HELD_BYTES = 128 << 20

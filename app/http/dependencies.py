@@ -11,8 +11,8 @@ from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from riyl.app.http.errors import NotReadyError
 from riyl.app.http.metrics import Metrics
+from riyl.app.http.request_errors import NotReadyError
 from riyl.app.http.request_scope import request_context_of
 from riyl.app.jobs.child import WorkerMonitor
 from riyl.app.jobs.lazy_client import LazyJobs

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from riyl.app.http.errors import OverloadedError
+from riyl.app.http.request_errors import OverloadedError
 from riyl.core.db.keys import TOKEN, Key, KeysInForce, keys_in_force
 from riyl.core.db.session import Database
 from riyl.core.errors import DatabaseDownError

@@ -16,10 +16,10 @@ from riyl.app.http.auth import KEY_OF_ROLE, check_key
 from riyl.app.http.body_limits import PART_S, BodyLimiter
 from riyl.app.http.client import client_of
 from riyl.app.http.dependencies import held
-from riyl.app.http.errors import TooManyRequestsError
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.overload import build_limiters
+from riyl.app.http.request_errors import TooManyRequestsError
 from riyl.app.http.route_facts import Concurrency, RouteFacts, facts_of
 from riyl.core.settings import Settings
 

@@ -9,8 +9,8 @@ from functools import partial
 
 from starlette.types import Message, Send
 
-from riyl.app.http.errors import OverloadedError
 from riyl.app.http.metrics import Metrics
+from riyl.app.http.request_errors import OverloadedError
 from riyl.app.http.route_facts import Concurrency
 from riyl.core.settings import Settings
 

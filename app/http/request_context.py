@@ -11,9 +11,10 @@ from time import perf_counter
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from riyl.app.http.errors import TargetTooLongError, problem_response, status_of
+from riyl.app.http.errors import problem_response, status_of
 from riyl.app.http.logging import RequestLog
 from riyl.app.http.metrics import Metrics
+from riyl.app.http.request_errors import TargetTooLongError
 from riyl.app.http.request_scope import KEY, RequestContext
 
 log = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from riyl.app.http.errors import MediaTypeError
 from riyl.app.http.limited_route import LimitedRoute
 from riyl.app.http.media_types import JSON
+from riyl.app.http.request_errors import MediaTypeError
 
 MAX_REPORTED = 10
 """Unknown query parameters that an error names."""

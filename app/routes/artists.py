@@ -10,7 +10,8 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from riyl.app.http.dependencies import VERSIONED, TheState, versioned
-from riyl.app.http.errors import AmbiguousNameError, problems
+from riyl.app.http.errors import problems
+from riyl.app.http.request_errors import AmbiguousNameError
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.schemas.artists import ArtistResponse, ArtistsResponse, Details, ResolveResponse, SimilarResponse

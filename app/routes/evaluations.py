@@ -12,7 +12,8 @@ from riyl.app.evaluations.queries import query_results
 from riyl.app.evaluations.store import files_of, has_files, stored, systems_in
 from riyl.app.http.auth import TheAuthor
 from riyl.app.http.dependencies import TheDatabase, TheJobs, TheReloader, TheSettings, fresh
-from riyl.app.http.errors import DamagedEvaluationError, damage_raised_as, problems
+from riyl.app.http.errors import damage_raised_as, problems
+from riyl.app.http.request_errors import DamagedEvaluationError
 from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.jobs.types import EvaluateParams, Job, JobKind, JobState

@@ -7,7 +7,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from riyl.app.http.dependencies import NOT_SERVED, TheMetrics, TheOwnWorker, TheReloader, serving_state
-from riyl.app.http.errors import NotReadyError, problems
+from riyl.app.http.errors import problems
+from riyl.app.http.request_errors import NotReadyError
 from riyl.app.http.route_facts import OPEN
 from riyl.app.schemas.health import Alive, OwnWorkerResponse, Ready, Refused
 

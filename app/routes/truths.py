@@ -19,8 +19,9 @@ from starlette.responses import Response
 
 from riyl.app.http.auth import TheAuthor
 from riyl.app.http.dependencies import TheReloader, TheSettings, TheUploads, fresh
-from riyl.app.http.errors import DamagedTruthError, damage_raised_as, problems
+from riyl.app.http.errors import damage_raised_as, problems
 from riyl.app.http.media_types import FORM
+from riyl.app.http.request_errors import DamagedTruthError
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.schemas.ground_truths import DamagedTruth, TruthDetails, TruthResponse, TruthsResponse

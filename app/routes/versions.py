@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from riyl.app.http.auth import TheAuthor
 from riyl.app.http.dependencies import TheDatabase, TheReloader, TheSettings, fresh
-from riyl.app.http.errors import DamagedVersionError, damage_raised_as, problems
+from riyl.app.http.errors import damage_raised_as, problems
+from riyl.app.http.request_errors import DamagedVersionError
 from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.routes.index import described

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from riyl.app.http.errors import AmbiguousMbidError, UnknownArtistError
+from riyl.app.http.request_errors import AmbiguousMbidError, UnknownArtistError
 from riyl.app.schemas.artists import Summary
 from riyl.app.serving.state import ServingState
 from riyl.core.types import ArtistId

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from riyl.app.http.errors import STATUS, AmbiguousMbidError
+from riyl.app.http.errors import STATUS
+from riyl.app.http.request_errors import AmbiguousMbidError
 from riyl.app.http.validation import invalid
 from riyl.app.schemas.changes import (
     MAX_LINES,

@@ -9,7 +9,7 @@ from math import log1p
 import numpy as np
 from numpy.typing import NDArray
 
-from riyl.app.http.errors import AmbiguousNameError, NoEncoderError
+from riyl.app.http.request_errors import AmbiguousNameError, NoEncoderError
 from riyl.app.schemas.artists import Similar
 from riyl.app.schemas.explanation import Explained, ExplainedResponse, SeedShare, Why
 from riyl.app.schemas.query import (

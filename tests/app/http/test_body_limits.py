@@ -9,7 +9,7 @@ from starlette.types import Message, Receive
 
 from riyl.app.http import body_limits
 from riyl.app.http.body_limits import PART_BYTES, PART_S, BodyLimiter
-from riyl.app.http.errors import BodyTooLargeError, BodyTooSlowError, OverloadedError
+from riyl.app.http.request_errors import BodyTooLargeError, BodyTooSlowError, OverloadedError
 from riyl.app.http.request_scope import KEY, RequestContext
 from riyl.app.http.route_facts import MAX_BODY_BYTES, RouteFacts
 from riyl.app.routes.truths import MAX_UPLOAD_BYTES

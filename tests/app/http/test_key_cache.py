@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import event
 
 from riyl.app.http import key_cache
-from riyl.app.http.errors import OverloadedError
 from riyl.app.http.key_cache import KEPT_S, KeyCache
+from riyl.app.http.request_errors import OverloadedError
 from riyl.core.db.keys import Key, Role, create_key, revoke_key
 from riyl.core.db.session import Database
 from riyl.core.errors import DatabaseDownError

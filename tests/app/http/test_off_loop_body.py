@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, field_validator
 from starlette.responses import PlainTextResponse, Response
 
-from riyl.app.http.errors import MediaTypeError
 from riyl.app.http.limited_route import RequestLimits
 from riyl.app.http.logging import RequestLog
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.off_loop_body import OffLoopBodyRoute
 from riyl.app.http.request_context import RequestContextMiddleware
+from riyl.app.http.request_errors import MediaTypeError
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.http.validation import invalid
 from riyl.app.routes.changes import router

@@ -9,10 +9,10 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from riyl.app.http.dependencies import held
-from riyl.app.http.errors import OverloadedError, TooManyRequestsError
 from riyl.app.http.limited_route import MAX_CLIENT_STREAMS, RequestLimits
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.overload import ConcurrencyLimiter
+from riyl.app.http.request_errors import OverloadedError, TooManyRequestsError
 from riyl.app.http.request_scope import KEY, RequestContext
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.core.settings import Home, Settings
