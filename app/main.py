@@ -19,6 +19,7 @@ from riyl.app.http.access import AccessControlMiddleware
 from riyl.app.http.body_limits import PART_S
 from riyl.app.http.dependencies import Streams, held
 from riyl.app.http.errors import add_error_handlers
+from riyl.app.http.hosts import allowed_hosts
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.limited_route import RequestLimits
 from riyl.app.http.logging import RequestLog
@@ -189,7 +190,7 @@ def _outer(
             allow_headers=CORS_ASKED,
             expose_headers=CORS_TOLD,
         )
-    yield Middleware(RequestContextMiddleware, metrics, requests)
+    yield Middleware(RequestContextMiddleware, metrics, requests, allowed_hosts(settings))
     if settings.require_key or settings.rate_limit is not None:
         rate_limiter = None if settings.rate_limit is None else RateLimiter(settings.rate_limit)
         yield Middleware(

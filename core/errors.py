@@ -12,7 +12,12 @@ class RiylError(Exception):
     """RIYL could not do what was asked."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or inspect.cleandoc(type(self).__doc__ or ""))
+        super().__init__(message or self.default_message())
+
+    @classmethod
+    def default_message(cls) -> str:
+        """The message of an error that says no more than what it is."""
+        return inspect.cleandoc(cls.__doc__ or "")
 
 
 class InputError(RiylError):
@@ -20,15 +25,21 @@ class InputError(RiylError):
 
 
 class TableError(InputError):
-    """A table of the catalog is not what it should be."""
+    """A table of the catalog is not what it should be.
+
+    Attributes:
+        file_and_row: name of the file, and the row or line.
+        wanted: what was wanted there.
+    """
 
     def __init__(
         self, file: Path | str, *, found: str, wanted: str, row: int | None = None, line: int | None = None
     ) -> None:
-        where = str(file)
-        where += "" if row is None else f", row {row}"
+        where = "" if row is None else f", row {row}"
         where += "" if line is None else f", line {line}"
-        super().__init__(f"{where}: found {found}; wanted {wanted}")
+        super().__init__(f"{file}{where}: found {found}; wanted {wanted}")
+        self.file_and_row = f"{Path(file).name}{where}"
+        self.wanted = wanted
 
 
 class ConfigError(InputError):

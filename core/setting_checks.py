@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 """As browsers send it: no path, no slash at the end."""
 
+HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*\]?")
+"""A name, every name below one, or an address; in lower case."""
+
 SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S*")
 """What Kubernetes and Docker put into NAME_PORT of every container beside a service called NAME."""
 
@@ -49,6 +52,17 @@ def origins(value: object) -> object:
             "origins", "wanted origins such as https://music.example:8443, several of them with , between, or *"
         )
     return parts
+
+
+def hosts(value: object) -> object:
+    """Names and addresses of hosts, from text with commas between; in lower case, without brackets."""
+    if not isinstance(value, str):
+        return value
+    parts = tuple(part.strip().lower() for part in value.split(","))
+    if not all(part == "*" or HOST.fullmatch(part) for part in parts):
+        wanted = "wanted names such as riyl.example.org, *.example.org or 192.0.2.7, with , between and no port, or *"
+        raise PydanticCustomError("hosts", "{wanted}", {"wanted": wanted})
+    return tuple(part.strip("[]") for part in parts)
 
 
 def cron(text: str) -> str:

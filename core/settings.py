@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     tables: AnyPath | None = Field(
         default=None, description="Folder of tables that a re-index, and the demo, take where none is named."
     )
+    import_root: AnyPath | None = Field(
+        default=None, description="Folder below which jobs over HTTP may name folders of tables; without it none."
+    )
     ignore_unread: bool = Field(
         default=False,
         description="Whether files in a folder of tables that are not read are passed over, instead of refused.",
@@ -95,6 +98,11 @@ class Settings(BaseSettings):
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(checks.origins)] = Field(
         default=(), description="Origins whose pages may ask, with commas between; * for any."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(checks.hosts)] = Field(
+        default=(),
+        description="Names of the header Host that are answered, with commas between; * for any. Without it loopback "
+        "names where the service listens on loopback, else any.",
     )
     concurrency_per_class: int = Field(
         default=4,

@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 from contextlib import ExitStack
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +35,7 @@ def serve(
     """
     # the server is imported where it is used: the other commands start faster
     from riyl.app.http.dependencies import held
+    from riyl.app.http.hosts import is_loopback
     from riyl.app.http.logging import configure
     from riyl.app.http.server import run as serve_until_signalled
     from riyl.app.jobs.child import OwnWorker, WorkerMonitor
@@ -45,11 +45,11 @@ def serve(
     configure(run.settings.log_level if "log_level" in run.settings.model_fields_set else "INFO")
     warn_of_variables()
     host, port = host or run.settings.host, port_of(run.settings) if port is None else port
-    if not (run.settings.require_key or _is_loopback(host)):
+    if not (run.settings.require_key or is_loopback(host)):
         log.warning("open_to_all", extra={"host": host, "hint": "RIYL_REQUIRE_KEY=true lets in those with a key alone"})
     if run.database.is_sqlite:
         _check_writable(run.home.root)
-    service = create_app(run.settings)
+    service = create_app(run.settings.model_copy(update={"host": host}))
     with ExitStack() as stack:
 
         def start_worker() -> None:
@@ -81,10 +81,3 @@ def port_of(settings: Settings) -> int:
         hint = "orchestrators set it for a service named riyl; name the port with --port, or switch service links off"
         log.warning("port_is_a_service_link", extra={"RIYL_PORT": value, "port": settings.port, "hint": hint})
     return settings.port
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

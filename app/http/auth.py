@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -9,11 +10,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import Scope
 
 from riyl.app.http.client import token_of
-from riyl.app.http.dependencies import TheDatabase
+from riyl.app.http.dependencies import TheDatabase, held
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.request_errors import NoKeyError, RoleError
 from riyl.app.http.request_scope import request_context_of
 from riyl.app.http.route_facts import facts_of
+from riyl.app.jobs.disclosure import shown_author
+from riyl.app.jobs.import_root import FROM_HTTP
 from riyl.core.db.keys import Key, Role, key_of
 
 UNKNOWN_KEY = "the key is unknown or revoked; wanted one that riyl keys list shows as in force"
@@ -78,7 +81,23 @@ TheKey = Annotated[Key, KEY_OF_ROLE]
 
 async def author(key: TheKey) -> str:
     """The author that histories name for what is done with a key."""
-    return f"key:{key.name}"
+    return f"{FROM_HTTP}{key.name}"
 
 
 TheAuthor = Annotated[str, Depends(author)]
+
+
+Authors = Callable[[str], str]
+"""Shows an author to the client of a request."""
+
+
+async def authors(request: Request) -> Authors:
+    """What shows authors to the client of a request: their names to an admin's key, else of which kind they are."""
+    context, token = request_context_of(request.scope), token_of(request.scope)
+    if context.key is None and token is not None:
+        context.key = await held(request.app, "key_cache", KeyCache).find(token)
+    is_admin = context.key is not None and context.key.role.may(Role.ADMIN)
+    return str if is_admin else shown_author
+
+
+TheAuthors = Annotated[Authors, Depends(authors)]

@@ -25,6 +25,8 @@ from riyl.app.http.request_errors import (
     DamagedEvaluationError,
     DamagedTruthError,
     DamagedVersionError,
+    EndingError,
+    HostError,
     MediaTypeError,
     MethodNotAllowedError,
     NoEncoderError,
@@ -81,6 +83,8 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     BodyTooLargeError: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body too large"),
     BodyTooSlowError: (HTTPStatus.REQUEST_TIMEOUT, "body too slow"),
     TargetTooLongError: (HTTPStatus.REQUEST_URI_TOO_LONG, "address too long"),
+    HostError: (HTTPStatus.MISDIRECTED_REQUEST, "unknown host"),
+    EndingError: (HTTPStatus.SERVICE_UNAVAILABLE, "service ends"),
     MethodNotAllowedError: (HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed"),
     TooManyRequestsError: (HTTPStatus.TOO_MANY_REQUESTS, "too many requests"),
     OverloadedError: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
@@ -150,7 +154,11 @@ def problem_of(error: Exception) -> ProblemDetails | None:
             headers["WWW-Authenticate"] = "Bearer"
         case MethodNotAllowedError(methods=methods):
             headers["Allow"] = ", ".join(sorted(methods))
-        case TooManyRequestsError(retry_after_s=seconds) | OverloadedError(retry_after_s=seconds):
+        case (
+            TooManyRequestsError(retry_after_s=seconds)
+            | OverloadedError(retry_after_s=seconds)
+            | EndingError(retry_after_s=seconds)
+        ):
             headers["Retry-After"] = str(seconds)
         case DatabaseDownError():
             # where it is and who connects to it is for the log alone

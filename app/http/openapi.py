@@ -14,6 +14,7 @@ from riyl.app.http.body_limits import PART_BYTES, PART_S
 from riyl.app.http.dependencies import UNAVAILABLE
 from riyl.app.http.errors import MEDIA_TYPE
 from riyl.app.http.examples import add_examples, load_examples
+from riyl.app.http.hosts import allowed_hosts
 from riyl.app.http.limited_route import MAX_CLIENT_STREAMS
 from riyl.app.http.media_types import JSON, MERGE_PATCH
 from riyl.app.http.request_context import MAX_TARGET_BYTES
@@ -38,6 +39,7 @@ INVALID = "A parameter is missing or out of range; `errors` says which."
 UNKNOWN_PARAMETER = "There is a query parameter, and this operation takes none."
 TOO_MANY = "The key, or the address without one, has no request left; Retry-After says when it has."
 TOO_MANY_STREAMS = f"The client has {MAX_CLIENT_STREAMS} streams already."
+WRONG_HOST = "The header Host names a host that the service does not answer for (RIYL_ALLOWED_HOSTS)."
 NO_KEY = "There is no key in the header Authorization, or it is unknown or revoked."
 NO_TEXT = "The body is no text in UTF-8."
 
@@ -73,6 +75,8 @@ def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings
     if VALIDATION_ERROR in str(responses.get("422")):
         responses["422"] = _problem(INVALID)
     responses.setdefault("422", _problem(UNKNOWN_PARAMETER))
+    if allowed_hosts(settings) is not None:
+        responses["421"] = _problem(WRONG_HOST)
     responses["414"] = _problem(TOO_LONG)
     responses["500"] = _problem(FAULT)
     if "requestBody" in operation:

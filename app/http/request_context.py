@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
@@ -12,9 +13,10 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from riyl.app.http.errors import problem_response, status_of
+from riyl.app.http.hosts import ALWAYS_ANSWERED, AllowedHosts
 from riyl.app.http.logging import RequestLog
 from riyl.app.http.metrics import Metrics
-from riyl.app.http.request_errors import TargetTooLongError
+from riyl.app.http.request_errors import EndingError, HostError, TargetTooLongError
 from riyl.app.http.request_scope import KEY, RequestContext
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,9 @@ PAGE_HEADERS = [
 REFUSED = "refused"
 """The path by which requests are counted that came to no route: without a key, too many, too slow."""
 
+MAX_SHOWN_HOST = 100
+"""Maximum characters of a header Host that an error shows."""
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -49,8 +54,9 @@ class RequestContextMiddleware:
     every answer has, answers HEAD as GET without the body, and turns errors that nobody caught into answers.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, requests: RequestLog) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, requests: RequestLog, hosts: AllowedHosts | None = None) -> None:
         self._app = app
+        self._hosts = hosts
         self._metrics = metrics
         self._requests = requests
         self._prefix = secrets.token_hex(3)
@@ -89,7 +95,15 @@ class RequestContextMiddleware:
                 raise TargetTooLongError(
                     f"found more than {MAX_TARGET_BYTES} bytes of path and query; wanted at most that"
                 )
+            if self._hosts is not None and scope["path"] not in ALWAYS_ANSWERED:
+                _check_host(scope, self._hosts)
             await self._app(inner, receive, observed_send)
+        except asyncio.CancelledError:
+            # the server ends, and has waited for this request for as long as it does
+            if status:
+                raise
+            inner.setdefault("route", REFUSED)
+            await problem_response(EndingError(), context)(inner, receive, observed_send)
         except Exception as error:
             if status_of(error) is None:
                 log.error("request_failed", extra={"request_id": context.request_id}, exc_info=error)
@@ -108,6 +122,18 @@ class RequestContextMiddleware:
             if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(value):
                 return str(value, "ascii")
         return f"{self._prefix}-{next(self._numbers):x}"
+
+
+def _check_host(scope: Scope, hosts: AllowedHosts) -> None:
+    """See that a request names one host, which the service answers for.
+
+    Raises:
+        HostError: it does not.
+    """
+    values = [value for name, value in scope["headers"] if name == b"host"]
+    if len(values) != 1 or not hosts.allows(values[0]):
+        shown = " and ".join(repr(value[:MAX_SHOWN_HOST].decode("latin-1")) for value in values[:2]) or "no host"
+        raise HostError(f"Host: found {shown}; wanted one that RIYL_ALLOWED_HOSTS names, on this machine localhost")
 
 
 def _template(scope: Scope) -> str:

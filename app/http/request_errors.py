@@ -71,6 +71,16 @@ class MethodNotAllowedError(RiylError):
         self.methods = methods
 
 
+class HostError(RiylError):
+    """The header Host names a host that this service does not answer for."""
+
+
+class EndingError(RiylError):
+    """The service ends; ask again in a moment, a batch under the same Idempotency-Key."""
+
+    retry_after_s = 1
+
+
 class TooManyRequestsError(RiylError):
     """There were too many requests."""
 

@@ -172,8 +172,7 @@ class Jobs:
 def _job(workflow: WorkflowStatus, progress: JobProgress | None) -> Job:
     state = STATES[workflow.status]
     params, by = _arguments(workflow)
-    given_up = workflow.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
-    error = GIVEN_UP if given_up else None if workflow.error is None else str(workflow.error)
+    error = _error(workflow) if state is JobState.FAILED else None
     return Job(
         id=workflow.workflow_id,
         kind=JobKind(workflow.name),
@@ -186,8 +185,16 @@ def _job(workflow: WorkflowStatus, progress: JobProgress | None) -> Job:
         worker=None if state is JobState.WAITING else workflow.executor_id,
         progress=progress,
         result=workflow.output if state is JobState.DONE and isinstance(workflow.output, dict) else None,
-        error=error if state is JobState.FAILED else None,
+        error=None if error is None else str(error),
+        shown_error=None if error is None else error.shown,
     )
+
+
+def _error(workflow: WorkflowStatus) -> store.JobError:
+    if workflow.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        return store.JobError(GIVEN_UP, GIVEN_UP)
+    # of a row that RIYL did not write DBOS gives what it could not read
+    return workflow.error if isinstance(workflow.error, store.JobError) else store.JobError(str(workflow.error))
 
 
 def _arguments(workflow: WorkflowStatus) -> tuple[dict[str, Any], str]:

@@ -60,7 +60,7 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
     @DBOS.workflow(name=JobKind.REINDEX.value, max_recovery_attempts=DEATHS)
     def reindex(payload: dict[str, Any], by: str) -> Result:
         params, step = ReindexParams(**payload), run_all(REINDEX_STEPS)
-        frozen = step("freeze", lambda s: s.freeze(params.tables))
+        frozen = step("freeze", lambda s: s.freeze(params.tables, by))
         model = step("model", lambda s: s.choose_model(params.model))["model"]
         placed = step("featurize", lambda s: s.featurize(frozen, model))
         snapshot = placed["snapshot"]
@@ -87,7 +87,7 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
     @DBOS.workflow(name=JobKind.TRAIN.value, max_recovery_attempts=DEATHS)
     def train(payload: dict[str, Any], by: str) -> Result:
         params, step = TrainParams(**payload), run_all(TRAIN_STEPS)
-        frozen = step("freeze", lambda s: s.freeze(params.tables))
+        frozen = step("freeze", lambda s: s.freeze(params.tables, by))
         snapshot = step("fit", lambda s: s.fit(frozen))["snapshot"]
         model = step("train", lambda s: s.train(params, snapshot))["model"]
         step("reindex", lambda s: {})
@@ -101,7 +101,7 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
 
     @DBOS.workflow(name=JobKind.IMPORT.value, max_recovery_attempts=DEATHS)
     def bring(payload: dict[str, Any], by: str) -> Result:
-        return run("import", 1, 1, lambda s: s.bring(ImportParams(**payload)))
+        return run("import", 1, 1, lambda s: s.bring(ImportParams(**payload), by))
 
     @DBOS.workflow(name="scheduled")
     def scheduled(at: datetime, context: Any) -> None:

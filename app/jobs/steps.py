@@ -10,6 +10,7 @@ from typing import Any
 
 from riyl.app.evaluations.run import Question, quality_ndcg, run_evaluation
 from riyl.app.evaluations.store import store
+from riyl.app.jobs.import_root import FROM_HTTP, folder_below
 from riyl.app.jobs.types import EvaluateParams, ImportParams, TrainParams
 from riyl.core.catalog.freeze import Imported, freeze_tables, last_import, mark_imported
 from riyl.core.catalog.notes import Notes
@@ -70,14 +71,19 @@ class Steps:
     def home(self) -> Home:
         return Home(self.settings.home)
 
-    def bring(self, params: ImportParams) -> Result:
-        """Make a dataset's tables, or check a folder of them, and fix them in the home."""
-        source = Path(params.source)
+    def bring(self, params: ImportParams, by: str) -> Result:
+        """Make a dataset's tables, or check a folder of them, and fix them in the home.
+
+        Raises:
+            InputError: see `riyl.app.jobs.import_root.folder_below`, of a job over HTTP.
+        """
         if params.source in DATASETS:
             source = self.home.tables / params.source
             if not source.exists():
                 make_tables(params.source, self.home.downloads, source, self.progress)
-        source, notes = source.expanduser(), Notes()
+        else:
+            source = self._named(params.source, by)
+        notes = Notes()
         tables = Tables.open(source, ignore_unread=self.settings.ignore_unread)
         check_tables(tables, notes, progress=self.progress)
         rows = {table: account(read, notes.skipped_rows.get(table, {})) for table, read in sorted(notes.read.items())}
@@ -86,15 +92,16 @@ class Steps:
         mark_imported(self.home.frozen_tables, Imported(name, current(self.home.versions)))
         return {"tables": name, "rows": rows, **import_notes, "files_not_read": unread}
 
-    def freeze(self, tables: str | None) -> Result:
+    def freeze(self, tables: str | None, by: str) -> Result:
         """Copy the tables and what changes leave standing, as they are now, into the home: the job reads these alone.
 
         The changes are those up to the one whose number is handed on; what is dropped later counts still.
 
         Raises:
             NotFoundError: none are named or set, and those that are known in the home are gone.
+            InputError: see `riyl.app.jobs.import_root.folder_below`, of a job over HTTP.
         """
-        folder = self._folder(tables)
+        folder = self._folder(tables, by)
         name, unread = self._fixed_tables(folder)
         changes, last = freeze_changes(self.database, self.home.changes)
         source = None if folder.parent == self.home.frozen_tables else str(folder.absolute())
@@ -233,7 +240,11 @@ class Steps:
         unread = {name: why.reason for name, why in Tables.open(folder, ignore_unread=ignore).unread.items()}
         return freeze_tables(folder, self.home.frozen_tables, ignore_unread=ignore).name, unread
 
-    def _folder(self, named: str | None) -> Path:
+    def _named(self, named: str, by: str) -> Path:
+        """A folder as a job names it."""
+        return folder_below(self.settings.import_root, named) if by.startswith(FROM_HTTP) else Path(named).expanduser()
+
+    def _folder(self, named: str | None, by: str) -> Path:
         """The tables named, else RIYL_TABLES, else those imported since the current version was promoted, else those
         behind it, else the copies made last.
 
@@ -242,8 +253,8 @@ class Steps:
         """
         frozen, version = self.home.frozen_tables, current(self.home.versions)
         if named is not None:
-            folder = Path(named).expanduser()
-            return frozen / folder if len(folder.parts) == 1 and not folder.exists() else folder
+            copies = {copy.name for copy in frozen.glob("[!.]*")}
+            return frozen / named if named in copies else self._named(named, by)
         if self.settings.tables is not None:
             return self.settings.tables
         imported = last_import(frozen)

@@ -14,6 +14,7 @@ from dbos._serialization import DefaultSerializer
 from sqlalchemy import Engine, ExceptionContext, create_engine, event, inspect
 from sqlalchemy.engine import URL
 
+from riyl.app.jobs.disclosure import ALL_IS_IN, shown_error
 from riyl.core.db.session import JOBS_FILE, Database, database_url, set_pragmas, translated
 from riyl.core.errors import DatabaseError
 from riyl.core.settings import Settings
@@ -32,7 +33,15 @@ WORK_QUEUE = "work"
 
 
 class JobError(Exception):
-    """What a job failed of, as it was stored."""
+    """What a job failed of, as it was stored.
+
+    Attributes:
+        shown: what HTTP shows of it.
+    """
+
+    def __init__(self, message: str, shown: str = ALL_IS_IN) -> None:
+        super().__init__(message)
+        self.shown = shown
 
 
 class JsonSerializer(Serializer):
@@ -42,12 +51,13 @@ class JsonSerializer(Serializer):
         if isinstance(data, dbos_error.DBOSMaxStepRetriesExceeded) and data.errors:
             data = data.errors[-1]  # why it failed, not that it did
         if isinstance(data, BaseException):
-            return json.dumps({"error": type(data).__name__, "message": str(data)})
+            shown = data.shown if isinstance(data, JobError) else shown_error(data)
+            return json.dumps({"error": type(data).__name__, "message": str(data), "shown": shown})
         return json.dumps({"value": data}, ensure_ascii=False, allow_nan=False, default=_time)
 
     def deserialize(self, serialized_data: str) -> Any:
         read = json.loads(serialized_data)
-        return JobError(read["message"]) if "error" in read else read["value"]
+        return JobError(read["message"], read.get("shown", ALL_IS_IN)) if "error" in read else read["value"]
 
     def name(self) -> str:
         return "riyl_json"

@@ -140,6 +140,7 @@ class Job:
         progress: how far it is; None before its first step.
         result: what came of it, once it is done.
         error: why it failed.
+        shown_error: the same as HTTP shows it.
     """
 
     id: str
@@ -154,3 +155,4 @@ class Job:
     progress: JobProgress | None
     result: dict[str, Any] | None
     error: str | None
+    shown_error: str | None

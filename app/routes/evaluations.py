@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Path, Query
@@ -10,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from riyl.app.evaluations.comparison import compare, side
 from riyl.app.evaluations.queries import query_results
 from riyl.app.evaluations.store import files_of, has_files, stored, systems_in
-from riyl.app.http.auth import TheAuthor
+from riyl.app.http.auth import Authors, TheAuthor, TheAuthors
 from riyl.app.http.dependencies import TheDatabase, TheJobs, TheReloader, TheSettings, fresh
 from riyl.app.http.errors import damage_raised_as, problems
 from riyl.app.http.request_errors import DamagedEvaluationError
@@ -28,7 +29,7 @@ from riyl.app.schemas.evaluations import (
 )
 from riyl.app.schemas.jobs import JobResponse
 from riyl.app.services.artists import names_of
-from riyl.core.db.evaluations import find_evaluation, list_evaluations
+from riyl.core.db.evaluations import Outline, find_evaluation, list_evaluations
 from riyl.core.db.keys import Role
 from riyl.core.errors import NotFoundError
 from riyl.core.settings import Home
@@ -54,10 +55,12 @@ RunPath = Annotated[str, Path(pattern=ID, description="Id of the evaluation.")]
 
 @router.post("/evaluations", status_code=202, summary="Ask for an evaluation", response_model=EvaluationResponse)
 @RouteFacts(role=Role.ADMIN)
-def ask_for_evaluation(by: TheAuthor, jobs: TheJobs, params: Annotated[EvaluateParams, Body()]) -> Response:
+def ask_for_evaluation(
+    by: TheAuthor, authors: TheAuthors, jobs: TheJobs, params: Annotated[EvaluateParams, Body()]
+) -> Response:
     """Hold models, baselines or a version against a truth: nDCG and Gini with intervals, as `riyl evaluate` does."""
     job, _ = jobs.open().submit(JobKind.EVALUATE, params, by=by)
-    return fresh(_unfinished(job), 202, {"location": f"/v1/evaluations/{job.id}"})
+    return fresh(_unfinished(job, authors), 202, {"location": f"/v1/evaluations/{job.id}"})
 
 
 @router.get(
@@ -67,6 +70,7 @@ def ask_for_evaluation(by: TheAuthor, jobs: TheJobs, params: Annotated[EvaluateP
     responses=problems({404: "There is no such evaluation as `before` names."}),
 )
 def get_evaluations(
+    authors: TheAuthors,
     database: TheDatabase,
     jobs: TheJobs,
     truth: Annotated[
@@ -95,8 +99,8 @@ def get_evaluations(
     recent_jobs = [] if truth or version or before else jobs.open().all(kind=JobKind.EVALUATE)
     return fresh(
         EvaluationsResponse(
-            evaluations=[OutlineResponse.model_validate(each) for each in outlines],
-            jobs=[JobResponse.model_validate(job) for job in recent_jobs if job.state in UNFINISHED],
+            evaluations=[_outline(each, authors) for each in outlines],
+            jobs=[JobResponse.of(job, authors(job.by)) for job in recent_jobs if job.state in UNFINISHED],
         )
     )
 
@@ -153,7 +157,9 @@ def compare_evaluations(
     response_model=EvaluationResponse,
     responses=problems({404: "There is no such evaluation."}),
 )
-def get_evaluation(id: RunPath, settings: TheSettings, database: TheDatabase, jobs: TheJobs) -> Response:
+def get_evaluation(
+    id: RunPath, authors: TheAuthors, settings: TheSettings, database: TheDatabase, jobs: TheJobs
+) -> Response:
     """Its figures once it is done, and until then the state of its job."""
     evaluation = find_evaluation(database, id)
     if evaluation is not None:
@@ -162,7 +168,7 @@ def get_evaluation(id: RunPath, settings: TheSettings, database: TheDatabase, jo
             state=JobState.DONE,
             request=evaluation.request,
             at=evaluation.at,
-            by=evaluation.outline.by,
+            by=None if evaluation.outline.by is None else authors(evaluation.outline.by),
             files=has_files(Home(settings.home), id),
             figures=evaluation.figures,
         )
@@ -173,7 +179,7 @@ def get_evaluation(id: RunPath, settings: TheSettings, database: TheDatabase, jo
         raise NotFoundError(f"there is no evaluation {id!r}") from error
     if job.kind is not JobKind.EVALUATE:
         raise NotFoundError(f"the job {id!r} is no evaluation: found the kind {job.kind}")
-    return fresh(_unfinished(job))
+    return fresh(_unfinished(job, authors))
 
 
 @router.get(
@@ -241,5 +247,11 @@ def get_queries(
     return fresh(QueriesResponse(id=id, condition=condition, system=system, total=total, artists=artists))
 
 
-def _unfinished(job: Job) -> EvaluationResponse:
-    return EvaluationResponse(id=job.id, state=job.state, request=job.params, by=job.by, error=job.error)
+def _outline(outline: Outline, authors: Authors) -> OutlineResponse:
+    by = None if outline.by is None else authors(outline.by)
+    return OutlineResponse.model_validate(replace(outline, by=by))
+
+
+def _unfinished(job: Job, authors: Authors) -> EvaluationResponse:
+    shown = JobResponse.of(job, authors(job.by))
+    return EvaluationResponse(id=job.id, state=job.state, request=shown.params, by=shown.by, error=shown.error)

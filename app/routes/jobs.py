@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -12,18 +13,24 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
-from riyl.app.http.auth import TheAuthor
-from riyl.app.http.dependencies import Streams, TheJobs, TheStreams, fresh
+from riyl.app.http.auth import TheAuthor, TheAuthors
+from riyl.app.http.dependencies import Streams, TheJobs, TheSettings, TheStreams, fresh
 from riyl.app.http.errors import problems
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
+from riyl.app.jobs.import_root import named_below
 from riyl.app.jobs.lazy_client import LazyJobs
-from riyl.app.jobs.types import Job, JobKind, JobState
+from riyl.app.jobs.types import ImportParams, Job, JobKind, JobState, ReindexParams, TrainParams
 from riyl.app.schemas.jobs import JobRequest, JobResponse, JobsResponse, JobTaken
 from riyl.core.db.keys import Role
 from riyl.core.errors import DatabaseError, NotFoundError
+from riyl.core.settings import Settings
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute)
+
+READER = RouteFacts(role=Role.READ)
+
+WORD = re.compile(r"[\w.-]+")
 
 NO_JOB = {404: "There is no such job."}
 
@@ -53,14 +60,26 @@ TheJob = Annotated[Job, Depends(_job)]
 
 @router.post("/jobs", status_code=202, summary="Ask for a job", response_model=JobTaken)
 @RouteFacts(role=Role.ADMIN)
-def ask_for_job(by: TheAuthor, jobs: TheJobs, request: Annotated[JobRequest, Body()]) -> Response:
-    """A worker runs it when its turn comes. A re-index or training that waits already is joined and not asked twice."""
+def ask_for_job(
+    by: TheAuthor,
+    authors: TheAuthors,
+    jobs: TheJobs,
+    settings: TheSettings,
+    request: Annotated[JobRequest, Body()],
+) -> Response:
+    """A worker runs it when its turn comes. A re-index or training that waits already is joined and not asked twice.
+
+    Folders of tables lie below RIYL_IMPORT_ROOT of the worker; configs go by name.
+    """
+    _check_folder(settings, request)
     job, joined = jobs.open().submit(JobKind(request.kind), request.params, by=by)
-    return fresh(JobTaken.of(job, joined=joined), 202, {"location": f"/v1/jobs/{job.id}"})
+    return fresh(JobTaken.taken(job, authors(job.by), joined=joined), 202, {"location": f"/v1/jobs/{job.id}"})
 
 
 @router.get("/jobs", summary="List jobs", response_model=JobsResponse)
+@READER
 def list_jobs(
+    authors: TheAuthors,
     jobs: TheJobs,
     kind: Annotated[JobKind | None, Query(description="Only of this kind.")] = None,
     state: Annotated[JobState | None, Query(description="Only in this state.")] = None,
@@ -68,13 +87,14 @@ def list_jobs(
 ) -> Response:
     """The jobs asked for last, the newest first."""
     job_list = jobs.open().all(kind=kind, state=state, limit=limit)
-    return fresh(JobsResponse(jobs=[JobResponse.model_validate(job) for job in job_list]))
+    return fresh(JobsResponse(jobs=[JobResponse.of(job, authors(job.by)) for job in job_list]))
 
 
 @router.get("/jobs/{id}", summary="How far a job is", response_model=JobResponse, responses=problems(NO_JOB))
-def get_job(job: TheJob) -> Response:
+@READER
+def get_job(authors: TheAuthors, job: TheJob) -> Response:
     """One job: its state, its progress, and what came of it."""
-    return fresh(JobResponse.model_validate(job))
+    return fresh(JobResponse.of(job, authors(job.by)))
 
 
 @router.post(
@@ -84,9 +104,9 @@ def get_job(job: TheJob) -> Response:
     responses=problems(NO_JOB | {409: "The job has ended."}),
 )
 @RouteFacts(role=Role.ADMIN)
-def cancel_job(job: TheJob, jobs: TheJobs) -> Response:
+def cancel_job(authors: TheAuthors, job: TheJob, jobs: TheJobs) -> Response:
     """One that waits never runs; one that runs stops at its next sign of progress."""
-    return fresh(JobResponse.model_validate(jobs.open().cancel(job.id)))
+    return fresh(JobResponse.of(jobs.open().cancel(job.id), authors(job.by)))
 
 
 @router.get(
@@ -98,15 +118,17 @@ def cancel_job(job: TheJob, jobs: TheJobs) -> Response:
         200: {"content": {"text/event-stream": {"schema": {}}}},
     },
 )
-@RouteFacts(concurrency=Concurrency.STREAMS)
-async def job_events(job: TheJob, jobs: TheJobs, streams: TheStreams) -> AsyncIterator[ServerSentEvent]:
+@RouteFacts(role=Role.READ, concurrency=Concurrency.STREAMS)
+async def job_events(
+    authors: TheAuthors, job: TheJob, jobs: TheJobs, streams: TheStreams
+) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `job`, with the job as JSON, now and whenever anything in it changed, until it has ended.
 
     The stream ends earlier where the service does; a client that connects again hears on.
     """
     last_sent = None
     while True:
-        answer = JobResponse.model_validate(job).model_dump_json()
+        answer = JobResponse.of(job, authors(job.by)).model_dump_json()
         if answer != last_sent:
             yield ServerSentEvent(event="job", raw_data=answer)
         last_sent = answer
@@ -118,6 +140,19 @@ async def job_events(job: TheJob, jobs: TheJobs, streams: TheStreams) -> AsyncIt
             return
         except DatabaseError:
             yield ServerSentEvent(comment="the database cannot be reached; trying again")
+
+
+def _check_folder(settings: Settings, request: JobRequest) -> None:
+    """See that a folder which a job names may lie where it is allowed; the worker looks at the folder itself.
+
+    Raises:
+        InputError: it cannot.
+    """
+    match request.params:
+        case ReindexParams(tables=folder) | TrainParams(tables=folder) | ImportParams(source=folder):
+            # a word may be the id of tables or a dataset
+            if folder is not None and (not WORD.fullmatch(folder) or folder == ".."):
+                named_below(settings.import_root, folder)
 
 
 async def _ends_within(streams: Streams) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
 from starlette.responses import Response
 
-from riyl.app.http.auth import TheAuthor
+from riyl.app.http.auth import TheAuthor, TheAuthors
 from riyl.app.http.dependencies import TheDatabase, TheReloader, TheSettings, fresh
 from riyl.app.http.errors import damage_raised_as, problems
 from riyl.app.http.request_errors import DamagedVersionError
@@ -38,7 +39,7 @@ HISTORY_LENGTH = 100
 
 
 @router.get("/index/versions", summary="List versions", response_model=VersionsResponse)
-def list_versions(settings: TheSettings, database: TheDatabase, reloader: TheReloader) -> Response:
+def list_versions(authors: TheAuthors, settings: TheSettings, database: TheDatabase, reloader: TheReloader) -> Response:
     """Every version of this home with what the promotion policy said of it, and the history of promotions."""
     with database.read() as connection:
         promotions, verdicts = all_promotions(connection), last_verdicts(connection)
@@ -54,7 +55,10 @@ def list_versions(settings: TheSettings, database: TheDatabase, reloader: TheRel
         verdict = VerdictResponse.model_validate(verdicts[id]) if id in verdicts else None
         facts = described(state).model_dump()
         versions.append(VersionResponse(**facts, current=id == current, serving=id == serving_state, verdict=verdict))
-    newest = [PromotionResponse.model_validate(entry) for entry in promotions[: -HISTORY_LENGTH - 1 : -1]]
+    newest = [
+        PromotionResponse.model_validate(replace(entry, by=authors(entry.by)))
+        for entry in promotions[: -HISTORY_LENGTH - 1 : -1]
+    ]
     return fresh(VersionsResponse(versions=versions, damaged=damaged, promotions=newest))
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from riyl.app.evaluations.queries import Query
 from riyl.app.jobs.types import JobState
-from riyl.app.schemas.jobs import JobResponse
+from riyl.app.schemas.jobs import Author, JobResponse
 from riyl.core.types import ArtistId
 
 Condition = Annotated[str, Field(description="Which artists asked and could be found.")]
@@ -37,7 +37,7 @@ class OutlineResponse(BaseModel, frozen=True, from_attributes=True):
 
     id: EvaluationId
     at: Annotated[datetime, Field(description="When its figures were stored.")]
-    by: Annotated[str | None, Field(description="Who asked.")]
+    by: Author | None
     truth: Annotated[str | None, Field(description="Id of the truth.")]
     truth_name: str | None
     snapshot: Annotated[str | None, Field(description="Whose artists.")]
@@ -65,7 +65,7 @@ class EvaluationResponse(BaseModel, frozen=True):
     request: Annotated[dict[str, Any], Field(description="What it was asked for with.")]
     error: Annotated[str | None, Field(description="Why it failed.")] = None
     at: Annotated[datetime | None, Field(description="When its figures were stored.")] = None
-    by: Annotated[str | None, Field(description="Who asked; null in rows of earlier releases.")] = None
+    by: Author | None = None
     files: Annotated[bool, Field(description="Whether its report and what came of its queries are in this home.")] = (
         False
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from riyl.app.jobs.disclosure import shown_values
 from riyl.app.jobs.types import EvaluateParams, ImportParams, Job, JobKind, JobState, ReindexParams, TrainParams
 
 
@@ -47,6 +48,11 @@ class ImportRequest(Asked):
 JobRequest = Annotated[ReindexRequest | TrainRequest | EvaluateRequest | ImportRequest, Field(discriminator="kind")]
 
 
+Author = Annotated[
+    str, Field(description="Author: its name to a key of the role admin, else key, schedule or command.")
+]
+
+
 class ProgressResponse(BaseModel, from_attributes=True):
     """How far a job is."""
 
@@ -60,21 +66,45 @@ class ProgressResponse(BaseModel, from_attributes=True):
     at: Annotated[datetime, Field(description="When this was so.")]
 
 
-class JobResponse(BaseModel, frozen=True, from_attributes=True):
-    """A job."""
+class JobResponse(BaseModel, frozen=True):
+    """A job, without values of files and folders of the server: see `riyl.app.jobs.disclosure`."""
 
     id: str
     kind: JobKind
     state: Annotated[JobState, Field(description="The last three are for good.")]
     params: Annotated[dict[str, Any], Field(description="What it was asked for with.")]
-    by: Annotated[str, Field(description="Who asked.")]
+    by: Author
     created: datetime
     started: datetime | None
     ended: datetime | None
     worker: Annotated[str | None, Field(description="Who runs or ran it; null while it waits.")]
     progress: Annotated[ProgressResponse | None, Field(description="How far it is; null before its first step.")]
     result: Annotated[dict[str, Any] | None, Field(description="What came of it, once it is done.")]
-    error: Annotated[str | None, Field(description="Why it failed.")]
+    error: Annotated[
+        str | None,
+        Field(description="Why it failed; of a table, which file and row, and what was wanted there."),
+    ]
+
+    @staticmethod
+    def fields(job: Job, by: str) -> dict[str, Any]:
+        """The fields of a job's answer."""
+        return {
+            **vars(job),
+            "by": by,
+            "params": shown_values(job.params),
+            "progress": None if job.progress is None else ProgressResponse.model_validate(job.progress),
+            "result": None if job.result is None else shown_values(job.result),
+            "error": job.shown_error,
+        }
+
+    @classmethod
+    def of(cls, job: Job, by: str) -> JobResponse:
+        """A job as it is answered.
+
+        Args:
+            by: its author, as the client may see it.
+        """
+        return cls(**cls.fields(job, by))
 
 
 class JobTaken(JobResponse, frozen=True):
@@ -83,8 +113,9 @@ class JobTaken(JobResponse, frozen=True):
     joined: Annotated[bool, Field(description="Whether it was waiting already, asked for with the same params.")]
 
     @classmethod
-    def of(cls, job: Job, *, joined: bool) -> JobTaken:
-        return cls(**JobResponse.model_validate(job).model_dump(), joined=joined)
+    def taken(cls, job: Job, by: str, *, joined: bool) -> JobTaken:
+        """A job that was asked for just now, as it is answered."""
+        return cls(**cls.fields(job, by), joined=joined)
 
 
 class JobsResponse(BaseModel, frozen=True):

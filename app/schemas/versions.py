@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from riyl.app.schemas.health import Refused
 from riyl.app.schemas.index import IndexResponse, QualityCheck
+from riyl.app.schemas.jobs import Author
 
 # PostgreSQL keeps every character but this one
 Why = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$", description="Reason, for the history.")]
@@ -33,7 +34,7 @@ class PromotionResponse(BaseModel, frozen=True, from_attributes=True):
     number: Annotated[int, Field(description="In the order they took effect.")]
     version: Annotated[str, Field(description="What became current.")]
     act: Literal["promote", "rollback"]
-    by: Annotated[str, Field(description="Who did it.")]
+    by: Author
     why: str
     at: datetime
     forced: Annotated[bool, Field(description="Whether against the promotion policy's verdict.")]

@@ -95,7 +95,7 @@ async def running(
     app = create_app(settings or Settings(home=home.root), poll_s=POLL_S, events_s=POLL_S, **options)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://riyl") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield app, client
 
 

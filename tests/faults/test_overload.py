@@ -35,7 +35,8 @@ IN_A_THREAD = {**SHORT, "diversity": 0.5}
 def request(question: dict[str, object]) -> bytes:
     body = json.dumps(question).encode()
     head = (
-        f"POST /v1/similar HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        "POST /v1/similar HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

@@ -52,7 +52,7 @@ def test_postgresql_stopped_for_half_a_minute(
                         assert answer.headers["content-type"] == "application/problem+json"
                     await asyncio.sleep(1)
                 await asyncio.to_thread(get_server, folder, cleanup_mode="delete")
-                assert await asyncio.to_thread(client_hears, client, job_id) == 200
+                assert await asyncio.to_thread(client_hears, client, job_id, token) == 200
             return queries
 
         queries = asyncio.run(scenario())
@@ -73,12 +73,15 @@ def about_jobs(client: httpx.Client, job: str, token: str) -> list[httpx.Respons
     """Whatever needs the database."""
     headers = {"authorization": f"Bearer {token}"}
     return [
-        client.get("/v1/jobs"),
-        client.get(f"/v1/jobs/{job}"),
+        client.get("/v1/jobs", headers=headers),
+        client.get(f"/v1/jobs/{job}", headers=headers),
         client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers),
         client.post(f"/v1/jobs/{job}/cancel", headers=headers),
     ]
 
 
-def client_hears(client: httpx.Client, job: str) -> int:
-    return until(lambda: (status := client.get(f"/v1/jobs/{job}").status_code) == 200 and status, "an answer")
+def client_hears(client: httpx.Client, job: str, token: str) -> int:
+    headers = {"authorization": f"Bearer {token}"}
+    return until(
+        lambda: (status := client.get(f"/v1/jobs/{job}", headers=headers).status_code) == 200 and status, "an answer"
+    )

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from riyl.app.jobs.types import JobState, TrainParams
+from riyl.core.db.keys import Role, create_key
 from tests.faults.conftest import TRAINING
 from tests.faults.load import Query, load
 from tests.faults.processes import DEADLINE_S, Site, serving, until
@@ -29,6 +30,8 @@ LARGE, MANY = "/openapi.json", 150
 def test_sigterm_under_load_ends_what_runs_and_leaves_the_job_to_the_next_start(sqlite_site: Site) -> None:
     site = sqlite_site
     job_id = site.ask(TrainParams(tables=str(site.world.tables), config=TRAINING))
+    _, token = create_key(site.database, "listener", Role.READ)
+    headers = {"authorization": f"Bearer {token}"}
     with serving(site, "--worker") as (process, client):
         worker = own_worker_in_training(process.pid, site, job_id)
 
@@ -36,7 +39,7 @@ def test_sigterm_under_load_ends_what_runs_and_leaves_the_job_to_the_next_start(
             async with (
                 load(str(client.base_url), [QUERY]) as queries,
                 httpx.AsyncClient(base_url=client.base_url, timeout=DEADLINE_S) as listener,
-                listener.stream("GET", f"/v1/jobs/{job_id}/events") as events,
+                listener.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as events,
             ):
                 lines = events.aiter_lines()
                 assert await anext(lines) == "event: job"
@@ -100,7 +103,7 @@ def unread_answers(address: httpx.URL) -> Iterator[socket.socket]:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
         connection.settimeout(DEADLINE_S)
         connection.connect((address.host, address.port))
-        connection.sendall(f"GET {LARGE} HTTP/1.1\r\nhost: x\r\n\r\n".encode() * MANY)
+        connection.sendall(f"GET {LARGE} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode() * MANY)
         assert connection.recv(1, socket.MSG_PEEK) == b"H"
         yield connection
 

@@ -123,8 +123,8 @@ def test_who_lets_everybody_read_is_told_so(
 def test_a_running_request_ends_before_the_service_does(home: Home, tmp_path: Path) -> None:
     with serve(home.root, tmp_path / "log") as (process, port), socket.create_connection(("127.0.0.1", port)) as slow:
         # more than the socket takes at once is asked for, and not read until the service was told to end
-        request = b"GET /v1/artists/a001/similar?k=200 HTTP/1.1\r\nhost: x\r\n\r\n"
-        slow.sendall(request * 300 + request.replace(b"host: x", b"host: x\r\nconnection: close"))
+        request = b"GET /v1/artists/a001/similar?k=200 HTTP/1.1\r\nhost: localhost\r\n\r\n"
+        slow.sendall(request * 300 + request.replace(b"host: localhost", b"host: localhost\r\nconnection: close"))
         slow.settimeout(20)
         first = slow.recv(1)
         process.send_signal(signal.SIGTERM)
@@ -141,7 +141,7 @@ def test_event_streams_end_when_the_service_is_told_to(home: Home, tmp_path: Pat
     with serve(home.root, tmp_path / "log", "--no-worker") as (process, port):
         address = f"http://127.0.0.1:{port}/v1/jobs"
         job = httpx.post(address, headers=headers, json={"kind": "reindex"}).json()
-        with httpx.stream("GET", f"{address}/{job['id']}/events") as stream:
+        with httpx.stream("GET", f"{address}/{job['id']}/events", headers=headers) as stream:
             lines = stream.iter_lines()
             assert next(lines) == "event: job"
             process.send_signal(signal.SIGTERM)
@@ -157,7 +157,7 @@ def test_a_request_that_does_not_end_is_given_up(home: Home, tmp_path: Path) -> 
         serve(home.root, tmp_path / "log", "--no-worker") as (process, port),
         socket.create_connection(("127.0.0.1", port)) as slow,
     ):
-        slow.sendall(b"POST /v1/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n")
+        slow.sendall(b"POST /v1/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n")
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
@@ -166,7 +166,7 @@ def test_a_request_that_does_not_end_is_given_up(home: Home, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "sent",
     [
-        b"GET / HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * 1_000_000,
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nx-long: " + b"a" * 1_000_000,
         b"GET /" + b"a" * 1_000_000,
         b"".join(b"x-%d: y\r\n" % i for i in range(100_000)).join([b"GET / HTTP/1.1\r\n", b""]),
     ],
@@ -202,9 +202,9 @@ def test_a_large_body_that_nobody_reads_does_not_cut_its_answer_off(home: Home, 
     ):
         connection.settimeout(20)
         size = 8 << 20
-        connection.sendall(b"POST /v1/truths HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size)
+        connection.sendall(b"POST /v1/truths HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % size)
         connection.sendall(bytes(size))
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         answers = read_until_closed(connection)
     assert answers.startswith(b"HTTP/1.1 401 Unauthorized\r\n")
     assert answers.count(b"HTTP/1.1 ") == 2

@@ -82,7 +82,7 @@ class Both:
             headers = {} if kind is None else {"content-type": kind}
             answers = []
             for app in self._apps:
-                async with httpx.AsyncClient(transport=transport_to(app), base_url="http://riyl") as client:
+                async with httpx.AsyncClient(transport=transport_to(app), base_url="http://localhost") as client:
                     answers.append(await client.request(method, "/a", content=body, headers=headers))
             return [(answer.status_code, answer.text) for answer in answers]
 
@@ -190,7 +190,7 @@ def test_a_body_is_validated_in_another_thread_and_once() -> None:
     app.include_router(routes)
 
     async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=transport_to(app), base_url="http://riyl") as client:
+        async with httpx.AsyncClient(transport=transport_to(app), base_url="http://localhost") as client:
             return await client.put("/a", json={"name": "N"})
 
     assert asyncio.run(ask()).json() == "N"

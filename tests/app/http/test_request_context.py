@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
+import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from riyl.app.http.logging import JsonFormatter, RequestLog
+from riyl.app.http.metrics import Metrics
+from riyl.app.http.request_context import RequestContextMiddleware
 from riyl.core.errors import FormatError
 from riyl.core.settings import Home
-from tests.app.conftest import running
+from tests.app.conftest import problem_of, running
 
 
 @pytest.mark.parametrize("error", [RuntimeError("secret"), FormatError("secret")])
@@ -88,3 +93,21 @@ async def test_request_lines_share_a_write(
     first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert (first["request_id"], first["ms"], first["level"]) == ("1", 1.5, "info")
     assert (second["request_id"], second["version"], second["level"]) == ("2", None, "error")
+
+
+async def test_a_request_that_the_ending_server_gives_up_is_503() -> None:
+    begun, metrics = asyncio.Event(), Metrics()
+
+    async def never(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    transport = httpx.ASGITransport(RequestContextMiddleware(never, metrics, RequestLog()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        request = asyncio.create_task(client.post("/v1/artists:batch", content=b"{}"))
+        await begun.wait()
+        request.cancel()  # as uvicorn does once its time is over; the client is in the same task here
+        answer = await request
+    body = problem_of(answer, 503, "service ends")
+    assert body["detail"].endswith("a batch under the same Idempotency-Key.")
+    assert answer.headers["retry-after"] == "1"

@@ -18,6 +18,7 @@ READING = (None, Concurrency.DATABASE, MIB)
 QUESTION = (None, Concurrency.QUESTIONS, MIB)
 ADMIN = (Role.ADMIN, Concurrency.DATABASE, MIB)
 WRITER = (Role.WRITE, Concurrency.DATABASE, MIB)
+READER = (Role.READ, Concurrency.DATABASE, MIB)
 WRITER_OF_MUCH = (Role.WRITE, Concurrency.DATABASE, 16 * MIB)
 
 FACTS = {
@@ -40,11 +41,11 @@ FACTS = {
     "GET /v1/rules": ADMIN,
     "POST /v1/rules": ADMIN,
     "DELETE /v1/rules/{number}": ADMIN,
-    "GET /v1/jobs": READING,
+    "GET /v1/jobs": READER,
     "POST /v1/jobs": ADMIN,
-    "GET /v1/jobs/{id}": READING,
+    "GET /v1/jobs/{id}": READER,
     "POST /v1/jobs/{id}/cancel": ADMIN,
-    "GET /v1/jobs/{id}/events": (None, Concurrency.STREAMS, MIB),
+    "GET /v1/jobs/{id}/events": (Role.READ, Concurrency.STREAMS, MIB),
     "GET /v1/evaluations": READING,
     "POST /v1/evaluations": ADMIN,
     "GET /v1/evaluations/compare": READING,

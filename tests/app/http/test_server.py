@@ -16,7 +16,7 @@ from riyl.app.main import create_app
 from riyl.core.settings import Home, Settings
 from tests.app.conftest import until
 
-HEAD = b"POST /v1/similar HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n"
+HEAD = b"POST /v1/similar HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n"
 BODY = b'{"seeds":[{"id":"a003"}]} '
 HALF = b"GET /healthz HTTP/1.1\r\nhost"
 REST = b": x\r\n\r\n"

@@ -35,7 +35,8 @@ ODD = [
 
 
 def test_a_query_parameter_that_is_not_known_is_422_and_names_those_that_are(home: Home) -> None:
-    for answer, (_, parameters) in zip(asked(home, *(f"{path}&ofset=10" for path, _ in GETS)), GETS, strict=True):
+    answers = asked(home, *(f"{path}&ofset=10" for path, _ in GETS), headers=key_headers(home))
+    for answer, (_, parameters) in zip(answers, GETS, strict=True):
         body = problem_of(answer, 422, "invalid request")
         wanted = "no query parameters" if parameters is None else f"no query parameter except {parameters}"
         assert body["errors"] == [{"where": "query.ofset", "found": "'10'", "wanted": wanted}]

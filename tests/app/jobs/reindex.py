@@ -24,7 +24,7 @@ def made_steps(folder: Path, config: str) -> Steps:
 
 def reindexed(steps: Steps) -> str:
     """The version that the steps up to the promotion make."""
-    frozen = steps.freeze(None)
+    frozen = steps.freeze(None, "test")
     model = steps.choose_model(None)["model"]
     snapshot = steps.featurize(frozen, model)["snapshot"]
     steps.embed(model, snapshot)

@@ -89,7 +89,7 @@ def written_so(folder: Path) -> Path:
 
 
 def built(steps: Steps, tables: str | None = None) -> tuple[Snapshot, Version]:
-    frozen = steps.freeze(tables)
+    frozen = steps.freeze(tables, "test")
     model = steps.choose_model(None)["model"]
     snapshot = steps.featurize(frozen, model)["snapshot"]
     home = Home(steps.settings.home)
@@ -168,7 +168,7 @@ def test_an_import_does_not_undo_them_and_a_drop_does(steps: Steps, tmp_path: Pa
     third, _ = built(steps, tonight)
     assert {"a004", "new"} <= set(third.artist_ids)
     drop_changes(steps.database, by="test", numbers=[2])
-    frozen = steps.freeze(None)
+    frozen = steps.freeze(None, "test")
     assert (frozen["changes"], frozen["last_change"]) == (None, 0)
     fourth, version = built(steps)
     assert fourth.id == plain.id
@@ -188,7 +188,7 @@ def test_the_same_that_stands_is_the_same_snapshot_whatever_came_between(steps: 
 
 def test_a_job_folds_in_what_stood_when_it_began(steps: Steps) -> None:
     change(steps, "new", PUT, NEW)
-    frozen = steps.freeze(None)
+    frozen = steps.freeze(None, "test")
     model = steps.choose_model(None)["model"]
     undisturbed = steps.featurize(frozen, model)
     home = Home(steps.settings.home)
@@ -202,7 +202,7 @@ def test_a_job_folds_in_what_stood_when_it_began(steps: Steps) -> None:
 
 def test_a_basis_may_be_fitted_with_changes(steps: Steps) -> None:
     all_changes(steps)
-    snapshot = Snapshot.open(Home(steps.settings.home).snapshots / steps.fit(steps.freeze(None))["snapshot"])
+    snapshot = Snapshot.open(Home(steps.settings.home).snapshots / steps.fit(steps.freeze(None, "test"))["snapshot"])
     assert "new" in snapshot.artist_ids
     assert snapshot.last_change == 7
     cf = snapshot.modalities["cf"]
@@ -222,16 +222,16 @@ def test_a_modality_that_changes_alone_have_does_not_make_up_for_a_lost_table(
     unplayed = small_world(tmp_path / "unplayed")
     (unplayed / "plays.parquet").unlink()
     with pytest.raises(MismatchError, match="nobody has cf that the kept featurizer can use"):
-        steps.featurize(steps.freeze(str(unplayed)), model)
+        steps.featurize(steps.freeze(str(unplayed), "test"), model)
 
 
 def test_what_jobs_wrote_down_is_removed_once_no_job_needs_it(steps: Steps) -> None:
     change(steps, "new", PUT, {"name": "1"})
-    first = steps.freeze(None)["changes"]
+    first = steps.freeze(None, "test")["changes"]
     change(steps, "new", PUT, {"name": "2"})
-    second = steps.freeze(None)["changes"]
+    second = steps.freeze(None, "test")["changes"]
     change(steps, "new", PUT, {"name": "3"})
-    third = steps.freeze(None)["changes"]
+    third = steps.freeze(None, "test")["changes"]
     folder = Home(steps.settings.home).changes
     assert steps.prune({first})["removed"]["changes"] == [second]
     assert sorted(path.stem for path in folder.iterdir()) == sorted([first, third])

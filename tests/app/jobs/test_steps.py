@@ -28,8 +28,8 @@ from tests.training.features.others import world_of_strangers
 
 
 def test_every_step_run_twice_gives_what_it_gave(steps: Steps) -> None:
-    frozen = steps.freeze(None)
-    assert steps.freeze(None) == frozen
+    frozen = steps.freeze(None, "test")
+    assert steps.freeze(None, "test") == frozen
     model = steps.choose_model(None)["model"]
     placed = steps.featurize(frozen, model)
     assert steps.featurize(frozen, model) == placed
@@ -66,9 +66,9 @@ def test_the_current_versions_model_is_kept_and_a_newer_one_is_not_taken(steps: 
 def test_the_same_tables_need_no_new_snapshot_and_others_keep_the_basis(steps: Steps, tmp_path: Path) -> None:
     home = Home(steps.settings.home)
     model = steps.choose_model(None)["model"]
-    same = steps.featurize(steps.freeze(None), model)["snapshot"]
+    same = steps.featurize(steps.freeze(None, "test"), model)["snapshot"]
     assert [path.name for path in home.snapshots.glob("[!.]*")] == [same]
-    other = steps.freeze(str(small_world(tmp_path / "other", n=50)))
+    other = steps.freeze(str(small_world(tmp_path / "other", n=50)), "test")
     placed = Snapshot.open(home.snapshots / steps.featurize(other, model)["snapshot"])
     assert placed.id != same
     assert placed.featurizer_id == Snapshot.open(home.snapshots / same).featurizer_id
@@ -79,15 +79,15 @@ def test_a_night_that_would_lose_a_modality_fails(steps: Steps, tmp_path: Path) 
     model = steps.choose_model(None)["model"]
     strangers = world_of_strangers(tmp_path / "strangers")
     with pytest.raises(MismatchError, match="nobody has audio, cf that the kept featurizer can use"):
-        steps.featurize(steps.freeze(str(strangers)), model)
+        steps.featurize(steps.freeze(str(strangers), "test"), model)
     unplayed = small_world(tmp_path / "unplayed")
     (unplayed / "plays.parquet").unlink()
     with pytest.raises(MismatchError, match="nobody has cf that the kept featurizer can use"):
-        steps.featurize(steps.freeze(str(unplayed)), model)
+        steps.featurize(steps.freeze(str(unplayed), "test"), model)
     more = small_world(tmp_path / "more")
     write_tables(more, bio={"artist_id": ["a000"], "vector": [[1.0]]})
     with pytest.raises(MismatchError, match="the tables have bio besides"):
-        steps.featurize(steps.freeze(str(more)), model)
+        steps.featurize(steps.freeze(str(more), "test"), model)
     assert len(list(Home(steps.settings.home).snapshots.glob("[!.]*"))) == 1
 
 
@@ -98,14 +98,14 @@ def test_what_a_model_was_trained_without_may_stay_away(steps: Steps, tmp_path: 
     partial = build_snapshot(strangers, Recipe(), home.snapshots, keep=snapshot)
     model = train("tags alone", load_config("single-tags")[1], partial, home.models)
     (strangers.folder / "plays.parquet").unlink()
-    placed = steps.featurize(steps.freeze(str(strangers.folder)), model.id)["snapshot"]
+    placed = steps.featurize(steps.freeze(str(strangers.folder), "test"), model.id)["snapshot"]
     assert list(Snapshot.open(home.snapshots / placed).modalities) == ["tags"]
 
 
 def test_a_version_that_lost_its_artists_is_refused_and_the_verdict_written_down(steps: Steps, tmp_path: Path) -> None:
     version = reindexed(steps)
     small = steps.for_job("j2", steps.progress)
-    frozen = small.freeze(str(small_world(tmp_path / "shrunk", n=20)))
+    frozen = small.freeze(str(small_world(tmp_path / "shrunk", n=20)), "test")
     model = small.choose_model(None)["model"]
     shrunk = small.build(model, small.featurize(frozen, model)["snapshot"])["version"]
     verdict = small.judge(shrunk)["verdict"]
@@ -148,7 +148,7 @@ def test_a_night_that_lost_half_of_its_plays_is_refused_and_what_is_missing_is_n
     lose(plays)
     write_tables(tables, plays=plays)
     later = steps.for_job("j2", steps.progress)
-    frozen, model = later.freeze(str(tables)), later.choose_model(None)["model"]
+    frozen, model = later.freeze(str(tables), "test"), later.choose_model(None)["model"]
     new_version = later.build(model, later.featurize(frozen, model)["snapshot"])["version"]
     verdict = later.judge(new_version)["verdict"]
     message = (
@@ -176,7 +176,7 @@ def test_the_recall_that_is_set_is_wanted_of_a_large_catalog(steps: Steps, monke
 
 def test_an_evaluation_is_stored_once_under_its_job_however_often_it_runs(steps: Steps) -> None:
     home = Home(steps.settings.home)
-    steps.featurize(steps.freeze(None), steps.choose_model(None)["model"])
+    steps.featurize(steps.freeze(None, "test"), steps.choose_model(None)["model"])
     params = EvaluateParams(systems=["pca"], conditions=["raw"], k=5, rounds=10)
     for by in ("ann", "bob"):
         assert steps.evaluate(params, by) == {"evaluation": "j1"}
@@ -191,7 +191,7 @@ def test_an_evaluation_is_stored_once_under_its_job_however_often_it_runs(steps:
 
 def test_an_evaluation_whose_files_are_there_gets_the_row_that_they_need(steps: Steps) -> None:
     home = Home(steps.settings.home)
-    steps.featurize(steps.freeze(None), steps.choose_model(None)["model"])
+    steps.featurize(steps.freeze(None, "test"), steps.choose_model(None)["model"])
     before = made_up_run({("raw", "mine"): {"a": 0.5}})  # as if the worker had died between the two
     save_evaluation(home.evaluations, "j1", **before)
     steps.evaluate(EvaluateParams(systems=["pca"], conditions=["raw"], k=5, rounds=10), "ann")
@@ -201,7 +201,7 @@ def test_an_evaluation_whose_files_are_there_gets_the_row_that_they_need(steps: 
 
 
 def test_an_evaluation_that_fails_leaves_neither_files_nor_a_row(steps: Steps) -> None:
-    steps.featurize(steps.freeze(None), steps.choose_model(None)["model"])
+    steps.featurize(steps.freeze(None, "test"), steps.choose_model(None)["model"])
     with pytest.raises(NotFoundError, match="there is no truth 'none'"):
         steps.evaluate(EvaluateParams(truth="none"), "ann")
     assert list_evaluations(steps.database) == []
@@ -214,7 +214,7 @@ def test_a_worker_takes_one_thread_unless_it_is_told_otherwise() -> None:
 
 
 def test_a_reindex_and_a_fit_say_what_became_of_rows(steps: Steps) -> None:
-    frozen = steps.freeze(None)
+    frozen = steps.freeze(None, "test")
     placed, fitted = steps.featurize(frozen, steps.choose_model(None)["model"]), steps.fit(frozen)
     for rows in (placed["rows"], fitted["rows"]):
         assert sorted(rows) == ["artists", "audio", "plays", "similar", "tags"]

@@ -114,11 +114,11 @@ class Asking:
         self._lifespan = self.app.router.lifespan_context(self.app)
         self._runner.run(self._lifespan.__aenter__())
         transport = httpx.ASGITransport(self.app)
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://riyl")
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
-    def get(self, *paths: str) -> list[httpx.Response]:
+    def get(self, *paths: str, headers: dict[str, str] | None = None) -> list[httpx.Response]:
         async def ask() -> list[httpx.Response]:
-            return [await self.client.get(path) for path in paths]
+            return [await self.client.get(path, headers=headers) for path in paths]
 
         return self.run(ask())
 
@@ -177,11 +177,11 @@ def explore(asking: Asking, operation: APIOperation, headers: dict[str, str], se
         for name in {"id", "number"} & case.path_parameters.keys():
             if data.draw(st.booleans()):
                 case.path_parameters[name] = data.draw(st.sampled_from(ids))
-        response = case.call(base_url="http://riyl", app=asking.app, headers=headers)
+        response = case.call(base_url="http://localhost", app=asking.app, headers=headers)
         seen.add(response.status_code)
         case.validate_response(response, excluded_checks=excluded)
 
-    ids = ids_of(asking, operation.path)
+    ids = ids_of(asking, operation.path, headers)
     # a key and an id that are right may have taken the place of all that was wrong
     excluded = [ignored_auth, negative_data_rejection] if "security" in operation.definition.raw else []
     if "multipart/form-data" in operation.definition.raw.get("requestBody", {}).get("content", {}):
@@ -202,7 +202,7 @@ def explore(asking: Asking, operation: APIOperation, headers: dict[str, str], se
     ask()
 
 
-def ids_of(asking: Asking, path: str) -> list[str]:
+def ids_of(asking: Asking, path: str, headers: dict[str, str]) -> list[str]:
     """Ids that there are of what a path names, and one that there is not."""
     if path.startswith("/v1/artists"):
         return ["a001", "a059", "nobody"]
@@ -215,7 +215,7 @@ def ids_of(asking: Asking, path: str) -> list[str]:
     if path.startswith("/v1/truths"):
         truths = asking.get("/v1/truths")[0].json()["truths"]
         return ["0123456789abcdef", *(truth["id"] for truth in truths)]
-    jobs = asking.get("/v1/jobs?limit=200")[0].json()["jobs"]
+    jobs = asking.get("/v1/jobs?limit=200", headers=headers)[0].json()["jobs"]
     # the events of others would not end
     return ["nobody", *(job["id"] for job in jobs if job["state"] == "cancelled" or not path.endswith("/events"))]
 

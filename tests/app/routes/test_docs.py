@@ -162,7 +162,7 @@ def test_every_field_of_a_question_is_shown_with_type_bounds_and_default(home: H
 def test_texts_are_escaped_and_what_stands_in_backticks_is_code() -> None:
     described = {"operationId": "get", "summary": "<b>", "description": "A `<i>` and ` & \n\nmore", "responses": {}}
     page = render(
-        {"info": {"title": "<x>", "description": "&"}, "paths": {"/p": {"get": described}}}, [], "http://riyl"
+        {"info": {"title": "<x>", "description": "&"}, "paths": {"/p": {"get": described}}}, [], "http://localhost"
     )
     assert "<h1>&lt;x&gt;: API</h1>" in page
     assert '<h2 id="get">&lt;b&gt;</h2>' in page

@@ -37,8 +37,9 @@ async def test_an_evaluation_is_its_job_until_it_has_figures(home: Home, headers
             "figures": None,
         }
         assert answer.json() == waiting
-        assert (await client.get(f"/v1/evaluations/{id}")).json() == waiting
-        job = (await client.get(f"/v1/jobs/{id}")).json()
+        assert (await client.get(f"/v1/evaluations/{id}", headers=headers)).json() == waiting
+        assert (await client.get(f"/v1/evaluations/{id}")).json() == {**waiting, "by": "key"}
+        job = (await client.get(f"/v1/jobs/{id}", headers=headers)).json()
         assert (job["kind"], job["params"]) == ("evaluate", FILLED)
 
         run_ = made_up_run(SCORES)
@@ -50,7 +51,7 @@ async def test_an_evaluation_is_its_job_until_it_has_figures(home: Home, headers
             "state": "done",
             "request": waiting["request"],
             "error": None,
-            "by": "worker",
+            "by": "command",
             "files": True,
             "figures": run_["figures"],
         }
@@ -94,7 +95,7 @@ def test_stored_evaluations_are_listed_the_newest_first(home: Home) -> None:
     assert {name: first[name] for name in first if name != "summary"} == {
         "id": "e2",
         "at": "2026-03-02T00:00:00Z",
-        "by": "ann",
+        "by": "command",
         "truth": "0123456789abcdef",
         "truth_name": "editorial",
         "snapshot": "5e1f5e1f5e1f5e1f",

@@ -12,6 +12,7 @@ from riyl.app.jobs.lazy_client import LazyJobs
 from riyl.app.jobs.store import upgrade_jobs
 from riyl.app.jobs.types import EvaluateParams, JobKind
 from riyl.app.routes.jobs import job_events
+from riyl.core.db.keys import Role
 from riyl.core.db.progress import JobProgress, save_progress
 from riyl.core.db.session import Database
 from riyl.core.settings import Home, Settings
@@ -27,6 +28,7 @@ def events_of(text: str) -> list[dict[str, Any]]:
 
 async def test_a_job_is_asked_for_found_and_cancelled_once(home: Home, headers: dict[str, str]) -> None:
     async with running(home) as (_, client):
+        client.headers.update(headers)
         body = {"kind": "train", "params": {"config": "pca", "seed": 3}}
         answer = await client.post("/v1/jobs", json=body, headers=headers)
         assert answer.status_code == 202
@@ -65,6 +67,7 @@ async def test_a_job_is_asked_for_found_and_cancelled_once(home: Home, headers: 
 
 async def test_a_reindex_that_waits_is_joined_and_an_evaluation_is_not(home: Home, headers: dict[str, str]) -> None:
     async with running(home) as (_, client):
+        client.headers.update(headers)
         for kind, joined in (("reindex", True), ("evaluate", False)):
             first, second = [(await client.post("/v1/jobs", json={"kind": kind}, headers=headers)).json() for _ in "ab"]
             assert (first["joined"], second["joined"]) == (False, joined)
@@ -73,6 +76,7 @@ async def test_a_reindex_that_waits_is_joined_and_an_evaluation_is_not(home: Hom
 
 async def test_jobs_are_listed_by_kind_and_state_the_newest_first(home: Home, headers: dict[str, str]) -> None:
     async with running(home) as (_, client):
+        client.headers.update(headers)
 
         async def ids(query: str) -> list[str]:
             return [job["id"] for job in (await client.get(f"/v1/jobs{query}")).json()["jobs"]]
@@ -113,6 +117,7 @@ def test_a_wrong_request_says_where_it_is_wrong(home: Home, body: object, where:
 async def test_what_is_no_json_says_so(home: Home) -> None:
     headers = {**key_headers(home), "content-type": "application/json"}
     async with running(home) as (_, client):
+        client.headers.update(headers)
         answer = await client.post("/v1/jobs", content=b'{"kind": ', headers=headers)
         (error,) = problem_of(answer, 422, "invalid request")["errors"]
         assert error == {"where": "body", "found": "no JSON: Expecting value at 9", "wanted": "JSON"}
@@ -126,6 +131,7 @@ async def test_what_is_no_json_says_so(home: Home) -> None:
 
 async def test_unknown_job_is_404_and_so_is_how_the_id_of_one_begins(home: Home, headers: dict[str, str]) -> None:
     async with running(home) as (_, client):
+        client.headers.update(headers)
         id = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()["id"]
         for name in ("nobody", id[:8]):
             problem_of(await client.get(f"/v1/jobs/{name}"), 404, "not found")
@@ -137,9 +143,10 @@ async def test_unknown_job_is_404_and_so_is_how_the_id_of_one_begins(home: Home,
 
 async def test_events_tell_every_change_until_the_job_has_ended(home: Home, headers: dict[str, str]) -> None:
     async with running(home) as (app, client):
+        client.headers.update(headers)
         job = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()
         opened: LazyJobs = app.state.jobs
-        events = job_events(opened.open().get(job["id"]), opened, Streams(0.01, asyncio.Event()))
+        events = job_events(str, opened.open().get(job["id"]), opened, Streams(0.01, asyncio.Event()))
         seen = [json.loads((await anext(events)).raw_data)]
         at = opened.open().get(job["id"]).created
         progress = JobProgress("embed", 2, 7, "artists", 10, 100, 4.5, at)
@@ -167,6 +174,7 @@ async def test_events_tell_every_change_until_the_job_has_ended(home: Home, head
 
 async def test_events_end_when_the_service_does(home: Home, headers: dict[str, str]) -> None:
     async with running(home) as (app, client):
+        client.headers.update(headers)
         job = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()
         stream = asyncio.create_task(client.get(f"/v1/jobs/{job['id']}/events"))
         app.state.streams.ending.set()
@@ -188,7 +196,7 @@ async def test_events_go_on_after_the_database_was_away(
     upgrade_jobs(settings, opened)
     jobs = LazyJobs(settings, opened)
     job, _ = jobs.open().submit(JobKind.EVALUATE, EvaluateParams(), by="test")
-    events = job_events(job, jobs, Streams(0.01, asyncio.Event()))
+    events = job_events(str, job, jobs, Streams(0.01, asyncio.Event()))
     assert json.loads((await anext(events)).raw_data)["state"] == "waiting"
     server.cleanup()
     assert (await anext(events)).comment == "the database cannot be reached; trying again"
@@ -199,3 +207,34 @@ async def test_events_go_on_after_the_database_was_away(
     jobs.close()
     opened.close()
     get_server(folder).cleanup()
+
+
+async def test_jobs_and_their_events_need_a_key_and_names_of_authors_an_admin(
+    home: Home, headers: dict[str, str]
+) -> None:
+    reader = key_headers(home, Role.READ)
+    folder = home.root.parent / "root"
+    settings = Settings(home=home.root, import_root=folder)
+    async with running(home, settings) as (_, client):
+        body = {"kind": "reindex", "params": {"tables": str(folder / "nightly")}}
+        job = (await client.post("/v1/jobs", json=body, headers=headers)).json()
+        assert (job["by"], job["params"]["tables"]) == ("key:tester", "nightly")
+        path = f"/v1/jobs/{job['id']}"
+        for each in ("/v1/jobs", path, f"{path}/events"):
+            problem_of(await client.get(each), 401, "key needed")
+        assert (await client.get(path, headers=headers)).json()["by"] == "key:tester"
+        assert (await client.get(path, headers=reader)).json()["by"] == "key"
+        for name in ("/etc", "../root", "nightly/../../x", ".."):
+            for kind, param in (("reindex", "tables"), ("train", "tables"), ("import", "source")):
+                asked_for = {"kind": kind, "params": {param: name}}
+                answer = await client.post("/v1/jobs", json=asked_for, headers=headers)
+                detail = problem_of(answer, 422, "invalid request")["detail"]
+                assert detail.startswith(f"found {name!r}; wanted a folder below RIYL_IMPORT_ROOT")
+    async with running(home) as (_, client):
+        answer = await client.post("/v1/jobs", json=body, headers=headers)
+        assert "and no RIYL_IMPORT_ROOT; wanted that set" in problem_of(answer, 422, "invalid request")["detail"]
+        # what is open to read says of no author more than the kind
+        listed = (await client.get("/v1/index/versions")).json()["promotions"]
+        assert {each["by"] for each in listed} == {"command"}
+        listed = (await client.get("/v1/index/versions", headers=headers)).json()["promotions"]
+        assert {each["by"] for each in listed} == {"test"}

@@ -169,7 +169,7 @@ async def test_the_replica_that_makes_a_rule_obeys_before_it_answers(home: Home,
     headers, path = key_headers(home), "/v1/artists/a002/similar"
     first = order(version, 2)[0]
     app = create_app(Settings(home=home.root), poll_s=3600)
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://riyl")
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
     async with app.router.lifespan_context(app), client:
         plain = await client.get(path)
         assert plain.headers["etag"] == f'"{version.id}"'

@@ -49,7 +49,7 @@ def test_versions_are_listed_the_newest_first_as_the_index_tells_them(
         "number": 1,
         "version": version.id,
         "act": "promote",
-        "by": "test",
+        "by": "command",
         "why": "test",
         "forced": False,
         "job": None,

@@ -42,7 +42,7 @@ class Service:
         self._lifespan = self.app.router.lifespan_context(self.app)
         self._runner.run(self._lifespan.__aenter__())
         transport = httpx.ASGITransport(self.app)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://riyl", headers=self._headers)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=self._headers)
 
     def stop(self) -> None:
         self._runner.run(self._lifespan.__aexit__(None, None, None))
