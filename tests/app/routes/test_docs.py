@@ -9,7 +9,7 @@ import pytest
 
 from riyl.app.http.examples import load_examples, request_of
 from riyl.app.routes.docs import render
-from riyl.core.settings import Home
+from riyl.core.settings import Home, Settings
 from tests.app.conftest import asked
 
 
@@ -37,7 +37,7 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
     assert style.headers["content-type"].startswith("text/css")
     assert "<script" not in docs.text
     assert "style=" not in docs.text
-    assert "//" not in docs.text.replace("http://riyl/", "")
+    assert "//" not in docs.text.replace("http://localhost/", "")
     operations = [
         f"{method.upper()} {path}" for path, operations in document.json()["paths"].items() for method in operations
     ]
@@ -97,7 +97,7 @@ def test_every_example_is_shown_as_a_command_that_asks_it_and_with_its_answer(ho
         (command,) = [
             words
             for words in map(shlex.split, shown)
-            if words[:2] == ["curl", f"http://riyl{address}"]
+            if words[:2] == ["curl", f"http://localhost{address}"]
             and all(f"{name}: {value}" in words for name, value in headers.items())
         ]
         assert method == (command[command.index("-X") + 1] if "-X" in command else "GET")
@@ -117,13 +117,13 @@ def test_every_example_is_shown_as_a_command_that_asks_it_and_with_its_answer(ho
 def test_a_change_is_shown_with_its_key(home: Home) -> None:
     (docs,) = asked(home, "/docs")
     assert (
-        "curl 'http://riyl/v1/jobs' \\\n  -X POST \\\n"
+        "curl 'http://localhost/v1/jobs' \\\n  -X POST \\\n"
         '  -H "Authorization: Bearer $RIYL_KEY" \\\n'
         "  -H 'Content-Type: application/json' \\\n"
         """  -d '{"kind": "reindex", "params": {"promote": false}}'"""
     ) in examples_of(docs.text)
     assert (
-        "curl 'http://riyl/v1/truths?name=editorial' \\\n  -X POST \\\n"
+        "curl 'http://localhost/v1/truths?name=editorial' \\\n  -X POST \\\n"
         '  -H "Authorization: Bearer $RIYL_KEY" \\\n  -F file=@editorial.csv'
     ) in examples_of(docs.text)
 
@@ -133,13 +133,17 @@ def test_a_change_is_shown_with_its_key(home: Home) -> None:
     [("similar.example:8443", "http://similar.example:8443/v1/index"), ("[::1]:80", "http://[::1]:80/v1/index")],
 )
 def test_examples_ask_the_address_that_the_page_was_asked_at(home: Home, host: str, shown: str) -> None:
-    (docs,) = asked(home, "/docs", headers={"host": host})
+    (docs,) = asked(home, "/docs", headers={"host": host}, settings=any_host(home))
     assert f"curl '{shown}'" in examples_of(section(docs.text, "get_index"))
     assert "127.0.0.1" not in docs.text
 
 
+def any_host(home: Home) -> Settings:
+    return Settings(home=home.root, allowed_hosts="*")
+
+
 def test_a_host_that_is_none_is_not_shown(home: Home) -> None:
-    (docs,) = asked(home, "/docs", headers={"host": "'; rm -rf ~ #<b>"})
+    (docs,) = asked(home, "/docs", headers={"host": "'; rm -rf ~ #<b>"}, settings=any_host(home))
     assert docs.status_code == 200
     assert "rm -rf" not in docs.text
 

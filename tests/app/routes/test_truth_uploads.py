@@ -169,7 +169,7 @@ async def test_a_client_that_goes_away_is_no_error_of_ours(home: Home, caplog: p
             "path": "/v1/truths",
             "raw_path": b"/v1/truths",
             "query_string": b"",
-            "headers": [*headers, (b"transfer-encoding", b"chunked")],
+            "headers": [*headers, (b"host", b"localhost"), (b"transfer-encoding", b"chunked")],
         }
         await app(scope, receive, send)
         assert sent[0]["status"] == 422
