@@ -62,24 +62,24 @@ def held(app: FastAPI, name: str, kind: type[Held]) -> Held:
     return value
 
 
-def _from_state(name: str, kind: type[Held]) -> Callable[[Request], Awaitable[Held]]:
+def from_state(name: str, kind: type[Held]) -> Callable[[Request], Awaitable[Held]]:
     async def find(request: Request) -> Held:
         return held(request.app, name, kind)
 
     return find
 
 
-_database = _from_state("database", Database)
-_jobs = _from_state("jobs", LazyJobs)
+_database = from_state("database", Database)
+_jobs = from_state("jobs", LazyJobs)
 
-TheReloader = Annotated[VersionReloader, Depends(_from_state("reloader", VersionReloader))]
-TheMetrics = Annotated[Metrics, Depends(_from_state("metrics", Metrics))]
-TheSettings = Annotated[Settings, Depends(_from_state("settings", Settings))]
+TheReloader = Annotated[VersionReloader, Depends(from_state("reloader", VersionReloader))]
+TheMetrics = Annotated[Metrics, Depends(from_state("metrics", Metrics))]
+TheSettings = Annotated[Settings, Depends(from_state("settings", Settings))]
 TheDatabase = Annotated[Database, Depends(_database)]
 TheJobs = Annotated[LazyJobs, Depends(_jobs)]
-TheOwnWorker = Annotated[WorkerMonitor, Depends(_from_state("own_worker", WorkerMonitor))]
-TheStreams = Annotated[Streams, Depends(_from_state("streams", Streams))]
-TheUploads = Annotated[asyncio.Lock, Depends(_from_state("uploads", asyncio.Lock))]
+TheOwnWorker = Annotated[WorkerMonitor, Depends(from_state("own_worker", WorkerMonitor))]
+TheStreams = Annotated[Streams, Depends(from_state("streams", Streams))]
+TheUploads = Annotated[asyncio.Lock, Depends(from_state("uploads", asyncio.Lock))]
 """Lets one upload be read at a time: each may take a gigabyte of memory."""
 
 

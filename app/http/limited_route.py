@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import params
+from fastapi import Depends, params
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from riyl.app.http.auth import KEY_OF_ROLE, check_key
 from riyl.app.http.body_limits import PART_S, BodyLimiter
 from riyl.app.http.client import client_of
-from riyl.app.http.dependencies import held
+from riyl.app.http.dependencies import from_state, held
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.overload import build_limiters
@@ -74,6 +74,9 @@ class RequestLimits:
             self._streams[client] -= 1
             if not self._streams[client]:
                 del self._streams[client]
+
+
+TheLimits = Annotated[RequestLimits, Depends(from_state("limits", RequestLimits))]
 
 
 class LimitedRoute(APIRoute):

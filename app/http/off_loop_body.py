@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,6 +14,26 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from riyl.app.http.strict_route import StrictRoute
+from riyl.core.errors import InputError
+
+MAX_CONTAINERS = 20_000
+"""Maximum lists and objects in a JSON body: each takes the interpreter longer than thousands of bytes of numbers do."""
+
+STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+
+
+def check_containers(text: bytes, most: int = MAX_CONTAINERS) -> None:
+    """See that JSON has no more lists and objects than can be read without holding the interpreter.
+
+    Raises:
+        InputError: it has.
+    """
+    if _containers(text) > most and _containers(STRING.sub(b"", text)) > most:
+        raise InputError(f"body: found more than {most:,} lists and objects; wanted at most that")
+
+
+def _containers(text: bytes) -> int:
+    return text.count(b"[") + text.count(b"{")
 
 
 class OffLoopBodyRoute(StrictRoute):
@@ -45,6 +66,7 @@ class _ReadAside(Request):
 
 
 def _read(model: type[BaseModel], body: bytes) -> Any:
+    check_containers(body)
     try:
         return model.model_validate_json(body)
     except ValidationError:

@@ -84,10 +84,9 @@ def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings
         content = operation["requestBody"]["content"]
         accepted = " or ".join(sorted({*content, *([JSON] if MERGE_PATCH in content else [])}))
         responses["415"] = _problem(f"The body's Content-Type is not {accepted}.")
-        mebibytes = facts.max_body_bytes >> 20
-        responses["413"] = _problem(
-            f"The body has more than {'a mebibyte' if mebibytes == 1 else f'{mebibytes} mebibytes'}."
-        )
+        kibibytes = facts.max_body_bytes >> 10
+        size = f"{kibibytes} KiB" if kibibytes < 1024 else f"{kibibytes >> 10} MiB"
+        responses["413"] = _problem(f"The body has more than {size}.")
         if route.body_field is not None:
             responses["400"] = _problem(NO_TEXT)
     if facts.role is not None:

@@ -75,6 +75,15 @@ class ConcurrencyLimiter:
         self._places.release()
 
     @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place for as long as the context lasts. Raises as `enter`."""
+        await self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
+
+    @asynccontextmanager
     async def place_held(self, send: Send, *, until_end: bool) -> AsyncIterator[Send]:
         """Hold a place until the answer begins, which is when the work is done: a slow reader holds none.
 
@@ -115,6 +124,8 @@ def build_limiters(settings: Settings, metrics: Metrics) -> Mapping[Concurrency,
         Concurrency.DATABASE: (places, queue),
         Concurrency.UPLOADS: (MAX_UPLOADS, queue),
         Concurrency.STREAMS: (MAX_STREAMS, 0),
+        # those that wait hold places of questions: at most half of these
+        Concurrency.HEAVY: (1, max(places // 2 - 1, 0)),
     }
     return {
         concurrency: ConcurrencyLimiter(*size, settings.queue_timeout_s, partial(metrics.shed, concurrency.value))

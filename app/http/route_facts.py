@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Mount
 
 from riyl.core.db.keys import Role
 
-MAX_BODY_BYTES = 1 << 20
+MAX_BODY_BYTES = 64 << 10
 """Maximum request body of a route that declares no other, in bytes."""
 
 
@@ -21,7 +21,8 @@ class Concurrency(StrEnum):
 
     `questions` are answered from the version that serves; `batches` are questions by the thousand, which take seconds;
     `database` is everything that may wait for the database; `uploads` are files that come in; `streams` are answers
-    that do not end by themselves, and hold their place to the end.
+    that do not end by themselves, and hold their place to the end; `heavy` are questions and batches that take much
+    memory to explain, which take that place beside their own once they are read.
     """
 
     QUESTIONS = "questions"
@@ -29,6 +30,7 @@ class Concurrency(StrEnum):
     DATABASE = "database"
     UPLOADS = "uploads"
     STREAMS = "streams"
+    HEAVY = "heavy"
 
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])

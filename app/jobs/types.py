@@ -88,6 +88,7 @@ class EvaluateParams(Params):
             description="Models and baselines by name or id; `all`: every model, masked and from every seed, and every "
             "baseline; left out: the newest models and the baselines, or none beside a version or a model.",
             max_length=50,
+            fail_fast=True,
         ),
     ] = None
     model: Annotated[
@@ -103,7 +104,12 @@ class EvaluateParams(Params):
     ] = None
     conditions: Annotated[
         list[Literal["raw", "fmc", "raw-judged", "fmc-judged", "groups"]],
-        Field(min_length=1, description="Which artists; groups: by the modalities that they are known by."),
+        Field(
+            min_length=1,
+            max_length=5,
+            fail_fast=True,
+            description="Which artists; groups: by the modalities that they are known by.",
+        ),
     ] = ["raw", "fmc"]
     k: Annotated[int, Field(ge=1, le=1000, description="Length of a list.")] = 200
     rounds: Annotated[int, Field(ge=1, le=100_000, description="Bootstrap rounds.")] = 1000

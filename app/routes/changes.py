@@ -21,6 +21,7 @@ from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import content_type_of
 from riyl.app.routes.artists import SIMILAR
 from riyl.app.schemas.changes import (
+    MAX_ARTIST_BYTES,
     MAX_KEY_LENGTH,
     ArtistPatch,
     ArtistPut,
@@ -31,10 +32,8 @@ from riyl.app.schemas.changes import (
     MergeInto,
     Verdict,
 )
+from riyl.app.services.change_batches import Batch, batch_of_items, batch_of_lines
 from riyl.app.services.changes import (
-    Batch,
-    batch_of_items,
-    batch_of_lines,
     carry_out,
     change_request,
     change_response,
@@ -68,8 +67,9 @@ router = APIRouter(prefix="/v1", tags=["changes"], route_class=OffLoopBodyRoute,
 
 WRITER = RouteFacts(role=Role.WRITE)
 
-WRITER_OF_MUCH = RouteFacts(role=Role.WRITE, max_body_bytes=16 << 20)
-"""Room for what is said of one artist, a hundred thousand listeners or a thousand vectors, and for batches."""
+WRITER_OF_ARTIST = RouteFacts(role=Role.WRITE, max_body_bytes=MAX_ARTIST_BYTES)
+
+WRITER_OF_BATCH = RouteFacts(role=Role.WRITE, max_body_bytes=16 << 20)
 
 MAX_NUMBER = 2**53 - 1
 """What JSON's readers hold."""
@@ -115,7 +115,7 @@ IdPath = Annotated[
         200: {"description": "The artist was there.", "model": ChangeResponse},
     },
 )
-@WRITER_OF_MUCH
+@WRITER_OF_ARTIST
 def put_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath, payload: ArtistPut) -> Response:
     """Say this of an artist, new or known, instead of all that earlier changes said of it.
 
@@ -132,7 +132,7 @@ def put_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: 
     responses=problems(NOT_FOUND | SHARED),
     openapi_extra={"requestBody": {"content": {MERGE_PATCH: {"schema": {"$ref": "#/components/schemas/ArtistPatch"}}}}},
 )
-@WRITER_OF_MUCH
+@WRITER_OF_ARTIST
 def patch_artist(
     by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath, payload: ArtistPatch
 ) -> Response:
@@ -182,7 +182,7 @@ def merge_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id
     },
     openapi_extra={"requestBody": LINES},
 )
-@WRITER_OF_MUCH
+@WRITER_OF_BATCH
 async def change_artists(
     writer: TheKey,
     by: TheAuthor,

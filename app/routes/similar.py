@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from riyl.app.http.dependencies import TheState, fresh
 from riyl.app.http.errors import batch_problem, problems
+from riyl.app.http.limited_route import RequestLimits, TheLimits
 from riyl.app.http.media_types import JSON
 from riyl.app.http.off_loop_body import OffLoopBodyRoute
 from riyl.app.http.route_facts import Concurrency, RouteFacts
-from riyl.app.schemas.query import BatchEntry, BatchRequest, BatchResponse, QueryResponse, SimilarRequest
+from riyl.app.schemas.query import (
+    HEAVY_SHARES,
+    BatchEntry,
+    BatchRequest,
+    BatchResponse,
+    QueryResponse,
+    SimilarRequest,
+)
 from riyl.app.services.query import run_query
 from riyl.app.serving.state import ServingState
 from riyl.core.errors import RiylError
 
 router = APIRouter(prefix="/v1", tags=["similar"], route_class=OffLoopBodyRoute)
 
-MAX_BATCH_BYTES = 16 << 20
+MAX_QUERY_BYTES, MAX_BATCH_BYTES = 1 << 20, 2 << 20
+"""Maximum body of a query and of a batch, in bytes: JSON of that size holds the interpreter for some 50 ms."""
 
 UNKNOWN = {404: "A seed is no artist; `near` has artists with near names."}
 UNCLEAR = {
@@ -34,18 +44,25 @@ UNCLEAR = {
     response_model=QueryResponse,
     responses=problems(UNKNOWN | UNCLEAR),
 )
-@RouteFacts(concurrency=Concurrency.QUESTIONS)
-async def similar_to(state: TheState, request: SimilarRequest) -> Response:
+@RouteFacts(concurrency=Concurrency.QUESTIONS, max_body_bytes=MAX_QUERY_BYTES)
+async def similar_to(state: TheState, limits: TheLimits, request: SimilarRequest) -> Response:
     """The artists that fit all that is asked best, best first, none of those asked with among them."""
-    return await asyncio.to_thread(lambda: fresh(run_query(state, request)))
+    async with _place(limits, request.n_shares):
+        return await asyncio.to_thread(lambda: fresh(run_query(state, request)))
 
 
 @router.post("/similar:batch", summary="Up to 1,000 such questions at once", response_model=BatchResponse)
 @RouteFacts(concurrency=Concurrency.BATCHES, max_body_bytes=MAX_BATCH_BYTES)
-async def similar_to_each(state: TheState, request: BatchRequest) -> Response:
+async def similar_to_each(state: TheState, limits: TheLimits, request: BatchRequest) -> Response:
     """Each question's answer, or what was wrong with it, in their order; all by one version and its rules."""
-    body = await asyncio.to_thread(_batch_body, state, request)
+    async with _place(limits, request.n_shares):
+        body = await asyncio.to_thread(_batch_body, state, request)
     return Response(body, headers={"cache-control": "no-store"}, media_type=JSON)
+
+
+def _place(limits: RequestLimits, n_shares: int) -> AbstractAsyncContextManager[None]:
+    """The place that explaining so many shares takes beside that of its class."""
+    return limits.limiters[Concurrency.HEAVY].place() if n_shares > HEAVY_SHARES else nullcontext()
 
 
 def _batch_body(state: ServingState, request: BatchRequest) -> bytes:

@@ -6,12 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
-from riyl.app.schemas.query import BatchProblem
+from riyl.app.schemas.query import BatchProblem, at_most, few_fields
 from riyl.core.changes.effective import MAX_ENTRIES, ChangeKind
 from riyl.core.db.effective import WrittenChange
 from riyl.core.rules import MAX_ID_LENGTH
+
+MAX_ARTIST_BYTES = 2 << 20
+"""Maximum JSON of one artist, and of a batch that is one object, in bytes: reading it holds the interpreter for some
+50 ms. What is more goes through tables, or through several patches."""
 
 MAX_VECTORS = 1000
 MAX_VECTOR_WIDTH = 4096
@@ -54,8 +58,12 @@ Attribute: TypeAlias = (
 )
 Modality = Annotated[str, Field(max_length=100, pattern="^[a-z][a-z0-9_]*$")]
 Vectors = Annotated[
-    list[Annotated[list[Annotated[float, Field(strict=True)]], Field(min_length=1, max_length=MAX_VECTOR_WIDTH)]],
-    Field(max_length=MAX_VECTORS),
+    list[
+        Annotated[
+            list[Annotated[float, Field(strict=True)]], Field(min_length=1, max_length=MAX_VECTOR_WIDTH, fail_fast=True)
+        ]
+    ],
+    Field(max_length=MAX_VECTORS, fail_fast=True),
 ]
 
 
@@ -70,10 +78,17 @@ class ArtistFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_schema_extra=_without_defaults)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: Any) -> Any:
+        return few_fields(value)
+
     mbid: Annotated[
         str | None, Field(min_length=1, max_length=MAX_ID_LENGTH, pattern=_WORDS, description="MusicBrainz id.")
     ] = None
-    aliases: Annotated[list[ArtistName] | None, Field(max_length=MAX_ALIASES, description="Other names.")] = None
+    aliases: Annotated[
+        list[ArtistName] | None, Field(max_length=MAX_ALIASES, fail_fast=True, description="Other names.")
+    ] = None
     attributes: Annotated[
         dict[Word, Attribute | None] | None,
         Field(
@@ -81,6 +96,7 @@ class ArtistFields(BaseModel):
             description="By name, to filter by; a new one becomes a column, an old one keeps its type. Each is said "
             "by itself.",
         ),
+        at_most(MAX_ENTRIES["attributes"]),
     ] = {}
     vectors: Annotated[
         dict[Modality, Vectors | None] | None,
@@ -89,6 +105,7 @@ class ArtistFields(BaseModel):
             description="Raw vectors by table, such as audio: those of a table are equally long, and are averaged. "
             "Each table is said by itself.",
         ),
+        at_most(MAX_ENTRIES["vectors"]),
     ] = {}
 
 
@@ -99,10 +116,12 @@ class ArtistPut(ArtistFields):
     tags: Annotated[
         dict[Word, Weight] | None,
         Field(max_length=MAX_ENTRIES["tags"], description="Words by weight, as in the table of tags."),
+        at_most(MAX_ENTRIES["tags"]),
     ] = None
     plays: Annotated[
         dict[Word, Weight] | None,
         Field(max_length=MAX_ENTRIES["plays"], description="Counts by user_id, as in the table of plays."),
+        at_most(MAX_ENTRIES["plays"]),
     ] = None
 
 
@@ -118,6 +137,7 @@ class ArtistPatch(ArtistFields):
             description="Words by weight, merged into those that the artist has; null takes one away, however it is "
             "written there (case, outer blanks, Unicode form).",
         ),
+        at_most(MAX_ENTRIES["tags"]),
     ] = None
     plays: Annotated[
         dict[Word, Weight | None] | None,
@@ -125,6 +145,7 @@ class ArtistPatch(ArtistFields):
             max_length=MAX_ENTRIES["plays"],
             description="Counts by user_id, merged into those that the artist has; null takes a listener away.",
         ),
+        at_most(MAX_ENTRIES["plays"]),
     ] = None
 
 

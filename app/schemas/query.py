@@ -30,10 +30,19 @@ MAX_ANSWERS = 50_000
 """Of all queries of a batch together."""
 MAX_SHARES = 200_000
 """Of all explained answers of a request together: each has a share of every artist that is asked with."""
+HEAVY_SHARES = 10_000
+"""Shares of a request, some 10 MiB of memory, beyond which it is explained while no other such one is."""
 MAX_TEXT_LENGTH = 1000
 MAX_FIELDS = 100
 """Of an object, known or not."""
 SHOWN_UNKNOWN = 100
+
+
+def few_fields(value: Any) -> Any:
+    """Refuse an object with more fields than any has, before each of them is told as unknown."""
+    if isinstance(value, dict) and len(value) > MAX_FIELDS:
+        raise ValueError(f"at most {MAX_FIELDS} fields, not {len(value)}")
+    return value
 
 
 def at_most(entries: int) -> BeforeValidator:
@@ -71,9 +80,7 @@ class Question(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _few_fields(cls, value: Any) -> Any:
-        if isinstance(value, dict) and len(value) > MAX_FIELDS:
-            raise ValueError(f"at most {MAX_FIELDS} fields, not {len(value)}")
-        return value
+        return few_fields(value)
 
 
 class Seed(Question):
@@ -108,7 +115,9 @@ class Condition(Question):
     """What an attribute must be; of a list, what one of its entries must be. All that is given must hold."""
 
     eq: Annotated[Scalar | None, Field(description="This.")] = None
-    in_: Annotated[list[Scalar] | None, Field(alias="in", max_length=1000, description="One of these.")] = None
+    in_: Annotated[
+        list[Scalar] | None, Field(alias="in", max_length=1000, fail_fast=True, description="One of these.")
+    ] = None
     gte: Annotated[Scalar | None, Field(description="This or more; of texts and dates, in their order.")] = None
     lte: Annotated[Scalar | None, Field(description="This or less.")] = None
     missing: Annotated[bool | None, Field(description="Whether the artist has no such attribute.")] = None
@@ -137,14 +146,18 @@ class FiltersRequest(Question):
     popularity: Annotated[
         Bounds, Field(description="0 to 1: share of the artists that are less listened to, half of the equals counted.")
     ] = Bounds()
-    modalities: Annotated[list[Text], Field(max_length=20, description="That the artist must all have.")] = []
+    modalities: Annotated[
+        list[Text], Field(max_length=20, fail_fast=True, description="That the artist must all have.")
+    ] = []
 
 
 class SimilarRequest(Question):
     """Who is similar to all this together."""
 
-    seeds: Annotated[list[Seed], Field(max_length=MAX_SEEDS, description="Artists.")] = []
-    avoid: Annotated[list[Seed], Field(max_length=MAX_SEEDS, description="Artists that answers are to be unlike.")] = []
+    seeds: Annotated[list[Seed], Field(max_length=MAX_SEEDS, fail_fast=True, description="Artists.")] = []
+    avoid: Annotated[
+        list[Seed], Field(max_length=MAX_SEEDS, fail_fast=True, description="Artists that answers are to be unlike.")
+    ] = []
     tags: Annotated[
         dict[Text, Weight],
         Field(
@@ -155,7 +168,7 @@ class SimilarRequest(Question):
         at_most(MAX_TAGS),
     ] = {}
     vectors: Annotated[
-        dict[Text, Annotated[list[float], Field(max_length=4096)]],
+        dict[Text, Annotated[list[float], Field(max_length=4096, fail_fast=True)]],
         Field(max_length=20, description="By modality, a vector of such an artist in the featurizer's space."),
         at_most(20),
     ] = {}
@@ -172,7 +185,11 @@ class SimilarRequest(Question):
     filters: FiltersRequest = FiltersRequest()
     exclude: Annotated[
         list[Text],
-        Field(max_length=MAX_EXCLUDED, description="Ids or mbids that must not be answered; all who share an mbid."),
+        Field(
+            max_length=MAX_EXCLUDED,
+            fail_fast=True,
+            description="Ids or mbids that must not be answered; all who share an mbid.",
+        ),
     ] = []
     diversity: Annotated[
         float, Field(ge=0, le=1, description="0 the best; 1 as unlike each other as can be."), NUMBER
@@ -198,14 +215,19 @@ class SimilarRequest(Question):
 class BatchRequest(Question):
     """Many questions at once."""
 
-    queries: Annotated[list[SimilarRequest], Field(min_length=1, max_length=MAX_QUERIES)]
+    queries: Annotated[list[SimilarRequest], Field(min_length=1, max_length=MAX_QUERIES, fail_fast=True)]
 
     @model_validator(mode="after")
     def _bounded(self) -> BatchRequest:
         if sum(query.k for query in self.queries) > MAX_ANSWERS:
             raise ValueError(f"at most {MAX_ANSWERS} answers in all: less queries, or smaller k")
-        _check_shares(sum(query.n_shares for query in self.queries))
+        _check_shares(self.n_shares)
         return self
+
+    @property
+    def n_shares(self) -> int:
+        """Shares of scores that all answers together explain at most."""
+        return sum(query.n_shares for query in self.queries)
 
 
 def _check_shares(n_shares: int) -> None:

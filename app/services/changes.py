@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from riyl.app.http.errors import STATUS
 from riyl.app.http.request_errors import AmbiguousMbidError
 from riyl.app.http.validation import invalid
 from riyl.app.schemas.changes import (
-    MAX_LINES,
     ArtistPatch,
     ArtistPut,
-    ChangeItems,
     ChangeResponse,
     DeleteLine,
     Line,
@@ -29,6 +25,7 @@ from riyl.app.schemas.changes import (
 )
 from riyl.app.schemas.query import BatchProblem
 from riyl.app.services.artists import shared_mbid
+from riyl.app.services.change_batches import Batch
 from riyl.app.serving.state import ServingState
 from riyl.core.catalog.attributes import as_type
 from riyl.core.catalog.missing import refuse_missing
@@ -47,8 +44,6 @@ from riyl.index.overlay.base_values import Underlying
 
 NO_MODALITIES = ("artists", "similar", "plays")
 """Tables that hold no vectors of a modality."""
-
-_lines: TypeAdapter[Line] = TypeAdapter(Line)
 
 
 @dataclass(frozen=True)
@@ -126,43 +121,6 @@ def kept_of(state: ServingState | None, payload: effective.Payload) -> Kept:
 def status_of_done(kind: ChangeKind, done: ChangeResult) -> int:
     """201 where somebody was put who was not there, else 200."""
     return 201 if kind is ChangeKind.PUT and done.new else 200
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The changes of a batch, not yet read.
-
-    Attributes:
-        given: the number of each in the body, and what reads it.
-        digest: sha256 of the body, in hex.
-    """
-
-    given: Sequence[tuple[int, Callable[[], Line]]]
-    digest: str
-
-
-def batch_of_lines(body: bytes) -> Batch:
-    """A batch that comes as lines of JSON; blank ones are passed over.
-
-    Raises:
-        InputError: there are no lines, or too many.
-    """
-    lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
-    if not 0 < len(lines) <= MAX_LINES:
-        raise InputError(f"body: found {len(lines)} lines; wanted 1 to {MAX_LINES}, each one change as JSON")
-    read = [(number, partial(_lines.validate_json, line)) for number, line in lines]
-    return Batch(read, hashlib.sha256(body).hexdigest())
-
-
-def batch_of_items(body: bytes) -> Batch:
-    """A batch that comes as one JSON object with `items`.
-
-    Raises:
-        ValidationError: it is no such object, or has no items or too many; what an item holds is read later.
-    """
-    items = ChangeItems.model_validate_json(body).items
-    read = [(number, partial(_lines.validate_python, item)) for number, item in enumerate(items, start=1)]
-    return Batch(read, hashlib.sha256(body).hexdigest())
 
 
 def carry_out(

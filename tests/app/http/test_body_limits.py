@@ -17,7 +17,7 @@ from riyl.core.settings import Home
 from tests.app.conftest import key_headers, problem_of, running
 
 JSON = {"content-type": "application/json"}
-WHOLE = RouteFacts()
+WHOLE = RouteFacts(max_body_bytes=1 << 20)
 STREAMED = RouteFacts(max_body_bytes=MAX_UPLOAD_BYTES, streams_body=True)
 
 
@@ -33,7 +33,7 @@ async def test_a_body_that_is_announced_as_too_large_is_413(home: Home) -> None:
         for path in ("/v1/jobs", "/v1/index", "/nothing"):
             answer = await client.post(path, content=b" " * (MAX_BODY_BYTES + 1), headers=headers)
             body = problem_of(answer, 413, "body too large")
-            assert body["detail"] == "found a body of more than 1048576 bytes; wanted at most that"
+            assert body["detail"] == "found a body of more than 65536 bytes; wanted at most that"
             assert answer.headers["connection"] == "close"
 
 

@@ -15,19 +15,22 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, ValidationError, field_validator
 from starlette.responses import PlainTextResponse, Response
 
 from riyl.app.http.limited_route import RequestLimits
 from riyl.app.http.logging import RequestLog
 from riyl.app.http.metrics import Metrics
-from riyl.app.http.off_loop_body import OffLoopBodyRoute
+from riyl.app.http.off_loop_body import MAX_CONTAINERS, OffLoopBodyRoute, check_containers
 from riyl.app.http.request_context import RequestContextMiddleware
 from riyl.app.http.request_errors import MediaTypeError
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.http.validation import invalid
+from riyl.app.jobs.types import PARAMS
 from riyl.app.routes.changes import router
 from riyl.app.schemas.changes import ArtistPatch, ArtistPut
+from riyl.app.schemas.query import BatchRequest, SimilarRequest
+from riyl.core.errors import InputError
 from riyl.core.settings import Settings
 
 JSON = "application/json"
@@ -201,3 +204,69 @@ def test_a_body_is_validated_in_another_thread_and_once() -> None:
 def test_what_is_said_of_artists_is_read_aside() -> None:
     assert router.routes
     assert all(isinstance(route, OffLoopBodyRoute) for route in router.routes)
+
+
+def containers_of(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every list and dict in a pydantic core schema, with what stands around it."""
+    if isinstance(schema, dict):
+        if schema.get("type") in ("list", "dict"):
+            yield path, schema
+        for name, value in schema.items():
+            yield from containers_of(value, f"{path}.{name}" if schema.get("type") != "function-before" else f"{path}<")
+    elif isinstance(schema, (list, tuple)):
+        for value in schema:
+            yield from containers_of(value, path)
+
+
+@pytest.mark.parametrize(
+    "model", [ArtistPut, ArtistPatch, SimilarRequest, BatchRequest, *PARAMS.values()], ids=lambda model: model.__name__
+)
+def test_what_is_asked_for_fails_before_every_part_of_it_is_told(model: type[BaseModel]) -> None:
+    """A list ends at its first fault, and an object is counted before its entries are looked at."""
+    for path, schema in containers_of(model.__pydantic_core_schema__):
+        if schema["type"] == "list":
+            assert schema.get("fail_fast"), path
+            assert schema.get("max_length"), path
+        else:
+            assert "<" in path.rpartition(".fields.")[2], path
+
+
+def a_list(entry: str, n: int) -> str:
+    return "[" + ",".join(entry.replace("N", str(i)) for i in range(n)) + "]"
+
+
+def an_object(entry: str, n: int) -> str:
+    return "{" + a_list(entry, n)[1:-1] + "}"
+
+
+@pytest.mark.parametrize("model", [ArtistPut, ArtistPatch, SimilarRequest, BatchRequest])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"name":"a","attributes":' + an_object('"N":[]', 100_000) + "}",
+        '{"name":"a","tags":' + an_object('"N":0', 100_000) + "}",
+        '{"name":"a","vectors":{"audio":' + a_list("[1]", 10_000) + "}}",
+        '{"name":"a","vectors":{"audio":[' + a_list('""', 100_000) + "]}}",
+        '{"name":"a","vectors":' + an_object('"N":0', 100_000) + "}",
+        '{"name":"a","aliases":' + a_list("N", 100_000) + "}",
+        '{"seeds":' + a_list("N", 100_000) + "}",
+        '{"avoid":' + a_list("{}", 10_000) + "}",
+        '{"exclude":' + a_list("N", 100_000) + "}",
+        '{"filters":{"modalities":' + a_list("N", 9_000) + ',"attributes":{"a":{"in":' + a_list("[]", 9_000) + "}}}}",
+        '{"queries":' + a_list('{"seeds":[N]}', 9_000) + "}",
+        an_object('"xN":1', 100_000),
+    ],
+    ids=lambda body: body[:24],
+)
+def test_a_body_of_faults_is_told_as_a_few(model: type[BaseModel], body: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate_json(body)
+    assert caught.value.error_count() <= 20
+
+
+def test_lists_and_objects_are_counted_where_they_are_none_of_text() -> None:
+    check_containers(b"[" + b"[]," * (MAX_CONTAINERS - 1) + b"]")
+    with pytest.raises(InputError, match="found more than 20,000 lists and objects"):
+        check_containers(b"[" + b"[]," * MAX_CONTAINERS + b"]")
+    # braces of text, with quotes and backslashes in it
+    check_containers(json.dumps({f'{{{i}}}"[\\': "[{" for i in range(2 * MAX_CONTAINERS)}).encode())

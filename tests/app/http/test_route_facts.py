@@ -13,27 +13,27 @@ from riyl.core.db.keys import Role
 from riyl.core.settings import Home
 from tests.app.conftest import run, running
 
-MIB = 1 << 20
-READING = (None, Concurrency.DATABASE, MIB)
-QUESTION = (None, Concurrency.QUESTIONS, MIB)
-ADMIN = (Role.ADMIN, Concurrency.DATABASE, MIB)
-WRITER = (Role.WRITE, Concurrency.DATABASE, MIB)
-READER = (Role.READ, Concurrency.DATABASE, MIB)
-WRITER_OF_MUCH = (Role.WRITE, Concurrency.DATABASE, 16 * MIB)
+KIB, MIB = 1 << 10, 1 << 20
+READING = (None, Concurrency.DATABASE, 64 * KIB)
+QUESTION = (None, Concurrency.QUESTIONS, 64 * KIB)
+ADMIN = (Role.ADMIN, Concurrency.DATABASE, 64 * KIB)
+WRITER = (Role.WRITE, Concurrency.DATABASE, 64 * KIB)
+READER = (Role.READ, Concurrency.DATABASE, 64 * KIB)
+WRITER_OF_ARTIST = (Role.WRITE, Concurrency.DATABASE, 2 * MIB)
 
 FACTS = {
     "GET /v1/artists": QUESTION,
     "GET /v1/artists:resolve": QUESTION,
     "GET /v1/artists/{id}/similar": QUESTION,
     "GET /v1/artists/{id}": QUESTION,
-    "PUT /v1/artists/{id}": WRITER_OF_MUCH,
-    "PATCH /v1/artists/{id}": WRITER_OF_MUCH,
+    "PUT /v1/artists/{id}": WRITER_OF_ARTIST,
+    "PATCH /v1/artists/{id}": WRITER_OF_ARTIST,
     "DELETE /v1/artists/{id}": WRITER,
     "POST /v1/artists/{id}:merge": WRITER,
-    "POST /v1/artists:batch": WRITER_OF_MUCH,
+    "POST /v1/artists:batch": (Role.WRITE, Concurrency.DATABASE, 16 * MIB),
     "GET /v1/changes": ADMIN,
-    "POST /v1/similar": QUESTION,
-    "POST /v1/similar:batch": (None, Concurrency.BATCHES, 16 * MIB),
+    "POST /v1/similar": (None, Concurrency.QUESTIONS, MIB),
+    "POST /v1/similar:batch": (None, Concurrency.BATCHES, 2 * MIB),
     "GET /v1/index": QUESTION,
     "GET /v1/index/versions": READING,
     "POST /v1/index/versions/{id}:promote": ADMIN,
@@ -45,7 +45,7 @@ FACTS = {
     "POST /v1/jobs": ADMIN,
     "GET /v1/jobs/{id}": READER,
     "POST /v1/jobs/{id}/cancel": ADMIN,
-    "GET /v1/jobs/{id}/events": (Role.READ, Concurrency.STREAMS, MIB),
+    "GET /v1/jobs/{id}/events": (Role.READ, Concurrency.STREAMS, 64 * KIB),
     "GET /v1/evaluations": READING,
     "POST /v1/evaluations": ADMIN,
     "GET /v1/evaluations/compare": READING,

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from riyl.app.services.changes import MAX_LINES
+from riyl.app.schemas.changes import MAX_ARTIST_BYTES, MAX_LINES
 from riyl.core.changes.effective import EffectiveChanges
 from riyl.core.db.effective import effective_of
 from riyl.core.db.keys import Role
@@ -206,3 +206,21 @@ def test_on_postgres_it_is_the_same(home: Home, postgres_url: str) -> None:
         )
         assert effective_of(connection, "o") == EffectiveChanges("o", True, {}, "n")
     opened.close()
+
+
+def test_a_line_has_the_room_of_one_artist_and_an_object_no_more(home: Home) -> None:
+    long = json.dumps({"kind": "put", "id": "x", "name": "N", "aliases": ["a" * 900] * 100})
+    padded = long + " " * (MAX_ARTIST_BYTES - len(long))
+    nested = '{"kind": "put", "id": "y", "name": "N", "aliases": [' + "[]," * 20_000 + "[]]}"
+    answer = sent(home, "\n".join([padded, padded + " ", nested, '{"kind": "delete", "id": "a001"}']) + "\n")
+    first, second, third, fourth = verdicts(answer)
+    assert (first["status"], fourth["status"]) == (201, 200)
+    assert second["problem"]["detail"] == "found a line of 2097153 bytes; wanted at most 2097152"
+    assert third["problem"]["detail"].startswith("body: found more than 20,000 lists and objects")
+    whole = json.dumps({"items": [{"kind": "delete", "id": "a001"}]})
+    headers = {**writer(home), "content-type": "application/json"}
+    for size, status in ((MAX_ARTIST_BYTES, 200), (MAX_ARTIST_BYTES + 1, 422)):
+        body = whole + " " * (size - len(whole))
+        (answer,) = asked(home, "/v1/artists:batch", method="POST", headers=headers, content=body)
+        assert answer.status_code == status
+    assert "wanted at most 2097152, or lines of JSON" in answer.json()["detail"]

@@ -138,20 +138,20 @@ def test_the_document_names_both_kinds_of_patch_and_describes_the_body_once(home
 
 
 def test_what_is_said_may_be_large_and_not_too_large(home: Home) -> None:
-    large = {"name": "N", "plays": {f"listener-{i:06d}-of-a-long-name": i + 1 for i in range(100_000)}}
+    large = {"name": "N", "plays": {f"u{i}": i + 1 for i in range(100_000)}}
     put(home, "large", large, 201)
     stored = stands(home, "large")
     assert stored is not None
     assert stored.payload == large
-    put(home, "large", {"plays": {"one more": 1, "listener-000000-of-a-long-name": None}}, 200, "PATCH")
+    put(home, "large", {"plays": {"one more": 1, "u0": None}}, 200, "PATCH")
     patched = stands(home, "large")
     assert patched is not None
     plays = {**large["plays"], "one more": 1}
-    del plays["listener-000000-of-a-long-name"]
+    del plays["u0"]
     assert patched.payload == {"name": "N", "plays": plays}
     refused = put(home, "large", {"plays": {"too many": 1}}, 422, "PATCH")
     assert "plays: found 100001 entries that changes of 'large'" in refused["detail"]
-    too_large = b" " * (16 << 20) + b"{}"
+    too_large = b" " * (2 << 20) + b"{}"
     headers = {**writer(home), "content-type": "application/json"}
     (answer,) = asked(home, "/v1/artists/large", method="PUT", headers=headers, content=too_large)
     problem_of(answer, 413, "body too large")

@@ -123,7 +123,7 @@ async def test_what_is_no_json_says_so(home: Home) -> None:
         assert error == {"where": "body", "found": "no JSON: Expecting value at 9", "wanted": "JSON"}
         answer = await client.post("/v1/jobs", content=b"\xff", headers=headers)
         assert problem_of(answer, 400, "bad request")["detail"] == "the body cannot be read; wanted JSON in UTF-8"
-        for odd in (b'{"kind": "\\ud800"}', b'{"\\ud800": 1, "kind": "reindex"}', b"[" * 100_000):
+        for odd in (b'{"kind": "\\ud800"}', b'{"\\ud800": 1, "kind": "reindex"}', b"[" * 60_000):
             answer = await client.post("/v1/jobs", content=odd, headers=headers)
             assert answer.status_code in (400, 422)
             assert answer.json()["detail"]
