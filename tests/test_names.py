@@ -182,7 +182,7 @@ def test_schemas_and_problems_of_the_api_are_exactly_these(tmp_path: Path) -> No
     index = document["components"]["schemas"]["IndexResponse"]["properties"]
     assert {"not_embedded", "quality_checks"} <= set(index)
     change = document["components"]["schemas"]
-    assert set(change["VisibleAfter"]["enum"]) == {"within_1s", "reindex"}
+    assert set(change["VisibleAfter"]["enum"]) == {"within_1s", "within_1min", "within_1h", "reindex"}
     assert "payload" in change["ListedChange"]["properties"]
 
 

@@ -24,7 +24,11 @@ def current(run: Session, *, verify: bool = True) -> ServingState:
     opened = Searcher.open(find_version(run.home.versions, None), verify=verify)
     hidden = hidden_of(run)
     state = ServingState.of(opened, hidden.rules, run.home)
-    last, effective = state.changes(run.database) if hidden.believed else (0, hidden.tombstones)
+    if hidden.believed:
+        changes = state.changes(run.database)
+        last, effective = changes.last, changes.effective
+    else:
+        last, effective = 0, hidden.tombstones
     return state.changed(effective, last)
 
 

@@ -208,7 +208,7 @@ async def change_artists(
     """
     body, sender, as_lines = await request.body(), Sender(writer.id, by), content_type_of(request) == NDJSON
     batch = await run_in_threadpool(_batch, body, as_lines)
-    verdicts = await run_in_threadpool(carry_out, database, reloader.state, batch, sender, key)
+    verdicts = await run_in_threadpool(carry_out, database, reloader.state, batch, sender, key, reloader.seconds_until)
     await run_in_threadpool(reloader.copy_tombstones)
     reloader.wake()
     log.info("artists_changed", extra={"lines": len(verdicts), "by": sender.by, "key": key})
@@ -262,4 +262,5 @@ def _change(by: str, database: Database, reloader: VersionReloader, change: Chan
         )
     status = status_of_done(change.kind, done)
     where = {"location": f"/v1/artists/{quote(change.artist, safe='')}"} if status == 201 else {}
-    return fresh(change_response(state, change, done, effect), status, where)
+    seconds = reloader.seconds_until(done.number)
+    return fresh(change_response(state, change, done, effect, seconds), status, where)

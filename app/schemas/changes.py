@@ -28,10 +28,12 @@ MAX_LINES = 10_000
 
 
 class VisibleAfter(StrEnum):
-    """When answers show a change: after a moment, or after the next re-index, where nothing can encode it here or the
-    snapshot does not tell what it is merged into."""
+    """When answers show a change: in a moment; later, where many wait before it; or after the next re-index, where
+    nothing can encode it here or the snapshot does not tell what it is merged into."""
 
     MOMENT = "within_1s"
+    MINUTE = "within_1min"
+    HOUR = "within_1h"
     REINDEX = "reindex"
 
 
@@ -211,7 +213,7 @@ class ChangeResponse(BaseModel, frozen=True):
     ]
     changed: Annotated[bool, Field(description="False where all this was said already.")]
     visible_after: Annotated[
-        VisibleAfter, Field(description="Until answers show it: a moment is a second at most, in every replica.")
+        VisibleAfter, Field(description="Until answers show it, in every replica; of a deletion always a moment.")
     ]
     unknown_tags: Annotated[
         list[str],

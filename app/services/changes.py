@@ -42,6 +42,8 @@ from riyl.index.encoding.unusable_inputs import UnusableInputs, unusable_inputs
 from riyl.index.encoding.validation import numbers, texts_of
 from riyl.index.overlay.base_values import Underlying
 
+WITHIN_S = {VisibleAfter.MOMENT: 1.0, VisibleAfter.MINUTE: 60.0}
+
 NO_MODALITIES = ("artists", "similar", "plays")
 """Tables that hold no vectors of a modality."""
 
@@ -89,14 +91,21 @@ def merge_request(state: ServingState | None, identifier: ArtistId, into: Artist
 
 
 def change_response(
-    state: ServingState | None, change: ChangeRequest, done: ChangeResult, effect: Kept
+    state: ServingState | None, change: ChangeRequest, done: ChangeResult, effect: Kept, seconds: float
 ) -> ChangeResponse:
-    """What became of a change, and what of it is of no use yet."""
+    """What became of a change, and what of it is of no use yet.
+
+    Args:
+        seconds: until what came before it is taken up, and it.
+    """
+    visible_after = effect.visible_after if _tells_merged(state, change, done) else VisibleAfter.REINDEX
+    if visible_after is VisibleAfter.MOMENT and change.kind is not ChangeKind.DELETE:
+        visible_after = next((each for each, most_s in WITHIN_S.items() if seconds <= most_s), VisibleAfter.HOUR)
     return ChangeResponse(
         id=change.artist,
         number=done.number,
         changed=done.changed,
-        visible_after=effect.visible_after if _tells_merged(state, change, done) else VisibleAfter.REINDEX,
+        visible_after=visible_after,
         unknown_tags=list(effect.unusable_inputs.tags),
         unknown_plays=effect.unusable_inputs.plays,
         unused=list(effect.unusable_inputs.fields),
@@ -124,9 +133,17 @@ def status_of_done(kind: ChangeKind, done: ChangeResult) -> int:
 
 
 def carry_out(
-    database: Database, state: ServingState | None, batch: Batch, sender: Sender, key: str | None
+    database: Database,
+    state: ServingState | None,
+    batch: Batch,
+    sender: Sender,
+    key: str | None,
+    seconds_until: Callable[[int], float],
 ) -> list[Verdict]:
     """Carry out a batch, and give a verdict on each change, in their order.
+
+    Args:
+        seconds_until: how long it takes until the change of a number is taken up, in seconds.
 
     Raises:
         InputError: there was another batch under this key.
@@ -136,7 +153,7 @@ def carry_out(
     wishes = [entry if isinstance(entry, Refused) else entry[0] for entry in read]
     verdicts = write_batch(database, wishes, sender, key=key, digest=batch.digest)
     return [
-        _verdict(state, number, entry, verdict)
+        _verdict(state, number, entry, verdict, seconds_until)
         for (number, _), entry, verdict in zip(batch.given, read, verdicts, strict=True)
     ]
 
@@ -177,14 +194,19 @@ def _read(state: ServingState | None, line: Callable[[], Line]) -> tuple[ChangeR
 
 
 def _verdict(
-    state: ServingState | None, line: int, read: tuple[ChangeRequest, Kept] | Refused, verdict: ChangeResult | Refused
+    state: ServingState | None,
+    line: int,
+    read: tuple[ChangeRequest, Kept] | Refused,
+    verdict: ChangeResult | Refused,
+    seconds_until: Callable[[int], float],
 ) -> Verdict:
     if isinstance(read, Refused):
         return _refusal(line, None, read)
     change, effect = read
     if isinstance(verdict, Refused):
         return _refusal(line, change.artist, verdict)
-    fields = change_response(state, change, verdict, effect).model_dump(exclude_defaults=True)
+    seconds = seconds_until(verdict.number)
+    fields = change_response(state, change, verdict, effect, seconds).model_dump(exclude_defaults=True)
     return Verdict(line=line, status=status_of_done(change.kind, verdict), **fields)
 
 

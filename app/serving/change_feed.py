@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 AGAIN_S = 1.0
 """Until the database is asked again after it failed."""
 
+ASSUMED_CHANGES_PER_S, MIN_MEASURED = 200.0, 50
+"""How many changes a second are taken up, until it is measured; and changes that a measure is made of."""
+
 FAILED_AGAIN_S = 10.0
 """Until changes are tried again that could not be taken up."""
 
@@ -32,6 +35,9 @@ class ChangeFeed:
         home: whose copy of the tombstones is kept up: a service that starts without the database, or with one that
             lacks what the home has seen, shows nobody who was deleted.
         metrics: told how far it is.
+
+    Attributes:
+        behind: changes that wait to be taken up, as of the last look.
     """
 
     def __init__(self, database: Database, home: Home, metrics: ServingMetrics) -> None:
@@ -40,9 +46,15 @@ class ChangeFeed:
         self._metrics = metrics
         self._changing: OverlayUpdater | None = None
         self._number: int | None = None  # of the last change taken up; None where all are to be read
+        self._changes_per_s = ASSUMED_CHANGES_PER_S
+        self.behind = 0
         self._again = -inf
         self._not_copied = False
         self._unknown = ""
+
+    def seconds_until(self, number: int) -> float:
+        """How long it takes until the change of that number is taken up, at the rate of the last ones, in seconds."""
+        return max(0, number - (self._number or 0)) / self._changes_per_s
 
     def start_anew(self) -> None:
         """Read all changes again at the next look: the database has another history."""
@@ -79,7 +91,7 @@ class ChangeFeed:
             return state
         fresh, start = self._number is None, perf_counter()
         try:
-            last, effective = state.changes(self._database, self._number)
+            changes = state.changes(self._database, self._number)
         except (RiylError, OSError) as error:
             self._again = perf_counter() + AGAIN_S
             if str(error) != self._unknown:
@@ -87,6 +99,7 @@ class ChangeFeed:
             self._unknown = str(error)
             return state
         self._unknown = ""
+        last, effective = changes.last, changes.effective
         updated = state
         if fresh and not effective and state.searcher.overlay:  # of the copy, and true no more
             updated = state.with_changes(VersionOverlay.of(state.searcher.version, last))
@@ -99,12 +112,24 @@ class ChangeFeed:
                 self._changing, self._number, self._again = None, None, perf_counter() + FAILED_AGAIN_S
                 log.exception("changes_not_taken", extra={"artists": len(effective), "last": last})
                 self._metrics.changes_set_aside(len(effective))
-                return state.without(artist for artist, each in effective.items() if each is not None and each.deleted)
-            seconds = round(perf_counter() - start, 3)
-            log.info("changes_taken", extra={"artists": len(effective), "last": last, "seconds": seconds})
+                self.behind = 0
+                deleted = {artist for artist, each in effective.items() if each is not None and each.deleted}
+                return state.without(deleted | changes.deleted, changes.head)
+            seconds = perf_counter() - start
+            if len(effective) >= MIN_MEASURED:
+                self._changes_per_s = len(effective) / seconds
+            extra = {
+                "artists": len(effective),
+                "last": last,
+                "seconds": round(seconds, 3),
+                "behind": changes.head - last,
+            }
+            log.info("changes_taken", extra=extra)
         if fresh or self._not_copied or effective:
             self.copy_tombstones(anew=fresh)
-        self._number = last
+        self._number, self.behind = last, changes.head - last
+        if changes.deleted:  # a deletion waits for no change before it
+            updated = updated.without(changes.deleted, changes.head)
         overlay = updated.searcher.overlay
         self._metrics.changes_taken(last, len(overlay.row_of_id), overlay.n_artists)
         self._metrics.changes_set_aside(len(self._changing.set_aside) if self._changing else 0)

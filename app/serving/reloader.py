@@ -111,6 +111,10 @@ class VersionReloader:
         """Copy into the home who is deleted or merged, so that it outlasts the database."""
         self._change_feed.copy_tombstones()
 
+    def seconds_until(self, number: int) -> float:
+        """How long it takes until answers show the change of that number, in seconds."""
+        return self._change_feed.seconds_until(number)
+
     def wake(self) -> None:
         """Let the one who watches look now; from any thread."""
         if self._waking is not None:
@@ -123,11 +127,12 @@ class VersionReloader:
         self._waking = partial(asyncio.get_running_loop().call_soon_threadsafe, woken.set)
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(poll_s):
+                async with asyncio.timeout(0 if self._change_feed.behind else poll_s):
                     await woken.wait()
             woken.clear()
             await asyncio.to_thread(self.poll)
-            await asyncio.sleep(min(APART_S, poll_s))
+            if not self._change_feed.behind:
+                await asyncio.sleep(min(APART_S, poll_s))
 
     def _poll(self) -> None:
         self._follow()

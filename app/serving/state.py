@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from threading import Lock
 
 from riyl.core.changes.effective import EffectiveByArtist
-from riyl.core.db.effective import changed_since
+from riyl.core.db.effective import ChangesSince, changed_since
 from riyl.core.db.session import Database
 from riyl.core.errors import FormatError, NotFoundError
 from riyl.core.rules import Rules
@@ -24,6 +24,9 @@ from riyl.index.search.searcher import Searcher
 from riyl.index.search.vector_search import VectorSearch
 
 log = logging.getLogger(__name__)
+
+MAX_AT_ONCE = 250
+"""Maximum changes that are taken up at once while a version serves: those before are shown before the next."""
 
 
 @dataclass(frozen=True)
@@ -63,26 +66,26 @@ class ServingState:
         """The same artists under other rules."""
         return replace(self, rules=BoundRules.of(rules, self.searcher))
 
-    def changes(self, database: Database, number: int | None = None) -> tuple[int, EffectiveByArtist]:
-        """Read the changes after that number; None reads those since the version was made, and all merges.
-
-        Returns:
-            The number of the last change, and by artist what stands, see `riyl.core.db.effective.changed_since`.
+    def changes(self, database: Database, number: int | None = None) -> ChangesSince:
+        """Read the first `MAX_AT_ONCE` changes after that number; None reads all since the version was made, and all
+        merges.
 
         Raises:
             DatabaseDownError: the database cannot be reached.
             StaleDatabaseError: it lacks what its home has seen.
         """
         folded_in = int(self.searcher.manifest["last_change"])
-        return changed_since(database, folded_in if number is None else number, merged=number is None)
+        if number is None:
+            return changed_since(database, folded_in, merged=True)
+        return changed_since(database, number, at_most=MAX_AT_ONCE)
 
     def changed(self, effective: EffectiveByArtist, number: int) -> ServingState:
         """The same version, as it was made, with these changes on it; see `OverlayUpdater`."""
         return self.with_changes(self.changing()(effective, number)) if effective else self
 
-    def without(self, artists: Iterable[ArtistId]) -> ServingState:
-        """The same without some artists."""
-        return self.with_changes(self.searcher.overlay.without(list(artists), self.searcher.row_of_own))
+    def without(self, artists: Iterable[ArtistId], number: int) -> ServingState:
+        """The same without artists that changes up to that number delete or merge away."""
+        return self.with_changes(self.searcher.overlay.without(list(artists), self.searcher.row_of_own, number))
 
     def with_changes(self, overlay: VersionOverlay) -> ServingState:
         """The same version with these changes on it, under the same rules."""
@@ -109,10 +112,13 @@ class ServingState:
         """The entity tag of everything that this answers; the rest of what an answer depends on is in its address.
 
         The version's id, behind it where there are rules theirs, as the same rules give the same tag, and where
-        anything is other than in the version the number of the last change.
+        anything is other than in the version the number of the last change, and of the last one whose deletions alone
+        are in force.
         """
         overlay = self.searcher.overlay
         changed = f"c{overlay.number}" if overlay else ""
+        if overlay.hidden_upto > overlay.number:
+            changed += f"h{overlay.hidden_upto}"
         return f'"{"-".join(part for part in (self.searcher.version_id, self.rules.rules.id, changed) if part)}"'
 
     def not_modified(self, if_none_match: str) -> bool:

@@ -85,14 +85,29 @@ def effective(connection: Connection, upto: int) -> Iterator[EffectiveChanges]:
     return (stands for _, stands in _each(connection, changes.c.number <= upto) if stands is not None)
 
 
-def changed_since(database: Database, number: int, *, merged: bool = False) -> tuple[int, EffectiveByArtist]:
-    """What stands now of every artist that a change after that number is about.
+@dataclass(frozen=True)
+class ChangesSince:
+    """The changes after a number, or the first of them.
+
+    Attributes:
+        last: number of the last change that counts in them.
+        head: number of the last change there is.
+        effective: by artist what stands once the last one counts; None where nothing does any more.
+        deleted: artists that changes after the last one delete or merge away.
+    """
+
+    last: int
+    head: int
+    effective: EffectiveByArtist
+    deleted: frozenset[ArtistId] = frozenset()
+
+
+def changed_since(database: Database, number: int, *, merged: bool = False, at_most: int | None = None) -> ChangesSince:
+    """What stands of every artist that a change after that number is about.
 
     Args:
         merged: of every artist that was merged into another as well, whenever.
-
-    Returns:
-        The number of the last change, and by artist what stands; None where nothing does any more.
+        at_most: maximum changes that are read; all with None.
 
     Raises:
         DatabaseDownError: the database cannot be reached.
@@ -103,10 +118,14 @@ def changed_since(database: Database, number: int, *, merged: bool = False) -> t
         wanted |= changes.c.kind == ChangeKind.MERGE.value
     with database.read_whole() as connection:
         database.check(connection)
-        last = head(connection)
-        if last == number and not merged:
-            return last, {}
-        return last, dict(_each(connection, _about(wanted)))
+        newest = head(connection)
+        last = newest if at_most is None else min(newest, number + at_most)
+        if newest == number and not merged:
+            return ChangesSince(newest, newest, {})
+        upto = changes.c.number <= last
+        effective = dict(_each(connection, _about(wanted & upto) & upto))
+        later = tombstoned_or_restored(connection, last) if last < newest else []
+        return ChangesSince(last, newest, effective, frozenset(each.artist for each in later if each.deleted))
 
 
 def read_all_tombstones(connection: Connection) -> list[EffectiveChanges]:

@@ -80,6 +80,7 @@ class VersionOverlay:
         into: by the id, or the mbid in lower case, of an artist that was merged into another, that one's id.
         patterns: the version's sets of modalities, and behind them those that live artists alone have.
         names: of all.
+        hidden_upto: number of the last change whose deletions count, where that is later.
     """
 
     version: Version
@@ -93,6 +94,7 @@ class VersionOverlay:
     into: Mapping[str, ArtistId] = field(default_factory=dict)
     patterns: Sequence[tuple[str, ...]] = ()
     names: NameIndex | None = None
+    hidden_upto: int = 0
 
     @staticmethod
     def of(version: Version, number: int | None = None) -> VersionOverlay:
@@ -106,17 +108,18 @@ class VersionOverlay:
             patterns=version.patterns_of_modalities,
         )
 
-    def without(self, artists: Collection[ArtistId], row_of: Mapping[ArtistId, int]) -> VersionOverlay:
+    def without(self, artists: Collection[ArtistId], row_of: Mapping[ArtistId, int], number: int) -> VersionOverlay:
         """The same without some artists, which needs nothing of what may be wrong with other changes.
 
         Args:
             row_of: the version's rows by artist.
+            number: of the last change whose deletions count.
         """
         tombstones, live = self.tombstones.copy(), dict(self.row_of_id)
         rows = {*(live.pop(artist) for artist in artists if artist in live)}
         tombstones[[*rows, *(row_of[artist] for artist in artists if artist in row_of)]] = True
         by_mbid = {mbid: [row for row in of_mbid if row not in rows] for mbid, of_mbid in self.rows_of_mbid.items()}
-        return replace(self, tombstones=tombstones, row_of_id=live, rows_of_mbid=by_mbid)
+        return replace(self, tombstones=tombstones, row_of_id=live, rows_of_mbid=by_mbid, hidden_upto=number)
 
     def __bool__(self) -> bool:
         """Whether anything is other than in the version."""

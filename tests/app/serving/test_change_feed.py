@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from riyl.app.http.metrics import Metrics
 from riyl.app.main import create_app
-from riyl.core.changes.effective import EffectiveChanges, write_effective
-from riyl.core.db.changes import drop_changes
+from riyl.app.services.artists import known_row
+from riyl.app.serving.change_feed import ChangeFeed
+from riyl.core.changes.effective import ChangeKind, EffectiveChanges, write_effective
+from riyl.core.db.changes import ChangeRequest, drop_changes, write_change
 from riyl.core.db.rules import add_rule, drop_rule
 from riyl.core.rules import RuleKind
 from riyl.core.settings import Home, Settings
@@ -266,3 +269,55 @@ def test_where_the_snapshot_keeps_no_terms_a_patch_of_them_waits_for_the_re_inde
     assert about(service, "a000") == (listeners + 1, plays + 3)
     assert service.change("PATCH", "a000", {"plays": {"u-new": 4}})["visible_after"] == "within_1s"
     assert about(service, "a000") == (listeners + 1, plays + 4)
+
+
+def test_changes_are_shown_a_few_at_a_time_and_deletions_at_once(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = ChangeFeed(service.database, service.home, Metrics())
+    assert service.reloader.state is not None
+    state = feed.onto(service.reloader.state)
+    for i in range(5):
+        put = ChangeRequest(f"new{i}", ChangeKind.PUT, {"name": f"N{i}", "tags": {"ska": 1.0 + i}}, artist_exists=False)
+        write_change(service.database, put, by="test")
+    write_change(service.database, ChangeRequest("a003", ChangeKind.DELETE, {}, artist_exists=True), by="test")
+    write_change(service.database, ChangeRequest("new0", ChangeKind.DELETE, {}, artist_exists=False), by="test")
+    service.reloader.poll()
+    at_once = service.reloader.state
+    assert at_once.searcher.overlay.number == 7
+    monkeypatch.setattr("riyl.app.serving.state.MAX_AT_ONCE", 2)
+    shown, etags, behind, seconds = [], [], [], []
+    while not behind or behind[-1]:
+        state = feed.next(state)
+        shown.append(sorted(state.searcher.overlay.row_of_id))
+        etags.append(state.etag.rpartition("-")[2])
+        behind.append(feed.behind)
+        seconds.append(feed.seconds_until(7))
+        assert state.searcher.row_of("a003") is None  # deleted by the sixth change
+    # new0 is deleted by the last one, so it is never shown
+    there = ["new1", "new2", "new3", "new4"]
+    assert shown == [there[:1], there[:3], there, there]
+    assert etags == ['c2h7"', 'c4h7"', 'c6h7"', 'c7"']
+    assert behind == [5, 3, 1, 0]
+    assert seconds == [each / 200.0 for each in behind]
+    for artist in ("a000", "a017", "new3"):
+        rows = [known_row(each, artist) for each in (state, at_once)]
+        lists = [each.searcher.similar(row, 50) for each, row in zip((state, at_once), rows, strict=True)]
+        ids = [each.searcher.ids_of(listed.rows) for each, listed in zip((state, at_once), lists, strict=True)]
+        assert ids[0] == ids[1]
+        assert lists[0].scores.tolist() == lists[1].scores.tolist()
+
+
+def test_a_change_behind_many_says_when_it_is_shown(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("riyl.app.serving.change_feed.ASSUMED_CHANGES_PER_S", 1.0)
+    service.stop()
+    service.start()
+    lines = [{"kind": "put", "id": f"new{i}", "name": "N", "tags": {"ska": 1}} for i in range(70)]
+    lines += [{"kind": "delete", "id": "a001"}]
+    answers = service.post_lines("\n".join(map(json.dumps, lines)).encode()).splitlines()
+    assert [json.loads(each)["visible_after"] for each in answers] == [
+        "within_1s",
+        *["within_1min"] * 59,
+        *["within_1h"] * 10,
+        "within_1s",
+    ]
