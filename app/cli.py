@@ -101,7 +101,7 @@ def main() -> None:
     with standard_streams():
         try:
             app(arguments())
-        except (RiylError, OSError, UnicodeError) as error:
+        except (RiylError, OSError, UnicodeError, MemoryError) as error:
             if "--debug" in sys.argv:
                 raise
             sys.stderr.write(f"error: {_told(error)}\n")
@@ -112,6 +112,8 @@ def _told(error: Exception) -> str:
     """An error in a line; of a file, which one and why."""
     if isinstance(error, UnicodeError):
         return f"found text that is not UTF-8: {error}"
+    if isinstance(error, MemoryError):
+        return f"found too little memory for this; wanted more, or smaller files ({error})"
     if isinstance(error, OSError) and error.strerror:
         name = error.filename2 or error.filename
         return error.strerror if name is None else f"{name}: {error.strerror}"

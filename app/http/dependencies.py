@@ -80,7 +80,7 @@ TheJobs = Annotated[LazyJobs, Depends(_jobs)]
 TheOwnWorker = Annotated[WorkerMonitor, Depends(from_state("own_worker", WorkerMonitor))]
 TheStreams = Annotated[Streams, Depends(from_state("streams", Streams))]
 TheUploads = Annotated[asyncio.Lock, Depends(from_state("uploads", asyncio.Lock))]
-"""Lets one upload be read at a time: each may take a gigabyte of memory."""
+"""Lets one upload be read at a time: the process that reads it may take 768 MB of memory."""
 
 
 async def serving_state(request: Request, reloader: TheReloader) -> ServingState:

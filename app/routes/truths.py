@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
+import pyarrow as pa
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from fastapi.concurrency import run_in_threadpool
@@ -25,14 +25,16 @@ from riyl.app.http.request_errors import DamagedTruthError
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.schemas.ground_truths import DamagedTruth, TruthDetails, TruthResponse, TruthsResponse
+from riyl.app.services.truth_uploads import Upload, UploadedFile, keep_upload
 from riyl.app.serving.reloader import VersionReloader
 from riyl.core.catalog.graph import IDS_FORMATS
-from riyl.core.catalog.pairs import FORMATS, read_pairs
+from riyl.core.catalog.pairs import FORMATS
 from riyl.core.db.keys import Role
 from riyl.core.errors import FormatError, InputError, NotFoundError
+from riyl.core.files import Manifest
 from riyl.core.settings import Home
 from riyl.core.storage.entries import pick
-from riyl.core.storage.ground_truth import MANIFEST, MAX_NAME_LENGTH, Truth, save_truth, truths
+from riyl.core.storage.ground_truth import MANIFEST, MAX_NAME_LENGTH, Coverage, Truth, truths
 from riyl.core.storage.snapshot import find_snapshot
 
 log = logging.getLogger(__name__)
@@ -41,8 +43,8 @@ router = APIRouter(prefix="/v1", tags=["truths"], route_class=StrictRoute)
 
 MAX_UPLOAD_BYTES = 64 << 20
 
-MAX_UNPACKED_BYTES = 128 << 20
-"""Of an upload: some four million pairs, which take half a gigabyte of memory; a whole one where no id stands twice."""
+MAX_FIELD_BYTES = 1 << 12
+"""Maximum size of a part that is no file, in bytes; every such part is refused, by its name."""
 
 PARTS = {"file": FORMATS, "ids": IDS_FORMATS}
 BODY_OF_FORM: dict[str, Any] = {
@@ -73,6 +75,15 @@ BODY_OF_FORM: dict[str, Any] = {
 DAMAGED = {409: "It is there, and damaged."}
 
 
+@dataclass(frozen=True)
+class Catalog:
+    """A version or snapshot that truths are held against: its kind, its id, and the ids of its artists."""
+
+    kind: str
+    id: str
+    artist_ids: pa.Array
+
+
 @router.post(
     "/truths",
     status_code=201,
@@ -101,15 +112,20 @@ async def bring_truth(
     The same pairs under the same name are the same truth, and become the newest.
     """
     try:
-        async with request.form(max_files=len(PARTS), max_fields=len(PARTS)) as form, uploads:
-            truth = await run_in_threadpool(_keep, Home(settings.home), form, name, directed)
+        async with request.form(max_files=len(PARTS), max_fields=len(PARTS), max_part_size=MAX_FIELD_BYTES) as form:
+            upload = _upload(form, name, directed)
+            async with uploads:
+                catalog = await run_in_threadpool(_catalog, settings.home, reloader)
+                known = None if catalog is None else catalog.artist_ids
+                with damage_raised_as(DamagedTruthError):
+                    kept = await keep_upload(upload, Home(settings.home).truths, known, request.receive)
     except HTTPException as error:
         raise InputError(f"body: found no readable {FORM} ({error.detail}); wanted one with the part file") from error
     except ClientDisconnect as error:
         raise InputError("body: found an early end; wanted the whole of it") from error
-    log.info("truth_brought", extra={"truth": truth.id, "called": truth.name, "by": by})
-    details = await run_in_threadpool(_details, truth, settings.home, reloader)
-    return fresh(details, 201, {"location": f"/v1/truths/{truth.id}"})
+    details = _details(kept.manifest, catalog, kept.coverage)
+    log.info("truth_brought", extra={"truth": details.id, "called": details.name, "by": by})
+    return fresh(details, 201, {"location": f"/v1/truths/{details.id}"})
 
 
 @router.get("/truths", summary="List ground truths", response_model=TruthsResponse)
@@ -138,56 +154,54 @@ def get_truth(
     """One truth, and how many of its pairs have both artists in the version that serves."""
     with damage_raised_as(DamagedTruthError):
         truth = Truth.open(pick(Home(settings.home).truths, id, "truth", MANIFEST))
-    return fresh(_details(truth, settings.home, reloader))
+    catalog = _catalog(settings.home, reloader)
+    return fresh(_details(truth.manifest, catalog, None if catalog is None else truth.coverage(catalog.artist_ids)))
 
 
-def _keep(home: Home, form: FormData, name: str | None, directed: bool) -> Truth:
-    """The truth of an upload, whose parts are put beside each other while they are read."""
+def _upload(form: FormData, name: str | None, directed: bool) -> Upload:
+    """The upload of a form, of which nothing is read yet.
+
+    Raises:
+        InputError: a part is missing, of another kind or unknown.
+    """
     if unknown := form.keys() - PARTS.keys():
         shown_part = f"a part called {min(unknown)[:MAX_NAME_LENGTH]!r}"
         raise InputError(f"body: found {shown_part}; wanted {' and '.join(PARTS)} (the rest belongs into the address)")
-    with TemporaryDirectory(prefix="riyl-truth-") as folder:
-        put = {part: _put(form, part, Path(folder)) for part in PARTS if part == "file" or part in form}
-        source = put["file"][1]
-        try:
-            pairs = read_pairs(put["file"][0], put["ids"][0] if "ids" in put else None, most_bytes=MAX_UNPACKED_BYTES)
-        except InputError as error:
-            text = str(error)
-            for path, shown in put.values():
-                text = text.replace(str(path), shown[:MAX_NAME_LENGTH]).replace(path.name, shown[:MAX_NAME_LENGTH])
-            raise InputError(text) from error
-    with damage_raised_as(DamagedTruthError):
-        return save_truth(home.truths, name or PurePosixPath(source).stem, pairs, directed=directed, source=source)
+    file = _file(form, "file")
+    ids = _file(form, "ids") if "ids" in form else None
+    return Upload(file, ids, name or PurePosixPath(file.name).stem, directed)
 
 
-def _put(form: FormData, name: str, folder: Path) -> tuple[Path, str]:
-    """A part of the form as a file under a name of ours, and the name that it came with."""
+def _file(form: FormData, name: str) -> UploadedFile:
+    """A part of the form as a file, whose name says its format."""
     values = form.getlist(name)
     if len(values) != 1 or not isinstance(values[0], UploadFile):
         raise InputError(f"body.{name}: found {_told(values)}; wanted one file, as curl -F {name}=@FILE sends it")
     shown = PurePosixPath((values[0].filename or "").replace("\\", "/")).name
-    suffix = PurePosixPath(shown).suffix
-    if suffix not in PARTS[name]:
+    if PurePosixPath(shown).suffix not in PARTS[name]:
         wanted = f"one that ends in {', '.join(PARTS[name])}"
         raise InputError(f"body.{name}: found a file called {shown[:MAX_NAME_LENGTH]!r}; wanted {wanted}")
-    path = folder / f"uploaded-{name}{suffix}"
-    with path.open("xb") as out:
-        shutil.copyfileobj(values[0].file, out)
-    return path, shown
+    return UploadedFile(values[0].file, shown)
 
 
 def _told(parts: Sequence[object]) -> str:
     return "nothing" if not parts else "text without a file name" if len(parts) == 1 else f"{len(parts)} of them"
 
 
-def _details(truth: Truth, home: Path, reloader: VersionReloader) -> TruthDetails:
-    """The truth held against the version that serves, else against the newest snapshot, else alone."""
+def _catalog(home: Path, reloader: VersionReloader) -> Catalog | None:
+    """What a truth is held against: the version that serves, else the newest snapshot, if there is any."""
     searcher = reloader.searcher
     if searcher is not None:
-        return TruthDetails.held(truth, "version", searcher.version_id, truth.coverage(searcher.artist_ids))
+        return Catalog("version", searcher.version_id, searcher.artist_ids)
     try:
         snapshot = find_snapshot(Home(home).snapshots, None)
     except (NotFoundError, FormatError):
-        return TruthDetails(**TruthResponse.of(truth.manifest).model_dump(), known=None, warning=None)
-    ids = snapshot.artists.column("artist_id").combine_chunks()
-    return TruthDetails.held(truth, "snapshot", snapshot.id, truth.coverage(ids))
+        return None
+    return Catalog("snapshot", snapshot.id, snapshot.artists.column("artist_id").combine_chunks())
+
+
+def _details(manifest: Manifest, catalog: Catalog | None, coverage: Coverage | None) -> TruthDetails:
+    """The truth held against a catalog, else alone."""
+    if catalog is None or coverage is None:
+        return TruthDetails(**TruthResponse.of(manifest).model_dump(), known=None, warning=None)
+    return TruthDetails.held(manifest, catalog.kind, catalog.id, coverage)

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from riyl.core.files import Manifest
-from riyl.core.storage.ground_truth import Coverage, Truth
+from riyl.core.storage.ground_truth import Coverage
 
 
 class TruthResponse(BaseModel, frozen=True):
@@ -47,10 +47,10 @@ class TruthDetails(TruthResponse, frozen=True):
     warning: Annotated[str | None, Field(description="What is to be looked at: no pair is known.")]
 
     @classmethod
-    def held(cls, truth: Truth, kind: str, catalog: str, coverage: Coverage) -> TruthDetails:
+    def held(cls, manifest: Manifest, kind: str, catalog: str, coverage: Coverage) -> TruthDetails:
         """A truth held against a catalog: the version or snapshot with this id."""
         counts = KnownResponse(**{"version": None, "snapshot": None, kind: catalog, **asdict(coverage)})
-        facts = TruthResponse.of(truth.manifest).model_dump()
+        facts = TruthResponse.of(manifest).model_dump()
         return cls(**facts, known=counts, warning=coverage.warning(f"{kind} {catalog}"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ OLGA_ARTISTS = "olga.csv"
 IDS_FORMATS = (".txt", ".csv", ".tsv")
 """Endings of files with such a list."""
 
+_LINK_BYTES = 16
+"""Size of a link once it is read, in bytes: the row and the column of every entry, also of one that stores 0."""
+
+_PLAIN_KINDS = "biufcSU"
+"""Kinds of NumPy's types that are numbers and text, without objects, fields or arrays within."""
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -38,25 +45,27 @@ def read_graph(path: Path, *, most_bytes: int | None = None) -> Graph:
     """The links of a square scipy sparse matrix of any stored format: wherever it is not 0.
 
     Args:
-        most_bytes: of the file's arrays once they are unpacked; None is no limit.
+        most_bytes: of the file's arrays once they are unpacked, and of the links that their entries may be; None is no
+            limit.
 
     Raises:
         InputError: it is none, or too large; names found and wanted.
     """
     try:
         with path.open("rb") as file:
-            unpacked = sum(member.file_size for member in zipfile.ZipFile(file).infolist())
-            if most_bytes is not None and unpacked > most_bytes:
-                raise InputError(f"{path}: found {unpacked} bytes once unpacked; wanted at most {most_bytes}")
-            stored = scipy.sparse.load_npz(file)
-        if stored.format in ("csr", "csc", "bsr"):
-            stored.check_format(full_check=True)
-        n, width = stored.shape
-        links = stored.tocoo()
+            with zipfile.ZipFile(file) as archive:
+                refuse_large(path, sum(member.file_size for member in archive.infolist()), most_bytes)
+                refuse_large(path, _checked_entries(archive) * _LINK_BYTES, most_bytes)
+            file.seek(0)
+            links = scipy.sparse.load_npz(file)
+        if links.format in ("csr", "csc", "bsr"):
+            links.check_format(full_check=True)
+        n, width = links.shape
+        links = links.tocoo()
         undefined = np.isnan(links.data).any()
         links = scipy.sparse.coo_array((links.data != 0, links.coords), links.shape)
         links.eliminate_zeros()
-        links.sum_duplicates()
+        links.sum_duplicates()  # which also sorts them
     except InputError:
         raise
     except Exception as error:  # zipfile, numpy and scipy tell of damage by whatever they stumble over
@@ -67,8 +76,7 @@ def read_graph(path: Path, *, most_bytes: int | None = None) -> Graph:
     if undefined:
         raise InputError(f"{path}: found NaN in the matrix; wanted numbers, 0 where there is no link")
     left, right = (rows.astype(np.int64) for rows in links.coords)
-    order = np.lexsort((right, left))
-    return Graph(int(n), left[order], right[order])
+    return Graph(int(n), left, right)
 
 
 def read_row_ids(path: Path) -> list[ArtistId]:
@@ -95,6 +103,16 @@ def read_row_ids(path: Path) -> list[ArtistId]:
     return ids
 
 
+def refuse_large(path: Path, unpacked: int, most_bytes: int | None) -> None:
+    """Refuse a file that takes more bytes once it is unpacked than it may; None is no limit.
+
+    Raises:
+        InputError: it does; names found and wanted.
+    """
+    if most_bytes is not None and unpacked > most_bytes:
+        raise InputError(f"{path}: found {unpacked} bytes once unpacked; wanted at most {most_bytes}")
+
+
 def check_ending(path: Path, endings: Sequence[str]) -> None:
     """A file is there, and its name says that it is of a known format.
 
@@ -104,6 +122,35 @@ def check_ending(path: Path, endings: Sequence[str]) -> None:
     if path.suffix not in endings or not path.is_file():
         actual = f"a file that ends in {path.suffix!r}" if path.is_file() else "no such file"
         raise InputError(f"{path}: found {actual}; wanted one that ends in {', '.join(endings)}")
+
+
+def _checked_entries(archive: zipfile.ZipFile) -> int:
+    """Number of entries of the matrix in an archive, of which headers alone are unpacked.
+
+    Each header is held to the size of its member, beyond which nothing of the member is unpacked: NumPy takes memory
+    for what a header says before it reads the rest.
+
+    Raises:
+        ValueError: a member is no plain array of the size that it says, is there twice, or is packed in a way that
+            takes memory as the file says.
+    """
+    entries = 0
+    members = archive.infolist()
+    if len({member.filename for member in members}) != len(members):
+        raise ValueError("an array is there twice")
+    for member in members:
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{member.filename} is neither stored nor deflated")
+        with archive.open(member) as stream:
+            if np.lib.format.read_magic(stream) != (1, 0):
+                raise ValueError(f"{member.filename} is no array of format 1.0")
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+            size = math.prod(shape)
+            if dtype.kind not in _PLAIN_KINDS or size * max(dtype.itemsize, 1) != member.file_size - stream.tell():
+                raise ValueError(f"{member.filename} is no array of numbers or text of the size that it says")
+        if member.filename == "data.npy":
+            entries = size
+    return entries
 
 
 def _from_text(path: Path) -> tuple[list[ArtistId], list[str | None]]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from riyl.core.catalog.graph import OLGA_ARTISTS, check_ending, read_graph, read_row_ids
+from riyl.core.catalog.graph import OLGA_ARTISTS, check_ending, read_graph, read_row_ids, refuse_large
 from riyl.core.catalog.tables import REQUIRED, checked_batches, column_names
 from riyl.core.errors import InputError, TableError
 
@@ -38,7 +38,7 @@ def read_pairs(path: Path, ids: Path | None = None, *, most_bytes: int | None = 
         raise InputError(f"{ids}: found ids of rows beside {path.name}; wanted none: a table of pairs has its own")
     column_names(path, COLUMNS)
     if path.suffix == ".parquet" and most_bytes is not None:
-        _refuse_large(path, most_bytes)
+        _refuse_large_parquet(path, most_bytes)
     return pa.Table.from_batches(checked_batches(path, COLUMNS))
 
 
@@ -50,7 +50,7 @@ def _of_graph(path: Path, listed: Path, most_bytes: int | None) -> pa.Table:
     if not len(graph.left):
         raise InputError(f"{path}: found no links; wanted at least one")
     lengths = pc.binary_length(ids).to_numpy()
-    _refuse(path, int(lengths[graph.left].sum() + lengths[graph.right].sum()), most_bytes)
+    refuse_large(path, int(lengths[graph.left].sum() + lengths[graph.right].sum()), most_bytes)
     return pa.table({"artist_id": ids.take(pa.array(graph.left)), "similar_id": ids.take(pa.array(graph.right))})
 
 
@@ -61,7 +61,7 @@ def _beside(path: Path) -> Path:
     return listed
 
 
-def _refuse_large(path: Path, most_bytes: int) -> None:
+def _refuse_large_parquet(path: Path, most_bytes: int) -> None:
     """Refuse a Parquet file that is too large once unpacked, without unpacking it: what repeats in it is held once.
 
     Raises:
@@ -71,7 +71,7 @@ def _refuse_large(path: Path, most_bytes: int) -> None:
     try:
         file = pyarrow.parquet.ParquetFile(path)
         parts = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-        _refuse(path, sum(part.total_byte_size for part in parts), most_bytes)
+        refuse_large(path, sum(part.total_byte_size for part in parts), most_bytes)
         for name, kind in COLUMNS.items():
             column_type = file.schema_arrow.field(name).type
             if pa.types.is_nested(column_type) or pa.types.is_fixed_size_binary(column_type):
@@ -81,7 +81,7 @@ def _refuse_large(path: Path, most_bytes: int) -> None:
         for batch in file.iter_batches(columns=list(COLUMNS)):
             batch.validate(full=True)  # a damaged file's dictionary indices may point past its dictionary
             unpacked += sum(_unpacked_bytes(column) for column in batch.columns)
-            _refuse(path, unpacked, most_bytes)
+            refuse_large(path, unpacked, most_bytes)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableError(path, found=f"damaged Parquet data ({error})", wanted="a whole Parquet file") from error
 
@@ -91,8 +91,3 @@ def _unpacked_bytes(column: pa.Array) -> int:
         return int(column.nbytes)
     lengths = pc.fill_null(pc.binary_length(column.dictionary), 0).to_numpy(zero_copy_only=False)
     return int(lengths[column.indices.drop_null().to_numpy()].sum(dtype=np.int64) + column.indices.nbytes)
-
-
-def _refuse(path: Path, unpacked: int, most_bytes: int | None) -> None:
-    if most_bytes is not None and unpacked > most_bytes:
-        raise InputError(f"{path}: found {unpacked} bytes once unpacked; wanted at most {most_bytes}")

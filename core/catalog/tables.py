@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,9 @@ from riyl.core.errors import InputError, TableError
 from riyl.core.files import sha256_of
 
 BATCH_ROWS = 1 << 16
+
+MAX_SHOWN, MAX_SHOWN_LENGTH = 50, 100
+"""Maximum number of column names in an error, and of characters of each."""
 
 VECTORS = {"artist_id": Kind.TEXT, "vector": Kind.VECTOR}
 """Columns of a modality that comes as vectors (audio, and any that the user adds)."""
@@ -200,13 +204,17 @@ def column_names(path: Path, required: Mapping[str, Kind]) -> list[str]:
     names = _column_names(path)
     for name, kind in required.items():
         if name not in names:
-            actual = f"columns {', '.join(n if n == n.strip() != '' else repr(n) for n in names) or 'none'}"
+            shown = [
+                n[:MAX_SHOWN_LENGTH] if n == n.strip() != "" else repr(n[:MAX_SHOWN_LENGTH]) for n in names[:MAX_SHOWN]
+            ]
+            more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
+            actual = f"columns {', '.join(shown) or 'none'}{more}"
             wanted = f"a column {name!r} ({kind.value})"
             hint = other_delimiter(path, names)
             raise TableError(path, found=actual, wanted=wanted if hint is None else f"{wanted}, and {hint}")
-    for name in names:
-        if names.count(name) > 1 and not _UNNAMED.fullmatch(name):
-            raise TableError(path, found=f"column {name!r} twice", wanted="each column once")
+    for name, times in Counter(names).items():
+        if times > 1 and not _UNNAMED.fullmatch(name):
+            raise TableError(path, found=f"column {name[:MAX_SHOWN_LENGTH]!r} twice", wanted="each column once")
     return names
 
 

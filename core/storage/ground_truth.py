@@ -30,8 +30,8 @@ FORMAT = 1
 MAX_NAME_LENGTH = 100
 """Characters of a truth's name, and of its source."""
 
-EXAMPLES = 5
-"""Unknown ids that are shown."""
+EXAMPLES, MAX_EXAMPLE_LENGTH = 5, 200
+"""Maximum number of unknown ids that are shown, and of characters of each."""
 
 _LINES = 1 << 12
 
@@ -52,7 +52,7 @@ class Coverage:
     Attributes:
         pairs, unknown_pairs: those with both artists in the catalog, and the others.
         artists, unknown_artists: of the truth, those in the catalog, and the others.
-        examples: ids of unknown artists, at most five.
+        examples: ids of unknown artists, at most five, each cut after 200 characters.
     """
 
     pairs: int
@@ -106,14 +106,22 @@ class Truth(SealedFolder):
         return bool(self.manifest["directed"])
 
     def coverage(self, ids: pa.Array) -> Coverage:
-        """How many of the pairs, and of their artists, a catalog with these ids (strings) has."""
-        ends = [self.pairs.column(c).combine_chunks() for c in ("artist_id", "similar_id")]
-        both_in_ids = pc.and_(*(pc.is_in(end, ids) for end in ends))
-        pairs = pc.sum(both_in_ids).as_py() or 0
-        artists = pa.chunked_array(ends).unique()
-        unknown = artists.filter(pc.invert(pc.is_in(artists, ids)))
+        """How many of the pairs, and of their artists, a catalog with these ids (strings) has.
+
+        It takes memory for the truth, and none for the ids, which may be those of a mapped file.
+        """
+        ends = [self.pairs.column(c) for c in ("artist_id", "similar_id")]
+        artists = pa.chunked_array([chunk for end in ends for chunk in end.chunks], pa.string()).unique()
+        known = ids.filter(pc.is_in(ids, artists))
+        both_known = pc.and_(*(pc.is_in(end, known) for end in ends))
+        pairs = pc.sum(both_known).as_py() or 0
+        unknown = artists.filter(pc.invert(pc.is_in(artists, known)))
         return Coverage(
-            pairs, len(both_in_ids) - pairs, len(artists) - len(unknown), len(unknown), unknown[:EXAMPLES].to_pylist()
+            pairs,
+            len(both_known) - pairs,
+            len(artists) - len(unknown),
+            len(unknown),
+            [each[:MAX_EXAMPLE_LENGTH] for each in unknown[:EXAMPLES].to_pylist()],
         )
 
     def relevance(self, artist_ids: list[ArtistId]) -> Relevance:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import scipy.sparse as sp
 from typer.testing import CliRunner
 
 from riyl.app.cli import app
@@ -18,6 +19,13 @@ from riyl.core.settings import load_settings
 from tests.conftest import REPOSITORY
 
 ASCII = {"PYTHONIOENCODING": "ascii", "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+IMPORT_IN_LITTLE_MEMORY = """
+import resource, riyl.app.cli
+in_use = next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmData"))
+resource.setrlimit(resource.RLIMIT_DATA, (in_use + (200 << 20), resource.RLIM_INFINITY))
+riyl.app.cli.main()
+"""
 
 EVERY_HELP_AND_NAMES = """
 import os, sys, typer, riyl.app.cli
@@ -103,6 +111,19 @@ def test_whatever_a_terminal_lacks_is_written_as_an_escape(tmp_path: Path) -> No
     escaped = b"\\u5b87\\u591a\\u7530\\u30d2\\u30ab\\u30eb"
     assert names.count(escaped) == 3
     assert done.stderr == b"error: there is no key '" + escaped + b"' that is in force; see riyl keys list\n"
+
+
+def test_a_file_that_takes_more_memory_than_there_is_is_no_traceback(tmp_path: Path) -> None:
+    sp.save_npz(tmp_path / "g.npz", sp.coo_matrix(([1], ([0], [1])), shape=(2, 2)))
+    (tmp_path / "ids.txt").write_bytes(b"\n" * (32 << 20))
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_IN_LITTLE_MEMORY, "truth", "import", "g.npz", "--ids", "ids.txt"],
+        cwd=tmp_path,
+        env={**os.environ, "RIYL_HOME": str(tmp_path / "home"), "ARROW_DEFAULT_MEMORY_POOL": "system"},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"error: found too little memory for this; wanted more, or smaller files")
 
 
 @pytest.mark.parametrize("size", [1, 100_000])

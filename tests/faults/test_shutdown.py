@@ -7,7 +7,9 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import psutil
@@ -15,6 +17,7 @@ import pytest
 
 from riyl.app.jobs.types import JobState, TrainParams
 from riyl.core.db.keys import Role, create_key
+from tests.app.readers import reader_of
 from tests.faults.conftest import TRAINING
 from tests.faults.load import Query, load
 from tests.faults.processes import DEADLINE_S, Site, serving, until
@@ -73,6 +76,30 @@ def test_a_client_that_never_reads_does_not_hold_the_end_up(sqlite_site: Site) -
     with serving(sqlite_site, "--no-worker") as (process, client), unread_answers(client.base_url):
         process.send_signal(signal.SIGTERM)
         assert process.wait(EXIT_S) == 0
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_sigterm_waits_for_an_upload_that_is_read_and_then_ends_its_process(
+    sqlite_site: Site, tmp_path: Path, goes_on: bool
+) -> None:
+    token = create_key(sqlite_site.database, "test", Role.ADMIN)[1]
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with serving(sqlite_site, "--no-worker", TMPDIR=str(temporary)) as (process, client), ThreadPoolExecutor(1) as pool:
+        files = {"file": ("t.csv", "artist_id,similar_id\na,b\n")}
+        headers = {"authorization": f"Bearer {token}"}
+        posting = pool.submit(client.post, "/v1/truths", files=files, headers=headers, timeout=DEADLINE_S)
+        reader = asyncio.run(reader_of(process.pid))
+        reader.suspend()
+        process.send_signal(signal.SIGTERM)
+        until(lambda: refuses(client.base_url), "the end of listening")
+        if goes_on:
+            reader.resume()
+            assert posting.result().status_code == 201
+        assert process.wait(EXIT_S) == 0
+        assert not reader.is_running()
+        assert list(temporary.iterdir()) == []
+        assert posting.exception() is None or isinstance(posting.exception(), httpx.HTTPError)
 
 
 def test_a_killed_service_leaves_no_worker_behind(sqlite_site: Site) -> None:

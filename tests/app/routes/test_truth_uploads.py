@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import random
@@ -16,7 +17,9 @@ import pytest
 from riyl.app.routes.truths import MAX_UPLOAD_BYTES
 from riyl.core.settings import Home
 from tests.app.conftest import asked, key_headers, problem_of, running
+from tests.app.readers import peak_bytes, reader_of, readers_of
 from tests.app.routes.truths import CSV, LINK, bring, kept
+from tests.core.catalog.bombs import parquet_bomb
 
 
 @pytest.mark.parametrize(
@@ -147,6 +150,91 @@ def test_a_file_that_unpacks_to_too_much_is_422(home: Home) -> None:
     detail = problem_of(answer, 422, "invalid request")["detail"]
     assert detail.startswith("t.parquet: found ")
     assert detail.endswith(f"bytes once unpacked; wanted at most {128 << 20}")
+    assert kept(home) == []
+
+
+async def test_the_service_stays_small_and_answers_while_a_file_takes_too_much(home: Home) -> None:
+    content = parquet_bomb()
+    assert len(content) < 1 << 17
+    async with running(home) as (_, client):
+        key = key_headers(home)
+        assert (await client.post("/v1/truths", files={"file": ("t.csv", CSV)}, headers=key)).status_code == 201
+        before = peak_bytes(reset=True)
+        posting = asyncio.create_task(client.post("/v1/truths", files={"file": ("t.parquet", content)}, headers=key))
+        reader = await reader_of()
+        reader.suspend()
+        assert (await client.get("/healthz")).status_code == 200
+        reader.resume()
+        detail = problem_of(await posting, 422, "invalid request")["detail"]
+        assert detail.startswith("t.parquet: the file takes more than 768 MB of memory to read; wanted one that takes")
+        assert peak_bytes() - before < 32 << 20
+
+
+async def test_one_upload_is_read_at_a_time(home: Home) -> None:
+    async with running(home) as (_, client):
+        key = key_headers(home)
+        posting = [
+            asyncio.create_task(client.post(f"/v1/truths?name={i}", files={"file": ("t.csv", CSV)}, headers=key))
+            for i in range(3)
+        ]
+        for _ in posting:
+            reader = await reader_of()
+            reader.suspend()
+            waiting = [each for each in posting if not each.done()]
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert readers_of() == [reader]
+            reader.resume()
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert {(await each).status_code for each in posting} == {201}
+
+
+async def test_an_upload_whose_client_leaves_makes_room_for_the_next(home: Home) -> None:
+    async with running(home) as (app, client):
+        key = key_headers(home)
+        request = client.build_request("POST", "/v1/truths", files={"file": ("t.csv", CSV)}, headers=key)
+        messages = [{"type": "http.request", "body": await request.aread()}]
+        leaves = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            if messages:
+                return messages.pop()
+            await leaves.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            pass
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/truths",
+            "raw_path": b"/v1/truths",
+            "query_string": b"",
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        }
+        answering = asyncio.create_task(app(scope, receive, send))
+        reader = await reader_of()
+        reader.suspend()
+        leaves.set()
+        await answering
+        assert not reader.is_running()
+        assert kept(home) == []
+        assert (await client.post("/v1/truths", files={"file": ("t.csv", CSV)}, headers=key)).status_code == 201
+
+
+def test_the_headers_and_fields_of_a_form_are_bounded(home: Home) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n'
+    for content in (
+        head + b"X: " + b"y" * (8 << 20) + b"\r\n\r\n",
+        head + b"X: y\r\n" * (1 << 20) + b"\r\n",
+        b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + b"y" * (8 << 20) + b"\r\n--b--\r\n",
+        (head + b"\r\na\r\n") * (1 << 16) + b"--b--\r\n",
+    ):
+        (answer,) = asked(home, "/v1/truths", method="POST", headers={**key_headers(home), **FORM}, content=content)
+        assert problem_of(answer, 422, "invalid request")["detail"].startswith(
+            "body: found no readable multipart/form-"
+        )
     assert kept(home) == []
 
 

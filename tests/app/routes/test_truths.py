@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from riyl.app.http.overload import MAX_UPLOADS
 from riyl.core.db.keys import Role
 from riyl.core.settings import Home
 from riyl.core.storage.ground_truth import Truth
@@ -116,7 +117,7 @@ def test_it_needs_the_key_of_an_admin(home: Home) -> None:
 
 async def test_uploads_of_the_same_truth_at_once_end_in_one(home: Home, headers: dict[str, str]) -> None:
     async with running(home) as (_, client):
-        tasks = (client.post("/v1/truths", files={"file": ("t.csv", CSV)}, headers=headers) for _ in range(8))
+        tasks = (client.post("/v1/truths", files={"file": ("t.csv", CSV)}, headers=headers) for _ in range(MAX_UPLOADS))
         answers = await asyncio.gather(*tasks)
         assert {answer.status_code for answer in answers} == {201}
         (only,) = {answer.json()["id"] for answer in answers}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import io
+import tracemalloc
+import warnings
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from hypothesis.extra import numpy as hnp
 
 from riyl.core.catalog.graph import read_graph, read_row_ids
 from riyl.core.errors import InputError, TableError
+from tests.core.catalog.bombs import matrix_bomb, npy, npy_header, npz
 from tests.core.catalog.damage import damaged
 
 FORMATS = ["csr", "csc", "coo", "bsr", "dia"]
@@ -24,6 +28,16 @@ FORMATS = ["csr", "csc", "coo", "bsr", "dia"]
 def links(path: Path, **limits: Any) -> list[tuple[int, int]]:
     graph = read_graph(path, **limits)
     return list(zip(graph.left.tolist(), graph.right.tolist(), strict=True))
+
+
+@contextmanager
+def traced() -> Iterator[Callable[[], int]]:
+    """Traces the memory that Python and NumPy take in the block: the most of it at once so far, in bytes."""
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.int8, np.float64])
@@ -75,16 +89,74 @@ def test_a_file_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(tmp_pa
     assert str(caught.value) == f"{bomb}: found {64 << 20} bytes once unpacked; wanted at most {1 << 20}"
 
 
-def test_an_array_that_says_it_is_larger_than_its_file_is_refused(tmp_path: Path) -> None:
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<i8", "fortran_order": False, "shape": (1 << 50,)})
-    with zipfile.ZipFile(tmp_path / "g.npz", "w") as file:
-        file.writestr("format.npy", _npy(np.array(b"coo")))
-        file.writestr("shape.npy", _npy(np.array([3, 3])))
-        for name in ("data", "row", "col"):
-            file.writestr(f"{name}.npy", header.getvalue() + bytes(8))
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_matrix_of_very_many_entries_is_refused_before_they_are_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / "g.npz").write_bytes(matrix_bomb(name, 3 << 20))
+    assert (tmp_path / "g.npz").stat().st_size < 1 << 16
+    with traced() as peak, pytest.raises(InputError, match="found 5[0-9]{7} bytes once unpacked; wanted at most 33554"):
+        read_graph(tmp_path / "g.npz", most_bytes=32 << 20)
+    assert peak() < 1 << 20
+
+
+COO = {"format": npy(np.array(b"coo")), "shape": npy(np.array([3, 3])), "row": npy(np.array([0]))} | {
+    "col": npy(np.array([1])),
+    "data": npy(np.array([1], np.int8)),
+}
+
+
+@pytest.mark.parametrize(
+    ("member", "content"),
+    [
+        ("data", npy_header("<i8", (1 << 50,)) + bytes(8)),
+        ("row", npy_header("<i8", (1 << 50,)) + bytes(8)),
+        ("row", npy_header("<i8", (0,)) + bytes(1 << 20)),
+        ("row", npy_header("|V0", (1 << 50,))),
+        ("row", npy_header(("<i8", (1 << 20,)), (1,)) + bytes(8 << 20)),
+        ("row", npy_header([("a", "<i8")], (1,)) + bytes(8)),
+        ("row", npy_header("|O", (1,)) + bytes(8)),
+        ("format", npy_header("|S1000000000", ()) + b"coo"),
+        ("shape", npy_header("<i8", (1 << 62, 1 << 62)) + bytes(8)),
+        ("col", b"\x93NUMPY\x02\x00" + (1 << 31).to_bytes(4, "little") + bytes(100)),
+        ("other", npy_header("<i8", (1 << 50,)) + bytes(8)),
+    ],
+)
+@pytest.mark.parametrize("most", [None, 64 << 20])
+def test_an_array_that_is_not_what_its_header_says_is_refused(
+    tmp_path: Path, member: str, content: bytes, most: int | None
+) -> None:
+    (tmp_path / "g.npz").write_bytes(npz(**COO))
+    assert links(tmp_path / "g.npz", most_bytes=most) == [(0, 1)]
+    (tmp_path / "g.npz").write_bytes(npz(**COO | {member: content}))
+    with traced() as peak, pytest.raises(InputError, match=rf"\({member}\.npy is no array of .*wanted a scipy sparse"):
+        read_graph(tmp_path / "g.npz", most_bytes=most)
+    assert peak() < 1 << 20
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_is_packed_in_another_way_is_refused(tmp_path: Path, method: int) -> None:
+    (tmp_path / "g.npz").write_bytes(npz(method, **COO))
+    with pytest.raises(
+        InputError, match=r"\(format\.npy is neither stored nor deflated\); wanted a scipy sparse matrix"
+    ):
+        read_graph(tmp_path / "g.npz")
+
+
+def test_an_array_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "g.npz", "w") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of zipfile, that it is
+        for name, content in [*COO.items(), ("row", COO["row"])]:
+            file.writestr(f"{name}.npy", content)
+    with pytest.raises(InputError, match=r"\(an array is there twice\); wanted a scipy sparse matrix"):
+        read_graph(tmp_path / "g.npz")
+
+
+def test_a_member_that_says_it_is_smaller_than_it_is_is_refused(tmp_path: Path) -> None:
+    content = npz(**COO | {"data": npy(np.zeros(1 << 20, np.int8))})
+    actual, claimed = ((128 + size).to_bytes(4, "little") for size in (1 << 20, 1))
+    assert content.count(actual) == 2
+    (tmp_path / "g.npz").write_bytes(content.replace(actual, claimed))
     with pytest.raises(InputError, match="wanted a scipy sparse matrix"):
-        read_graph(tmp_path / "g.npz", most_bytes=1 << 20)
+        read_graph(tmp_path / "g.npz")
 
 
 @pytest.mark.parametrize(
@@ -132,12 +204,6 @@ def test_a_damaged_file_is_refused_or_is_still_a_graph(
     except InputError:
         return
     assert ((graph.left >= 0) & (graph.left < graph.artists) & (graph.right < graph.artists)).all()
-
-
-def _npy(array: np.ndarray) -> bytes:
-    out = io.BytesIO()
-    np.save(out, array)
-    return out.getvalue()
 
 
 def listed(folder: Path, name: str, content: str | bytes) -> list[str]:

@@ -72,6 +72,20 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_of_very_many_columns_some_are_named(tmp_path: Path) -> None:
+    names = ["x" * 1000, *(f"c{i}" for i in range(60))]
+    shown = ", ".join(["x" * 100, *(f"c{i}" for i in range(49))])
+    assert refusal(tmp_path, "tags", ",".join(names) + "\n") == (
+        f"tags.csv: found columns {shown} and 11 more; wanted a column 'artist_id' (non-empty text)"
+    )
+
+
+def test_a_column_that_stands_twice_is_found_among_very_many(tmp_path: Path) -> None:
+    names = [f"c{i}" for i in range(400_000)]
+    header = ",".join(["artist_id,tag,weight", *names, names[-1]])
+    assert refusal(tmp_path, "tags", header + "\n") == "tags.csv: found column 'c399999' twice; wanted each column once"
+
+
 def test_a_missing_column_of_parquet_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path, "plays", pa.table({"artist_id": ["a"], "count": [1]})) == (
         "plays.parquet: found columns artist_id, count; wanted a column 'user_id' (non-empty text)"

@@ -73,6 +73,12 @@ def test_what_a_catalog_knows_is_counted_with_five_examples_of_the_others(tmp_pa
     assert coverage.warning("snapshot s") is None
 
 
+def test_an_example_that_is_very_long_is_cut(tmp_path: Path) -> None:
+    table = pa.table({"artist_id": ["a"], "similar_id": ["x" * 1_000_000]})
+    coverage = save_truth(tmp_path, "t", table, directed=False, source="test").coverage(pa.array(["a"]))
+    assert coverage.examples == ["x" * 200]
+
+
 @pytest.mark.parametrize("catalog", ["", "z", "a"])
 def test_where_no_pair_is_known_there_is_a_warning(tmp_path: Path, catalog: str) -> None:
     truth = save_truth(tmp_path, "t", pairs("ab"), directed=False, source="test")

@@ -1,0 +1,158 @@
+"""The process that reads one uploaded ground truth, keeps it, and ends: within limits that hold whatever the file says.
+
+It is started by `riyl.app.services.truth_uploads`, with a folder that has the upload and the request, and leaves its
+result there. Python's and Arrow's memory, and all that is unpacked into it, counts against RLIMIT_DATA. RLIMIT_AS would
+also count what libraries reserve and never use.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from riyl.core.catalog.pairs import read_pairs
+from riyl.core.errors import FormatError, InputError
+from riyl.core.storage.ground_truth import Coverage, save_truth
+from riyl.index.artifact.memory_map import read_arrow
+
+MAX_MEMORY_BYTES = 768_000_000
+"""Maximum memory of the process, in bytes."""
+
+CODE_BYTES = 68_000_000
+"""Part of it that is code of libraries, mapped from their files, in bytes; the rest is the limit of data."""
+
+MAX_CPU_S = 60
+"""Maximum time of computing, in seconds."""
+
+MAX_UNPACKED_BYTES = 128 << 20
+"""Maximum size of the pairs of an upload as text, and of its arrays once they are unpacked, in bytes."""
+
+MAX_DETAIL_LENGTH = 2000
+"""Maximum number of characters of an error."""
+
+REQUEST, RESULT, KNOWN = "request.json", "result.json", "known.arrow"
+"""Files of the folder: the request, the result, and a table of the ids that a catalog has, where there is one."""
+
+OUT_OF_MEMORY = 3
+"""Exit status where the limit of memory was met."""
+
+PR_SET_PDEATHSIG = 1
+"""Option of Linux's prctl: the signal that a process gets when its parent ends."""
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """What to read and how to keep it.
+
+    Attributes:
+        file, ids: names in the folder, see `riyl.core.catalog.pairs.read_pairs`.
+        truths: folder of truths.
+        name, directed, source: see `riyl.core.storage.ground_truth.save_truth`.
+    """
+
+    file: str
+    ids: str | None
+    truths: Path
+    name: str
+    directed: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class KeptTruth:
+    """A truth that was read and kept.
+
+    Attributes:
+        coverage: of the ids that the catalog has; None without a catalog.
+    """
+
+    manifest: dict[str, Any]
+    coverage: Coverage | None
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """The truth, or why it is not kept.
+
+    Attributes:
+        invalid: what is wrong with the upload.
+        damaged: what is wrong with the same truth, which is there already.
+    """
+
+    kept: KeptTruth | None = None
+    invalid: str = ""
+    damaged: str = ""
+
+
+REQUEST_SCHEMA = TypeAdapter(ReadRequest)
+RESULT_SCHEMA = TypeAdapter(ReadResult)
+
+
+def main(folder: Path, service_pid: int) -> None:
+    """Read the upload of a folder within the limits, and write the result beside it."""
+    _limit(service_pid)
+    try:
+        result = _read(folder, REQUEST_SCHEMA.validate_json((folder / REQUEST).read_bytes()))
+        (folder / RESULT).write_bytes(RESULT_SCHEMA.dump_json(result))
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+
+
+def _limit(service_pid: int) -> None:
+    """Let this process end when the service does, and whenever it takes too much; it leaves no core dump."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != service_pid:
+        sys.exit("the service has ended")
+    limits = {
+        resource.RLIMIT_DATA: MAX_MEMORY_BYTES - CODE_BYTES,
+        resource.RLIMIT_CPU: MAX_CPU_S,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, limit in limits.items():
+        _, hard = resource.getrlimit(kind)
+        resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+def _read(folder: Path, request: ReadRequest) -> ReadResult:
+    try:
+        pairs = read_pairs(
+            folder / request.file,
+            None if request.ids is None else folder / request.ids,
+            most_bytes=MAX_UNPACKED_BYTES,
+        )
+        truth = save_truth(request.truths, request.name, pairs, directed=request.directed, source=request.source)
+    except InputError as error:
+        if _is_out_of_memory(error):
+            raise MemoryError from error
+        return ReadResult(invalid=_detail(error))
+    except FormatError as error:
+        return ReadResult(damaged=_detail(error))
+    del pairs
+    known = folder / KNOWN
+    coverage = truth.coverage(read_arrow(known).column(0)) if known.exists() else None
+    return ReadResult(KeptTruth(truth.manifest, coverage))
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error was raised for want of memory: readers tell it as damage of the file."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, MemoryError):
+        cause = cause.__cause__
+    return cause is not None
+
+
+def _detail(error: Exception) -> str:
+    return str(error)[:MAX_DETAIL_LENGTH].encode(errors="replace").decode()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,233 @@
+"""Uploads of ground truths: each is read and kept by a process of its own, so that no file takes memory of the service.
+
+The files lie in a temporary folder while they are read. It is removed when the process has ended, however it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+import pyarrow as pa
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from riyl.app.services.truth_reader import (
+    KNOWN,
+    MAX_CPU_S,
+    MAX_MEMORY_BYTES,
+    OUT_OF_MEMORY,
+    REQUEST,
+    REQUEST_SCHEMA,
+    RESULT,
+    RESULT_SCHEMA,
+    KeptTruth,
+    ReadRequest,
+    ReadResult,
+)
+from riyl.core.errors import FormatError, InputError
+from riyl.core.storage.ground_truth import MAX_NAME_LENGTH
+from riyl.index.artifact.memory_map import write_arrow
+
+log = logging.getLogger(__name__)
+
+MAX_S = 120.0
+"""Maximum time from the start of the process to its end, in seconds."""
+
+MAX_RESULT_BYTES = 1 << 16
+MAX_LOG_BYTES = 1 << 12
+"""Maximum size of what the service reads of the result, and of what the process printed, in bytes."""
+
+LOG = "log.txt"
+"""File of the folder with what the process printed."""
+
+KEPT_VARIABLES = ("LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH", "TMPDIR")
+"""Variables of the environment that the process gets: those that find libraries, and none that may hold a secret."""
+
+VARIABLES = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # the others reserve a gigabyte at once, which counts as data
+    "ARROW_IO_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True)
+class UploadedFile:
+    """A file of an upload.
+
+    Attributes:
+        content: read from its beginning.
+        name: the name that it came with, for people; its suffix says which format it has.
+    """
+
+    content: BinaryIO
+    name: str
+
+    @property
+    def shown(self) -> str:
+        """The name as errors have it."""
+        return self.name[:MAX_NAME_LENGTH]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A ground truth as it is uploaded, see `riyl.core.storage.ground_truth.save_truth`.
+
+    Attributes:
+        ids: artist of each row, where the file is a matrix.
+    """
+
+    file: UploadedFile
+    ids: UploadedFile | None
+    name: str
+    directed: bool
+
+
+async def keep_upload(upload: Upload, truths: Path, known: pa.Array | None, receive: Receive) -> KeptTruth:
+    """Read an upload in a process of its own, and keep it in the folder of truths.
+
+    The process is ended when it takes too long, when the client leaves, and when the request is cancelled.
+
+    Args:
+        truths: folder of truths.
+        known: ids of the catalog that the truth is held against, if there is one.
+        receive: of the request, whose body has been read.
+
+    Raises:
+        InputError: the upload is not what it should be, or takes too much memory or time to read.
+        FormatError: the same truth is there already, and damaged.
+        ClientDisconnect: the client has left.
+    """
+    reader = _ReaderProcess()
+    reading = asyncio.ensure_future(asyncio.to_thread(reader.read, upload, truths, known))
+    leaving = asyncio.ensure_future(_left(receive))
+    try:
+        done, _ = await asyncio.wait({reading, leaving}, timeout=MAX_S, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        reader.end()
+        await asyncio.gather(reading, leaving, return_exceptions=True)
+    if not done:
+        raise InputError(_too_slow(upload.file.shown))
+    if reading not in done:
+        raise ClientDisconnect
+    return reading.result()
+
+
+async def _left(receive: Receive) -> None:
+    """Wait until the client leaves."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _ReaderProcess:
+    """A process that reads one upload; `end` ends it from another thread, also before it has begun."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_ended = False
+
+    def end(self) -> None:
+        """Kill the process if it runs, and start none from now on."""
+        with self._guard:
+            self._is_ended = True
+            if self._process is not None:
+                self._process.kill()
+
+    def read(self, upload: Upload, truths: Path, known: pa.Array | None) -> KeptTruth:
+        """Run the process to its end. Raises as `keep_upload`, or InterruptedError where it was ended by `end`."""
+        with TemporaryDirectory(prefix="riyl-truth-") as name:
+            folder = Path(name)
+            paths = {}
+            for part, uploaded in (("file", upload.file), ("ids", upload.ids)):
+                if uploaded is not None:
+                    paths[part] = folder / f"uploaded-{part}{Path(uploaded.name).suffix}"
+                    with paths[part].open("xb") as out:
+                        shutil.copyfileobj(uploaded.content, out)
+            if known is not None:
+                write_arrow(folder / KNOWN, pa.table({"artist_id": known}))
+            request = ReadRequest(
+                paths["file"].name,
+                paths["ids"].name if "ids" in paths else None,
+                truths.absolute(),
+                upload.name,
+                upload.directed,
+                upload.file.name,
+            )
+            (folder / REQUEST).write_bytes(REQUEST_SCHEMA.dump_json(request))
+            status = self._run(folder)
+            if self._is_ended:
+                raise InterruptedError("the process that read the file was ended")
+            result = _result_of(folder, status, upload.file.shown)
+        if result.damaged:
+            raise FormatError(result.damaged)
+        if result.kept is None:
+            raise InputError(_with_own_names(result.invalid, upload, paths))
+        return result.kept
+
+    def _run(self, folder: Path) -> int:
+        command = [sys.executable, "-P", "-m", "riyl.app.services.truth_reader", str(folder), str(os.getpid())]
+        environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | VARIABLES
+        with (folder / LOG).open("xb") as out, self._guard:
+            if self._is_ended:
+                return -signal.SIGKILL
+            # in a session of its own: a Ctrl-C is for the service alone, which ends the process
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, start_new_session=True
+            )
+        return self._process.wait()
+
+
+def _result_of(folder: Path, status: int, name: str) -> ReadResult:
+    """The result of a process that has ended with a status.
+
+    Raises:
+        InputError: it met a limit, or died of the file.
+        RuntimeError: it ended by a fault of ours; says what it printed.
+    """
+    if status == 0:
+        with (folder / RESULT).open("rb") as file:
+            content = file.read(MAX_RESULT_BYTES + 1)
+        if len(content) > MAX_RESULT_BYTES:
+            raise RuntimeError(f"result for {name}: found more than {MAX_RESULT_BYTES} bytes; wanted at most that")
+        return RESULT_SCHEMA.validate_json(content)
+    with (folder / LOG).open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_LOG_BYTES))
+        printed = file.read(MAX_LOG_BYTES).decode(errors="replace")
+    log.warning("truth_reader_ended", extra={"file": name, "status": status, "printed": printed})
+    memory = f"more than {MAX_MEMORY_BYTES // 1_000_000} MB of memory"
+    if status == OUT_OF_MEMORY:
+        raise InputError(f"{name}: the file takes {memory} to read; wanted one that takes less, as fewer pairs do")
+    if status == -signal.SIGXCPU:
+        raise InputError(_too_slow(name))
+    if status < 0:
+        ended_by = f"the process that read the file died of signal {signal.Signals(-status).name}"
+        raise InputError(f"{name}: {ended_by}; wanted a sound file that takes no {memory} to read")
+    raise RuntimeError(f"the process that read {name} ended with status {status}: {printed}")
+
+
+def _too_slow(name: str) -> str:
+    limits = f"{MAX_CPU_S} s of computing, or {MAX_S:.0f} s in all,"
+    return f"{name}: the file takes more than {limits} to read; wanted one that takes less, as fewer pairs do"
+
+
+def _with_own_names(detail: str, upload: Upload, paths: Mapping[str, Path]) -> str:
+    """An error about the files of an upload under the names that they came with."""
+    for part, uploaded in (("file", upload.file), ("ids", upload.ids)):
+        if uploaded is not None:
+            detail = detail.replace(str(paths[part]), uploaded.shown).replace(paths[part].name, uploaded.shown)
+    return detail
