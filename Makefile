@@ -9,16 +9,17 @@ TORCH ?= $(shell sh scripts/torch_backend.sh $(PYTHON))
 INSTALL_TORCH = $(if $(filter-out pip,$(TORCH)),$(INSTALL) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python \
 	--torch-backend $(TORCH) --constraint constraints.txt torch)
 
-.PHONY: demo test test-all lint bench bench-small secrets clean
+.PHONY: demo test test-all lint bench bench-small hostile hostile-small secrets clean
 
 demo: $(VENV)/train.stamp
 	$(BIN)/riyl demo $(if $(DATA),"$(DATA)")
 
 test: lint
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow and not postgres and not browser and not clients and not bench"
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow and not postgres and not browser and not clients and not bench and not hostile"
 
 test-all: $(VENV)/dev.stamp
-	$(BIN)/pytest -m "(slow or postgres or browser or clients) and not bench"
+	$(BIN)/pytest -m "(slow or postgres or browser or clients) and not bench and not hostile"
+	$(MAKE) hostile-small
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -32,6 +33,14 @@ bench: $(VENV)/dev.stamp
 # every benchmark at a tiny size: whether each still runs and produces its figures
 bench-small: $(VENV)/dev.stamp
 	RIYL_BENCH_SMALL=1 $(BIN)/pytest -m bench -p no:cacheprovider tests/benchmarks
+
+# bounded attacks on a real service: what each takes, and whether it is within the bounds
+hostile: $(VENV)/dev.stamp
+	$(BIN)/pytest -m hostile -p no:cacheprovider tests/hostile
+
+# the same with few artists, held to nothing that depends on time
+hostile-small: $(VENV)/dev.stamp
+	RIYL_HOSTILE_SMALL=1 $(BIN)/pytest -m hostile -p no:cacheprovider tests/hostile
 
 # a password for docker compose's database; the folder is yours alone, the file is read by the containers' users
 secrets: secrets/postgres_password

@@ -75,7 +75,7 @@ class ConcurrencyLimiter:
         self._places.release()
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def entered(self) -> AsyncIterator[None]:
         """Hold a place for as long as the context lasts. Raises as `enter`."""
         await self.enter()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -25,6 +26,12 @@ LINGER_S, MAX_LINGERING_BYTES = 10.0, 64 << 20
 seconds, and so many bytes, as many as the largest upload has. They are not kept."""
 
 HEAD_TOO_LONG = "Request line and headers are too long."
+
+NO_UPGRADE = "A request with a body cannot ask for another protocol."
+
+INVALID = "Invalid HTTP request received."
+
+BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
 SLICE_BYTES = 16 * 1024
 """Bytes that are parsed at once. While a request waits for its turn, the rest of what came is not parsed."""
@@ -99,6 +106,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refusal = HEAD_TOO_LONG
             raise ValueError(HEAD_TOO_LONG)  # httptools raises an error of its own then, which uvicorn answers with 400
+        if self.parser.should_upgrade() and any(name in BODY_HEADERS for name, _ in self.headers):
+            self._refusal = NO_UPGRADE
+            raise ValueError(NO_UPGRADE)
         super().on_headers_complete()
         self._is_in_head, self._is_in_body, self._head_due = False, True, None
         self._framing_bytes = self._lingering_bytes = 0
@@ -165,9 +175,23 @@ class BoundedProtocol(HttpToolsProtocol):
             if self.transport.is_closing():
                 return
 
+    def _feed(self, data: bytes) -> None:
+        """Parse bytes as uvicorn does, but go on behind a request that asks for another protocol: it is answered in
+        this one. httptools takes such a request for one without a body."""
+        self._unset_keepalive_if_required()
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as error:
+                data = data[error.args[0] :]
+            except httptools.HttpParserError:
+                self.send_400_response(INVALID)
+                return
+
     def _parse_slice(self, data: bytes) -> None:
         was_in_body = self._is_in_body
-        super().data_received(data)
+        self._feed(data)
         if self.transport.is_closing():
             return
         if self._is_in_head:

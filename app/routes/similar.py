@@ -47,7 +47,7 @@ UNCLEAR = {
 @RouteFacts(concurrency=Concurrency.QUESTIONS, max_body_bytes=MAX_QUERY_BYTES)
 async def similar_to(state: TheState, limits: TheLimits, request: SimilarRequest) -> Response:
     """The artists that fit all that is asked best, best first, none of those asked with among them."""
-    async with _place(limits, request.n_shares):
+    async with _heavy_entered(limits, request.n_shares):
         return await asyncio.to_thread(lambda: fresh(run_query(state, request)))
 
 
@@ -55,14 +55,14 @@ async def similar_to(state: TheState, limits: TheLimits, request: SimilarRequest
 @RouteFacts(concurrency=Concurrency.BATCHES, max_body_bytes=MAX_BATCH_BYTES)
 async def similar_to_each(state: TheState, limits: TheLimits, request: BatchRequest) -> Response:
     """Each question's answer, or what was wrong with it, in their order; all by one version and its rules."""
-    async with _place(limits, request.n_shares):
+    async with _heavy_entered(limits, request.n_shares):
         body = await asyncio.to_thread(_batch_body, state, request)
     return Response(body, headers={"cache-control": "no-store"}, media_type=JSON)
 
 
-def _place(limits: RequestLimits, n_shares: int) -> AbstractAsyncContextManager[None]:
+def _heavy_entered(limits: RequestLimits, n_shares: int) -> AbstractAsyncContextManager[None]:
     """The place that explaining so many shares takes beside that of its class."""
-    return limits.limiters[Concurrency.HEAVY].place() if n_shares > HEAVY_SHARES else nullcontext()
+    return limits.limiters[Concurrency.HEAVY].entered() if n_shares > HEAVY_SHARES else nullcontext()
 
 
 def _batch_body(state: ServingState, request: BatchRequest) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -35,12 +35,14 @@ class Query:
 
 
 @asynccontextmanager
-async def load(address: str, paths: Sequence[str], rate: float = RATE) -> AsyncIterator[list[Query]]:
+async def load(
+    address: str, paths: Sequence[str], rate: float = RATE, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[list[Query]]:
     """Ask for the paths in turn while the block runs; the list has all queries once it is left."""
     done: list[Query] = []
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=50)
     async with (
-        httpx.AsyncClient(base_url=address, timeout=30, limits=limits) as client,
+        httpx.AsyncClient(base_url=address, timeout=30, limits=limits, headers=headers) as client,
         asyncio.TaskGroup() as running,
     ):
         asking = asyncio.create_task(_ask(client, paths, rate, done, running))

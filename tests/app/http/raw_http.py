@@ -1,0 +1,156 @@
+"""One connection of the server's protocol without a socket, and what h11 makes of the same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from riyl.app.http.protocol import BoundedProtocol
+from riyl.app.http.server import server
+
+TURNS = 2000
+"""Turns of the event loop after which nothing more is to be expected of a connection."""
+
+PARTS = 3
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with what it was asked: the method, the path, and the sha256 of the body.
+
+    /early is answered before its body is read, /parts in several parts, with turns of the event loop between.
+    """
+    body, reads = b"", scope["path"] != "/early"
+    while reads:
+        message = await receive()
+        if message["type"] != "http.request":
+            return
+        body, reads = body + message["body"], message["more_body"]
+    echo = f"{scope['method']} {scope['path']} {hashlib.sha256(body).hexdigest()}".encode()
+    if scope["path"] == "/parts":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for n in range(PARTS):
+            await asyncio.sleep(0)
+            part = echo[n * len(echo) // PARTS : (n + 1) * len(echo) // PARTS]
+            await send({"type": "http.response.body", "body": part, "more_body": n + 1 < PARTS})
+        return
+    length = (b"content-length", str(len(echo)).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": echo})
+
+
+class Wire(asyncio.Transport):
+    """A transport whose other end is the test.
+
+    Attributes:
+        written: bytes of the protocol's answers, in their order.
+        is_paused: whether the protocol reads nothing now.
+    """
+
+    def __init__(self, protocol: BoundedProtocol) -> None:
+        super().__init__()
+        self.protocol = protocol
+        self.written = bytearray()
+        self.is_paused = False
+        self._is_closing = False
+
+    def write(self, data: Any) -> None:
+        """Take an answer; after `close` it is lost, as on a socket."""
+        if not self._is_closing:
+            self.written += data
+
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def close(self) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+
+    def abort(self) -> None:
+        self.close()
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a connection.
+
+    Attributes:
+        answers: all bytes that were written.
+        is_closed: whether the server closed the connection.
+        held: maximum bytes and requests that the protocol held unanswered.
+    """
+
+    answers: bytes
+    is_closed: bool
+    held: int
+
+
+async def sent(slices: Sequence[tuple[bytes, int]]) -> Outcome:
+    """Give the protocol slices of bytes, as far as it reads, each followed by some turns of the event loop.
+
+    Raises:
+        TimeoutError: it neither reads on nor closes.
+    """
+    service = server(app, "127.0.0.1", 0, asyncio.Event())
+    protocol = BoundedProtocol(service.config, ServerState(), {})
+    wire = Wire(protocol)
+    protocol.connection_made(wire)
+    held = 0
+    for data, turns in slices:
+        await _until_read(wire)
+        if wire.is_closing():
+            break
+        protocol.data_received(data)
+        held = max(held, held_by(protocol))
+        await _turn(turns)
+    await _settled(protocol)
+    outcome = Outcome(bytes(wire.written), wire.is_closing(), held)
+    wire.close()
+    await _settled(protocol)
+    return outcome
+
+
+def held_by(protocol: BoundedProtocol) -> int:
+    """Bytes and requests that a protocol holds."""
+    bodies = sum(len(cycle.body) for cycle, _ in protocol.pipeline)
+    newest = 0 if protocol.cycle is None else len(protocol.cycle.body)
+    return len(protocol._unparsed) + bodies + newest + len(protocol.pipeline)
+
+
+async def _turn(turns: int) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+async def _until_read(wire: Wire) -> None:
+    for _ in range(TURNS):
+        if not wire.is_paused or wire.is_closing():
+            return
+        await asyncio.sleep(0)
+    raise TimeoutError(f"found a connection that is neither read nor closed after {TURNS} turns; wanted either")
+
+
+async def _settled(protocol: BoundedProtocol) -> None:
+    """Let everything end that ends without more bytes; an application that waits for its body does not."""
+    before, quiet = -1, 0
+    while quiet < 30:
+        wire = protocol.transport
+        assert isinstance(wire, Wire)
+        quiet = quiet + 1 if len(wire.written) == before else 0
+        before = len(wire.written)
+        await asyncio.sleep(0)

@@ -1,0 +1,50 @@
+"""Attacks by a sender of changes that has a key."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from tests.hostile.connections import exchange, request, shown
+from tests.hostile.registry import Answers, Target, attack
+
+BATCH_S = 120.0
+
+
+async def put(target: Target, items: list[dict[str, Any]]) -> Answers:
+    """Put artists in one batch, and wait until the last is shown."""
+    payload = request("POST", "/v1/artists:batch", {"items": items}, key=target.write_key)
+    answers = await exchange(target, payload, limit_s=BATCH_S)
+    return answers + await shown(target, items[-1]["id"])
+
+
+def equal(target: Target, n: int) -> list[dict[str, Any]]:
+    """N new artists of which one and the same tag is known."""
+    return [{"kind": "put", "id": f"equal-{i}", "name": f"Equal {i}", "tags": {target.tags[0]: 1}} for i in range(n)]
+
+
+def different(target: Target, n: int) -> Iterator[dict[str, Any]]:
+    """N new artists with eight tags each."""
+    made = random.Random(0)
+    for i in range(n):
+        tags = {tag: made.randint(1, 9) for tag in made.sample(target.tags, min(8, len(target.tags)))}
+        yield {"kind": "put", "id": f"different-{i}", "name": f"Different {i}", "tags": tags}
+
+
+@attack
+async def puts_of_1000_equal_artists(target: Target) -> Answers:
+    """Puts 1,000 artists with one equal tag in one batch."""
+    return await put(target, equal(target, 1000))
+
+
+@attack
+async def puts_of_10000_equal_artists(target: Target) -> Answers:
+    """Puts 10,000 artists with one equal tag in one batch."""
+    return await put(target, equal(target, target.sized(10_000, 2000)))
+
+
+@attack
+async def puts_of_10000_different_artists(target: Target) -> Answers:
+    """Puts 10,000 artists that differ in one batch."""
+    return await put(target, list(different(target, target.sized(10_000, 500))))
