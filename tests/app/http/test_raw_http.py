@@ -106,7 +106,6 @@ WRONG = [
     b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{}",
     b"POST /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}",
     b"POST /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 62\r\n\r\n" + GET,
-    b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}{}",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     b"\r\n\r\n",
