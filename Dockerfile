@@ -45,7 +45,8 @@ FROM python:3.11-slim-bookworm AS base
 # OpenMP, which scikit-learn and torch bring themselves and implicit does not
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --create-home riyl && mkdir /data && chown riyl /data
-ENV PATH=/venv/bin:$PATH RIYL_HOME=/data PYTHONUNBUFFERED=1
+# matplotlib keeps its list of fonts in /tmp: the rest of the file system is read-only under compose
+ENV PATH=/venv/bin:$PATH RIYL_HOME=/data PYTHONUNBUFFERED=1 MPLCONFIGDIR=/tmp/matplotlib
 USER riyl
 WORKDIR /data
 VOLUME /data

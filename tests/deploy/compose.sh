@@ -8,12 +8,13 @@ cd "$(dirname "$0")/../.."
 compose=(docker compose)
 docker compose version >/dev/null 2>&1 || compose=(docker-compose)
 work=$(mktemp -d)
+listener=
 project=riyl-test-$$
 began=$SECONDS
 
 # what a user's shell or .env may say has no part in this
 export RIYL_SECRETS=$work/secrets RIYL_TABLES='' RIYL_REINDEX_CRON='' RIYL_LOG_LEVEL='' RIYL_KEEP_VERSIONS=''
-unset RIYL_PUBLISH RIYL_REQUIRE_KEY
+unset RIYL_PUBLISH RIYL_REQUIRE_KEY RIYL_ALLOWED_HOSTS RIYL_IMPORT_ROOT
 export RIYL_QUALITY_MIN_SHARE='' RIYL_QUALITY_MIN_TABLE_SHARE='' RIYL_QUALITY_MIN_RECALL='' RIYL_QUALITY_TRUTH='' RIYL_QUALITY_MAX_DROP=''
 # from the demo's default to the paper's encoders half of each list changes (overlap@50 0.47): that is wanted here
 export RIYL_QUALITY_MIN_OVERLAP=0.3
@@ -81,6 +82,7 @@ end() {
   local code=$?
   trap - EXIT
   rm -f "$work/asking"
+  [ -z "$listener" ] || kill "$listener" 2>/dev/null || true
   if [ $code -ne 0 ]; then
     dc ps -a || true
     dc logs --tail 40 || true
@@ -115,7 +117,7 @@ same "GET /v1/index without a key" "$(status "$base/v1/index")" 401
 key=$(dc exec -T api riyl --json keys create test --role admin | of 'd["token"]')
 ok "reachable from this machine alone, and only with a key"
 
-for limit in 'api 2147483648 2000000000' 'worker 4294967296 1000000000' 'postgres 536870912 1000000000'; do
+for limit in 'db 1073741824 0' 'seed 4294967296 0' 'api 2147483648 2000000000' 'worker 4294967296 1000000000' 'postgres 536870912 1000000000'; do
   read -r service memory cpus <<<"$limit"
   same "limits of $service" "$(docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}' "$(container "$service")")" "$memory $cpus"
 done
@@ -123,6 +125,93 @@ same "user of api" "$(dc exec -T api id -u)" 10001
 docker inspect "$(container api)" "$(container worker)" "$(container postgres)" | grep -qF "$(cat "$RIYL_SECRETS/postgres_password")" &&
   fail "the password stands in what the engine tells of a container"
 ok "limits are in force, the user is 10001, the engine tells nobody the password"
+
+# --- what the containers are denied
+for service in db seed api worker postgres; do
+  limit=1024
+  [ $service != postgres ] || limit=256
+  same "confinement of $service" "$(docker inspect -f \
+    '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.CapAdd}} {{.HostConfig.SecurityOpt}} {{.HostConfig.PidsLimit}}' \
+    "$(container $service)")" "true [ALL] [] [no-new-privileges:true] $limit"
+done
+for service in api worker postgres; do
+  id=$(container $service)
+  for folder in / /etc /usr/bin /var/lib /home; do
+    # as root, to whom all of these belong
+    refusal=$(docker exec -u 0 "$id" touch "$folder/written" 2>&1) && fail "$service writes to $folder: it could"
+    [[ $refusal == *'Read-only file system'* ]] || fail "$service writes to $folder: found '$refusal'"
+  done
+  docker exec "$id" sh -c 'touch /tmp/written && rm /tmp/written' || fail "$service writes to /tmp: it could not"
+  same "capabilities of $service" "$(docker exec "$id" sed -n 's/^\(Cap[A-Z][a-z]*\|NoNewPrivs\):\t0*/\1=/p' /proc/1/status | xargs)" \
+    "CapInh= CapPrm= CapEff= CapBnd= CapAmb= NoNewPrivs=1"
+  [ "$(docker exec "$id" id -u)" != 0 ] || fail "user of $service: found root"
+done
+ok "the file systems of api, worker and postgres cannot be written to, even by root; none has a capability or can gain one"
+
+for limit in 'api 1024' 'worker 1024' 'postgres 256'; do
+  read -r service pids <<<"$limit"
+  same "pids limit in force of $service" "$(docker exec "$(container "$service")" sh -c \
+    'cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null')" "$pids"
+done
+forks=$(docker exec "$(container postgres)" sh -c 'for i in $(seq 300); do sleep 3 & done' 2>&1) && fail "300 processes in postgres: they could be made"
+[[ ${forks,,} == *fork* ]] || fail "300 processes in postgres: found '$forks'"
+until_ 30 "postgres makes processes again" docker exec "$(container postgres)" pg_isready -q -h 127.0.0.1 -U riyl
+ok "limits of processes are in force: 300 more in postgres cannot be made"
+
+address() { docker inspect -f "{{with index .NetworkSettings.Networks \"${project}_$2\"}}{{.$3}}{{end}}" "$(container "$1")"; }
+# whether a PostgreSQL answers at an address: to a request for TLS it says S or N
+speaks=$(cat <<'PYTHON'
+import socket, sys
+try:
+    with socket.create_connection((sys.argv[1], 5432), 3) as s:
+        s.settimeout(3)
+        s.sendall(bytes.fromhex("0000000804d2162f"))
+        print(s.recv(1) in (b"S", b"N"))
+except OSError:
+    print(False)
+PYTHON
+)
+same "members of the database's network" "$(docker network inspect -f '{{.Internal}} {{range .Containers}}{{.Name}} {{end}}' "${project}_database" |
+  xargs -n 1 | sed "s/^$project[-_]\(.*\)[-_]1$/\1/" | sort | xargs)" "api postgres true worker"
+same "ports of postgres" "$(docker port "$(container postgres)")" ""
+same "postgres answers api" "$(dc exec -T api python3 -c "$speaks" postgres)" True
+same "postgres answers this machine" "$(python3 -c "$speaks" "$(address postgres database IPAddress)")" False
+# a listener on this machine stands for everything outside
+python3 -uc 'import socket, time; s = socket.create_server(("", 0)); print(s.getsockname()[1]); time.sleep(600)' >"$work/listener" &
+listener=$!
+until_ 10 "the listener" grep -q . "$work/listener"
+outside="$(address api outside Gateway) $(cat "$work/listener")"
+connects() { # SERVICE
+  # shellcheck disable=SC2086
+  docker exec "$(container "$1")" timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' $outside 2>/dev/null && echo connects || echo not
+}
+same "api to a port outside ($outside)" "$(connects api)" connects
+same "postgres to a port outside ($outside)" "$(connects postgres)" not
+same "worker to a port outside ($outside)" "$(connects worker)" not
+kill $listener
+listener=
+ok "PostgreSQL answers api and not this machine; it and the worker have no way out"
+
+# --- four uploads at once, which lie in /tmp while they come
+python3 - "$work/pairs.csv" <<'PYTHON'
+import sys
+with open(sys.argv[1], "w") as out:
+    out.write("artist_id,similar_id\n")
+    for i in range(155_000):
+        out.write(f"{i:0>200},{i + 1:0>200}\n")
+PYTHON
+uploads=()
+for i in 1 2 3 4; do
+  curl -s --max-time 120 -o "$work/upload$i" -w '%{http_code}\n' -H "Authorization: Bearer $key" -F "file=@$work/pairs.csv" \
+    "$base/v1/truths?name=upload$i" >"$work/code$i" &
+  uploads+=($!)
+done
+wait "${uploads[@]}"
+same "four uploads of $(wc -c <"$work/pairs.csv") bytes, $(head -c 300 "$work/upload1")" "$(cat "$work"/code? | xargs)" "201 201 201 201"
+same "files in /tmp after the uploads" "$(dc exec -T api find /tmp -type f)" ""
+same "api killed or restarted by the uploads" "$(docker inspect -f '{{.State.OOMKilled}} {{.RestartCount}}' "$(container api)")" "false 0"
+peak=$(dc exec -T api sh -c 'cat /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes 2>/dev/null' || true)
+ok "four uploads of $(wc -c <"$work/pairs.csv") bytes at once are taken, and leave nothing in /tmp; the container took at most ${peak:-?} bytes, caches included"
 
 # --- queries
 artist=a0000337
