@@ -6,8 +6,9 @@ import asyncio
 import time
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 64 * 1024
 """Maximum request line and headers together, in bytes; httptools itself has no limit."""
@@ -26,12 +27,11 @@ LINGER_S, MAX_LINGERING_BYTES = 10.0, 64 << 20
 seconds, and so many bytes, as many as the largest upload has. They are not kept."""
 
 HEAD_TOO_LONG = "Request line and headers are too long."
-
-NO_UPGRADE = "A request with a body cannot ask for another protocol."
-
+UPGRADE_WITH_BODY = "Upgrade with a body is not supported."
 INVALID = "Invalid HTTP request received."
 
-BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
+FRAMING = (b"content-length", b"transfer-encoding")
+"""Headers of a request that has a body."""
 
 SLICE_BYTES = 16 * 1024
 """Bytes that are parsed at once. While a request waits for its turn, the rest of what came is not parsed."""
@@ -73,7 +73,9 @@ class BoundedProtocol(HttpToolsProtocol):
     _framing_bytes = 0
     _lingering_bytes = 0
     _unparsed = b""
+    _current: RequestResponseCycle | None = None
     _refusal = ""
+    _is_refused = False
     _head_due: float | None = None
     _write_due: float | None = None
     _linger_due: float | None = None
@@ -81,8 +83,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def is_behind(self) -> bool:
-        """Whether a request waits behind the one that is answered."""
-        return bool(self.pipeline or self._unparsed)
+        """Whether a request, or its refusal, waits behind the one that is answered."""
+        return bool(self.pipeline or self._unparsed or self._is_refused)
 
     @property
     def _is_answered(self) -> bool:
@@ -105,10 +107,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refusal = HEAD_TOO_LONG
-            raise ValueError(HEAD_TOO_LONG)  # httptools raises an error of its own then, which uvicorn answers with 400
-        if self.parser.should_upgrade() and any(name in BODY_HEADERS for name, _ in self.headers):
-            self._refusal = NO_UPGRADE
-            raise ValueError(NO_UPGRADE)
+        elif self.parser.should_upgrade() and any(name in FRAMING for name, _ in self.headers):
+            self._refusal = UPGRADE_WITH_BODY  # httptools would take the body for the next request
+        if self._refusal:
+            raise ValueError(self._refusal)  # httptools raises an error of its own then, which is answered with 400
         super().on_headers_complete()
         self._is_in_head, self._is_in_body, self._head_due = False, True, None
         self._framing_bytes = self._lingering_bytes = 0
@@ -125,6 +127,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_body = False
 
     def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
         if self._unparsed:
             self._unparsed += data
         else:
@@ -132,13 +136,36 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._unparsed and not self.pipeline and not self.transport.is_closing():
+        if self._is_refused and not self.pipeline:
+            self._refuse()
+        elif self._unparsed and not self.pipeline and not self.transport.is_closing():
             unparsed, self._unparsed = self._unparsed, b""
             self._parse(unparsed)
             self.flow.resume_reading()
 
     def send_400_response(self, msg: str) -> None:
-        super().send_400_response(self._refusal or msg)
+        """Refuse a request that cannot be read, behind the answers to those before it; nothing after it is read."""
+        self._refusal = self._refusal or msg
+        if self._is_in_body and self.pipeline:
+            self.pipeline.popleft()  # the newest, whose body is wrong
+        elif self._is_in_body and self._current is not None:
+            if self._current.response_started:  # a second answer to it would be taken for one to another request
+                self.transport.close()
+            else:
+                self._refuse()
+            return
+        if self._current is None or self._current.response_complete:
+            self._refuse()
+        else:
+            self._is_refused = True
+            self.flow.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is answered, too: uvicorn tells the newest alone."""
+        if self._current is not None and not self._current.response_complete:
+            self._current.disconnected = True
+            self._current.message_event.set()
+        super().connection_lost(exc)
 
     def note_read(self) -> None:
         """Note that the client has read what the transport held."""
@@ -165,6 +192,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
         return unread
 
+    def _refuse(self) -> None:
+        super().send_400_response(self._refusal)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._current = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _parse(self, data: bytes) -> None:
         for start in range(0, len(data), SLICE_BYTES):
             if self.pipeline:
@@ -172,19 +206,17 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.flow.pause_reading()
                 return
             self._parse_slice(data[start : start + SLICE_BYTES])
-            if self.transport.is_closing():
+            if self.transport.is_closing() or self._is_refused:
                 return
 
     def _feed(self, data: bytes) -> None:
-        """Parse bytes as uvicorn does, but go on behind a request that asks for another protocol: it is answered in
-        this one. httptools takes such a request for one without a body."""
         self._unset_keepalive_if_required()
         while data:
             try:
                 self.parser.feed_data(data)
                 return
-            except httptools.HttpParserUpgrade as error:
-                data = data[error.args[0] :]
+            except httptools.HttpParserUpgrade as upgrade:  # no protocol is changed to: the next request follows
+                data = data[upgrade.args[0] :]
             except httptools.HttpParserError:
                 self.send_400_response(INVALID)
                 return
@@ -192,7 +224,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _parse_slice(self, data: bytes) -> None:
         was_in_body = self._is_in_body
         self._feed(data)
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_refused:
             return
         if self._is_in_head:
             self._head_bytes += len(data)

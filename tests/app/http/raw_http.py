@@ -6,9 +6,11 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
+from uvicorn import Config
 from uvicorn.server import ServerState
 
 from riyl.app.http.protocol import BoundedProtocol
@@ -100,14 +102,18 @@ class Outcome:
     held: int
 
 
+@cache
+def _config() -> Config:
+    return server(app, "127.0.0.1", 0, asyncio.Event()).config
+
+
 async def sent(slices: Sequence[tuple[bytes, int]]) -> Outcome:
     """Give the protocol slices of bytes, as far as it reads, each followed by some turns of the event loop.
 
     Raises:
         TimeoutError: it neither reads on nor closes.
     """
-    service = server(app, "127.0.0.1", 0, asyncio.Event())
-    protocol = BoundedProtocol(service.config, ServerState(), {})
+    protocol = BoundedProtocol(_config(), ServerState(), {})
     wire = Wire(protocol)
     protocol.connection_made(wire)
     held = 0

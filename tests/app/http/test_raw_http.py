@@ -106,6 +106,7 @@ WRONG = [
     b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{}",
     b"POST /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}",
     b"POST /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 62\r\n\r\n" + GET,
+    b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}{}",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     b"\r\n\r\n",
@@ -142,7 +143,7 @@ def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(upgrad
         outcome = asyncio.run(sent([(with_body, 0)]))
         assert outcome.is_closed
         assert outcome.answers.startswith(b"HTTP/1.1 400 ")
-        assert outcome.answers.endswith(b"A request with a body cannot ask for another protocol.")
+        assert outcome.answers.endswith(b"Upgrade with a body is not supported.")
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
