@@ -58,7 +58,7 @@ def test_a_job_that_failed_is_listed_and_says_why(evaluated: Evaluated, page: Pa
     page.goto(evaluated.page)
     job = page.get_by_role("list", name="Not stored").get_by_role("listitem")
     expect(job).to_contain_text("there is no truth 'nowhere'")
-    expect(job).to_contain_text("by ann")
+    expect(job).to_contain_text("by command")
     job.get_by_role("link", name="failed").click()
     expect(heading(page)).to_have_text("This evaluation failed")
     expect(page.get_by_role("main")).to_contain_text("there is no truth 'nowhere'")
