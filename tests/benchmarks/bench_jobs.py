@@ -100,7 +100,7 @@ async def ask(requests, start, latencies):
 def measured(ids, seed):
     """Milliseconds of RATE * SECONDS requests."""
     chosen = random.Random(seed).choices(ids, k=RATE * SECONDS)
-    lines = [f"GET /v1/artists/{i}/similar?k={K} HTTP/1.1\r\nhost: riyl\r\n\r\n".encode() for i in chosen]
+    lines = [f"GET /v1/artists/{i}/similar?k={K} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode() for i in chosen]
     due = [(n / RATE, line) for n, line in enumerate(lines)]
     latencies = []
 
