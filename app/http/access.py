@@ -5,12 +5,11 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from riyl.app.http.auth import UNKNOWN_KEY
-from riyl.app.http.client import address_of, token_of
+from riyl.app.http.client import client_of, token_of
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.rate_limit import RateLimiter
 from riyl.app.http.request_errors import NoKeyError, TooManyRequestsError
-from riyl.app.http.request_scope import request_context_of
 from riyl.app.http.route_facts import OpenPaths
 from riyl.core.db.keys import Key
 
@@ -49,18 +48,16 @@ class AccessControlMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in self._open_paths:
-            token = token_of(scope)
-            key = None if token is None else await self._key_cache.find(token)
+            key = await self._key_cache.find_of(scope)
             self._count(scope, key)
             if self._require_key and key is None:
-                raise NoKeyError(NONE if token is None else UNKNOWN_KEY)
-            request_context_of(scope).key = key
+                raise NoKeyError(NONE if token_of(scope) is None else UNKNOWN_KEY)
         await self._app(scope, receive, send)
 
     def _count(self, scope: Scope, key: Key | None) -> None:
         if self._rate_limiter is None:
             return
-        wait_s = self._rate_limiter.hit(address_of(scope) if key is None else f"key/{key.id}")
+        wait_s = self._rate_limiter.hit(client_of(scope))
         if wait_s is not None:
             self._metrics.limited("address" if key is None else "key")
             whose = "this address without a key" if key is None else f"the key {key.name!r}"

@@ -13,7 +13,6 @@ from riyl.app.http.client import token_of
 from riyl.app.http.dependencies import TheDatabase, held
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.request_errors import NoKeyError, RoleError
-from riyl.app.http.request_scope import request_context_of
 from riyl.app.http.route_facts import facts_of
 from riyl.app.jobs.disclosure import shown_author
 from riyl.app.jobs.import_root import FROM_HTTP
@@ -59,9 +58,7 @@ async def check_key(scope: Scope, key_cache: KeyCache, role: Role) -> None:
         NoKeyError, RoleError: as `authorised_key`.
         DatabaseDownError, OverloadedError: as `KeyCache.find`.
     """
-    token = token_of(scope)
-    key = None if token is None else await key_cache.find(token)
-    request_context_of(scope).key = _with_role(key, token is not None, role)
+    _with_role(await key_cache.find_of(scope), token_of(scope) is not None, role)
 
 
 def _with_role(key: Key | None, has_token: bool, role: Role) -> Key:
@@ -93,11 +90,8 @@ Authors = Callable[[str], str]
 
 async def authors(request: Request) -> Authors:
     """What shows authors to the client of a request: their names to an admin's key, else of which kind they are."""
-    context, token = request_context_of(request.scope), token_of(request.scope)
-    if context.key is None and token is not None:
-        context.key = await held(request.app, "key_cache", KeyCache).find(token)
-    is_admin = context.key is not None and context.key.role.may(Role.ADMIN)
-    return str if is_admin else shown_author
+    key = await held(request.app, "key_cache", KeyCache).find_of(request.scope)
+    return str if key is not None and key.role.may(Role.ADMIN) else shown_author
 
 
 TheAuthors = Annotated[Authors, Depends(authors)]

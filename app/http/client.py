@@ -20,10 +20,7 @@ def token_of(scope: Scope) -> str | None:
 def client_of(scope: Scope) -> str:
     """The name of a request's client: of its key, where one was found, else of its address."""
     key = request_context_of(scope).key
-    return address_of(scope) if key is None else f"key/{key.id}"
-
-
-def address_of(scope: Scope) -> str:
-    """The name of a request's client by its address alone."""
+    if key is not None:
+        return f"key/{key.id}"
     client = scope.get("client")
     return f"address/{'' if client is None else network_of(client[0])}"

@@ -8,7 +8,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from starlette.types import Scope
+
+from riyl.app.http.client import token_of
 from riyl.app.http.request_errors import OverloadedError
+from riyl.app.http.request_scope import request_context_of
 from riyl.core.db.keys import TOKEN, Key, KeysInForce, keys_in_force
 from riyl.core.db.session import Database
 from riyl.core.errors import DatabaseDownError
@@ -46,6 +50,13 @@ class KeyCache:
         self._reading: asyncio.Task[None] | None = None
         self._waiting = 0
         self._threads = ThreadPoolExecutor(1, "riyl-keys")
+
+    async def find_of(self, scope: Scope) -> Key | None:
+        """The key that a request came with, kept in its context; None where it has none in force. Raises as `find`."""
+        context, token = request_context_of(scope), token_of(scope)
+        if context.key is None and token is not None:
+            context.key = await self.find(token)
+        return context.key
 
     async def find(self, token: str) -> Key | None:
         """The key that a token is of; None where there is none, or it is revoked.

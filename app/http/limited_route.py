@@ -45,7 +45,7 @@ class RequestLimits:
 
         Raises (in place of calling the app):
             OverloadedError: there is no room.
-        TooManyRequestsError: the client has too many streams.
+            TooManyRequestsError: the client has too many streams.
             BodyTooLargeError, BodyTooSlowError: see `BodyLimiter.received`.
         """
         if facts.is_open:

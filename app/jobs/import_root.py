@@ -39,11 +39,11 @@ def folder_below(root: Path | None, name: str) -> Path:
         if root is None or path.resolve(strict=True) != root.resolve(strict=True) / path.relative_to(root):
             raise _outside(name)
         with os.scandir(path) as entries:
-            links = sorted(entry.name for entry in entries if entry.is_symlink())
+            symlinks = sorted(entry.name for entry in entries if entry.is_symlink())
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
         raise _outside(name) from error
-    if links:
-        raise InputError(f"found the link {links[0]!r} in the folder {name!r}; wanted files")
+    if symlinks:
+        raise InputError(f"found the link {symlinks[0]!r} in the folder {name!r}; wanted files")
     return path
 
 

@@ -168,7 +168,7 @@ def get_evaluation(
             state=JobState.DONE,
             request=evaluation.request,
             at=evaluation.at,
-            by=None if evaluation.outline.by is None else authors(evaluation.outline.by),
+            by=_outline(evaluation.outline, authors).by,
             files=has_files(Home(settings.home), id),
             figures=evaluation.figures,
         )

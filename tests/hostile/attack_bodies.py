@@ -163,9 +163,9 @@ async def made_up_keys(target: Target) -> Answers:
             for where, body in ((("PUT", "/v1/artists/x"), {"name": "x"}), (("GET", "/v1/rules"), None))
             for _ in range(rate // 2)
         ]
-        gone = asyncio.create_task(asyncio.sleep(1))
+        second = asyncio.create_task(asyncio.sleep(1))
         answers += await at_once(exchange(target, payload) for payload in payloads)
-        await gone
+        await second
     return answers
 
 

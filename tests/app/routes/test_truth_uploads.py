@@ -189,6 +189,18 @@ async def test_one_upload_is_read_at_a_time(home: Home) -> None:
         assert {(await each).status_code for each in posting} == {201}
 
 
+def upload_scope(headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    """The ASGI scope of an upload."""
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/truths",
+        "raw_path": b"/v1/truths",
+        "query_string": b"",
+        "headers": headers,
+    }
+
+
 async def test_an_upload_whose_client_leaves_makes_room_for_the_next(home: Home) -> None:
     async with running(home) as (app, client):
         key = key_headers(home)
@@ -205,14 +217,7 @@ async def test_an_upload_whose_client_leaves_makes_room_for_the_next(home: Home)
         async def send(message: Any) -> None:
             pass
 
-        scope = {
-            "type": "http",
-            "method": "POST",
-            "path": "/v1/truths",
-            "raw_path": b"/v1/truths",
-            "query_string": b"",
-            "headers": [(name.lower(), value) for name, value in request.headers.raw],
-        }
+        scope = upload_scope([(name.lower(), value) for name, value in request.headers.raw])
         answering = asyncio.create_task(app(scope, receive, send))
         reader = await reader_of()
         reader.suspend()
@@ -251,14 +256,7 @@ async def test_a_client_that_goes_away_is_no_error_of_ours(home: Home, caplog: p
         async def send(message: Any) -> None:
             sent.append(message)
 
-        scope = {
-            "type": "http",
-            "method": "POST",
-            "path": "/v1/truths",
-            "raw_path": b"/v1/truths",
-            "query_string": b"",
-            "headers": [*headers, (b"host", b"localhost"), (b"transfer-encoding", b"chunked")],
-        }
+        scope = upload_scope([*headers, (b"host", b"localhost"), (b"transfer-encoding", b"chunked")])
         await app(scope, receive, send)
         assert sent[0]["status"] == 422
     assert caplog.records == []
