@@ -104,15 +104,11 @@ class KeyCache:
         await asyncio.shield(self._read_soon())
 
     def _read_soon(self) -> asyncio.Task[None]:
-        if self._reading is None:
+        # one that has ended must not be waited for again: that never suspends, and the event loop would stand still
+        if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_now())
-            self._reading.add_done_callback(self._ended)
+            self._reading.add_done_callback(_retrieve)
         return self._reading
-
-    def _ended(self, reading: asyncio.Task[None]) -> None:
-        self._reading = None
-        if not reading.cancelled():
-            reading.exception()  # told to the requests that wait for it, where any do
 
     async def _read_now(self) -> None:
         await asyncio.sleep(min(MISS_S, max(0.0, self._begun_at + MISS_S - self._clock())))
@@ -125,3 +121,9 @@ class KeyCache:
                 self._valid_until = start + KEPT_S
             raise
         self._read_at, self._valid_until = start, start + KEPT_S
+
+
+def _retrieve(reading: asyncio.Task[None]) -> None:
+    """Take the error of a reading, which the requests that wait for it are told, where any do."""
+    if not reading.cancelled():
+        reading.exception()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -130,6 +132,26 @@ async def test_a_key_in_use_is_read_again_before_anything_has_to_wait(ring: Ring
     revoke_key(ring.database, ring.key.id)
     ring.now += KEPT_S
     assert await ring.keys.find(ring.token) is None
+
+
+async def test_a_token_that_comes_between_the_end_of_a_reading_and_its_callbacks_waits_for_the_next(ring: Ring) -> None:
+    def stop(*_: object) -> None:
+        raise TimeoutError("the event loop stands still")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 10)
+    try:
+        for _ in range(50):
+            time.sleep(0.01)  # the thread that reads ends here, and what it wakes up runs before this goes on
+            ring.now += 1
+            finding = ring.keys.find(STRANGER)
+            assert isinstance(finding.send(None), asyncio.Future)
+            finding.close()
+            await asyncio.sleep(0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    assert ring.asked > 5
 
 
 def test_the_token_itself_is_not_kept(ring: Ring) -> None:
