@@ -17,7 +17,8 @@ MAX_FRAMING_BYTES = 64 * 1024
 """Maximum bytes of a body's framing: of a chunk's size and extensions, and of all trailers, in bytes."""
 
 HEAD_S = 10.0
-"""Maximum time of a request's head, from the connection's beginning or from the head's first byte, in seconds."""
+"""Maximum time of a request's head, in seconds: from the connection's beginning, from the head's first byte, or from
+the first bytes behind an answer that begin no head, such as the rest of a body."""
 
 WRITE_S, MIN_READ_BYTES = 10.0, 16 * 1024
 """A client reads at least so many bytes of an answer that waits for it in each such time; in seconds and bytes."""
@@ -208,6 +209,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._parse_slice(data[start : start + SLICE_BYTES])
             if self.transport.is_closing() or self._is_refused:
                 return
+        if self._is_answered and not self._is_in_body:  # these bytes ended uvicorn's own wait, and it begins no other
+            self._head_due = self._head_due or time.monotonic() + self.head_s
 
     def _feed(self, data: bytes) -> None:
         self._unset_keepalive_if_required()

@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from riyl.app.http import protocol
-from riyl.app.http.protocol import MAX_FRAMING_BYTES, MAX_HEAD_BYTES, SLICE_BYTES
+from riyl.app.http.protocol import MAX_FRAMING_BYTES, MAX_HEAD_BYTES, SLICE_BYTES, BoundedProtocol
 from riyl.app.http.server import Server, server
 from tests.app.conftest import until
 
@@ -161,6 +161,22 @@ async def test_the_rest_of_a_small_body_is_read_and_the_connection_goes_on() -> 
         assert (await reader.readuntil(b"]")).startswith(b"HTTP/1.1 200")
         writer.write(b"v" * 1000 + GET)
         assert (await reader.readuntil(b"]")).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("head", "rest"),
+    [(b"POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", b"v" * 9), (GET, b"\r\n")],
+    ids=["the rest of a body", "a blank line"],
+)
+async def test_what_begins_no_request_keeps_no_connection_open(
+    head: bytes, rest: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BoundedProtocol, "head_s", 0.1)
+    async with serving() as (_, reader, writer):
+        writer.write(head)
+        assert (await reader.readuntil(b"]")).startswith(b"HTTP/1.1 200")
+        writer.write(rest)
+        assert await answer_of(reader) == b""
 
 
 async def test_a_client_that_does_not_read_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
