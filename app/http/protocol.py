@@ -137,9 +137,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._is_refused and not self.pipeline:
+        if self.transport.is_closing():
+            return
+        if self._is_refused and self._current is not None and self._current.response_complete:
             self._refuse()
-        elif self._unparsed and not self.pipeline and not self.transport.is_closing():
+        elif self._unparsed and not self.pipeline:
             unparsed, self._unparsed = self._unparsed, b""
             self._parse(unparsed)
             self.flow.resume_reading()

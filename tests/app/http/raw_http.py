@@ -1,9 +1,10 @@
-"""One connection of the server's protocol without a socket, and what h11 makes of the same bytes."""
+"""One connection of the server's protocol, without a socket."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -95,11 +96,24 @@ class Outcome:
         answers: all bytes that were written.
         is_closed: whether the server closed the connection.
         held: maximum bytes and requests that the protocol held unanswered.
+        faults: errors that were logged, or raised where nobody waits for them.
     """
 
     answers: bytes
     is_closed: bool
     held: int
+    faults: tuple[str, ...] = ()
+
+
+class _Faults(logging.Logger):
+    """A logger that keeps its errors in a list."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("faults", logging.ERROR)
+        self._faults = faults
+
+    def handle(self, record: logging.LogRecord) -> None:
+        self._faults.append(f"{record.getMessage()} {record.exc_info}")
 
 
 @cache
@@ -114,6 +128,9 @@ async def sent(slices: Sequence[tuple[bytes, int]]) -> Outcome:
         TimeoutError: it neither reads on nor closes.
     """
     protocol = BoundedProtocol(_config(), ServerState(), {})
+    faults: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(str(context)))
+    protocol.logger = _Faults(faults)
     wire = Wire(protocol)
     protocol.connection_made(wire)
     held = 0
@@ -125,10 +142,10 @@ async def sent(slices: Sequence[tuple[bytes, int]]) -> Outcome:
         held = max(held, held_by(protocol))
         await _turn(turns)
     await _settled(protocol)
-    outcome = Outcome(bytes(wire.written), wire.is_closing(), held)
+    answers, is_closed = bytes(wire.written), wire.is_closing()
     wire.close()
     await _settled(protocol)
-    return outcome
+    return Outcome(answers, is_closed, held, tuple(faults))
 
 
 def held_by(protocol: BoundedProtocol) -> int:
