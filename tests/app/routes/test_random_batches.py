@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -27,8 +28,8 @@ from tests.index.conftest import MBID
 WIDTH = 8
 """Numbers of a vector of audio in the version."""
 
-QUICK = {"max_examples": 60, "deadline": None, "suppress_health_check": list(HealthCheck)}
-LONG = {**QUICK, "max_examples": 1000}
+QUICK = {"max_examples": 40, "deadline": None, "suppress_health_check": list(HealthCheck)}
+LONG = {**QUICK, "max_examples": 800}
 
 RIGHT_IDS = ["a001", "a002", "a059", MBID, MBID.upper(), "n0", "n1", "é/ü?", "x" * 200]
 WRONG_IDS: list[Any] = ["", "x" * 201, "a\0", 5, None, [], "\ud800"]
@@ -215,6 +216,9 @@ class Batches:
         assert [(each["line"], each["status"], each.get("id")) for each in verdicts] == self.expected(read)
         self._reloader.poll()
         for artist in {*self.artists.said, *self.artists.gone}:
+            (answer,) = self._asking.get(f"/v1/artists/{quote(artist, safe='')}")
+            assert (answer.status_code == 200) == (artist not in self.artists.gone), (artist, answer.text)
+            assert answer.status_code != 200 or answer.json()["artist"]["id"] == artist
             with self._database.read() as connection:
                 stands = effective_of(connection, artist)
             if stands is None:
