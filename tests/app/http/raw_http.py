@@ -95,14 +95,16 @@ class Outcome:
     Attributes:
         answers: all bytes that were written.
         is_closed: whether the server closed the connection.
+        is_paused: whether the server reads no more, though all is answered.
         held: maximum bytes and requests that the protocol held unanswered.
         faults: errors that were logged, or raised where nobody waits for them.
     """
 
     answers: bytes
     is_closed: bool
+    is_paused: bool
     held: int
-    faults: tuple[str, ...] = ()
+    faults: tuple[str, ...]
 
 
 class _Faults(logging.Logger):
@@ -124,6 +126,8 @@ def _config() -> Config:
 async def sent(slices: Sequence[tuple[bytes, int]]) -> Outcome:
     """Give the protocol slices of bytes, as far as it reads, each followed by some turns of the event loop.
 
+    In turns that are a multiple of three the client reads nothing, and the transport wants no more answers.
+
     Raises:
         TimeoutError: it neither reads on nor closes.
     """
@@ -140,12 +144,17 @@ async def sent(slices: Sequence[tuple[bytes, int]]) -> Outcome:
             break
         protocol.data_received(data)
         held = max(held, held_by(protocol))
+        is_unread = turns > 0 and turns % 3 == 0
+        if is_unread:
+            protocol.pause_writing()
         await _turn(turns)
+        if is_unread:
+            protocol.resume_writing()
     await _settled(protocol)
-    answers, is_closed = bytes(wire.written), wire.is_closing()
+    answers, is_closed, is_paused = bytes(wire.written), wire.is_closing(), wire.is_paused
     wire.close()
     await _settled(protocol)
-    return Outcome(answers, is_closed, held, tuple(faults))
+    return Outcome(answers, is_closed, is_paused, held, tuple(faults))
 
 
 def held_by(protocol: BoundedProtocol) -> int:

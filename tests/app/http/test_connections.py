@@ -44,6 +44,7 @@ def right_requests_are_answered(requests: list[RawRequest], cuts: Cuts) -> None:
     assert outcome.faults == ()
     assert answers_of(outcome.answers, [each.method for each in requests]) == expected
     assert outcome.is_closed == expected[-1].closes
+    assert outcome.is_closed or not outcome.is_paused
 
 
 @example(requests=[whole(b"GET", b"/a", [], b"")] * 3, cuts=[])
@@ -100,6 +101,7 @@ def wrong_bytes_are_refused(before: list[RawRequest], wrong: bytes, after: list[
         (each.status, each.body) for each in answers_of(at_once.answers, methods)
     ]
     assert outcome.is_closed == at_once.is_closed == any(each.closes for each in answers)
+    assert outcome.is_closed or not (outcome.is_paused or at_once.is_paused)
     assert [each.closes for each in answers[:-1]] == [False] * (len(answers) - 1)
     assert answers[: len(expected)] == expected
     assert len(answers) == len(expected) or not any(each.closes for each in before)
