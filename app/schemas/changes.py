@@ -6,7 +6,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from riyl.app.schemas.query import BatchProblem, at_most, few_fields
 from riyl.core.changes.effective import MAX_ENTRIES, ChangeKind
@@ -52,11 +63,20 @@ ChangeId = Annotated[
 ]
 Word = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH, pattern=_WORDS)]
 Weight = Annotated[float, Field(gt=0, strict=True)]
+
+
+def _is_no_whole_number(value: Any) -> Any:
+    # a float takes whole numbers, too, and would round those that are too large for an integer
+    if isinstance(value, int):
+        raise PydanticCustomError("int_size", "a whole number of 64 bits")
+    return value
+
+
 Attribute: TypeAlias = (
     Annotated[StrictStr, Field(max_length=MAX_TEXT_LENGTH, pattern=r"^[^\x00]*$")]
     | StrictBool
     | Annotated[StrictInt, Field(ge=-(2**63), le=2**63 - 1)]
-    | StrictFloat
+    | Annotated[StrictFloat, BeforeValidator(_is_no_whole_number)]
 )
 Modality = Annotated[str, Field(max_length=100, pattern="^[a-z][a-z0-9_]*$")]
 Vectors = Annotated[

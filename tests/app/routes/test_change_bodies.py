@@ -48,6 +48,8 @@ from tests.app.routes.changes import lines, put, sent, stands, verdicts, writer
             "attributes: found 'name'; wanted a column beside artist_id, name",
         ),
         ({"name": "N", "attributes": {"new": [1]}}, "body.attributes.new"),
+        ({"name": "N", "attributes": {"new": 2**63}}, "body.attributes.new"),
+        ({"name": "N", "attributes": {"new": -(2**63) - 1}}, "wanted: a whole number of 64 bits"),
         ({"name": "N", "attributes": {"": 1}}, "body.attributes"),
         ([], "body"),
     ],

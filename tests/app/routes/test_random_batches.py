@@ -169,7 +169,7 @@ class Batches:
 
     def take_back(self) -> None:
         """Let the artists be as the tables say."""
-        for artist in {*self.artists.said, *self.artists.gone}:
+        for artist in {*RIGHT_IDS, *self.artists.said, *self.artists.gone}:
             with suppress(NotFoundError, InputError):  # what was merged in a circle is taken back from its other end
                 drop_changes(self._database, by="test", artist=artist)
         self._reloader.poll()
