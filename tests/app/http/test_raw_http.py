@@ -26,6 +26,17 @@ def test_wrong_bytes_are_answered_alike_in_any_slices(wrong: bytes) -> None:
     }
 
 
+FOLDED = [each for each in WRONG if b"\r\n " in each]
+
+
+@pytest.mark.parametrize("folded", FOLDED, ids=ascii)
+def test_a_folded_header_or_trailer_is_refused(folded: bytes) -> None:
+    outcome = asyncio.run(sent([(GET + folded + GET, 0)]))
+    assert outcome.is_closed
+    assert [answer.status for answer in answers_of(outcome.answers, [])] == [200, 400]
+    assert len(FOLDED) == 3
+
+
 @pytest.mark.parametrize("upgrade", UPGRADES)
 def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(upgrade: bytes) -> None:
     """httptools ends such a request at its head; what stands behind it must neither be lost nor read as a request."""
