@@ -55,7 +55,16 @@ class NotFoundError(RiylError):
 
 
 class FormatError(RiylError):
-    """A stored folder is damaged, or of a format that this RIYL does not read."""
+    """A stored folder is damaged, or of a format that this RIYL does not read.
+
+    Args:
+        message: what is wrong and where, for those who run the home.
+        file: name of the file that is damaged, for everybody; None where it is not one file.
+    """
+
+    def __init__(self, message: str | None = None, *, file: str | None = None) -> None:
+        super().__init__(message)
+        self.public = f"{file or 'a stored file'} is damaged; the log of the service says how"
 
 
 class OutdatedError(FormatError):

@@ -13,12 +13,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
-
-from riyl.core.errors import FormatError, OutdatedError
 
 Manifest = dict[str, Any]
 
@@ -142,80 +138,6 @@ def seal(folder: Path, name: str, manifest: Manifest) -> None:
     write_json(folder / name, {**manifest, "files": files})
 
 
-def read_sealed(
-    folder: Path,
-    name: str,
-    kind: str,
-    newest: int,
-    *,
-    oldest: int = 1,
-    remedy: str = "",
-    verify: bool = False,
-    schema: TypeAdapter[Any] | None = None,
-) -> Manifest:
-    """The manifest of a sealed folder, after its kind, format number and file sizes were checked.
-
-    Args:
-        newest, oldest: the format numbers that are read lie between these.
-        remedy: what to run where the folder is older, as the message says it.
-        verify: compare every file with its sha256 too, see `verify_sealed`.
-        schema: of the manifest's own fields; further ones are let be.
-
-    Raises:
-        OutdatedError: its format is older than `oldest`; the message names found, wanted and the remedy.
-        FormatError: the manifest is missing or unreadable, of another kind, newer than this RIYL reads,
-            or a file is missing or of another size; the message names found and wanted.
-    """
-    path = folder / name
-    try:
-        manifest = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise FormatError(f"{folder}: found no {name}; wanted a {kind} folder") from error
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: damaged, it is not JSON ({error})") from error
-    if not isinstance(manifest, dict) or manifest.get("kind") != kind:
-        raise FormatError(
-            f"{path}: found kind {manifest.get('kind') if isinstance(manifest, dict) else None!r}; wanted {kind!r}"
-        )
-    number = manifest.get("format")
-    if isinstance(number, int) and 1 <= number < oldest:
-        raise OutdatedError(
-            f"{path}: found {kind} format {number}, of an earlier release; this RIYL reads format {oldest}"
-            f"{f' to {newest}' if newest > oldest else ''}: {remedy}"
-        )
-    if not isinstance(number, int) or not 1 <= number <= newest:
-        raise FormatError(f"{path}: found format {number!r}; this RIYL reads {kind} formats {oldest} to {newest}")
-    if not _lists_files(manifest.get("files")):
-        raise FormatError(f"{path}: damaged, found no list of files with sizes and sha256; wanted one")
-    if schema is not None:
-        try:
-            schema.validate_python(manifest)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(map(str, first["loc"]))
-            raise FormatError(f"{path}: damaged, field {field}: {first['msg'].lower()}") from error
-    for file, entry in manifest["files"].items():
-        size = (folder / file).stat().st_size if (folder / file).is_file() else None
-        if size != entry["size_bytes"]:
-            actual = "no such file" if size is None else f"{size} bytes"
-            raise FormatError(f"{folder / file}: damaged, found {actual}; wanted {entry['size_bytes']} bytes")
-    if verify:
-        verify_sealed(folder, manifest)
-    return manifest
-
-
-def verify_sealed(folder: Path, manifest: Manifest) -> None:
-    """Compare every file of a sealed folder with its sha256.
-
-    Raises:
-        FormatError: one differs; the message names it, found and wanted.
-    """
-    for file, entry in manifest["files"].items():
-        actual = sha256_of(folder / file)
-        if actual != entry["sha256"]:
-            raise FormatError(f"{folder / file}: damaged, found sha256 {actual}; wanted {entry['sha256']}")
-
-
 def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -267,13 +189,3 @@ def _rename_unless_there(aside: Path, final: Path) -> None:
         if not final.exists():
             raise
     shutil.rmtree(aside)
-
-
-def _lists_files(files: object) -> bool:
-    return isinstance(files, dict) and all(
-        isinstance(entry, dict)
-        and {"size_bytes", "sha256"} <= entry.keys()
-        and not PurePosixPath(name).is_absolute()
-        and ".." not in PurePosixPath(name).parts
-        for name, entry in files.items()
-    )

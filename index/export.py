@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from riyl.core.files import replaced
 from riyl.core.types import Lists, Mask, Matrix, Progress, Rows, silent
-from riyl.index.artifact.version import LIST_LENGTH, Version
+from riyl.index.artifact.arrays import LIST_LENGTH
+from riyl.index.artifact.version import Version
 from riyl.index.build.neighbour_lists import catalog_of, exact_lists, factors_among
 from riyl.index.search.rules import BoundRules, apply_rules, without_rules
 from riyl.index.search.searcher import Searcher

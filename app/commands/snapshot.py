@@ -125,9 +125,7 @@ def build(
 
 def _missing(snapshot: Snapshot, passed_over: list[str]) -> list[str]:
     """What of the featurizer nobody has, and what it has no place for."""
-    absent = [
-        name for name in load_featurizer(snapshot.folder / "featurizer").modalities if name not in snapshot.modalities
-    ]
+    absent = [name for name in load_featurizer(snapshot).modalities if name not in snapshot.modalities]
     unused = [name for name in snapshot.modalities if name not in snapshot.modalities_had]
     return [
         *(f"{name}: the tables have none, so nobody has it" for name in absent),

@@ -93,6 +93,7 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     DatabaseDownError: (HTTPStatus.SERVICE_UNAVAILABLE, "database down"),
     StaleDatabaseError: (HTTPStatus.SERVICE_UNAVAILABLE, "database not believed"),
     SchemaError: (HTTPStatus.SERVICE_UNAVAILABLE, "database of another release"),
+    FormatError: (HTTPStatus.SERVICE_UNAVAILABLE, "damaged file"),
     NotFoundError: (HTTPStatus.NOT_FOUND, "not found"),
     InputError: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid request"),
 }
@@ -160,6 +161,8 @@ def problem_of(error: Exception) -> ProblemDetails | None:
             | EndingError(retry_after_s=seconds)
         ):
             headers["Retry-After"] = str(seconds)
+        case FormatError(public=public) if not isinstance(error, OutdatedError):
+            detail = public
         case DatabaseDownError():
             # where it is and who connects to it is for the log alone
             detail = f"the database cannot be reached; ask again in {RETRY_AFTER_S} seconds"
@@ -175,6 +178,8 @@ def problem_response(error: Exception, context: RequestContext) -> Response:
         problem = ProblemDetails(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", detail)
     if isinstance(error, DatabaseDownError):
         log.warning("database_down", extra={"request_id": context.request_id, "reason": str(error)})
+    if isinstance(error, FormatError):
+        log.error("damaged_file", extra={"request_id": context.request_id, "reason": str(error)})
     body = {
         "type": "urn:riyl:problem:" + problem.title.replace(" ", "-"),
         "title": problem.title,

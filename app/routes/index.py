@@ -26,7 +26,7 @@ def described(manifest: Manifest) -> IndexResponse:
     """A version's manifest as the API tells it."""
     counts = manifest["counts"]
     by_pattern = counts["by_pattern"]
-    sets = [(names, by_pattern["+".join(names) or "nothing"]) for names in manifest["patterns"]]
+    sets = [(names, by_pattern.get("+".join(names) or "nothing", 0)) for names in manifest["patterns"]]
     every = sorted({name for names, _ in sets for name in names})
     return IndexResponse(
         version=manifest["id"],

@@ -25,7 +25,7 @@ from riyl.app.services.artists import known_row, summaries, summary, unknown_art
 from riyl.app.services.similar import similar_list
 from riyl.app.serving.state import ServingState
 from riyl.core.errors import InputError, NotFoundError, NothingKnownError
-from riyl.index.artifact.version import LIST_LENGTH
+from riyl.index.artifact.arrays import LIST_LENGTH
 from riyl.index.encoding.cold_start import TAGS, ColdEncoder
 from riyl.index.overlay.artist_parts import evidence_of, parts_of_artist
 from riyl.index.search.explain import Reasons, explain

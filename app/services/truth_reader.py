@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pydantic import TypeAdapter
 
 from riyl.core.catalog.pairs import read_pairs
 from riyl.core.errors import FormatError, InputError
 from riyl.core.storage.ground_truth import Coverage, save_truth
-from riyl.index.artifact.memory_map import read_arrow
 
 MAX_MEMORY_BYTES = 768_000_000
 """Maximum memory of the process, in bytes."""
@@ -138,8 +138,10 @@ def _read(folder: Path, request: ReadRequest) -> ReadResult:
         return ReadResult(damaged=_detail(error))
     del pairs
     known = folder / KNOWN
-    coverage = truth.coverage(read_arrow(known).column(0)) if known.exists() else None
-    return ReadResult(KeptTruth(truth.manifest, coverage))
+    if not known.exists():
+        return ReadResult(KeptTruth(truth.manifest, None))
+    with pa.memory_map(str(known)) as file:
+        return ReadResult(KeptTruth(truth.manifest, truth.coverage(pa.ipc.open_file(file).read_all().column(0))))
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

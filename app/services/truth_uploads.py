@@ -38,7 +38,7 @@ from riyl.app.services.truth_reader import (
 )
 from riyl.core.errors import FormatError, InputError
 from riyl.core.storage.ground_truth import MAX_NAME_LENGTH
-from riyl.index.artifact.memory_map import write_arrow
+from riyl.core.storage.memory_map import write_arrow
 
 log = logging.getLogger(__name__)
 

@@ -88,6 +88,7 @@ class VersionReloader:
         with self._guard:
             if self._ended:
                 return
+            self._drop_damaged()
             self._poll()
             if self.state is not None:
                 self.state = self._change_feed.next(self.state)
@@ -133,6 +134,16 @@ class VersionReloader:
             await asyncio.to_thread(self.poll)
             if not self._change_feed.behind:
                 await asyncio.sleep(min(APART_S, poll_s))
+
+    def _drop_damaged(self) -> None:
+        """Serve no version of which a mapped file was cut off or written to: to read on would end the process."""
+        if self.state is None or (damage := self.state.file_changed()) is None:
+            return
+        version = self.state.searcher.version_id
+        log.error("version_damaged", extra={"version": version, "reason": damage})
+        self._metrics.version_refused()
+        self.refused = RefusedVersion(version=version, reason=damage)
+        self.state = None
 
     def _poll(self) -> None:
         self._follow()

@@ -42,6 +42,25 @@ class RefusedVersion:
     reason: str
 
 
+class EncoderOpener:
+    """Opens an encoder at the first call, and gives the same from then on; a call that fails is tried again.
+
+    Attributes:
+        opened: None until then.
+    """
+
+    def __init__(self, open_: Callable[[], ColdEncoder]) -> None:
+        self.opened: ColdEncoder | None = None
+        self._open = open_
+        self._guard = Lock()
+
+    def __call__(self) -> ColdEncoder:
+        with self._guard:
+            if self.opened is None:
+                self.opened = self._open()
+            return self.opened
+
+
 @dataclass(frozen=True)
 class ServingState:
     """A version and the changes on it, under rules; another one of any is another value.
@@ -55,12 +74,20 @@ class ServingState:
     searcher: Searcher
     rules: BoundRules
     vector_search: VectorSearch
-    encoder: Callable[[], ColdEncoder]
+    encoder: EncoderOpener
 
     @staticmethod
     def of(searcher: Searcher, rules: Rules, home: Home) -> ServingState:
         opened = partial(cold_encoder, home.models, home.snapshots, searcher.version)
-        return ServingState(searcher, BoundRules.of(rules, searcher), VectorSearch(searcher.version), _once(opened))
+        return ServingState(
+            searcher, BoundRules.of(rules, searcher), VectorSearch(searcher.version), EncoderOpener(opened)
+        )
+
+    def file_changed(self) -> str | None:
+        """What was done to a file that answers come from since it was opened; None where all are as they were."""
+        encoder = self.encoder.opened
+        folders = [self.searcher.version, *([] if encoder is None else [encoder.model, encoder.snapshot])]
+        return next((change for folder in folders if (change := folder.files.changed()) is not None), None)
 
     def under(self, rules: Rules) -> ServingState:
         """The same artists under other rules."""
@@ -125,16 +152,3 @@ class ServingState:
         """Whether a client that sends this If-None-Match has the answer already."""
         tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
         return "*" in tags or self.etag in tags
-
-
-def _once(open_: Callable[[], ColdEncoder]) -> Callable[[], ColdEncoder]:
-    """Opens at the first call, and gives the same from then on; a call that fails is tried again."""
-    guard, opened = Lock(), list[ColdEncoder]()
-
-    def found() -> ColdEncoder:
-        with guard:
-            if not opened:
-                opened.append(open_())
-            return opened[0]
-
-    return found

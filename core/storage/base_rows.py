@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from riyl.core.catalog.tables import Tables
 from riyl.core.catalog.terms import COLUMNS_OF
 from riyl.core.changes.effective import read_effective
 from riyl.core.changes.reading import IDENTITY_FIELDS
+from riyl.core.storage.memory_map import ATTRIBUTE_TYPES, VECTORS, arrow_columns, read_arrow, write_arrow
+from riyl.core.storage.sealed_files import SealedFile
 from riyl.core.types import ArtistId, Progress, silent
 
 FOLDER = "base_rows"
@@ -25,17 +27,22 @@ IDS = "artist-ids.arrow"
 
 SUFFIX = ".arrow"
 
+_ARTIST_TYPES = (*ATTRIBUTE_TYPES, pa.list_(pa.string()))
+"""Types of what the tables may say of an artist: mbid, aliases and attributes."""
+
 
 class BaseRows:
     """Reads what `write_base_rows` wrote; files are mapped into memory, and an artist's rows found by bisection."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, files: Mapping[str, SealedFile]) -> None:
+        self._files = files
 
     @cached_property
     def ids(self) -> frozenset[ArtistId]:
         """Of whom changes stood: of these alone it is known what the tables say."""
-        return frozenset(_read(self._folder / IDS).column("artist_id").to_pylist())
+        if IDS not in self._files:
+            return frozenset()
+        return frozenset(read_arrow(self._files[IDS], {"artist_id": pa.string()}).column("artist_id").to_pylist())
 
     def of(self, artist: ArtistId) -> dict[str, Any] | None:
         """What the tables say of an artist; None where their artists lack it, or no changes of it stood.
@@ -59,7 +66,8 @@ class BaseRows:
 
     @cached_property
     def _tables(self) -> dict[str, pa.Table]:
-        return {path.stem: _read(path) for path in sorted(self._folder.glob(f"*{SUFFIX}")) if path.name != IDS}
+        names = sorted(name.removesuffix(SUFFIX) for name in self._files if name.endswith(SUFFIX) and name != IDS)
+        return {name: _read(self._files[f"{name}{SUFFIX}"], name) for name in names}
 
 
 def write_base_rows(
@@ -93,15 +101,19 @@ def write_base_rows(
 
 
 def _write(path: Path, table: pa.Table) -> None:
-    """Uncompressed, to be mapped into memory; Arrow sorts stably."""
-    table = table.take(pc.sort_indices(table.column("artist_id"))).combine_chunks()
-    with pa.ipc.new_file(path, table.schema) as file:
-        file.write_table(table)
+    """Arrow sorts stably."""
+    write_arrow(path, table.take(pc.sort_indices(table.column("artist_id"))))
 
 
-def _read(path: Path) -> pa.Table:
-    with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
+def _read(file: SealedFile, name: str) -> pa.Table:
+    """The rows of a table of that name."""
+    columns = {"artist_id": pa.string()}
+    if name == "artists":
+        return read_arrow(file, columns | {"name": pa.string()}, others=_ARTIST_TYPES)
+    if "vector" in arrow_columns(file) or name not in COLUMNS_OF:
+        return read_arrow(file, columns | {"vector": VECTORS})
+    text, number = COLUMNS_OF[name]
+    return read_arrow(file, columns | {text: pa.string(), number: pa.float64()})
 
 
 def _rows_of(table: pa.Table, artist: ArtistId) -> pa.Table:

@@ -11,10 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
-from riyl.core.errors import FormatError, NotFoundError
-from riyl.core.files import published, read_sealed, seal, sweep, verify_sealed, write_bytes
-from riyl.core.storage.sealed import SealedFolder
+from riyl.core.errors import NotFoundError
+from riyl.core.files import published, seal, sweep, write_bytes
+from riyl.core.storage.memory_map import read_parquet
+from riyl.core.storage.sealed import FolderId, SealedFolder, read_sealed
+from riyl.core.storage.sealed_files import SealedFile
 from riyl.core.types import ArtistId
 
 MANIFEST = "manifest.json"
@@ -57,6 +61,15 @@ class Expected:
     first: list[ArtistId]
 
 
+class EvaluationManifest(TypedDict):
+    """The fields of the manifest that are read."""
+
+    id: FolderId
+
+
+SCHEMA = TypeAdapter(EvaluationManifest)
+
+
 @dataclass(frozen=True)
 class EvaluationFiles(SealedFolder):
     """An opened folder. Each file is compared with its sha256 when it is first read.
@@ -73,50 +86,51 @@ class EvaluationFiles(SealedFolder):
 
         Raises:
             NotFoundError: there is no such folder.
-            FormatError: see `riyl.core.files.read_sealed`.
+            FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`.
         """
         if not folder.is_dir():
             raise NotFoundError(f"found no folder {folder}; wanted the files of an evaluation")
-        return EvaluationFiles(folder, read_sealed(folder, MANIFEST, KIND, FORMAT))
+        return EvaluationFiles(folder, read_sealed(folder, MANIFEST, KIND, FORMAT, schema=SCHEMA))
 
     def figures(self) -> dict[str, Any]:
         """Every figure, as it was given to `save_evaluation`."""
-        read: dict[str, Any] = json.loads(self._verified(FIGURES).read_bytes())
-        return read
+        file = self._verified(FIGURES)
+        figures = file.document()
+        if not isinstance(figures, dict):
+            raise file.damaged(f"a {type(figures).__name__}", "an object")
+        return figures
 
     def report(self) -> bytes:
         """The report, as HTML."""
-        return self._verified(REPORT).read_bytes()
+        return self._verified(REPORT).read()
 
     def ndcg(self, condition: str, system: str) -> pa.Table:
         """artist_id and ndcg of every query; without a row where the system was not measured in the condition."""
-        return self._read(QUERIES, ["artist_id", "ndcg"], _is("condition", condition) & _is("system", system))
+        rows = _is("condition", condition) & _is("system", system)
+        return self._read(QUERIES, QUERIES_SCHEMA, ["artist_id", "ndcg"], rows)
 
     def retrieved(self, condition: str, system: str, artist_ids: Sequence[ArtistId]) -> dict[ArtistId, list[ArtistId]]:
         """By query, the first 10 of its list, best first."""
         rows = _is("condition", condition) & _is("system", system) & _among(artist_ids)
-        columns = self._read(QUERIES, ["artist_id", "retrieved"], rows).to_pydict()
+        columns = self._read(QUERIES, QUERIES_SCHEMA, ["artist_id", "retrieved"], rows).to_pydict()
         return dict(zip(columns["artist_id"], columns["retrieved"], strict=True))
 
     def expected(self, condition: str, artist_ids: Sequence[ArtistId]) -> dict[ArtistId, Expected]:
         """By query, what it should have found."""
         rows = _is("condition", condition) & _among(artist_ids)
-        records = self._read(EXPECTED, ["artist_id", "n_relevant", "expected"], rows).to_pylist()
+        records = self._read(EXPECTED, EXPECTED_SCHEMA, ["artist_id", "n_relevant", "expected"], rows).to_pylist()
         return {row["artist_id"]: Expected(row["n_relevant"], row["expected"]) for row in records}
 
-    def _read(self, file: str, columns: list[str], rows: pc.Expression) -> pa.Table:
-        """Some columns of some rows; row groups without such rows are not read."""
-        # on one thread, so that queries to the service wait for none of it
-        return pq.read_table(self._verified(file), columns=columns, filters=rows, use_threads=False)
+    def _read(self, name: str, schema: pa.Schema, columns: list[str], rows: pc.Expression) -> pa.Table:
+        """Some columns of some rows."""
+        types = dict(zip(schema.names, schema.types, strict=True))
+        return read_parquet(self._verified(name), types, required=("artist_id",), select=columns, filters=rows)
 
-    def _verified(self, file: str) -> Path:
-        if file not in self._whole:
-            entry = self.manifest["files"].get(file)
-            if entry is None:
-                raise FormatError(f"{self.folder}: damaged, found no {file} in {MANIFEST}; wanted it")
-            verify_sealed(self.folder, {"files": {file: entry}})
-            self._whole.add(file)
-        return self.folder / file
+    def _verified(self, name: str) -> SealedFile:
+        if name not in self._whole:
+            self.files.verify([name])
+            self._whole.add(name)
+        return self.files[name]
 
 
 def save_evaluation(

@@ -18,14 +18,19 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from riyl.core.errors import FormatError, InputError, NotFoundError
-from riyl.core.files import Manifest, published, read_sealed, seal
+from riyl.core.files import Manifest, published, seal
 from riyl.core.storage.entries import by_age, newest
-from riyl.core.storage.sealed import SealedFolder
+from riyl.core.storage.memory_map import read_parquet
+from riyl.core.storage.sealed import FolderId, SealedFolder, read_sealed
+from riyl.core.storage.sealed_files import SealedFile, SealedFiles
 from riyl.core.types import ArtistId
 
 MANIFEST = "manifest.json"
 KIND = "riyl-truth"
 FORMAT = 1
+
+PAIRS = "pairs.parquet"
+PAIR_COLUMNS = {"artist_id": pa.string(), "similar_id": pa.string()}
 
 MAX_NAME_LENGTH = 100
 """Characters of a truth's name, and of its source."""
@@ -71,7 +76,7 @@ class Coverage:
 class TruthManifest(TypedDict):
     """The fields of a truth's manifest."""
 
-    id: str
+    id: FolderId
     name: str
     directed: bool
     source: str
@@ -92,10 +97,10 @@ class Truth(SealedFolder):
         """Open and verify a truth folder.
 
         Raises:
-            FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+            FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`.
         """
-        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, verify=True, schema=SCHEMA)
-        return Truth(folder, manifest, pyarrow.parquet.read_table(folder / "pairs.parquet"))
+        manifest, file = _verified(folder)
+        return Truth(folder, manifest, read_parquet(file, PAIR_COLUMNS))
 
     @property
     def name(self) -> str:
@@ -168,7 +173,7 @@ def save_truth(folder: Path, name: str, pairs: pa.Table, *, directed: bool, sour
     final = folder / identity
     if not final.exists():
         with published(final) as aside:
-            pyarrow.parquet.write_table(once, aside / "pairs.parquet", compression="zstd")
+            pyarrow.parquet.write_table(once, aside / PAIRS, compression="zstd")
             fields = {"id": identity, "name": name, "directed": directed, "source": source}
             counts = {"pairs": once.num_rows, **dropped}
             seal(aside, MANIFEST, {"kind": KIND, "format": FORMAT, **fields, "counts": counts})
@@ -249,14 +254,22 @@ def relevant_to(folder: Path, artist_ids: Collection[ArtistId]) -> dict[ArtistId
         artist_ids: who is asked for; one without a pair has an empty set.
 
     Raises:
-        FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+        FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`.
     """
-    manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, verify=True)
+    manifest, file = _verified(folder)
     relevant: dict[ArtistId, set[ArtistId]] = {artist_id: set() for artist_id in artist_ids}
     ways = [("artist_id", "similar_id"), ("similar_id", "artist_id")]
     for of, to in ways[:1] if manifest["directed"] else ways:
         artist_filter = pc.field(of).isin(pa.array(list(relevant), pa.string()))
-        pairs = pyarrow.parquet.read_table(folder / "pairs.parquet", filters=artist_filter, use_threads=False)
+        pairs = read_parquet(file, PAIR_COLUMNS, filters=artist_filter)
         for artist_id, other in zip(pairs[of].to_pylist(), pairs[to].to_pylist(), strict=True):
             relevant[artist_id].add(other)
     return relevant
+
+
+def _verified(folder: Path) -> tuple[Manifest, SealedFile]:
+    """The manifest of a truth and its pairs, compared with their sha256."""
+    manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, schema=SCHEMA)
+    files = SealedFiles(folder, manifest["files"])
+    files.verify()
+    return manifest, files[PAIRS]

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 import pyarrow as pa
 import pyarrow.parquet
+from pydantic import Field, TypeAdapter
+from typing_extensions import TypedDict
 
 from riyl.core.errors import MismatchError
-from riyl.core.files import Manifest, published, read_sealed, seal, write_bytes
+from riyl.core.files import Manifest, published, seal, write_bytes
+from riyl.core.storage.memory_map import read_parquet
+from riyl.core.storage.sealed import FolderId, SealedFolder, read_sealed
+from riyl.core.storage.sealed_files import SealedFile
 from riyl.core.storage.snapshot import Snapshot, find_snapshot, snapshot_states
 from riyl.core.types import ArtistId
 
@@ -19,6 +24,9 @@ CARD = "card.json"
 KIND = "riyl-model"
 FORMAT = 2
 REMEDY = "train it anew with: riyl train"
+
+MAX_DIM = 1 << 16
+"""Maximum length of a vector or token."""
 
 SUPERVISED_ARTISTS = "supervised_artists.parquet"
 
@@ -37,8 +45,14 @@ class Part:
     """
 
     input: Literal["vector", "terms", "weighted"]
-    width: int
-    max_terms: int = 0
+    width: Annotated[int, Field(ge=1, le=1 << 31)]
+    max_terms: Annotated[int, Field(ge=0, le=1 << 31)] = 0
+
+
+PART = TypeAdapter(Part)
+
+Strength = Annotated[float, Field(ge=-1000, le=1000)]
+"""How strongly scores are corrected."""
 
 
 @dataclass(frozen=True)
@@ -54,37 +68,58 @@ class ScoringSettings:
         tail: share of the candidates whose scores are the best.
     """
 
-    hubness: float = 0.0
-    popularity: float = 0.0
-    neighbours: int = 200
-    calibration: float = 0.0
-    tail: float = 0.005
+    hubness: Strength = 0.0
+    popularity: Strength = 0.0
+    neighbours: Annotated[int, Field(ge=1, le=100_000)] = 200
+    calibration: Strength = 0.0
+    tail: Annotated[float, Field(gt=0, le=1)] = 0.005
+
+
+SCORING = TypeAdapter(ScoringSettings)
 
 
 NO_SCORING = ScoringSettings()
 """Scores are cosines."""
 
 
-@dataclass(frozen=True)
-class Model:
-    """An opened model folder."""
+class ModelCard(TypedDict):
+    """The fields of a model's card that are read."""
 
-    folder: Path
-    card: Manifest
+    id: FolderId
+    name: str
+    seed: int
+    snapshot: FolderId
+    featurizer: str
+    dim: Annotated[int, Field(ge=1, le=MAX_DIM, strict=True)]
+    scores: dict[str, float]
+    parts: dict[str, Part]
+    scoring: NotRequired[ScoringSettings]
+
+
+SCHEMA = TypeAdapter(ModelCard)
+
+
+@dataclass(frozen=True)
+class Model(SealedFolder):
+    """An opened model folder."""
 
     @staticmethod
     def open(folder: Path) -> Model:
         """Open and verify a model folder.
 
         Raises:
-            FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+            FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`.
             OutdatedError: it is of an earlier release; the message says what to run.
         """
-        return Model(folder, read_sealed(folder, CARD, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, verify=True))
+        card = read_sealed(folder, CARD, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, schema=SCHEMA)
+        model = Model(folder, card)
+        model.files.verify()
+        return model
 
     @property
-    def id(self) -> str:
-        return str(self.card["id"])
+    def card(self) -> Manifest:
+        """What the model is."""
+        return self.manifest
 
     @property
     def name(self) -> str:
@@ -97,21 +132,28 @@ class Model:
     @property
     def parts(self) -> dict[str, Part]:
         """What each of the model's modalities takes, names ascending."""
-        return {name: Part(**entry) for name, entry in sorted(self.card["parts"].items())}
+        return {name: PART.validate_python(entry) for name, entry in sorted(self.card["parts"].items())}
 
     @property
     def scoring(self) -> ScoringSettings:
         """The scoring that its config wants; none where the card, an older one, does not say."""
-        return ScoringSettings(**self.card.get("scoring", {}))
+        return SCORING.validate_python(self.card.get("scoring", {}))
 
     @property
     def supervised_artists(self) -> list[ArtistId]:
         """The artists whose links it was refined on, ids ascending; none of a model without links."""
-        path = self.folder / SUPERVISED_ARTISTS
-        return list(pyarrow.parquet.read_table(path)["artist_id"].to_pylist()) if path.exists() else []
+        if SUPERVISED_ARTISTS not in self.files:
+            return []
+        table = read_parquet(self.files[SUPERVISED_ARTISTS], {"artist_id": pa.string()})
+        return list(table.column("artist_id").to_pylist())
 
-    def onnx(self, modality: str) -> Path:
-        return self.folder / f"{modality}.onnx"
+    def onnx(self, modality: str) -> SealedFile:
+        """The ONNX file of a modality.
+
+        Raises:
+            FormatError: the model has none.
+        """
+        return self.files[f"{modality}.onnx"]
 
     def check_fits(self, snapshot: Snapshot) -> None:
         """A model speaks of the featurizer that it was fitted on and of no other.

@@ -6,21 +6,36 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
-from riyl.core.catalog.terms import RawTerms, open_raw_terms
+from riyl.core.catalog.terms import COLUMNS_OF
 from riyl.core.errors import OutdatedError
-from riyl.core.files import read_sealed, seal
+from riyl.core.files import seal
 from riyl.core.storage.base_rows import FOLDER as BASE_ROWS
 from riyl.core.storage.base_rows import BaseRows
 from riyl.core.storage.entries import by_age, newest, pick
-from riyl.core.storage.sealed import SealedFolder
+from riyl.core.storage.memory_map import (
+    ARTIST_COLUMNS,
+    ATTRIBUTE_TYPES,
+    MAX_MAGNITUDE,
+    load_array,
+    load_rows,
+    read_parquet,
+    require_ascending_texts,
+    require_between,
+)
+from riyl.core.storage.raw_terms import TERMS, RawTerms
+from riyl.core.storage.sealed import ChangeNumber, Count, FolderId, SealedFolder, read_sealed
+from riyl.core.storage.sealed_files import SealedFiles
 from riyl.core.storage.snapshot_source import read_source
+from riyl.core.storage.weighted_sets import WeightedSets, open_sets
 from riyl.core.types import ArtistId, Mask, Matrix, Rows
 
 MANIFEST = "manifest.json"
@@ -28,59 +43,16 @@ KIND = "riyl-snapshot"
 FORMAT = 2
 REMEDY = "make it anew with: riyl snapshot build TABLES"
 
+MAX_LISTENERS = 1 << 62
+"""Maximum stored number of listeners: sums of two stay whole numbers."""
+
 HOLDOUT = "holdout.npy"
+
+_OF_ROWS = ("rows", "vectors", "evidence")
+"""Files of a modality with an entry for each artist that has it."""
 
 RAW = "raw"
 """Folder of the artists' raw terms, a folder a table; a snapshot made before there were any lacks it."""
-
-
-@dataclass(frozen=True)
-class WeightedSets:
-    """n sets of terms, each term with a weight, in CSR form: set i is `terms[indptr[i]:indptr[i + 1]]`, heaviest first.
-
-    Attributes:
-        indptr: (n + 1,) int64.
-        terms: int32 indexes into the featurizer's vocabulary.
-        weights: float32, as the catalog gives them, above 0.
-    """
-
-    indptr: NDArray[np.int64]
-    terms: NDArray[np.int32]
-    weights: Matrix
-
-    def take(self, rows: NDArray[np.int64]) -> WeightedSets:
-        """The sets of these rows, in their order."""
-        lengths = self.indptr[rows + 1] - self.indptr[rows]
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        at = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        return WeightedSets(indptr, self.terms[at], self.weights[at])
-
-    def padded(self, rows: NDArray[np.int64], max_terms: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """The `max_terms` heaviest terms of each set as a rectangle.
-
-        Args:
-            rows: (m,) sets asked for.
-            max_terms: width limit; the rectangle is as wide as its fullest row needs.
-
-        Returns:
-            (m, w) int32 terms, 0 where there is none, and (m, w) bool, true where there is one.
-        """
-        places, mask = self._places(rows, max_terms)
-        terms = np.zeros(mask.shape, np.int32)
-        terms[mask] = self.terms[places[mask]]
-        return terms, mask
-
-    def padded_weights(self, rows: NDArray[np.int64], max_terms: int) -> Matrix:
-        """(m, w) float32 weights of the terms that `padded` gives, 0 where there is none."""
-        places, mask = self._places(rows, max_terms)
-        weights = np.zeros(mask.shape, np.float32)
-        weights[mask] = self.weights[places[mask]]
-        return weights
-
-    def _places(self, rows: NDArray[np.int64], max_terms: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        lengths = np.minimum(self.indptr[rows + 1] - self.indptr[rows], max_terms)
-        places = np.arange(max(1, int(lengths.max(initial=0))))
-        return self.indptr[rows, None] + places, places < lengths[:, None]
 
 
 @dataclass(frozen=True)
@@ -111,6 +83,21 @@ class Modality:
         return Modality(self.name, self.rows[places], self.vectors[places], self.evidence[places], sets)
 
 
+class SnapshotManifest(TypedDict):
+    """The fields of a snapshot's manifest that are read."""
+
+    id: FolderId
+    featurizer: str
+    artists: Count
+    modalities: dict[str, Count]
+    tables: dict[str, Any]
+    last_change: NotRequired[ChangeNumber]
+    sizes: NotRequired[dict[str, dict[str, int]]]
+
+
+SCHEMA = TypeAdapter(SnapshotManifest)
+
+
 @dataclass(frozen=True)
 class Snapshot(SealedFolder):
     """An opened snapshot. Artists stand in the order of their ids; a position in that order is a row."""
@@ -120,11 +107,14 @@ class Snapshot(SealedFolder):
         """Open a snapshot folder; sizes are always checked, sha256 when `verify` is set.
 
         Raises:
-            FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+            FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`. What is read later raises it too.
             OutdatedError: it is of an earlier release; the message says what to run.
         """
-        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, verify=verify)
-        return Snapshot(folder, manifest)
+        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, schema=SCHEMA)
+        snapshot = Snapshot(folder, manifest)
+        if verify:
+            snapshot.files.verify()
+        return snapshot
 
     @property
     def featurizer_id(self) -> str:
@@ -133,7 +123,12 @@ class Snapshot(SealedFolder):
     @cached_property
     def artists(self) -> pa.Table:
         """artist_id, name, mbid, aliases and the attributes, one artist a row, by ascending artist_id."""
-        return pyarrow.parquet.read_table(self.folder / "artists.parquet")
+        file = self.files["artists.parquet"]
+        table = read_parquet(
+            file, ARTIST_COLUMNS, rows=self.n_artists, required=("artist_id", "name"), others=ATTRIBUTE_TYPES
+        )
+        require_ascending_texts(file, table.column("artist_id"))
+        return table
 
     @cached_property
     def artist_ids(self) -> list[ArtistId]:
@@ -156,13 +151,17 @@ class Snapshot(SealedFolder):
     @cached_property
     def base_rows(self) -> BaseRows | None:
         """What the tables themselves say of artists that changes are about; None where it does not have that."""
-        folder = self.folder / BASE_ROWS
-        return BaseRows(folder) if folder.is_dir() else None
+        files = self.files.in_folder(BASE_ROWS)
+        return BaseRows(files) if files else None
 
     @cached_property
     def raw_terms(self) -> Mapping[str, RawTerms]:
         """By table, the weighted terms of each artist, changes folded in; none of a table that it does not keep."""
-        return dict(open_raw_terms(self.folder / RAW))
+        return {
+            table: RawTerms.open(self.files, f"{RAW}/{table}", self.n_artists)
+            for table in COLUMNS_OF
+            if f"{RAW}/{table}/{TERMS}" in self.files
+        }
 
     @property
     def n_artists(self) -> int:
@@ -179,20 +178,20 @@ class Snapshot(SealedFolder):
     @cached_property
     def listeners(self) -> NDArray[np.int64]:
         """(n,) distinct listeners of each artist; 0 where none is known."""
-        return _load(self.folder / "listeners.npy")
+        return open_counts(self.files, self.n_artists)[0]
 
     @cached_property
     def plays(self) -> NDArray[np.float64]:
         """(n,) plays of each artist; 0 where none is known."""
-        return _load(self.folder / "plays.npy")
+        return open_counts(self.files, self.n_artists)[1]
 
     @cached_property
     def holdout(self) -> Mask:
         """(n,) bool: the artists that the featurizer was fitted without, and models are not trained on; mostly none."""
-        path = self.folder / HOLDOUT
-        if not path.exists():
+        if HOLDOUT not in self.files:
             return np.zeros(self.n_artists, bool)
-        return np.unpackbits(np.load(path, allow_pickle=False), count=self.n_artists).astype(bool)
+        bits = load_array(self.files[HOLDOUT], np.uint8, (-(-self.n_artists // 8),))
+        return np.unpackbits(bits, count=self.n_artists).astype(bool)
 
     @cached_property
     def modalities(self) -> Mapping[str, Modality]:
@@ -212,15 +211,23 @@ class Snapshot(SealedFolder):
         return counts > 0 if names is None else counts == len(names)
 
     def _modality(self, name: str) -> Modality:
-        folder = self.folder / "modalities" / name
-        sets = None
-        if (folder / "terms.npy").exists():
-            sets = WeightedSets(
-                _load(folder / "indptr.npy"), _load(folder / "terms.npy"), _load(folder / "weights.npy")
-            )
-        return Modality(
-            name, _load(folder / "rows.npy"), _load(folder / "vectors.npy"), _load(folder / "evidence.npy"), sets
-        )
+        folder = f"modalities/{name}"
+        rows_file, vectors_file, evidence_file = (self.files[f"{folder}/{of}.npy"] for of in _OF_ROWS)
+        rows = load_rows(rows_file, self.n_artists, self.manifest["modalities"][name])
+        vectors = load_array(vectors_file, np.float32, (len(rows), None))
+        require_between(vectors_file, vectors, -MAX_MAGNITUDE, MAX_MAGNITUDE)
+        evidence = load_array(evidence_file, np.int32, (len(rows),))
+        sets = open_sets(self.files, f"{folder}/", len(rows), None) if f"{folder}/terms.npy" in self.files else None
+        return Modality(name, rows, vectors, evidence, sets)
+
+
+def open_counts(files: SealedFiles, n: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(n,) listeners and (n,) plays, none of them negative."""
+    listeners = load_array(files["listeners.npy"], np.int64, (n,))
+    require_between(files["listeners.npy"], listeners, 0, MAX_LISTENERS)
+    plays = load_array(files["plays.npy"], np.float64, (n,))
+    require_between(files["plays.npy"], plays, 0, np.finfo(np.float64).max)
+    return listeners, plays
 
 
 def find_snapshot(folder: Path, name: str | None) -> Snapshot:
@@ -285,8 +292,3 @@ def write_modality(folder: Path, modality: Modality) -> None:
 def seal_snapshot(folder: Path, fields: Mapping[str, Any]) -> None:
     """Write the manifest over all of `folder`; `fields` holds id, featurizer, artists, modalities, recipe, counts."""
     seal(folder, MANIFEST, {"kind": KIND, "format": FORMAT, **fields})
-
-
-def _load(path: Path) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from riyl.core.storage.sealed_files import SealedFile
 from riyl.core.types import Matrix
+from riyl.index.artifact.faiss_file import check_faiss_file
 
 Bits: TypeAlias = NDArray[np.uint8]
 """(ceil(n / 8),) uint8, a bit for each position, the lowest of a byte first."""
@@ -55,7 +57,7 @@ def lay_out(stored: Matrix, *, threads: int = 0) -> faiss.Index:
         flat = faiss.IndexFlatL2(d)
         flat.add(stored)
         return flat
-    width = -(-d // _LANES) * _LANES
+    width = _filled_width(d)
     stored = filled(stored, width)
     count = round(2 * np.sqrt(n))
     index = faiss.IndexIVFScalarQuantizer(
@@ -93,6 +95,10 @@ def filled(vectors: Matrix, width: int) -> Matrix:
     return np.pad(vectors, ((0, 0), (0, width - vectors.shape[1])))
 
 
+def _filled_width(d: int) -> int:
+    return -(-d // _LANES) * _LANES
+
+
 class IvfIndex:
     """An opened index of many vectors, for any number of threads."""
 
@@ -100,9 +106,17 @@ class IvfIndex:
         self._index = index
 
     @staticmethod
-    def open(path: Path) -> IvfIndex | None:
-        """Open the index, mapped into memory; None where it has no cells, and all vectors are to be searched."""
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    def open(file: SealedFile, n: int, d: int) -> IvfIndex | None:
+        """Open the index of (n, d) vectors that `lay_out` made, mapped into memory.
+
+        Returns:
+            None where it has no cells, and all vectors are to be searched.
+
+        Raises:
+            FormatError: the file is anything else.
+        """
+        check_faiss_file(file, n, d, _filled_width(d))
+        index = faiss.read_index(str(file.held_path), faiss.IO_FLAG_MMAP_IFC)
         return IvfIndex(index) if isinstance(index, faiss.IndexIVF) else None
 
     @property

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
-import unicodedata
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,10 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
+from riyl.core.errors import FormatError
+from riyl.core.storage.sealed_files import SealedFile
 from riyl.core.types import Progress, Rows, silent
+from riyl.index.artifact.name_forms import folded, joined, same, words
 
 TYPED = 100
 """Characters that are looked at where names need not be equal; nobody types more."""
@@ -29,37 +31,11 @@ SHORT = 3
 NAMESAKES = 1000
 """Artists of one name that are given at most."""
 
+_META = "meta.json"
 _HEAP_BYTES = 4_000_000_000
 _LIVE_HEAP_BYTES = 20_000_000
 _PLACE_BITS = 24
-_WHOLE = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"})
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _STEP = 10_000
-
-
-def same(text: str) -> str:
-    """A name in the form in which it is compared: NFKC, case folded, single spaces, no control characters."""
-    text = unicodedata.normalize("NFKC", text.encode(errors="replace").decode())
-    return unicodedata.normalize("NFKC", " ".join(_CONTROL.sub(" ", text).casefold().split()))
-
-
-def folded(text: str) -> str:
-    """`same` without accents: 'björk' becomes 'bjork', 'mø' becomes 'mo'."""
-    apart = unicodedata.normalize("NFKD", same(text))
-    if apart.isascii():
-        return apart
-    return " ".join("".join(c for c in apart if not unicodedata.combining(c)).translate(_WHOLE).split())
-
-
-def words(text: str) -> list[str]:
-    """The words of a folded text, split at whatever is no letter or digit; split at spaces where it has neither."""
-    plain = "".join(c if c.isalnum() else " " for c in text).split()
-    return plain or text.split()
-
-
-def joined(text: str) -> str:
-    """A folded text without whatever is no letter, digit or space: 'ac/dc' becomes 'acdc'."""
-    return " ".join("".join(c for c in text if c.isalnum() or c == " ").split())
 
 
 @dataclass(frozen=True)
@@ -68,10 +44,12 @@ class _Source:
 
     Attributes:
         row_of: the artist of an entry's number, by which entries stand in order of popularity.
+        files: that it was opened from; none of what was made here.
     """
 
     searcher: tantivy.Searcher
     row_of: Callable[[int], int]
+    files: Mapping[str, SealedFile] | None = None
 
 
 class NameIndex:
@@ -83,22 +61,37 @@ class NameIndex:
         self._rank = rank
 
     @staticmethod
-    def open(folder: Path, by_popularity: Rows) -> NameIndex:
+    def open(files: Mapping[str, SealedFile], by_popularity: Rows) -> NameIndex:
         """Open what `write_names` wrote.
 
         Args:
-            folder: of the index.
+            files: of the folder of the index, by name.
             by_popularity: (n,) int32 rows, as it was written with.
+
+        Raises:
+            FormatError: it is damaged.
         """
+        n = len(by_popularity)
+
+        def row_of(number: int) -> int:
+            if not 1 <= number <= n:
+                raise files[_META].damaged(f"entry {number}", f"1 to {n}")
+            return int(by_popularity[n - number])
+
         # tantivy puts lock files where it opens; a version is not written to, so it opens links, and keeps the maps.
         # A thread of it may put one there while the links are removed
-        with tempfile.TemporaryDirectory(prefix="riyl-names-", ignore_cleanup_errors=True) as links:
-            for path in folder.resolve().iterdir():
-                (Path(links) / path.name).symlink_to(path)
+        with (
+            tempfile.TemporaryDirectory(prefix="riyl-names-", ignore_cleanup_errors=True) as links,
+            _damage_raised(files),
+        ):
+            for name, file in files.items():
+                (Path(links) / name).symlink_to(file.held_path)
             index = tantivy.Index.open(links)
             index.config_reader("manual")
-            n = len(by_popularity)
-            return NameIndex([_Source(index.searcher(), lambda number: int(by_popularity[n - number]))])
+            searcher = index.searcher()
+            if searcher.num_docs != n:
+                raise files[_META].damaged(f"{searcher.num_docs} entries", f"{n}")
+        return NameIndex([_Source(searcher, row_of, files)])
 
     def joined_with(self, others: LiveNames, rank: Callable[[int], Any]) -> NameIndex:
         """The same names and those of artists who came later, as they are now.
@@ -173,7 +166,8 @@ class NameIndex:
     def _rows(self, query: tantivy.Query, limit: int) -> list[int]:
         rows: list[int] = []
         for source in self._sources:
-            hits = source.searcher.search(query, limit, count=False, order_by_field="popularity").hits
+            with nullcontext() if source.files is None else _damage_raised(source.files):
+                hits = source.searcher.search(query, limit, count=False, order_by_field="popularity").hits
             rows += [source.row_of(number) for number, _ in hits]
         return rows if self._rank is None else sorted(rows, key=self._rank)[:limit]
 
@@ -239,6 +233,24 @@ def popularity_order(listeners: NDArray[np.int64], plays: NDArray[np.float64]) -
     return np.lexsort((np.arange(len(plays)), -plays, -listeners)).astype(np.int32)
 
 
+@contextmanager
+def _damage_raised(files: Mapping[str, SealedFile]) -> Iterator[None]:
+    """Raise what tantivy says of files that it cannot read, in whichever way, as a FormatError."""
+    if _META not in files:
+        raise FormatError(f"found no {_META} among the files of the names; wanted it")
+    try:
+        yield
+    except FormatError:
+        raise
+    except (ValueError, OSError) as error:
+        raise files[_META].damaged(f"no index of names ({error})", "one") from error
+    except BaseException as error:
+        # it panics where its files contradict each other; that is no Exception in Python, and would end a thread
+        if type(error).__name__ != "PanicException":
+            raise
+        raise files[_META].damaged(f"no index of names ({error})", "one") from error
+
+
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     for field in ("same", "folded", "whole", "words"):
@@ -267,13 +279,13 @@ def _document(names: Sequence[str], popularity: int) -> tantivy.Document:
 def _rename_segments(folder: Path) -> None:
     for lock in folder.glob(".tantivy-*.lock"):
         lock.unlink()
-    meta = (folder / "meta.json").read_text(encoding="utf-8")
+    meta = (folder / _META).read_text(encoding="utf-8")
     for number, segment in enumerate(json.loads(meta)["segments"], 1):
         old, new = segment["segment_id"], f"00000000-0000-0000-0000-{number:012d}"
         meta = meta.replace(old, new)
         for path in folder.glob(f"{old.replace('-', '')}.*"):
             path.rename(folder / f"{new.replace('-', '')}{path.suffix}")
-    (folder / "meta.json").write_text(meta, encoding="utf-8")
+    (folder / _META).write_text(meta, encoding="utf-8")
     files = sorted(path.name for path in folder.iterdir() if path.name != ".managed.json")
     (folder / ".managed.json").write_text(json.dumps(files), encoding="utf-8")
     for path in folder.iterdir():

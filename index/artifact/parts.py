@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from riyl.core.storage.snapshot import Snapshot, WeightedSets
+from riyl.core.storage.memory_map import write_arrow
+from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Matrix, Rows, Vector
-from riyl.index.artifact.memory_map import load_array, read_arrow, write_arrow
 
 PARTS = "parts"
 EVIDENCE = "evidence"
@@ -105,29 +105,6 @@ def write_knowledge(folder: Path, snapshot: Snapshot, terms_of: Callable[[str], 
         np.save(folder / SETS / f"{name}.weights.npy", sets.weights)
         write_arrow(_words(folder, name), pa.table({"term": pa.array(terms_of(name), pa.string())}))
     return list(with_sets)
-
-
-def open_parts(folder: Path, modalities: list[str]) -> Mapping[str, Parts]:
-    """The parts of these modalities."""
-    return {name: Parts(load_array(_rows(folder, name)), load_array(_vectors(folder, name))) for name in modalities}
-
-
-def open_evidence(folder: Path, modalities: list[str]) -> Mapping[str, NDArray[np.int32]]:
-    """(n,) int32 of each of these modalities."""
-    return {name: load_array(folder / EVIDENCE / f"{name}.npy") for name in modalities}
-
-
-def open_sets(folder: Path, modalities: list[str]) -> Mapping[str, WeightedSets]:
-    """The sets of terms of these modalities, of all n artists; empty where one has none."""
-    return {
-        name: WeightedSets(*(load_array(folder / SETS / f"{name}.{end}.npy") for end in ("indptr", "terms", "weights")))
-        for name in modalities
-    }
-
-
-def open_terms(folder: Path, modalities: list[str]) -> Mapping[str, pa.Array]:
-    """(V,) strings of each of these modalities, what the terms of its sets point at."""
-    return {name: read_arrow(_words(folder, name)).column("term").combine_chunks() for name in modalities}
 
 
 def _raw(folder: Path, modality: str) -> Path:

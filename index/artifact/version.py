@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
-from typing_extensions import TypedDict
 
 from riyl.core.errors import FormatError, NotFoundError
-from riyl.core.files import Manifest, read_sealed, seal, verify_sealed, write_bytes
-from riyl.core.storage.model import ScoringSettings
-from riyl.core.storage.sealed import SealedFolder
-from riyl.core.storage.snapshot import WeightedSets
-from riyl.core.types import ArtistId, Mask
-from riyl.index.artifact.memory_map import load_array, read_arrow
-from riyl.index.artifact.parts import Parts, open_evidence, open_parts, open_sets, open_terms
+from riyl.core.files import Manifest, seal, write_bytes
+from riyl.core.storage.memory_map import (
+    ARTIST_COLUMNS,
+    ATTRIBUTE_TYPES,
+    load_array,
+    read_arrow,
+    require_ascending_texts,
+    require_between,
+)
+from riyl.core.storage.model import SCORING
+from riyl.core.storage.sealed import MAX_MANIFEST_BYTES, SealedFolder, read_sealed
+from riyl.core.storage.sealed_files import read_regular
+from riyl.core.storage.snapshot import open_counts
+from riyl.core.storage.weighted_sets import WeightedSets, open_sets
+from riyl.core.types import ArtistId, Lists, Mask, Matrix, Rows
+from riyl.index.artifact.arrays import (
+    open_corrections,
+    open_embeddings,
+    open_lists,
+    open_mask,
+    open_parts,
+    open_patterns,
+    open_permutation,
+)
+from riyl.index.artifact.manifest import SCHEMA
+from riyl.index.artifact.parts import EVIDENCE, SETS, Parts
 from riyl.index.scoring.popularity import popularity_of
 from riyl.index.scoring.score import Scoring
 
@@ -31,65 +48,12 @@ SEAL = "manifest.sha256"
 KIND = "riyl-version"
 FORMAT = 3
 REMEDY = "build it anew with: riyl index build --promote"
-LIST_LENGTH = 256
-"""Neighbours kept ready of each artist: 200 are asked for at most, the rest is for deletions."""
-
 FAISS = "embeddings.faiss"
 NAMES = "names"
 EMBEDDING = ".embedding"
 """What the name of a hidden folder beside the versions ends with that keeps the embedding of one in the making."""
 
-COLUMNS = ("artist_id", "name", "mbid", "aliases")
-
-Number = TypeVar("Number", bound=np.generic)
-
-
-def _array(name: str, kind: type[Number]) -> cached_property[NDArray[Number]]:
-    """The array of that name in a version's folder, mapped into memory when it is first asked for.
-
-    Args:
-        kind: of its numbers, as the build writes them.
-    """
-    return cached_property(lambda version: load_array(version.folder / f"{name}.npy"))
-
-
-class _Check(TypedDict):
-    name: str
-    found: float
-    wanted: str
-    passed: bool
-
-
-class _Checks(TypedDict):
-    passed: bool
-    checks: list[_Check]
-
-
-class _Counts(TypedDict):
-    artists: int
-    embedded: int
-    not_embedded: dict[str, int]
-    by_pattern: dict[str, int]
-
-
-class VersionManifest(TypedDict):
-    """The fields of a version's manifest that others than its own arrays are read by."""
-
-    id: str
-    model: str
-    model_name: str
-    snapshot: str
-    last_change: int
-    counts: _Counts
-    patterns: list[list[str]]
-    quality_checks: _Checks
-    settings: dict[str, Any]
-    evidence: list[str]
-    parts: list[str]
-    sets: list[str]
-
-
-SCHEMA = TypeAdapter(VersionManifest)
+COLUMNS = tuple(ARTIST_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -102,7 +66,7 @@ class Version(SealedFolder):
     (the known artists in row order), neighbours.npy and scores.npy (n, 256), names/ (see `riyl.index.artifact.names`),
     not_embedded.arrow (artist_id and reason of those without embedding), manifest.json and manifest.sha256; by
     modality, parts/M.rows.npy (m,) int32 and parts/M.npy (m, d) float32, evidence/M.npy (n,) int32, and of sets
-    sets/M.indptr.npy, sets/M.terms.npy, sets/M.weights.npy (see `riyl.core.storage.snapshot.WeightedSets`) and
+    sets/M.indptr.npy, sets/M.terms.npy, sets/M.weights.npy (see `riyl.core.storage.weighted_sets.WeightedSets`) and
     sets/M.arrow (term).
     """
 
@@ -110,15 +74,20 @@ class Version(SealedFolder):
     def open(folder: Path, *, verify: bool = True) -> Version:
         """Open a version folder; the manifest and sizes are always checked, the files' sha256 when `verify` is set.
 
+        What is in a file is checked when it is first asked for: shapes, types, ranges, and that files agree, so that
+        even a version that was sealed with wrong files reads nothing beyond them.
+
         Raises:
-            FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted.
+            FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted. What
+                is read later raises it too.
             OutdatedError: it is of an earlier release; the message says what to run.
         """
         manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, schema=SCHEMA)
         _verify_manifest(folder)
+        version = Version(folder, manifest)
         if verify:
-            verify_sealed(folder, manifest)
-        return Version(folder, manifest)
+            version.files.verify()
+        return version
 
     @property
     def n_artists(self) -> int:
@@ -135,10 +104,18 @@ class Version(SealedFolder):
         """The sets of modalities that artists have; `patterns` points into it."""
         return [tuple(names) for names in self.manifest["patterns"]]
 
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return int(self.manifest["dim"])
+
     @cached_property
     def artists(self) -> pa.Table:
         """artist_id, name, mbid, aliases and the attributes, one artist a row, mapped into memory."""
-        return read_arrow(self.folder / "artists.arrow")
+        file, required = self.files["artists.arrow"], ("artist_id", "name")
+        table = read_arrow(file, ARTIST_COLUMNS, rows=self.n_artists, required=required, others=ATTRIBUTE_TYPES)
+        require_ascending_texts(file, table.column("artist_id"))
+        return table
 
     @cached_property
     def attributes(self) -> list[str]:
@@ -149,20 +126,64 @@ class Version(SealedFolder):
     def artist_ids(self) -> list[ArtistId]:
         return list(self.artists.column("artist_id").to_pylist())
 
-    listeners = _array("listeners", np.int64)
-    plays = _array("plays", np.float64)
-    by_popularity = _array("by_popularity", np.int32)
-    patterns = _array("patterns", np.int32)
-    embeddings = _array("embeddings", np.float32)
-    has_embedding = _array("has_embedding", np.bool_)
-    neighbours = _array("neighbours", np.int32)
-    scores = _array("scores", np.float32)
-    """(n, 256) float32 scores of `neighbours`, NaN behind the end of a list."""
+    @property
+    def listeners(self) -> NDArray[np.int64]:
+        """(n,) distinct listeners of each artist."""
+        return self._counts[0]
+
+    @property
+    def plays(self) -> NDArray[np.float64]:
+        """(n,) plays of each artist."""
+        return self._counts[1]
+
+    @cached_property
+    def by_popularity(self) -> Rows:
+        """(n,) int32 rows, the most listened to first."""
+        return open_permutation(self.files["by_popularity.npy"], self.n_artists)
+
+    @cached_property
+    def patterns(self) -> NDArray[np.int32]:
+        """(n,) int32 positions in `patterns_of_modalities`."""
+        return open_patterns(self.files["patterns.npy"], self.n_artists, len(self.manifest["patterns"]))
+
+    @cached_property
+    def has_embedding(self) -> Mask:
+        """(n,) bool."""
+        return open_mask(self.files["has_embedding.npy"], self.n_artists, self.manifest["counts"]["embedded"])
+
+    @cached_property
+    def embeddings(self) -> Matrix:
+        """(n, d) float32 rows of unit length, zeros where there is no embedding."""
+        return open_embeddings(self.files["embeddings.npy"], self.has_embedding, self.dim)
+
+    @property
+    def neighbours(self) -> Lists:
+        """(n, 256) int32 rows, best first, -1 behind the end of a list."""
+        return self._lists[0]
+
+    @property
+    def scores(self) -> Matrix:
+        """(n, 256) float32 scores of `neighbours`, NaN behind the end of a list."""
+        return self._lists[1]
 
     @cached_property
     def scoring(self) -> Scoring:
-        settings = ScoringSettings(**self.manifest.get("scoring", {}))
-        return Scoring.load(self.folder, settings, popularity_of(self.listeners))
+        settings = SCORING.validate_python(self.manifest.get("scoring", {}))
+        h, c = open_corrections(self.files, self.n_artists, len(self.manifest["patterns"]))
+        return Scoring(np.array(h), np.array(c), settings, popularity_of(self.listeners))
+
+    @property
+    def stored_shape(self) -> tuple[int, int]:
+        """Number and length of the vectors in the Faiss file, see `riyl.index.scoring.score.Scoring.stored`."""
+        return int(self.manifest["counts"]["embedded"]), self.scoring.stored_width(self.dim)
+
+    @cached_property
+    def _counts(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        return open_counts(self.files, self.n_artists)
+
+    @cached_property
+    def _lists(self) -> tuple[Lists, Matrix]:
+        return open_lists(self.files, self.n_artists)
 
     @property
     def modalities(self) -> list[str]:
@@ -182,6 +203,7 @@ class Version(SealedFolder):
         ]
         touched += [self.listeners, self.plays, self.artists]
         touched += [self.parts, self.evidence, self.sets, *map(self.terms, self.sets)]
+        self.files.release()
 
     def having(self, names: list[str] | None = None) -> Mask:
         """(n,) bool: the artists that have all the named modalities; with None, those that have any at all."""
@@ -194,19 +216,26 @@ class Version(SealedFolder):
     def parts(self) -> Mapping[str, Parts]:
         """By modality that the model takes and the snapshot has, what each artist's embedding is the sum of.
 
-        Files are opened when first asked for; who answers from a version asks when it takes it, as it may be pruned.
+        Files are opened when first asked for; what answers from a version asks when it takes it, as it may be pruned.
         """
-        return open_parts(self.folder, self.manifest["parts"])
+        return open_parts(self.files, self.manifest["parts"], self.has_embedding, self.dim)
 
     @cached_property
     def evidence(self) -> Mapping[str, NDArray[np.int32]]:
         """By modality of the snapshot (n,) int32 tags, listeners or tracks behind it; 0 where an artist has none."""
-        return open_evidence(self.folder, self.manifest["evidence"])
+        files = {name: self.files[f"{EVIDENCE}/{name}.npy"] for name in self.manifest["evidence"]}
+        evidence = {name: load_array(file, np.int32, (self.n_artists,)) for name, file in files.items()}
+        for name, counts in evidence.items():
+            require_between(files[name], counts, 0, np.iinfo(np.int32).max)
+        return evidence
 
     @cached_property
     def sets(self) -> Mapping[str, WeightedSets]:
         """By modality that is made of sets, the terms of all n artists with their weights, heaviest first."""
-        return open_sets(self.folder, self.manifest["sets"])
+        return {
+            name: open_sets(self.files, f"{SETS}/{name}.", self.n_artists, len(terms))
+            for name, terms in self._terms.items()
+        }
 
     def terms(self, modality: str) -> pa.Array:
         """(V,) strings, what the terms of one of `sets` point at.
@@ -221,7 +250,11 @@ class Version(SealedFolder):
 
     @cached_property
     def _terms(self) -> Mapping[str, pa.Array]:
-        return open_terms(self.folder, self.manifest["sets"])
+        tables = {
+            name: read_arrow(self.files[f"{SETS}/{name}.arrow"], {"term": pa.string()})
+            for name in self.manifest["sets"]
+        }
+        return {name: table.column("term").combine_chunks() for name, table in tables.items()}
 
 
 def seal_version(folder: Path, fields: Manifest) -> None:
@@ -231,11 +264,13 @@ def seal_version(folder: Path, fields: Manifest) -> None:
 
 
 def _verify_manifest(folder: Path) -> None:
-    wanted = _seal_line((folder / MANIFEST).read_bytes())
-    stored = (folder / SEAL).read_bytes() if (folder / SEAL).is_file() else b"no such file"
-    if stored != wanted:
-        text = stored.decode(errors="replace").strip()
-        raise FormatError(f"{folder / MANIFEST}: damaged, {SEAL} says {text!r}; wanted {wanted.decode().strip()!r}")
+    wanted = _seal_line(read_regular(folder, MANIFEST, MAX_MANIFEST_BYTES))
+    if not os.path.lexists(folder / SEAL):
+        raise FormatError(f"{folder / SEAL}: damaged, found no such file; wanted {wanted.decode().strip()!r}")
+    if read_regular(folder, SEAL, len(wanted)) != wanted:
+        raise FormatError(
+            f"{folder / MANIFEST}: damaged, {SEAL} says another sha256; wanted {wanted.decode().strip()!r}"
+        )
 
 
 def _seal_line(manifest: bytes) -> bytes:

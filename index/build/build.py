@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from riyl.core.errors import FormatError
 from riyl.core.files import content_id, published
+from riyl.core.storage.memory_map import write_arrow
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Mask, Matrix, Progress, silent
+from riyl.index.artifact.arrays import LIST_LENGTH
 from riyl.index.artifact.ivf import lay_out, uses_ivf
-from riyl.index.artifact.memory_map import write_arrow
 from riyl.index.artifact.names import popularity_order, write_names
 from riyl.index.artifact.parts import PARTS, share_parts, write_knowledge
 from riyl.index.artifact.version import (
@@ -28,7 +29,6 @@ from riyl.index.artifact.version import (
     EMBEDDING,
     FAISS,
     FORMAT,
-    LIST_LENGTH,
     MANIFEST,
     NAMES,
     Version,

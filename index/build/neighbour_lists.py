@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from riyl.core.errors import InputError
 from riyl.core.types import ArtistId, Lists, Mask, Matrix, Progress, Rows, silent
-from riyl.index.artifact.version import LIST_LENGTH, Version
+from riyl.index.artifact.arrays import LIST_LENGTH
+from riyl.index.artifact.version import Version
 from riyl.index.build.exact_search import exact_top_k
 from riyl.index.scoring.factors import Patterns
 from riyl.index.scoring.score import Scoring

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from riyl.core.types import Lists, Matrix, Progress, Rows, silent
+from riyl.index.artifact.arrays import LIST_LENGTH
 from riyl.index.artifact.ivf import BEYOND, filled
-from riyl.index.artifact.version import FAISS, LIST_LENGTH
+from riyl.index.artifact.version import FAISS
 from riyl.index.build.ivf_probing import CLOSE, Probing
 from riyl.index.build.ivf_probing import SAMPLE as CHOSEN_ON
 from riyl.index.build.neighbour_lists import Catalog

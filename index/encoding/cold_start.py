@@ -62,7 +62,7 @@ class ColdEncoder:
     """
 
     def __init__(self, model: Model, snapshot: Snapshot, threads: int) -> None:
-        self._model = model
+        self.model = model
         self.dim = model.dim
         self.inputs = model.parts
         self.snapshot = snapshot
@@ -151,7 +151,7 @@ class ColdEncoder:
         """
         takes = self._takes(modality)
         if takes.input != "vector":
-            raise MismatchError(f"model {self._model.name} takes {modality} as weighted terms; found a vector")
+            raise MismatchError(f"model {self.model.name} takes {modality} as weighted terms; found a vector")
         values = numbers(modality, vector, takes.width)
         with np.errstate(over="ignore"):
             length = np.sqrt(np.sum(values * values))
@@ -248,13 +248,13 @@ class ColdEncoder:
 
     def _takes(self, modality: str) -> Part:
         if modality not in self.inputs:
-            raise MismatchError(f"model {self._model.name} takes {', '.join(self.inputs)}; found {modality}")
+            raise MismatchError(f"model {self.model.name} takes {', '.join(self.inputs)}; found {modality}")
         return self.inputs[modality]
 
     def _session(self, modality: str) -> onnxruntime.InferenceSession:
         with self._opening:
             if modality not in self._sessions:
-                self._sessions[modality] = open_session(self._model, modality, threads=self._threads)
+                self._sessions[modality] = open_session(self.model, modality, threads=self._threads)
             return self._sessions[modality]
 
     def _projector(self, modality: str) -> ModalityFeaturizer:

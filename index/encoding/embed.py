@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import MismatchError, RiylError
-from riyl.core.files import read_sealed, seal
+from riyl.core.files import seal
+from riyl.core.storage.memory_map import load_array
 from riyl.core.storage.model import Model
+from riyl.core.storage.sealed import read_sealed
+from riyl.core.storage.sealed_files import SealedFiles
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Mask, Matrix, Progress, silent
 from riyl.index.artifact.parts import scale_parts, write_raw_parts
@@ -49,11 +52,13 @@ class Embedding:
         """Read and verify what `save` wrote.
 
         Raises:
-            FormatError: see `riyl.core.files.read_sealed` and `verify_sealed`.
+            FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`.
         """
-        read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, verify=True)
-        vectors, covered = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("vectors", "covered"))
-        return Embedding(vectors, covered)
+        files = SealedFiles(folder, read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT)["files"])
+        files.verify()
+        vectors = load_array(files["vectors.npy"], np.float32, (None, None))
+        covered = load_array(files["covered.npy"], np.bool_, (len(vectors),))
+        return Embedding(np.array(vectors), np.array(covered))
 
 
 def embed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Protocol
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from riyl.core.errors import MismatchError
 from riyl.core.storage.model import Model, Part
-from riyl.core.storage.snapshot import Modality, WeightedSets
+from riyl.core.storage.snapshot import Modality
+from riyl.core.storage.weighted_sets import WeightedSets
 from riyl.core.types import Matrix
 from riyl.training.runtime import onnxruntime
 
@@ -46,10 +48,19 @@ def onnx_inputs_of(takes: Part, modality: Modality, factors: Callable[[], Matrix
 
 
 def open_session(model: Model, modality: str, *, threads: int = 1) -> onnxruntime.InferenceSession:
-    """The ONNX file of one of the model's modalities, ready to run."""
+    """The ONNX file of one of the model's modalities, ready to run; it reads no other file, whatever it names.
+
+    Raises:
+        FormatError: it is damaged.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(model.onnx(modality), options, providers=["CPUExecutionProvider"])
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    file = model.onnx(modality)
+    try:
+        return onnxruntime.InferenceSession(file.read(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no common base
+        raise file.damaged(f"no model that can run ({error})", "one") from error
 
 
 class _VectorFeed:

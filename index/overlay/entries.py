@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.types import Rows
-from riyl.index.artifact.version import LIST_LENGTH
+from riyl.index.artifact.arrays import LIST_LENGTH
 
 Keys: TypeAlias = NDArray[np.uint64]
 """(m,) uint64, the order among equal scores, see `riyl.index.scoring.tie_breaking.tie_keys`."""

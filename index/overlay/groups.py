@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.types import Matrix, Scores
-from riyl.index.artifact.version import LIST_LENGTH
+from riyl.index.artifact.arrays import LIST_LENGTH
 from riyl.index.scoring.exact import exactly, rescored
 from riyl.index.scoring.factors import Patterns
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from riyl.core.catalog.attributes import as_type, type_for
 from riyl.core.errors import InputError
 from riyl.core.types import ArtistId, Lists, Mask, Matrix, Rows
+from riyl.index.artifact.arrays import LIST_LENGTH
 from riyl.index.artifact.names import NameIndex
-from riyl.index.artifact.version import COLUMNS, LIST_LENGTH, Version
+from riyl.index.artifact.version import COLUMNS, Version
 from riyl.index.overlay.arrays import Number, OverlayArray
 from riyl.index.overlay.artists import Artist, LiveArtist
 from riyl.index.overlay.entries import Entries

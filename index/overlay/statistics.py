@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.types import Lists, Matrix, Rows, Scores, Vector
-from riyl.index.artifact.version import LIST_LENGTH, Version
+from riyl.index.artifact.arrays import LIST_LENGTH
+from riyl.index.artifact.version import Version
 from riyl.index.overlay.entries import Keys
 from riyl.index.scoring.exact import exactly, rescored
 from riyl.index.scoring.factors import Patterns

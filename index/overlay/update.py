@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from riyl.core.changes.effective import EffectiveByArtist, EffectiveChanges
 from riyl.core.types import ArtistId, Matrix, Scores
+from riyl.index.artifact.arrays import LIST_LENGTH
 from riyl.index.artifact.names import LiveNames, NameIndex
-from riyl.index.artifact.version import LIST_LENGTH, Version
+from riyl.index.artifact.version import Version
 from riyl.index.overlay.arrays import AppendBuffer
 from riyl.index.overlay.artists import LiveArtist, list_mbid, unlist_mbid
 from riyl.index.overlay.encode import LiveArtistEncoder

@@ -96,11 +96,6 @@ class Scoring:
         np.save(folder / "h.npy", self.h)
         np.save(folder / "c.npy", self.c)
 
-    @staticmethod
-    def load(folder: Path, settings: ScoringSettings, popularity: NDArray[np.float32]) -> Scoring:
-        h, c = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("h", "c"))
-        return Scoring(h, c, settings, popularity)
-
     @property
     def corrects(self) -> bool:
         """Whether scores differ from cosines at all."""
@@ -148,6 +143,10 @@ class Scoring:
         extra = np.stack([hub, BESIDE * popularity, BESIDE * np.sqrt(1 - popularity**2)], axis=1).astype(np.float32)
         of_pattern = [np.float32(BESIDE) * _has(patterns, self.c)] if self.c.any() else []
         return np.hstack([vectors, extra, *of_pattern])
+
+    def stored_width(self, dim: int) -> int:
+        """Length of a row of `stored`, of vectors of that length."""
+        return dim + 3 + (len(self.c) if self.c.any() else 0)
 
     def queries(self, vectors: Matrix, calibrations: Matrix, popularity: float = 0.0) -> Matrix:
         """(q, d + 3 + P) float32 [q, 0, w / b, 0, c / b], b `BESIDE`: what `stored` is asked with.

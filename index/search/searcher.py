@@ -42,7 +42,7 @@ class Searcher:
         self._ids = _column(version.artists, "artist_id")
         self.row_of_own = {artist_id: row for row, artist_id in enumerate(self._ids.to_pylist())}
         self._mbids = MbidIndex(_column(version.artists, "mbid").to_pylist())
-        self.own_names = NameIndex.open(version.folder / NAMES, version.by_popularity)
+        self.own_names = NameIndex.open(version.files.in_folder(NAMES), version.by_popularity)
         version.hold()
         self.ids_of(np.empty(0, np.int32))  # pyarrow's first array loads pandas, where that is: not in a request
 

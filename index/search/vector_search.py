@@ -47,7 +47,7 @@ class VectorSearch:
         self._overlay = VersionOverlay.of(version)
         # cells of an older layout cannot be asked as they are now, and all artists are compared
         fits = version.n_artists >= IVF_MIN_ARTISTS and version.manifest["settings"].get("beside") == BESIDE
-        self._ivf = IvfIndex.open(version.folder / FAISS) if fits else None
+        self._ivf = IvfIndex.open(version.files[FAISS], *version.stored_shape) if fits else None
         self._row = np.flatnonzero(version.has_embedding)  # of each position of the Faiss file
         self._passing: OrderedDict[str, CandidateMask] = OrderedDict()
         self._guard = Lock()

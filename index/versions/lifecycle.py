@@ -12,10 +12,11 @@ from riyl.core.db.promotions import Promotion, add_promotion, all_promotions, la
 from riyl.core.db.revisions import newest_stamp
 from riyl.core.db.session import Database
 from riyl.core.errors import FormatError, InputError, NotFoundError, QualityCheckError
-from riyl.core.files import Manifest, discard, locked, read_sealed, sweep
+from riyl.core.files import Manifest, discard, locked, sweep
 from riyl.core.storage.current import CURRENT as CURRENT
 from riyl.core.storage.current import current_stamp, read_current, write_current
 from riyl.core.storage.entries import by_age, pick
+from riyl.core.storage.sealed import read_sealed
 from riyl.core.storage.stamps import Stamp, Stream
 from riyl.index.artifact.version import EMBEDDING, FORMAT, KIND, MANIFEST, Version
 from riyl.index.versions.report import Report

@@ -11,10 +11,11 @@ from riyl.core.catalog.freeze import last_import
 from riyl.core.changes.effective import ASIDE, SUFFIX
 from riyl.core.db.session import Database
 from riyl.core.errors import FormatError, OutdatedError
-from riyl.core.files import discard, read_sealed, sweep
+from riyl.core.files import discard, sweep
 from riyl.core.settings import Home
 from riyl.core.storage import model
 from riyl.core.storage.entries import by_age
+from riyl.core.storage.sealed import read_sealed
 from riyl.core.storage.snapshot import MANIFEST, Snapshot, snapshot_states
 from riyl.core.storage.snapshot_source import read_source
 from riyl.index.versions.lifecycle import prune, versions

@@ -195,7 +195,9 @@ def test_raw_is_everyone_and_fmc_those_with_every_modality(tmp_path):
             tmp_path,
             Modality(name, np.array(having, np.int32), np.ones((2, 2), np.float32), np.ones(2, np.int32), None),
         )
-    seal_snapshot(tmp_path, {"id": "made", "artists": 3, "modalities": ["audio", "tags"]})
+    seal_snapshot(
+        tmp_path, {"id": "made", "featurizer": "b", "artists": 3, "modalities": {"audio": 2, "tags": 2}, "tables": {}}
+    )
     raw, fmc = conditions_of(Snapshot.open(tmp_path))
     assert (raw.name, raw.rows.tolist()) == ("raw", [0, 1, 2])
     assert (fmc.name, fmc.rows.tolist()) == ("fmc", [2])

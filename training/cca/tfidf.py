@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from riyl.core.storage.snapshot import WeightedSets
+from riyl.core.storage.weighted_sets import WeightedSets
 from riyl.core.types import Matrix
 
 CHUNK = 1 << 15

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from riyl.core.catalog.mbids import shared_mbids
 from riyl.core.catalog.notes import Notes
 from riyl.core.catalog.tables import Tables
-from riyl.core.catalog.terms import write_raw_terms
 from riyl.core.changes.fold import FoldedTables
 from riyl.core.errors import InputError, MismatchError
 from riyl.core.files import content_id, published, write_json
 from riyl.core.storage.base_rows import FOLDER as BASE_ROWS
 from riyl.core.storage.base_rows import write_base_rows
 from riyl.core.storage.ground_truth import save_truth
+from riyl.core.storage.raw_terms import write_raw_terms
 from riyl.core.storage.snapshot import (
     FORMAT,
     MANIFEST,
@@ -101,7 +101,7 @@ def build_snapshot(
             (of the artists that are not held out).
         MismatchError: the kept featurizer lacks a modality that is not passed over, or nobody has one that is required.
     """
-    featurizer = None if keep is None else load_featurizer(keep.folder / "featurizer")
+    featurizer = None if keep is None else load_featurizer(keep)
     modalities = _chosen(tables, featurizer, pass_over)
     fitted = {"recipe": recipe.model_dump()} if keep is None else {"featurizer": keep.featurizer_id}
     digests = tables.digests()

@@ -3,19 +3,22 @@ its space."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Literal, NotRequired, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save_file
+from typing_extensions import TypedDict
 
 from riyl.core.errors import FormatError, MismatchError
-from riyl.core.files import content_id, sha256_of, verify_sealed, write_json
+from riyl.core.files import content_id, sha256_of, write_json
+from riyl.core.storage.sealed_files import SealedFile
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import ArtistId, Matrix
 from riyl.training.features.audio import VectorFeaturizer
@@ -27,8 +30,38 @@ ModalityFeaturizer: TypeAlias = TagFeaturizer | CfFeaturizer | VectorFeaturizer
 
 FORMAT = 2
 
-_FILES = ("json", "safetensors")
-"""How the names of a modality's files end."""
+FOLDER = "featurizer"
+"""The folder of it in a snapshot's."""
+
+_HEAD = f"{FOLDER}/featurizer.json"
+
+
+class _Head(TypedDict):
+    recipe: dict[str, Any]
+    modalities: list[str]
+    holdout: NotRequired[list[ArtistId]]
+
+
+class _Tags(TypedDict):
+    featurizer: Literal["tags"]
+    weighting: Literal["ppmi", "tfidf"]
+    vocabulary: list[str]
+
+
+class _Cf(TypedDict):
+    featurizer: Literal["cf"]
+    recipe: dict[str, Any]
+    users: list[str]
+
+
+class _Vectors(TypedDict):
+    featurizer: Literal["vectors"]
+
+
+_HEAD_SCHEMA = TypeAdapter(_Head)
+_ENTRY_SCHEMA: TypeAdapter[_Tags | _Cf | _Vectors] = TypeAdapter(
+    Annotated[_Tags | _Cf | _Vectors, Field(discriminator="featurizer")]
+)
 
 
 @dataclass(frozen=True)
@@ -82,15 +115,15 @@ def save_featurizer(folder: Path, featurizer: Featurizer) -> str:
     return content_id("featurizer", {p.name: sha256_of(p) for p in sorted(folder.iterdir())})
 
 
-def load_featurizer(folder: Path) -> Featurizer:
-    """Read a featurizer.
+def load_featurizer(snapshot: Snapshot) -> Featurizer:
+    """Read the featurizer of a snapshot.
 
     Raises:
         FormatError: it is damaged or of a newer format.
     """
-    with _damage_told(folder):
-        head = _head(folder)
-        modalities = {name: _load_modality_featurizer(folder, name) for name in head["modalities"]}
+    head = _head(snapshot)
+    modalities = {name: _load_modality_featurizer(snapshot, name) for name in head["modalities"]}
+    with _damage_told(snapshot.files[_HEAD]):
         return Featurizer(Recipe.model_validate(head["recipe"]), modalities, tuple(head.get("holdout", ())))
 
 
@@ -102,14 +135,11 @@ def load_modality_featurizer(snapshot: Snapshot, modality: str) -> ModalityFeatu
         MismatchError: the featurizer has no such modality.
         FormatError: it is damaged or of a newer format.
     """
-    folder = snapshot.folder / "featurizer"
-    with _damage_told(folder):
-        had = _head(folder)["modalities"]
-        if modality not in had:
-            raise MismatchError(f"asked for {modality}; the featurizer of snapshot {snapshot.id} has {', '.join(had)}")
-        files = {name: snapshot.manifest["files"][name] for name in (f"featurizer/{modality}.{e}" for e in _FILES)}
-        verify_sealed(snapshot.folder, {"files": files})
-        return _load_modality_featurizer(folder, modality)
+    names = _head(snapshot)["modalities"]
+    if modality not in names:
+        raise MismatchError(f"asked for {modality}; the featurizer of snapshot {snapshot.id} has {', '.join(names)}")
+    snapshot.files.verify(_names(modality))
+    return _load_modality_featurizer(snapshot, modality)
 
 
 def term_factors(snapshot: Snapshot, modality: str) -> Matrix:
@@ -131,37 +161,62 @@ def terms_of(snapshot: Snapshot, modality: str) -> list[str]:
 
 
 def _tags(snapshot: Snapshot, modality: str) -> TagFeaturizer:
-    modality_featurizer = _load_modality_featurizer(snapshot.folder / "featurizer", modality)
+    modality_featurizer = _load_modality_featurizer(snapshot, modality)
     if not isinstance(modality_featurizer, TagFeaturizer):
         raise MismatchError(f"snapshot {snapshot.id} has vectors alone for {modality}; wanted sets of terms")
     return modality_featurizer
 
 
-def _head(folder: Path) -> dict[str, Any]:
-    head: dict[str, Any] = json.loads((folder / "featurizer.json").read_bytes())
-    if head["format"] != FORMAT:
-        raise FormatError(f"{folder}: found featurizer format {head['format']!r}; this RIYL reads format {FORMAT}")
-    return head
+def _names(modality: str) -> list[str]:
+    return [f"{FOLDER}/{modality}.{end}" for end in ("json", "safetensors")]
+
+
+def _head(snapshot: Snapshot) -> _Head:
+    file = snapshot.files[_HEAD]
+    document = file.document()
+    if isinstance(document, dict) and document.get("format") != FORMAT:
+        number = document.get("format")
+        raise FormatError(f"{file.path}: found featurizer format {number!r}; this RIYL reads format {FORMAT}")
+    with _damage_told(file):
+        return _HEAD_SCHEMA.validate_python(document)
 
 
 @contextmanager
-def _damage_told(folder: Path) -> Iterator[None]:
+def _damage_told(file: SealedFile) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise FormatError(f"{folder}: damaged featurizer ({error})") from error
+    except (ValueError, KeyError, SafetensorError) as error:
+        raise file.damaged(f"no featurizer ({str(error)[:200]})", "one") from error
 
 
-def _load_modality_featurizer(folder: Path, name: str) -> ModalityFeaturizer:
-    entry = json.loads((folder / f"{name}.json").read_bytes())
-    arrays = load_file(folder / f"{name}.safetensors")
-    match entry["featurizer"]:
-        case "tags":
-            return TagFeaturizer(entry["weighting"], entry["vocabulary"], arrays["prior"], arrays["factors"])
-        case "cf":
-            return CfFeaturizer(CfRecipe.model_validate(entry["recipe"]), entry["users"], arrays["user_factors"])
-        case "vectors":
-            return VectorFeaturizer(np.asarray(arrays["mean"]), np.asarray(arrays["scale"]))
-    raise FormatError(
-        f"{folder / name}.json: found modality featurizer {entry['modality featurizer']!r}; wanted tags, cf or vectors"
-    )
+def _load_modality_featurizer(snapshot: Snapshot, name: str) -> ModalityFeaturizer:
+    described, stored = (snapshot.files[file] for file in _names(name))
+    document = described.document()
+    with _damage_told(described):
+        entry = _ENTRY_SCHEMA.validate_python(document)
+    with _damage_told(stored):
+        arrays = load(stored.read())
+        match entry["featurizer"]:
+            case "tags":
+                n_terms = len(entry["vocabulary"])
+                prior, factors = arrays["prior"], arrays["factors"]
+                _check_array(stored, prior, np.float64, (n_terms,))
+                _check_array(stored, factors, np.float32, (n_terms, None))
+                return TagFeaturizer(entry["weighting"], entry["vocabulary"], prior, factors)
+            case "cf":
+                user_factors = arrays["user_factors"]
+                _check_array(stored, user_factors, np.float32, (len(entry["users"]), None))
+                return CfFeaturizer(CfRecipe.model_validate(entry["recipe"]), entry["users"], user_factors)
+            case "vectors":
+                mean, scale = arrays["mean"], arrays["scale"]
+                _check_array(stored, mean, np.float32, (None,))
+                _check_array(stored, scale, np.float32, mean.shape)
+                return VectorFeaturizer(mean, scale)
+
+
+def _check_array(file: SealedFile, array: NDArray[Any], kind: type[np.generic], shape: tuple[int | None, ...]) -> None:
+    fits = array.dtype == kind and len(array.shape) == len(shape)
+    if not fits or any(want not in (None, length) for length, want in zip(array.shape, shape, strict=True)):
+        raise file.damaged(f"{array.dtype} of shape {array.shape}", f"{np.dtype(kind)} of shape {shape}")
+    if not np.isfinite(array).all():
+        raise file.damaged("numbers that are not finite", "finite ones")

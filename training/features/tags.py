@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from riyl.core.errors import InputError
-from riyl.core.storage.snapshot import WeightedSets
+from riyl.core.storage.weighted_sets import WeightedSets
 from riyl.core.types import Matrix
 from riyl.training.features.recipe import TagRecipe
 

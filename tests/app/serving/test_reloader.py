@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from riyl.app.http.metrics import Metrics
@@ -27,6 +29,11 @@ AWAY = Settings(database_url=SecretStr("postgresql://riyl@127.0.0.1:1/riyl"))
 
 def expected_ids(version: Version, row: int, k: int) -> list[str]:
     return [version.artist_ids[other] for other in version.neighbours[row, :k].tolist()]
+
+
+def serving_id(app: FastAPI) -> str | None:
+    searcher = app.state.reloader.searcher
+    return None if searcher is None else searcher.version_id
 
 
 async def test_promotions_under_load_fail_no_request(home: Home, version: Version, other_version: Version) -> None:
@@ -209,3 +216,47 @@ async def test_a_version_serves_on_when_its_folder_is_gone(home: Home, version: 
         shutil.rmtree(home.versions)
         for path in ("/v1/artists/a001/similar", "/v1/artists?q=bjork", "/v1/artists/a002"):
             assert (await client.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["neighbours.npy", "embeddings.npy", "artists.arrow", "parts/tags.npy"])
+async def test_a_version_whose_mapped_file_is_cut_off_while_it_serves_is_let_go(
+    home: Home, version: Version, other_version: Version, name: str
+) -> None:
+    promote(home.versions, database(home), other_version.id, by="test", why="test")
+    promote(home.versions, database(home), version.id, by="test", why="test")
+    async with running(home) as (app, client):
+        assert app.state.reloader.searcher.version_id == version.id
+        os.truncate(home.versions / version.id / name, 40)
+        await until(lambda: serving_id(app) == other_version.id)
+        ready = (await client.get("/readyz")).json()
+        assert ready["version"] == other_version.id
+        assert f"{name}: damaged, found 40 bytes" in ready["refused"]["reason"]
+        answer = await client.get("/v1/artists/a001/similar?k=20")
+        assert [each["id"] for each in answer.json()["similar"]] == expected_ids(other_version, 1, 20)
+
+
+async def test_without_another_version_one_that_is_cut_off_is_told_and_taken_up_again_once_it_is_whole(
+    home: Home, version: Version
+) -> None:
+    path = home.versions / version.id / "neighbours.npy"
+    whole = path.read_bytes()
+    async with running(home) as (app, client):
+        os.truncate(path, 40)
+        await until(lambda: app.state.reloader.searcher is None)
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/v1/artists/a001/similar?k=20")).status_code == 503
+        path.write_bytes(whole)
+        await until(lambda: app.state.reloader.searcher is not None)
+        assert (await client.get("/v1/artists/a001/similar?k=20")).status_code == 200
+
+
+async def test_a_version_whose_files_are_touched_serves_on(
+    home: Home, caplog: pytest.LogCaptureFixture, version: Version
+) -> None:
+    async with running(home) as (app, _):
+        state = app.state.reloader.state
+        for path in (home.versions / version.id).rglob("*"):
+            path.touch()
+        await asyncio.sleep(0.2)
+        assert app.state.reloader.state is state
+    assert "version_damaged" not in caplog.text

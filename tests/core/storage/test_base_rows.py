@@ -13,6 +13,7 @@ from riyl.core.catalog.tables import Tables
 from riyl.core.changes.effective import EffectiveChanges, write_effective
 from riyl.core.storage.base_rows import BaseRows, write_base_rows
 from tests.conftest import write_tables
+from tests.sealed_folders import sealed_files
 
 NAMES = ["artists", "tags", "plays", "audio", "bio"]
 
@@ -51,7 +52,11 @@ def tables(tmp_path: Path) -> Tables:
 def kept(tables: Tables, tmp_path: Path, *effective: EffectiveChanges) -> BaseRows:
     identity = write_effective(tmp_path / "changes", sorted(effective, key=lambda each: each.artist))
     write_base_rows(tmp_path / "base_rows", tables, NAMES, tmp_path / "changes" / f"{identity}.ndjson")
-    return BaseRows(tmp_path / "base_rows")
+    return opened(tmp_path / "base_rows")
+
+
+def opened(folder: Path) -> BaseRows:
+    return BaseRows(sealed_files(folder.parent).in_folder(folder.name))
 
 
 def payload(artist: str, **fields: Any) -> EffectiveChanges:
@@ -119,7 +124,7 @@ def test_tables_of_which_nobody_has_rows_and_plain_artists_are_read(tmp_path: Pa
     )
     identity = write_effective(tmp_path, [payload("a", mbid="m")])
     write_base_rows(tmp_path / "base_rows", tables, ["artists", "tags", "ids"], tmp_path / f"{identity}.ndjson")
-    assert plain(BaseRows(tmp_path / "base_rows").of("a")) == {
+    assert plain(opened(tmp_path / "base_rows").of("a")) == {
         **{"name": "A", "mbid": None, "aliases": None, "attributes": {}},
         "vectors": {"ids": [[3.0]]},
     }
@@ -135,7 +140,7 @@ def test_a_table_of_vectors_is_vectors_whatever_it_is_called(tmp_path: Path) -> 
     )
     identity = write_effective(tmp_path, [payload("a", mbid="m")])
     write_base_rows(tmp_path / "base_rows", tables, ["artists", "tags"], tmp_path / f"{identity}.ndjson")
-    row = plain(BaseRows(tmp_path / "base_rows").of("a"))
+    row = plain(opened(tmp_path / "base_rows").of("a"))
     assert ("tags" in row, row["vectors"]) == (False, {"tags": [[1.0, 2.0]]})
 
 
@@ -167,7 +172,7 @@ def test_many_batches_give_what_a_loop_over_all_rows_gives(
         *(tmp_path / "base_rows", tables, ["artists", "tags"], tmp_path / f"{identity}.ndjson"),
         lambda step, done, total: heard.append((step, done, total)),
     )
-    base_rows = BaseRows(tmp_path / "base_rows")
+    base_rows = opened(tmp_path / "base_rows")
     assert len(base_rows.ids) == 100
     for artist in base_rows.ids:
         expected: dict[str, float] = {}

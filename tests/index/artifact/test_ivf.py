@@ -7,6 +7,7 @@ import pytest
 
 import riyl.index.artifact.ivf
 from riyl.index.artifact.ivf import IvfIndex, write_cells
+from tests.sealed_folders import sealed_files
 
 
 def test_those_allowed_are_found_where_they_all_lie_far_from_the_query(
@@ -18,7 +19,7 @@ def test_those_allowed_are_found_where_they_all_lie_far_from_the_query(
     centres = rng.standard_normal((40, 24))
     vectors = (centres[cluster] + 0.4 * rng.standard_normal((4000, 24))).astype(np.float32)
     write_cells(tmp_path / "cells", vectors, threads=1)
-    cells = IvfIndex.open(tmp_path / "cells")
+    cells = IvfIndex.open(sealed_files(tmp_path)["cells"], 4000, 24)
     assert cells is not None
     allowed = cluster >= 36  # one in ten
     bits = np.packbits(allowed, bitorder="little")
@@ -40,7 +41,7 @@ def test_as_many_are_compared_where_most_of_those_allowed_lie_far_and_few_near(
     vectors[:, 0] += np.where(far, 6, -6)
     stored = vectors.astype(np.float32)
     write_cells(tmp_path / "cells", stored, threads=1)
-    cells = IvfIndex.open(tmp_path / "cells")
+    cells = IvfIndex.open(sealed_files(tmp_path)["cells"], 6000, 24)
     assert cells is not None
     bits = np.packbits(allowed, bitorder="little")
     hits = 0

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from riyl.index.artifact.names import NameIndex, folded, joined, popularity_order, same, words, write_names
+from riyl.index.artifact.name_forms import folded, joined, same, words
+from riyl.index.artifact.names import NameIndex, popularity_order, write_names
+from tests.sealed_folders import sealed_files
 
 # In the order of popularity: the first is the most popular.
 NAMES = [
@@ -38,12 +40,16 @@ NAMES = [
 ]
 
 
+def opened(folder: Path, order: np.ndarray) -> NameIndex:
+    return NameIndex.open(sealed_files(folder.parent).in_folder(folder.name), order)
+
+
 @pytest.fixture(scope="module")
 def names(tmp_path_factory: pytest.TempPathFactory) -> NameIndex:
     folder = tmp_path_factory.mktemp("names") / "names"
     order = np.arange(len(NAMES), dtype=np.int32)
     write_names(folder, NAMES, order)
-    return NameIndex.open(folder, order)
+    return opened(folder, order)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +215,7 @@ def test_the_most_listened_to_come_first_then_the_most_played_then_the_first() -
 def test_rows_come_back_however_popular_they_are(tmp_path: Path) -> None:
     order = np.array([2, 0, 1], np.int32)
     write_names(tmp_path / "n", [["Same"], ["Same"], ["Same"]], order)
-    assert NameIndex.open(tmp_path / "n", order).search("same", 3) == [2, 0, 1]
+    assert opened(tmp_path / "n", order).search("same", 3) == [2, 0, 1]
 
 
 def test_the_same_names_give_the_same_files_and_opening_leaves_nothing(tmp_path: Path) -> None:
@@ -217,7 +223,7 @@ def test_the_same_names_give_the_same_files_and_opening_leaves_nothing(tmp_path:
     files = []
     for name in ("one", "two"):
         write_names(tmp_path / name, NAMES, order)
-        NameIndex.open(tmp_path / name, order)
+        opened(tmp_path / name, order)
         files.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
     assert files[0] == files[1]
     assert not [name for name in files[0] if "lock" in name]

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import riyl.index.artifact.ivf
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import FormatError, MismatchError
 from riyl.core.files import content_id
+from riyl.core.storage.memory_map import read_arrow
 from riyl.core.storage.model import Model, ScoringSettings
 from riyl.core.storage.snapshot import Snapshot
-from riyl.index.artifact.memory_map import read_arrow
 from riyl.index.artifact.version import Version
 from riyl.index.build.build import build_version, embed_aside
 from riyl.index.encoding.embed import Embedding, embed
@@ -32,6 +33,11 @@ from tests.conftest import REPOSITORY, SMALL_RECIPE, small_world
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def not_embedded(version: Version) -> list[dict[str, str]]:
+    file = version.files["not_embedded.arrow"]
+    return read_arrow(file, {"artist_id": pa.string(), "reason": pa.string()}).to_pylist()
 
 
 def test_the_same_inputs_give_the_same_id_and_bytes(
@@ -77,9 +83,7 @@ def test_every_artist_is_embedded_or_listed_with_the_reason(
     np.testing.assert_array_equal(version.embeddings, embedding.vectors)
     assert version.embeddings.dtype == np.float32
     np.testing.assert_array_equal(version.has_embedding, embedding.covered)
-    assert read_arrow(version.folder / "not_embedded.arrow").to_pylist() == [
-        {"artist_id": "a059", "reason": "no input"}
-    ]
+    assert not_embedded(version) == [{"artist_id": "a059", "reason": "no input"}]
     counts = version.manifest["counts"]
     assert (counts["artists"], counts["embedded"], counts["not_embedded"]) == (60, 59, {"no input": 1})
 
@@ -88,7 +92,7 @@ def test_artists_without_what_the_model_takes_are_listed_so(named_snapshot: Snap
     version = build_version(
         train(*load_config("single-tags"), named_snapshot, tmp_path / "m"), named_snapshot, tmp_path / "v"
     )
-    left = {row["artist_id"]: row["reason"] for row in read_arrow(version.folder / "not_embedded.arrow").to_pylist()}
+    left = {row["artist_id"]: row["reason"] for row in not_embedded(version)}
     assert left.pop("a059") == "no input"
     assert set(left) == {f"a{i:03d}" for i in range(4, 59, 5)}
     assert set(left.values()) == {"no usable input: has none of tags"}

@@ -16,6 +16,7 @@ from riyl.index.build.neighbour_lists import Catalog, ready_lists
 from riyl.index.build.quality_checks import inspect, samples
 from riyl.index.scoring.score import Scoring
 from riyl.index.versions.report import Report
+from tests.sealed_folders import sealed_files
 
 FAISS_RECALL = "recall@10 of the Faiss index"
 N, UNKNOWN = 2400, 7
@@ -106,7 +107,7 @@ def test_every_search_takes_the_number_from_the_file(
     index = laid_out(overlapping)
     probing = chosen(index, overlapping, listed[1])
     faiss.write_index(index, str(tmp_path / FAISS))
-    ivf_index = IvfIndex.open(tmp_path / FAISS)
+    ivf_index = IvfIndex.open(sealed_files(tmp_path)[FAISS], index.ntotal, index.d)
     assert ivf_index is not None
     assert ivf_index.share == probing.nprobe / probing.nlist
 

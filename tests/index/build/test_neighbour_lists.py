@@ -18,7 +18,8 @@ from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.evaluation.conditions import conditions_of
 from riyl.evaluation.protocol import Setup, System, evaluate
-from riyl.index.artifact.version import LIST_LENGTH, Version
+from riyl.index.artifact.arrays import LIST_LENGTH
+from riyl.index.artifact.version import Version
 from riyl.index.build.neighbour_lists import Catalog, ready_lists, restrict
 from riyl.index.encoding.embed import embed
 from riyl.index.export import export_neighbours

@@ -7,7 +7,8 @@ import faiss
 import numpy as np
 import pytest
 
-from riyl.index.artifact.version import FAISS, LIST_LENGTH
+from riyl.index.artifact.arrays import LIST_LENGTH
+from riyl.index.artifact.version import FAISS
 from riyl.index.build.neighbour_lists import Catalog, ready_lists
 from riyl.index.build.quality_checks import inspect
 from riyl.index.scoring.score import Scoring

@@ -76,10 +76,8 @@ def test_without_artists_there_is_nothing_to_store() -> None:
 def test_corrections_are_kept(tmp_path: Path) -> None:
     scoring, _, _ = made(1)
     scoring.save(tmp_path)
-    again = Scoring.load(tmp_path, ScoringSettings(hubness=0.25), EVEN)
-    assert again.settings.hubness == 0.25
-    np.testing.assert_array_equal(again.h, scoring.h)
-    np.testing.assert_array_equal(again.c, scoring.c)
+    np.testing.assert_array_equal(np.load(tmp_path / "h.npy"), scoring.h)
+    np.testing.assert_array_equal(np.load(tmp_path / "c.npy"), scoring.c)
 
 
 def mean_of_best(vectors: np.ndarray, patterns: np.ndarray, c: np.ndarray, k: int) -> list[float]:

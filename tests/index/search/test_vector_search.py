@@ -124,7 +124,7 @@ def test_answers_are_those_of_the_formula(version: Version, query_name: str, can
 @pytest.mark.parametrize("query_name", QUERIES)
 @pytest.mark.parametrize("candidates", ["all", "one in ten", "one in nine, far", "one", "none"])
 def test_cells_find_them_too(celled: Version, query_name: str, candidates: str) -> None:
-    assert IvfIndex.open(celled.folder / "embeddings.faiss") is not None
+    assert IvfIndex.open(celled.files["embeddings.faiss"], *celled.stored_shape) is not None
     query, mask = made(celled, QUERIES[query_name]), masks(N)[candidates]
     wanted = np.sort(by_hand(celled, query)[mask & celled.has_embedding])[::-1][:15]
     neighbours = VectorSearch(celled).nearest(query, 15, CandidateMask.of(mask, celled.has_embedding))

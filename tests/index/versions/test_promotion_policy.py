@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 
 from riyl.core.settings import Settings
-from riyl.index.artifact.memory_map import write_arrow
-from riyl.index.artifact.version import LIST_LENGTH, Version, seal_version
+from riyl.core.storage.memory_map import write_arrow
+from riyl.index.artifact.arrays import LIST_LENGTH
+from riyl.index.artifact.version import Version, seal_version
 from riyl.index.versions.promotion_policy import FIGURES, Limits, judge, overlap
 
 Sizes = dict[str, dict[str, int]]
@@ -24,23 +25,26 @@ def made(
     folder: Path, lists: dict[str, list[str] | None], *, quality_checks: bool = True, sizes: Sizes | None = None
 ) -> Version:
     """A version of what the policy reads: each artist's list, None where it is not embedded."""
-    ids = list(lists)
+    ids = sorted(lists)
     at = {artist: row for row, artist in enumerate(ids)}
     neighbours = np.full((len(ids), LIST_LENGTH), -1, np.int32)
     for artist, similar in lists.items():
         neighbours[at[artist], : len(similar or [])] = [at[other] for other in similar or []]
+    has_embedding = np.array([lists[artist] is not None for artist in ids], np.bool_)
     folder.mkdir()
     np.save(folder / "neighbours.npy", neighbours)
-    np.save(folder / "has_embedding.npy", np.array([similar is not None for similar in lists.values()]))
-    write_arrow(folder / "artists.arrow", pa.table({"artist_id": pa.array(ids, pa.string())}))
+    np.save(folder / "scores.npy", np.where(neighbours < 0, np.nan, 0).astype(np.float32))
+    np.save(folder / "has_embedding.npy", has_embedding)
+    nothing = {"mbid": pa.nulls(len(ids), pa.string()), "aliases": pa.nulls(len(ids), pa.list_(pa.string()))}
+    write_arrow(folder / "artists.arrow", pa.table({"artist_id": pa.array(ids, pa.string()), "name": ids, **nothing}))
     checks = [
         {"name": "recall@10 of the ready lists", "found": 1.0, "wanted": "at least 0.99", "passed": quality_checks}
     ]
     fields = {"id": folder.name, "quality_checks": {"passed": quality_checks, "checks": checks}}
     if sizes is not None:
         fields["sizes"] = sizes
-    counts = {"artists": len(ids), "embedded": len(ids), "not_embedded": {}, "by_pattern": {}}
-    made_of = dict.fromkeys(("model", "model_name", "snapshot"), "x") | {"last_change": 0, "settings": {}}
+    counts = {"artists": len(ids), "embedded": int(has_embedding.sum()), "not_embedded": {}, "by_pattern": {}}
+    made_of = dict.fromkeys(("model", "model_name", "snapshot"), "x") | {"last_change": 0, "settings": {}, "dim": 8}
     lists_of_names = {name: [] for name in ("patterns", "evidence", "parts", "sets")}
     seal_version(folder, {**fields, "counts": counts, **made_of, **lists_of_names})
     return Version.open(folder)

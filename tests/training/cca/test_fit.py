@@ -206,7 +206,7 @@ def test_the_same_settings_give_the_same_bytes_and_the_card_says_how_to_score(
     again = train(name, config, snapshot, tmp_path)
     assert again.id == model.id
     for modality in model.parts:
-        assert again.onnx(modality).read_bytes() == model.onnx(modality).read_bytes()
+        assert again.onnx(modality).read() == model.onnx(modality).read()
     assert isinstance(config, CcaConfig)
     assert model.scoring == ScoringSettings(**config.scoring.model_dump())
     assert model.scoring.hubness > 0

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 import riyl.training.cca.tfidf
-from riyl.core.storage.snapshot import WeightedSets
+from riyl.core.storage.weighted_sets import WeightedSets
 from riyl.training.cca.tfidf import log1p_weights, tfidf_table
 from riyl.training.features.tags import tag_sets
 

@@ -11,11 +11,9 @@ from typing import Any
 import pytest
 
 from riyl.core.errors import FormatError
-from riyl.core.files import (
-    read_sealed,
-    seal,
-    verify_sealed,
-)
+from riyl.core.files import seal
+from riyl.core.storage.sealed import read_sealed
+from riyl.core.storage.sealed_files import SealedFiles
 
 
 def sealed(folder: Path) -> Path:
@@ -42,7 +40,7 @@ def test_a_seal_lists_every_other_file_with_size_and_sha256(tmp_path: Path) -> N
             "sub/more.bin": {"sha256": hashlib.sha256(b"").hexdigest(), "size_bytes": 0},
         },
     }
-    verify_sealed(tmp_path / "x", manifest)
+    SealedFiles(tmp_path / "x", manifest["files"]).verify()
 
 
 def test_sealing_again_does_not_list_the_seal_itself(tmp_path: Path) -> None:
@@ -57,7 +55,7 @@ def test_a_flipped_byte_is_found_by_verifying(tmp_path: Path) -> None:
     manifest = read(folder)
     actual, expected = (hashlib.sha256(b).hexdigest() for b in (b"0123456788", b"0123456789"))
     with pytest.raises(FormatError) as caught:
-        verify_sealed(folder, manifest)
+        SealedFiles(folder, manifest["files"]).verify()
     assert str(caught.value) == f"{folder / 'data.bin'}: damaged, found sha256 {actual}; wanted {expected}"
 
 

@@ -1,0 +1,68 @@
+"""Whatever the files of a home say, though they are sealed: the service answers or refuses, and its process goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from riyl.core.db.session import Database
+from riyl.core.settings import Home, Settings
+from riyl.core.storage.model import Model
+from riyl.core.storage.snapshot import Snapshot
+from riyl.index.artifact.version import Version
+from riyl.index.versions.lifecycle import promote
+from tests.conftest import REPOSITORY
+from tests.index.conftest import named_model, named_snapshot, version  # noqa: F401
+
+QUICK, MANY = 0.01, 0.15
+"""Share of all changes to files that are tried."""
+LIMIT_S = 900
+
+
+@pytest.fixture
+def root(version: Version, named_model: Model, named_snapshot: Snapshot, tmp_path: Path) -> Path:  # noqa: F811
+    """A home with all that its version was made of."""
+    home = Home(tmp_path / "home")
+    for folder, each in ((home.versions, version), (home.models, named_model), (home.snapshots, named_snapshot)):
+        shutil.copytree(each.folder, folder / each.id)
+    database = Database.of(Settings(home=home.root))
+    promote(home.versions, database, version.id, by="test", why="test")
+    database.close()
+    return home.root
+
+
+def served(root: Path, kind: str, share: float, seed: int) -> dict[str, object]:
+    """What came of it, see `tests.faults.damaged_home`."""
+    command = [sys.executable, "-X", "faulthandler", "-m", "tests.faults.damaged_home"]
+    paths = os.pathsep.join([str(REPOSITORY / "src"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [*command, str(root), kind, str(seed), str(share)],
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    last = done.stdout.splitlines()[-1] if done.stdout else ""
+    assert done.returncode == 0, f"{last}\n{done.stderr[-6000:]}"
+    return json.loads(last)
+
+
+@pytest.mark.parametrize("kind", ["versions", "snapshots", "models"])
+def test_some_damage_to_sealed_files_ends_nothing(root: Path, kind: str) -> None:
+    assert served(root, kind, QUICK, 1)["answers"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["versions", "snapshots", "models"])
+def test_any_damage_to_sealed_files_ends_nothing(root: Path, kind: str) -> None:
+    outcome = served(root, kind, MANY, 2)
+    assert outcome["answers"]
+    assert outcome["refused"]
