@@ -91,11 +91,13 @@ def load_rows(file: SealedFile, n: int, m: int | None = None) -> Rows:
     return rows
 
 
-def chunks(array: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Rows of an array, some megabytes at a time, so that checks take little memory."""
+def chunks(file: SealedFile, array: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Rows of a mapped array, some megabytes at a time; those before leave memory, so that checks take little."""
     rows = max(1, _CHUNK_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
         yield slice(start, start + rows), array[start : start + rows]
+        if len(array) > rows:
+            file.release()
 
 
 def require(file: SealedFile, holds: NDArray[np.bool_], values: NDArray[Any], wanted: str) -> None:
@@ -116,7 +118,7 @@ def require_between(file: SealedFile, array: NDArray[Any], low: float, high: flo
     Raises:
         FormatError: one does not.
     """
-    for _, chunk in chunks(array):
+    for _, chunk in chunks(file, array):
         require(file, (chunk >= low) & (chunk <= high), chunk, f"numbers from {low} to {high}")
 
 

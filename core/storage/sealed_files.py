@@ -61,7 +61,7 @@ class SealedFile:
         return mmap.mmap(self.descriptor, self.size_bytes, access=mmap.ACCESS_READ) if self.size_bytes else b""
 
     def release(self) -> None:
-        """Let the pages of the map that were read leave this process's memory."""
+        """Let the pages of the map that were read leave this process's memory; they are mapped in again when needed."""
         if isinstance(self.map, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
             self.map.madvise(mmap.MADV_DONTNEED)
 
@@ -148,12 +148,6 @@ class SealedFiles:
             actual, wanted = self[name].sha256(), self._entries[name]["sha256"]
             if actual != wanted:
                 raise FormatError(f"{self[name].path}: damaged, found sha256 {actual}; wanted {wanted}")
-
-    def release(self) -> None:
-        """Let pages that were read for checks leave this process's memory; what is asked for is mapped in again."""
-        with self._guard:
-            for file in self._opened.values():
-                file.release()
 
     def changed(self) -> str | None:
         """What was done to an opened file since, the first that there is of; None where all are as they were."""

@@ -55,7 +55,7 @@ def open_mask(file: SealedFile, n: int, count: int) -> Mask:
 def open_embeddings(file: SealedFile, has_embedding: Mask, dim: int) -> Matrix:
     """(n, dim) float32, rows of unit length, and zeros where there is no embedding."""
     vectors = load_array(file, np.float32, (len(has_embedding), dim))
-    for rows, chunk in chunks(vectors):
+    for rows, chunk in chunks(file, vectors):
         lengths = np.sqrt(np.einsum("ij,ij->i", chunk, chunk))
         fits = np.abs(lengths - has_embedding[rows]) <= np.where(has_embedding[rows], NORM, 0)
         require(file, fits, lengths, "rows of length 1, or 0 where has_embedding.npy is false")
@@ -76,12 +76,13 @@ def open_lists(files: SealedFiles, n: int) -> tuple[Lists, Matrix]:
     file, scores_file = files["neighbours.npy"], files["scores.npy"]
     lists = load_array(file, np.int32, (n, LIST_LENGTH))
     scores = load_array(scores_file, np.float32, (n, LIST_LENGTH))
-    for rows, chunk in chunks(lists):
+    for rows, chunk in chunks(file, lists):
         require(file, (chunk >= -1) & (chunk < n), chunk, f"rows from -1 below {n}")
         filled = chunk >= 0
         require(file, filled[:, 1:] <= filled[:, :-1], chunk[:, 1:], "no row behind the end of a list")
         fits = np.where(filled, np.abs(scores[rows]) <= MAX_MAGNITUDE, np.isnan(scores[rows]))
         require(scores_file, fits, scores[rows], "finite scores in lists, and NaN behind their end")
+        scores_file.release()
     return lists, scores
 
 

@@ -42,6 +42,7 @@ def check_faiss_file(file: SealedFile, n_vectors: int, dims: int, filled_dims: i
         raise file.damaged(f"a Faiss index of kind {kind!r}", f"{_FLAT!r} or {_IVF!r}")
     if reader.left:
         raise file.damaged(f"{reader.left} bytes behind the index", "none")
+    file.release()
 
 
 class _Reader:
@@ -130,6 +131,6 @@ def _sizes(reader: _Reader, n_lists: int, n_vectors: int) -> list[int]:
 
 
 def _check_finite(file: SealedFile, numbers: NDArray[np.floating[Any]]) -> None:
-    for _, chunk in chunks(numbers):
+    for _, chunk in chunks(file, numbers):
         if not np.isfinite(chunk).all():
             raise file.damaged("a vector that is not finite", "finite ones")

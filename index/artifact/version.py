@@ -203,7 +203,6 @@ class Version(SealedFolder):
         ]
         touched += [self.listeners, self.plays, self.artists]
         touched += [self.parts, self.evidence, self.sets, *map(self.terms, self.sets)]
-        self.files.release()
 
     def having(self, names: list[str] | None = None) -> Mask:
         """(n,) bool: the artists that have all the named modalities; with None, those that have any at all."""
