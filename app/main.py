@@ -115,6 +115,7 @@ def create_app(
     metrics = Metrics()
     requests = RequestLog()
     database = Database.of(settings)
+    metrics.watch_storage(database.faults.recent)
     reloader = VersionReloader(Home(settings.home), database, metrics)
     lazy_jobs = LazyJobs(settings, database)
     key_cache = KeyCache(database)

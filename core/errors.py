@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 
 class RiylError(Exception):
@@ -96,7 +96,55 @@ class DatabaseError(RiylError):
 
 
 class DatabaseDownError(DatabaseError):
-    """The database cannot be reached."""
+    """The database cannot be reached, or not be used; a subclass says more."""
+
+
+class DatabaseBusyError(DatabaseDownError):
+    """Other processes keep the database locked."""
+
+
+class StorageError(RiylError):
+    """A file cannot be read or written, for a fault of where it is stored.
+
+    Args:
+        message: for those who run the home; it may have the file's path.
+        file: its name; None where the system does not say which file it is.
+
+    Attributes:
+        public: the fault without a path, for answers over HTTP.
+    """
+
+    _state: ClassVar[str] = "cannot be read or written"
+
+    def __init__(self, message: str | None = None, *, file: str | None = None) -> None:
+        super().__init__(message)
+        self.public = f"{file or 'a file'} {self._state}"
+
+
+class StorageFullError(StorageError):
+    """No space is left on the disk."""
+
+    _state = "cannot be written: no space is left on its disk"
+
+
+class StorageReadOnlyError(StorageError):
+    """The disk or the folder takes no writes."""
+
+    _state = "cannot be written: its disk is read-only, or its rights forbid it"
+
+
+class DatabaseDamagedError(StorageError, DatabaseDownError):
+    """The database is damaged."""
+
+    _state = "is damaged: restore it from a backup"
+
+
+class DatabaseFullError(StorageFullError, DatabaseDownError):
+    """No space is left on the disk of the database."""
+
+
+class DatabaseReadOnlyError(StorageReadOnlyError, DatabaseDownError):
+    """The database takes no writes."""
 
 
 class StaleDatabaseError(DatabaseError):

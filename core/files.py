@@ -23,6 +23,11 @@ _FULL_BYTES = 1 << 16
 """A disk with less than this free is what writing failed of."""
 
 
+def has_room(folder: Path) -> bool:
+    """Whether the disk of a folder has room for more than a few pages."""
+    return shutil.disk_usage(folder).free >= _FULL_BYTES
+
+
 def sha256_of(path: Path) -> str:
     """Hex sha256 of a file's bytes."""
     digest = hashlib.sha256()
@@ -105,7 +110,7 @@ def published(final: Path) -> Iterator[Path]:
         _rename_unless_there(aside, final)
         _fsync(final.parent)
     except BaseException as error:
-        full = isinstance(error, Exception) and shutil.disk_usage(final.parent).free < _FULL_BYTES
+        full = isinstance(error, Exception) and not has_room(final.parent)
         shutil.rmtree(aside, ignore_errors=True)
         if full:  # numpy, Faiss and tantivy say it in words of their own
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(final)) from error

@@ -155,15 +155,8 @@ SCHEMAS = """
 """
 TITLES = {
     *("address too long", "method not allowed"),
-    *(
-        "body too large",
-        "body too slow",
-        "damaged evaluation",
-        "damaged file",
-        "damaged truth",
-        "damaged version",
-        "database down",
-    ),
+    *("body too large", "body too slow", "damaged evaluation", "damaged file", "damaged truth", "damaged version"),
+    *("database busy", "database damaged", "database down", "insufficient storage", "storage read-only"),
     *("database not believed", "database of another release", "failed quality checks", "invalid request"),
     *("job has ended", "key needed", "no encoder", "not allowed", "not comparable", "not found", "not ready"),
     *("nothing known yet", "overloaded", "several artists have this mbid", "several artists have this name"),

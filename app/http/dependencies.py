@@ -26,9 +26,10 @@ VERSIONED: dict[int | str, dict[str, str]] = {304: {"description": "The client h
 
 NOT_SERVED = "No version is served yet; `detail` says what to run."
 UNREACHABLE = (
-    "The database cannot be reached, and Retry-After says when to ask again; or it is not believed, and `detail` says "
-    "what settles that."
+    "The database cannot be reached or is locked, and Retry-After says when to ask again; or it is damaged, takes no "
+    "writes or is not believed, and `detail` says what settles that."
 )
+NO_ROOM = "No space is left on a disk of the service; `detail` names the file."
 """What the status 503 means for an operation, by what it depends on; see `UNAVAILABLE`."""
 
 NO_VERSION = "there is no promoted version in this home; make one with: riyl index build --promote"
@@ -103,6 +104,9 @@ TheState = Annotated[ServingState, Depends(serving_state)]
 
 UNAVAILABLE: Mapping[object, str] = {serving_state: NOT_SERVED, _database: UNREACHABLE, _jobs: UNREACHABLE}
 """What the status 503 means for an operation that depends on these."""
+
+STORING = frozenset[object]({_database, _jobs})
+"""What an operation depends on that may meet a full disk, also where it only reads: SQLite writes its log."""
 
 
 def versioned(request: Request, state: ServingState, model: BaseModel) -> Response:

@@ -42,7 +42,10 @@ from riyl.app.http.request_scope import RequestContext, request_context_of
 from riyl.app.http.validation import invalid
 from riyl.app.schemas.problem import Problem
 from riyl.app.schemas.query import BatchProblem
+from riyl.core.db.faults import storage_error
 from riyl.core.errors import (
+    DatabaseBusyError,
+    DatabaseDamagedError,
     DatabaseDownError,
     FormatError,
     InputError,
@@ -55,6 +58,9 @@ from riyl.core.errors import (
     RiylError,
     SchemaError,
     StaleDatabaseError,
+    StorageError,
+    StorageFullError,
+    StorageReadOnlyError,
 )
 
 log = logging.getLogger(__name__)
@@ -90,6 +96,10 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     OverloadedError: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
     MediaTypeError: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported media type"),
     JobEndedError: (HTTPStatus.CONFLICT, "job has ended"),
+    StorageFullError: (HTTPStatus.INSUFFICIENT_STORAGE, "insufficient storage"),
+    StorageReadOnlyError: (HTTPStatus.SERVICE_UNAVAILABLE, "storage read-only"),
+    DatabaseDamagedError: (HTTPStatus.SERVICE_UNAVAILABLE, "database damaged"),
+    DatabaseBusyError: (HTTPStatus.SERVICE_UNAVAILABLE, "database busy"),
     DatabaseDownError: (HTTPStatus.SERVICE_UNAVAILABLE, "database down"),
     StaleDatabaseError: (HTTPStatus.SERVICE_UNAVAILABLE, "database not believed"),
     SchemaError: (HTTPStatus.SERVICE_UNAVAILABLE, "database of another release"),
@@ -109,7 +119,12 @@ _DETAILS = {
 
 def status_of(error: Exception) -> tuple[HTTPStatus, str] | None:
     """Status and title of an error; None for a fault of ours."""
-    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+    return next((STATUS[kind] for kind in type(_known(error)).__mro__ if kind in STATUS), None)
+
+
+def _known(error: Exception) -> Exception:
+    """The error of ours that an error of the system is."""
+    return (storage_error(error) if isinstance(error, OSError) else None) or error
 
 
 @dataclass(frozen=True)
@@ -140,6 +155,7 @@ def problem_of(error: Exception) -> ProblemDetails | None:
     status_and_title = status_of(error)
     if status_and_title is None:
         return None
+    error = _known(error)
     detail, extras, headers = str(error), dict[str, object](), dict[str, str]()
     match error:
         case BodyTooLargeError() | BodyTooSlowError():
@@ -161,11 +177,12 @@ def problem_of(error: Exception) -> ProblemDetails | None:
             | EndingError(retry_after_s=seconds)
         ):
             headers["Retry-After"] = str(seconds)
-        case FormatError(public=public) if not isinstance(error, OutdatedError):
+        case StorageError(public=public) | FormatError(public=public) if not isinstance(error, OutdatedError):
             detail = public
         case DatabaseDownError():
             # where it is and who connects to it is for the log alone
-            detail = f"the database cannot be reached; ask again in {RETRY_AFTER_S} seconds"
+            state = "is locked by others" if isinstance(error, DatabaseBusyError) else "cannot be reached"
+            detail = f"the database {state}; ask again in {RETRY_AFTER_S} seconds"
             headers["Retry-After"] = str(RETRY_AFTER_S)
     return ProblemDetails(*status_and_title, detail, extras, headers)
 
@@ -176,10 +193,15 @@ def problem_response(error: Exception, context: RequestContext) -> Response:
     if problem is None:
         detail = f"something went wrong here; the log of the service has it under request_id {context.request_id}"
         problem = ProblemDetails(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", detail)
-    if isinstance(error, DatabaseDownError):
-        log.warning("database_down", extra={"request_id": context.request_id, "reason": str(error)})
-    if isinstance(error, FormatError):
-        log.error("damaged_file", extra={"request_id": context.request_id, "reason": str(error)})
+    reported = _known(error)
+    is_damage = isinstance(reported, StorageError | FormatError) and not isinstance(reported, OutdatedError)
+    if is_damage or isinstance(reported, DatabaseDownError):
+        event = problem.title.replace(" ", "_").replace("-", "_")
+        log.log(
+            logging.ERROR if is_damage else logging.WARNING,
+            event,
+            extra={"request_id": context.request_id, "reason": str(error)},
+        )
     body = {
         "type": "urn:riyl:problem:" + problem.title.replace(" ", "-"),
         "title": problem.title,
@@ -219,11 +241,18 @@ def add_error_handlers(app: FastAPI) -> None:
     """Answer every error with the one body; a fault of ours is raised again behind its answer, and logged there."""
     for kind in (*STATUS, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _respond)
+    app.add_exception_handler(OSError, _respond_of_system)
     app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _method_not_allowed)
 
 
 async def _respond(request: Request, error: Exception) -> Response:
     return problem_response(error, request_context_of(request.scope))
+
+
+async def _respond_of_system(request: Request, error: Exception) -> Response:
+    if status_of(error) is None:
+        raise error
+    return await _respond(request, error)
 
 
 async def _method_not_allowed(request: Request, _: Exception) -> Response:

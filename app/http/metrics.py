@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -50,6 +52,11 @@ class Metrics:
             registry=self.registry,
         )
         self._believed.set(1)
+        self._storage_faults = Gauge(
+            "riyl_storage_faults",
+            "Files of databases that were damaged, full or read-only when they were used last, within a minute.",
+            registry=self.registry,
+        )
         self._shed = Counter(
             "riyl_shed", "Requests turned away by overload, by what was full.", ("limiter",), registry=self.registry
         )
@@ -114,6 +121,10 @@ class Metrics:
     def database_believed(self, believed: bool) -> None:
         """Say whether the database is believed."""
         self._believed.set(int(believed))
+
+    def watch_storage(self, faults: Callable[[], Sequence[str]]) -> None:
+        """Count the faults of the storage of databases, whenever the figures are collected."""
+        self._storage_faults.set_function(lambda: len(faults()))
 
     def shed(self, limiter: str) -> None:
         """Count a request that found no room."""

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext, iter_route_contexts
 
 from riyl.app.http.body_limits import PART_BYTES, PART_S
-from riyl.app.http.dependencies import UNAVAILABLE
+from riyl.app.http.dependencies import NO_ROOM, STORING, UNAVAILABLE
 from riyl.app.http.errors import MEDIA_TYPE
 from riyl.app.http.examples import add_examples, load_examples
 from riyl.app.http.hosts import allowed_hosts
@@ -70,7 +70,8 @@ def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings
     if facts.is_open:
         return
     responses = operation["responses"]
-    unavailable = dict.fromkeys(UNAVAILABLE[call] for call in _calls(route.dependant) if call in UNAVAILABLE)
+    calls = list(_calls(route.dependant))
+    unavailable = dict.fromkeys(UNAVAILABLE[call] for call in calls if call in UNAVAILABLE)
     responses["503"] = _problem(" Or: ".join([*unavailable, OVERLOADED]))
     if VALIDATION_ERROR in str(responses.get("422")):
         responses["422"] = _problem(INVALID)
@@ -97,6 +98,8 @@ def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings
         reasons.append(TOO_MANY_STREAMS)
     if reasons:
         responses["429"] = _problem(" Or: ".join(reasons))
+    if settings.require_key or not STORING.isdisjoint(calls):
+        responses["507"] = _problem(NO_ROOM)
     if settings.require_key:
         operation.setdefault("security", [{"key": []}])
         responses.setdefault("401", _problem(f"{NO_KEY[:-1]}; the role read is enough."))

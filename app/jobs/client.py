@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +13,9 @@ from dbos import error as dbos_error
 
 from riyl.app.jobs import store
 from riyl.app.jobs.types import Job, JobKind, JobState, Params
+from riyl.core.db.faults import translated
 from riyl.core.db.progress import JobProgress, progress_of
-from riyl.core.db.session import Database, translated
+from riyl.core.db.session import Database
 from riyl.core.db.worker_lock import WorkerLock
 from riyl.core.errors import JobEndedError, MismatchError, NotFoundError
 from riyl.core.settings import Settings
@@ -58,6 +59,9 @@ class Jobs:
         store.upgrade_fresh_jobs(settings, database)
         self._database = database
         self._engine = store.jobs_engine(settings)
+        self._file = store.jobs_file(settings)
+        if self._file is not None:
+            store.raise_faults(self._engine, self._file)
         self._dbos = DBOSClient(
             system_database_engine=self._engine,
             serializer=store.JsonSerializer(),
@@ -70,7 +74,7 @@ class Jobs:
         """Ask for a job; whether it is one that waited already with the same params (a reindex or train is joined)."""
         payload = params.model_dump(mode="json")
         # looking and asking are one act, between processes too
-        with self._database.alone():
+        with self._database.alone(), self._translated():
             if kind in JOINED:
                 waiting = self._dbos.list_workflows(name=kind.value, status="ENQUEUED", has_parent=False)
                 same = [workflow for workflow in waiting if _arguments(workflow)[0] == payload]
@@ -95,7 +99,7 @@ class Jobs:
         Raises:
             NotFoundError: there is none, or several begin like this.
         """
-        with translated():
+        with self._translated():
             names = [kind.value for kind in JobKind]
             workflows = self._dbos.list_workflows(workflow_ids=[identity], name=names)
             if not workflows and identity:
@@ -111,7 +115,7 @@ class Jobs:
         """The jobs asked for last, the newest first."""
         names = [kind.value] if kind is not None else [each.value for each in JobKind]
         states = None if state is None else [name for name, each in STATES.items() if each is state]
-        with translated():
+        with self._translated():
             workflows = self._dbos.list_workflows(name=names, status=states, limit=limit, sort_desc=True)
         return self._with_progress(workflows)
 
@@ -125,7 +129,7 @@ class Jobs:
         job = self.get(identity)
         if job.state.ended:
             raise JobEndedError(f"job {job.id} is {job.state} already; found nothing to cancel")
-        with translated(), _unknown(job.id):
+        with self._translated(), _unknown(job.id):
             self._dbos.cancel_workflow(job.id, cancel_children=True)
         return self.get(job.id)
 
@@ -144,7 +148,7 @@ class Jobs:
             raise MismatchError(
                 f"worker {worker!r} still holds its place; stop it first, or take its jobs all the same with --force"
             )
-        with translated():
+        with self._translated():
             workflows = self._dbos.list_workflows(executor_id=worker, status="PENDING")
             for each in workflows:
                 self._dbos.resume_workflow(each.workflow_id, queue_name=each.queue_name)
@@ -162,6 +166,9 @@ class Jobs:
         """Close the connections."""
         self._dbos.destroy()
         self._engine.dispose()
+
+    def _translated(self) -> AbstractContextManager[None]:
+        return translated(self._file, self._database.faults)
 
     def _with_progress(self, workflows: list[WorkflowStatus]) -> list[Job]:
         with self._database.read() as connection:

@@ -14,6 +14,7 @@ from riyl.core.errors import (
     NotFoundError,
     QualityCheckError,
     RiylError,
+    StorageError,
     TableError,
 )
 
@@ -36,6 +37,8 @@ def shown_error(error: BaseException) -> str:
     """Describe an error of a job as HTTP shows it."""
     if isinstance(error, TableError):
         return f"{error.file_and_row}: found something else; wanted {error.wanted} ({ALL_IS_IN})"
+    if isinstance(error, StorageError):
+        return error.public
     if isinstance(error, TELLS_NO_VALUES):
         return without_folders(str(error))
     if isinstance(error, OSError) and error.strerror:

@@ -20,7 +20,7 @@ from riyl.app.jobs.report import Reporter
 from riyl.app.jobs.steps import Result, Steps
 from riyl.app.jobs.store import INDEX_QUEUE, WORK_QUEUE
 from riyl.app.jobs.types import EvaluateParams, ImportParams, JobKind, ReindexParams, TrainParams
-from riyl.core.errors import DatabaseDownError, FetchError, QualityCheckError
+from riyl.core.errors import DatabaseDamagedError, DatabaseDownError, FetchError, QualityCheckError
 from riyl.index.versions.report import Report
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ def _options(name: str) -> StepOptions:
 
 def _passes(error: BaseException) -> bool:
     """Whether trying again may help: a full disk, a server that is away; not bad input, nor a refused version."""
-    passes = isinstance(error, OSError | DatabaseDownError | FetchError)
+    passes = isinstance(error, OSError | DatabaseDownError | FetchError) and not isinstance(error, DatabaseDamagedError)
     if passes:
         log.warning("step_failed job=%s reason=%s", DBOS.workflow_id, error)
     return passes

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,15 @@ from dbos import error as dbos_error
 from dbos._serialization import DefaultSerializer
 from sqlalchemy import Engine, ExceptionContext, create_engine, event, inspect
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
 from riyl.app.jobs.disclosure import ALL_IS_IN, shown_error
-from riyl.core.db.session import JOBS_FILE, Database, database_url, set_pragmas, translated
-from riyl.core.errors import DatabaseError
+from riyl.core.db.faults import database_error, translated
+from riyl.core.db.session import JOBS_FILE, Database, database_url, make_sqlite_engine
+from riyl.core.errors import DatabaseDamagedError, DatabaseDownError, DatabaseError, StorageError
 from riyl.core.settings import Settings
+
+log = logging.getLogger(__name__)
 
 APPLICATION = "riyl"
 
@@ -85,9 +91,50 @@ def jobs_engine(settings: Settings) -> Engine:
         )
         event.listen(engine, "handle_error", _unreachable)
         return engine
-    engine = create_engine(url)
-    event.listen(engine, "connect", _sqlite_connected)
-    return engine
+    return make_sqlite_engine(url, isolation_level="IMMEDIATE")
+
+
+def jobs_file(settings: Settings) -> Path | None:
+    """SQLite's file of the jobs; None with PostgreSQL."""
+    url = database_url(settings, JOBS_FILE)
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+
+
+def raise_faults(engine: Engine, file: Path) -> None:
+    """Let an engine of SQLite raise our errors at once: of its own DBOS tries a locked file again for ever."""
+
+    def act(fault: DatabaseDownError, _: ExceptionContext) -> None:
+        raise fault
+
+    _on_fault(engine, file, act)
+
+
+def wait_for_storage(engine: Engine, file: Path | None, damaged: Callable[[DatabaseDamagedError], None]) -> None:
+    """Let DBOS wait for a disk that is full or takes no writes: else a job whose end cannot be stored runs for ever.
+
+    Args:
+        file: of SQLite; None with PostgreSQL.
+        damaged: told of damage, which no waiting mends.
+    """
+
+    def act(fault: DatabaseDownError, context: ExceptionContext) -> None:
+        if isinstance(fault, DatabaseDamagedError):
+            damaged(fault)
+        elif isinstance(fault, StorageError):
+            log.error("jobs_wait_for_storage", extra={"reason": str(fault)})
+            context.is_disconnect = True  # a lost connection is what DBOS waits for
+
+    _on_fault(engine, file, act)
+
+
+def _on_fault(engine: Engine, file: Path | None, act: Callable[[DatabaseDownError, ExceptionContext], None]) -> None:
+    def translate(context: ExceptionContext) -> None:
+        if isinstance(context.sqlalchemy_exception, DBAPIError):
+            fault = database_error(context.sqlalchemy_exception, file)
+            if isinstance(fault, DatabaseDownError):  # the others DBOS knows, such as an id that is taken
+                act(fault, context)
+
+    event.listen(engine, "handle_error", translate)
 
 
 def upgrade_jobs(settings: Settings, database: Database) -> None:
@@ -97,7 +144,7 @@ def upgrade_jobs(settings: Settings, database: Database) -> None:
         DatabaseDownError: the database cannot be reached.
         DatabaseError: the migration failed.
     """
-    with translated(), database.upgrade_lock():
+    with translated(jobs_file(settings), database.faults), database.upgrade_lock():
         try:
             DBOS.migrate(_plain(database_url(settings, JOBS_FILE)))
         except dbos_error.DBOSException as error:
@@ -106,14 +153,15 @@ def upgrade_jobs(settings: Settings, database: Database) -> None:
 
 def upgrade_fresh_jobs(settings: Settings, database: Database) -> None:
     """Make DBOS's tables in a home that has none yet; leave any other database to `riyl db upgrade`."""
-    url = database_url(settings, JOBS_FILE)
-    if url.get_backend_name() != "sqlite":
+    file = jobs_file(settings)
+    if file is None:
         return
-    if Path(url.database or "").exists():
-        engine = create_engine(url)
+    if file.exists():
+        engine = jobs_engine(settings)
         try:
-            if inspect(engine).has_table("workflow_status"):
-                return
+            with translated(file, database.faults):
+                if inspect(engine).has_table("workflow_status"):
+                    return
         finally:
             engine.dispose()
     upgrade_jobs(settings, database)
@@ -138,8 +186,3 @@ def _unreachable(context: ExceptionContext) -> None:
     """
     if context.connection is None and isinstance(context.original_exception, psycopg.OperationalError):
         context.is_disconnect = True
-
-
-def _sqlite_connected(connection: Any, record: object) -> None:
-    connection.isolation_level = "IMMEDIATE"
-    set_pragmas(connection)

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -17,9 +18,17 @@ from riyl.app.jobs.child import RUNNING, say_to_service
 from riyl.app.jobs.client import Jobs
 from riyl.app.jobs.flows import register
 from riyl.app.jobs.steps import Steps, worker_threads
-from riyl.core.db.session import Database, translated
+from riyl.core.db.faults import translated
+from riyl.core.db.session import Database
 from riyl.core.db.worker_lock import WorkerLock
-from riyl.core.errors import DatabaseDownError, MismatchError, RiylError, SchemaError
+from riyl.core.errors import (
+    DatabaseDamagedError,
+    DatabaseDownError,
+    MismatchError,
+    RiylError,
+    SchemaError,
+    StorageError,
+)
 from riyl.core.settings import Home, Settings
 from riyl.index.versions.lifecycle import follow
 
@@ -59,7 +68,9 @@ def work(settings: Settings, *, until_closed: bool = False) -> None:
         # the service logs the reason; whatever the threads of libraries are at, they end now
         if not isinstance(error, RiylError | OSError):
             log.error("worker_crashed", exc_info=error)
-        say_to_service(str(error) or type(error).__name__)
+        # the service tells it to everybody
+        reason = error.public if isinstance(error, StorageError) else str(error)
+        say_to_service(reason or type(error).__name__)
         logging.shutdown()
         os._exit(1)
 
@@ -83,11 +94,23 @@ def _work(settings: Settings, until_closed: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     if until_closed:
         threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
-    _launch(settings, database)
+    damage: list[DatabaseDamagedError] = []
+
+    def end(fault: DatabaseDamagedError) -> None:
+        damage.append(fault)
+        stop.set()
+
+    _launch(settings, database, end)
     if until_closed:
         say_to_service(RUNNING)
     log.info("worker_started", extra={"worker": settings.worker, "threads": worker_threads(settings)})
     _hold(lock, stop, settings)
+    if damage:
+        log.error("database_damaged", extra={"reason": str(damage[0])})
+        if until_closed:
+            say_to_service(damage[0].public)
+        logging.shutdown()
+        os._exit(1)
     log.info("worker_ended", extra={"worker": settings.worker})
     logging.shutdown()
     # at once, as if killed: a step in the middle runs again at the next start, whatever it is waiting for now
@@ -102,13 +125,15 @@ def _take(lock: WorkerLock) -> bool:
     return taken
 
 
-def _launch(settings: Settings, database: Database) -> None:
+def _launch(settings: Settings, database: Database, damaged: Callable[[DatabaseDamagedError], None]) -> None:
+    engine, file = store.jobs_engine(settings), store.jobs_file(settings)
+    store.wait_for_storage(engine, file, damaged)
     DBOS(
         config={
             "name": store.APPLICATION,
             "application_version": store.FORMAT,
             "executor_id": settings.worker,
-            "system_database_engine": store.jobs_engine(settings),
+            "system_database_engine": engine,
             "serializer": store.JsonSerializer(),
             "run_migrations": False,
             "enable_otlp": False,
@@ -122,7 +147,7 @@ def _launch(settings: Settings, database: Database) -> None:
     steps = Steps(settings, database, worker_threads(settings))
     scheduled = register(steps, Jobs(settings, database))
     try:
-        with translated():
+        with translated(file):
             DBOS.launch()
     except dbos_error.DBOSInitializationError as error:
         raise SchemaError("the tables of the jobs are of another release: run riyl db upgrade") from error

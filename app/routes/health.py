@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from riyl.app.http.dependencies import NOT_SERVED, TheMetrics, TheOwnWorker, TheReloader, serving_state
+from riyl.app.http.dependencies import NOT_SERVED, TheDatabase, TheMetrics, TheOwnWorker, TheReloader, serving_state
 from riyl.app.http.errors import problems
 from riyl.app.http.request_errors import NotReadyError
 from riyl.app.http.route_facts import OPEN
@@ -28,12 +28,13 @@ async def healthz() -> Response:
     "/readyz", summary="Does the service answer queries", response_model=Ready, responses=problems({503: NOT_SERVED})
 )
 @OPEN
-async def readyz(request: Request, reloader: TheReloader, own_worker: TheOwnWorker) -> Response:
+async def readyz(request: Request, reloader: TheReloader, database: TheDatabase, own_worker: TheOwnWorker) -> Response:
     """200 with the version that serves, `refused` where a newer promoted one is damaged or of a foreign format, and
     `worker` where the service has one of its own: queries are answered also while it cannot run.
 
-    200 and the status "degraded" where the database is not believed, as one is that was restored from an old backup:
-    queries are answered as before, changes are refused. 503 says what to run.
+    200 and the status "degraded" where the database is not believed, as one is that was restored from an old backup,
+    or where its storage was damaged, full or read-only within the last minute: queries are answered as before, changes
+    are refused. 503 says what to run.
     """
     worker = None if own_worker.now is None else OwnWorkerResponse.model_validate(own_worker.now)
     try:
@@ -42,13 +43,15 @@ async def readyz(request: Request, reloader: TheReloader, own_worker: TheOwnWork
         if worker is None or worker.state != "failed":
             raise
         raise NotReadyError(f"{error}; and the worker, which would run jobs, fails: {worker.reason}") from error
-    unbelieved, refused = reloader.unbelieved, reloader.refused
+    refused = reloader.refused
+    unbelieved = [] if reloader.unbelieved is None else [reloader.unbelieved]
+    reasons = dict.fromkeys((*unbelieved, *database.faults.recent()))
     ready = Ready(
-        status="ready" if unbelieved is None else "degraded",
+        status="degraded" if reasons else "ready",
         version=state.searcher.version_id,
         refused=None if refused is None else Refused.model_validate(refused),
         worker=worker,
-        database=unbelieved,
+        database="; ".join(reasons) or None,
     )
     excluded = {"worker"} if worker is None else set()
     return Response(ready.model_dump_json(exclude=excluded), headers=NO_STORE, media_type="application/json")

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from tempfile import gettempdir
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -123,6 +124,11 @@ async def bring_truth(
         raise InputError(f"body: found no readable {FORM} ({error.detail}); wanted one with the part file") from error
     except ClientDisconnect as error:
         raise InputError("body: found an early end; wanted the whole of it") from error
+    except OSError as error:
+        if not error.errno or error.filename is not None:
+            raise
+        # of what writes the parts, which does not say where
+        raise OSError(error.errno, error.strerror, gettempdir()) from error
     details = _details(kept.manifest, catalog, kept.coverage)
     log.info("truth_brought", extra={"truth": details.id, "called": details.name, "by": by})
     return fresh(details, 201, {"location": f"/v1/truths/{details.id}"})

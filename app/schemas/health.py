@@ -55,6 +55,7 @@ class Ready(BaseModel, frozen=True):
         str | None,
         Field(
             description="Why the database is not believed, which lacks rules, tombstones or promotions that this home "
-            "has seen, and what settles that; null where it is believed, or cannot be reached."
+            "has seen, and what settles that, or which of its files is damaged, or cannot be written; null where "
+            "there is nothing of these, also where the database cannot be reached."
         ),
     ]

@@ -85,11 +85,15 @@ class ReadResult:
     Attributes:
         invalid: what is wrong with the upload.
         damaged: what is wrong with the same truth, which is there already.
+        errno: number of the system's error that kept the truth from being written, or 0.
+        file: name of the file that it is about.
     """
 
     kept: KeptTruth | None = None
     invalid: str = ""
     damaged: str = ""
+    errno: int = 0
+    file: str = ""
 
 
 REQUEST_SCHEMA = TypeAdapter(ReadRequest)
@@ -136,6 +140,10 @@ def _read(folder: Path, request: ReadRequest) -> ReadResult:
         return ReadResult(invalid=_detail(error))
     except FormatError as error:
         return ReadResult(damaged=_detail(error))
+    except OSError as error:
+        if not error.errno:
+            raise
+        return ReadResult(errno=error.errno, file=Path(str(error.filename2 or error.filename or "")).name)
     del pairs
     known = folder / KNOWN
     if not known.exists():

@@ -173,6 +173,8 @@ class _ReaderProcess:
             if self._is_ended:
                 raise InterruptedError("the process that read the file was ended")
             result = _result_of(folder, status, upload.file.shown)
+        if result.errno:
+            raise OSError(result.errno, os.strerror(result.errno), result.file or truths.name)
         if result.damaged:
             raise FormatError(result.damaged)
         if result.kept is None:

@@ -11,7 +11,7 @@ from riyl.core.db.hidden import hidden_by_copies, hidden_by_either
 from riyl.core.db.revisions import newest_stamp
 from riyl.core.db.rules import all_rules, copy_rules
 from riyl.core.db.session import Database
-from riyl.core.errors import RiylError, SchemaError, StaleDatabaseError
+from riyl.core.errors import DatabaseDamagedError, RiylError, SchemaError, StaleDatabaseError
 from riyl.core.rules import Rules
 from riyl.core.settings import Home
 from riyl.core.storage.rules_copy import read_copy
@@ -28,7 +28,8 @@ class RuleFeed:
 
     Attributes:
         rules: in force; None until they are known.
-        unbelieved: why the database is not believed; None where it is, or cannot be reached.
+        unbelieved: why the database is not believed, or that it is damaged; None where it is believed, or cannot be
+            reached.
     """
 
     def __init__(self, home: Home, metrics: ServingMetrics) -> None:
@@ -50,13 +51,14 @@ class RuleFeed:
             DatabaseDownError: the database cannot be reached; the rules are those of before.
             StaleDatabaseError: it lacks what this home has seen; what either hides is hidden.
             SchemaError: it has no tables, or those of another release; as above.
+            DatabaseDamagedError: it is damaged; as above.
         """
         try:
             with database.read_whole() as connection:
                 database.check(connection)
                 stamp = newest_stamp(connection, Stream.RULES)
                 rules = None if stamp == self._stamp else all_rules(connection)
-        except (StaleDatabaseError, SchemaError) as error:
+        except (StaleDatabaseError, SchemaError, DatabaseDamagedError) as error:
             self._disbelieve(database, error)
             raise
         before, again = self._stamp, self.unbelieved is not None
@@ -95,11 +97,14 @@ class RuleFeed:
     def _disbelieve(self, database: Database, error: RiylError) -> None:
         self._stamp = None
         self._metrics.database_believed(False)
-        if str(error) != self.unbelieved:
-            log.error("database_not_believed", extra={"reason": str(error)})
+        event, reason = "database_not_believed", str(error)
+        if isinstance(error, DatabaseDamagedError):
+            event, reason = "database_damaged", error.public
+        if reason != self.unbelieved:
+            log.error(event, extra={"reason": str(error)})
         elif perf_counter() < self._look_again:
             return
-        self.unbelieved, self._look_again = str(error), perf_counter() + POLL_AGAIN_S
+        self.unbelieved, self._look_again = reason, perf_counter() + POLL_AGAIN_S
         try:
             self._take(hidden_by_either(database, self._home).as_rules())
         except (RiylError, OSError) as unreadable:  # what was in force stays; at the start nothing is served

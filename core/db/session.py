@@ -7,19 +7,19 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from riyl.core.db.faults import RecentFaults, damaged, is_busy, translated
 from riyl.core.db.revisions import check_seen
 from riyl.core.db.upgrade import HEAD, revision_of, upgrade_schema
-from riyl.core.errors import ConfigError, DatabaseDownError, DatabaseError, SchemaError
+from riyl.core.errors import ConfigError, DatabaseDamagedError, SchemaError
 from riyl.core.setting_checks import postgres_url
 from riyl.core.settings import Home, Settings
 from riyl.core.storage.copies import Copies
@@ -62,12 +62,31 @@ def database_url(settings: Settings, file: str = FILE) -> URL:
 def make_engine(url: URL) -> Engine:
     """An engine with the pragmas, time limits and transactions that RIYL relies on; connects to nothing yet."""
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url)
-        event.listen(engine, "connect", _sqlite_connected)
-        event.listen(engine, "checkout", _sqlite_taken)
+        engine = make_sqlite_engine(url, isolation_level=None)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
     return create_engine(url, pool_pre_ping=True, pool_timeout=5, connect_args={"connect_timeout": CONNECT_S})
+
+
+def make_sqlite_engine(url: URL, *, isolation_level: Literal["IMMEDIATE"] | None) -> Engine:
+    """An engine of SQLite that waits for others, loses nothing that was committed, and notices another file.
+
+    Args:
+        isolation_level: how sqlite3 begins transactions by itself; with None it begins none.
+    """
+
+    def connected(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = isolation_level
+        set_pragmas(connection)
+        path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+        record.info["file"] = path, _file_at(path)
+        record.info["writable"] = os.access(path, os.W_OK)
+
+    engine = create_engine(url)
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "checkout", _sqlite_taken)
+    event.listen(engine, "checkin", _sqlite_returned)
+    return engine
 
 
 class Database:
@@ -76,12 +95,17 @@ class Database:
     Args:
         engine: from `make_engine`.
         home: whose copies say what the database must have to be believed; with None it is believed.
+
+    Attributes:
+        faults: of its storage, and of that of the jobs, which were met a moment ago.
     """
 
     def __init__(self, engine: Engine, home: Home | None = None) -> None:
         self.engine = engine
         self._copies = None if home is None else Copies(home)
-        self._checked = False
+        self._checked = self._had_tables = False
+        self._opened: object = None
+        self.faults = RecentFaults()
         # a new connection may be to another database under the same name
         event.listen(engine, "connect", self._forget)
 
@@ -93,8 +117,9 @@ class Database:
             ConfigError: RIYL_DATABASE_URL is not the address of one.
         """
         database = cls(make_engine(database_url(settings)), Home(settings.home))
-        if database.is_sqlite and database.is_fresh():
-            database.upgrade()
+        with suppress(DatabaseDamagedError):  # told by whatever uses it; what does not goes on without it
+            if database.is_sqlite and database.is_fresh():
+                database.upgrade()
         return database
 
     @property
@@ -114,7 +139,7 @@ class Database:
             DatabaseDownError: it cannot be reached.
             SchemaError: it is of another release.
         """
-        with translated(self.file):
+        with translated(self.file, self.faults):
             self._check()
             with self.engine.begin() as connection:
                 yield connection
@@ -130,7 +155,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, and waits for no writer. Raises as `write`."""
-        with translated(self.file):
+        with translated(self.file, self.faults):
             self._check()
             with self.engine.connect() as connection:
                 yield connection.execution_options(riyl_begin="BEGIN DEFERRED")
@@ -163,7 +188,7 @@ class Database:
         """
         if self.is_sqlite and not Path(self.engine.url.database or "").exists():
             return True
-        with translated(self.file), self.engine.connect() as connection:
+        with translated(self.file, self.faults), self.engine.connect() as connection:
             return revision_of(connection) is None
 
     def upgrade(self) -> None:
@@ -173,7 +198,7 @@ class Database:
             DatabaseDownError: it cannot be reached.
             SchemaError: it is of a newer release.
         """
-        with translated(self.file), self.upgrade_lock(), self.engine.connect() as connection:
+        with translated(self.file, self.faults), self.upgrade_lock(), self.engine.connect() as connection:
             upgrade_schema(connection)
 
     @contextmanager
@@ -203,55 +228,24 @@ class Database:
         """Close its connections."""
         self.engine.dispose()
 
-    def _forget(self, connection: object, record: object) -> None:
+    def _forget(self, connection: object, record: ConnectionPoolEntry) -> None:
         self._checked = False
+        opened = record.info.get("file")
+        if opened != self._opened:  # what was wrong with another file is over
+            self._opened = opened
+            self.faults.clear()
 
     def _check(self) -> None:
         if self._checked:
             return
         with self.engine.connect() as connection:
             revision = revision_of(connection)
+        if revision is None and self._had_tables and self.file is not None:
+            raise damaged(self.file, "its tables are gone")
         if revision != HEAD:
             state = "nothing in it yet" if revision is None else f"schema {revision}"
             raise SchemaError(f"found a database with {state}; this RIYL needs schema {HEAD}: run riyl db upgrade")
-        self._checked = True
-
-
-@contextmanager
-def translated(file: Path | None = None) -> Iterator[None]:
-    """Turn the driver's errors into ours.
-
-    Args:
-        file: of SQLite, for the message, since SQLite names neither it nor why the system refused it.
-
-    Raises:
-        DatabaseDownError: the database cannot be reached.
-        DatabaseError: it refused.
-    """
-    try:
-        yield
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise DatabaseDownError(f"the database cannot be reached: {_reason(error, file)}") from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseDownError(f"the database cannot be reached: {_first_line(error)}") from error
-        raise DatabaseError(f"the database refused: {_first_line(error)}") from error
-
-
-def _reason(error: Exception, file: Path | None) -> str:
-    if file is None:
-        return _first_line(error)
-    try:
-        os.close(os.open(file if file.exists() else file.parent, os.O_RDWR if file.exists() else os.O_RDONLY))
-        refused = "" if os.access(file.parent, os.W_OK) else f" ({file.parent} cannot be written to)"
-    except OSError as os_error:
-        refused = f" ({os_error.strerror})"
-    return f"{file}: {_first_line(error)}{refused}"
-
-
-def _first_line(error: Exception) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    return str(cause).strip().split("\n", 1)[0]
+        self._checked = self._had_tables = True
 
 
 def set_pragmas(connection: sqlite3.Connection) -> None:
@@ -263,17 +257,10 @@ def set_pragmas(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             return
-        except sqlite3.OperationalError:  # here SQLite does not wait for others: somebody makes the file
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:  # here SQLite does not wait for others: somebody makes the file
+            if not is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(POLL_S)
-
-
-def _sqlite_connected(connection: Any, record: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver begins no transactions of its own: ours are whole, DDL included
-    set_pragmas(connection)
-    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
-    record.info["file"] = path, _file_at(path)
 
 
 def _sqlite_taken(connection: object, record: ConnectionPoolEntry, proxy: object) -> None:
@@ -281,6 +268,12 @@ def _sqlite_taken(connection: object, record: ConnectionPoolEntry, proxy: object
     path, opened = record.info["file"]
     if _file_at(path) != opened:
         raise DisconnectionError(f"{path} is another file than before")
+
+
+def _sqlite_returned(connection: object, record: ConnectionPoolEntry) -> None:
+    """Keep no connection to a file that takes no writes: it would take none when the disk is mended."""
+    if connection is not None and not record.info["writable"]:
+        record.invalidate()
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from riyl.core.db.session import UPGRADE_LOCK, Database, translated
+from riyl.core.db.faults import translated
+from riyl.core.db.session import UPGRADE_LOCK, Database
 
 
 class WorkerLock:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 
 from riyl.app.jobs.types import JobState, ReindexParams
 from riyl.core.catalog.tables import Tables
+from riyl.core.db.session import JOBS_FILE
 from riyl.core.settings import Home, Settings
 from riyl.index.build.build import build_version
 from riyl.training.config import load_config
@@ -21,6 +22,7 @@ from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, write_tables
 from tests.faults.conftest import fill
 from tests.faults.processes import HeldWorkers, World, opened, serving, started, until, visible
+from tests.storage_faults import fill_up, small_disk
 
 pytestmark = pytest.mark.slow
 
@@ -45,24 +47,17 @@ def large_world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder], capture_output=True, text=True
-    )
-    if done.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with small_disk(tmp_path / "disk", DISK_BYTES) as folder:
+        yield folder
 
 
 def test_a_full_disk_fails_the_build_and_nothing_else(
-    large_world: World, small_disk: Path, held_worker: HeldWorkers, tmp_path: Path
+    large_world: World, disk: Path, held_worker: HeldWorkers, tmp_path: Path
 ) -> None:
     (old,) = large_world.versions
-    with opened(large_world, small_disk, None, tmp_path / "log") as site, serving(site, "--no-worker") as (_, client):
+    with opened(large_world, disk, None, tmp_path / "log") as site, serving(site, "--no-worker") as (_, client):
 
         def serves(version: str) -> bool:
             answer = client.get("/v1/artists/a0001/similar?k=3")
@@ -72,7 +67,7 @@ def test_a_full_disk_fails_the_build_and_nothing_else(
             job_id = site.ask(ReindexParams(tables=str(large_world.tables)))
             held_worker.start(site, attempts=ATTEMPTS, step="build", when="before")
             held_worker.held()
-            filler = fill_up(small_disk, bytes_until(site.home.versions / old, file))
+            filler = fill_up(disk, bytes_until(site.home.versions / old, file))
             held_worker.send(signal.SIGCONT)
             job = site.ended(job_id)
             assert job.state is JobState.FAILED, file
@@ -87,6 +82,24 @@ def test_a_full_disk_fails_the_build_and_nothing_else(
         assert job.state is JobState.DONE, job
         assert job.result is not None
         until(lambda: serves(job.result["version"]), "the new version")
+
+
+def test_a_job_whose_end_cannot_be_stored_waits_for_room(
+    world: World, disk: Path, held_worker: HeldWorkers, tmp_path: Path
+) -> None:
+    with opened(world, disk, None, tmp_path / "log") as site:
+        job_id = site.ask(ReindexParams(tables=str(world.tables)))
+        held_worker.start(site, step="prune", when="after")
+        held_worker.held()
+        with closing(sqlite3.connect(site.home.root / JOBS_FILE)) as jobs:
+            jobs.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # it has no pages from before that are free
+        filler = fill_up(disk)
+        held_worker.send(signal.SIGCONT)
+        reason = f"no space is left on the disk of the database: {site.home.root / JOBS_FILE}"
+        until(lambda: reason in site.log.read_text(), "the full disk")
+        assert site.jobs.get(job_id).state is JobState.RUNNING
+        filler.unlink()
+        assert site.ended(job_id).state is JobState.DONE
 
 
 def loud(folder: Path, n: int) -> Path:
@@ -104,12 +117,3 @@ def bytes_until(version: Path, file: str) -> int:
     size = {name: n_bytes for name, n_bytes in all_sizes.items() if not name.startswith("parts/")}
     order = sorted(size, key=lambda name: (version / name).stat().st_mtime_ns)
     return sum(size[name] for name in order[: order.index(file)]) + size[file] // 2
-
-
-def fill_up(disk: Path, left_bytes: int) -> Path:
-    """A file that leaves this much room."""
-    filler = disk / "filler"
-    room = os.statvfs(disk)
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - left_bytes)
-    return filler

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sqlite3
 from pathlib import Path
@@ -11,7 +12,8 @@ import httpx
 import pytest
 
 from riyl.core.db.session import JOBS_FILE
-from tests.faults.processes import Site, serving, until
+from tests.faults.processes import Site, serving, started, until
+from tests.storage_faults import DAMAGES, damage
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +41,32 @@ def test_a_service_ends_while_its_worker_waits_to_be_started_again(sqlite_site: 
         until(lambda: worker(client).get("failures", 0) >= 3, "the third failure")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("how", ["random_header", "random_pages"])
+def test_a_worker_ends_where_its_database_is_damaged_and_runs_once_that_is_restored(
+    how: str, sqlite_site: Site, tmp_path: Path
+) -> None:
+    site, jobs = sqlite_site, sqlite_site.home.root / JOBS_FILE
+    whole = shutil.copy(jobs, tmp_path)
+    with serving(site) as (_, client):
+        until(lambda: worker(client).get("state") == "running", "the worker's start")
+        damage(jobs, DAMAGES[how])
+        until(lambda: worker(client).get("state") == "failed", "the end of the worker")
+        assert worker(client)["reason"] == f"{JOBS_FILE} is damaged: restore it from a backup"
+        Path(whole).replace(jobs)
+        until(lambda: worker(client).get("state") == "running", "the worker's next start")
+
+
+def test_a_worker_by_itself_names_the_damaged_file_as_it_ends(sqlite_site: Site) -> None:
+    site, jobs = sqlite_site, sqlite_site.home.root / JOBS_FILE
+    with started(site, "worker") as process:
+        until(lambda: "worker_started" in site.log.read_text(), "the worker's start")
+        damage(jobs, DAMAGES["random_header"])
+        assert process.wait(60) == 1
+    log = site.log.read_text()
+    assert "database_damaged" in log
+    assert f"the database is damaged, and is to be restored from a backup: {jobs}: " in log
 
 
 def schema(jobs: Path, version: int) -> int:

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 
 from tests.faults.processes import Site, riyl, serving
+from tests.storage_faults import read_only
 
 pytestmark = pytest.mark.slow
 
 REASON = "Read-only file system"
-
-
-@contextmanager
-def read_only(folder: Path) -> Iterator[None]:
-    """The folder on a file system that takes no writes, for everybody."""
-    for options in (["--bind", folder, folder], ["-o", "remount,ro,bind", folder]):
-        done = subprocess.run(["mount", *options], capture_output=True, text=True)
-        if done.returncode != 0:
-            pytest.skip(f"a folder cannot be mounted read-only here: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_every_command_that_writes_names_the_file_and_the_reason(sqlite_site: Site) -> None:

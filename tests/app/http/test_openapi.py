@@ -75,6 +75,26 @@ def test_every_operation_names_what_any_request_may_be_refused_for(document: dic
                 assert all(kind in operation["responses"]["415"]["description"] for kind in accepted)
 
 
+def test_what_depends_on_a_database_names_what_its_storage_may_meet(document: dict[str, Any], home: Home) -> None:
+    storing = {
+        (path, method)
+        for path, method, operation in operations(document)
+        if "507" in operation["responses"] and "damaged" in operation["responses"]["503"]["description"]
+    }
+    queries = {
+        *(("/v1/similar", "post"), ("/v1/similar:batch", "post"), ("/v1/index", "get")),
+        *(("/v1/artists", "get"), ("/v1/artists:resolve", "get")),
+        *(("/v1/artists/{id}", "get"), ("/v1/artists/{id}/similar", "get")),
+        *(("/v1/truths", "get"), ("/v1/truths/{id}", "get")),
+    }
+    everything = {(path, method) for path, method, _ in operations(document) if path.startswith("/v1/")}
+    assert queries < everything
+    assert storing == everything - queries
+    closed = asked(home, "/openapi.json", settings=Settings(home=home.root, require_key=True))[0].json()
+    for path, method, operation in operations(closed):
+        assert ("507" in operation["responses"]) == path.startswith("/v1/"), (path, method)
+
+
 def test_a_batch_is_described_as_an_object_and_as_lines(document: dict[str, Any]) -> None:
     operation = document["paths"]["/v1/artists:batch"]["post"]
     kinds = {"application/json", "application/x-ndjson"}

@@ -11,7 +11,7 @@ from sqlalchemy import Column, MetaData, Table, select, text
 from riyl.core.db.session import FILE, Database, database_url
 from riyl.core.db.tables import UtcTime
 from riyl.core.db.worker_lock import WorkerLock
-from riyl.core.errors import ConfigError, DatabaseDownError, SchemaError
+from riyl.core.errors import ConfigError, DatabaseDamagedError, DatabaseDownError, SchemaError
 from riyl.core.settings import Settings
 from tests.core.db.conftest import Closing
 
@@ -130,7 +130,11 @@ def test_the_address_is_of_postgres_and_may_have_its_password_in_a_file(tmp_path
 
 def test_a_file_that_sqlite_cannot_open_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
-    with pytest.raises(DatabaseDownError) as caught:
-        Database.of(Settings(home=tmp_path))
-    error_message = f"the database cannot be reached: {tmp_path / FILE}: unable to open database file (Is a directory)"
-    assert str(caught.value) == error_message
+    database = Database.of(Settings(home=tmp_path))
+    with pytest.raises(DatabaseDamagedError) as caught:
+        database.read().__enter__()
+    assert str(caught.value) == (
+        "the database is damaged, and is to be restored from a backup: "
+        f"{tmp_path / FILE}: unable to open database file (Is a directory)"
+    )
+    assert database.faults.recent() == [f"{FILE} is damaged: restore it from a backup"]
