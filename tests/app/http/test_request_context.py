@@ -13,12 +13,12 @@ from starlette.types import Receive, Scope, Send
 from riyl.app.http.logging import JsonFormatter, RequestLog
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.request_context import RequestContextMiddleware
-from riyl.core.errors import FormatError
+from riyl.core.errors import FormatError, RiylError
 from riyl.core.settings import Home
 from tests.app.conftest import problem_of, running
 
 
-@pytest.mark.parametrize("error", [RuntimeError("secret"), FormatError("secret")])
+@pytest.mark.parametrize("error", [RuntimeError("secret"), RiylError("secret")])
 async def test_a_fault_of_ours_is_a_500_that_tells_only_the_log(
     home: Home, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -39,6 +39,20 @@ async def test_a_fault_of_ours_is_a_500_that_tells_only_the_log(
         assert vars(record)["request_id"] == answer.headers["x-request-id"]
         figures = (await client.get("/metrics")).text
         assert 'riyl_http_request_seconds_count{method="GET",path="/fails",status="500"} 1.0' in figures
+
+
+async def test_a_damaged_file_is_a_503_that_names_the_file_and_not_where_it_is_or_what_is_in_it(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise FormatError("/secret/plays.arrow: damaged, found secret; wanted text", file="plays.arrow")
+
+    async with running(home) as (app, client):
+        app.add_api_route("/fails", fail)
+        body = problem_of(await client.get("/fails"), 503, "damaged file")
+    assert body["detail"] == "plays.arrow is damaged; the log of the service says how"
+    (record,) = [r for r in caplog.records if r.getMessage() == "damaged_file"]
+    assert vars(record)["reason"].startswith("/secret/plays.arrow")
 
 
 async def test_paths_that_no_route_has_are_counted_as_one(home: Home) -> None:
