@@ -9,41 +9,41 @@ TORCH ?= $(shell sh scripts/torch_backend.sh $(PYTHON))
 INSTALL_TORCH = $(if $(filter-out pip,$(TORCH)),$(INSTALL) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python \
 	--torch-backend $(TORCH) --constraint constraints.txt torch)
 
-.PHONY: demo test test-all lint bench bench-small hostile hostile-small secrets clean
+.PHONY: demo test test-all lint docs bench bench-small hostile hostile-small secrets clean help
 
-demo: $(VENV)/train.stamp
+demo: $(VENV)/train.stamp  ## make a catalog, train, evaluate and serve it; DATA=folder takes your tables
 	$(BIN)/riyl demo $(if $(DATA),"$(DATA)")
 
-test: lint
+test: lint  ## lint, and run the quick tests
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow and not postgres and not browser and not clients and not bench and not hostile"
 
-test-all: $(VENV)/dev.stamp
+test-all: $(VENV)/dev.stamp  ## run the slow, database, browser and attack tests
 	$(BIN)/pytest -m "(slow or postgres or browser or clients) and not bench and not hostile"
 	$(MAKE) hostile-small
 
-lint: $(VENV)/dev.stamp
+lint: $(VENV)/dev.stamp  ## check style, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/dev.stamp
+docs: $(VENV)/docs.stamp  ## build the documentation as a site into build/docs
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: $(VENV)/dev.stamp  ## run the benchmarks
 	$(BIN)/pytest -m bench -p no:cacheprovider tests/benchmarks
 
-# every benchmark at a tiny size: whether each still runs and produces its figures
-bench-small: $(VENV)/dev.stamp
+bench-small: $(VENV)/dev.stamp  ## run every benchmark at a tiny size, to see that each still works
 	RIYL_BENCH_SMALL=1 $(BIN)/pytest -m bench -p no:cacheprovider tests/benchmarks
 
-# bounded attacks on a real service: what each takes, and whether it is within the bounds
-hostile: $(VENV)/dev.stamp
+hostile: $(VENV)/dev.stamp  ## attack a service over 100,000 artists, and check memory and response times
 	$(BIN)/pytest -m hostile -p no:cacheprovider tests/hostile
 
-# the same with few artists, held to nothing that depends on time
-hostile-small: $(VENV)/dev.stamp
+hostile-small: $(VENV)/dev.stamp  ## the same over 2,000 artists, without checks of time
 	RIYL_HOSTILE_SMALL=1 $(BIN)/pytest -m hostile -p no:cacheprovider tests/hostile
 
-# a password for docker compose's database; the folder is yours alone, the file is read by the containers' users
-secrets: secrets/postgres_password
+# only you can enter the folder; the containers' users can read the file
+secrets: secrets/postgres_password  ## make a password for docker compose's database
 	grep -qs '^RIYL_SECRETS=' .env || echo 'RIYL_SECRETS=./secrets' >> .env
 
 secrets/postgres_password:
@@ -51,7 +51,7 @@ secrets/postgres_password:
 	head -c 24 /dev/urandom | base64 > $@
 	chmod 644 $@
 
-clean:
+clean:  ## remove .venv
 	rm -rf $(VENV)
 
 $(VENV)/bin/python:
@@ -67,3 +67,10 @@ $(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(INSTALL_TORCH)
 	$(INSTALL) -e '.[dev]'
 	touch $@ $(VENV)/train.stamp
+
+$(VENV)/docs.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e '.[docs]'
+	touch $@
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{printf "%-14s %s\n", $$1, $$2}'

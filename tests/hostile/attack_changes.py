@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
 
+from riyl.app.http.media_types import NDJSON
 from tests.hostile.connections import exchange, request, shown
 from tests.hostile.registry import Answers, Target, attack
 
@@ -14,7 +16,8 @@ BATCH_S = 120.0
 
 async def put(target: Target, items: list[dict[str, Any]]) -> Answers:
     """Put artists in one batch, and wait until the last is shown."""
-    payload = request("POST", "/v1/artists:batch", {"items": items}, key=target.write_key)
+    lines = "\n".join(map(json.dumps, items)).encode()
+    payload = request("POST", "/v1/artists:batch", lines, key=target.write_key, content_type=NDJSON)
     answers = await exchange(target, payload, limit_s=BATCH_S)
     return answers + await shown(target, items[-1]["id"])
 
