@@ -25,7 +25,7 @@ from riyl.index.search.vector_search import VectorSearch
 
 log = logging.getLogger(__name__)
 
-MAX_AT_ONCE = 250
+MAX_AT_ONCE = 125
 """Maximum changes that are taken up at once while a version serves: those before are shown before the next."""
 
 

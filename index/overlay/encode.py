@@ -172,8 +172,9 @@ class LiveArtistEncoder:
             put.artist["modalities"] = tuple(sorted(put.artist["evidence"]))
             if put.parts:
                 with suppress(NothingKnownError):  # they cancel each other out
-                    put.artist["vector"], put.artist["parts"] = encoder.embedding(put.parts)
-                    put.artist["has_embedding"] = True
+                    vector, parts = encoder.embedding(put.parts)
+                    shared = dict.fromkeys(parts, vector) if len(parts) == 1 else parts  # one part is the whole
+                    put.artist |= {"vector": vector, "parts": shared, "has_embedding": True}
 
     def _keep(self, put: _Put) -> None:
         """What the version has of an artist, as nothing else can be had."""

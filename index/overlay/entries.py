@@ -15,7 +15,7 @@ Keys: TypeAlias = NDArray[np.uint64]
 """(m,) uint64, the order among equal scores, see `riyl.index.scoring.tie_breaking.tie_keys`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entries:
     """Live artists that enter one list.
 
