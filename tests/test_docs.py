@@ -19,7 +19,7 @@ from riyl.app.cli import app
 from riyl.core.settings import Settings
 from tests.conftest import REPOSITORY
 
-DOCS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])
+DOCS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 PAGES = pytest.mark.parametrize("page", DOCS, ids=[path.name for path in DOCS])
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -34,7 +34,7 @@ OUR_PATH = re.compile(r"(?<![\w./-])(?:app|core|docs|evaluation|index|scripts|te
 
 
 def test_the_operators_manual_names_every_setting_and_no_other() -> None:
-    text = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "operations" / "install.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `RIYL_([A-Z_]+)` \|", text, re.MULTILINE))
     assert named == {name.upper() for name in Settings.model_fields}
 

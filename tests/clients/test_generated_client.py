@@ -39,7 +39,7 @@ from tests.index.conftest import named_model, named_snapshot, version  # noqa: F
 pytestmark = pytest.mark.clients
 
 CONFIG = "content_type_overrides:\n  application/x-ndjson: application/octet-stream\n"
-"""What docs/operations.md says to give to the generator, which does not know lines of JSON by that name."""
+"""Config that docs/api.md gives to the generator, which does not know lines of JSON by that name."""
 
 
 def generate(folder: Path, document: Any, config: str) -> tuple[ModuleType, str]:

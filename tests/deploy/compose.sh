@@ -302,7 +302,7 @@ dc exec -T worker sh -c 'kill -CONT -1'
 until_ 60 "worker healthy" health_is worker healthy
 ok "a worker that hangs is told to be unhealthy, and healthy when it goes on"
 
-# --- backed up, lost, restored, as docs/operations.md says
+# --- backed up, lost, restored, as docs/operations/failures.md says
 dc stop worker >/dev/null 2>&1
 dc exec -T postgres sh -c \
   'PGPASSWORD=$(cat /run/secrets/postgres_password) pg_dump -h 127.0.0.1 -U riyl -Fc riyl' >"$work/riyl.dump"
