@@ -1,4 +1,4 @@
-"""A version with changes on it: tombstones, live artists, and the lists that they enter; one value, read like a version.
+"""A version with changes on it: tombstones, live artists, and their entries in lists; one value, read like a version.
 
 Its rows are the version's, followed by one for each artist that was added or changed. A row never changes: an artist
 that changes again gets a new row, and its earlier row gets a tombstone.
@@ -230,7 +230,7 @@ class VersionOverlay:
             kind = type_for(payload) if payload else pa.null()  # type: ignore[arg-type]
         if name in artists.column_names and artists.schema.field(name).type == kind:
             column = artists.column(name)
-            base = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # combine_chunks copies even a single chunk
+            base = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # the latter copies even one
         else:
             base = pa.nulls(len(artists), kind)
         return base, pa.array([_typed(kind, artist.attributes.get(name)) for artist in self.artists[:m]], kind)

@@ -79,7 +79,7 @@ def test_raw_lists_of_a_version_without_corrections_are_the_ready_ones(searcher:
 
 def test_an_artist_without_embedding_has_nobody_similar_and_is_similar_to_nobody(searcher: Searcher) -> None:
     assert [searcher.is_searchable(row) for row in (0, 58, 59)] == [True, True, False]
-    with pytest.raises(NothingKnownError, match=r"nothing known yet of Nobody Knows \(a059\)"):
+    with pytest.raises(NothingKnownError, match=r"Nobody Knows \(a059\) has no embedding"):
         searcher.similar(59, 5)
     assert not any(59 in searcher.similar(row, 256).rows for row in range(59))
 

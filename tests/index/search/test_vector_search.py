@@ -184,7 +184,7 @@ def test_true_is_another_condition_than_1(version: Version) -> None:
     assert (
         len(vector_search.passing(Filters({"begun": AttributeFilter(any_of=(1,))})).rows) == version.has_embedding.sum()
     )
-    with pytest.raises(InputError, match="found True; wanted what fits the type int64"):
+    with pytest.raises(InputError, match="found True; wanted a value of type int64"):
         vector_search.passing(Filters({"begun": AttributeFilter(any_of=(True,))}))
 
 
