@@ -81,7 +81,7 @@ class BoundRules:
         return np.array(sorted(self.blocked.union(*(self.never.get(seed, ()) for seed in seeds))), np.int32)
 
     def shows(self, rows: Rows, seeds: Sequence[int]) -> Mask:
-        """Return which of `rows` are not in `hidden(seeds)`, (m,) bool; its time does not grow with the blocked rows."""
+        """Return which of `rows` are not in `hidden(seeds)`, (m,) bool; its time does not grow with blocked rows."""
         shown = ~self._blocked_mask[rows]
         for seed in seeds:
             if seed in self.never:

@@ -69,7 +69,7 @@ def change(**fields: Any) -> Callable[[Path], object]:
     [
         (change(format=4), "manifest.json: found format 4; this RIYL reads riyl-version formats 3 to 3"),
         (change(kind="riyl-model"), "manifest.json: found kind 'riyl-model'; wanted 'riyl-version'"),
-        (change(model="0" * 16), "manifest.json: damaged, manifest.sha256 says"),
+        (change(model="0" * 16), "manifest.json: damaged, manifest.sha256 has"),
         (lambda folder: (folder / "manifest.json").write_bytes(b"{"), "manifest.json: damaged, it is not JSON"),
         (lambda folder: shutil.rmtree(folder), "copy: found no manifest.json; wanted a riyl-version folder"),
     ],

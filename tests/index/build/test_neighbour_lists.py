@@ -173,7 +173,7 @@ def test_having_and_only_narrow_each_other(version: Version) -> None:
     [
         (["tags", "smell"], None, "modalities: found smell; wanted some of audio, cf, tags"),
         ([], None, "modalities: found none; wanted some of audio, cf, tags"),
-        (None, ["a000", "zz", "yy"], "artists: found 2 ids that version .* has not, 'zz' first"),
+        (None, ["a000", "zz", "yy"], "artists: found 2 ids that version .* lacks, 'zz' first"),
         (None, [], "artists: found no ids"),
     ],
 )

@@ -99,7 +99,7 @@ def test_all_conditions_must_hold() -> None:
     [
         (Filters({"x": AttributeFilter(missing=True)}), "attributes: found 'x'; wanted one of country, begun, rate"),
         (Filters({"name": AttributeFilter(missing=True)}), "attributes: found 'name'; wanted one of country"),
-        (Filters({"begun": AttributeFilter(any_of=("1990",))}), "attributes.begun: found '1990'; wanted a value of type"),
+        (Filters({"begun": AttributeFilter(any_of=("1990",))}), "attributes.begun: found '1990'; wanted a value of"),
         (Filters({"begun": AttributeFilter(any_of=(2**40,))}), "attributes.begun: found 1099511627776; wanted"),
         (Filters({"begun": AttributeFilter(any_of=(True,))}), "attributes.begun: found True; wanted a value of type"),
         (Filters({"active": AttributeFilter(any_of=(1,))}), "attributes.active: found 1; wanted a value of type"),
