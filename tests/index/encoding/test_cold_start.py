@@ -144,7 +144,7 @@ def test_what_a_model_does_not_take_is_named(encoders: dict[str, ColdEncoder]) -
     for kind in ("paper-msd", "default"):
         with pytest.raises(MismatchError, match=f"model {kind} takes tags as weighted terms; found a vector"):
             encoders[kind].from_vector("tags", [1.0] * 6)
-    with pytest.raises(MismatchError, match="does not place tags from vectors; found one"):
+    with pytest.raises(MismatchError, match="does not take tags as vectors; found one"):
         encoders["pca"].from_raw("tags", [1.0] * 6)
 
 
@@ -224,7 +224,7 @@ def test_a_versions_encoder_is_found_in_its_home(version: Version, home: Path, p
 def test_a_model_or_snapshot_that_is_not_in_the_home_is_named(version: Version, home: Path, missing: list[str]) -> None:
     for name in missing:
         shutil.rmtree(home / name)
-    with pytest.raises(NotFoundError, match=f"version {version.id} can encode nobody") as caught:
+    with pytest.raises(NotFoundError, match=f"version {version.id} cannot encode artists outside") as caught:
         cold_encoder(home / "models", home / "snapshots", version)
     for name, what in (("models", "model"), ("snapshots", "snapshot")):
         assert (f"no {what} {version.manifest[what]} in" in str(caught.value)) == (name in missing)

@@ -52,7 +52,7 @@ def test_a_model_of_what_the_snapshot_lacks_is_refused(
     named_snapshot: Snapshot, strangers: Snapshot, tmp_path: Path
 ) -> None:
     model = train("single-audio", load_config("single-audio")[1], named_snapshot, tmp_path)
-    with pytest.raises(MismatchError, match=f"takes audio; snapshot {strangers.id} has cf, tags alone"):
+    with pytest.raises(MismatchError, match=f"takes audio; snapshot {strangers.id} has only cf, tags"):
         embed(model, strangers)
 
 

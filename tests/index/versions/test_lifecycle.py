@@ -182,7 +182,7 @@ def test_a_current_version_that_is_in_another_home_leaves_this_one_as_it_is(
     other = tmp_path / "other"
     put(other, version, "xxx")
     promote(other, database, "xxx", by="ann", why="")
-    with pytest.raises(NotFoundError, match="version xxx was promoted, and is not in"):
+    with pytest.raises(NotFoundError, match="version xxx was promoted but is not in"):
         follow(home, database)
     assert current(home) == "aaa"
 

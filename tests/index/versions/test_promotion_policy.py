@@ -133,7 +133,7 @@ def test_its_own_gate_stands_before_what_is_compared(tmp_path: Path) -> None:
     assert [(c.name, c.found, c.wanted, c.passed) for c in report.checks] == [
         ("recall@10 of the ready lists", 1.0, "at least 0.99", False),
         (SHARE, 1.0, "at least 0.9 (RIYL_QUALITY_MIN_SHARE)", True),
-        (TABLES, 0, "any number: version last does not say what it was made of", True),
+        (TABLES, 0, "any number: version last records no table sizes", True),
         (OVERLAP, 1.0, "at least 0.3 (RIYL_QUALITY_MIN_OVERLAP)", True),
         (NDCG, 0.2, "at least 0.19 (RIYL_QUALITY_MAX_DROP)", True),
     ]
@@ -235,8 +235,8 @@ def test_a_table_that_is_missing_whole_is_refused_and_said_how_much_there_was(tm
     report = judge(made(tmp_path / "new", THREE, sizes=without), last, LIMITS)
     assert report.failures == "; ".join(
         f"{figure} of table tags, {OF}: found 0, wanted at least 0.8 (RIYL_QUALITY_MIN_TABLE_SHARE) "
-        f"(0 where version last was made of {count}: look whether the table is whole; if it is as it should be, "
-        "promote by hand, with --force)"
+        f"(0, where version last had {count}: check that the table is complete; if it is, "
+        "promote by hand with --force)"
         for figure, count in (("rows", 20), ("artists", 2))
     )
 
@@ -248,4 +248,4 @@ def test_what_a_version_does_not_say_is_not_compared_and_that_is_said(
     report = judge(made(tmp_path / "new", THREE, sizes=new), made(tmp_path / "last", THREE, sizes=last), LIMITS)
     assert report.passed
     (check,) = [c for c in report.checks if c.name == TABLES]
-    assert check.wanted == f"any number: version {silent} does not say what it was made of"
+    assert check.wanted == f"any number: version {silent} records no table sizes"
