@@ -243,7 +243,7 @@ class Version(SealedFolder):
         """
         if modality not in self._terms:
             available = ", ".join(self._terms) or "no modality"
-            raise NotFoundError(f"version {self.id} has terms of {available}; asked for those of {modality}")
+            raise NotFoundError(f"version {self.id} has no terms of {modality}; it has terms of {available}")
         return self._terms[modality]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A Faiss file is accounted for byte by byte, so that Faiss opens none that it would read beyond."""
+"""Check of a Faiss file byte by byte, so that Faiss never opens a file that it would read beyond."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_what_faiss_would_not_write_is_refused(
 def test_whatever_passes_is_searched_without_harm(
     tmp_path: Path, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a process of its own, which harm would end."""
+    """Run in a process of its own, which a crash would end."""
     monkeypatch.setattr(riyl.index.artifact.ivf, "IVF_MIN_ARTISTS", 10)
     written(tmp_path, vectors)
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.index.artifact.test_faiss_file", str(tmp_path)]
@@ -89,7 +89,7 @@ def test_whatever_passes_is_searched_without_harm(
 
 
 def search_changed(folder: Path, rounds: int = 600) -> tuple[int, int]:
-    """Search files with some bytes changed; how many passed and how many were refused."""
+    """Search files with some bytes changed; return how many passed and how many were refused."""
     data, chance, passed = (folder / "cells").read_bytes(), random.Random(0), 0
     query, everyone = np.ones((1, D), np.float32), np.full(-(-N // 8), 255, np.uint8)
     for _ in range(rounds):

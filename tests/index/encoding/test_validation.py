@@ -1,4 +1,4 @@
-"""What is said of an artist from outside and cannot be encoded is refused."""
+"""Refusal of raw input that cannot be encoded."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def test_a_searcher_says_which_version_it_is(searcher: Searcher, version: Versio
 def test_a_damaged_version_is_refused_unless_one_does_not_look(version: Version, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(version.folder, tmp_path / "copy"))
     data = bytearray((copy / "scores.npy").read_bytes())
-    data[-4] ^= 1  # of a NaN behind a list's end, which stays one
+    data[-4] ^= 1  # a bit of a NaN after a list's end, which stays a NaN
     (copy / "scores.npy").write_bytes(bytes(data))
     with pytest.raises(FormatError, match=r"scores.npy: damaged, found sha256 \w+; wanted"):
         Searcher.open(copy)

@@ -24,7 +24,7 @@ NDCG = "nDCG@200 on the truth"
 def made(
     folder: Path, lists: dict[str, list[str] | None], *, quality_checks: bool = True, sizes: Sizes | None = None
 ) -> Version:
-    """A version of what the policy reads: each artist's list, None where it is not embedded."""
+    """Write a version with the files that the policy reads: each artist's list, None where it is not embedded."""
     ids = sorted(lists)
     at = {artist: row for row, artist in enumerate(ids)}
     neighbours = np.full((len(ids), LIST_LENGTH), -1, np.int32)
@@ -51,7 +51,7 @@ def made(
 
 
 def ring(ids: list[str], length: int) -> dict[str, list[str] | None]:
-    """Each artist's list: those that follow it, around and around."""
+    """Return each artist's list: the artists that follow it, cyclically."""
     return {artist: (ids[i + 1 :] + ids[:i])[:length] for i, artist in enumerate(ids)}
 
 
@@ -65,7 +65,7 @@ THREE = {"a": ["b", "c"], "b": ["a", "c"], "c": ["a", "b"]}
 def test_the_overlap_by_hand_over_the_artists_known_in_both(tmp_path: Path) -> None:
     last = made(tmp_path / "last", {"a": ["b", "d"], "b": ["a", "c"], "c": None, "d": ["a", "b"], "z": ["a", "b"]})
     new = made(tmp_path / "new", {"0": ["a", "b"], "a": ["b", "0"], "b": ["d", "a"], "c": ["a", "b"], "d": ["b", "a"]})
-    # a: b of 2; b: a of 2; c is not known in the last; d: both, in whatever order; 0 and z are in one alone.
+    # a: b of 2; b: a of 2; c has no embedding in the last; d: both, in any order; 0 and z are only in one.
     assert overlap(new, last) == pytest.approx((1 / 2 + 1 / 2 + 2 / 2) / 3, abs=1e-12)
     assert overlap(last, new) == overlap(new, last)
 
