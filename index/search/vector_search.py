@@ -34,7 +34,7 @@ POOL = 10
 MIN_POOL, MAX_POOL = 200, 5000
 
 _KEPT = 32
-"""Filters whose masks are cached, least recently used first out: a byte per artist each, and five more if few pass."""
+"""Filters whose masks are cached, the most recently used: each takes a byte per artist, and 8 per candidate."""
 
 _NOBODY = np.empty(0, np.int64)
 
