@@ -1,4 +1,4 @@
-"""Every artist's similar artists as one Parquet file."""
+"""Export of every artist's similar artists as one Parquet file."""
 
 from __future__ import annotations
 
@@ -32,18 +32,20 @@ def export_neighbours(
     threads: int = 0,
     progress: Progress = silent,
 ) -> int:
-    """Write lists as Parquet: artist_id, rank from 1, similar_id, score; the file is there when it is whole.
+    """Write lists as Parquet: artist_id, rank from 1, similar_id, score; the file appears once it is complete.
 
     Args:
-        version: whose artists.
-        out: the file; one that is there is replaced.
+        version: the version of the artists.
+        out: the file; an existing one is replaced.
         k: length of a list.
-        keep: (n,) bool: the artists that ask and can be found; None keeps all, and then the ready lists are written.
-        rules: of this version, who has no list and stands in none, and who stands first; None has none. Where
-            artists are kept, those blocked are not.
+        keep: (n,) bool, the artists that have lists and may stand in them; None keeps all, and uses the ready lists.
+        rules: rules bound to this version: a blocked artist has no list and stands in none, even if `keep` has it;
+            pinned ones stand first. None applies no rules.
+        threads: threads of the search; 0 takes every core.
+        progress: told how far each step is.
 
     Returns:
-        How many artists have a list.
+        Number of artists with a list.
     """
     rules = rules or without_rules(version.n_artists)
     shown = rules.shows(np.arange(version.n_artists, dtype=np.int32), [])
@@ -52,7 +54,7 @@ def export_neighbours(
     lists: Lists
     at = np.arange(len(rows), dtype=np.int32)
     if keep is None and k <= LIST_LENGTH and not rules:
-        lists, scores, at = version.neighbours, version.scores, rows  # mapped, and never all in memory
+        lists, scores, at = version.neighbours, version.scores, rows  # mapped, never loaded as a whole
     elif keep is None:
         lists, scores = _all_lists(version, rows, k, rules, threads, progress)
     else:
@@ -73,7 +75,7 @@ def export_neighbours(
 def _all_lists(
     version: Version, rows: Rows, k: int, rules: BoundRules, threads: int, progress: Progress
 ) -> tuple[Lists, Matrix]:
-    """(m, k or more) lists and scores of `rows` among all known artists, by the version's own scoring."""
+    """Return lists and scores of `rows` among all artists with an embedding, (m, k or more); the version's scoring."""
     if k <= LIST_LENGTH:
         lists, scores = version.neighbours[rows], version.scores[rows]
     else:
@@ -94,7 +96,7 @@ def _all_lists(
 def _kept_lists(
     version: Version, rows: Rows, k: int, rules: BoundRules, threads: int, progress: Progress
 ) -> tuple[Lists, Matrix]:
-    """(m, k or more) lists and scores of `rows`, none of them blocked, among themselves."""
+    """Return lists and scores of `rows` among themselves, (m, k or more); none of the rows may be blocked."""
     catalog = catalog_of(version)
     queries, candidates = factors = factors_among(catalog, rows, threads=threads)
     spare = max((len(others) for others in rules.never.values()), default=0)
@@ -117,7 +119,7 @@ def _kept_lists(
 
 
 def _put(lists: Lists, scores: Matrix, position: int, rows: Rows, values: NDArray[np.float32]) -> None:
-    """Write one list in the place of another."""
+    """Replace one list and its scores."""
     length = min(len(rows), lists.shape[1])
     lists[position], scores[position] = -1, np.nan
     lists[position, :length], scores[position, :length] = rows[:length], values[:length]

@@ -1,4 +1,4 @@
-"""The Faiss file of a version: every vector where they are few, cells of near ones where they are many."""
+"""The Faiss file of a version: a flat index of a small catalog, IVF lists of a large one."""
 
 from __future__ import annotations
 
@@ -18,39 +18,40 @@ from riyl.core.types import Matrix
 from riyl.index.artifact.faiss_file import check_faiss_file
 
 Bits: TypeAlias = NDArray[np.uint8]
-"""(ceil(n / 8),) uint8, a bit for each position, the lowest of a byte first."""
+"""(ceil(n / 8),) uint8, one bit for each position, the lowest bit of a byte first."""
 
 IVF_MIN_ARTISTS = 20_000
-"""Artists from which on searching all of them costs more than finding the right cells."""
+"""Minimum number of artists for IVF lists; below it, comparing all of them costs less."""
 
 SEED = 0
 
 BEYOND = 32
-"""Vectors asked of cells beyond those wanted: float16 may put some in another order, and they are ordered anew."""
+"""Vectors requested from IVF lists beyond those wanted: float16 may change their order, so they are scored again."""
 
 MIN_PROBED = 0.125
-"""Least share of the cells that is searched where nobody is filtered out."""
+"""Minimum share of the IVF lists that a search without filters visits."""
 
 _A_CELL = 64
-"""Vectors a cell that cells are laid out by."""
+"""Vectors per IVF list in the sample that the centroids are trained on."""
 
 _LANES = 16
-"""Faiss compares float16 fast only where the width is a multiple of this."""
+"""Width that vectors are padded to a multiple of, as Faiss compares float16 fast only then."""
 
 
 def uses_ivf(n: int) -> bool:
-    """Whether an index of n vectors has cells."""
+    """Return whether an index of n vectors has IVF lists."""
     return n >= IVF_MIN_ARTISTS
 
 
 def lay_out(stored: Matrix, *, threads: int = 0) -> faiss.Index:
-    """The index of (n, d) vectors, by L2; with cells at float16, and zeros behind each vector to fill it up.
+    """Build the L2 index of vectors; IVF lists hold float16 vectors padded with zeros.
 
     Args:
-        threads: of laying out the cells; 0 takes every core.
+        stored: (n, d) float32 vectors.
+        threads: threads that build the IVF lists; 0 takes every core.
 
     Returns:
-        A `faiss.IndexIVF` where it has cells, which searches `MIN_PROBED` of them.
+        A `faiss.IndexIVF` that searches `MIN_PROBED` of its lists, or a flat index of fewer vectors.
     """
     n, d = stored.shape
     if not uses_ivf(n):
@@ -73,13 +74,13 @@ def lay_out(stored: Matrix, *, threads: int = 0) -> faiss.Index:
 
 
 def write_cells(path: Path, stored: Matrix, *, threads: int = 0) -> None:
-    """Write the index that `lay_out` makes, which searches as few cells as there may be."""
+    """Write the index that `lay_out` builds, with its minimum number of IVF lists searched."""
     faiss.write_index(lay_out(stored, threads=threads), str(path))
 
 
 @contextmanager
 def faiss_threads(threads: int) -> Iterator[None]:
-    """Faiss and its matrix products on so many threads; 0 leaves them as they are."""
+    """Run Faiss and its matrix products on this many threads; 0 leaves the number as it is."""
     before = faiss.omp_get_max_threads()
     if threads:
         faiss.omp_set_num_threads(threads)
@@ -91,7 +92,7 @@ def faiss_threads(threads: int) -> Iterator[None]:
 
 
 def filled(vectors: Matrix, width: int) -> Matrix:
-    """(n, width) float32: the vectors, and zeros behind them; as they are where they have that width."""
+    """Pad vectors with zeros to a width, (n, width) float32."""
     return np.pad(vectors, ((0, 0), (0, width - vectors.shape[1])))
 
 
@@ -100,17 +101,17 @@ def _filled_width(d: int) -> int:
 
 
 class IvfIndex:
-    """An opened index of many vectors, for any number of threads."""
+    """An opened index with IVF lists, for any number of threads."""
 
     def __init__(self, index: faiss.IndexIVF) -> None:
         self._index = index
 
     @staticmethod
     def open(file: SealedFile, n: int, d: int) -> IvfIndex | None:
-        """Open the index of (n, d) vectors that `lay_out` made, mapped into memory.
+        """Open the index of (n, d) vectors that `lay_out` built, mapped into memory.
 
         Returns:
-            None where it has no cells, and all vectors are to be searched.
+            None where the index has no IVF lists, and all vectors are to be searched.
 
         Raises:
             FormatError: the file is anything else.
@@ -121,20 +122,21 @@ class IvfIndex:
 
     @property
     def share(self) -> float:
-        """Of the cells, how many are searched where nobody is filtered out, 0..1: what the build chose."""
+        """Share of the IVF lists that a search without filters visits, 0..1, as the build chose it."""
         return float(self._index.nprobe / self._index.nlist)
 
     def search(self, query: Matrix, k: int, candidates: Bits, share: float) -> NDArray[np.int64]:
-        """(m,) positions of the nearest to a query among those that are allowed, m at most k, in no order of use.
+        """Return the positions of the candidates nearest to a query, (m,), m at most k, in no particular order.
 
-        The fewer are allowed, the more cells are searched: as many as if they were spread evenly, and more where they
-        lie elsewhere, until as many vectors are compared as without conditions. Where fewer than k are found, four
-        times as many cells, until all are.
+        The fewer candidates there are, the more IVF lists are searched: as many as if candidates were spread evenly,
+        and more where they lie elsewhere, until as many vectors are compared as without filters. Where fewer than k
+        are found, the search is repeated with four times as many lists, up to all of them.
 
         Args:
             query: (1, d) float32.
-            candidates: by position.
-            share: of the positions that are allowed.
+            k: maximum number of positions.
+            candidates: one bit for each position.
+            share: share of the positions that are candidates.
         """
         count = self._index.nlist
         query = filled(query, self._index.d)
@@ -151,20 +153,20 @@ class IvfIndex:
     def _probed(self, query: Matrix, candidates: Bits, share: float) -> int:
         count, n = self._index.nlist, self._index.ntotal
         evenly = min(count, round(self._index.nprobe / max(share, 1e-9)))
-        if evenly == count or (1 - share) * n <= n / count:  # all cells; or whoever is left out fits into one
+        if evenly == count or (1 - share) * n <= n / count:  # all lists; or the artists left out fit into one
             return evenly
         passing = np.unpackbits(candidates, count=n, bitorder="little").view(np.bool_)
         if share > 0.5:
             inside = self._sizes - np.bincount(self._cell_of[np.flatnonzero(~passing)], minlength=count)
         else:
             inside = np.bincount(self._cell_of[np.flatnonzero(passing)], minlength=count)
-        _, near = self._index.quantizer.search(query, count)  # the nearest cell first
+        _, near = self._index.quantizer.search(query, count)  # the nearest list first
         enough = int(np.searchsorted(np.cumsum(inside[near[0]]), self.share * n)) + 1
         return min(count, max(evenly, enough))
 
     @cached_property
     def _cell_of(self) -> NDArray[np.int32]:
-        """(n,) the cell of each position."""
+        """IVF list of each position, (n,)."""
         lists: faiss.InvertedLists = self._index.invlists  # type: ignore[assignment]
         assignments = np.empty(self._index.ntotal, np.int32)
         for cell in range(self._index.nlist):

@@ -1,4 +1,4 @@
-"""The manifest of a version: its fields, as they are read."""
+"""Schema of a version's manifest."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _Probing(TypedDict):
 
 
 class VersionManifest(TypedDict):
-    """The fields of a version's manifest that are read."""
+    """Fields of a version's manifest that are read."""
 
     id: FolderId
     model: FolderId

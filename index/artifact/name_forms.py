@@ -1,4 +1,4 @@
-"""The forms in which names are compared."""
+"""Normalised forms in which names are compared."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def same(text: str) -> str:
-    """A name in the form in which it is compared: NFKC, case folded, single spaces, no control characters."""
+    """Normalise a name for comparison: NFKC, case folded, single spaces, no control characters."""
     text = unicodedata.normalize("NFKC", text.encode(errors="replace").decode())
     return unicodedata.normalize("NFKC", " ".join(_CONTROL.sub(" ", text).casefold().split()))
 
 
 def folded(text: str) -> str:
-    """`same` without accents: 'björk' becomes 'bjork', 'mø' becomes 'mo'."""
+    """Normalise a name as `same` does, without accents: 'björk' becomes 'bjork', 'mø' becomes 'mo'."""
     apart = unicodedata.normalize("NFKD", same(text))
     if apart.isascii():
         return apart
@@ -24,11 +24,11 @@ def folded(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of a folded text, split at whatever is no letter or digit; split at spaces where it has neither."""
+    """Split a folded text at all but letters and digits; at spaces where it has neither letters nor digits."""
     plain = "".join(c if c.isalnum() else " " for c in text).split()
     return plain or text.split()
 
 
 def joined(text: str) -> str:
-    """A folded text without whatever is no letter, digit or space: 'ac/dc' becomes 'acdc'."""
+    """Remove all but letters, digits and spaces from a folded text: 'ac/dc' becomes 'acdc'."""
     return " ".join("".join(c for c in text if c.isalnum() or c == " ").split())

@@ -1,4 +1,4 @@
-"""Names to artists (tantivy): typed in part, without accents or with a typo; the same names give the same files."""
+"""Index from names to artists (tantivy): by prefix, without accents or with a typo; equal names give equal files."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from riyl.core.types import Progress, Rows, silent
 from riyl.index.artifact.name_forms import folded, joined, same, words
 
 TYPED = 100
-"""Characters that are looked at where names need not be equal; nobody types more."""
+"""Maximum length, in characters, of the text that inexact matches use."""
 
 WORDS = 10
-"""Words that are looked at, likewise."""
+"""Maximum number of words that inexact matches use."""
 
 SHORT = 3
-"""Words shorter than this must be right: with a typo, two letters are anything."""
+"""Minimum length, in characters, of a word that may have a typo: with one, two letters match anything."""
 
 NAMESAKES = 1000
-"""Artists of one name that are given at most."""
+"""Maximum number of artists of one name that are returned."""
 
 _META = "meta.json"
 _HEAP_BYTES = 4_000_000_000
@@ -40,11 +40,11 @@ _STEP = 10_000
 
 @dataclass(frozen=True)
 class _Source:
-    """A part of the artists.
+    """An index of the names of some artists.
 
     Attributes:
-        row_of: the artist of an entry's number, by which entries stand in order of popularity.
-        files: that it was opened from; none of what was made here.
+        row_of: maps an entry's number, which orders entries by popularity, to the artist's row.
+        files: files that it was opened from; None where it was made in memory.
     """
 
     searcher: tantivy.Searcher
@@ -62,11 +62,11 @@ class NameIndex:
 
     @staticmethod
     def open(files: Mapping[str, SealedFile], by_popularity: Rows) -> NameIndex:
-        """Open what `write_names` wrote.
+        """Open an index that `write_names` wrote.
 
         Args:
-            files: of the folder of the index, by name.
-            by_popularity: (n,) int32 rows, as it was written with.
+            files: files of the index's folder, by name.
+            by_popularity: (n,) int32 rows, the same that it was written with.
 
         Raises:
             FormatError: it is damaged.
@@ -78,8 +78,8 @@ class NameIndex:
                 raise files[_META].damaged(f"entry {number}", f"1 to {n}")
             return int(by_popularity[n - number])
 
-        # tantivy puts lock files where it opens; a version is not written to, so it opens links, and keeps the maps.
-        # A thread of it may put one there while the links are removed
+        # tantivy creates lock files in the folder that it opens; a version is read-only, so it opens links, and keeps
+        # the maps. One of its threads may create a lock file while the links are removed
         with (
             tempfile.TemporaryDirectory(prefix="riyl-names-", ignore_cleanup_errors=True) as links,
             _damage_raised(files),
@@ -94,15 +94,14 @@ class NameIndex:
         return NameIndex([_Source(searcher, row_of, files)])
 
     def joined_with(self, others: LiveNames, rank: Callable[[int], Any]) -> NameIndex:
-        """The same names and those of artists who came later, as they are now.
+        """Return an index of these names and the current names of live artists.
 
-        Args:
-            rank: sorts rows of both by popularity, the most popular first.
+        `rank` is the sort key of rows of both, the most popular first.
         """
         return NameIndex([self._sources[0], others.taken()], rank)
 
     def named(self, name: str, without: Container[int] = ()) -> list[int]:
-        """Rows of the artists with that name or alias, the most popular first, 1,000 at most; see `Searcher.named`."""
+        """Return rows of artists with this name or alias, most popular first, at most 1,000; see `Searcher.named`."""
         for field, text in (("same", same(name)), ("folded", folded(name))):
             rows = self._rows(self._term(field, text), NAMESAKES) if text else []
             if matches := [row for row in rows if row not in without]:
@@ -110,7 +109,7 @@ class NameIndex:
         return []
 
     def search(self, text: str, limit: int, without: Container[int] = ()) -> list[int]:
-        """Rows of the artists that fit what was typed, best first; see `Searcher.search_names`."""
+        """Return the rows of artists that match a text, best first; see `Searcher.search_names`."""
         wanted = max(0, limit)
         while True:
             rows = self._search(text, wanted)
@@ -124,12 +123,12 @@ class NameIndex:
         for query in self._queries(text):
             if len(matches) >= limit:
                 break
-            # a class may repeat all that was found before it
+            # a class may repeat all earlier matches
             matches |= dict.fromkeys(self._rows(query, limit + len(matches)))
         return list(matches)[:limit]
 
     def _queries(self, text: str) -> Iterator[tantivy.Query]:
-        """What to ask for, the best class first."""
+        """Yield a query for each class of matches, the best class first."""
         key = folded(text)
         if not key:
             return
@@ -145,7 +144,7 @@ class NameIndex:
         yield self._all(typed, 1)
 
     def _all(self, typed: Sequence[str], typos: int, begun: bool = True) -> tantivy.Query:
-        """Names with all the words, each with so many typos, the last perhaps only begun."""
+        """Return a query for names with all the words, each with up to `typos` typos, the last also by its prefix."""
         *first, last = typed
         parts = [self._near("words", word, typos) for word in first]
         parts.append(self._near("words", last, typos, begun=begun))
@@ -173,10 +172,10 @@ class NameIndex:
 
 
 class LiveNames:
-    """The names of artists who came after a version, in memory; for one writer, while others read what was taken.
+    """Names of live artists, in memory; for one writer, while other threads read what `taken` returned.
 
     Args:
-        n_artists: of the version, whose rows come first.
+        n_artists: number of artists of the version, whose rows come first.
     """
 
     def __init__(self, n_artists: int) -> None:
@@ -190,12 +189,12 @@ class LiveNames:
         self._writer.add_document(_document(names, listeners << _PLACE_BITS | (row - self._first)))
 
     def commit(self) -> None:
-        """Let what was added be found."""
+        """Make the added names searchable."""
         self._writer.commit()
         self._index.reload()
 
     def taken(self) -> _Source:
-        """What can be found now."""
+        """Return an index of the names committed so far."""
         return _Source(self._index.searcher(), lambda number: self._first + (number & (1 << _PLACE_BITS) - 1))
 
 
@@ -207,12 +206,13 @@ def write_names(
 ) -> None:
     """Write an index of names into a new folder.
 
-    tantivy calls its files by chance; they are renamed, so that the same names give the same bytes.
+    tantivy gives its files random names; they are renamed, so that the same names give the same bytes.
 
     Args:
-        folder: new.
+        folder: the folder to create.
         names: (n,) the name and aliases of each artist.
         by_popularity: (n,) int32 rows, the most popular first.
+        progress: told how many names are written.
     """
     folder.mkdir()
     index = tantivy.Index(_schema(), path=str(folder))
@@ -229,15 +229,15 @@ def write_names(
 
 
 def popularity_order(listeners: NDArray[np.int64], plays: NDArray[np.float64]) -> Rows:
-    """(n,) int32 rows, the most listened to first, by plays where equal, then by row."""
+    """Return rows by listeners, the most first, then by plays, then by row, (n,) int32."""
     return np.lexsort((np.arange(len(plays)), -plays, -listeners)).astype(np.int32)
 
 
 @contextmanager
 def _damage_raised(files: Mapping[str, SealedFile]) -> Iterator[None]:
-    """Raise what tantivy says of files that it cannot read, in whichever way, as a FormatError."""
+    """Raise every error that tantivy reports of unreadable files as a FormatError."""
     if _META not in files:
-        raise FormatError(f"found no {_META} among the files of the names; wanted it")
+        raise FormatError(f"names: found no {_META}; wanted one")
     try:
         yield
     except FormatError:
@@ -245,7 +245,7 @@ def _damage_raised(files: Mapping[str, SealedFile]) -> Iterator[None]:
     except (ValueError, OSError) as error:
         raise files[_META].damaged(f"no index of names ({error})", "one") from error
     except BaseException as error:
-        # it panics where its files contradict each other; that is no Exception in Python, and would end a thread
+        # it panics on contradictory files; the panic is no Exception in Python, and would end a thread
         if type(error).__name__ != "PanicException":
             raise
         raise files[_META].damaged(f"no index of names ({error})", "one") from error
@@ -289,4 +289,4 @@ def _rename_segments(folder: Path) -> None:
     files = sorted(path.name for path in folder.iterdir() if path.name != ".managed.json")
     (folder / ".managed.json").write_text(json.dumps(files), encoding="utf-8")
     for path in folder.iterdir():
-        path.chmod(0o644)  # tantivy keeps some to itself; the service may run as another user
+        path.chmod(0o644)  # tantivy makes some private to its user; the service may run as another one

@@ -1,4 +1,4 @@
-"""What a version knows of why: the parts that embeddings are the sums of, what they rest on, and sets of terms."""
+"""Data of a version behind explanations: parts that add up to embeddings, their evidence, and sets of terms."""
 
 from __future__ import annotations
 
@@ -25,34 +25,36 @@ _ROWS_AT_ONCE = 1 << 15
 
 @dataclass(frozen=True)
 class Parts:
-    """What one modality adds to embeddings: over the modalities, an artist's vectors here add up to its embedding.
+    """Parts of one modality; over all modalities, an artist's parts add up to its embedding.
 
     Attributes:
-        rows: (m,) the artists that have such a part, ascending; those without an embedding have none.
-        vectors: (m, d) float32, row i of artist rows[i], divided by what scales the artist's sum to unit length.
+        rows: (m,) the artists that have such a part, ascending; artists without an embedding have none.
+        vectors: (m, d) float32, row i of artist rows[i], divided so that the artist's sum has unit length.
     """
 
     rows: Rows
     vectors: Matrix
 
     def of(self, row: int) -> Vector | None:
-        """(d,) float32 of an artist; None where it has none."""
+        """Return an artist's part, (d,) float32; None where it has none."""
         at = int(np.searchsorted(self.rows, row))
         return self.vectors[at] if at < len(self.rows) and self.rows[at] == row else None
 
 
 def write_raw_parts(folder: Path, modality: str, parts: Matrix) -> None:
-    """Keep the parts that a model gave, until it is known what scales them; see `scale_parts`."""
+    """Write the parts that a model output, unscaled, until the divisors are known; see `scale_parts`."""
     (folder / PARTS).mkdir(exist_ok=True)
     np.save(_raw(folder, modality), parts)
 
 
 def scale_parts(folder: Path, modality: str, rows: Rows, divisors: NDArray[np.float64]) -> None:
-    """Make the parts that a version has from those that `write_raw_parts` kept, some artists at a time.
+    """Scale the parts that `write_raw_parts` wrote to those of a version, a block of artists at a time.
 
     Args:
-        rows: (m,) whose parts were kept.
-        divisors: (n,) of every artist of the snapshot; 0 where it has no embedding, and then no part.
+        folder: folder of the version.
+        modality: the modality of the parts.
+        rows: (m,) the artists whose parts were written.
+        divisors: (n,) divisor of every artist of the snapshot; 0 where it has no embedding, and then no part.
     """
     raw = np.load(_raw(folder, modality), mmap_mode="r", allow_pickle=False)
     positions = np.flatnonzero(divisors[rows])
@@ -66,10 +68,10 @@ def scale_parts(folder: Path, modality: str, rows: Rows, divisors: NDArray[np.fl
 
 
 def share_parts(source: Path, folder: Path) -> None:
-    """Give `folder` the parts that `source` has; on one disk without a copy.
+    """Link the parts of `source` into `folder`, or copy them where links are not possible.
 
     Raises:
-        FileNotFoundError: they were removed meanwhile.
+        FileNotFoundError: the parts were removed meanwhile.
     """
     (folder / PARTS).mkdir(exist_ok=True)
     for path in sorted((source / PARTS).iterdir()):
@@ -77,15 +79,17 @@ def share_parts(source: Path, folder: Path) -> None:
             os.link(path, folder / PARTS / path.name)
         except FileNotFoundError:
             raise
-        except OSError:  # another disk, or one that knows no links
+        except OSError:  # another disk, or one without hard links
             shutil.copyfile(path, folder / PARTS / path.name)
 
 
 def write_knowledge(folder: Path, snapshot: Snapshot, terms_of: Callable[[str], list[str]]) -> list[str]:
-    """Write what each artist's modalities rest on, and the sets of terms behind them.
+    """Write the evidence of each artist's modalities, and their sets of terms.
 
     Args:
-        terms_of: the vocabulary of a modality that is made of sets.
+        folder: folder of the version.
+        snapshot: the snapshot of the version.
+        terms_of: returns the vocabulary of a modality that is made of sets.
 
     Returns:
         The modalities that are made of sets, names ascending.

@@ -1,4 +1,4 @@
-"""The version on disk: an immutable folder that says who is similar, opened without reading what is not asked for."""
+"""The version on disk: an immutable folder of embeddings and ready lists, whose files are read when first needed."""
 
 from __future__ import annotations
 
@@ -51,36 +51,36 @@ REMEDY = "build it anew with: riyl index build --promote"
 FAISS = "embeddings.faiss"
 NAMES = "names"
 EMBEDDING = ".embedding"
-"""What the name of a hidden folder beside the versions ends with that keeps the embedding of one in the making."""
+"""Suffix of the hidden folder, beside the versions, that holds the embedding of a version being built."""
 
 COLUMNS = tuple(ARTIST_COLUMNS)
 
 
 @dataclass(frozen=True)
 class Version(SealedFolder):
-    """An opened version. Artists stand in the order of their ids; a position in that order is a row. Arrays are mapped.
+    """An opened version with n artists, sorted by id; a position in that order is a row. Arrays are memory-mapped.
 
     Its files: artists.arrow (COLUMNS and the attributes), listeners.npy and plays.npy (n,), by_popularity.npy (n,)
     int32 rows, the most listened to first, patterns.npy (n,) int32, embeddings.npy (n, d) float32 unit rows (zeros
-    where not known), has_embedding.npy (n,) bool, h.npy and c.npy (see `riyl.index.scoring.score`), embeddings.faiss
-    (the known artists in row order), neighbours.npy and scores.npy (n, 256), names/ (see `riyl.index.artifact.names`),
-    not_embedded.arrow (artist_id and reason of those without embedding), manifest.json and manifest.sha256; by
-    modality, parts/M.rows.npy (m,) int32 and parts/M.npy (m, d) float32, evidence/M.npy (n,) int32, and of sets
-    sets/M.indptr.npy, sets/M.terms.npy, sets/M.weights.npy (see `riyl.core.storage.weighted_sets.WeightedSets`) and
-    sets/M.arrow (term).
+    without embedding), has_embedding.npy (n,) bool, h.npy and c.npy (see `riyl.index.scoring.score`), embeddings.faiss
+    (artists with an embedding, by row), neighbours.npy and scores.npy (n, 256), names/ (see
+    `riyl.index.artifact.names`), not_embedded.arrow (artist_id and reason of artists without embedding), manifest.json
+    and manifest.sha256; by modality, parts/M.rows.npy (m,) int32 and parts/M.npy (m, d) float32, evidence/M.npy (n,)
+    int32, and for sets of terms sets/M.indptr.npy, sets/M.terms.npy, sets/M.weights.npy (see
+    `riyl.core.storage.weighted_sets.WeightedSets`) and sets/M.arrow (term).
     """
 
     @staticmethod
     def open(folder: Path, *, verify: bool = True) -> Version:
         """Open a version folder; the manifest and sizes are always checked, the files' sha256 when `verify` is set.
 
-        What is in a file is checked when it is first asked for: shapes, types, ranges, and that files agree, so that
-        even a version that was sealed with wrong files reads nothing beyond them.
+        The content of a file is checked when it is first read: shapes, types, ranges, and agreement between files. So
+        nothing is read out of bounds even in a version that was sealed with wrong files.
 
         Raises:
-            FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted. What
-                is read later raises it too.
-            OutdatedError: it is of an earlier release; the message says what to run.
+            FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted.
+                Properties that read a file later raise it too.
+            OutdatedError: it is of an earlier release; the message names the command to run.
         """
         manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, schema=SCHEMA)
         _verify_manifest(folder)
@@ -95,13 +95,12 @@ class Version(SealedFolder):
 
     @property
     def sizes(self) -> Mapping[str, Mapping[str, int]] | None:
-        """By table how much of it is in the version, see `riyl.core.storage.snapshot.Snapshot.sizes`; None where it
-        does not say."""
+        """Counts by table, see `riyl.core.storage.snapshot.Snapshot.sizes`; None where the manifest has none."""
         return self.manifest.get("sizes")
 
     @property
     def patterns_of_modalities(self) -> list[tuple[str, ...]]:
-        """The sets of modalities that artists have; `patterns` points into it."""
+        """Sets of modalities that artists have; `patterns` holds indices into it."""
         return [tuple(names) for names in self.manifest["patterns"]]
 
     @property
@@ -111,7 +110,7 @@ class Version(SealedFolder):
 
     @cached_property
     def artists(self) -> pa.Table:
-        """artist_id, name, mbid, aliases and the attributes, one artist a row, mapped into memory."""
+        """Table of artist_id, name, mbid, aliases and the attributes, one artist per row, mapped into memory."""
         file, required = self.files["artists.arrow"], ("artist_id", "name")
         table = read_arrow(file, ARTIST_COLUMNS, rows=self.n_artists, required=required, others=ATTRIBUTE_TYPES)
         require_ascending_texts(file, table.column("artist_id"))
@@ -128,42 +127,42 @@ class Version(SealedFolder):
 
     @property
     def listeners(self) -> NDArray[np.int64]:
-        """(n,) distinct listeners of each artist."""
+        """Number of distinct listeners of each artist, (n,)."""
         return self._counts[0]
 
     @property
     def plays(self) -> NDArray[np.float64]:
-        """(n,) plays of each artist."""
+        """Plays of each artist, (n,)."""
         return self._counts[1]
 
     @cached_property
     def by_popularity(self) -> Rows:
-        """(n,) int32 rows, the most listened to first."""
+        """Rows by popularity, the most listened to first, (n,) int32."""
         return open_permutation(self.files["by_popularity.npy"], self.n_artists)
 
     @cached_property
     def patterns(self) -> NDArray[np.int32]:
-        """(n,) int32 positions in `patterns_of_modalities`."""
+        """Pattern of each artist, (n,) int32 indices into `patterns_of_modalities`."""
         return open_patterns(self.files["patterns.npy"], self.n_artists, len(self.manifest["patterns"]))
 
     @cached_property
     def has_embedding(self) -> Mask:
-        """(n,) bool."""
+        """Whether each artist has an embedding, (n,) bool."""
         return open_mask(self.files["has_embedding.npy"], self.n_artists, self.manifest["counts"]["embedded"])
 
     @cached_property
     def embeddings(self) -> Matrix:
-        """(n, d) float32 rows of unit length, zeros where there is no embedding."""
+        """Embeddings, (n, d) float32 rows of unit length; zeros where there is no embedding."""
         return open_embeddings(self.files["embeddings.npy"], self.has_embedding, self.dim)
 
     @property
     def neighbours(self) -> Lists:
-        """(n, 256) int32 rows, best first, -1 behind the end of a list."""
+        """Ready lists, (n, 256) int32 rows, best first, -1 after the end of a list."""
         return self._lists[0]
 
     @property
     def scores(self) -> Matrix:
-        """(n, 256) float32 scores of `neighbours`, NaN behind the end of a list."""
+        """Scores of `neighbours`, (n, 256) float32, NaN after the end of a list."""
         return self._lists[1]
 
     @cached_property
@@ -174,7 +173,7 @@ class Version(SealedFolder):
 
     @property
     def stored_shape(self) -> tuple[int, int]:
-        """Number and length of the vectors in the Faiss file, see `riyl.index.scoring.score.Scoring.stored`."""
+        """Number and width of the vectors in the Faiss file, see `riyl.index.scoring.score.Scoring.stored`."""
         return int(self.manifest["counts"]["embedded"]), self.scoring.stored_width(self.dim)
 
     @cached_property
@@ -187,12 +186,12 @@ class Version(SealedFolder):
 
     @property
     def modalities(self) -> list[str]:
-        """Every modality of the snapshot, names ascending, those that nobody has among them."""
+        """Every modality of the snapshot, names ascending, including those that no artist has."""
         had = {name for pattern in self.patterns_of_modalities for name in pattern}
         return sorted(had.union(self.manifest.get("absent_modalities", ())))
 
     def hold(self) -> None:
-        """Map what is only read when it is asked for, so that the version stays whole when its folder is pruned."""
+        """Map all files that are otherwise read on first use, so that the version survives pruning of its folder."""
         touched: list[object] = [
             self.embeddings,
             self.scoring,
@@ -205,7 +204,7 @@ class Version(SealedFolder):
         touched += [self.parts, self.evidence, self.sets, *map(self.terms, self.sets)]
 
     def having(self, names: list[str] | None = None) -> Mask:
-        """(n,) bool: the artists that have all the named modalities; with None, those that have any at all."""
+        """Return which artists have all the named modalities, (n,) bool; with None, those that have any."""
         fits = [
             bool(pattern) if names is None else set(names) <= set(pattern) for pattern in self.patterns_of_modalities
         ]
@@ -213,15 +212,15 @@ class Version(SealedFolder):
 
     @cached_property
     def parts(self) -> Mapping[str, Parts]:
-        """By modality that the model takes and the snapshot has, what each artist's embedding is the sum of.
+        """Parts of the artists' embeddings, by modality that the model takes and the snapshot has.
 
-        Files are opened when first asked for; what answers from a version asks when it takes it, as it may be pruned.
+        Files are opened on first use; a service opens them when it loads the version, as its folder may be pruned.
         """
         return open_parts(self.files, self.manifest["parts"], self.has_embedding, self.dim)
 
     @cached_property
     def evidence(self) -> Mapping[str, NDArray[np.int32]]:
-        """By modality of the snapshot (n,) int32 tags, listeners or tracks behind it; 0 where an artist has none."""
+        """Number of tags, listeners or tracks by modality of the snapshot, (n,) int32; 0 where an artist has none."""
         files = {name: self.files[f"{EVIDENCE}/{name}.npy"] for name in self.manifest["evidence"]}
         evidence = {name: load_array(file, np.int32, (self.n_artists,)) for name, file in files.items()}
         for name, counts in evidence.items():
@@ -230,21 +229,21 @@ class Version(SealedFolder):
 
     @cached_property
     def sets(self) -> Mapping[str, WeightedSets]:
-        """By modality that is made of sets, the terms of all n artists with their weights, heaviest first."""
+        """Terms of all n artists with their weights, heaviest first, by modality that is made of sets."""
         return {
             name: open_sets(self.files, f"{SETS}/{name}.", self.n_artists, len(terms))
             for name, terms in self._terms.items()
         }
 
     def terms(self, modality: str) -> pa.Array:
-        """(V,) strings, what the terms of one of `sets` point at.
+        """Return the vocabulary that the terms of one of `sets` index, (V,) strings.
 
         Raises:
             NotFoundError: the modality is not made of sets.
         """
         if modality not in self._terms:
             available = ", ".join(self._terms) or "no modality"
-            raise NotFoundError(f"version {self.id} has terms of {available}; asked for those of {modality}")
+            raise NotFoundError(f"version {self.id} has no terms of {modality}; it has terms of {available}")
         return self._terms[modality]
 
     @cached_property
@@ -257,7 +256,7 @@ class Version(SealedFolder):
 
 
 def seal_version(folder: Path, fields: Manifest) -> None:
-    """Write the manifest over all of `folder`, and its sha256 beside it, so that no byte of it can change unseen."""
+    """Write the manifest of all files of `folder`, and its sha256 beside it, so that any changed byte is detected."""
     seal(folder, MANIFEST, {"kind": KIND, "format": FORMAT, **fields})
     write_bytes(folder / SEAL, _seal_line((folder / MANIFEST).read_bytes()))
 
@@ -268,7 +267,7 @@ def _verify_manifest(folder: Path) -> None:
         raise FormatError(f"{folder / SEAL}: damaged, found no such file; wanted {wanted.decode().strip()!r}")
     if read_regular(folder, SEAL, len(wanted)) != wanted:
         raise FormatError(
-            f"{folder / MANIFEST}: damaged, {SEAL} says another sha256; wanted {wanted.decode().strip()!r}"
+            f"{folder / MANIFEST}: damaged, {SEAL} has another sha256; wanted {wanted.decode().strip()!r}"
         )
 
 

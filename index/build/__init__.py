@@ -1,1 +1,1 @@
-"""Makes an index version from a snapshot and a model."""
+"""Build of an index version from a snapshot and a model."""

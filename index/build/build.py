@@ -1,5 +1,7 @@
-"""Snapshot and model to a version: embeddings, ready lists, Faiss file, names, quality checks. Same inputs, same
-bytes."""
+"""Build of a version from a snapshot and a model: embeddings, ready lists, Faiss file, names, quality checks.
+
+The same inputs give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -46,21 +48,21 @@ from riyl.index.scoring.tie_breaking import TIE_SEED
 from riyl.training.features.featurizer import terms_of
 
 SETTINGS = {"list_length": LIST_LENGTH, "tie_seed": TIE_SEED, "beside": BESIDE}
-"""What decides a version besides the model and the snapshot; with many artists also the recall that is wanted."""
+"""Settings that a version depends on besides model and snapshot; of an IVF index also the wanted recall."""
 
 _log = logging.getLogger(__name__)
 
 
 def version_id(model: Model, snapshot: Snapshot, recall: float = RECALL) -> str:
-    """The id of the version that a model makes of a snapshot, in the format of now."""
-    # the snapshot's id covers what changes left standing; up to which number that was looked up makes no other version
+    """Return the id of the version that a model makes of a snapshot, in the current format."""
+    # the snapshot's id covers the effective changes; the number up to which they were read makes no other version
     settings = _settings(snapshot, recall)
     fields = {"model": model.id, "snapshot": snapshot.id, "last_change": 0, "settings": settings, "format": FORMAT}
     return content_id("version", fields)
 
 
 def _settings(snapshot: Snapshot, recall: float) -> dict[str, Any]:
-    # an index without cells is exact, whatever is wanted of it
+    # an index without IVF lists is exact, whatever recall is wanted
     return {**SETTINGS, "recall": recall} if uses_ivf(snapshot.n_artists) else SETTINGS
 
 
@@ -73,18 +75,22 @@ def build_version(
     threads: int = 1,
     progress: Progress = silent,
 ) -> Version:
-    """Build the version of a model and a snapshot in the folder of versions, or find it there.
+    """Build the version of a model and a snapshot in the folder of versions, or open it if it exists.
 
-    The embedding is the one that `embed_aside` kept, where it did; then that is removed at the end.
-    One that fails its quality checks is kept, to be looked at; it cannot be promoted.
+    An embedding that `embed_aside` saved is used, and removed at the end. A version that fails its quality checks is
+    kept for inspection; it cannot be promoted.
 
     Args:
-        recall: least recall@10 of the Faiss index, where it has cells: as many are searched as that takes.
-        threads: of embedding and search.
+        model: the model.
+        snapshot: the snapshot.
+        versions: folder of versions.
+        recall: minimum recall@10 of a Faiss index with IVF lists: as many lists are searched as it takes.
+        threads: threads of embedding and search.
+        progress: told how far each step is.
 
     Raises:
         MismatchError: the model was fitted on another featurizer.
-        FormatError: the version is there and damaged.
+        FormatError: the version exists and is damaged.
     """
     model.check_fits(snapshot)
     final = versions / version_id(model, snapshot, recall)
@@ -117,16 +123,13 @@ def embed_aside(
     threads: int = 1,
     progress: Progress = silent,
 ) -> Path:
-    """Embed, and keep that beside the versions for `build_version`, so that one that was killed does not embed again.
+    """Embed a snapshot and save the embedding beside the versions, so that a build killed later need not embed again.
 
-    Nothing is embedded where it is kept already, or where the version is there.
-
-    Args:
-        recall: see `build_version`.
-        threads: for ONNX.
+    Does nothing where the embedding is saved already or the version exists. `recall` is that of `build_version`;
+    `threads` are those of ONNX.
 
     Returns:
-        The folder that `build_version` takes it from.
+        The folder that `build_version` takes the embedding from.
 
     Raises:
         MismatchError: the model was fitted on another featurizer.
@@ -145,19 +148,19 @@ def _aside(final: Path) -> Path:
 
 
 def _kept(folder: Path) -> Embedding | None:
-    """The embedding that is kept aside; None where there is none, or it was damaged, and then it is removed."""
+    """Load the saved embedding; None where there is none; a damaged one is removed and gives None."""
     if not folder.exists():
         return None
     try:
         return Embedding.load(folder)
-    except (FormatError, FileNotFoundError) as error:  # the latter where another build removes it meanwhile
+    except (FormatError, FileNotFoundError) as error:  # the latter if another build removes it meanwhile
         _log.warning("embedding_damaged %s", error)
         shutil.rmtree(folder, ignore_errors=True)
         return None
 
 
 def _taken(embedding_folder: Path, folder: Path) -> Embedding | None:
-    """The embedding that is kept aside, and its parts into `folder`; None where there is none, or it was damaged."""
+    """Load the saved embedding and link its parts into `folder`; None where there is none or it is damaged."""
     embedding = _kept(embedding_folder)
     if embedding is None:
         return None
@@ -234,7 +237,7 @@ def _fill(
 def _write_index(
     path: Path, stored: Matrix, catalog: Catalog, scores: Matrix, recall: float, threads: int, progress: Progress
 ) -> Probing | None:
-    """Write the Faiss file, and choose how many of its cells are searched; None where it has none."""
+    """Write the Faiss file, and choose how many of its IVF lists are searched; None where it has none."""
     index = lay_out(stored, threads=threads)
     probing = None
     if isinstance(index, faiss.IndexIVF):
@@ -252,13 +255,13 @@ def _write_artists(folder: Path, artists: pa.Table) -> None:
 
 
 def _names(artists: pa.Table) -> list[list[str]]:
-    """The name and aliases of each artist."""
+    """Return the name and aliases of each artist."""
     names, aliases = artists.column("name").to_pylist(), artists.column("aliases").to_pylist()
     return [[name, *(a for a in more or () if a)] for name, more in zip(names, aliases, strict=True)]
 
 
 def _not_embedded(model: Model, snapshot: Snapshot, covered: Mask) -> pa.Table:
-    """artist_id and reason of every artist without an embedding."""
+    """Return a table of artist_id and reason of every artist without an embedding."""
     takes = np.zeros(snapshot.n_artists, bool)
     for name in snapshot.modalities.keys() & model.parts.keys():
         takes[snapshot.modalities[name].rows] = True

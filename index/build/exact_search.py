@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by inner product (Faiss), with ties decided by the artist and never by its row."""
+"""Exact nearest neighbours by inner product (Faiss), with ties broken by the artist's id and never by its row."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ Places: TypeAlias = NDArray[np.int64]
 """(n,) int64 positions in another array."""
 
 MARGIN = 16
-"""Distinct vectors asked for beyond those needed, so that a tie at the end of a list is mostly seen at once."""
+"""Distinct vectors requested beyond those needed, so that most ties at the end of a list show in the first search."""
 
 BUDGET = 9 << 17
-"""Entries (query, candidate) held at a time; with some ten working arrays of 8 bytes that is about 100 MB.
+"""Maximum entries (query, candidate) in memory; with about ten working arrays of 8 bytes that is about 100 MB.
 
-Enough for lists of 256 to take as many queries at once as lists of 200 do: scores differ in the last bit where the
-shape of the matrix product does, and a list of 200 should be the beginning of the list of 256.
+Lists of 256 take as many queries at once as lists of 200 do: the shape of the matrix product changes the last bit of
+scores, and a list of 200 should be the beginning of the list of 256.
 """
 
 QUERIES_AT_ONCE = 4096
-"""As many as Faiss itself takes in one matrix product."""
+"""Queries in one matrix product, as many as Faiss itself takes."""
 
 
 @dataclass(frozen=True)
 class _Groups:
-    """Candidates grouped by vector, so that equals can be put in order after the search.
+    """Candidates grouped by vector, so that equal ones can be ordered after the search.
 
     Attributes:
         vectors: (u, d) float32, each distinct vector once, in an order that depends on the vectors alone.
         starts: (u + 1,) int64; group g is `members[starts[g]:starts[g + 1]]`.
-        members: (n,) int32 candidates, group by group, inside a group by tie rank.
+        members: (n,) int32 candidates, group by group, within a group by tie rank.
         ranks: (n,) int64, the tie rank of each entry of `members`, as a permutation of 0..n-1.
     """
 
@@ -58,10 +58,10 @@ def exact_top_k(
     threads: int = 0,
     progress: Progress = silent,
 ) -> tuple[Lists, Matrix]:
-    """The k candidates with the highest inner product with each query, the query itself left out.
+    """Return the k candidates with the highest inner product with each query, without the query itself.
 
-    Exact: every pair is scored, in float32. Equal scores stand by `order`, also across the end of the list, so the
-    lists do not depend on the order of rows. Candidates with the same bytes are one vector to Faiss and equal by
+    Exact: every pair is scored, in float32. Equal scores are ordered by `order`, also across the end of the list, so
+    the lists do not depend on the order of rows. Candidates with the same bytes are one vector to Faiss and equal by
     construction; scores of different vectors are equal where their float32 values are. Memory beyond the inputs, a
     copy of the candidates and the result is bounded, whatever their number.
 
@@ -70,19 +70,19 @@ def exact_top_k(
         candidates: (n, d) float32, finite.
         k: length of a list, at least 1.
         order: (n,) tie rank of each candidate, distinct; see `tie_break_rank`.
-        self_positions: (q,) which candidate the query is; -1 where it is none. Left out by this number: other
-            candidates with the same vector stay.
+        self_positions: (q,) the candidate that the query itself is; -1 where it is none. Only this candidate is left
+            out: others with the same vector stay.
         threads: threads of Faiss and its matrix products during the call; 0 takes every core.
         progress: told how many queries are done.
 
     Returns:
-        (q, k) int32 positions of candidates, best first, -1 behind the end where there are fewer than k;
+        (q, k) int32 positions of candidates, best first, -1 after the end where there are fewer than k;
         (q, k) float32 scores, NaN there.
 
     Raises:
         InputError: a vector or score is not finite, vectors have no width, k is below 1, or two candidates share a
             tie rank.
-        MismatchError: widths, or lengths of `order` and `self_positions`, do not fit.
+        MismatchError: widths, or lengths of `order` and `self_positions`, differ from those of the vectors.
     """
     _check(queries, candidates, k, order, self_positions)
     lists = np.full((len(queries), k), -1, np.int32)
@@ -135,9 +135,9 @@ def _check(
 
 
 def _distinct(matrix: Matrix) -> tuple[Places, Places]:
-    """Where each distinct row comes first, and which of them each row is; numbered by their bytes alone.
+    """Return the first position of each distinct row, and the number of each row among them; ordered by bytes alone.
 
-    Rows are told apart by a 128-bit hash of their bytes: sorting hashes is ten times faster than sorting rows.
+    Rows are compared by a 128-bit hash of their bytes: sorting hashes is ten times faster than sorting rows.
     """
     digests = bytearray()
     for start in range(0, len(matrix), QUERIES_AT_ONCE):
@@ -148,7 +148,7 @@ def _distinct(matrix: Matrix) -> tuple[Places, Places]:
 
 
 def _plain(matrix: Matrix) -> Matrix:
-    """A contiguous copy with 0.0 for -0.0, so that equal numbers are equal bytes."""
+    """Return a contiguous copy with 0.0 for -0.0, so that equal numbers are equal bytes."""
     return np.add(matrix, np.float32(0), dtype=np.float32, order="C")
 
 
@@ -161,10 +161,10 @@ def _grouped(candidates: Matrix, order: NDArray[np.int32], distinct: tuple[Place
 
 
 def _search(queries: Matrix, groups: _Groups, k: int) -> tuple[Lists, Matrix]:
-    """(m, k) candidates and scores of distinct queries, the query itself among them.
+    """Return (m, k) candidates and scores of distinct queries, the query itself included.
 
-    Where the worst vector that came back scores as the k-th candidate does, others as good may not have come back:
-    those queries are asked again for four times as many, until it is decided.
+    Where the worst vector returned scores the same as the k-th candidate, equally good ones may be missing: the search
+    of those queries is repeated for four times as many, until none can be missing.
     """
     lists = np.full((len(queries), k), -1, np.int32)
     scores = np.full((len(queries), k), np.nan, np.float32)
@@ -191,7 +191,7 @@ def _search(queries: Matrix, groups: _Groups, k: int) -> tuple[Lists, Matrix]:
 
 
 def _edge(values: Matrix, sizes: NDArray[np.int64], k: int) -> Matrix:
-    """(m,) the score of the k-th candidate; the worst score where there are fewer."""
+    """Return the score of the k-th candidate, (m,); the worst score where there are fewer."""
     full = np.cumsum(sizes, axis=1) >= k  # (m, width)
     position = np.where(full[:, -1], np.argmax(full, axis=1), values.shape[1] - 1)
     return np.take_along_axis(values, position[:, None], axis=1)[:, 0]
@@ -200,13 +200,15 @@ def _edge(values: Matrix, sizes: NDArray[np.int64], k: int) -> Matrix:
 def _expand(
     values: Matrix, group_ids: Places, sizes: NDArray[np.int64], edge: Matrix, groups: _Groups, k: int
 ) -> tuple[Lists, Matrix]:
-    """Write every group that can reach the first k out into its candidates, equal scores by tie rank.
+    """Expand every group that can reach the first k into its candidates, equal scores by tie rank.
 
     Args:
         values: (m, w) scores, descending.
         group_ids: (m, w) groups.
-        sizes: (m, w) candidates of each group that can count, k at most.
+        sizes: (m, w) candidates of each group that can count, at most k.
         edge: (m,) score of the k-th candidate.
+        groups: all groups.
+        k: length of a list.
     """
     counts = np.where(values >= edge[:, None], sizes, 0)  # (m, w)
     totals = counts.sum(axis=1)
@@ -215,7 +217,7 @@ def _expand(
         parts = [_expand(values[s], group_ids[s], sizes[s], edge[s], groups, k) for s in (np.s_[:half], np.s_[half:])]
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
     flat = counts.ravel()
-    cell = np.repeat(np.arange(flat.size), flat)  # (t,) the (row, place) that an entry comes from
+    cell = np.repeat(np.arange(flat.size), flat)  # (t,) the (row, column) that an entry comes from
     shift = groups.starts[group_ids].ravel() - (np.cumsum(flat) - flat)
     entry = np.arange(len(cell)) + shift[cell]  # (t,) into groups.members
     _order_ties(values, cell, entry, groups)
@@ -227,8 +229,8 @@ def _expand(
 
 
 def _order_ties(values: Matrix, cell: Places, entry: Places, groups: _Groups) -> None:
-    """Sort, in place, the entries of different groups with one score by tie rank; a single group is sorted already."""
-    same = values[:, 1:] == values[:, :-1]  # (m, w - 1): as good as the place before
+    """Sort entries of different groups with one score by tie rank, in place; a single group is sorted already."""
+    same = values[:, 1:] == values[:, :-1]  # (m, w - 1): as good as the previous column
     tied = np.zeros(values.shape, bool)
     tied[:, 1:] = same
     tied[:, :-1] |= same
@@ -243,7 +245,7 @@ def _order_ties(values: Matrix, cell: Places, entry: Places, groups: _Groups) ->
 
 
 def _without_self(ranked: Lists, values: Matrix, self_positions: NDArray[np.int32]) -> tuple[Lists, Matrix]:
-    """(m, k + 1) lists cut to k: without the query where it is among them, without the last where it is not."""
+    """Cut (m, k + 1) lists to k: drop the query where the list holds it, else the last candidate."""
     keep = (ranked != self_positions[:, None]) | (self_positions[:, None] < 0)  # (m, k + 1)
     keep[keep.all(axis=1), -1] = False
     shape = (len(ranked), ranked.shape[1] - 1)

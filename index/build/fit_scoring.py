@@ -1,4 +1,4 @@
-"""The corrections of a model's scores over a snapshot, as a version of the two has them."""
+"""Fit of the score corrections of a version, from its model and snapshot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from riyl.index.scoring.score import Scoring
 
 
 def patterns_of(snapshot: Snapshot) -> tuple[list[tuple[str, ...]], Patterns]:
-    """The sets of modalities that artists have, sorted, and which of them each artist has."""
+    """Return the sets of modalities that artists have, sorted, and the index of each artist's set."""
     names = sorted(snapshot.modalities)
     has = np.zeros((snapshot.n_artists, len(names)), bool)
     for column, name in enumerate(names):
@@ -27,14 +27,14 @@ def patterns_of(snapshot: Snapshot) -> tuple[list[tuple[str, ...]], Patterns]:
 
 
 def patterns_among(names: Sequence[str], has: NDArray[np.bool_]) -> tuple[list[tuple[str, ...]], Patterns]:
-    """The distinct rows of (n, len(names)) `has` as sets of names, sorted, and which of them each row is."""
+    """Return the distinct rows of (n, len(names)) `has` as sets of names, sorted, and the index of each row's set."""
     distinct, patterns = np.unique(has, axis=0, return_inverse=True)
     sets = [tuple(name for name, had in zip(names, row, strict=True) if had) for row in distinct.tolist()]
     return sets, patterns.reshape(-1).astype(np.int32)
 
 
 def fit_scoring(model: Model, snapshot: Snapshot, embedding: Embedding, *, threads: int = 1) -> Scoring:
-    """The scoring that the model's card wants, fitted; none where it wants none.
+    """Fit the scoring that the model's card asks for; without corrections where it asks for none.
 
     Raises:
         MismatchError: see `riyl.index.encoding.embed.parts_of`.
@@ -48,10 +48,10 @@ def fit_scoring(model: Model, snapshot: Snapshot, embedding: Embedding, *, threa
 
 
 def sampled_parts(model: Model, snapshot: Snapshot, *, seed: int = 0, threads: int = 1) -> dict[str, Matrix]:
-    """Parts of the artists that have the most modalities, drawn at random among equals, for `calibration`.
+    """Return parts of the artists with the most modalities, drawn at random among equals, for `calibration`.
 
     Returns:
-        By modality (m, dim) float32, zeros where an artist has no such part; m is twice `MASKED` at most.
+        By modality (m, dim) float32, zeros where an artist has no such part; m is at most twice `MASKED`.
     """
     names = [name for name in model.parts if name in snapshot.modalities]
     counts = np.zeros(snapshot.n_artists, np.int32)
@@ -69,6 +69,6 @@ def sampled_parts(model: Model, snapshot: Snapshot, *, seed: int = 0, threads: i
 
 
 def best_known(counts: NDArray[np.integer], *, seed: int = 0) -> Rows:
-    """Twice `MASKED` rows at most: those of the highest counts, drawn at random among equals."""
+    """Return the rows with the highest counts, drawn at random among equals; at most twice `MASKED`."""
     drawn = np.random.default_rng(seed).permutation(len(counts))
     return drawn[np.argsort(-counts[drawn], kind="stable")][: 2 * MASKED].astype(np.int32)

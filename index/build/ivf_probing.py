@@ -1,4 +1,4 @@
-"""How many cells of an index are searched: the fewest that surely have the wanted recall, by a sample of artists."""
+"""Choice of nprobe: the fewest IVF lists that reach the wanted recall, measured on a sample of artists."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from riyl.index.scoring.exact import exactly
 from riyl.index.scoring.score import score_pairs
 
 SAMPLE = 2000
-"""Artists whose neighbours are searched for, to choose the number of cells."""
+"""Artists whose neighbours are searched for, to choose the number of IVF lists."""
 
 CERTAINTY = 4.0
-"""Standard errors between the recall on the sample and the least that is expected of other artists."""
+"""Standard errors between the recall on the sample and the minimum expected on other artists."""
 
 CLOSE = 1e-5
-"""Scores no further apart than this are equal."""
+"""Maximum difference between scores that count as equal."""
 
 _STEP = 1.25
 _REFINED = 1.03
@@ -32,15 +32,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Probing:
-    """How many cells of an index are searched where nobody is filtered out, and what that finds.
+    """Number of IVF lists that a search without filters visits, and its recall.
 
     Attributes:
-        nlist: that there are.
-        nprobe: of them, by every search without conditions; with conditions more, see
+        nlist: number of IVF lists.
+        nprobe: number that a search without filters visits; searches with filters visit more, see
             `riyl.index.artifact.ivf.IvfIndex.search`.
-        recall: share of the true nearest that such searches found for a sample of artists.
-        artists: in the sample.
-        wanted: least recall that other artists should have.
+        recall: share of the true nearest artists that such searches found for a sample of artists.
+        artists: number of artists in the sample.
+        wanted: minimum recall that other artists should have.
     """
 
     nlist: int
@@ -51,7 +51,7 @@ class Probing:
 
     @property
     def advice(self) -> str:
-        """What to do about an index that finds less than is wanted, in spite of the choice."""
+        """Advice for an index whose recall is too low in spite of the choice."""
         recall_text = f"recall was {self.recall:.6g} on {self.artists:,} other artists"
         if self.nprobe == self.nlist:
             return (
@@ -79,18 +79,19 @@ def choose_probing(
 ) -> Probing:
     """Choose how many IVF lists are searched, and set it in the index.
 
-    The number is raised from the one that the index comes with, by a quarter at a time, until the recall on the sample
-    is above `wanted` by what two samples may differ, or all IVF lists are searched; then it is narrowed down to 3 %.
+    The number is raised from the index's own nprobe, by a quarter at a time, until the recall on the sample exceeds
+    `wanted` by the margin that two samples may differ by, or all IVF lists are searched; then it is narrowed down to
+    3 %.
 
     Args:
-        index: of the known artists, by their rows.
+        index: of the artists with an embedding, by row.
         catalog: the artists.
         scores: (n, 256) of the exact lists; see `riyl.index.build.neighbour_lists.ready_lists`.
-        rows: the sample, known artists.
+        rows: the sample, artists with an embedding.
         k: length of the lists that are compared.
-        wanted: recall, 0..1.
-        checked: artists that the index will be checked on, others than these.
-        threads: of the searches; 0 takes every core.
+        wanted: wanted recall, 0..1.
+        checked: number of other artists that the index will be checked on.
+        threads: threads of the searches; 0 takes every core.
         progress: told how many IVF lists are searched.
     """
     recalls: dict[int, Scores] = {}
@@ -119,16 +120,16 @@ def choose_probing(
 
 
 def surely(recalls: Scores, k: int, others: int) -> float:
-    """What the mean recall of another sample of `others` artists will hardly be below.
+    """Return a lower bound of the mean recall of another sample of `others` artists.
 
-    The lower end of Wilson's interval (JASA 1927) at `CERTAINTY` standard errors, for places of which one is hit or
-    missed. As misses of one artist go together, there count fewer places than there are, by the variance between
-    artists over that of single places; and since the other sample errs as this one does, n artists here and m there
-    count as 1 / (1 / n + 1 / m).
+    The bound is the lower end of Wilson's interval (JASA 1927) at `CERTAINTY` standard errors, where each place of a
+    list is a hit or a miss. Misses of one artist are correlated, so the number of places is reduced by the variance
+    between artists over that of single places; and as both samples vary, n artists here and m there count as
+    1 / (1 / n + 1 / m).
 
     Args:
-        recalls: (n,) of each artist of the sample, 0..1; at least one.
-        k: places of each.
+        recalls: (n,) recall of each artist of the sample, 0..1; at least one.
+        k: places of each artist's list.
         others: m.
     """
     mean = float(np.mean(recalls))
@@ -141,7 +142,7 @@ def surely(recalls: Scores, k: int, others: int) -> float:
 
 
 def _recalls(index: faiss.IndexIVF, probed: int, catalog: Catalog, scores: Matrix, rows: Rows, k: int) -> Scores:
-    """(m,) share of the first k places of each list that a search of so many cells fills as well."""
+    """Return the share of the first k places of each list that a search of `probed` IVF lists finds, (m,)."""
     at = np.flatnonzero(catalog.has_embedding)  # row of each position in the index
     scoring, patterns, vectors = catalog.scoring, catalog.patterns, catalog.vectors
     settings = faiss.SearchParametersIVF(nprobe=probed)  # type: ignore[call-arg]

@@ -1,4 +1,4 @@
-"""Exact lists of similar artists: those that a version keeps ready, and those among a part of the artists."""
+"""Exact lists of similar artists: the ready lists of a version, and lists among a subset of artists."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from riyl.index.scoring.tie_breaking import TIE_SEED, tie_break_rank
 
 @dataclass(frozen=True)
 class Catalog:
-    """What lists are made of.
+    """Artists and scoring that lists are computed from.
 
     Attributes:
         ids: (n,) artist ids.
-        vectors: (n, d) float32 unit rows; zeros where not known.
+        vectors: (n, d) float32 unit rows; zeros without embedding.
         has_embedding: (n,) bool.
         patterns: (n,) int32.
         scoring: the corrections.
@@ -45,17 +45,20 @@ def exact_lists(
     threads: int = 0,
     progress: Progress = silent,
 ) -> tuple[Lists, NDArray[np.float32]]:
-    """The k best of `rows` for each of `rows`, itself left out; equal scores by a seeded hash of the artist id.
+    """Return the k best of `rows` for each of `rows`, without itself; equal scores by a seeded hash of the artist id.
 
-    Hubness is measured among `rows` anew where they are not all known artists.
+    Hubness is measured again among `rows` where they are not all artists with an embedding.
 
     Args:
         catalog: the artists.
-        rows: (m,) ascending, all known: queries and candidates alike.
-        factors: see `Scoring.among`; None makes them.
+        rows: (m,) ascending, all with an embedding: both queries and candidates.
+        k: length of a list.
+        factors: see `Scoring.among`; None computes them.
+        threads: threads of the search; 0 takes every core.
+        progress: told how many queries are done.
 
     Returns:
-        (m, k) rows, best first, -1 behind the end; (m, k) float32 scores, NaN there.
+        (m, k) rows, best first, -1 after the end; (m, k) float32 scores, NaN there.
     """
     queries, candidates = factors or factors_among(catalog, rows, threads=threads)
     positions, scores = exact_top_k(
@@ -67,18 +70,18 @@ def exact_lists(
         threads=threads,
         progress=progress,
     )
-    return np.append(rows, np.int32(-1))[positions], scores  # position -1 is the -1 appended
+    return np.append(rows, np.int32(-1))[positions], scores  # position -1 selects the appended -1
 
 
 def factors_among(catalog: Catalog, rows: Rows, *, threads: int = 0) -> tuple[Matrix, Matrix]:
-    """Two matrices, a row each of `rows`, whose inner products are the scores among these; see `Scoring.among`."""
+    """Return two matrices over `rows` whose inner products are the scores among them; see `Scoring.among`."""
     return catalog.scoring.among(catalog.vectors, catalog.has_embedding, catalog.patterns, rows, threads=threads)
 
 
 def ready_lists(
     catalog: Catalog, *, threads: int = 0, progress: Progress = silent
 ) -> tuple[Lists, NDArray[np.float32]]:
-    """The lists that a version keeps: (n, 256) rows and scores of every artist; -1 and NaN where not known."""
+    """Compute the ready lists: (n, 256) rows and scores of every artist; -1 and NaN without embedding."""
     rows = np.flatnonzero(catalog.has_embedding).astype(np.int32)
     lists = np.full((len(catalog.ids), LIST_LENGTH), -1, np.int32)
     scores = np.full(lists.shape, np.nan, np.float32)
@@ -87,15 +90,15 @@ def ready_lists(
 
 
 def catalog_of(version: Version) -> Catalog:
-    """The artists of a version."""
+    """Return the artists and scoring of a version."""
     return Catalog(version.artist_ids, version.embeddings, version.has_embedding, version.patterns, version.scoring)
 
 
 def restrict(version: Version, having: list[str] | None = None, only: list[ArtistId] | None = None) -> Mask:
-    """(n,) bool: the artists that have all of `having` and stand in `only`, where these are given.
+    """Return which artists have all modalities of `having` and are in `only`, where these are given, (n,) bool.
 
     Raises:
-        InputError: a modality or artist that the version has not.
+        InputError: the version lacks a modality or artist.
     """
     mask = np.ones(version.n_artists, bool)
     if having is not None:
@@ -109,9 +112,7 @@ def restrict(version: Version, having: list[str] | None = None, only: list[Artis
         at = {artist_id: row for row, artist_id in enumerate(version.artist_ids)}
         absent = [artist_id for artist_id in only if artist_id not in at]
         if absent or not only:
-            actual = (
-                f"{len(absent):,} ids that version {version.id} has not, {absent[0]!r} first" if absent else "no ids"
-            )
+            actual = f"{len(absent):,} ids that version {version.id} lacks, {absent[0]!r} first" if absent else "no ids"
             raise InputError(f"artists: found {actual}; wanted ids of its artists")
         listed = np.zeros(version.n_artists, bool)
         listed[[at[artist_id] for artist_id in only]] = True

@@ -1,5 +1,4 @@
-"""The quality checks: what must hold of a version before it may be promoted, checked on what is about to be
-published."""
+"""Quality checks that a version must pass to be promoted, run on its files before they are published."""
 
 from __future__ import annotations
 
@@ -21,32 +20,32 @@ from riyl.index.versions.report import Check, Report
 
 RECALL_AT = 10
 RECALL = 0.99
-"""Least recall of ready lists, and of an index that compares all artists: both are exact."""
+"""Minimum recall of ready lists, and of an index without IVF lists: both are exact."""
 
 SAMPLE = 1000
 """Artists whose neighbours are searched by brute force."""
 
 NORM = 1e-4
-"""How far from 1 the length of an embedding may be, in float32."""
+"""Maximum distance from 1 of the length of an embedding, in float32."""
 
 EXACT = (
     "all artists are compared, so the index file is at fault: remove the version's folder, and build it again; "
     "RIYL_QUALITY_MIN_RECALL has no part in it"
 )
-"""What to do about an index without cells that does not find enough."""
+"""Advice for an index without IVF lists whose recall is too low."""
 
 _AT_ONCE = 16
 
 
 def samples(rows: Rows, *, seed: int = 0) -> tuple[Rows, Rows]:
-    """The artists that an index is checked on, and those that the number of its cells is chosen on, ascending.
+    """Draw the artists that an index is checked on, and those that nprobe is chosen on, both ascending.
 
-    No artist is in both, so that the check asks what the choice has not seen; but where no more than `SAMPLE` are
-    known, these are both.
+    The two samples are disjoint, so that the check uses artists unseen by the choice; but where at most `SAMPLE`
+    artists have an embedding, both samples are all of them.
 
     Args:
-        rows: the known artists.
-        seed: of the choice.
+        rows: the artists with an embedding.
+        seed: seed of the draw.
     """
     mixed = np.random.default_rng(seed).permutation(rows)
     checked, others = mixed[:SAMPLE], mixed[SAMPLE : SAMPLE + CHOSEN_ON]
@@ -64,16 +63,17 @@ def inspect(
     threads: int = 0,
     progress: Progress = silent,
 ) -> Report:
-    """Hold a version's files against brute force.
+    """Check a version's files against brute-force search.
 
     Args:
-        folder: where the Faiss file is.
+        folder: folder of the Faiss file.
         catalog: the artists.
         lists: (n, 256) the ready lists.
-        not_embedded: artists listed as not embedded, with the reason.
-        probing: how many cells of the index are searched; None where it has none.
-        seed: of the sample of artists whose neighbours are searched by numpy; see `samples`.
-        threads: of that search; 0 takes every core.
+        not_embedded: number of artists listed as not embedded, with a reason.
+        probing: number of IVF lists searched; None where the index has none.
+        seed: seed of the sample of artists whose neighbours are searched by numpy; see `samples`.
+        threads: threads of that search; 0 takes every core.
+        progress: told how many artists are checked.
     """
     rows = np.flatnonzero(catalog.has_embedding).astype(np.int32)
     n, m = len(catalog.ids), len(rows)
@@ -109,10 +109,10 @@ def inspect(
 def _recalls(
     catalog: Catalog, index: faiss.Index, lists: Lists, rows: Rows, seed: int, progress: Progress
 ) -> tuple[float, float]:
-    """Share of the places of the Faiss index's and the ready lists' first ten that hold one of the true ten.
+    """Return recall@10 of the Faiss index and of the ready lists: the share of their first ten in the true ten.
 
-    One that scores as the true tenth does is as good. Of cells more are asked for, as every search does, which orders
-    what they give anew. 1 where nobody has a neighbour.
+    An artist that scores the same as the true tenth counts as a hit. An index with IVF lists is asked for more than
+    ten, as in every search, which scores them again. 1 where no artist has a neighbour.
     """
     sample, _ = samples(rows, seed=seed)
     k = min(RECALL_AT, len(rows) - 1)
@@ -143,12 +143,12 @@ def _recalls(
 def _good(
     scores: Matrix, tenth: Matrix, neighbours: NDArray[np.int64], self_positions: NDArray[np.int64], k: int
 ) -> int:
-    """How many of those found, the artist itself left out and k at most, score as the k-th best does or better."""
+    """Count the neighbours, without the artist itself and at most k, that score at least as the k-th best does."""
     other = (neighbours != self_positions[:, None]) & (neighbours >= 0)
     good = other & (np.take_along_axis(scores, neighbours, axis=1) >= tenth - CLOSE)
     return int(np.minimum(good.sum(axis=1), k).sum())
 
 
 def _plain(value: float) -> float:
-    """A number that JSON can hold: what is not finite becomes -1, which passes nothing."""
+    """Return a number that JSON can hold: a value that is not finite becomes -1, which passes no check."""
     return value if np.isfinite(value) else -1.0

@@ -1,1 +1,1 @@
-"""Raw inputs of artists to embeddings."""
+"""Encoding of raw inputs of artists into embeddings."""

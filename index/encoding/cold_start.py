@@ -1,7 +1,6 @@
-"""Artists who are not in the catalog, encoded from what is said of them: placed in the model's featurizer, run through
-ONNX.
+"""Cold start: encoding of artists outside the catalog from raw input, by the model's featurizer and ONNX files.
 
-What comes out is what a version has of a catalog's artist of whom the same is said.
+The result equals that of a version for an artist of the catalog with the same input.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ CF = MODALITY_OF["plays"]
 
 @dataclass(frozen=True)
 class Encoded:
-    """What words or listeners became.
+    """Result of encoding weighted tags or listeners.
 
     Attributes:
-        part: (d,) float32; None where none of them is known, or those that are say nothing.
-        recognized: the tags in the form that the featurizer has them in, or the listeners, with their weights added up.
-        unknown: what the featurizer does not know, as it was given.
+        part: (d,) float32; None where the featurizer knows none of them, or the known ones give no features.
+        recognized: the known tags, in the featurizer's form, or listeners, with the weights of equal ones added up.
+        unknown: the tags or listeners that the featurizer does not know, as given.
     """
 
     part: Vector | None
@@ -53,12 +52,12 @@ class Encoded:
 
 
 class ColdEncoder:
-    """A model and its featurizer, opened as far as was asked; for any number of threads.
+    """A model and its featurizer, for any number of threads; files are opened on first use.
 
     Attributes:
         dim: width of a part.
-        inputs: by modality what the model takes, names ascending; see `from_vector` and `from_tags`.
-        snapshot: whose featurizer it is.
+        inputs: the model's inputs by modality, names ascending; see `from_vector` and `from_tags`.
+        snapshot: the snapshot whose featurizer it is.
     """
 
     def __init__(self, model: Model, snapshot: Snapshot, threads: int) -> None:
@@ -73,10 +72,12 @@ class ColdEncoder:
 
     @staticmethod
     def open(model: Model, snapshot: Snapshot, *, threads: int = 1) -> ColdEncoder:
-        """Open a model with a snapshot that has its featurizer; files are read when first asked for.
+        """Open a model with a snapshot that has its featurizer; files are read on first use.
 
         Args:
-            threads: of one run of ONNX.
+            model: the model.
+            snapshot: a snapshot with the featurizer that the model was fitted on.
+            threads: threads of one ONNX run.
 
         Raises:
             MismatchError: the model was fitted on another featurizer.
@@ -85,7 +86,7 @@ class ColdEncoder:
         return ColdEncoder(model, snapshot, threads)
 
     def modality_featurizer(self, modality: str) -> ModalityFeaturizer:
-        """What places artists in a modality of the featurizer, whether or not the model takes it.
+        """Return the featurizer of a modality, whether or not the model takes it.
 
         Raises:
             MismatchError: the featurizer has no such modality.
@@ -97,9 +98,9 @@ class ColdEncoder:
             return self._projectors[modality]
 
     def parts_of(self, features: Modality) -> Matrix:
-        """(m, d) float32 parts of artists of a modality that the model takes, each run by itself.
+        """Compute the parts of artists in a modality that the model takes, (m, d) float32, one artist per run.
 
-        So the bits of one do not depend on who else is encoded. Where numbers are too large a part is not finite.
+        So the bits of a part do not depend on the other artists. A part of too large numbers is not finite.
         """
         onnx_inputs = onnx_inputs_of(self._takes(features.name), features, lambda: self._factors(features.name))
         session = self._session(features.name)
@@ -109,14 +110,14 @@ class ColdEncoder:
         return parts
 
     def from_tags(self, weights: Mapping[str, float]) -> Encoded:
-        """The part of an artist with these tags.
+        """Encode an artist with these tags.
 
         Args:
-            weights: by tag, on the scale of the catalog's table of tags; cleaned as that is (case, outer blanks,
-                Unicode form), and equal tags add up.
+            weights: weight of each tag, on the scale of the catalog's table of tags; tags are normalised as in that
+                table (case, outer blanks, Unicode form), and the weights of equal tags add up.
 
         Raises:
-            InputError: there is none, or one has no text, or a weight that is not a finite number above 0.
+            InputError: there is no tag, a tag is blank, or a weight is not a finite number above 0.
             MismatchError: the model takes no tags, or the featurizer has them as vectors.
         """
         words = texts_of(weights, TAGS)
@@ -127,13 +128,13 @@ class ColdEncoder:
         return self._from_terms(TAGS, "tags", words, cleaned, list(weights.values()), modality_featurizer)
 
     def from_plays(self, counts: Mapping[str, float]) -> Encoded:
-        """The part of an artist with these listeners, folded in.
+        """Encode an artist with these listeners, by folding them into the factorisation.
 
         Args:
-            counts: by user_id of the catalog's table of plays, how often.
+            counts: number of plays by user_id of the catalog's table of plays.
 
         Raises:
-            InputError: there is none, or one has no text, or a count that is not a finite number above 0.
+            InputError: there is no listener, a user_id is blank, or a count is not a finite number above 0.
             MismatchError: the model takes no plays, or the featurizer has none.
         """
         users = texts_of(counts, "plays")
@@ -143,10 +144,10 @@ class ColdEncoder:
         return self._from_terms(CF, "plays", users, users, list(counts.values()), modality_featurizer)
 
     def from_vector(self, modality: str, vector: Sequence[float] | NDArray[np.floating]) -> Vector:
-        """(d,) float32, the part of an artist with this vector in the featurizer's space, as a snapshot has it.
+        """Return the part of an artist with this vector in the featurizer's space, as in a snapshot, (d,) float32.
 
         Raises:
-            InputError: it is of another width, not finite, too long for float32, or all zeros, which says nothing.
+            InputError: it has another width, is not finite, overflows float32, or is all zeros, without direction.
             MismatchError: the model does not take the modality, or not as vectors.
         """
         takes = self._takes(modality)
@@ -156,40 +157,40 @@ class ColdEncoder:
         with np.errstate(over="ignore"):
             length = np.sqrt(np.sum(values * values))
         if not np.isfinite(length):
-            raise InputError(f"{modality}: found a vector whose length float32 does not hold; wanted shorter ones")
+            raise InputError(f"{modality}: found a vector whose length overflows float32; wanted a shorter one")
         if not values.any():
-            raise InputError(f"{modality}: found a vector of zeros, which has no direction; wanted one that has")
+            raise InputError(f"{modality}: found a vector of zeros, which has no direction; wanted another one")
         return self._run(modality, Modality(modality, _ONE, values[None], _ONE, None))
 
     def from_raw(self, modality: str, vector: Sequence[float] | NDArray[np.floating]) -> Vector:
-        """(d,) float32, the part of an artist with this vector as the catalog's table has it: placed in the featurizer.
+        """Return the part of an artist with this raw vector, as in the catalog's table, (d,) float32.
 
         Raises:
-            InputError: as `from_vector`; also where the placed one is.
+            InputError: as `from_vector`, for the raw vector or the featurized one.
             MismatchError: the model does not take the modality, or the featurizer has no vectors for it.
         """
         self._takes(modality)
         modality_featurizer = self._projector(modality)
         if not isinstance(modality_featurizer, VectorFeaturizer):
             raise MismatchError(
-                f"the featurizer of snapshot {self.snapshot.id} does not place {modality} from vectors; found one"
+                f"the featurizer of snapshot {self.snapshot.id} does not take {modality} as vectors; found one"
             )
         values = numbers(modality, vector, modality_featurizer.width)
-        with np.errstate(over="ignore"):  # what is too large then is told by from_vector
+        with np.errstate(over="ignore"):  # from_vector reports what is too large
             placed = modality_featurizer.transform(values[None])[0]
         return self.from_vector(modality, placed)
 
     def embedding(self, parts: Mapping[str, Vector]) -> tuple[Vector, dict[str, Vector]]:
-        """The mean of parts, scaled to unit length, and the parts divided so that they add up to it.
+        """Return the mean of parts, scaled to unit length, and the parts divided so that they add up to it.
 
         Args:
-            parts: by modality (d,), as the methods above or `riyl.index.encoding.embed.parts_of` give them; not a
-                version's.
+            parts: by modality (d,), as the methods above or `riyl.index.encoding.embed.parts_of` return them; not the
+                scaled parts of a version.
 
         Raises:
-            InputError: there is none, or one is of another width or not finite.
+            InputError: there is no part, or a part has another width or is not finite.
             MismatchError: the model does not take a modality.
-            NothingKnownError: they cancel each other out.
+            NothingKnownError: the parts cancel each other out.
         """
         if not parts:
             raise InputError("parts: found none; wanted at least one modality")
@@ -201,7 +202,7 @@ class ColdEncoder:
             total += part
         unit, divisors = unit_means(total, np.array([len(ordered)]))
         if not divisors[0]:
-            raise NothingKnownError(f"the parts of {', '.join(ordered)} cancel each other out: nobody is similar")
+            raise NothingKnownError(f"the parts of {', '.join(ordered)} cancel each other out: there is no embedding")
         return unit[0], {name: (part / divisors[0]).astype(np.float32) for name, part in ordered.items()}
 
     def _from_terms(
@@ -224,19 +225,19 @@ class ColdEncoder:
                 recognized[term] = recognized.get(term, 0.0) + float(weight)
         part = None
         if recognized:
-            check_weights(table, recognized)  # once more, as equal ones were added up
+            check_weights(table, recognized)  # again, as weights of equal terms were added up
             row = Incidence(sp.csr_matrix([list(recognized.values())]), list(recognized), Counts(len(texts), 0))
             placed = featurize(modality, table, row, modality_featurizer, silent)
             part = self._run(modality, placed) if len(placed.rows) else None
         return Encoded(part, recognized, tuple(unknown))
 
     def _run(self, modality: str, artist: Modality) -> Vector:
-        """(d,) part of the one artist of `artist`."""
+        """Compute the part of the single artist in `artist`, (d,)."""
 
         (part,) = self.parts_of(artist)
         if not np.isfinite(part).all():
             raise InputError(
-                f"{modality}: found numbers so large that no part comes of them; wanted ones like the catalog's"
+                f"{modality}: found numbers so large that the model overflows; wanted numbers like the catalog's"
             )
         return np.asarray(part, np.float32)
 
@@ -263,14 +264,13 @@ class ColdEncoder:
 
 
 def cold_encoder(models: Path, snapshots: Path, version: Version, *, threads: int = 1) -> ColdEncoder:
-    """The encoder of a version: its model and the featurizer of its snapshot, which it names and does not hold.
+    """Open the encoder of a version: its model and the featurizer of its snapshot, which the version only names.
 
-    Args:
-        models, snapshots: the home's folders.
+    `models` and `snapshots` are the home's folders.
 
     Raises:
-        NotFoundError: one of them is not in this home.
-        FormatError: one of them is damaged.
+        NotFoundError: the model or the snapshot is not in this home.
+        FormatError: the model or the snapshot is damaged.
     """
     model, snapshot = models / version.manifest["model"], snapshots / version.manifest["snapshot"]
     missing = [
@@ -280,8 +280,8 @@ def cold_encoder(models: Path, snapshots: Path, version: Version, *, threads: in
     ]
     if missing:
         raise NotFoundError(
-            f"version {version.id} can encode nobody who is not in the catalog: found no {' and no '.join(missing)}; "
-            "copy what is missing there from the home that the version was made in"
+            f"version {version.id} cannot encode artists outside the catalog: found no {' and no '.join(missing)}; "
+            "copy what is missing from the home that the version was built in"
         )
     return ColdEncoder.open(Model.open(model), Snapshot.open(snapshot), threads=threads)
 

@@ -1,4 +1,4 @@
-"""Snapshot and model to embeddings, through ONNX: every artist from the modalities it has."""
+"""Embedding of a snapshot by a model's ONNX files: every artist from the modalities that it has."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Embedding:
-    """Where a model puts the artists of a snapshot.
+    """Embeddings of a snapshot's artists by a model.
 
     Attributes:
-        vectors: (n, dim) float32, unit rows; zero where `covered` is false.
+        vectors: (n, dim) float32, unit rows; zeros where `covered` is false.
         covered: (n,) bool, the artists that the model could embed.
     """
 
@@ -42,14 +42,14 @@ class Embedding:
     covered: Mask
 
     def save(self, folder: Path) -> None:
-        """Write it into a folder, sealed with all that is there already."""
+        """Write the embedding into a folder, and seal it together with the files already there."""
         np.save(folder / "vectors.npy", self.vectors)
         np.save(folder / "covered.npy", self.covered)
         seal(folder, MANIFEST, {"kind": KIND, "format": FORMAT})
 
     @staticmethod
     def load(folder: Path) -> Embedding:
-        """Read and verify what `save` wrote.
+        """Read and verify an embedding that `save` wrote.
 
         Raises:
             FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`.
@@ -69,17 +69,20 @@ def embed(
     threads: int = 1,
     progress: Progress = silent,
 ) -> Embedding:
-    """An artist's embedding: the mean of the parts of the modalities it has, scaled to unit length.
+    """Embed every artist: the mean of the parts of the modalities that it has, scaled to unit length.
 
-    Modalities that the model takes and the snapshot lacks are missing of everyone.
+    A modality that the model takes and the snapshot lacks is missing for every artist.
 
     Args:
-        only: the modalities to use, the others are taken as missing; None uses all of the model's.
-        threads: for ONNX.
+        model: the model.
+        snapshot: the snapshot.
+        only: modalities to use, the others count as missing; None uses all of the model's.
+        threads: threads of ONNX.
+        progress: told how many distinct inputs are done.
 
     Raises:
-        MismatchError: the model was fitted on another featurizer, has none of the modalities asked for, or the snapshot
-            has none of those.
+        MismatchError: the model was fitted on another featurizer, takes none of the requested modalities, or the
+            snapshot has none of those that it takes.
     """
     vectors, divisors = _embedded(model, snapshot, only, None, threads, progress)
     return Embedding(vectors, divisors > 0)
@@ -88,10 +91,10 @@ def embed(
 def embed_into(
     folder: Path, model: Model, snapshot: Snapshot, *, threads: int = 1, progress: Progress = silent
 ) -> Embedding:
-    """The same from all modalities, and the parts written into a folder on the way; see
-    `riyl.index.artifact.parts.Parts`.
+    """Embed every artist from all modalities, and write the parts into a folder.
 
-    Memory is that of the embeddings and of one modality's parts.
+    The parts are those of `riyl.index.artifact.parts.Parts`. Memory is that of the embeddings and of one modality's
+    parts.
 
     Raises:
         MismatchError: see `embed`.
@@ -104,15 +107,15 @@ def embed_into(
 
 
 def unit_means(sums: Matrix, counts: NDArray[np.integer]) -> tuple[Matrix, NDArray[np.float64]]:
-    """Means of parts, scaled to unit length.
+    """Compute means of parts, scaled to unit length.
 
     Args:
         sums: (m, d) float32, the sum of each artist's parts.
-        counts: (m,) how many these are.
+        counts: (m,) number of each artist's parts.
 
     Returns:
         (m, d) float32 unit rows, zeros where there is no part or the parts cancel each other out; and (m,) float64
-        what each part is divided by so that the parts add up to that row, 0 where it is zeros.
+        divisors of each artist's parts, so that the divided parts add up to that row; 0 where it is zeros.
     """
     means = sums / np.maximum(counts, 1)[:, None]
     lengths = np.linalg.norm(means, axis=1)
@@ -130,7 +133,7 @@ def _embedded(
     threads: int,
     progress: Progress,
 ) -> tuple[Matrix, NDArray[np.float64]]:
-    """`unit_means` of a snapshot's artists; what the model gave is kept in the folder, where there is one."""
+    """Compute `unit_means` of a snapshot's artists; the model's raw parts are written into the folder, if given."""
     model.check_fits(snapshot)
     names = [name for name in model.parts if only is None or name in only]
     if not names:
@@ -138,8 +141,8 @@ def _embedded(
     had = [name for name in names if name in snapshot.modalities]
     if not had:
         raise MismatchError(
-            f"model {model.name} {model.id} takes {', '.join(names)}; snapshot {snapshot.id} has "
-            f"{', '.join(snapshot.modalities)} alone: nobody can be embedded"
+            f"model {model.name} {model.id} takes {', '.join(names)}; snapshot {snapshot.id} has only "
+            f"{', '.join(snapshot.modalities)}: no artist can be embedded"
         )
     sums, counts = np.zeros((snapshot.n_artists, model.dim), np.float32), np.zeros(snapshot.n_artists, np.int32)
     for name in had:
@@ -165,16 +168,21 @@ def parts_of(
     threads: int = 1,
     progress: Progress = silent,
 ) -> Matrix:
-    """(m, dim) float32 parts of one modality, row i of artist `snapshot.modalities[modality].rows[i]`.
+    """Compute the parts of one modality, (m, dim) float32; row i is artist `snapshot.modalities[modality].rows[i]`.
 
-    Equal inputs give equal bits: each is run once, so that artists with the same tags tie exactly wherever they stand.
+    Equal inputs give equal bits: each is run once, so that artists with the same tags tie exactly, whatever their rows.
 
     Args:
-        at: which of the modality's rows, and in which order; None takes all.
+        model: the model.
+        snapshot: the snapshot.
+        modality: a modality of both.
+        at: indices into the modality's rows, in the order of the result; None takes all.
+        threads: threads of ONNX.
+        progress: told how many distinct inputs are done.
 
     Raises:
         MismatchError: the model was fitted on another featurizer, or another width, or either lacks the modality.
-        RiylError: the model gave a value that is not finite.
+        RiylError: the model output a value that is not finite.
     """
     model.check_fits(snapshot)
     if modality not in model.parts or modality not in snapshot.modalities:
@@ -195,12 +203,12 @@ def parts_of(
         (out[start : start + BATCH],) = session.run(["part"], onnx_inputs.batch(chosen))
         progress(f"embed {modality}", min(start + BATCH, len(firsts)), len(firsts))
     if not np.isfinite(out).all():
-        raise RiylError(f"model {model.name} {model.id} gave {modality} parts that are not finite")
+        raise RiylError(f"model {model.name} {model.id} output {modality} parts that are not finite")
     return out[inverse]
 
 
 def _distinct(keys: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The first row of each kind of row, and which of these every row equals."""
+    """Return the first position of each distinct row, and the number of each row among these."""
     row_bytes = keys.view(np.dtype((np.void, keys.dtype.itemsize * keys.shape[1]))).ravel()
     _, firsts, inverse = np.unique(row_bytes, return_index=True, return_inverse=True)
     return firsts, inverse

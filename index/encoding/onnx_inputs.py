@@ -1,4 +1,4 @@
-"""What the ONNX files of a model are fed with: artists of one modality, in the form that the model's part takes."""
+"""Inputs of a model's ONNX files: artists of one modality, in the form that the model's part takes."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ from riyl.training.runtime import onnxruntime
 
 
 class OnnxInputs(Protocol):
-    """The artists of a modality as input."""
+    """Artists of a modality as ONNX input."""
 
     def keys(self) -> NDArray[np.generic]:
-        """A row an artist; artists whose rows are equal are equal input."""
+        """Return one row per artist; artists with equal rows have equal input."""
         ...
 
     def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
-        """The input of some artists, by the names that the ONNX file has for it."""
+        """Return the input of some artists, by input name of the ONNX file."""
         ...
 
 
 def onnx_inputs_of(takes: Part, modality: Modality, factors: Callable[[], Matrix]) -> OnnxInputs:
-    """The artists of a modality, as a part takes them.
+    """Return the artists of a modality in the form that a part takes.
 
     Args:
-        factors: (V, width) float32 of the featurizer's terms; called where the part takes sets of these.
+        takes: the model's part.
+        modality: the artists.
+        factors: returns (V, width) float32 factors of the featurizer's terms; called only for a part that takes terms.
 
     Raises:
-        MismatchError: the part takes sets and there are none, or vectors of another width.
+        MismatchError: the part takes sets and there are none, or it takes vectors of another width.
     """
     match takes.input:
         case "vector":
@@ -48,7 +50,7 @@ def onnx_inputs_of(takes: Part, modality: Modality, factors: Callable[[], Matrix
 
 
 def open_session(model: Model, modality: str, *, threads: int = 1) -> onnxruntime.InferenceSession:
-    """The ONNX file of one of the model's modalities, ready to run; it reads no other file, whatever it names.
+    """Open a session of the ONNX file of one of the model's modalities; external data files are never read.
 
     Raises:
         FormatError: it is damaged.
@@ -59,14 +61,14 @@ def open_session(model: Model, modality: str, *, threads: int = 1) -> onnxruntim
     file = model.onnx(modality)
     try:
         return onnxruntime.InferenceSession(file.read(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no common base
+    except Exception as error:  # ONNX Runtime's errors have no common base
         raise file.damaged(f"no model that can run ({error})", "one") from error
 
 
 class _VectorFeed:
     def __init__(self, takes: Part, modality: Modality) -> None:
         if takes.width != modality.width:
-            raise MismatchError(f"the model takes {modality.name} of {takes.width}; the snapshot has {modality.width}")
+            raise MismatchError(f"{modality.name}: found width {modality.width}; the model wants {takes.width}")
         self._vectors = modality.vectors
 
     def keys(self) -> NDArray[np.generic]:
@@ -108,5 +110,5 @@ class _WeightedFeed:
 
 def _sets(modality: Modality) -> WeightedSets:
     if modality.sets is None:
-        raise MismatchError(f"the model takes {modality.name} as sets of terms; found vectors alone")
+        raise MismatchError(f"the model takes {modality.name} as sets of terms; found only vectors")
     return modality.sets

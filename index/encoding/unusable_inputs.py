@@ -1,5 +1,4 @@
-"""What is said of an artist and has no place in a version's model and featurizer: kept, and of no use until these
-change."""
+"""Inputs of an artist that a version's model and featurizer cannot use; they are kept for when these change."""
 
 from __future__ import annotations
 
@@ -20,11 +19,11 @@ from riyl.training.features.tags import TagFeaturizer
 
 @dataclass(frozen=True)
 class UnusableInputs:
-    """What has no place.
+    """Inputs that the featurizer cannot use.
 
     Attributes:
-        tags: that the featurizer does not know, as they were said.
-        plays: how many listeners it does not know.
+        tags: tags that the featurizer does not know, as given.
+        plays: number of listeners that it does not know.
         fields: tables that it does not have, or has in another form.
     """
 
@@ -34,11 +33,11 @@ class UnusableInputs:
 
 
 def unusable_inputs(encoder: ColdEncoder, payload: Payload) -> UnusableInputs:
-    """What has no place of what is said; what is null takes something away, and needs none.
+    """Find the inputs of a payload that the encoder cannot use; null values, which remove something, count as usable.
 
     Raises:
-        InputError: vectors of a table that the featurizer has are of another width, or say nothing that a part comes
-            of.
+        InputError: vectors of a table that the featurizer has are of another width, or no part can be computed of
+            them.
     """
     fields: list[str] = []
     tags: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What is said of an artist who is not in the catalog, checked; `what` is how messages call it."""
+"""Checks of the input of an artist outside the catalog; `what` names the input in error messages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from riyl.core.types import Vector
 
 
 def texts_of(weights: Mapping[str, float], what: str) -> list[str]:
-    """The texts of what is weighted, after texts and weights were checked.
+    """Check weighted texts and return the texts.
 
     Raises:
-        InputError: there are none, one is blank or no Unicode text, or see `check_weights`.
+        InputError: there are none, a text is blank or no Unicode text, or as `check_weights`.
     """
     if not weights:
         raise InputError(f"{what}: found none; wanted at least one")
@@ -31,10 +31,10 @@ def texts_of(weights: Mapping[str, float], what: str) -> list[str]:
 
 
 def check_weights(what: str, weights: Mapping[str, float]) -> None:
-    """Weights are finite and above 0.
+    """Check that weights are finite and above 0.
 
     Raises:
-        InputError: one is not; the message names its text.
+        InputError: a weight is not; the message names its text.
     """
     for text, weight in weights.items():
         held = _as_float32(weight)
@@ -43,14 +43,14 @@ def check_weights(what: str, weights: Mapping[str, float]) -> None:
 
 
 def numbers(what: str, vector: object, width: int) -> Vector:
-    """(width,) float32.
+    """Convert to (width,) float32.
 
     Raises:
-        InputError: it is something else, or not finite.
+        InputError: the value is not `width` numbers, or not finite.
     """
     values = _as_float32(vector)
     if values is None or values.shape != (width,):
-        actual = "something else" if values is None else f"an array of shape {values.shape}"
+        actual = "no array of numbers" if values is None else f"an array of shape {values.shape}"
         raise InputError(f"{what}: found {actual}; wanted {width} numbers")
     if not np.isfinite(values).all():
         at = int(np.flatnonzero(~np.isfinite(values))[0])
@@ -59,7 +59,7 @@ def numbers(what: str, vector: object, width: int) -> Vector:
 
 
 def _as_float32(value: object) -> NDArray[np.float32] | None:
-    """None where it is not numbers."""
+    """Convert to float32; None where the value is not numbers."""
     try:
         with np.errstate(over="ignore"):
             return np.asarray(value, np.float32)

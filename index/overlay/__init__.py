@@ -1,1 +1,1 @@
-"""Changes on a version while it serves."""
+"""The overlay: changes on a version while it serves."""

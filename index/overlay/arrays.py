@@ -1,4 +1,4 @@
-"""Arrays that grow at their end, and a version's arrays with those of live artists behind them, read as one."""
+"""Append-only arrays, and arrays of a version followed by those of its live artists, read as one."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _FIRST = 64
 
 @dataclass(frozen=True)
 class OverlayArray(Generic[Number]):
-    """n rows of a version and m rows of live artists behind them.
+    """Array of n rows of a version followed by m rows of live artists.
 
     Attributes:
-        base: (n, ...).
-        overlay: (m, ...).
+        base: (n, ...) rows of the version.
+        overlay: (m, ...) rows of live artists.
     """
 
     base: NDArray[Number]
     overlay: NDArray[Number]
 
     def __getitem__(self, rows: NDArray[np.integer] | slice) -> NDArray[Number]:
-        """(r, ...) the entries of some rows; a slice names both its ends."""
+        """Return the entries of r rows, (r, ...); a slice needs both a start and a stop."""
         n = len(self.base)
         if isinstance(rows, slice):
             if rows.stop <= n:
@@ -40,29 +40,25 @@ class OverlayArray(Generic[Number]):
         return values
 
     def at(self, row: int) -> Any:
-        """The entry of one row."""
+        """Return the entry of one row."""
         n = len(self.base)
         return self.base[row] if row < n else self.overlay[row - n]
 
     def whole(self) -> NDArray[Number]:
-        """(n + m, ...) all of them; a copy where there is any live artist."""
+        """Return all entries, (n + m, ...); a copy where there is any live artist."""
         return np.concatenate([self.base, self.overlay]) if len(self.overlay) else self.base
 
 
 class AppendBuffer(Generic[Number]):
-    """Rows that are only ever added; whoever took them before keeps what was there then."""
+    """Append-only buffer of rows; an array that `taken` returned earlier never changes."""
 
     def __init__(self, shape: tuple[int, ...], dtype: type[Number]) -> None:
-        """Empty.
-
-        Args:
-            shape: of a row.
-        """
+        """Create an empty buffer of rows of this shape and type."""
         self._rows: NDArray[Number] = np.empty((_FIRST, *shape), dtype)
         self._length = 0
 
     def add(self, rows: NDArray[Number]) -> None:
-        """Add some rows at the end."""
+        """Append rows."""
         length = self._length + len(rows)
         if length > len(self._rows):
             grown = np.empty((max(length, 2 * len(self._rows)), *self._rows.shape[1:]), self._rows.dtype)
@@ -72,5 +68,5 @@ class AppendBuffer(Generic[Number]):
         self._length = length
 
     def taken(self) -> NDArray[Number]:
-        """(m, ...) all rows that there are."""
+        """Return all rows added so far, (m, ...)."""
         return self._rows[: self._length]

@@ -1,4 +1,4 @@
-"""What the embedding of one artist is made of, in a version or after changes: parts, evidence and terms."""
+"""Parts, evidence and terms behind the embedding of one artist, in a version or after changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from riyl.index.overlay.overlay import VersionOverlay
 
 
 def parts_of_artist(overlay: VersionOverlay, row: int) -> Mapping[str, Vector]:
-    """By modality (d,), adding up to the artist's embedding."""
+    """Return the artist's parts by modality, each (d,); they add up to its embedding."""
     parts = overlay.version.parts
     if row >= overlay.first:
         return overlay.artist(row).parts
@@ -19,7 +19,7 @@ def parts_of_artist(overlay: VersionOverlay, row: int) -> Mapping[str, Vector]:
 
 
 def evidence_of(overlay: VersionOverlay, row: int) -> Mapping[str, int]:
-    """By modality that the artist has, how many tags, listeners or tracks it rests on."""
+    """Return the number of tags, listeners or tracks behind each modality that the artist has."""
     evidence = overlay.version.evidence
     if row >= overlay.first:
         return overlay.artist(row).evidence
@@ -27,7 +27,7 @@ def evidence_of(overlay: VersionOverlay, row: int) -> Mapping[str, int]:
 
 
 def terms_of_artist(overlay: VersionOverlay, row: int) -> Mapping[str, Terms]:
-    """By modality that is made of terms, those of the artist; empty where it has none."""
+    """Return the artist's terms by modality, for modalities made of terms; empty where it has none."""
     sets = overlay.version.sets
     if row >= overlay.first:
         return overlay.artist(row).sets

@@ -1,4 +1,4 @@
-"""What the tables themselves say of artists, as far as a snapshot tells: what merge patches are merged into."""
+"""Values of the tables, as far as a snapshot keeps them; merge patches are merged into them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from riyl.core.types import ArtistId
 
 
 class Underlying:
-    """Reads from a snapshot what the tables say of artists.
+    """Values of the tables for artists, read from a snapshot.
 
     Attributes:
-        widths: by table, of its vectors; 0 of one of weighted terms.
+        widths: by table, the width of its vectors; 0 for a table of weighted terms.
         table_of: by modality of the snapshot, its table.
     """
 
@@ -35,23 +35,22 @@ class Underlying:
             self.widths.setdefault(self.table_of[name], modality.width)
 
     def changed(self, artist: ArtistId) -> bool:
-        """Whether changes of the artist were folded into the snapshot: else its rows are what the tables say."""
+        """Return whether changes of the artist were folded into the snapshot; if not, its rows equal the tables."""
         return self._base_rows is not None and artist in self._base_rows.ids
 
     def of(self, artist: ArtistId) -> Mapping[str, Any] | None:
-        """What they say of an artist of which changes were folded in, empty where nothing; None of any other."""
+        """Return the tables' values of an artist whose changes were folded in, empty where it has none; else None."""
         if self._base_rows is None or not self.changed(artist):
             return None
         return self._base_rows.of(artist) or {}
 
     def tells_terms(self, artist: ArtistId, row: int, table: str) -> bool:
-        """Whether the weighted terms of an artist are known: snapshots of earlier releases do not keep most of them.
+        """Return whether the artist's weighted terms are known; snapshots of earlier releases lack most of them.
 
-        Args:
-            row: that the snapshot has of it; -1 where it has none.
+        `row` is the artist's row in the snapshot; -1 where the snapshot does not have it.
         """
         return row < 0 or self.changed(artist) or self.widths.get(table) != 0 or table in self._snapshot.raw_terms
 
     def terms(self, row: int, table: str) -> Mapping[str, float]:
-        """The weighted terms of an artist of which no changes were folded in, where `tells_terms`."""
+        """Return the weighted terms of an artist whose changes were not folded in, where `tells_terms` is true."""
         return self._snapshot.raw_terms[table].of(row) if row >= 0 else {}

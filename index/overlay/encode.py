@@ -1,5 +1,4 @@
-"""Artists as changes leave them, where a version's model and featurizer put them: what a re-index would make of
-them."""
+"""Live artists, encoded by a version's featurizer and model as a re-index would encode them."""
 
 from __future__ import annotations
 
@@ -35,14 +34,14 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class _Put:
-    """An artist in the making.
+    """A live artist under construction.
 
     Attributes:
-        row: that the version has of it; -1 where it has none.
-        values: by table, its weighted terms or vectors, empty where it has none; of a table that is not here the
-            version's row counts.
+        row: its row in the version; -1 where the version does not have it.
+        values: by table, its weighted terms or vectors, empty where it has none; for a table that is absent here
+            the version's row holds.
         artist: fields of the `LiveArtist` that it becomes.
-        parts: by modality, as the model gives them.
+        parts: by modality, as the model outputs them.
     """
 
     row: int
@@ -53,11 +52,12 @@ class _Put:
 
 
 class LiveArtistEncoder:
-    """Makes live artists for one version.
+    """Encoder of live artists for one version.
 
     Args:
-        encoder: of the version; None where this home has none. Then an artist keeps what the version has of it,
-            whatever was said, and of others nothing is known.
+        version: the version that the changes are on.
+        encoder: the version's encoder; None where this home has none. Then an artist of the version keeps its
+            embedding, whatever its changes, and a new artist gets none.
     """
 
     def __init__(self, version: Version, encoder: ColdEncoder | None) -> None:
@@ -68,16 +68,17 @@ class LiveArtistEncoder:
         self._types = {column.name: column.type for column in version.artists.schema if column.type != pa.null()}
 
     def says_more(self, effective: EffectiveChanges, row: int) -> bool:
-        """Whether something of the artist is to be shown that the version does not show by itself."""
+        """Return whether the artist must be shown other than the version shows it; false for a deleted artist."""
         if effective.deleted:
             return False
         return not effective.empty or (self._underlying is not None and self._underlying.changed(effective.artist))
 
     def __call__(self, effective: Sequence[EffectiveChanges], rows: Sequence[int]) -> list[LiveArtist | None]:
-        """The artists of changes that delete none of them, in their order; None of one that has no name.
+        """Build the live artists of effective changes, in their order; None for an artist without a name.
 
         Args:
-            rows: that the version has of each; -1 where it has none.
+            effective: changes of which none deletes its artist.
+            rows: each artist's row in the version; -1 where the version does not have it.
         """
         block = [self._put(each, row) for each, row in zip(effective, rows, strict=True)]
         named = [put for put in block if put.artist["name"] is not None]
@@ -107,7 +108,7 @@ class LiveArtistEncoder:
     def _values(
         self, underlying: Underlying, effective: EffectiveChanges, row: int, tables: Mapping[str, Any] | None
     ) -> dict[str, Any]:
-        """What an artist has after its changes, see `_Put.values`; `tables` is None where its row is what they say."""
+        """Return an artist's `_Put.values` after its changes; `tables` is None where its row equals the tables."""
         artist, widths, values = effective.artist, underlying.widths, dict[str, Any]()
         if tables is not None:
             vectors = tables.get("vectors", {})
@@ -124,7 +125,7 @@ class LiveArtistEncoder:
         return values
 
     def _popularity(self, row: int, values: Mapping[str, Any], attributes: Mapping[str, Any]) -> tuple[int, float]:
-        """Listeners and plays; as `riyl.training.features.build` counts them."""
+        """Return listeners and plays, counted as `riyl.training.features.build` does."""
         if self._underlying is None or "plays" in self._underlying.widths:
             if "plays" in values:
                 return len(values["plays"]), float(sum(values["plays"].values()))
@@ -134,7 +135,7 @@ class LiveArtistEncoder:
         return int(listeners), float(plays)
 
     def _place(self, encoder: ColdEncoder, name: str, table: str, block: Sequence[_Put]) -> None:
-        """What one modality adds to each."""
+        """Featurize and encode one modality of each artist."""
         modality, modality_featurizer = encoder.snapshot.modalities[name], encoder.modality_featurizer(name)
         raw = {at: put.values[table] for at, put in enumerate(block) if len(put.values.get(table, ()))}
         if raw:
@@ -171,13 +172,13 @@ class LiveArtistEncoder:
         for put in block:
             put.artist["modalities"] = tuple(sorted(put.artist["evidence"]))
             if put.parts:
-                with suppress(NothingKnownError):  # they cancel each other out
+                with suppress(NothingKnownError):  # the parts cancel each other out
                     vector, parts = encoder.embedding(put.parts)
                     shared = dict.fromkeys(parts, vector) if len(parts) == 1 else parts  # one part is the whole
                     put.artist |= {"vector": vector, "parts": shared, "has_embedding": True}
 
     def _keep(self, put: _Put) -> None:
-        """What the version has of an artist, as nothing else can be had."""
+        """Keep what the version has of an artist, since this home cannot encode its changes."""
         version, row = self.version, put.row
         if {"tags", "plays", "vectors"} & (put.effective.payload.keys() | put.effective.whole):
             log.warning(
@@ -196,7 +197,7 @@ class LiveArtistEncoder:
 
 
 def _source(table: str, raw: Mapping[int, Any], n: int, modality_featurizer: ModalityFeaturizer) -> Source:
-    """What is said, as a table of it would be read."""
+    """Return the values as the reader of a table would return them."""
     if isinstance(modality_featurizer, VectorFeaturizer):
         means = [np.mean(np.asarray(vectors, np.float32).astype(np.float64), axis=0) for vectors in raw.values()]
         tracks = np.array([len(vectors) for vectors in raw.values()], np.int32)

@@ -1,4 +1,4 @@
-"""Live artists that enter the lists of others: the best of them for each list, in bounded memory."""
+"""Live artists that enter the lists of other artists: the best ones for each list, in bounded memory."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Entries:
     """Live artists that enter one list.
 
     Attributes:
-        rows: (e,) int32, at most as many as a list is long.
+        rows: (e,) int32, at most as many as the length of a list.
         scores: (e,) float32.
-        floor: score and tie key of the best one that was left out: in front of it nothing is missing; None where none
-            was.
+        floor: score and tie key of the best live artist that was left out; the list is complete in front of it.
+            None where none was left out.
     """
 
     rows: Rows
@@ -31,9 +31,11 @@ class Entries:
     floor: tuple[float, int] | None = None
 
     def with_more(self, rows: Rows, scores: NDArray[np.float32], keys: NDArray[np.uint64], first: int) -> Entries:
-        """These and others, as many as a list is long.
+        """Return these entries and further ones, cut to the length of a list.
 
         Args:
+            rows: (a,) int32 rows of the further live artists.
+            scores: (a,) float32 their scores.
             keys: tie keys of all live artists.
             first: row of the first live artist.
         """
@@ -55,10 +57,10 @@ NO_ENTRIES = Entries(np.empty(0, np.int32), np.empty(0, np.float32))
 def in_front(
     scores: NDArray[np.float32], keys: Keys, floor_scores: NDArray[np.float32] | float, floor_keys: Keys | int
 ) -> NDArray[np.bool_]:
-    """(m,) bool: which artists stand in front of a floor, or each of its own."""
+    """Return which artists stand in front of the floor, (m,) bool; one floor for all, or one for each."""
     return np.asarray((scores > floor_scores) | ((scores == floor_scores) & (keys < floor_keys)))
 
 
 def is_before(left: tuple[float, int], right: tuple[float, int]) -> bool:
-    """Whether an artist of this score and tie key stands in front of the other."""
+    """Return whether the left pair of score and tie key stands in front of the right one."""
     return (-left[0], left[1]) < (-right[0], right[1])

@@ -1,4 +1,4 @@
-"""Artists that are equal to the score, so that a score is made once for all of them: a nightly import has many."""
+"""Groups of artists that the score cannot tell apart, scored once for all members: a nightly import has many."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from riyl.index.scoring.exact import exactly, rescored
 from riyl.index.scoring.factors import Patterns
 
 MAX_PAIRS = 1 << 18
-"""Pairs of artists that are written out at once, some 10 MB."""
+"""Pairs of artists that are expanded at once, about 10 MB."""
 
 _CELLS = 1 << 20
 
 _ENOUGH = LIST_LENGTH + 2
-"""Members of one group that a list can take: its length, the list's own artist, and the first that is left out."""
+"""Members of one group that a list can need: its length, the list's own artist, and the first one left out."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Groups:
     """Artists grouped by equal values.
 
     Attributes:
-        first: (g,) int64 position of one artist of each group.
+        first: (g,) int64, position of one artist of each group.
         starts: (g + 1,) int64; group i is `members[starts[i]:starts[i + 1]]`.
-        members: (m,) int64 positions, group by group, inside a group by tie key.
+        members: (m,) int64 positions, group by group, within a group by tie key.
     """
 
     first: NDArray[np.int64]
@@ -42,7 +42,7 @@ class Groups:
         """Group m artists by the bytes of their values.
 
         Args:
-            columns: (m, ...) values; artists are equal where all of them are.
+            columns: (m, ...) values; artists with equal values in all columns form a group.
             keys: (m,) tie keys.
         """
         m = len(keys)
@@ -54,26 +54,28 @@ class Groups:
 
     @staticmethod
     def alone(m: int) -> Groups:
-        """m artists, each a group of its own."""
+        """Return m groups of one artist each."""
         positions = np.arange(m + 1)
         return Groups(positions[:-1], positions, positions[:-1])
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """(g,) members of each group."""
+        """Number of members of each group, (g,)."""
         return np.diff(self.starts)
 
 
 def written_out(
     queries: Groups, candidates: Groups, pairs: tuple[NDArray[np.int64], NDArray[np.int64]], scores: Scores
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Scores]]:
-    """Write pairs of groups out into pairs of artists, in bounded memory.
+    """Expand pairs of groups into pairs of artists, in bounded memory.
 
-    Of a group of candidates only so many members are written out as a list can take, the first by tie key.
+    Of a group of candidates, only as many members are expanded as a list can take, the first by tie key.
 
     Args:
+        queries: the groups of queries.
+        candidates: the groups of candidates.
         pairs: (e,) groups of queries and (e,) groups of candidates.
-        scores: (e,) of each pair.
+        scores: (e,) score of each pair.
 
     Yields:
         (p,) queries, (p,) candidates and (p,) scores.
@@ -97,11 +99,11 @@ def written_out(
 
 @dataclass(frozen=True)
 class LiveScores:
-    """What m live artists score for each other.
+    """Scores among m live artists.
 
     Attributes:
         vectors: (m, d) float32.
-        patterns: (m,) int32, into `c`.
+        patterns: (m,) int32, indices into `c`.
         h: (m,) float32.
         keys: (m,) uint64 tie keys.
         c: (P, P) float32.
@@ -119,13 +121,13 @@ class LiveScores:
         """Find the candidates that score enough for a query; each pair of different vectors is scored once.
 
         Args:
-            queries: (q,) artists, some thousand at most.
+            queries: (q,) artists, a few thousand at most.
             candidates: (b,) artists.
-            least: (q,) what a candidate must score.
+            least: (q,) minimum score of a candidate.
 
         Yields:
-            (p,) positions in `queries`, (p,) positions in `candidates`, never of the same artist, and (p,) scores; of
-            equal candidates only so many as a list can take, and some that score less than one query's `least`.
+            (p,) positions in `queries`, (p,) positions in `candidates`, never of the same artist, and (p,) scores.
+            Of equal candidates, only as many as a list can take; some may score less than their query's `least`.
         """
         if not len(queries) or not len(candidates):
             return

@@ -1,7 +1,7 @@
-"""A version with changes on it: who is gone, who came, and the lists that they enter; one value, read like a version.
+"""A version with changes on it: tombstones, live artists, and their entries in lists; one value, read like a version.
 
-Its rows are the version's, and behind them one for each artist that came or changed. A row never changes: an artist
-that changes once more gets another one, and its row before is gone.
+Its rows are the version's, followed by one for each artist that was added or changed. A row never changes: an artist
+that changes again gets a new row, and its earlier row gets a tombstone.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from riyl.index.scoring.factors import Patterns
 
 @dataclass(frozen=True)
 class Columns:
-    """Of m live artists, row by row: embedding, whether there is one, pattern, h, popularity, listeners, plays, and the
-    256 of the version that are most similar, with their scores, as a version has them."""
+    """Arrays of m live artists, one row each, laid out as in a version.
+
+    `lists` holds the 256 most similar rows of the version, and `scores` their scores.
+    """
 
     vectors: Matrix
     has_embedding: Mask
@@ -44,7 +46,7 @@ class Columns:
 
     @staticmethod
     def none(dim: int) -> Columns:
-        """Of no artists."""
+        """Return the columns of no artists."""
         return Columns(
             vectors=np.empty((0, dim), np.float32),
             has_embedding=np.empty(0, np.bool_),
@@ -61,7 +63,7 @@ class Columns:
 def _with_live(
     of_version: Callable[[Version], NDArray[Number]], of_live: Callable[[Columns], NDArray[Number]]
 ) -> cached_property[OverlayArray[Number]]:
-    """An array of the version with that of its live artists behind it, made when it is first asked for."""
+    """Return a property that joins an array of the version and that of its live artists, made on first use."""
     return cached_property(lambda overlay: OverlayArray(of_version(overlay.version), of_live(overlay.columns)))
 
 
@@ -70,18 +72,18 @@ class VersionOverlay:
     """A version with changes on it.
 
     Attributes:
-        version: what they are on.
-        number: of the last change that is seen.
-        tombstones: (n + m,) bool, rows that are not there.
-        artists: those behind the version's rows; more may be added, the first m count.
-        columns: of these m.
+        version: the version that the changes are on.
+        number: number of the last change included.
+        tombstones: (n + m,) bool, true for a row that is hidden: deleted, merged, or replaced by a later row.
+        artists: the live artists; more may be appended later, only the first m count.
+        columns: arrays of these m.
         entries: by row, the live artists that enter its list; those from row n + m on do not count.
-        row_of_id: the live artists that are there, by id.
+        row_of_id: rows of the live artists without a tombstone, by id.
         rows_of_mbid: the same by mbid in lower case, ascending by id.
-        into: by the id, or the mbid in lower case, of an artist that was merged into another, that one's id.
-        patterns: the version's sets of modalities, and behind them those that live artists alone have.
-        names: of all.
-        hidden_upto: number of the last change whose deletions count, where that is later.
+        into: by the id, and the mbid in lower case, of a merged artist, the id of the artist it was merged into.
+        patterns: the version's sets of modalities, followed by those that only live artists have.
+        names: name index of all artists; None where no live artist was added.
+        hidden_upto: number of the last change whose deletions are applied, where that is later than `number`.
     """
 
     version: Version
@@ -99,7 +101,7 @@ class VersionOverlay:
 
     @staticmethod
     def of(version: Version, number: int | None = None) -> VersionOverlay:
-        """A version as it is, with all changes up to that number, or those that were folded into it."""
+        """Return a version without further changes; `number` defaults to the last change folded into it."""
         return VersionOverlay(
             version,
             int(version.manifest["last_change"]) if number is None else number,
@@ -110,11 +112,12 @@ class VersionOverlay:
         )
 
     def without(self, artists: Collection[ArtistId], row_of: Mapping[ArtistId, int], number: int) -> VersionOverlay:
-        """The same without some artists, which needs nothing of what may be wrong with other changes.
+        """Return the overlay with some artists hidden; a fault in other changes cannot prevent this.
 
         Args:
+            artists: the artists to hide.
             row_of: the version's rows by artist.
-            number: of the last change whose deletions count.
+            number: number of the last change whose deletions are applied.
         """
         tombstones, live = self.tombstones.copy(), dict(self.row_of_id)
         rows = {*(live.pop(artist) for artist in artists if artist in live)}
@@ -123,7 +126,7 @@ class VersionOverlay:
         return replace(self, tombstones=tombstones, row_of_id=live, rows_of_mbid=by_mbid, hidden_upto=number)
 
     def __bool__(self) -> bool:
-        """Whether anything is other than in the version."""
+        """Return whether anything differs from the version."""
         return self._changes
 
     @cached_property
@@ -141,44 +144,44 @@ class VersionOverlay:
 
     @cached_property
     def n_artists(self) -> int:
-        """Those who are there."""
+        """Number of artists without a tombstone."""
         return self.n_rows - int(np.count_nonzero(self.tombstones))
 
     embeddings = _with_live(lambda version: version.embeddings, lambda live: live.vectors)
     embedded = _with_live(lambda version: version.has_embedding, lambda live: live.has_embedding)
-    """Whether each row has one, be it there or gone."""
+    """Whether each row has an embedding, tombstone or not."""
     patterns_of = _with_live(lambda version: version.patterns, lambda live: live.patterns)
-    """Which of `patterns` each artist has."""
+    """Index into `patterns` of each row."""
     h = _with_live(lambda version: version.scoring.h, lambda live: live.h)
     listeners = _with_live(lambda version: version.listeners, lambda live: live.listeners)
     plays = _with_live(lambda version: version.plays, lambda live: live.plays)
 
     @cached_property
     def searchable(self) -> Mask:
-        """(n + m,) bool: who is there and has an embedding."""
+        """Rows with an embedding and without a tombstone, (n + m,) bool."""
         if not self:
             return self.version.has_embedding
         return self.embedded.whole() & ~self.tombstones
 
     @cached_property
     def c(self) -> Matrix:
-        """(P, P) float32, 0 where a pattern is none of the version's: nothing tells."""
+        """Calibration, (P, P) float32; 0 for patterns that the version lacks, as it has no estimate of them."""
         return widened(self.version.scoring.c, len(self.patterns))
 
     @cached_property
     def popularity(self) -> OverlayArray[np.float32]:
-        """-1 to 1, see `riyl.index.scoring.popularity.popularity_of`."""
+        """Popularity of each row, -1 to 1; see `riyl.index.scoring.popularity.popularity_of`."""
         base = self.version.scoring.popularity
         if base is None:
             raise TypeError("the scoring of a version is loaded with its popularity")
         return OverlayArray(base, self.columns.popularity)
 
     def ids_of(self, rows: Rows) -> list[ArtistId]:
-        """The ids of some artists, in the order asked for."""
+        """Return the ids of some artists, in the order of `rows`."""
         return self.texts("artist_id", rows, lambda artist: artist.id)
 
     def texts(self, column: str, rows: Rows, of: Callable[[LiveArtist], Any]) -> list[Any]:
-        """A column of the version for some artists, in the order asked for, and what `of` gives of live ones."""
+        """Return a column of the version for some artists, in the order of `rows`; `of` reads it from live artists."""
         values = self.version.artists.column(column)
         if not (rows >= self.first).any():
             return list(values.take(pa.array(rows)).to_pylist())
@@ -186,15 +189,15 @@ class VersionOverlay:
         return [next(base_texts) if row < self.first else of(self.artist(row)) for row in rows.tolist()]
 
     def popular(self, row: int) -> tuple[int, float, ArtistId]:
-        """By which artists are sorted, the most popular first."""
+        """Return the sort key of an artist that puts the most popular first."""
         return -int(self.listeners.at(row)), -float(self.plays.at(row)), self.ids_of(np.array([row]))[0]
 
     def artist(self, row: int) -> LiveArtist:
-        """A live artist by its row."""
+        """Return a live artist by its row."""
         return self.artists[row - self.first]
 
     def about(self, row: int) -> Artist:
-        """Everything about one artist besides its embedding."""
+        """Return everything about one artist besides its embedding."""
         if row >= self.first:
             artist = self.artist(row)
             about = (artist.id, artist.name, artist.mbid, artist.aliases, artist.attributes, artist.modalities)
@@ -208,15 +211,15 @@ class VersionOverlay:
 
     @cached_property
     def attributes(self) -> list[str]:
-        """Names of the attributes that anybody has, those of the version first."""
+        """Names of the attributes that any artist has, those of the version first."""
         names = self.version.attributes
         new = {name for row in self.row_of_id.values() for name in self.artist(row).attributes}
         return names + sorted(new - set(names))
 
     def column(self, name: str) -> tuple[pa.Array, pa.Array]:
-        """An attribute of the version's artists, and of the m live ones, of one type; null of those who have it not.
+        """Return an attribute of the version's artists and of the m live ones, of one type; null where absent.
 
-        One that the version has not is of the type of the first value, by the ids of the artists, as in a re-index.
+        An attribute that the version lacks takes the type of its first value, by artist id, as in a re-index.
         """
         artists, m = self.version.artists, len(self.columns.has_embedding)
         if name in artists.column_names and not pa.types.is_null(artists.schema.field(name).type):
@@ -234,7 +237,7 @@ class VersionOverlay:
 
 
 def widened(c: Matrix, patterns: int) -> Matrix:
-    """(P, P) float32: c with zeros behind it."""
+    """Return c padded with zeros to `patterns` rows and columns, (P, P) float32."""
     if len(c) == patterns:
         return c
     wide = np.zeros((patterns, patterns), np.float32)
@@ -243,7 +246,7 @@ def widened(c: Matrix, patterns: int) -> Matrix:
 
 
 def _typed(kind: pa.DataType, value: object) -> object:
-    """The value, or None where it is of another type than others were first."""
+    """Return the value in this type; None where it does not fit, as the first value sets the type."""
     if value is None or pa.types.is_nested(kind) or not isinstance(value, str | bool | int | float):
         return value
     try:

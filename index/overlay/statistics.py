@@ -1,7 +1,7 @@
-"""A new artist against a version: its hubness, its list, and the lists that it enters; each product made once.
+"""Hubness, neighbour list, and entries in others' lists of a live artist against a version; each product made once.
 
-Products in float32 tell who can matter, and those are scored in float64: so what is found does not depend on who else
-is measured at the same time, and every replica finds the same.
+Products in float32 select the artists that can matter, and those are scored in float64. So the result does not depend
+on the other artists measured at the same time, and every replica finds the same.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _MAX_BLOCK = 64
 
 @dataclass(frozen=True)
 class Measured:
-    """What b artists are beside a version's.
+    """Measurements of b live artists against a version.
 
     Attributes:
         h: (b,) float32, see `riyl.index.scoring.score`.
-        lists: (b, 256) int32 rows of the version, best first, -1 behind the end: who is similar to each.
+        lists: (b, 256) int32, the most similar rows of the version, best first, -1 behind the end.
         scores: (b, 256) float32, NaN behind the end.
-        query_rows: (e,) int32 rows of the version in whose lists one of them stands.
-        which: (e,) int32 which of the b.
-        entering: (e,) float64 the score there.
+        query_rows: (e,) int32 rows of the version whose lists a live artist enters.
+        which: (e,) int32, which of the b artists enters.
+        entering: (e,) float64, its score there.
     """
 
     h: NDArray[np.float32]
@@ -47,14 +47,14 @@ class Measured:
 
 
 class VersionStatistics:
-    """A version, with what artists are measured by, made when it is first asked for."""
+    """Statistics of a version that live artists are measured against, each computed on first use."""
 
     def __init__(self, version: Version) -> None:
         self.version = version
 
     @cached_property
     def least(self) -> NDArray[np.float32]:
-        """(n,) what an artist must score to enter each ready list: more than infinity where nobody can be similar."""
+        """Score to reach for each ready list, (n,): -inf for a short list, inf for an artist without embedding."""
         version = self.version
         least = np.where(version.has_embedding, version.scores[:, -1], np.inf).astype(np.float32)
         least[version.has_embedding & (version.neighbours[:, -1] < 0)] = -np.inf
@@ -62,17 +62,17 @@ class VersionStatistics:
 
     @cached_property
     def tie_keys(self) -> Keys:
-        """(n,) uint64, the order among equal scores."""
+        """Tie keys, (n,) uint64: the order among equal scores."""
         return tie_keys(self.version.artist_ids)
 
     @cached_property
     def least_keys(self) -> Keys:
-        """(n,) the tie key that an artist must stand in front of to enter each ready list with the least score."""
+        """Tie keys, (n,): an artist that scores exactly `least` enters a ready list where its key is smaller."""
         return self.tie_keys[self.version.neighbours[:, -1]]
 
     @cached_property
     def hubness_sample(self) -> tuple[NDArray[np.int64], int]:
-        """The artists in whose lists h is measured, and over how many of the best scores there."""
+        """Rows of the artists that h is measured among, and the number of highest scores that it averages."""
         rows = np.flatnonzero(self.version.has_embedding)
         drawn, nearest = measured_in(len(rows), self.version.scoring.settings)
         return rows[drawn], nearest
@@ -82,10 +82,11 @@ class VersionStatistics:
         return np.sort(self.version.listeners)
 
     def popularity(self, listeners: int, own_row: int) -> float:
-        """-1 to 1, `riyl.index.scoring.popularity.popularity_of` an artist among the others of the version.
+        """Return `riyl.index.scoring.popularity.popularity_of` an artist among the version's others, -1 to 1.
 
         Args:
-            own_row: the row that the version has of it already; -1 where it has none.
+            listeners: the artist's distinct listeners.
+            own_row: its row in the version; -1 where the version does not have it.
         """
         below = int(np.searchsorted(self._by_listeners, listeners))
         equal = int(np.searchsorted(self._by_listeners, listeners, side="right")) - below
@@ -104,14 +105,15 @@ def measure(
     own_rows: Rows,
     c: Matrix,
 ) -> Measured:
-    """Measure artists with an embedding against a version, its own row of each left out.
+    """Measure b artists with an embedding against a version, each without its own row of the version.
 
     Args:
+        statistics: of the version.
         vectors: (b, d) float32 unit rows.
-        patterns: (b,) int32, into `c`.
+        patterns: (b,) int32, indices into `c`.
         popularity: (b,) -1 to 1.
-        own_rows: (b,) int32 row that the version has of each already; -1 where it has none.
-        c: (P, P) float32, the version's with those of further patterns behind them.
+        own_rows: (b,) int32, each artist's row in the version; -1 where the version does not have it.
+        c: (P, P) float32, the version's calibration extended by further patterns.
     """
     version, b = statistics.version, len(vectors)
     h, nobody = np.empty(b, np.float32), np.empty(0, np.int32)
@@ -144,10 +146,11 @@ def _measured(
     """Measure one artist.
 
     Args:
-        cosines: (n,) float32 with the artists of the version; -inf leaves an artist out.
+        statistics: of the version.
+        cosines: (n,) float32 with the artists of the version; -inf excludes an artist.
         vector: (d,) float32.
-        as_query: (n,) float32 c for the artists of the version where this one is the query.
-        as_candidate: (n,) float32 c where it is the candidate.
+        as_query: (n,) float32, c with the artists of the version where this artist is the query.
+        as_candidate: (n,) float32, c where it is the candidate.
         popularity: -1 to 1.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Changes onto a version: what stands of artists becomes rows behind the version's, and entries in lists."""
+"""Application of effective changes to a version: each becomes rows behind the version's, and entries in lists."""
 
 from __future__ import annotations
 
@@ -27,30 +27,29 @@ from riyl.index.scoring.tie_breaking import tie_keys
 log = logging.getLogger(__name__)
 
 AT_ONCE = 256
-"""Artists that are placed and measured at a time."""
+"""Artists that are encoded and measured at a time."""
 
 QUERIES_AT_ONCE = 1000
-"""Live artists whose lists others enter at a time."""
+"""Live artists whose lists are updated at a time."""
 
 _CLEARED_FROM = 1000
-"""Rows that are gone, from which on they are cleared away once they are more than those that are there."""
+"""Tombstones of live rows above which they are cleared, once they also outnumber the remaining live rows."""
 
 
 class OverlayUpdater:
-    """A version under changes, for one writer: each call gives the next `VersionOverlay`; those given before stay as
-    they are.
+    """Updater of a version's overlay, for one writer; earlier overlays never change.
 
-    What is there depends on the version and on what stands, not on the order in which it came: a service that starts
-    late has the same.
+    The result depends on the version and the effective changes, not on their order of arrival: a service that starts
+    later has the same overlay.
 
     Args:
-        version: what changes are on.
-        placer: makes the artists, of that version.
+        version: the version that the changes are on.
+        placer: encoder of that version's live artists.
         row_of: the version's rows by artist.
-        names: the version's.
+        names: the version's name index.
 
     Attributes:
-        set_aside: artists whose changes cannot be encoded, for a fault of ours; they are as the version has them.
+        set_aside: artists whose changes an error keeps from being encoded; they stay as the version has them.
     """
 
     def __init__(
@@ -61,17 +60,17 @@ class OverlayUpdater:
         self._row_of = row_of
         self._base_names = names
         self._statistics = VersionStatistics(version)
-        self._keys: dict[ArtistId, list[str]] = {}  # of those merged away, what they are asked for by
+        self._keys: dict[ArtistId, list[str]] = {}  # ids and mbids of merged artists
         self.set_aside: set[ArtistId] = set()
         self._begin()
         self.overlay = VersionOverlay.of(version)
 
     def __call__(self, effective: EffectiveByArtist, number: int) -> VersionOverlay:
-        """What is there after changes.
+        """Apply changes and return the new overlay.
 
         Args:
-            effective: what stands now of each artist that was changed since; None where nothing does any more.
-            number: of the last change that counts in it.
+            effective: effective changes of each artist changed since; None where none remain.
+            number: number of the last change included.
         """
         before = self.overlay
         tombstones, rows, by_mbid = before.tombstones.copy(), dict(before.row_of_id), dict(before.rows_of_mbid)
@@ -114,7 +113,7 @@ class OverlayUpdater:
         return self.overlay
 
     def _encoded(self, effective: Sequence[EffectiveChanges]) -> list[LiveArtist | None]:
-        """Encode artists; one whose changes cannot be encoded stays as the version has it, and is set aside."""
+        """Encode artists; an artist whose encoding fails is set aside and stays as the version has it."""
         try:
             return self._placer(effective, [self._row_of.get(each.artist, -1) for each in effective])
         except Exception:
@@ -126,7 +125,7 @@ class OverlayUpdater:
             return [None]
 
     def _begin(self) -> None:
-        """Nobody behind the version's rows."""
+        """Start without live artists."""
         none = Columns.none(self._version.embeddings.shape[1])
         self._artists: list[LiveArtist] = []
         self._columns: dict[str, AppendBuffer[Any]] = {
@@ -137,7 +136,7 @@ class OverlayUpdater:
         self._names: LiveNames | None = None
 
     def _taken(self, overlay: VersionOverlay) -> VersionOverlay:
-        """The same with all rows that there are."""
+        """Return the overlay with all rows added so far."""
         columns = Columns(**{name: column.taken() for name, column in self._columns.items()})
         overlay = replace(overlay, artists=self._artists, columns=columns, entries=self._entries)
         if self._names is None:
@@ -146,11 +145,10 @@ class OverlayUpdater:
         return replace(overlay, names=self._base_names.joined_with(self._names, overlay.popular))
 
     def _add(self, artists: Sequence[LiveArtist], patterns: list[tuple[str, ...]], present: NDArray[np.int64]) -> None:
-        """Add artists at the end, measured against the version and against each other.
+        """Append artists, and measure them against the version and against each other.
 
-        Args:
-            patterns: the sets of modalities; new ones are added.
-            present: the live rows that are there, the new ones among them.
+        New sets of modalities are appended to `patterns`. `present` holds the live rows without a tombstone, the new
+        ones included.
         """
         if not artists:
             return
@@ -204,13 +202,13 @@ class OverlayUpdater:
             self._compare(queries, candidates, c)
 
     def _name(self, artists: Sequence[LiveArtist], first: int) -> None:
-        """Let artists, from that row on, be found by name once it is committed."""
+        """Add the names of artists, of which `first` is the first row; they are found once committed."""
         for row, artist in enumerate(artists, first):
             self._names = self._names or LiveNames(self._version.n_artists)
             self._names.add(row, [artist.name, *artist.aliases], artist.listeners)
 
     def _compare(self, queries: NDArray[np.int64], candidates: NDArray[np.int64], c: Matrix) -> None:
-        """Enter the candidates in the lists of others, all live artists by their positions among these."""
+        """Enter candidates in the lists of queries; both are positions among the live artists."""
         vectors, patterns, h = (self._columns[name].taken() for name in ("vectors", "patterns", "h"))
         live = LiveScores(vectors, patterns, h, self._tie_keys.taken(), c)
         for block in np.split(queries, range(QUERIES_AT_ONCE, len(queries), QUERIES_AT_ONCE)):
@@ -220,7 +218,7 @@ class OverlayUpdater:
                 self._enter(rows, candidates[candidate], scores, least[query], least_keys[query])
 
     def _least(self, live: NDArray[np.int64]) -> tuple[NDArray[np.float32], Keys]:
-        """What an artist must score to enter the lists of live artists, and the tie keys that it must stand before."""
+        """Return the score to reach for the list of each live artist, and the tie key to precede at that score."""
         lists, scores = (self._columns[name].taken()[live] for name in ("lists", "scores"))
         least = np.where(lists[:, -1] < 0, np.float32(-np.inf), scores[:, -1])
         least_keys = self._statistics.tie_keys[lists[:, -1]]
@@ -241,10 +239,11 @@ class OverlayUpdater:
         """Enter artists in lists.
 
         Args:
-            query_rows: (e,) rows whose lists.
-            entering: (e,) positions of live artists.
+            query_rows: (e,) rows whose lists are entered.
+            entering: (e,) positions of the live artists that enter.
             values: (e,) their scores there.
-            least: (e,) what each must score, and stand in front of `least_keys` where it scores just that.
+            least: (e,) minimum scores.
+            least_keys: (e,) tie keys that an artist at exactly the minimum score must precede.
         """
         first, keys = self._version.n_artists, self._tie_keys.taken()
         scores = values.astype(np.float32)
@@ -272,7 +271,7 @@ class OverlayUpdater:
         return into
 
     def _clear(self) -> None:
-        """Give those who are there the first rows behind the version's; what was measured of them stays."""
+        """Renumber the remaining live artists without gaps; their measurements stay."""
         before, n = self.overlay, self._version.n_artists
         present = np.sort(np.array(list(before.row_of_id.values()), np.int64))
         to = np.full(before.n_rows, -1, np.int64)

@@ -1,1 +1,1 @@
-"""The score of one artist for another, and the corrections that belong to it."""
+"""The score of one artist for another, and its corrections."""

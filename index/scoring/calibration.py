@@ -1,4 +1,4 @@
-"""Calibration between availability patterns: what is added to scores for what is known of both artists."""
+"""Calibration between availability patterns: a correction of scores by the modalities of both artists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from riyl.core.storage.model import ScoringSettings
 from riyl.core.types import Mask, Matrix
 
 MASKED = 1000
-"""Artists that are masked on purpose for each two patterns."""
+"""Maximum number of artists whose modalities are masked for each pair of patterns."""
 
 _MIN_MASKED = 32
 
@@ -20,15 +20,16 @@ _MIN_MASKED = 32
 def calibration(
     parts: Mapping[str, Matrix], subsets: Sequence[tuple[str, ...]], settings: ScoringSettings, *, threads: int = 0
 ) -> Matrix:
-    """(P, P) float32 c between the patterns `subsets`.
+    """Compute c between the patterns `subsets`, (P, P) float32.
 
     Args:
-        parts: by modality (m, d) float32 of some artists, zeros where one has no such part.
-        subsets: the sets of modalities; those that a model has no parts of are passed over.
-        threads: of the matrix products; 0 takes every core.
+        parts: by modality (m, d) float32 of some artists, zeros where an artist has no such part.
+        subsets: the sets of modalities; modalities without parts are ignored.
+        settings: strength g and share of the best candidates.
+        threads: threads of the matrix products; 0 takes every core.
 
     Returns:
-        0 for two patterns of which fewer than 32 of the artists have all modalities: nothing tells.
+        c; 0 for two patterns where fewer than 32 artists have all modalities of both, too few to measure it.
     """
     tails = np.full((len(subsets), len(subsets)), np.nan)
     if settings.calibration:
@@ -45,7 +46,7 @@ def calibration(
 def _tails(
     parts: Mapping[str, Matrix], has: Mapping[str, Mask], p: tuple[str, ...], q: tuple[str, ...], tail: float
 ) -> tuple[float, float]:
-    """t(p, q) and t(q, p); NaN where too few artists tell."""
+    """Compute t(p, q) and t(q, p); NaN where there are too few artists."""
     first, second = [m for m in p if m in parts], [m for m in q if m in parts]
     if not first or not second:
         return np.nan, np.nan

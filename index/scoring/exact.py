@@ -1,4 +1,4 @@
-"""Scores in float64, and the pairs for which float32 says that they are worth it."""
+"""Scores in float64, computed for the pairs that float32 scores select."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from riyl.core.types import Matrix, Scores, Vector
 from riyl.index.scoring.score import Correction, score_pairs
 
 SLACK = 2e-5
-"""More than float32 can be wrong about a score."""
+"""Margin above the largest error of a float32 score."""
 
 PAIRS_AT_ONCE = 1 << 13
 """Pairs whose vectors are compared in float64 at once: 40 MB at 200 dimensions."""
@@ -20,26 +20,27 @@ _LOWEST = np.finfo(np.float32).min
 
 
 def exactly(queries: Matrix, candidates: Matrix) -> Scores:
-    """(m,) inner products of the rows of two (m, d) float32 matrices, pair by pair, summed in float64."""
+    """Compute the inner products of the rows of two (m, d) float32 matrices, pair by pair, (m,), summed in float64."""
     return np.asarray(np.einsum("md,md->m", queries.astype(np.float64), candidates.astype(np.float64)))
 
 
 def kth_highest(scores: Vector, k: int) -> np.float32:
-    """The k-th highest of (m,) float32 scores, k from 1; the lowest finite number where fewer than k are above -inf."""
+    """Return the k-th highest of (m,) float32 scores, k from 1; if fewer exceed -inf, the lowest finite number."""
     return _LOWEST if k > len(scores) else max(np.partition(scores, len(scores) - k)[len(scores) - k], _LOWEST)
 
 
 def rescored(
     cosines: Matrix, exact: Callable[..., Scores], *corrections: Correction, k: int = 0, least: Matrix | None = None
 ) -> tuple[tuple[NDArray[np.int64], ...], Scores]:
-    """Score in float64 the pairs that can matter, for all that float32, which finds them, can be wrong.
+    """Score in float64 the pairs that can matter; float32 scores select them, with a margin for their error.
 
     Args:
-        cosines: float32 of any shape, one a pair; -inf leaves a pair out.
-        exact: gives (m,) float64 cosines of pairs by their (m,) positions, an array for each axis of `cosines`.
+        cosines: float32 of any shape, one for each pair; -inf excludes a pair.
+        exact: returns (m,) float64 cosines of pairs by their (m,) positions, an array for each axis of `cosines`.
         corrections: c, h and w p, see `score_pairs`; each broadcasts to `cosines`.
-        k: how many of the best pairs are wanted; all that may be among them are given.
-        least: instead of k, float32 that broadcasts likewise: what each pair must reach; those that do are given.
+        k: number of best pairs wanted; every pair that may be among them is returned.
+        least: instead of k, minimum score of each pair, float32 that broadcasts likewise; pairs that reach it are
+            returned.
 
     Returns:
         (m,) int64 positions of the pairs, ascending, an array for each axis; (m,) float64 scores.
@@ -56,7 +57,7 @@ def rescored(
 
 
 def _taken(values: Correction, shape: tuple[int, ...], at: tuple[NDArray[np.int64], ...]) -> Correction:
-    """The values at some positions of a shape to which they broadcast; that costs more than to take them."""
+    """Return the values at positions of a shape that they broadcast to; broadcasting is avoided where possible."""
     if not isinstance(values, np.ndarray) or not values.ndim:
         return values
     return np.asarray((values if values.shape == shape else np.broadcast_to(values, shape))[at])

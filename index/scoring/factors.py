@@ -1,4 +1,4 @@
-"""The columns by which scores become inner products."""
+"""Extra columns that turn scores into inner products."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from riyl.core.types import Matrix
 
 Patterns: TypeAlias = NDArray[np.int32]
-"""(n,) int32, which of a version's availability patterns (sets of modalities) each artist has."""
+"""(n,) int32, index of each artist's availability pattern (set of modalities) in a version."""
 
 
 def _factors(vectors: Matrix, patterns: Patterns, h: NDArray[np.float32], c: Matrix) -> tuple[Matrix, Matrix]:
@@ -19,5 +19,5 @@ def _factors(vectors: Matrix, patterns: Patterns, h: NDArray[np.float32], c: Mat
 
 
 def _has(patterns: Patterns, c: Matrix) -> Matrix:
-    """(n, P) 1 at each artist's pattern."""
+    """Return a (n, P) matrix with 1 at each artist's pattern, else 0."""
     return np.eye(len(c), dtype=np.float32)[patterns]

@@ -1,4 +1,4 @@
-"""Hubness: how near an artist is to everybody, which its scores are lowered by."""
+"""Hubness: nearness of an artist to all others, subtracted from its scores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from riyl.core.types import Matrix, Vector
 from riyl.index.scoring.factors import Patterns, _factors
 
 QUERIES = 20_000
-"""Artists whose lists h is measured in, drawn at random where there are more: linear work, whatever the catalog."""
+"""Maximum number of queries that h is measured with, drawn at random: the work is linear in the catalog."""
 
 _CELLS = 1 << 23
 
@@ -27,9 +27,9 @@ def hubness(
     *,
     threads: int = 0,
 ) -> NDArray[np.float32]:
-    """(m,) float32 h of m artists among themselves; without b, -w p alone, and zeros where there is nobody else.
+    """Compute h of m artists among themselves, (m,) float32; -v p alone where b is 0, zeros for a single artist.
 
-    Measured in the lists of all of them, or of `QUERIES` drawn at random, and then over as many fewer of the best.
+    All of them are queries, or `QUERIES` drawn at random, with the number of best scores reduced in proportion.
     """
     m = len(vectors)
     if m < 2:
@@ -53,7 +53,7 @@ def hubness(
 
 
 def measured_in(m: int, settings: ScoringSettings) -> tuple[NDArray[np.int64], int]:
-    """Whose lists the hubness of m artists is measured in, ascending, and over how many of the best scores there."""
+    """Return the queries that the hubness of m artists is measured with, ascending, and the number of best scores."""
     drawn = np.sort(np.random.default_rng(0).permutation(m)[:QUERIES])
     nearest = round(settings.neighbours * len(drawn) / m) if len(drawn) < m else settings.neighbours
     return drawn, max(nearest, _MIN_NEAREST)

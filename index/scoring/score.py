@@ -1,23 +1,23 @@
-"""The score: how well y answers x, `<e_x, e_y> - h(y) + c(pattern of x, pattern of y) + w p(y)`, in `score_pairs`.
+"""The score of y for x, `<e_x, e_y> - h(y) + c(pattern of x, pattern of y) + w p(y)`, in `score_pairs`.
 
-w is what a query has popularity p weigh, 0 in lists of similar artists. h is hubness: an artist that scores high for
-everybody comes up everywhere. With s the score without both, and v another weight,
+w is the query's weight of popularity p, 0 in lists of similar artists. h is the hubness correction: an artist that
+scores high for every query would appear in every list. With s the score without both, and v another weight,
 
     h(y) = b mean of s(x, y) over the k artists x that y scores highest for - v p(y)
 
-The mean is the candidate's side of CSLS (Conneau et al., ICLR 2018), b = 1/2 there; the query's side moves no ranks. p
-is the rank by distinct listeners (`riyl.index.scoring.popularity.popularity_of`): of two that are near equally many,
-the one that many listen to is so for a reason. Where what is known of artists is masked on purpose, so are their
-listeners: v is 0 there.
+The mean is the candidate's side of CSLS (Conneau et al., ICLR 2018), where b = 1/2; the query's side does not change
+ranks. p is the rank by distinct listeners (`riyl.index.scoring.popularity.popularity_of`): of two artists near to
+equally many others, the popular one has a reason to be. Where modalities of artists are masked on purpose, their
+listeners are masked too: v is 0 there.
 
-c is calibration: artists known by the same modalities look more alike than they are, and those known by few have
-scores of another spread. Let t(p, q) be what the best share of candidates reaches on average where the query is known
-by the modalities p and the candidates by q, the same artists on all sides, masked on purpose:
+c is calibration: artists with the same modalities look more alike than they are, and scores of artists with few
+modalities have another spread. Let t(p, q) be the mean score that the best share of candidates reaches where the query
+has the modalities p and the candidates have q, for the same artists on all sides, masked on purpose:
 
     c(p, q) = g (mean over q' of t(p, q') - t(p, q))
 
-As the artists are the same, c takes out what masking alone does to scores, and not that artists of whom much is known
-differ from the others.
+As the artists are the same, c removes the effect of masking alone on scores, and not the difference between artists
+with many modalities and others.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ from riyl.index.scoring.factors import Patterns, _factors, _has
 from riyl.index.scoring.hubness import hubness
 
 BESIDE = 0.1
-"""Scale of popularity and pattern in `Scoring.stored`, whose inverse they are asked with. Without it they would tell
-artists further apart than the embedding does, and those who answer one question would not be near each other."""
+"""Scale of popularity and pattern in `Scoring.stored`; queries have its inverse. Without it, these columns would
+separate artists more than the embedding does, and results of one query would not be near each other."""
 
 Float = TypeVar("Float", np.float32, np.float64)
 Correction: TypeAlias = NDArray[np.floating] | np.floating | float
-"""What is added to or taken from cosines: of their shape, or of one that broadcasts to it."""
+"""Correction added to or subtracted from cosines: of their shape, or of one that broadcasts to it."""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """The corrections of a version.
+    """Score corrections of a version.
 
     Attributes:
-        h: (n,) float32, hubness: what an artist's scores are lowered by for being near everybody.
-        c: (P, P) float32, calibration: what is added where x has pattern i and y pattern j.
-        settings: how they were fitted.
-        popularity: (n,) float32 -1 to 1, that h was fitted with; None where it was without.
+        h: (n,) float32, hubness: subtracted from the scores of an artist that is near to everything.
+        c: (P, P) float32, calibration: added where x has pattern i and y has pattern j.
+        settings: settings of the fit.
+        popularity: (n,) float32 -1 to 1, used in the fit of h; None where it was fitted without.
     """
 
     h: NDArray[np.float32]
@@ -61,7 +61,7 @@ class Scoring:
 
     @staticmethod
     def none(n: int, patterns: int) -> Scoring:
-        """No correction, as in the paper: the score is the cosine."""
+        """Return a scoring without corrections, as in the paper: the score is the cosine."""
         return Scoring(np.zeros(n, np.float32), np.zeros((patterns, patterns), np.float32))
 
     @staticmethod
@@ -75,15 +75,16 @@ class Scoring:
         *,
         threads: int = 0,
     ) -> Scoring:
-        """The scoring of a catalog.
+        """Fit the scoring of a catalog.
 
         Args:
-            vectors: (n, d) float32 unit rows, zeros where not known.
+            vectors: (n, d) float32 unit rows, zeros without embedding.
             has_embedding: (n,) bool.
             patterns: (n,) int32.
             c: (P, P), see `calibration`.
+            settings: strengths of the corrections.
             popularity: (n,) -1 to 1; None where it is not known.
-            threads: of the matrix products; 0 takes every core.
+            threads: threads of the matrix products; 0 takes every core.
         """
         rows = np.flatnonzero(has_embedding)
         popular = None if popularity is None else popularity[rows]
@@ -98,27 +99,27 @@ class Scoring:
 
     @property
     def corrects(self) -> bool:
-        """Whether scores differ from cosines at all."""
+        """Whether scores differ from cosines."""
         return bool(self.h.any() or self.c.any())
 
     def factors(self, vectors: Matrix, patterns: Patterns) -> tuple[Matrix, Matrix]:
-        """Two matrices whose inner products are the scores, for exact search.
+        """Return two matrices whose inner products are the scores, for exact search.
 
         Args:
             vectors: (n, d) float32 unit rows.
             patterns: (n,) int32.
 
         Returns:
-            Queries and candidates, (n, d + 1 + P) float32; without corrections `vectors` itself, twice.
+            Queries and candidates, (n, d + 1 + P) float32; without corrections, `vectors` itself twice.
         """
         return _factors(vectors, patterns, self.h, self.c) if self.corrects else (vectors, vectors)
 
     def among(
         self, vectors: Matrix, has_embedding: Mask, patterns: Patterns, rows: Rows, *, threads: int = 0
     ) -> tuple[Matrix, Matrix]:
-        """`factors` of some artists, known ones, that alone ask and can be found: h is measured among them anew.
+        """Return `factors` for a search among artists `rows` alone, all with an embedding: h is measured among them.
 
-        Who comes up everywhere depends on who is there. Where `rows` are all known artists, h stays as it is.
+        Hubness depends on the artists searched. Where `rows` are all artists with an embedding, h stays as it is.
         """
         vectors, patterns, h = vectors[rows], patterns[rows], self.h[rows]
         if self.corrects and len(rows) < np.count_nonzero(has_embedding):
@@ -127,17 +128,15 @@ class Scoring:
         return _factors(vectors, patterns, h, self.c) if self.corrects else (vectors, vectors)
 
     def stored(self, vectors: Matrix, patterns: Patterns, popularity: NDArray[np.float32]) -> Matrix:
-        """(n, d + 3 + P) float32 [e_y, sqrt(2 (h_y - min h)), b p_y, b sqrt(1 - p_y^2), b at y's pattern], b `BESIDE`.
+        """Return the vectors of the Faiss index, (n, d + 3 + P) float32.
 
-        By L2 to `queries` they stand in order of score with any weight of popularity p_y in it:
+        Row y is [e_y, sqrt(2 (h_y - min h)), b p_y, b sqrt(1 - p_y^2), b at y's pattern], with b = `BESIDE` and
+        `popularity` p_y from -1 to 1. L2 distance to `queries` orders rows by score, with any weight of popularity:
 
-            |asked - stored(y)|^2 = |asked|^2 + 1 + 2 b^2 - 2 min h - 2 (<q, e_y> - h_y + c + w p_y)
+            |query - stored(y)|^2 = |query|^2 + 1 + 2 b^2 - 2 min h - 2 (<q, e_y> - h_y + c + w p_y)
 
-        for unit vectors: a true metric, so graphs and cells work too. Without c, (n, d + 3) and one b^2: the patterns
-        are left out.
-
-        Args:
-            popularity: (n,) -1 to 1.
+        for unit vectors: a true metric, so graphs and IVF lists work too. Without c, the patterns are left out:
+        (n, d + 3) and one b^2.
         """
         hub = np.sqrt(2 * (self.h - self.h.min(initial=np.inf)))
         extra = np.stack([hub, BESIDE * popularity, BESIDE * np.sqrt(1 - popularity**2)], axis=1).astype(np.float32)
@@ -145,15 +144,16 @@ class Scoring:
         return np.hstack([vectors, extra, *of_pattern])
 
     def stored_width(self, dim: int) -> int:
-        """Length of a row of `stored`, of vectors of that length."""
+        """Return the width of a row of `stored`, for embeddings of width `dim`."""
         return dim + 3 + (len(self.c) if self.c.any() else 0)
 
     def queries(self, vectors: Matrix, calibrations: Matrix, popularity: float = 0.0) -> Matrix:
-        """(q, d + 3 + P) float32 [q, 0, w / b, 0, c / b], b `BESIDE`: what `stored` is asked with.
+        """Return the query vectors for `stored`, (q, d + 3 + P) float32 [q, 0, w / b, 0, c / b] with b = `BESIDE`.
 
         Args:
-            calibrations: (q, P) what is added by the candidate's pattern: rows of `c`, or means of them.
-            popularity: w, what p_y weighs.
+            vectors: (q, d) unit rows.
+            calibrations: (q, P) calibration by the candidate's pattern: rows of `c`, or means of them.
+            popularity: w, the weight of p_y.
         """
         extra_columns = np.tile(np.array([0, popularity / BESIDE, 0], np.float32), (len(vectors), 1))
         return np.hstack([vectors, extra_columns, *([calibrations / np.float32(BESIDE)] if self.c.any() else [])])
@@ -162,10 +162,10 @@ class Scoring:
 def score_pairs(
     cosines: NDArray[Float], c: Correction = 0.0, h: Correction = 0.0, popularity: Correction = 0.0
 ) -> NDArray[Float]:
-    """The scores of pairs, <e_x, e_y> + c - h(y) + w p(y), in the precision of their cosines.
+    """Compute the scores of pairs, <e_x, e_y> + c - h(y) + w p(y), in the precision of their cosines.
 
     Args:
-        cosines: of any shape, one a pair; float64 for scores, float32 for estimates of them.
+        cosines: of any shape, one for each pair; float64 for scores, float32 for estimates of them.
         c: calibration of the two patterns.
         h: hubness of the candidate.
         popularity: w p of the candidate.

@@ -1,4 +1,4 @@
-"""Who comes first among equal scores: by a seeded hash of the id, so that no order of the catalog tells."""
+"""Tie-breaking among equal scores by a seeded hash of the artist id, independent of the order of the catalog."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from riyl.core.types import ArtistId, Rows
 
 TIE_SEED = 0
-"""Of the order in lists of similar artists; the evaluation's own default."""
+"""Seed of the tie-break rank in lists of similar artists; also the default of evaluations."""
 
 
 def tie_break_rank(artist_ids: list[ArtistId], seed: int) -> NDArray[np.int32]:
-    """Rank of each artist under a seeded hash of its id: who comes first among equals.
+    """Return the rank of each artist by a seeded hash of its id; of equal scores, the lowest rank comes first.
 
-    It depends on the ids and the seed alone: permute the artists and the ranks are permuted with them.
+    The ranks depend only on ids and seed: a permutation of the artists permutes the ranks with them.
 
     Returns:
         (n,) int32, a permutation of 0..n-1 where the ids are distinct, as they are in a snapshot.
@@ -30,9 +30,9 @@ def tie_break_rank(artist_ids: list[ArtistId], seed: int) -> NDArray[np.int32]:
 
 
 def tie_keys(artist_ids: Iterable[ArtistId], seed: int = TIE_SEED) -> NDArray[np.uint64]:
-    """(n,) uint64 numbers that sort artists as `tie_break_rank` does, whoever else is sorted with them.
+    """Return keys that sort artists as `tie_break_rank` does, independent of the other artists, (n,) uint64.
 
-    They are the first half of the hash: of 10 million artists two are equal with a chance of 3 in a million.
+    A key is the first half of the hash: among 10 million artists, two are equal with a probability of 3 in a million.
     """
     return np.array([int.from_bytes(_digest(artist_id, seed)[:8], "big") for artist_id in artist_ids], np.uint64)
 
@@ -44,12 +44,12 @@ def _digest(artist_id: ArtistId, seed: int) -> bytes:
 def ordered(
     rows: Rows, scores: NDArray[np.float32], ids_of: Callable[[Rows], list[ArtistId]]
 ) -> tuple[Rows, NDArray[np.float32]]:
-    """Artists and their scores, best first.
+    """Sort artists and their scores, best first.
 
     Args:
         rows: (m,) int32.
         scores: (m,) float32.
-        ids_of: the ids of some rows; asked where scores are equal.
+        ids_of: returns the ids of rows; called only where scores are equal.
     """
     order = np.argsort(-scores, kind="stable")
     rows, scores = rows[order], scores[order]

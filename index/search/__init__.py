@@ -1,1 +1,1 @@
-"""Answers questions over a version and the changes on it."""
+"""Search for similar artists and for names in a version and the changes on it."""

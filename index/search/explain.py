@@ -1,4 +1,4 @@
-"""Why an artist answers a query: its score in shares that add up, and the terms that it has in common with it."""
+"""Explanation of a result: its score in shares that add up, and the terms that it has in common with the query."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from riyl.index.overlay.overlay import VersionOverlay
 from riyl.index.search.query import Query
 
 COMMON = 10
-"""Terms in common that are named."""
+"""Maximum number of common terms in an explanation, per modality."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one modality of what was asked with and one of the artist add to the score."""
+    """Share of the score from one modality of the query (`asked`) and one of the artist (`found`)."""
 
     asked: str
     found: str
@@ -28,7 +28,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Common:
-    """A term that both have, with its weight: of those asked with the mean, by their shares."""
+    """A term that query and artist have in common, with its weights: for the query, the mean weighted by seed."""
 
     term: str
     asked: float
@@ -37,15 +37,15 @@ class Common:
 
 @dataclass(frozen=True)
 class Reasons:
-    """Why an artist scores as it does: pairs, hubness, calibration and popularity add up to the score.
+    """Terms of an artist's score: pairs, hubness, calibration and popularity add up to the score.
 
     Attributes:
-        pairs: by two modalities, the largest first; the seeds' shares add up to the same.
-        hubness: -h of the artist.
+        pairs: shares by pair of modalities, the largest first; they add up to the same sum as `seeds`.
+        hubness: -h of the artist; 0 for an uncorrected query.
         calibration: c.
-        popularity: what was asked to be added for it.
-        seeds: of each term of the query, those to be avoided behind the others.
-        common: by modality that is made of terms, those that both have, the weightiest first.
+        popularity: addition for popularity that the query asks for.
+        seeds: share of each seed of the query, followed by those of the seeds to avoid.
+        common: by modality that is made of terms, the common terms, the weightiest first.
     """
 
     pairs: tuple[Share, ...]
@@ -57,11 +57,7 @@ class Reasons:
 
 
 def explain(overlay: VersionOverlay, query: Query, rows: NDArray[np.integer]) -> list[Reasons]:
-    """The reasons of some artists with an embedding, in their order.
-
-    Args:
-        query: whose terms have their parts.
-    """
+    """Explain the scores of artists with an embedding, in the order of `rows`; the query's terms need their parts."""
     terms = [*query.terms, *query.avoid]
     query_parts: dict[str, NDArray[np.float64]] = {}
     for share, term in zip(query.shares, terms, strict=True):
@@ -92,7 +88,7 @@ def explain(overlay: VersionOverlay, query: Query, rows: NDArray[np.integer]) ->
 
 
 def _asked_sets(overlay: VersionOverlay, query: Query) -> dict[str, dict[int, float]]:
-    """By modality, the weights of the terms of what is asked with, by their place in the vocabulary."""
+    """Return the weights of the seeds' terms by modality and by position in the vocabulary."""
     sets: dict[str, dict[int, float]] = {}
     total_weight = sum(term.weight for term in query.terms)
     for name in overlay.version.sets:

@@ -1,4 +1,4 @@
-"""Conditions on artists: attributes, listeners, popularity, modalities; as a mask over a version and its changes."""
+"""Filters on attributes, listeners, popularity and modalities, evaluated as a mask over a version and its changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Bound = TypeVar("Bound", float, Scalar)
 
 @dataclass(frozen=True)
 class Range(Generic[Bound]):
-    """From `low` to `high`, both of them in it; None is no bound."""
+    """A range from `low` to `high`, both inclusive; None is no bound."""
 
     low: Bound | None = None
     high: Bound | None = None
@@ -29,12 +29,12 @@ class Range(Generic[Bound]):
 
 @dataclass(frozen=True)
 class AttributeFilter:
-    """What an attribute must be; of a list, what one of its entries must be. All that is given must hold.
+    """Conditions on an attribute, or on one entry of it where it is a list; all given conditions must hold.
 
     Attributes:
-        any_of: one of these.
-        within: in this range.
-        missing: whether the artist has no such attribute, or has one.
+        any_of: accepted values.
+        within: accepted range.
+        missing: true to require that the artist lacks the attribute, false to require that it has it.
     """
 
     any_of: tuple[Scalar, ...] | None = None
@@ -47,10 +47,11 @@ class Filters:
     """Conditions that must all hold.
 
     Attributes:
-        attributes: by name.
-        listeners: distinct ones.
-        popularity: 0 to 1, share of the artists that are less listened to; half of those equally much count.
-        modalities: that the artist must all have.
+        attributes: conditions by attribute name.
+        listeners: range of the number of distinct listeners.
+        popularity: range from 0 to 1 of the share of artists with fewer listeners; artists with equally many count
+            half.
+        modalities: the artist must have all of these.
     """
 
     attributes: Mapping[str, AttributeFilter] = field(default_factory=dict)
@@ -60,10 +61,10 @@ class Filters:
 
 
 def passing(overlay: VersionOverlay, filters: Filters) -> Mask:
-    """(n + m,) bool: the artists for whom all conditions hold, those who are gone among them.
+    """Return a mask of the artists that meet all conditions, (n + m,) bool; rows with a tombstone are included.
 
     Raises:
-        InputError: there is no such attribute or modality, or a value is of another type than the attribute.
+        InputError: an attribute or modality is unknown, or a value does not fit the attribute's type.
     """
     mask = np.ones(overlay.n_rows, bool)
     for name, wanted in filters.attributes.items():
@@ -122,17 +123,17 @@ def _conditions(name: str, column: pa.Array, wanted: AttributeFilter) -> Iterato
 
 
 def _typed(name: str, values: Sequence[Scalar], kind: pa.DataType) -> pa.Array:
-    """The values in the attribute's type.
+    """Convert values to the attribute's type.
 
     Raises:
-        InputError: one cannot be.
+        InputError: a value does not fit it.
     """
     for value in values:
         as_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_temporal(kind)
         as_bool = pa.types.is_boolean(kind)
         fits = isinstance(value, str) if as_text else isinstance(value, bool) == as_bool and not isinstance(value, str)
         if not fits:
-            raise InputError(f"attributes.{name}: found {value!r:.100}; wanted what fits the type {kind}")
+            raise InputError(f"attributes.{name}: found {value!r:.100}; wanted a value of type {kind}")
     try:
         if pa.types.is_temporal(kind):
             return pa.array(list(values), pa.string()).cast(kind)
@@ -140,13 +141,13 @@ def _typed(name: str, values: Sequence[Scalar], kind: pa.DataType) -> pa.Array:
             return pa.array([float(value) for value in values], pa.float64())
         return pa.array(list(values), kind)
     except (pa.ArrowException, OverflowError) as error:
-        raise InputError(f"attributes.{name}: found {values[0]!r:.100}; wanted what fits the type {kind}") from error
+        raise InputError(f"attributes.{name}: found {values[0]!r:.100}; wanted a value of type {kind}") from error
 
 
 def _plain(values: pa.BooleanArray) -> Mask:
-    """(m,) bool: null is false."""
+    """Convert to a mask, (m,) bool; null becomes false."""
     if not len(values):
         return np.zeros(0, bool)
     filled = pc.fill_null(values, False)
-    bits = np.frombuffer(filled.buffers()[1], np.uint8)  # ten times as fast as its to_numpy
+    bits = np.frombuffer(filled.buffers()[1], np.uint8)  # ten times as fast as to_numpy
     return np.unpackbits(bits, count=filled.offset + len(filled), bitorder="little")[filled.offset :].view(bool)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 class MbidIndex:
-    """Finds the rows of an mbid.
+    """Index from mbid to rows.
 
     Args:
-        mbids: by row; None or empty where the artist has none.
+        mbids: mbid of each row; None or empty where the artist has none.
     """
 
     def __init__(self, mbids: Sequence[str | None]) -> None:
@@ -20,6 +20,6 @@ class MbidIndex:
                 self._later.setdefault(mbid.lower(), []).append(row)
 
     def rows_of(self, mbid: str) -> list[int]:
-        """The rows that have this mbid, given in lower case, ascending."""
+        """Return the rows with this mbid, ascending; `mbid` must be in lower case."""
         first = self._first.get(mbid)
         return [] if first is None else [first, *self._later.get(mbid, ())]

@@ -1,4 +1,4 @@
-"""Lists of similar artists in a version and the changes on it: those that are ready, and those searched for exactly."""
+"""Lists of similar artists in a version and the changes on it: ready lists, and exact search."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ _AT_ONCE = 1 << 14
 class Neighbours:
     """Similar artists: (k,) rows and (k,) float32 scores, best first; shorter where fewer exist.
 
-    The first `n_pinned` stand there by rule, whatever their score.
-
     Attributes:
-        whole: of a ready list, whether there is nobody else.
+        n_pinned: number of artists at the head that a rule puts there, whatever their score.
+        whole: for a ready list, whether it holds every artist that can be similar.
     """
 
     rows: Rows
@@ -34,7 +33,10 @@ class Neighbours:
 
 
 def ready_list(overlay: VersionOverlay, row: int) -> Neighbours:
-    """Of the version's 256 of an artist those who are there, among the live artists that enter its list."""
+    """Return an artist's ready list: the remaining ones of the version's 256, merged with the live artists that enter.
+
+    Artists behind a floor of the entries are cut off, as the list may be incomplete there.
+    """
     version, at = overlay.version, row - overlay.first
     rows = version.neighbours[row] if at < 0 else overlay.columns.lists[at]
     scores = version.scores[row] if at < 0 else overlay.columns.scores[at]
@@ -53,7 +55,7 @@ def ready_list(overlay: VersionOverlay, row: int) -> Neighbours:
         if enters.any():
             rows = np.concatenate([rows, entries.rows[enters]])
             rows, scores = ordered(rows, np.concatenate([scores, entries.scores[enters]]), overlay.ids_of)
-        if entries.floor is not None:  # behind it an artist may be missing
+        if entries.floor is not None:  # behind the floor an artist may be missing
             complete = in_front(scores, tie_keys(overlay.ids_of(rows)), *entries.floor)
             rows, scores, is_complete = rows[complete], scores[complete], False
     return Neighbours(rows, scores, whole=is_complete)
@@ -62,14 +64,16 @@ def ready_list(overlay: VersionOverlay, row: int) -> Neighbours:
 def exact_scores(
     overlay: VersionOverlay, row: int, *, uncorrected: bool, rows: Rows | None = None
 ) -> NDArray[np.float32]:
-    """What artists score for the one in `row`, exactly: summed in float64, all of them in bounded memory.
+    """Compute the exact scores of artists for the one in `row`, summed in float64, in bounded memory.
 
     Args:
-        uncorrected: leave the version's corrections out: cosines.
-        rows: (m,) whose scores; None takes every artist.
+        overlay: the version and its changes.
+        row: the artist that is the query.
+        uncorrected: leave out the version's corrections: scores are cosines.
+        rows: (m,) artists to score; None scores every artist.
 
     Returns:
-        (m,) or (n_rows,) float32; -inf where an artist has no embedding, or is gone.
+        (m,) or (n_rows,) float32; -inf for an artist without embedding or with a tombstone.
     """
     vector, calibration = overlay.embeddings.at(row).astype(np.float64), overlay.c[overlay.patterns_of.at(row)]
     query = Query((), (), (), vector, calibration, 0.0, uncorrected)
@@ -83,10 +87,9 @@ def exact_scores(
 
 
 def best_of(overlay: VersionOverlay, scores: NDArray[np.float32], k: int) -> Neighbours:
-    """The k artists of the highest scores; equal ones by a seeded hash of the id, as in the ready lists.
+    """Return the k artists with the highest scores; equal scores by a seeded hash of the id, as in the ready lists.
 
-    Args:
-        scores: (n_rows,) float32 of every artist; -inf leaves one out.
+    `scores` is (n_rows,) float32, one for each row; -inf excludes an artist.
     """
     if k < 1:
         return Neighbours(np.empty(0, np.int32), np.empty(0, np.float32))

@@ -1,4 +1,4 @@
-"""Editorial rules over a version: who may be shown for whom, and the one way in which a list obeys them."""
+"""Editorial rules bound to a version, and their application to lists of similar artists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from riyl.index.search.searcher import Searcher
 
 
 class RuleState(StrEnum):
-    """What has become of a rule in a version."""
+    """State of a rule in a version."""
 
     IN_FORCE = "in force"
     UNKNOWN = "unknown artist"
@@ -27,14 +27,15 @@ class RuleState(StrEnum):
 
 @dataclass(frozen=True)
 class BoundRules:
-    """Rules in the rows of one version.
+    """Rules resolved to the rows of one version.
 
     Attributes:
-        blocked: rows that are as if they were not there.
-        never: by row, those that are not shown for it; of each pair both ways.
-        pinned: by row, number of the rule and row of each that stands at the head of its list, by number: only those
-            that can be shown, which have an embedding and are not hidden.
-        n_rows: of the version and the changes on it.
+        rules: the rules themselves.
+        blocked: rows that are treated as absent.
+        never: by row, the rows that are not shown for it; each pair in both directions.
+        pinned: by row, the number of the rule and the row of each artist pinned to the head of its list, by number;
+            only artists that can be shown: with an embedding and not hidden.
+        n_rows: number of rows of the version and the changes on it.
     """
 
     rules: Rules
@@ -45,7 +46,7 @@ class BoundRules:
 
     @staticmethod
     def of(rules: Rules, searcher: Searcher) -> BoundRules:
-        """The rules for the artists of a version; what it has not is passed over."""
+        """Bind rules to a version; rules that name artists the version lacks are skipped."""
         blocked, never = set[int](), dict[int, set[int]]()
         pins: list[tuple[int, int, int]] = []
         for rule in rules.rules:
@@ -66,7 +67,7 @@ class BoundRules:
         return BoundRules(rules, frozenset(blocked), apart, pinned, searcher.overlay.n_rows)
 
     def __bool__(self) -> bool:
-        """Whether any rule changes anything in this version."""
+        """Return whether any rule changes anything in this version."""
         return bool(self.blocked or self.never or self.pinned)
 
     @cached_property
@@ -76,11 +77,11 @@ class BoundRules:
         return mask
 
     def hidden(self, seeds: Sequence[int]) -> Rows:
-        """(m,) rows that must not be shown where these are asked with: who is blocked, or forbidden with any seed."""
+        """Return the rows that must not be shown for these seeds, (m,): blocked, or forbidden with any seed."""
         return np.array(sorted(self.blocked.union(*(self.never.get(seed, ()) for seed in seeds))), np.int32)
 
     def shows(self, rows: Rows, seeds: Sequence[int]) -> Mask:
-        """(m,) bool: which of `rows` are not among `hidden(seeds)`; in time of `rows`, however many are blocked."""
+        """Return which of `rows` are not in `hidden(seeds)`, (m,) bool; its time does not grow with blocked rows."""
         shown = ~self._blocked_mask[rows]
         for seed in seeds:
             if seed in self.never:
@@ -88,13 +89,13 @@ class BoundRules:
         return np.asarray(shown)
 
     def pins(self, seeds: Sequence[int]) -> list[int]:
-        """Rows that stand first where these are asked with, by the numbers of their rules; none is hidden."""
+        """Return the rows pinned to the head for these seeds, by the numbers of their rules; none is hidden."""
         numbered = sorted(pin for seed in seeds for pin in self.pinned.get(seed, ()))
         apart = frozenset[int]().union(*(self.never.get(seed, ()) for seed in seeds))
         return list(dict.fromkeys(row for _, row in numbered if row not in seeds and row not in apart))
 
     def state(self, rule: Rule, searcher: Searcher) -> RuleState:
-        """What has become of a rule in the version that these are bound to."""
+        """Return the state of a rule in the version that these are bound to."""
         row, other = _rows(rule, searcher)
         if row is None or (rule.other is not None and other is None):
             return RuleState.UNKNOWN
@@ -107,17 +108,20 @@ class BoundRules:
 
 
 def without_rules(n_rows: int) -> BoundRules:
-    """No rules, bound to a version of so many rows."""
+    """Return an empty set of rules, bound to a version of `n_rows` rows."""
     return BoundRules(NO_RULES, frozenset(), {}, {}, n_rows)
 
 
 def apply_rules(searcher: Searcher, rules: BoundRules, row: int, k: int, *, uncorrected: bool = False) -> Neighbours:
-    """The k artists most similar to the one in `row` that the rules let through, behind those pinned to it.
+    """Return the k artists most similar to the one in `row` under the rules: pinned ones first, hidden ones left out.
 
-    Where too few of the ready list are left, the rest is searched for exactly among all artists.
+    Where the rules leave too few of the ready list, exact search among all artists finds the rest.
 
     Args:
-        rules: of this version; the artist is none that they block.
+        searcher: of the version.
+        rules: bound to this version; they must not block the artist.
+        row: the artist.
+        k: length of the list.
         uncorrected: see `Searcher.similar`.
 
     Raises:
@@ -131,7 +135,7 @@ def apply_rules(searcher: Searcher, rules: BoundRules, row: int, k: int, *, unco
     if not uncorrected and (neighbours := ready(searcher, rules, row, k)) is not None:
         return neighbours
     listed = searcher.ready(row)
-    if uncorrected:  # a ready list is of no use
+    if uncorrected:  # ready lists have corrected scores
         listed = Neighbours(listed.rows[:0], listed.scores[:0])
     first = _first(searcher, rules, row, listed, uncorrected=uncorrected)
     scores = exact_scores(searcher.overlay, row, uncorrected=uncorrected)
@@ -142,8 +146,10 @@ def apply_rules(searcher: Searcher, rules: BoundRules, row: int, k: int, *, unco
 
 
 def ready(searcher: Searcher, rules: BoundRules, row: int, k: int) -> Neighbours | None:
-    """What `apply_rules` finds, where the ready list is enough for it; None where it is not. Raises as
-    `apply_rules`."""
+    """Return the result of `apply_rules` from the ready list alone; None where that is too short.
+
+    Raises as `apply_rules`.
+    """
     _check_k(k)
     listed = searcher.ready(row)
     first = _first(searcher, rules, row, listed) if rules else listed
@@ -160,7 +166,7 @@ def _check_k(k: int) -> None:
 def _first(
     searcher: Searcher, rules: BoundRules, row: int, listed: Neighbours, *, uncorrected: bool = False
 ) -> Neighbours:
-    """The pins, and behind them what is left of a list."""
+    """Return the pinned artists, followed by those of a list that the rules show."""
     pins = np.array(rules.pins([row]), np.int32)
     mask = rules.shows(listed.rows, [row])
     if not len(pins):
@@ -168,7 +174,7 @@ def _first(
     scores = exact_scores(searcher.overlay, row, uncorrected=uncorrected, rows=pins)
     at = {other: position for position, other in enumerate(listed.rows.tolist())}
     for position, pin in enumerate(pins.tolist()):
-        if pin in at:  # the score that it has without the rule, to the last bit
+        if pin in at:  # the same score as without the rule, to the last bit
             scores[position] = listed.scores[at[pin]]
     mask &= ~np.isin(listed.rows, pins)
     return Neighbours(

@@ -1,4 +1,4 @@
-"""The read side of a version and the changes on it: who an artist is, who is similar, who is called so. No model."""
+"""Reading of a version and the changes on it, without a model: artists, similar artists, and search by name."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from riyl.index.search.neighbours import Neighbours, best_of, exact_scores, read
 
 
 class Searcher:
-    """An opened version, for reading from any number of threads. It stays whole when its folder is pruned.
+    """An opened version, for reading from any number of threads; it stays usable when its folder is pruned.
 
-    Rows are the version's, and behind them those of live artists; see `riyl.index.overlay.overlay`.
+    Rows are the version's, followed by those of live artists; see `riyl.index.overlay.overlay`.
 
     Attributes:
-        version, version_id, manifest: what is searched.
+        version, version_id, manifest: the version that is searched.
         overlay: the version with the changes on it.
-        row_of_own: the version's rows by artist, whatever changes say.
-        own_names: the version's names.
+        row_of_own: the version's rows by artist, without regard to changes.
+        own_names: the version's name index.
     """
 
     def __init__(self, version: Version) -> None:
@@ -44,11 +44,11 @@ class Searcher:
         self._mbids = MbidIndex(_column(version.artists, "mbid").to_pylist())
         self.own_names = NameIndex.open(version.files.in_folder(NAMES), version.by_popularity)
         version.hold()
-        self.ids_of(np.empty(0, np.int32))  # pyarrow's first array loads pandas, where that is: not in a request
+        self.ids_of(np.empty(0, np.int32))  # pyarrow's first array imports pandas if installed: not in a request
 
     @staticmethod
     def open(folder: Path, *, verify: bool = True) -> Searcher:
-        """Open a version folder; sha256 of every file is checked unless `verify` is off.
+        """Open a version folder; the sha256 of every file is checked unless `verify` is false.
 
         Raises:
             FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted.
@@ -56,14 +56,14 @@ class Searcher:
         return Searcher(Version.open(folder, verify=verify))
 
     def under(self, overlay: VersionOverlay) -> Searcher:
-        """The same version with these changes on it; what was opened is shared."""
+        """Return a searcher of the same version with these changes on it; opened files are shared."""
         searcher = copy(self)
         searcher.overlay = overlay
         return searcher
 
     @property
     def artist_ids(self) -> pa.Array:
-        """The ids of those who are there."""
+        """Ids of the artists without a tombstone."""
         overlay = self.overlay
         if not overlay:
             return self._ids
@@ -72,29 +72,26 @@ class Searcher:
 
     @property
     def n_artists(self) -> int:
-        """Artists who are there."""
+        """Number of artists without a tombstone."""
         return self.overlay.n_artists
 
     def row_of(self, id_or_mbid: str, without: Container[int] = ()) -> int | None:
-        """The artist with that id, else the only one with that mbid, in either case.
+        """Return the row of the artist with this id, else of the only one with this mbid, in upper or lower case.
 
-        None where there is none, or where several artists share the mbid: `rows_of` has these.
-
-        Args:
-            without: rows that are passed over as if they were not there.
+        None where there is none, or where several artists share the mbid: `rows_of` returns these. Rows in `without`
+        are treated as absent.
         """
         row = self.row_of_id(id_or_mbid)
         return row if row is not None and row not in without else _only(self.rows_of(id_or_mbid, without))
 
     def row_now(self, id_or_mbid: str, without: Container[int] = ()) -> int | None:
-        """The same, and of an artist that was merged into another one that one's."""
+        """Return the row as `row_of` does; for a merged artist, that of the artist it was merged into."""
         return _only(self.rows_now(id_or_mbid, without))
 
     def rows_of(self, id_or_mbid: str, without: Container[int] = ()) -> list[int]:
-        """The artist with that id, else all those with that mbid, in either case, ascending by id.
+        """Return the row of the artist with this id, else of all with this mbid, in upper or lower case, by id.
 
-        Args:
-            without: rows that are passed over as if they were not there.
+        Rows in `without` are treated as absent.
         """
         row = self.row_of_id(id_or_mbid)
         if row is not None and row not in without:
@@ -106,20 +103,20 @@ class Searcher:
         return sorted((row for row in rows if row not in without), key=self.id_of)
 
     def rows_now(self, id_or_mbid: str, without: Container[int] = ()) -> list[int]:
-        """The same, and of an artist that was merged into another one that one's."""
+        """Return the rows as `rows_of` does; for a merged artist, those of the artist it was merged into."""
         rows = self.rows_of(id_or_mbid, without)
         if not rows and (moved := self.moved_to(id_or_mbid)) is not None:
             return self.rows_of(moved, without)
         return rows
 
     def rows_meant(self, id_or_mbid: str) -> list[int]:
-        """As `rows_of`; where nobody is there, the version's artists of that id or mbid who are gone."""
+        """Return the rows as `rows_of` does; where there are none, the version's rows with a tombstone that match."""
         own_row = self.row_of_own.get(id_or_mbid)
         tombstones = [own_row] if own_row is not None else self._mbids.rows_of(id_or_mbid.lower())
         return self.rows_of(id_or_mbid) or tombstones
 
     def row_of_id(self, artist_id: ArtistId) -> int | None:
-        """The artist with that id, and none that has it for an mbid."""
+        """Return the row of the artist with this id; mbids are not looked up."""
         overlay = self.overlay
         if not overlay:
             return self.row_of_own.get(artist_id)
@@ -131,8 +128,10 @@ class Searcher:
         return row
 
     def moved_to(self, id_or_mbid: str) -> ArtistId | None:
-        """The artist into whom that one was merged, and this one perhaps into another; None where nobody was, or who
-        it is now is not there either."""
+        """Return the artist that this one was merged into, through further merges; None where there is none.
+
+        None also where the last artist of the chain has a tombstone itself.
+        """
         into, seen = self.overlay.into, set[str]()
         target = into.get(id_or_mbid) or into.get(id_or_mbid.lower())
         while target is not None and self.row_of_id(target) is None and target not in seen:
@@ -141,19 +140,19 @@ class Searcher:
         return target if target is not None and self.row_of_id(target) is not None else None
 
     def id_of(self, row: int) -> ArtistId:
-        """The artist's id."""
+        """Return the artist's id."""
         return str(self._ids[row].as_py()) if row < len(self._ids) else self.overlay.artist(row).id
 
     def artist(self, row: int) -> Artist:
-        """Everything about one artist."""
+        """Return everything about one artist besides its embedding."""
         return self.overlay.about(row)
 
     def is_searchable(self, row: int) -> bool:
-        """Whether the artist has an embedding."""
+        """Return whether the artist has an embedding."""
         return bool(self.overlay.embedded.at(row))
 
     def check_known(self, row: int) -> None:
-        """See that the artist has an embedding.
+        """Check that the artist has an embedding.
 
         Raises:
             NothingKnownError: it has none.
@@ -161,14 +160,16 @@ class Searcher:
         if not self.is_searchable(row):
             artist = self.artist(row)
             raise NothingKnownError(
-                f"nothing known yet of {artist.name} ({artist.id}): nothing that the model takes, so nobody is similar"
+                f"{artist.name} ({artist.id}) has no embedding, so no similar artists: it has no input for the model"
             )
 
     def similar(self, row: int, k: int, *, uncorrected: bool = False) -> Neighbours:
-        """The k artists most similar to one: of its ready list, where that is enough, else searched for among all.
+        """Return the k artists most similar to one: from its ready list if long enough, else by search among all.
 
         Args:
-            uncorrected: leave the version's corrections out: the k nearest by cosine, searched for.
+            row: the artist.
+            k: length of the list.
+            uncorrected: leave out the version's corrections: search for the k nearest by cosine.
 
         Raises:
             InputError: k is below 1.
@@ -187,7 +188,7 @@ class Searcher:
         return best_of(self.overlay, scores, k)
 
     def ready(self, row: int) -> Neighbours:
-        """The artist's ready list, with whoever came since.
+        """Return the artist's ready list, with the live artists that enter it.
 
         Raises:
             NothingKnownError: the artist has no embedding.
@@ -197,51 +198,46 @@ class Searcher:
 
     @property
     def corrects(self) -> bool:
-        """Whether scores differ from cosines at all."""
+        """Whether scores differ from cosines."""
         return self.version.scoring.corrects
 
     def vector(self, row: int) -> NDArray[np.float64]:
-        """(d,) the artist's embedding, of unit length; zeros where it has none."""
+        """Return the artist's embedding, (d,) of unit length; zeros where it has none."""
         return np.asarray(self.overlay.embeddings.at(row), np.float64)
 
     def pattern(self, row: int) -> int:
-        """Which of the availability patterns the artist has; see `VersionOverlay.patterns`."""
+        """Return the artist's availability pattern as an index into `VersionOverlay.patterns`."""
         return int(self.overlay.patterns_of.at(row))
 
     def ids_of(self, rows: Rows) -> list[ArtistId]:
-        """The ids of some artists, in the order asked for."""
+        """Return the ids of some artists, in the order of `rows`."""
         return self.overlay.ids_of(rows)
 
     def names_of(self, rows: Rows) -> list[str]:
-        """The names of some artists, in the order asked for."""
+        """Return the names of some artists, in the order of `rows`."""
         return self.overlay.texts("name", rows, lambda artist: artist.name)
 
     def mbids_of(self, rows: Rows) -> list[str | None]:
-        """The mbids of some artists, in the order asked for."""
+        """Return the mbids of some artists, in the order of `rows`."""
         return self.overlay.texts("mbid", rows, lambda artist: artist.mbid)
 
     def modalities_of(self, rows: Rows) -> list[tuple[str, ...]]:
-        """The modalities that some artists have, in the order asked for."""
+        """Return the modalities that some artists have, in the order of `rows`."""
         return [self.overlay.patterns[pattern] for pattern in self.overlay.patterns_of[rows].tolist()]
 
     def search_names(self, text: str, limit: int, without: Container[int] = ()) -> list[int]:
-        """Rows of the artists whose name or alias fits what was typed: exactly, then begun, then with a typo a word.
+        """Return the rows of artists whose name or alias matches: exactly, then by prefix, then with a typo per word.
 
-        Case, accents and punctuation do not matter; inside a class the most popular come first. Any text will do;
-        where there is nothing to go by, the list is empty.
-
-        Args:
-            without: rows that are passed over as if they were not there.
+        Case, accents and punctuation are ignored; within each class the most popular come first. Any text is accepted;
+        a text without searchable characters gives an empty list. Rows in `without` are treated as absent.
         """
         return self._names_there.search(text, limit, self._not_there(without))
 
     def named(self, name: str, without: Container[int] = ()) -> list[int]:
-        """Rows of the artists with that name or alias, the most popular first.
+        """Return the rows of artists with this name or alias, the most popular first.
 
-        Case and Unicode form do not matter; accents only matter where somebody is called so with them.
-
-        Args:
-            without: see `search_names`.
+        Case and Unicode form are ignored; accents count only where an artist's name has the same accents. Rows in
+        `without` are treated as absent.
         """
         return self._names_there.named(name, self._not_there(without))
 
@@ -255,7 +251,7 @@ class Searcher:
 
 @dataclass(frozen=True)
 class _Without:
-    """Rows that are gone, and others."""
+    """Rows with a tombstone, and other rows to treat as absent."""
 
     tombstones: Mask
     others: Container[int]
@@ -269,5 +265,5 @@ def _only(rows: Sequence[int]) -> int | None:
 
 
 def _column(table: pa.Table, name: str) -> Any:
-    """A column as one array; of a mapped table without a copy."""
+    """Return a column as one array; without a copy where the table is mapped."""
     return table.column(name).combine_chunks()

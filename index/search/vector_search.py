@@ -1,4 +1,4 @@
-"""Who answers a query best: live search of a version, under any condition on the artists."""
+"""Search of a version and its changes for the best results of a query, under any filters."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from riyl.index.search.neighbours import Neighbours
 from riyl.index.search.query import Query
 
 EXACT_UP_TO = 2048
-"""Allowed artists that are all compared: below it cells cost more."""
+"""Maximum number of candidates that are all compared; up to it, searching IVF lists costs more."""
 
 QUICK, QUICK_CELLS = 5_000, 25_000
-"""Artists that are compared, all of them or those in the cells that are searched, in about a millisecond."""
+"""Artists that are compared in about a millisecond: all of them, or those in the IVF lists that are searched."""
 
 POOL = 10
-"""Candidates a place of the answer that diversity chooses among."""
+"""Candidates per result that diversity chooses among, within `MIN_POOL` and `MAX_POOL`."""
 
 MIN_POOL, MAX_POOL = 200, 5000
 
 _KEPT = 32
-"""Conditions whose artists are kept, those asked for last: a byte an artist each, and five more where they are few."""
+"""Filters whose masks are cached, the most recently used: each takes a byte per artist, and 8 per candidate."""
 
 _NOBODY = np.empty(0, np.int64)
 
 
 class VectorSearch:
-    """Searches one version and the changes on it, for any number of threads."""
+    """Vector search in one version and the changes on it, for any number of threads."""
 
     def __init__(self, version: Version) -> None:
         self._version = version
         self._overlay = VersionOverlay.of(version)
-        # cells of an older layout cannot be asked as they are now, and all artists are compared
+        # IVF lists of an older layout take other query vectors; all artists are compared instead
         fits = version.n_artists >= IVF_MIN_ARTISTS and version.manifest["settings"].get("beside") == BESIDE
         self._ivf = IvfIndex.open(version.files[FAISS], *version.stored_shape) if fits else None
-        self._row = np.flatnonzero(version.has_embedding)  # of each position of the Faiss file
+        self._row = np.flatnonzero(version.has_embedding)  # row of each position in the Faiss file
         self._passing: OrderedDict[str, CandidateMask] = OrderedDict()
         self._guard = Lock()
 
     def under(self, overlay: VersionOverlay) -> VectorSearch:
-        """The same version with these changes on it; what was opened is shared."""
+        """Return a search of the same version with these changes on it; opened files are shared."""
         search = copy(self)
         search._overlay, search._passing, search._guard = overlay, OrderedDict(), Lock()
         return search
@@ -66,12 +66,12 @@ class VectorSearch:
         return self._overlay.n_rows * self._ivf.share <= QUICK_CELLS
 
     def passing(self, filters: Filters) -> CandidateMask:
-        """The artists for whom all conditions hold.
+        """Return the candidates that meet all conditions, from a cache where possible.
 
         Raises:
             InputError: see `riyl.index.search.filters.passing`.
         """
-        key = repr(filters)  # not the value itself: 1 and True are equal, and another condition
+        key = repr(filters)  # not the value itself: 1 and True are equal, but different conditions
         with self._guard:
             cached = self._passing.get(key)
             if cached is not None:
@@ -85,7 +85,7 @@ class VectorSearch:
         return mask
 
     def scores(self, query: Query, rows: NDArray[np.integer]) -> Scores:
-        """(m,) float64, the exact scores of m artists with an embedding."""
+        """Compute the exact scores of m artists with an embedding, (m,) float64."""
         return query.scores(self._overlay, rows)
 
     def nearest(
@@ -97,14 +97,18 @@ class VectorSearch:
         without: NDArray[np.int64] = _NOBODY,
         diversity: float = 0.0,
     ) -> Neighbours:
-        """The k best of the artists that are allowed; fewer where there are no more.
+        """Return the k best candidates; fewer where there are no more.
 
-        Exact where at most `EXACT_UP_TO` are allowed, the version is small, or the query is raw and the version
-        corrects scores. Else cells are searched, and what they give is ordered exactly.
+        The result is exact where there are at most `EXACT_UP_TO` candidates, the version is small, or the query is
+        uncorrected and the version corrects scores. Otherwise IVF lists are searched, and their results ordered by
+        exact scores.
 
         Args:
-            without: rows that are not to be found, allowed or not.
-            diversity: 0 to 1; above 0 the answer is chosen one by one from the best ten times k, 200 to 5,000: the
+            query: the query.
+            k: length of the result, at least 1.
+            candidates: the artists that may be returned.
+            without: rows to exclude; they need not be candidates.
+            diversity: 0 to 1; above 0 the result is chosen one by one from the best ten times k, 200 to 5,000: the
                 first is the best, and each next has the largest
 
                     (1 - diversity) score(y) - diversity max over z chosen before of <e_y, e_z>
@@ -112,7 +116,7 @@ class VectorSearch:
                 which is maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998). Scores stay the query's.
 
         Raises:
-            InputError: k is below 1, or diversity outside of 0 to 1.
+            InputError: k is below 1, or diversity is outside 0 to 1.
         """
         if k < 1 or not 0 <= diversity <= 1:
             raise InputError(f"k and diversity: found {k} and {diversity}; wanted at least 1, and 0 to 1")
@@ -123,7 +127,7 @@ class VectorSearch:
         return self._diverse(pool, k, diversity)
 
     def _best(self, query: Query, k: int, candidates: CandidateMask, without: NDArray[np.int64]) -> Neighbours:
-        """The k best of `candidates` but `without`, which is ascending and among them."""
+        """Return the k best of `candidates` except `without`, ascending rows of candidates."""
         exact = len(candidates.rows) <= EXACT_UP_TO or (query.uncorrected and self._version.scoring.corrects)
         if self._ivf is not None and not exact:
             rows, scores = self._by_cells(self._ivf, query, k, candidates, without)
@@ -134,7 +138,7 @@ class VectorSearch:
         return Neighbours(best[:k], best_scores[:k])
 
     def _by_scan(self, query: Query, k: int, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Scores]:
-        """(m,) those of `rows` that can be among the k best, and (m,) float64, their scores."""
+        """Return those of `rows` that can be among the k best, (m,), and their scores, (m,) float64."""
         overlay, vector = self._overlay, query.vector.astype(np.float32)
         version_rows, live_rows = np.split(rows, [np.searchsorted(rows, overlay.first)])
         if 4 * len(version_rows) < overlay.first:
@@ -165,7 +169,7 @@ class VectorSearch:
 
     def _diverse(self, pool: Neighbours, k: int, diversity: float) -> Neighbours:
         vectors = self._overlay.embeddings[pool.rows]
-        nearest = np.full(len(pool.rows), -np.inf, np.float32)  # to any that is chosen
+        nearest = np.full(len(pool.rows), -np.inf, np.float32)  # to any chosen artist
         left = np.ones(len(pool.rows), bool)
         chosen: list[int] = []
         while len(chosen) < min(k, len(pool.rows)):

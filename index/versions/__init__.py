@@ -1,1 +1,1 @@
-"""The life of index versions: promotion, rollback, retention."""
+"""Life cycle of index versions: promotion, rollback, retention."""

@@ -1,4 +1,4 @@
-"""The life of versions: which is current, who promoted it and why, the way back, are they whole, removing old ones."""
+"""Life cycle of versions: the current one, promotion with author and reason, rollback, verification, removal."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from riyl.index.artifact.version import EMBEDDING, FORMAT, KIND, MANIFEST, Versi
 from riyl.index.versions.report import Report
 
 HISTORY = "promotions.jsonl"
-"""Where promotions were written down before there was a database."""
+"""File of promotions in homes from before there was a database."""
 
 LOCK = ".lock"
-"""File in the folder of versions that is held during one act on it, whatever the process."""
+"""Lock file in the folder of versions, held by any process during one operation on it."""
 
 HINT = "make one with: riyl index build --promote"
 
 
 def current(folder: Path) -> str | None:
-    """The id of the current version, by CURRENT alone; None where nothing was promoted yet."""
+    """Return the id of the current version from the file CURRENT alone; None where no version was promoted yet."""
     return read_current(folder)
 
 
 def find_version(folder: Path, name: str | None) -> Path:
-    """The folder of the version whose id is `name` or begins with it; of the current one with None.
+    """Return the folder of the version whose id is `name` or begins with it; with None, of the current one.
 
     Raises:
         NotFoundError: there is none; the message says what to do.
@@ -52,12 +52,12 @@ def find_version(folder: Path, name: str | None) -> Path:
 
 
 def versions(folder: Path) -> list[Manifest]:
-    """The manifests of all versions, the newest last."""
+    """Return the manifests of all versions, the newest last."""
     return [read_sealed(path.parent, MANIFEST, KIND, FORMAT) for path in by_age(folder, MANIFEST)]
 
 
 def states(folder: Path) -> dict[str, Manifest | FormatError]:
-    """By id, the newest last, a version's manifest, or what is wrong with it; other files are checked by size alone."""
+    """Return each version's manifest, or its error, by id, the newest last; other files are checked by size alone."""
     manifests: dict[str, Manifest | FormatError] = {}
     for path in by_age(folder, MANIFEST):
         try:
@@ -78,24 +78,29 @@ def promote(
     force: bool = False,
     job: str | None = None,
 ) -> Promotion:
-    """Make a version current, after it was verified; a service takes it up by itself.
+    """Verify a version and make it current; a running service loads it by itself.
 
     Args:
-        verdict: of the promotion policy; with None that of the version's own quality checks.
-        force: promote against the verdict; that is written down.
-        job: the job that asks, which promotes once however often it runs.
+        folder: folder of versions.
+        database: the database of promotions.
+        name: the version's id, or the beginning of it.
+        by: author of the promotion.
+        why: reason of the promotion.
+        verdict: report of the promotion policy; None takes the version's own quality checks.
+        force: promote against the verdict; this is recorded.
+        job: the job that promotes; it promotes once, however often it runs.
 
     Raises:
         NotFoundError: there is no such version.
         FormatError: it is damaged.
-        QualityCheckError: the verdict is against it; names what was found and wanted.
+        QualityCheckError: the verdict is against it; the message names values found and wanted.
         DatabaseDownError: the database cannot be reached; nothing has changed.
-        StaleDatabaseError: it lacks what this home has seen; nothing has changed.
+        StaleDatabaseError: the database lacks records that this home has seen; nothing has changed.
     """
     version = Version.open(pick(folder, name, "version", MANIFEST))
     report = verdict or Report.of(version.manifest["quality_checks"])
     if not report.passed and not force:
-        message = f"version {version.id} failed its quality checks, and is not promoted: {report.failures}"
+        message = f"version {version.id} failed its quality checks and is not promoted: {report.failures}"
         raise QualityCheckError(message, report.as_dict()["checks"])
     with locked(folder / LOCK):
         with database.alone() as connection:
@@ -106,13 +111,13 @@ def promote(
 
 
 def rollback(folder: Path, database: Database, *, by: str, why: str) -> Promotion:
-    """Make current what was current before the last promotion; once more goes one further back.
+    """Make the version current that was so before the last promotion; each further rollback goes back one more.
 
     Raises:
-        NotFoundError: there was none before, or it is gone.
+        NotFoundError: there was none before, or it was removed.
         FormatError: it is damaged.
         DatabaseDownError: the database cannot be reached; nothing has changed.
-        StaleDatabaseError: it lacks what this home has seen; nothing has changed.
+        StaleDatabaseError: the database lacks records that this home has seen; nothing has changed.
     """
     with locked(folder / LOCK):
         with database.alone() as connection:
@@ -127,14 +132,14 @@ def rollback(folder: Path, database: Database, *, by: str, why: str) -> Promotio
 
 
 def follow(folder: Path, database: Database) -> None:
-    """Make this home's CURRENT what the database says is current.
+    """Update this home's CURRENT to the current version of the database.
 
-    A process that was killed between the two, or another home of the same database, may have left it behind.
+    CURRENT is behind after a process was killed between the two, or after another home of the same database promoted.
 
     Raises:
         NotFoundError: the current version is not in this home; CURRENT stays.
         DatabaseDownError: the database cannot be reached; CURRENT stays.
-        StaleDatabaseError: it lacks what this home has seen; CURRENT stays.
+        StaleDatabaseError: the database lacks records that this home has seen; CURRENT stays.
     """
     with database.read_whole() as connection:
         database.check(connection)
@@ -148,16 +153,16 @@ def follow(folder: Path, database: Database) -> None:
 
 
 def history(database: Database) -> list[Promotion]:
-    """Every promotion and rollback, the last one last."""
+    """Return every promotion and rollback, the latest last."""
     with database.read() as connection:
         return all_promotions(connection)
 
 
 def verify(folder: Path, name: str | None = None) -> dict[str, str | None]:
-    """Check every byte of one version, or with None of all.
+    """Check every byte of one version; with None, of all versions.
 
     Returns:
-        By id, None where it is whole, else what was found and wanted.
+        By id, None where the version is intact, else the error with found and wanted.
 
     Raises:
         NotFoundError: there is no such version.
@@ -169,8 +174,8 @@ def verify(folder: Path, name: str | None = None) -> dict[str, str | None]:
 def prune(folder: Path, database: Database, *, keep: int = 3) -> list[str]:
     """Remove all but the newest `keep` versions; never the current one, nor the one that a rollback goes to.
 
-    A process that has a version open keeps it: its files are mapped. What killed builds left is removed too, and every
-    embedding that was kept aside: a build that still wants it embeds again.
+    A process that has a removed version open keeps using it, as its files are mapped. Remains of killed builds and all
+    saved embeddings are removed too: a build that still needs its embedding computes it again.
 
     Returns:
         The ids removed.
@@ -178,7 +183,7 @@ def prune(folder: Path, database: Database, *, keep: int = 3) -> list[str]:
     Raises:
         InputError: keep is below 0.
         DatabaseDownError: the database cannot be reached; nothing was removed.
-        StaleDatabaseError: it lacks what this home has seen; nothing was removed.
+        StaleDatabaseError: the database lacks records that this home has seen; nothing was removed.
     """
     if keep < 0:
         raise InputError(f"keep: found {keep}; wanted 0 or more")
@@ -205,12 +210,12 @@ def _follow(folder: Path, database: Database) -> None:
     if last is None or (last.version, stamp) == _copy(folder):
         return
     if not (folder / last.version / MANIFEST).is_file():
-        raise NotFoundError(f"version {last.version} was promoted, and is not in {folder}; copy it there")
+        raise NotFoundError(f"version {last.version} was promoted but is not in {folder}; copy it there")
     write_current(folder, last.version, stamp)
 
 
 def _copy(folder: Path) -> tuple[str | None, Stamp | None] | None:
-    """What CURRENT says; None where it is damaged, for then it is written anew."""
+    """Return the content of CURRENT; None where it is damaged, so that it is written again."""
     try:
         return current(folder), current_stamp(folder)
     except FormatError:
@@ -218,22 +223,22 @@ def _copy(folder: Path) -> tuple[str | None, Stamp | None] | None:
 
 
 def _take_over(connection: Connection, path: Path) -> Promotion | None:
-    """Bring in the promotions of a home from before there was a database."""
+    """Import the promotions of a home from before there was a database."""
     lines = path.read_text(encoding="utf-8").split("\n")
     last = None
     try:
-        # what stands behind the last line end was cut off by a crash and never took effect
+        # text after the last line end was cut off by a crash and never took effect
         for line in lines[:-1]:
             entry = json.loads(line)
             at = datetime.fromisoformat(entry["at"])
             last = add_promotion(connection, entry["version"], entry["act"], by=entry["by"], why=entry["why"], at=at)
     except (ValueError, TypeError, KeyError) as error:
-        raise FormatError(f"{path}: damaged ({error}); wanted one promotion a line") from error
+        raise FormatError(f"{path}: damaged ({error}); wanted one promotion per line") from error
     return last
 
 
 def _standing(entries: list[Promotion]) -> list[str]:
-    """What is current, last, and before it what a rollback would go to, and so on."""
+    """Return the current version, last, after the versions that successive rollbacks go to."""
     stack: list[str] = []
     for entry in entries:
         if entry.act == "rollback":

@@ -1,4 +1,4 @@
-"""Promotion by the promotion policy, with its verdict written down: over HTTP, by the command line and by jobs."""
+"""Promotion under the promotion policy, with its verdict recorded: over HTTP, by the command line and by jobs."""
 
 from __future__ import annotations
 
@@ -28,19 +28,22 @@ def promote_checked(
     force: bool = False,
     ndcg: Callable[[Version], float] | None = None,
 ) -> Promotion:
-    """Hold a version against the current one, write down what was found, and make it current if that lets it through.
+    """Compare a version to the current one, record the verdict, and make it current if it passes.
 
     Args:
-        folder: of versions.
-        name: the version, or how its id begins.
-        limits: what is let through.
-        force: promote against the verdict; that is written down too.
-        ndcg: mean nDCG@200 of a version on the configured truth; without it nothing is evaluated.
+        folder: folder of versions.
+        database: the database of promotions.
+        name: the version's id, or the beginning of it.
+        limits: limits of the promotion policy.
+        by: author of the promotion.
+        why: reason of the promotion.
+        force: promote against the verdict; this is recorded too.
+        ndcg: computes the mean nDCG@200 of a version on the configured ground truth; None evaluates nothing.
 
     Raises:
         NotFoundError: there is no such version.
         FormatError: it is damaged.
-        QualityCheckError: the verdict is against it; it has the checks.
+        QualityCheckError: the verdict is against it; the error carries the checks.
         DatabaseDownError: the database cannot be reached; nothing has changed.
     """
     report = judged(folder, database, name, limits, ndcg=ndcg)
@@ -56,12 +59,10 @@ def judged(
     ndcg: Callable[[Version], float] | None = None,
     job: str | None = None,
 ) -> Report:
-    """What the promotion policy says of a version beside the current one, written down.
+    """Compare a version to the current one under the promotion policy, and record the verdict.
 
-    Args:
-        job: whose verdict it is; a job says it once.
-
-    Raises: as `promote_checked`, but for GateError.
+    `job` is the job that asks; it records its verdict once. Parameters and errors are otherwise those of
+    `promote_checked`, except QualityCheckError.
     """
     version, last = Version.open(find_version(folder, name)), _current(folder)
     report = judge(version, last, limits, ndcg=ndcg)
@@ -71,7 +72,7 @@ def judged(
 
 
 def _current(folder: Path) -> Version | None:
-    """What a version is held against; nothing where there is none yet, or where it is what has to be replaced."""
+    """Open the current version; None where there is none yet, or where it is damaged and must be replaced."""
     try:
         return Version.open(find_version(folder, None))
     except NotFoundError:

@@ -1,4 +1,4 @@
-"""The promotion policy: what must hold of a version beside the one that is current, for it to take its place."""
+"""The promotion policy: checks of a version against the current one that it must pass to replace it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from riyl.index.versions.report import Check, Report
 OVERLAP_AT = 50
 SAMPLE = 1_000
 SEED = 0
-"""Of the sample of artists whose lists are compared."""
+"""Seed of the sample of artists whose lists are compared."""
 
 FIGURES = {"rows": "rows", "artists": "artists", "listeners": "listeners", "used": "entries known to the featurizer"}
-"""What is counted of a table, see `riyl.training.features.sizes`, in words."""
+"""Counts of a table, see `riyl.training.features.sizes`, and their names in checks."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How far a version may fall behind the current one.
+    """Limits on how far a version may fall behind the current one.
 
     Attributes:
-        min_share: least artists embedded, as a share of the current version's.
-        min_table_share: least rows, artists and listeners of each table, as a share of the current version's.
-        min_overlap: least mean overlap@50 of an artist's two lists, 0..1.
-        max_drop: most that nDCG@200 may fall, as a share of the current version's.
+        min_share: minimum number of artists embedded, as a share of the current version's.
+        min_table_share: minimum rows, artists and listeners of each table, as a share of the current version's.
+        min_overlap: minimum mean overlap@50 of an artist's two lists, 0..1.
+        max_drop: maximum drop of nDCG@200, as a share of the current version's.
     """
 
     min_share: float
@@ -39,7 +39,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        """The limits that the settings name."""
+        """Return the limits of the settings."""
         return cls(
             settings.quality_min_share,
             settings.quality_min_table_share,
@@ -51,13 +51,14 @@ class Limits:
 def judge(
     version: Version, last: Version | None, limits: Limits, *, ndcg: Callable[[Version], float] | None = None
 ) -> Report:
-    """The checks of a version's own quality checks, and behind them those against the version that is current.
+    """Return a report of the version's own quality checks, followed by those against the current version.
 
     Args:
-        version: what may become current.
-        last: what is current. With None, the same version, or one that embeds nobody there is nothing to compare.
-        limits: what is let through.
-        ndcg: mean nDCG@200 of a version on the configured truth; NaN, which passes nothing, where it has no query.
+        version: the version to promote.
+        last: the current version. With None, the same version, or one without embeddings, there is no comparison.
+        limits: limits of the promotion policy.
+        ndcg: computes the mean nDCG@200 of a version on the configured ground truth; NaN, which passes no check, where
+            it has no query. None leaves this check out.
     """
     report = Report.of(version.manifest["quality_checks"])
     if last is None or last.id == version.id or not last.has_embedding.any():
@@ -83,10 +84,11 @@ def judge(
 
 
 def overlap(version: Version, other: Version, *, sample: int = SAMPLE, seed: int = SEED) -> float:
-    """Mean overlap@50 of the ready lists of artists known in both: |both lists| / min(50, the shorter list's length).
+    """Compute the mean overlap@50 of the ready lists of artists with an embedding in both versions.
 
-    Artists are told by their ids. Of more than `sample` a seeded sample is looked at; an artist with an empty list
-    is passed over. 0 where no artist is known in both, 1 where nobody in the sample has a neighbour.
+    The overlap of two lists is |both lists| / min(50, the shorter list's length). Artists are matched by id. Of more
+    than `sample` artists, a seeded sample is compared; an artist with an empty list is skipped. 0 where no artist has
+    an embedding in both, 1 where no artist of the sample has a neighbour.
     """
     positions = pc.index_in(version.artists.column("artist_id"), other.artists.column("artist_id").combine_chunks())
     # (n + 1,) row in other; row -1 is in none
@@ -104,19 +106,19 @@ def overlap(version: Version, other: Version, *, sample: int = SAMPLE, seed: int
 
 
 def _tables(version: Version, last: Version, least: float) -> list[Check]:
-    """That each table of the current version's is there still, and nearly as large."""
+    """Check that each table of the current version still exists and is nearly as large."""
     before, now = last.sizes, version.sizes
     if before is None or now is None:
         silent = last if before is None else version
-        wanted = f"any number: version {silent.id} does not say what it was made of"
+        wanted = f"any number: version {silent.id} records no table sizes"
         return [Check("tables compared with the current version's", 0, wanted, True)]
     checks = []
     for table, figures in before.items():
         for figure in [name for name in FIGURES if figures.get(name)]:
             count, new_count = figures[figure], now.get(table, {}).get(figure, 0)
             advice = (
-                f"{new_count:,} where version {last.id} was made of {count:,}: look whether the table is whole; "
-                "if it is as it should be, promote by hand, with --force"
+                f"{new_count:,}, where version {last.id} had {count:,}: check that the table is complete; "
+                "if it is, promote by hand with --force"
             )
             name = f"{FIGURES[figure]} of table {table}, as a share of the current version's"
             checks.append(_at_least(name, new_count / count, least, "RIYL_QUALITY_MIN_TABLE_SHARE", advice))
@@ -124,5 +126,5 @@ def _tables(version: Version, last: Version, least: float) -> list[Check]:
 
 
 def _at_least(name: str, value: float, least: float, setting: str, advice: str = "") -> Check:
-    plain = float(value) if np.isfinite(value) else -1.0  # which JSON can hold, and nothing lets through
+    plain = float(value) if np.isfinite(value) else -1.0  # JSON can hold it, and it passes no check
     return Check(name, plain, f"at least {least:.6g} ({setting})", plain >= least, advice if plain < least else "")

@@ -1,4 +1,4 @@
-"""What quality checks found."""
+"""Results of quality checks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: what was found, what was wanted, and what to do where that is not the same."""
+    """One check: the value found, the value wanted, and advice where it failed."""
 
     name: str
     found: float
@@ -17,13 +17,13 @@ class Check:
     advice: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; without advice where there is none."""
+        """Return the check for JSON; without the key `advice` where there is none."""
         return {name: value for name, value in asdict(self).items() if name != "advice" or value}
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the quality checks found."""
+    """Results of a version's quality checks."""
 
     checks: tuple[Check, ...]
 
@@ -33,7 +33,7 @@ class Report:
 
     @property
     def failures(self) -> str:
-        """What did not hold, found and wanted, and what to do."""
+        """Failed checks as text, with values found and wanted, and advice."""
         return "; ".join(
             f"{c.name}: found {c.found:.6g}, wanted {c.wanted}{f' ({c.advice})' if c.advice else ''}"
             for c in self.checks
@@ -42,7 +42,7 @@ class Report:
 
     @classmethod
     def of(cls, value: dict[str, Any]) -> Report:
-        """The report that `as_dict` gave."""
+        """Restore a report from the result of `as_dict`."""
         return cls(tuple(Check(**check) for check in value["checks"]))
 
     def as_dict(self) -> dict[str, Any]:

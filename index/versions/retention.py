@@ -1,4 +1,4 @@
-"""Removing what nothing needs any more: old versions, the snapshots behind them, and old copies of tables."""
+"""Removal of old versions, the snapshots behind them, and old frozen tables and changes."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from riyl.index.versions.lifecycle import prune, versions
 log = logging.getLogger(__name__)
 
 ABANDONED_S = 86_400
-"""Age of a file of changes in the making that nobody makes any more."""
+"""Minimum age, in seconds, of an unfinished file of changes that counts as abandoned."""
 
 
 def tidy(home: Home, database: Database, *, keep: int, in_use: Collection[str] = ()) -> dict[str, list[str]]:
-    """Remove old versions, then what those that are left do not need, and what killed processes left.
+    """Remove old versions, then all that the remaining ones do not need, and remains of killed processes.
 
-    Versions are kept as `riyl.index.versions.lifecycle.prune` says; of snapshots those that a version or a model is of,
-    and the newest, and whatever is the last with its featurizer; of frozen tables those imported last, those that a
-    snapshot that is kept was made of, and the newest; of changes the newest. What a process is
-    filling stays.
+    Kept are: versions as `riyl.index.versions.lifecycle.prune` says; snapshots of a version or a model, the newest
+    one, and at least one of each featurizer; frozen tables imported last, those that a kept snapshot was made of, and
+    the newest; the newest changes. Folders and files that a process is still writing stay.
 
     Args:
-        keep: newest versions to keep.
-        in_use: ids of snapshots, tables and changes that a running job has made, and still needs.
+        home: the home.
+        database: the database of promotions.
+        keep: number of newest versions to keep.
+        in_use: ids of snapshots, tables and changes that a running job has made and still needs.
 
     Returns:
         By kind (versions, snapshots, tables, changes), the ids removed.
@@ -54,7 +55,7 @@ def tidy(home: Home, database: Database, *, keep: int, in_use: Collection[str] =
 
 
 def _remove_frozen_changes(folder: Path, in_use: Collection[str]) -> list[str]:
-    """Remove all but the newest and those in use, and what was never finished."""
+    """Remove all but the newest and those in use, and abandoned unfinished files."""
     for left in folder.glob(f"{ASIDE}*"):
         if time.time() - left.stat().st_mtime > ABANDONED_S:
             left.unlink(missing_ok=True)
@@ -66,20 +67,20 @@ def _remove_frozen_changes(folder: Path, in_use: Collection[str]) -> list[str]:
 
 
 def _snapshots_needed(home: Home, in_use: Collection[str]) -> set[str] | None:
-    """Ids of the snapshots that are needed; None where something that may need one cannot be read."""
+    """Return the ids of the needed snapshots; None where a manifest that may need one cannot be read."""
     cards = [path.parent for path in home.models.glob(f"[!.]*/{model.CARD}")]
     featurizers: set[str] = set()
     try:
         manifests = [read_sealed(folder, model.CARD, model.KIND, model.FORMAT) for folder in cards]
         needed = {*in_use, *(str(manifest["snapshot"]) for manifest in [*manifests, *versions(home.versions)])}
-        # a featurizer without a model yet is one that somebody trains on, and cannot be had again from other snapshots
+        # a featurizer without a model may be in use by a training, and other snapshots cannot restore it
         states = list(snapshot_states(home.snapshots))
         opened = [state for _, state in states if isinstance(state, Snapshot)]
         for each in sorted(opened, key=lambda s: s.id not in needed):
             if each.featurizer_id not in featurizers:
                 needed.add(each.id)
             featurizers.add(each.featurizer_id)
-        # of no use to this release, and not its to remove
+        # snapshots of other releases are unusable here, but not this release's to remove
         return needed | {id for id, state in states if isinstance(state, OutdatedError)}
     except FormatError as error:
         log.error("snapshots_kept reason=%s", error)
@@ -87,7 +88,7 @@ def _snapshots_needed(home: Home, in_use: Collection[str]) -> set[str] | None:
 
 
 def _tables_needed(home: Home, in_use: Collection[str]) -> set[str] | None:
-    """Ids of the copies of tables that a job uses or would take of its own accord; None where that cannot be read."""
+    """Return the ids of frozen tables that a job uses or would take by default; None where sources cannot be read."""
     imported = last_import(home.frozen_tables)
     try:
         sources = [read_source(path.parent) for path in home.snapshots.glob(f"[!.]*/{MANIFEST}")]
@@ -99,7 +100,7 @@ def _tables_needed(home: Home, in_use: Collection[str]) -> set[str] | None:
 
 
 def _remove_old(folder: Path, file: str, needed: set[str] | None) -> list[str]:
-    """Remove all but the newest and those needed; none with None. `file` is what tells an entry and its age."""
+    """Remove all but the newest and the needed entries; none with None. `file` marks an entry and gives its age."""
     if not folder.is_dir() or needed is None:
         return []
     sweep(folder)

@@ -1,4 +1,4 @@
-"""What index tests share: the small world with names worth searching, a model of it, and its version."""
+"""Fixtures of the index tests: the small world with searchable names, a model of it, and its version."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MBID = "a74b1b7f-71a5-4011-9441-d0b5e4122711"
 
 
 def write_world(folder: Path) -> Path:
-    """The small world with NAMES, aliases, an mbid of artist 1, and the attributes country and year."""
+    """Write the small world with NAMES, aliases, an mbid of artist 1, and the attributes country and year."""
     small_world(folder)
     artists = pq.read_table(folder / "artists.parquet")
     names = [NAMES.get(i, name) for i, name in enumerate(artists.column("name").to_pylist())]
@@ -77,7 +77,7 @@ def named_model(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def models(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
-    """By config a model for each kind of input: sets of factors, weighted terms, vectors, and one modality alone."""
+    """Train a model for each kind of input, by config: sets of factors, weighted terms, vectors, and one modality."""
     trained = {}
     for name in ("paper-msd", "default", "pca", "single-tags"):
         _, config = load_config(name)
@@ -89,13 +89,13 @@ def models(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def version(named_snapshot: Snapshot, named_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Version:
-    """A version that no test may change; copy it first."""
+    """Build a version that no test may change; copy it first."""
     return build_version(named_model, named_snapshot, tmp_path_factory.mktemp("versions"))
 
 
 @pytest.fixture(scope="session")
 def corrected(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Version:
-    """A version whose scores are corrected, both for hubness and between patterns. No test may change it."""
+    """Build a version with hubness correction and calibration; no test may change it."""
     model = train("corrected", CORRECTED, named_snapshot, tmp_path_factory.mktemp("corrected-models"))
     return build_version(model, named_snapshot, tmp_path_factory.mktemp("corrected-versions"))
 
@@ -105,14 +105,14 @@ CROWD = 400
 
 @pytest.fixture(scope="session")
 def crowd_snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    """The small world with more artists."""
+    """Build a snapshot of the small world with more artists."""
     home = tmp_path_factory.mktemp("crowd")
     return build_snapshot(Tables.open(small_world(home / "tables", n=CROWD)), SMALL_RECIPE, home / "snapshots")
 
 
 @pytest.fixture(scope="session")
 def crowd(crowd_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Version:
-    """Its version by the config `default`. No test may change it."""
+    """Build its version with the config `default`; no test may change it."""
     home = tmp_path_factory.mktemp("crowd-made")
     return build_version(
         train(*load_config("default"), crowd_snapshot, home / "models"), crowd_snapshot, home / "versions"

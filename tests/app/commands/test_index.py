@@ -115,7 +115,7 @@ def test_a_name_is_shown_as_it_is(home: Path) -> None:
             r"no artist 'radiohed' in version \w+; there are: Radiohead \(a001, \d+ listeners\)",
         ),
         ("zzzzzzz", NotFoundError, r"there is no artist 'zzzzzzz' in version \w+$"),
-        ("nobody knows", NothingKnownError, r"nothing known yet of Nobody Knows \(a059\)"),
+        ("nobody knows", NothingKnownError, r"Nobody Knows \(a059\) has no embedding"),
     ],
 )
 def test_similar_says_why_it_cannot(home: Path, artist: str, error: type[Exception], message: str) -> None:

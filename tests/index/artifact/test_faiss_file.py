@@ -1,4 +1,4 @@
-"""A Faiss file is accounted for byte by byte, so that Faiss opens none that it would read beyond."""
+"""Check of a Faiss file byte by byte, so that Faiss never opens a file that it would read beyond."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_faiss_writes_is_taken(tmp_path: Path, vectors: np.ndarray, monkeyp
     check(tmp_path, written(tmp_path, vectors))
     monkeypatch.setattr(riyl.index.artifact.ivf, "IVF_MIN_ARTISTS", 10)
     check(tmp_path, written(tmp_path, vectors))
-    two_places = np.repeat(vectors[:2], N // 2, axis=0)  # most cells are empty, and sizes are stored in pairs
+    two_places = np.repeat(vectors[:2], N // 2, axis=0)  # most IVF lists are empty, and sizes are stored in pairs
     check(tmp_path, written(tmp_path, two_places))
 
 
@@ -50,16 +50,16 @@ def test_what_faiss_writes_is_taken(tmp_path: Path, vectors: np.ndarray, monkeyp
     ("change", "message"),
     [
         (lambda data: b"IxFI" + data[4:], "found a Faiss index of kind b'IxFI'"),
-        (lambda data: b"", "found 0 bytes behind byte 0"),
-        (lambda data: data[:-1], "bytes behind byte"),
-        (lambda data: data + b"\x00", "found 1 bytes behind the index; wanted none"),
+        (lambda data: b"", "found 0 bytes after byte 0"),
+        (lambda data: data[:-1], "bytes after byte"),
+        (lambda data: data + b"\x00", "found 1 bytes after the index; wanted none"),
         (lambda data: data[:4] + struct.pack("<i", 2**31 - 1) + data[8:], "found header"),
         (lambda data: data[:8] + struct.pack("<q", N + 1) + data[16:], "found header"),
-        (lambda data: data[:37] + struct.pack("<Q", 2**63) + data[45:], "cells searched; wanted"),
-        (lambda data: data[:45] + struct.pack("<Q", 0) + data[53:], "cells searched; wanted"),
+        (lambda data: data[:37] + struct.pack("<Q", 2**63) + data[45:], "IVF lists searched; wanted"),
+        (lambda data: data[:45] + struct.pack("<Q", 0) + data[53:], "IVF lists searched; wanted"),
         (lambda data: data[:-8] + struct.pack("<q", N), f"found positions from 0 to {N}|found positions from"),
         (lambda data: data[:-8] + struct.pack("<q", -1), "found positions from -1"),
-        (lambda data: data[:-8] + data[-16:-8], "in any cell; wanted each once"),
+        (lambda data: data[:-8] + data[-16:-8], "in any IVF list; wanted each once"),
     ],
 )
 def test_what_faiss_would_not_write_is_refused(
@@ -78,7 +78,7 @@ def test_what_faiss_would_not_write_is_refused(
 def test_whatever_passes_is_searched_without_harm(
     tmp_path: Path, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a process of its own, which harm would end."""
+    """Run in a process of its own, which a crash would end."""
     monkeypatch.setattr(riyl.index.artifact.ivf, "IVF_MIN_ARTISTS", 10)
     written(tmp_path, vectors)
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.index.artifact.test_faiss_file", str(tmp_path)]
@@ -89,7 +89,7 @@ def test_whatever_passes_is_searched_without_harm(
 
 
 def search_changed(folder: Path, rounds: int = 600) -> tuple[int, int]:
-    """Search files with some bytes changed; how many passed and how many were refused."""
+    """Search files with some bytes changed; return how many passed and how many were refused."""
     data, chance, passed = (folder / "cells").read_bytes(), random.Random(0), 0
     query, everyone = np.ones((1, D), np.float32), np.full(-(-N // 8), 255, np.uint8)
     for _ in range(rounds):

@@ -12,7 +12,7 @@ from riyl.index.artifact.name_forms import folded, joined, same, words
 from riyl.index.artifact.names import NameIndex, popularity_order, write_names
 from tests.sealed_folders import sealed_files
 
-# In the order of popularity: the first is the most popular.
+# By popularity: the first is the most popular.
 NAMES = [
     ["Radio Futura"],
     ["Björk"],
@@ -55,13 +55,13 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> NameIndex:
 @pytest.mark.parametrize(
     ("text", "rows"),
     [
-        ("bjork", [6, 1, 14, 2]),  # equal as typed; equal without accents; begun
+        ("bjork", [6, 1, 14, 2]),  # equal as typed; equal without accents; prefix
         ("Björk", [1, 14, 6, 2]),
         ("BJÖRK", [1, 14, 6, 2]),
         ("bjo", [1, 2, 6, 14]),
         ("brant bj", [2]),
         ("bjork brant", [2]),
-        ("radio", [5, 0, 3, 4]),  # exact first, then what begins so by popularity
+        ("radio", [5, 0, 3, 4]),  # exact first, then prefixes by popularity
         ("radiohed", [3]),
         ("raidohead", [3]),
         ("radio head", [3]),

@@ -1,4 +1,4 @@
-"""What a version knows of why, against the tables it was made of and against the model's own parts."""
+"""Parts, evidence and terms of a version, against the tables it was made of and the model's own parts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_part_is_the_models_own_over_the_length_of_the_artists_sum(
         parts_by_modality[name] = dict(
             zip(rows, parts_of(models[kind], named_snapshot, name).astype(np.float64), strict=True)
         )
-    for row in (0, 4, 6, 34):  # with everything, without tags, without plays, without either
+    for row in (0, 4, 6, 34):  # with all modalities, without tags, without plays, without either
         row_parts = {name: parts[row] for name, parts in parts_by_modality.items() if row in parts}
         for name, part in row_parts.items():
             stored_part = versions[kind].parts[name].of(row)
@@ -81,7 +81,7 @@ def test_scaled_parts_by_hand_leave_out_who_is_not_covered(tmp_path: Path) -> No
 
 
 def test_evidence_counts_tags_listeners_and_tracks(version: Version) -> None:
-    # as in the small world: three tags, five listeners and two tracks of whoever has any
+    # as in the small world: three tags, five listeners and two tracks of every artist that has any
     wanted = {
         "audio": [2] * 59 + [0],
         "cf": [0 if i % 7 == 6 else 5 for i in range(59)] + [0],
@@ -106,7 +106,7 @@ def test_sets_are_the_tags_of_the_tables_heaviest_first(version: Version, tmp_pa
 
 
 def test_what_has_no_terms_is_named(version: Version) -> None:
-    with pytest.raises(NotFoundError, match="has terms of tags; asked for those of audio"):
+    with pytest.raises(NotFoundError, match="has no terms of audio; it has terms of tags"):
         version.terms("audio")
 
 
@@ -127,7 +127,7 @@ def test_the_stored_version_of_format_3_has_all_of_it() -> None:
         sums[parts.rows] += parts.vectors
     np.testing.assert_allclose(sums, stored.embeddings, atol=1e-6)
     assert np.flatnonzero(~stored.has_embedding).tolist() == [15]
-    # artists 5 and 6 have a tag each that is nobody else's, so the featurizer does not know it
+    # artists 5 and 6 each have a tag that no other artist has, so the featurizer does not know it
     assert stored.evidence["tags"].tolist() == [3, 3, 3, 3, 0, 2, 2, 3, 3, 0, 3, 3, 3, 3, 0, 0]
     sets = stored.sets["tags"]
     scene = {"ska", "dub", "roots", "reggae"}

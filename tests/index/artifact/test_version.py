@@ -69,7 +69,7 @@ def change(**fields: Any) -> Callable[[Path], object]:
     [
         (change(format=4), "manifest.json: found format 4; this RIYL reads riyl-version formats 3 to 3"),
         (change(kind="riyl-model"), "manifest.json: found kind 'riyl-model'; wanted 'riyl-version'"),
-        (change(model="0" * 16), "manifest.json: damaged, manifest.sha256 says"),
+        (change(model="0" * 16), "manifest.json: damaged, manifest.sha256 has"),
         (lambda folder: (folder / "manifest.json").write_bytes(b"{"), "manifest.json: damaged, it is not JSON"),
         (lambda folder: shutil.rmtree(folder), "copy: found no manifest.json; wanted a riyl-version folder"),
     ],
@@ -107,14 +107,14 @@ def test_a_version_of_an_earlier_release_is_refused_with_what_to_run(number: int
 
 @pytest.mark.parametrize("number", [3])
 def test_a_version_of_every_format_opens_and_is_searched(number: int) -> None:
-    """tests/artifacts holds pca on the first 16 artists of the small world, as each format was first written."""
+    """Open tests/artifacts: pca on the first 16 artists of the small world, as each format was first written."""
     folder = REPOSITORY / "tests" / "artifacts" / f"version-{number}"
     searcher = Searcher.open(folder)
     assert searcher.manifest["format"] == number
     assert searcher.named("artist 3") == [3]
     vectors = np.load(folder / "embeddings.npy").astype(np.float64)
     cosines = vectors @ vectors[3]
-    cosines[[3, 15]] = -np.inf  # itself, and the last, of whom nothing is known
+    cosines[[3, 15]] = -np.inf  # itself, and the last, which has no modality
     neighbours = searcher.similar(3, 5)
     np.testing.assert_allclose(neighbours.scores, np.sort(cosines)[::-1][:5], atol=1e-6)
     np.testing.assert_allclose(cosines[neighbours.rows], neighbours.scores, atol=1e-6)

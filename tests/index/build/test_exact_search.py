@@ -12,7 +12,7 @@ from riyl.index.scoring.tie_breaking import tie_break_rank
 
 
 def top(vectors, k, order=None, candidates=None, self_positions=None, **options):
-    """Lists among the vectors themselves, or among `candidates`."""
+    """Search among the vectors themselves, or among `candidates`."""
     queries = np.array(vectors, np.float32)
     search_vectors = queries if candidates is None else np.array(candidates, np.float32)
     self_positions = np.arange(len(queries)) if self_positions is None and candidates is None else self_positions
@@ -29,7 +29,7 @@ def top(vectors, k, order=None, candidates=None, self_positions=None, **options)
 
 
 def brute_force(queries, candidates, k, order, self_positions):
-    """Every score in float64 (exact for small whole numbers), sorted by (-score, tie rank)."""
+    """Compute every score in float64 (exact for small whole numbers), and sort by (-score, tie rank)."""
     lists = np.full((len(queries), k), -1)
     for row, query in enumerate(np.asarray(queries, np.float64)):
         ranked = sorted(
@@ -43,7 +43,7 @@ def brute_force(queries, candidates, k, order, self_positions):
 
 @st.composite
 def tied_problems(draw):
-    """Whole numbers in few dimensions: many equal vectors, and many equal scores of different ones."""
+    """Draw whole numbers in few dimensions: many equal vectors, and many equal scores of different ones."""
     d, n, q = draw(st.integers(1, 3)), draw(st.integers(0, 40)), draw(st.integers(0, 8))
     reach = draw(st.integers(0, 3))
     seed = draw(st.integers(0, 2**32 - 1))
@@ -115,7 +115,7 @@ def test_self_is_left_out_and_its_double_stays():
 
 
 def test_self_behind_the_end_of_the_list_is_left_out_too():
-    # Artist 0 scores lowest with itself, so the third place that it leaves open is nobody's.
+    # Artist 0 scores lowest with itself, so the third place stays empty.
     lists, _ = top([[-1.0], [0.0], [1.0]], 3, self_positions=[1, 1, 1])
     assert lists.tolist() == [[0, 2, -1], [0, 2, -1], [2, 0, -1]]
 

@@ -32,7 +32,7 @@ def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def overlapping() -> Catalog:
-    """Clusters that run into each other in 32 dimensions, so that what is near to an artist lies in many cells."""
+    """Draw overlapping clusters in 32 dimensions, so that neighbours of an artist lie in many IVF lists."""
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((120, 32))
     vectors = (centres[np.arange(N) % 120] * 0.7 + rng.standard_normal((N, 32))).astype(np.float32)
@@ -70,7 +70,7 @@ def checked(
 
 
 def by_brute_force(catalog: Catalog, index: faiss.IndexIVF, rows: np.ndarray) -> float:
-    """Recall@10 of the index, by comparing each of `rows` with every artist in float64."""
+    """Compute recall@10 of the index by comparing each of `rows` with every artist in float64."""
     has_embedding = np.flatnonzero(catalog.has_embedding)
     hits = 0
     for row in rows.tolist():
@@ -167,7 +167,7 @@ def test_a_file_that_is_damaged_after_the_choice_fails_and_is_told_so(
 
 
 def mixed_up(index: faiss.IndexIVF) -> None:
-    """Move every id of the index to the vector behind its own, in each cell."""
+    """Move every id of the index to the next vector, in each IVF list."""
     lists = index.invlists
     for cell in range(index.nlist):
         size = lists.list_size(cell)
@@ -199,7 +199,7 @@ def test_the_least_recall_by_hand() -> None:
 
 
 def test_misses_that_go_together_count_as_fewer_places() -> None:
-    # the same mean, but in one artist of ten all places are missed: variance 0.09 instead of 0.009, so a tenth of them
+    # the same mean, but one artist of ten misses all places: variance 0.09 instead of 0.009, so a tenth of the places
     places = np.tile([1.0] * 9 + [0.0], 20)
     wanted = (0.9 + 0.08 - 4 * np.sqrt(0.0009 + (4 / 200) ** 2)) / 1.16
     assert surely(places, 10, 200) == pytest.approx(wanted, abs=1e-12)

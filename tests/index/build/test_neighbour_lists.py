@@ -88,7 +88,7 @@ def test_exported_lists_score_exactly_what_the_evaluation_says(
     for line in exported(tmp_path / "out.parquet"):
         assert line["rank"] == len(lists[str(line["artist_id"])]) + 1
         lists[str(line["artist_id"])].append(str(line["similar_id"]))
-    # scored by a second way: sets of ids from the pairs as they were given
+    # scored in a second way: sets of ids from the pairs as given
     similar: dict[str, set[str]] = {artist: set() for artist in members}
     for pair in truth.pairs.to_pylist():
         for a, b in (pair.values(), reversed(pair.values())):
@@ -173,7 +173,7 @@ def test_having_and_only_narrow_each_other(version: Version) -> None:
     [
         (["tags", "smell"], None, "modalities: found smell; wanted some of audio, cf, tags"),
         ([], None, "modalities: found none; wanted some of audio, cf, tags"),
-        (None, ["a000", "zz", "yy"], "artists: found 2 ids that version .* has not, 'zz' first"),
+        (None, ["a000", "zz", "yy"], "artists: found 2 ids that version .* lacks, 'zz' first"),
         (None, [], "artists: found no ids"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Artists encoded from outside, against what a version has of the artists of whom the same is said."""
+"""Artists encoded from raw input, against a version's artists with the same input."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KINDS = ["paper-msd", "default", "pca", "single-tags"]
 
 @pytest.fixture(scope="module")
 def payload(tmp_path_factory: pytest.TempPathFactory) -> Payload:
-    """By table and artist what the small world's tables say: tags, plays, and the mean of the tracks."""
+    """Read tags, plays and the mean of the tracks of the small world, by table and artist."""
     folder = small_world(tmp_path_factory.mktemp("payload") / "t")
     values_by_table: Payload = {"tags": defaultdict(dict), "plays": defaultdict(dict), "audio": {}}
     for row in pq.read_table(folder / "tags.parquet").to_pylist():
@@ -144,7 +144,7 @@ def test_what_a_model_does_not_take_is_named(encoders: dict[str, ColdEncoder]) -
     for kind in ("paper-msd", "default"):
         with pytest.raises(MismatchError, match=f"model {kind} takes tags as weighted terms; found a vector"):
             encoders[kind].from_vector("tags", [1.0] * 6)
-    with pytest.raises(MismatchError, match="does not place tags from vectors; found one"):
+    with pytest.raises(MismatchError, match="does not take tags as vectors; found one"):
         encoders["pca"].from_raw("tags", [1.0] * 6)
 
 
@@ -182,7 +182,7 @@ def test_any_words_at_all_give_a_finite_part_or_none_or_are_refused(
     try:
         encoded = encoders[kind].from_tags(weights)
     except InputError:
-        # a weight may be too small or too large for float32, and those of two spellings of one word add up
+        # a weight may underflow or overflow float32, and weights of two spellings of one word add up
         good = all(map(str.strip, weights)) and all(1e-45 <= weight <= 3e38 for weight in weights.values())
         assert not weights or not good or sum(weights.values()) > 3e38
         return
@@ -206,7 +206,7 @@ def test_a_model_of_another_basis_is_refused(models: dict[str, Model], tmp_path:
 
 @pytest.fixture
 def home(version: Version, named_model: Model, named_snapshot: Snapshot, tmp_path: Path) -> Path:
-    """Copies of the version's model and snapshot, where a home has them."""
+    """Copy the version's model and snapshot into the folders of a home."""
     shutil.copytree(named_model.folder, tmp_path / "models" / named_model.id)
     shutil.copytree(named_snapshot.folder, tmp_path / "snapshots" / named_snapshot.id)
     return tmp_path
@@ -224,7 +224,7 @@ def test_a_versions_encoder_is_found_in_its_home(version: Version, home: Path, p
 def test_a_model_or_snapshot_that_is_not_in_the_home_is_named(version: Version, home: Path, missing: list[str]) -> None:
     for name in missing:
         shutil.rmtree(home / name)
-    with pytest.raises(NotFoundError, match=f"version {version.id} can encode nobody") as caught:
+    with pytest.raises(NotFoundError, match=f"version {version.id} cannot encode artists outside") as caught:
         cold_encoder(home / "models", home / "snapshots", version)
     for name, what in (("models", "model"), ("snapshots", "snapshot")):
         assert (f"no {what} {version.manifest[what]} in" in str(caught.value)) == (name in missing)

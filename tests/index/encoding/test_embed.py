@@ -1,4 +1,4 @@
-"""Artists of another catalog, placed in a model's featurizer, which has modalities that nobody there has."""
+"""Artists of another catalog, encoded by a featurizer with modalities that no artist there has."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.training.features.others import world_of_strangers
 
 @pytest.fixture(scope="module")
 def strangers(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    """Tags as in the small world; cf of other listeners, which nobody has; no audio."""
+    """Build a snapshot with tags as in the small world, cf of unknown listeners, which no artist has, and no audio."""
     base = tmp_path_factory.mktemp("strangers")
     return build_snapshot(Tables.open(world_of_strangers(base / "t")), Recipe(), base / "s", keep=named_snapshot)
 
@@ -52,7 +52,7 @@ def test_a_model_of_what_the_snapshot_lacks_is_refused(
     named_snapshot: Snapshot, strangers: Snapshot, tmp_path: Path
 ) -> None:
     model = train("single-audio", load_config("single-audio")[1], named_snapshot, tmp_path)
-    with pytest.raises(MismatchError, match=f"takes audio; snapshot {strangers.id} has cf, tags alone"):
+    with pytest.raises(MismatchError, match=f"takes audio; snapshot {strangers.id} has only cf, tags"):
         embed(model, strangers)
 
 
@@ -75,7 +75,7 @@ def test_their_version_says_who_is_left_out_and_has_the_same_conditions(
     version = build_version(named_model, strangers, tmp_path)
     assert version.manifest["quality_checks"]["passed"]
     assert version.modalities == ["cf", "tags"]
-    # of 60 artists the last has nothing, and of the 59 others 11 (4, 9, ... 54) have no tags
+    # of 60 artists the last has no modality, and of the 59 others 11 (4, 9, ... 54) have no tags
     assert version.manifest["counts"]["by_pattern"] == {"nothing": 12, "tags": 48}
     assert version.manifest["counts"]["not_embedded"] == {"no input": 12}
     for actual, expected in zip(conditions_of(version), conditions_of(strangers), strict=True):

@@ -1,4 +1,4 @@
-"""What an ONNX file may name beside what it holds."""
+"""References of an ONNX file to other files."""
 
 from __future__ import annotations
 

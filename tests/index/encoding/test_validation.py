@@ -1,4 +1,4 @@
-"""What is said of an artist from outside and cannot be encoded is refused."""
+"""Refusal of raw input that cannot be encoded."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def test_weights_that_are_none_are_refused(encoders: dict[str, ColdEncoder], wei
         ([1.0] * 7, "found an array of shape \\(7,\\); wanted 8 numbers"),
         ([[1.0] * 8], "found an array of shape \\(1, 8\\); wanted 8 numbers"),
         ([], "found an array of shape \\(0,\\)"),
-        (["a"] * 8, "found something else; wanted 8 numbers"),
+        (["a"] * 8, "found no array of numbers; wanted 8 numbers"),
         ([1.0, float("nan"), *[1.0] * 6], "found nan at position 2"),
         ([1e39] * 8, "found inf at position 1"),
-        ([1e30] * 8, "a vector whose length float32 does not hold"),
+        ([1e30] * 8, "a vector whose length overflows float32"),
         ([0.0] * 8, "a vector of zeros, which has no direction"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A naive search among all artists, whose scores those of a version under changes must be."""
+"""A naive search among all artists; a version under changes must give the same scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.index.overlay.world import World
 
 
 class Naive:
-    """Scores among all artists who are there, one by one: vectors by a re-index, h of live ones by its definition."""
+    """Scores among all artists, computed one by one: vectors by a re-index, h of live artists by its definition."""
 
     def __init__(self, world: World, effective: Mapping[ArtistId, EffectiveChanges]) -> None:
         after, version = world.reindexed(effective), world.version
@@ -55,7 +55,7 @@ class Naive:
         return settings.hubness * mean - settings.popularity * (2 * (less + equal / 2) / others - 1)
 
     def scores(self, artist: ArtistId) -> dict[ArtistId, float]:
-        """Of everybody else, as an answer to one."""
+        """Compute the scores of all other artists for this one."""
         return {
             other: float(self.vector[artist] @ self.vector[other])
             - self.h[other]

@@ -1,4 +1,4 @@
-"""Imports in which many artists are equal: lists stay right, and memory grows with the changes and not with pairs."""
+"""Imports with many equal artists: lists stay right, and memory grows with the changes, not with pairs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def equal(tag: str, n: int) -> dict[ArtistId, EffectiveChanges]:
-    """So many new artists of one tag."""
+    """Return n new artists with one tag."""
     return {
         f"{tag}-{i:05d}": EffectiveChanges(
             f"{tag}-{i:05d}", False, {"name": f"{tag} {i}", "tags": {tag: 1.0}}, whole=WHOLE
@@ -33,9 +33,9 @@ def equal(tag: str, n: int) -> dict[ArtistId, EffectiveChanges]:
 
 
 def agrees_with_a_search(overlay: VersionOverlay, world: World, artists: list[ArtistId]) -> None:
-    """The lists are the best of a search among all, and equal artists stand in the same order.
+    """Check that lists are the best of a search among all, with equal artists in the same order.
 
-    The version's own scores are made in float32, and differ from a search's in the last bit.
+    The version's own scores are computed in float32, and differ from a search's in the last bit.
     """
     searcher = world.searcher.under(overlay)
     for artist in artists:
@@ -60,7 +60,7 @@ def test_lists_are_right_where_more_artists_are_equal_than_a_list_holds(world: W
     agrees_with_a_search(overlay, world, ASKING)
     assert all(len(entries.rows) <= 256 for entries in overlay.entries.values())
     assert any(entries.floor is not None for entries in overlay.entries.values())
-    # of those that entered most lists most are deleted, and who was left out comes up
+    # most artists of the lists are deleted, and those left out before move up
     listed = world.searcher.under(overlay)
     first = listed.ids_of(listed.similar(listed.row_of_id("ska-00000") or 0, 200).rows)
     assert len(first) == 200
@@ -94,6 +94,6 @@ def test_memory_grows_with_the_changes(tmp_path: Path) -> None:
         changing(effective, n)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    # all pairs would be four times as much, and 800 MB
+    # all pairs would take four times as much, and 800 MB
     assert peaks[1] < 3 * peaks[0]
     assert peaks[1] < 100 << 20

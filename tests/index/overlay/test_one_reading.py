@@ -1,4 +1,4 @@
-"""What changes say of artists, read for a re-index and for a version that serves, against plain dictionaries."""
+"""Changes of artists, read for a re-index and for a serving version, against plain dictionaries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORMS: dict[str, dict[str, int]] = {
     "terms": {"tags": 0, "plays": 0, "audio": 8},
     "vectors": {"tags": 5, "cf": 4, "audio": 8},
 }
-"""By form of a catalog, its tables and the widths of their vectors."""
+"""Tables and the widths of their vectors, by form of a catalog."""
 
 COLUMNS = {"tags": ("tag", "weight"), "plays": ("user_id", "count")}
 WORDS = {
@@ -40,7 +40,7 @@ ATTRIBUTES: dict[str, list[Any]] = {
 
 
 def catalog_of(form: str) -> dict[ArtistId, dict[str, Any]]:
-    """What the tables say of each artist; tags as they are compared."""
+    """Return the values of the tables for each artist; tags in the form in which they are compared."""
     rng, catalog = np.random.default_rng(0), {}
     for number, artist in enumerate(IDS):
         catalog[artist] = {
@@ -88,7 +88,7 @@ def world(form: str, tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def payload(rng: np.random.Generator, kind: ChangeKind) -> dict[str, Any]:
-    """Anything that may be said of an artist, be there a place for it or not."""
+    """Draw any payload that is valid for an artist, whether or not the catalog can hold it."""
 
     def pick(*values: Any) -> Any:
         return values[rng.integers(len(values))]
@@ -105,7 +105,7 @@ def payload(rng: np.random.Generator, kind: ChangeKind) -> dict[str, Any]:
         if rng.random() < 0.5:
             weights = [None, 2.0, 5.0] if kind is ChangeKind.PATCH else [2.0, 5.0]
             picked = rng.permutation(words)[: rng.integers(1, 4)].tolist()
-            if kind is ChangeKind.PATCH:  # of which each term is named once
+            if kind is ChangeKind.PATCH:  # a patch names each term once
                 picked = list({key(table, word): word for word in picked}.values())
             fields[table] = pick(None, *[{word: pick(*weights) for word in picked}] * 3)
     if rng.random() < 0.6:
@@ -119,7 +119,7 @@ def payload(rng: np.random.Generator, kind: ChangeKind) -> dict[str, Any]:
 
 
 def some(seed: int) -> dict[ArtistId, EffectiveChanges]:
-    """What stands after one or two changes of new artists and of those of the catalog; some are deleted."""
+    """Draw effective changes after one or two changes of new artists and those of the catalog; some are deleted."""
     rng = np.random.default_rng(seed)
     effective: dict[ArtistId, EffectiveChanges] = {}
     kinds = [ChangeKind.PUT, ChangeKind.PATCH, ChangeKind.PATCH, ChangeKind.REPLACE]
@@ -138,7 +138,7 @@ def key(table: str, term: str) -> str:
 
 
 def typed(name: str, value: Any) -> Any:
-    """The value in the type of its column; NotImplemented of one that has no place there."""
+    """Return the value in the type of its column; NotImplemented where it does not fit."""
     kind = TYPES.get(name, int if name == "listeners" else str)
     if type(value) is kind:
         return value
@@ -148,7 +148,7 @@ def typed(name: str, value: Any) -> Any:
 
 
 def naive(base: Mapping[str, Any], effective: EffectiveChanges, form: str) -> dict[str, Any] | None:
-    """An artist as tables and changes have it; None where it is deleted, or has no name."""
+    """Merge changes into an artist's values of the tables; None where it is deleted, or has no name."""
     payload, whole = effective.payload, effective.whole
     artist = {name: payload[name] if name in payload else base.get(name) for name in ("name", "mbid", "aliases")}
     if effective.deleted or artist["name"] is None:
@@ -180,7 +180,7 @@ def naive(base: Mapping[str, Any], effective: EffectiveChanges, form: str) -> di
 
 
 def wanted(effective: Mapping[ArtistId, EffectiveChanges], form: str) -> dict[ArtistId, dict[str, Any]]:
-    """Every artist that is to be there."""
+    """Return every artist that must exist after the changes."""
     catalog = catalog_of(form)
     everyone = {
         artist: naive(catalog.get(artist, {}), effective.get(artist, EffectiveChanges(artist, False, {})), form)
@@ -190,7 +190,7 @@ def wanted(effective: Mapping[ArtistId, EffectiveChanges], form: str) -> dict[Ar
 
 
 def nightly(folded: FoldedTables, form: str) -> dict[ArtistId, dict[str, Any]]:
-    """Every artist as the folded tables have it; rows of an artist that is in no table of artists do not count."""
+    """Return every artist of the folded tables; rows of an artist that the table of artists lacks do not count."""
     artists: dict[ArtistId, dict[str, Any]] = {}
     for row in folded.artists().to_pylist():
         artist, fields = row.pop("artist_id"), {name: row.pop(name) for name in ("name", "mbid", "aliases")}
@@ -210,14 +210,14 @@ def nightly(folded: FoldedTables, form: str) -> dict[ArtistId, dict[str, Any]]:
 
 
 def exact(artist: Mapping[str, Any]) -> dict[str, Any]:
-    """With types of attributes, and vectors in single precision."""
+    """Return the artist with types of attributes, and vectors in single precision."""
     tables = [table for table in ("audio", "tags", "cf") if isinstance(artist.get(table), list)]
     vectors = {table: np.float32(artist[table]).tolist() for table in tables}
     return {**artist, **vectors, "attributes": typed_attributes(artist["attributes"])}
 
 
 def typed_attributes(attributes: Mapping[str, Any]) -> dict[str, tuple[type, Any]]:
-    """Those that it has, with their types: true is not 1, and 1 is not 1.0."""
+    """Return the attributes that have a value, with their types: true is not 1, and 1 is not 1.0."""
     return {name: (type(value), value) for name, value in attributes.items() if value is not None}
 
 
@@ -230,7 +230,7 @@ def live(world: World, effective: Mapping[ArtistId, EffectiveChanges]) -> dict[A
 
 
 def agrees(world: World, artists: Mapping[ArtistId, LiveArtist], expected: Mapping[ArtistId, Any], form: str) -> None:
-    """Live artists have the fields of the dictionaries, as far as these can be told of them."""
+    """Check that live artists have the fields of the dictionaries, as far as they hold them."""
     for id, artist in artists.items():
         fields = expected[id]
         identity = (fields["name"], fields["mbid"], tuple(fields["aliases"] or ()))

@@ -1,4 +1,4 @@
-"""A version under changes, against what a re-index makes of the same artists and a naive search among all of them."""
+"""A version under changes, against a re-index of the same artists and a naive search among all of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def agrees(overlay: VersionOverlay, world: World, naive: Naive, k: int = 200) -> None:
-    """Every list is the best of all who are there, by the naive scores."""
+    """Check that every list holds the best of all artists by the naive scores."""
     searcher = world.searcher.under(overlay)
     assert sorted(searcher.artist_ids.to_pylist()) == naive.ids
     assert searcher.n_artists == len(naive.ids)
@@ -74,7 +74,7 @@ def in_order(
 
 
 def answers(world: World, overlay: VersionOverlay) -> dict[ArtistId, tuple[list[ArtistId], bytes]]:
-    """Every list, to the last bit of its scores."""
+    """Return every list with the bits of its scores."""
     searcher, lists = world.searcher.under(overlay), {}
     for artist in sorted(searcher.artist_ids.to_pylist()):
         row = searcher.row_of_id(artist)
@@ -91,7 +91,7 @@ def test_the_order_in_which_changes_come_tells_nothing(world: World, at_once: in
     effective = some(rng, new=12, old=12, deleted=6)
     expected = answers(world, world.changing()(effective, 30))
     changing, order = world.changing(), sorted(effective)
-    # first something else, which does not stand any more in the end
+    # first other changes, which are dropped again
     in_order(changing, some(rng, new=12, old=9, deleted=9), [], 1)
     before = some(rng, new=12, old=9, deleted=9)
     in_order(changing, before, sorted(before), 5)
@@ -149,13 +149,13 @@ def test_what_was_folded_in_and_does_not_stand_any_more_is_as_the_tables_say(wor
     assert later.version.n_artists == N
     now: dict[ArtistId, EffectiveChanges | None] = dict.fromkeys(folded)
     for number, artist in enumerate(sorted(folded)):
-        if number % 3 == 0:  # less is said of it than was
+        if number % 3 == 0:  # fewer fields than before
             now[artist] = EffectiveChanges(artist, False, {"name": "Less"})
         elif number % 3 == 1:
             now[artist] = changed(rng, artist)
     overlay = later.changing()(now, 40)
     stands = {artist: each for artist, each in now.items() if each is not None}
-    # of whom nothing stands and whom the tables have, all is as in the tables, and yet not as in the version
+    # an artist of the tables without remaining changes is as in the tables, and yet differs from the version
     naive = Naive(
         later, stands | {a: EffectiveChanges(a, False, {}) for a in folded if now[a] is None and a.startswith("a")}
     )
@@ -250,14 +250,14 @@ def test_where_the_tables_terms_are_not_kept_a_patch_waits_and_the_vector_stays(
         "change_waits artist=a000 field=tags: shown after the next re-index",
         "change_waits artist=a000 field=plays: shown after the next re-index",
     ]
-    # what replaces, and who is new, does not wait
+    # replacing changes and new artists do not wait
     full = world.searcher.under(world.changing()(effective, 3))
     for each in ("a001", "n1"):
         np.testing.assert_array_equal(searcher.vector(rows[each]), full.vector(full.row_of_id(each)))  # type: ignore[arg-type]
 
 
 def without_raw_terms(snapshot: Snapshot, folder: Path) -> Snapshot:
-    """The snapshot as a release made it that kept none."""
+    """Return the snapshot as an earlier release made it, without raw terms."""
     shutil.copytree(snapshot.folder, folder)
     shutil.rmtree(folder / "raw")
     manifest = json.loads((folder / "manifest.json").read_text())

@@ -1,4 +1,4 @@
-"""A catalog with a version, and what may be said of its artists after that."""
+"""A catalog with a version, and random changes of its artists."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.conftest import SMALL_RECIPE, small_world
 from tests.index.conftest import CORRECTED
 
 N = 320
-"""Artists: more than a ready list holds."""
+"""Number of artists, more than a ready list holds."""
 
 
 class World:
-    """A catalog of N artists, or another one, a model of it, and its version."""
+    """A catalog, by default of N artists, with a model and a version of it."""
 
     def __init__(self, folder: Path, *, corrected: bool, tables: Path | None = None) -> None:
         self.folder = folder
@@ -43,7 +43,7 @@ class World:
         self.searcher = Searcher(self.version)
 
     def after(self, effective: Mapping[ArtistId, EffectiveChanges]) -> World:
-        """The same with a version that has changes folded in."""
+        """Return this world with a version that has changes folded in."""
         world = copy(self)
         world.snapshot = self.reindexed(effective)
         world.version = build_version(self.model, world.snapshot, self.folder / "versions")
@@ -56,17 +56,17 @@ class World:
         return OverlayUpdater(self.version, placer, self.searcher.row_of_own, self.searcher.own_names)
 
     def reindexed(self, effective: Mapping[ArtistId, EffectiveChanges]) -> Snapshot:
-        """What a re-index makes of the tables and what stands."""
+        """Build the snapshot that a re-index makes of the tables and the effective changes."""
         return build_snapshot(self.folded(effective), SMALL_RECIPE, self.folder / "snapshots", keep=self.snapshot)
 
     def folded(self, effective: Mapping[ArtistId, EffectiveChanges]) -> FoldedTables:
-        """The tables with what stands folded in."""
+        """Fold the effective changes into the tables."""
         identity = write_effective(self.folder / "changes", [effective[artist] for artist in sorted(effective)])
         return fold(self.tables, self.folder / "changes" / f"{identity}.ndjson", 1)
 
 
 def payload(rng: np.random.Generator) -> dict[str, Any]:
-    """Something of an artist: any of its fields, some of them null."""
+    """Draw a payload for an artist: any of its fields, some of them null."""
     fields: dict[str, Any] = {"name": f"Changed {rng.integers(1000)}"}
     if rng.random() < 0.6:
         words = rng.permutation(["ska", "dub", "noise", "Drone", "bop", "swing", "unheard of"])[: rng.integers(1, 5)]
@@ -81,7 +81,7 @@ def payload(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def changed(rng: np.random.Generator, artist: ArtistId) -> EffectiveChanges:
-    """What stands of an artist after a put or a patch, of which some entries are null, and often another patch."""
+    """Draw effective changes of an artist: after a put or a patch, some entries null, and often another patch."""
     stands: EffectiveChanges | None = None
     for kind in [ChangeKind.PUT if rng.random() < 0.5 else ChangeKind.PATCH] + [ChangeKind.PATCH] * rng.integers(2):
         fields = payload(rng)
@@ -100,7 +100,7 @@ def changed(rng: np.random.Generator, artist: ArtistId) -> EffectiveChanges:
 
 
 def some(rng: np.random.Generator, new: int, old: int, deleted: int) -> dict[ArtistId, EffectiveChanges]:
-    """What stands of so many artists, the first rows among those that change."""
+    """Draw effective changes of new, old and deleted artists; the last row never changes."""
     rows = rng.permutation(N - 1)
     effective = [changed(rng, f"n{i:03d}") for i in range(new)]
     effective += [changed(rng, f"a{row:03d}") for row in rows[:old].tolist()]

@@ -52,7 +52,7 @@ def test_pairs_that_reach_what_is_wanted_of_each_are_all_there_and_no_others() -
         [float(np.dot(queries[x].astype(float), candidates[y].astype(float))) + float(c[x, y]) - float(h[y])
          for y in range(12)] for x in range(9)
     ]  # fmt: skip
-    least = np.array([sorted(row)[6] for row in wanted], np.float32)  # one score of each row itself
+    least = np.array([sorted(row)[6] for row in wanted], np.float32)  # equal to one score of each row
     least[3], least[4] = -np.inf, np.inf
     cosines = queries @ candidates.T
     cosines[2, 5] = cosines[3, 1] = -np.inf

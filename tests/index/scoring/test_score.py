@@ -81,7 +81,7 @@ def test_corrections_are_kept(tmp_path: Path) -> None:
 
 
 def mean_of_best(vectors: np.ndarray, patterns: np.ndarray, c: np.ndarray, k: int) -> list[float]:
-    """For each y, the mean of its k best scores for other artists x, without any h."""
+    """Compute the mean of the k best scores of each y for other artists x, without h."""
     n = len(vectors)
     means = []
     for y in range(n):
@@ -108,7 +108,7 @@ def test_hubness_among_twins_leaves_out_the_artist_itself_alone() -> None:
 
 def test_hubness_in_a_sample_of_the_lists_is_near_that_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
-    vectors = (rng.standard_normal((3000, 8)) + 0.5).astype(np.float32)  # crowded in one direction, thin elsewhere
+    vectors = (rng.standard_normal((3000, 8)) + 0.5).astype(np.float32)  # dense in one direction, sparse elsewhere
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     patterns, none = np.zeros(3000, np.int32), np.zeros((1, 1), np.float32)
     wanted = ScoringSettings(hubness=1, neighbours=200)
@@ -154,7 +154,7 @@ def test_among_some_artists_hubness_is_measured_anew() -> None:
 def test_calibration_evens_out_the_best_scores_of_the_same_artists_masked_on_purpose() -> None:
     rng = np.random.default_rng(2)
     parts = {m: rng.standard_normal((60, 5)).astype(np.float32) for m in ("a", "b")}
-    parts["b"][:20] = 0  # these lack b: pairs with it are told by the other 40
+    parts["b"][:20] = 0  # these lack b: pairs with it are measured on the other 40
     subsets = [("a",), ("b",), ("a", "b"), ()]
     actual = calibration(parts, subsets, ScoringSettings(calibration=0.5, tail=0.1), threads=1)
 

@@ -99,10 +99,10 @@ def test_all_conditions_must_hold() -> None:
     [
         (Filters({"x": AttributeFilter(missing=True)}), "attributes: found 'x'; wanted one of country, begun, rate"),
         (Filters({"name": AttributeFilter(missing=True)}), "attributes: found 'name'; wanted one of country"),
-        (Filters({"begun": AttributeFilter(any_of=("1990",))}), "attributes.begun: found '1990'; wanted what fits"),
+        (Filters({"begun": AttributeFilter(any_of=("1990",))}), "attributes.begun: found '1990'; wanted a value of"),
         (Filters({"begun": AttributeFilter(any_of=(2**40,))}), "attributes.begun: found 1099511627776; wanted"),
-        (Filters({"begun": AttributeFilter(any_of=(True,))}), "attributes.begun: found True; wanted what fits"),
-        (Filters({"active": AttributeFilter(any_of=(1,))}), "attributes.active: found 1; wanted what fits"),
+        (Filters({"begun": AttributeFilter(any_of=(True,))}), "attributes.begun: found True; wanted a value of type"),
+        (Filters({"active": AttributeFilter(any_of=(1,))}), "attributes.active: found 1; wanted a value of type"),
         (Filters({"country": AttributeFilter(within=Range(3, None))}), "attributes.country: found 3; wanted"),
         (Filters({"since": AttributeFilter(any_of=("soon",))}), "attributes.since: found 'soon'; wanted"),
         (Filters(modalities=("lyrics",)), "modalities: found 'lyrics'; wanted some of cf, tags"),

@@ -1,4 +1,4 @@
-"""Lists under rules against the naive reference: every artist scored in plain Python, then the rules word by word."""
+"""Lists under rules against a naive reference: every artist scored in plain Python, then each rule applied."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def made(*definitions: Given) -> Rules:
 def naive(
     version: Version, rules: Rules, x: int, k: int, *, uncorrected: bool = False
 ) -> list[tuple[str, float, bool]]:
-    """Id, score and whether pinned."""
+    """Return id, score and whether pinned, of each artist of the list."""
     ids, order = version.artist_ids, tie_break_rank(version.artist_ids, 0)
     h, c, patterns = version.scoring.h, version.scoring.c, version.patterns
     e = version.embeddings.astype(np.float64)
@@ -78,7 +78,7 @@ def artist(row: int) -> str:
 
 @pytest.fixture
 def short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists of 8, so that rules leave too few in them."""
+    """Shorten ready lists to 8, so that rules leave too few in them."""
     long = Searcher.ready
 
     def ready(self: Searcher, row: int) -> Neighbours:
@@ -100,7 +100,7 @@ def test_lists_under_any_rules_are_the_naive_ones(which: str, request: pytest.Fi
             pairs = rng.integers(0, 61, (rng.integers(0, 120), 2)).tolist()
             definitions += [(kind, artist(x), artist(y)) for x, y in pairs if x != y]
         definitions = list(dict.fromkeys(definitions[i] for i in rng.permutation(len(definitions))))
-        rules = made((NEVER, "a000", "a001"), *definitions)  # never none at all, for then a list is as short as it is
+        rules = made((NEVER, "a000", "a001"), *definitions)  # at least one rule: without any, lists stay short
         bound = BoundRules.of(rules, searcher)
         for x in rng.permutation(59)[:8].tolist():
             if x in bound.blocked:
@@ -157,7 +157,7 @@ def test_asked_with_several_whoever_is_forbidden_with_one_is_hidden(version: Ver
     for seeds in ([1, 3], [2], []):
         assert rows[~bound.shows(rows, seeds)].tolist() == bound.hidden(seeds).tolist()
     assert bound.pins([1]) == [11, 3, 4]
-    assert bound.pins([4, 1]) == [10, 11]  # 3 is forbidden with 4, and 4 itself asks
+    assert bound.pins([4, 1]) == [10, 11]  # 3 is forbidden with 4, and 4 is a seed itself
     assert bound.pins([1, 3]) == [11]
 
 
@@ -201,7 +201,7 @@ def test_names_pass_over_whom_they_are_told_to(version: Version) -> None:
     for hidden in (set(everyone[:20]), set(everyone[1::2])):
         assert searcher.search_names("artist", 5, hidden) == [row for row in everyone if row not in hidden][:5]
     assert sorted(searcher.named("aurora", {5})) == [6]
-    # nobody is called so any more, so accents matter no longer
+    # no artist has exactly this name any more, so accents are ignored
     assert searcher.named("aurora", {5, 6}) == [7]
     assert searcher.named("aurora", {5, 6, 7}) == []
 

@@ -79,7 +79,7 @@ def test_raw_lists_of_a_version_without_corrections_are_the_ready_ones(searcher:
 
 def test_an_artist_without_embedding_has_nobody_similar_and_is_similar_to_nobody(searcher: Searcher) -> None:
     assert [searcher.is_searchable(row) for row in (0, 58, 59)] == [True, True, False]
-    with pytest.raises(NothingKnownError, match=r"nothing known yet of Nobody Knows \(a059\)"):
+    with pytest.raises(NothingKnownError, match=r"Nobody Knows \(a059\) has no embedding"):
         searcher.similar(59, 5)
     assert not any(59 in searcher.similar(row, 256).rows for row in range(59))
 
@@ -116,7 +116,7 @@ def test_a_searcher_says_which_version_it_is(searcher: Searcher, version: Versio
 def test_a_damaged_version_is_refused_unless_one_does_not_look(version: Version, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(version.folder, tmp_path / "copy"))
     data = bytearray((copy / "scores.npy").read_bytes())
-    data[-4] ^= 1  # of a NaN behind a list's end, which stays one
+    data[-4] ^= 1  # a bit of a NaN after a list's end, which stays a NaN
     (copy / "scores.npy").write_bytes(bytes(data))
     with pytest.raises(FormatError, match=r"scores.npy: damaged, found sha256 \w+; wanted"):
         Searcher.open(copy)

@@ -33,7 +33,7 @@ def version(crowd: Version) -> Version:
 
 @pytest.fixture
 def celled(crowd_snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Version:
-    """The same as a version of many artists, with cells."""
+    """Build the same version as for many artists, with IVF lists."""
     monkeypatch.setattr(riyl.index.artifact.ivf, "IVF_MIN_ARTISTS", 100)
     monkeypatch.setattr(riyl.index.artifact.ivf, "_A_CELL", 4)
     monkeypatch.setattr(riyl.index.search.vector_search, "IVF_MIN_ARTISTS", 100)
@@ -49,7 +49,7 @@ def artist(version: Version, row: int, weight: float = 1.0) -> QueryVector:
 
 
 def by_hand(version: Version, query: Query) -> np.ndarray:
-    """(n,) the formula, one artist at a time, from what the query is made of; NaN without embedding."""
+    """Compute the formula one artist at a time from the query's seeds, (n,); NaN without embedding."""
     order = np.sort(version.listeners)
     terms_weight, avoid_weight = sum(t.weight for t in query.terms), sum(t.weight for t in query.avoid)
     q = sum(t.weight / terms_weight * t.vector for t in query.terms)
@@ -75,7 +75,7 @@ def masks(n: int) -> dict[str, Mask]:
     rng = np.random.default_rng(0)
     single = np.zeros(n, bool)
     single[37] = True
-    far = np.arange(n) % 9 == 1  # of one scene, and mostly not that of who asks
+    far = np.arange(n) % 9 == 1  # of one scene, mostly not that of the query
     return {
         "all": np.ones(n, bool),
         "one in nine, far": far,
@@ -148,7 +148,7 @@ def test_some_are_left_out_whether_they_are_allowed_or_not(
     mask = np.arange(N) % 2 == 0
     vector_search, query = VectorSearch(version), made(version, QUERIES["two, weighted"])
     best = vector_search.nearest(query, 2, CandidateMask.of(mask, version.has_embedding)).rows
-    without = np.array([best[1], 1, best[0], best[1], N - 1], np.int64)  # odd ones, a repeated and an unknown one
+    without = np.array([best[1], 1, best[0], best[1], N - 1], np.int64)  # odd rows, a repeated and an unknown one
     neighbours = vector_search.nearest(query, k, CandidateMask.of(mask, version.has_embedding), without=without)
     left = mask & version.has_embedding
     left[without] = False
@@ -160,7 +160,7 @@ def test_some_are_left_out_whether_they_are_allowed_or_not(
 def test_cells_of_an_older_layout_are_not_asked(celled: Version) -> None:
     settings = {name: value for name, value in celled.manifest["settings"].items() if name != "beside"}
     old = VectorSearch(Version(celled.folder, {**celled.manifest, "settings": settings}))
-    (celled.folder / "embeddings.faiss").unlink()  # whoever opens it fails
+    (celled.folder / "embeddings.faiss").unlink()  # opening it again would fail
     query = made(celled, QUERIES["one"])
     wanted = np.sort(by_hand(celled, query)[celled.has_embedding])[::-1][:15]
     np.testing.assert_allclose(old.nearest(query, 15, anyone(celled)).scores, wanted, atol=2e-6)
@@ -184,7 +184,7 @@ def test_true_is_another_condition_than_1(version: Version) -> None:
     assert (
         len(vector_search.passing(Filters({"begun": AttributeFilter(any_of=(1,))})).rows) == version.has_embedding.sum()
     )
-    with pytest.raises(InputError, match="found True; wanted what fits the type int64"):
+    with pytest.raises(InputError, match="found True; wanted a value of type int64"):
         vector_search.passing(Filters({"begun": AttributeFilter(any_of=(True,))}))
 
 

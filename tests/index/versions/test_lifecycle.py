@@ -32,7 +32,7 @@ from riyl.index.versions.report import Check, Report
 
 
 def put(folder: Path, like: Version, identity: str, age: int = 0, passed: bool = True) -> str:
-    """A copy of a version under another id; the greater `age`, the older."""
+    """Copy a version under another id; a greater `age` makes it older."""
     copy = Path(shutil.copytree(like.folder, folder / identity))
     fields = {k: v for k, v in like.manifest.items() if k not in ("files", "kind", "format")}
     quality_checks = {
@@ -47,7 +47,7 @@ def put(folder: Path, like: Version, identity: str, age: int = 0, passed: bool =
 
 @pytest.fixture
 def home(version: Version, tmp_path: Path) -> Path:
-    """Versions aaa to ddd, aaa the oldest."""
+    """Create versions aaa to ddd, aaa the oldest."""
     folder = tmp_path / "versions"
     for age, letter in enumerate("dcba"):
         put(folder, version, letter * 3, age)
@@ -182,7 +182,7 @@ def test_a_current_version_that_is_in_another_home_leaves_this_one_as_it_is(
     other = tmp_path / "other"
     put(other, version, "xxx")
     promote(other, database, "xxx", by="ann", why="")
-    with pytest.raises(NotFoundError, match="version xxx was promoted, and is not in"):
+    with pytest.raises(NotFoundError, match="version xxx was promoted but is not in"):
         follow(home, database)
     assert current(home) == "aaa"
 

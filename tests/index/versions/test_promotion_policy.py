@@ -24,7 +24,7 @@ NDCG = "nDCG@200 on the truth"
 def made(
     folder: Path, lists: dict[str, list[str] | None], *, quality_checks: bool = True, sizes: Sizes | None = None
 ) -> Version:
-    """A version of what the policy reads: each artist's list, None where it is not embedded."""
+    """Write a version with the files that the policy reads: each artist's list, None where it is not embedded."""
     ids = sorted(lists)
     at = {artist: row for row, artist in enumerate(ids)}
     neighbours = np.full((len(ids), LIST_LENGTH), -1, np.int32)
@@ -51,7 +51,7 @@ def made(
 
 
 def ring(ids: list[str], length: int) -> dict[str, list[str] | None]:
-    """Each artist's list: those that follow it, around and around."""
+    """Return each artist's list: the artists that follow it, cyclically."""
     return {artist: (ids[i + 1 :] + ids[:i])[:length] for i, artist in enumerate(ids)}
 
 
@@ -65,7 +65,7 @@ THREE = {"a": ["b", "c"], "b": ["a", "c"], "c": ["a", "b"]}
 def test_the_overlap_by_hand_over_the_artists_known_in_both(tmp_path: Path) -> None:
     last = made(tmp_path / "last", {"a": ["b", "d"], "b": ["a", "c"], "c": None, "d": ["a", "b"], "z": ["a", "b"]})
     new = made(tmp_path / "new", {"0": ["a", "b"], "a": ["b", "0"], "b": ["d", "a"], "c": ["a", "b"], "d": ["b", "a"]})
-    # a: b of 2; b: a of 2; c is not known in the last; d: both, in whatever order; 0 and z are in one alone.
+    # a: b of 2; b: a of 2; c has no embedding in the last; d: both, in any order; 0 and z are only in one.
     assert overlap(new, last) == pytest.approx((1 / 2 + 1 / 2 + 2 / 2) / 3, abs=1e-12)
     assert overlap(last, new) == overlap(new, last)
 
@@ -133,7 +133,7 @@ def test_its_own_gate_stands_before_what_is_compared(tmp_path: Path) -> None:
     assert [(c.name, c.found, c.wanted, c.passed) for c in report.checks] == [
         ("recall@10 of the ready lists", 1.0, "at least 0.99", False),
         (SHARE, 1.0, "at least 0.9 (RIYL_QUALITY_MIN_SHARE)", True),
-        (TABLES, 0, "any number: version last does not say what it was made of", True),
+        (TABLES, 0, "any number: version last records no table sizes", True),
         (OVERLAP, 1.0, "at least 0.3 (RIYL_QUALITY_MIN_OVERLAP)", True),
         (NDCG, 0.2, "at least 0.19 (RIYL_QUALITY_MAX_DROP)", True),
     ]
@@ -235,8 +235,8 @@ def test_a_table_that_is_missing_whole_is_refused_and_said_how_much_there_was(tm
     report = judge(made(tmp_path / "new", THREE, sizes=without), last, LIMITS)
     assert report.failures == "; ".join(
         f"{figure} of table tags, {OF}: found 0, wanted at least 0.8 (RIYL_QUALITY_MIN_TABLE_SHARE) "
-        f"(0 where version last was made of {count}: look whether the table is whole; if it is as it should be, "
-        "promote by hand, with --force)"
+        f"(0, where version last had {count}: check that the table is complete; if it is, "
+        "promote by hand with --force)"
         for figure, count in (("rows", 20), ("artists", 2))
     )
 
@@ -248,4 +248,4 @@ def test_what_a_version_does_not_say_is_not_compared_and_that_is_said(
     report = judge(made(tmp_path / "new", THREE, sizes=new), made(tmp_path / "last", THREE, sizes=last), LIMITS)
     assert report.passed
     (check,) = [c for c in report.checks if c.name == TABLES]
-    assert check.wanted == f"any number: version {silent} does not say what it was made of"
+    assert check.wanted == f"any number: version {silent} records no table sizes"

@@ -33,7 +33,7 @@ def database(home: Home) -> Database:
 
 
 def position(home: Home, seed: int, keep: Snapshot | None = None) -> Snapshot:
-    """The snapshot of one more state of the catalog."""
+    """Build the snapshot of one more state of the catalog."""
     tables = Tables.open(small_world(home.root / f"tables{seed}", seed=seed))
     return build_snapshot(tables, SMALL_RECIPE, home.snapshots, keep=keep)
 
