@@ -172,6 +172,6 @@ def test_the_card_says_what_it_learnt_from_and_the_same_again_is_found(
 
 def test_the_papers_method_takes_no_links(snapshot: Snapshot, truth: Truth, tmp_path: Path) -> None:
     name, config = load_config("paper-msd")
-    with pytest.raises(ConfigError, match="config paper-msd: found links beside the method contrastive; wanted"):
+    with pytest.raises(ConfigError, match="config paper-msd: found supervision with the method contrastive; wanted"):
         train(name, config, snapshot, tmp_path, similarity_pairs=truth)
     assert list(tmp_path.iterdir()) == []

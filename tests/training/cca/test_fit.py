@@ -114,7 +114,7 @@ def test_more_numbers_than_artists_and_constant_columns_are_borne() -> None:
 def test_what_is_not_correlated_at_all_is_refused() -> None:
     x = np.array([[1.0], [1.0], [-1.0], [-1.0]])
     y = np.array([[1.0], [-1.0], [1.0], [-1.0]])
-    with pytest.raises(InputError, match="found nothing that a, b agree on"):
+    with pytest.raises(InputError, match="found no direction that a, b share"):
         canonical(moments_of(a=x, b=y), ["a", "b"], PLAIN)
 
 
@@ -252,7 +252,7 @@ def test_the_default_needs_none_of_the_modalities_that_it_names(tmp_path: Path) 
 def test_one_modality_alone_is_refused_with_the_command_that_works(tmp_path: Path) -> None:
     ids = [f"a{i}" for i in range(6)]
     alone = snapshot_of(tmp_path, ids, audio={"artist_id": ids, "vector": [[1.0, float(i)] for i in range(6)]})
-    with pytest.raises(ConfigError, match="has audio alone; cca wants two modalities or more") as refused:
+    with pytest.raises(ConfigError, match="has only audio; cca needs at least two modalities") as refused:
         fit_cca(PLAIN, alone, 0)
     command = f"riyl train --config single-audio --snapshot {alone.id}"
     assert command in str(refused.value)
@@ -265,7 +265,7 @@ def test_modalities_that_no_artist_shares_are_refused(tmp_path: Path) -> None:
     vectors = [[1.0, float(i)] for i in range(3)]
     halves = {"audio": {"artist_id": ids[:3], "vector": vectors}, "mood": {"artist_id": ids[3:], "vector": vectors}}
     apart = snapshot_of(tmp_path, ids, **halves)
-    with pytest.raises(InputError, match="found no artist that has two of audio, mood"):
+    with pytest.raises(InputError, match="found no artist with two of audio, mood"):
         fit_cca(PLAIN, apart, 0)
 
 

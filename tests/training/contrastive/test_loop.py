@@ -118,7 +118,7 @@ def test_a_config_uses_the_modalities_that_there_are(tmp_path: Path) -> None:
 def test_a_single_modality_is_refused(tmp_path: Path) -> None:
     ids = ["a", "b", "c", "d", "e"]
     audio = {"artist_id": ids, "vector": np.eye(5).tolist()}
-    with pytest.raises(ConfigError, match="has audio alone; a contrastive method wants two modalities or more"):
+    with pytest.raises(ConfigError, match="has only audio; a contrastive method needs at least two modalities"):
         run(snapshot_of(tmp_path, ids, audio=audio), tmp_path / "c")
 
 
