@@ -50,7 +50,7 @@ class SetEncoder(nn.Module):
         self.out = nn.Linear(attention, dim)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Encode (n, s, width) tokens as (n, dim) unit rows; mask is (n, s) bool, true for tokens, one a row or more."""
+        """Encode (n, s, width) tokens as (n, dim) unit rows; mask, (n, s) bool, is true for one token a row or more."""
         n, s, _ = tokens.shape
         qkv = self.qkv(F.normalize(tokens, dim=2))  # (n, s, 3 * attention)
         q, k, v = qkv.reshape(n, s, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # each (n, heads, s, attention / heads)

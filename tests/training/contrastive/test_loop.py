@@ -161,6 +161,6 @@ def test_too_few_who_are_not_held_out_are_refused(tmp_path: Path) -> None:
     vectors = {"artist_id": ids, "vector": np.eye(6).tolist()}
     snapshot = snapshot_of(tmp_path, ids, Recipe(holdout=0.5, seed=seed), audio=vectors, bio=vectors)
     with pytest.raises(
-        InputError, match="found 3 artists that have audio, bio all, besides 3 that are held out; wanted"
+        InputError, match="found 3 artists that have all of audio, bio, and 3 more that are held out; wanted"
     ):
         run(snapshot, tmp_path / "c")

@@ -180,11 +180,11 @@ def seed_that_holds_out(ids: list[str]) -> int:
         ({"audio": {"artist_id": ["a", "b"], "vector": [[1.0], [2.0]]}}, "vectors: found none"),
         (
             {"plays": {"user_id": ["u", "v"], "artist_id": ["a", "b"], "count": [1, 2]}},
-            "found 0 known artists and 0 listeners",
+            "found 0 artists of the catalog and 0 listeners",
         ),
         (
             {"tags": {"artist_id": ["a", "b"], "tag": ["x", "x"], "weight": [1.0, 2.0]}},
-            "found 0 tags that at least 2 artists have",
+            "found 0 tags of at least 2 artists",
         ),
     ],
 )
@@ -193,7 +193,7 @@ def test_too_few_left_to_fit_on_are_refused(
 ) -> None:
     folder = write_tables(tmp_path / "t", artists={"artist_id": ["a", "b"], "name": ["A", "B"]}, **table)
     recipe = Recipe(holdout=0.5, seed=seed_that_holds_out(["a", "b"]))
-    with pytest.raises(InputError, match=f"{message}.*; of 2 artists 2 are held out"):
+    with pytest.raises(InputError, match=f"{message}.*; 2 of 2 artists are held out"):
         built(folder, recipe, tmp_path / "s")
     assert not list((tmp_path / "s").glob("*"))
 

@@ -61,7 +61,7 @@ def test_a_tag_of_one_artist_does_not_count() -> None:
 
 
 def test_too_few_shared_tags_are_refused() -> None:
-    with pytest.raises(InputError, match="found 1 tags that at least 2 artists have; wanted at least 2"):
+    with pytest.raises(InputError, match="found 1 tags of at least 2 artists; wanted at least 2"):
         fit_tags(sp.csr_matrix(np.array([[1.0, 1.0], [1.0, 0.0]])), ["a", "b"], TagRecipe(), seed=0)
 
 

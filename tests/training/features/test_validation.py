@@ -59,7 +59,7 @@ def test_of_many_listeners_some_are_drawn_and_the_others_keep_all(monkeypatch: p
 
 
 def test_too_few_lists_to_hold_back_from_are_an_error() -> None:
-    with pytest.raises(InputError, match="found 0 listeners of whom a play can be held back .* wanted at least 10"):
+    with pytest.raises(InputError, match="found 0 listeners that can give a play for validation .* wanted at least 10"):
         split_validation(sp.csr_matrix(np.ones((4, 30))), seed=0)
 
 
