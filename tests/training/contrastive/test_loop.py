@@ -126,7 +126,7 @@ def test_too_few_full_artists_are_refused(tmp_path: Path) -> None:
     ids = ["a", "b", "c", "d", "e"]
     audio = {"artist_id": ids[:3], "vector": np.eye(3).tolist()}
     bio = {"artist_id": ids[1:], "vector": np.eye(4).tolist()}
-    with pytest.raises(InputError, match="found 2 artists that have audio, bio all; wanted at least 4"):
+    with pytest.raises(InputError, match="found 2 artists that have all of audio, bio; wanted at least 4"):
         run(snapshot_of(tmp_path, ids, audio=audio, bio=bio), tmp_path / "c")
 
 

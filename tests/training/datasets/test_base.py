@@ -61,7 +61,7 @@ def test_a_folder_reached_by_a_link_is_filled(tmp_path: Path) -> None:
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
-    with pytest.raises(InputError, match="found a folder with something in it; wanted a new or an empty folder"):
+    with pytest.raises(InputError, match="found a folder that is not empty; wanted a new or an empty folder"):
         build(dataset(), {}, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
@@ -78,7 +78,7 @@ def test_what_another_process_put_there_meanwhile_is_left_alone(tmp_path: Path) 
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "theirs").write_text("x")
 
-    with pytest.raises(InputError, match="found a folder with something in it"):
+    with pytest.raises(InputError, match="found a folder that is not empty"):
         build(dataset(make), {}, tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["theirs"]
 

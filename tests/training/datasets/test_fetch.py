@@ -86,7 +86,7 @@ def test_a_wrong_file_in_place_is_refused_and_kept(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data.bin").mkdir()
-    with pytest.raises(FetchError, match=r"found no file of that name but something else; wanted data\.bin"):
+    with pytest.raises(FetchError, match=r"found something that is no regular file; wanted data\.bin"):
         fetch(RemoteFile("data.bin"), tmp_path)
 
 
@@ -164,7 +164,7 @@ def test_a_web_page_is_not_taken_for_the_file(server: Server, tmp_path: Path) ->
 
 def test_a_body_that_was_encoded_on_the_way_is_refused(server: Server, tmp_path: Path) -> None:
     url = server.serve("/x", headers={"Content-Encoding": "gzip"})
-    with pytest.raises(FetchError, match="found it sent as gzip; wanted the bytes of the file"):
+    with pytest.raises(FetchError, match="found the content encoded as gzip; wanted the bytes of the file"):
         fetch(RemoteFile("data.bin", url), tmp_path)
 
 

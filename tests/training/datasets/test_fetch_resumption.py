@@ -20,7 +20,7 @@ pytestmark = pytest.mark.network
 def break_off(server: Server, folder: Path, n_bytes: int, **how: Any) -> RemoteFile:
     """Serve a file, and let a first fetch of it break off after `n_bytes` bytes, twice without getting on."""
     file = RemoteFile("data.bin", server.serve("/data.bin", breaks_after=[n_bytes, 0], **how))
-    with pytest.raises(FetchError, match=rf"\({n_bytes} bytes are kept, and the next fetch goes on from there\)"):
+    with pytest.raises(FetchError, match=rf"\({n_bytes} bytes are kept, and the next fetch continues from there\)"):
         fetch(file, folder)
     server.asked.clear()
     return file
@@ -105,7 +105,7 @@ def test_a_part_of_another_state_is_found_by_the_checksum(server: Server, tmp_pa
     url = server.serve("/x", etag=None)
     file = RemoteFile("data.bin", url, sha256=SHA256)
     leave_part(tmp_path, url, b"of another state", None)
-    with pytest.raises(FetchError, match="found sha256 .*; it was removed; fetch it again"):
+    with pytest.raises(FetchError, match="found sha256 .*; the download was removed; fetch it again"):
         fetch(file, tmp_path)
     assert fetch(file, tmp_path).read_bytes() == BODY
 

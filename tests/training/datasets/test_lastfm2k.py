@@ -179,12 +179,12 @@ def test_a_missing_member_is_named_with_what_is_there(tmp_path: Path, missing: s
     with pytest.raises(InputError) as caught:
         made(tmp_path, contents)
     listed = ", ".join(contents)
-    assert str(caught.value) == (f"{tmp_path}/{ARCHIVE.name}: found 0 times {missing} among {listed}; wanted it once")
+    assert str(caught.value) == (f"{tmp_path}/{ARCHIVE.name}: found 0 entries {missing} among {listed}; wanted one")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_member_that_is_there_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"found 2 times artists\.dat among .*; wanted it once"):
+    with pytest.raises(InputError, match=r"found 2 entries artists\.dat among .*; wanted one"):
         made(tmp_path, members() | {"old/artists.dat": b""})
 
 

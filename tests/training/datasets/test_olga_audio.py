@@ -74,7 +74,7 @@ def test_features_of_another_shape_are_refused(tmp_path: Path, vectors: np.ndarr
 def test_pickled_features_are_refused_unopened(tmp_path: Path) -> None:
     put_graph(tmp_path)
     np.save(tmp_path / AUDIO.name, np.array([object()] * N, dtype=object))
-    with pytest.raises(InputError, match=r"acousticbrainz\.npy: found something damaged or of another kind \("):
+    with pytest.raises(InputError, match=r"acousticbrainz\.npy: found a damaged file or one of another kind \("):
         made(tmp_path)
 
 

@@ -150,7 +150,7 @@ def test_a_modality_that_the_kept_basis_lacks_is_passed_over_only_where_it_is_as
 def test_a_required_modality_that_nobody_has_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
     tables, snapshots = Tables.open(world_of_strangers(tmp_path / "t")), tmp_path / "s"
     required = ["audio", "cf", "tags"]
-    refused = "no artist has audio, cf that the kept featurizer can use; wanted at least one artist with each of audio, cf, tags"
+    refused = "no artist has audio, cf that .* can use; wanted at least one artist with each of audio, cf, tags"
     with pytest.raises(MismatchError, match=refused):
         build_snapshot(tables, Recipe(), snapshots, keep=snapshot, required=required)
     assert not list(snapshots.glob("*"))
@@ -162,9 +162,15 @@ def test_a_required_modality_that_nobody_has_is_refused(snapshot: Snapshot, tmp_
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"audio": {"artist_id": ["a"], "vector": [[1.0]]}}, "has audio of 8 numbers; the tables have 1"),
-        ({"tags": {"artist_id": ["a"], "vector": [[1.0]]}}, "has no vectors for tags; the tables have"),
-        ({"cf": {"artist_id": ["a"], "vector": [[1.0]]}}, "has no vectors for cf; the tables have"),
+        ({"audio": {"artist_id": ["a"], "vector": [[1.0]]}}, "audio: found vectors of 1 numbers .* has 8"),
+        (
+            {"tags": {"artist_id": ["a"], "vector": [[1.0]]}},
+            "tags: found vectors in the tables; the kept .* has none",
+        ),
+        (
+            {"cf": {"artist_id": ["a"], "vector": [[1.0]]}},
+            "cf: found vectors in the tables; the kept .* has none",
+        ),
     ],
 )
 def test_a_modality_of_another_kind_than_in_the_kept_basis_is_refused(
