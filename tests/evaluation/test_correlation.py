@@ -62,7 +62,7 @@ def test_pooled_tau_is_over_systems_and_queries():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(MismatchError, match="found lengths {'a': 2, 'b': 3}"):
         kendall({"a": np.ones(2), "b": np.ones(3)})
-    with pytest.raises(InputError, match="wanted the same of every system"):
+    with pytest.raises(InputError, match="wanted the same for every system"):
         pooled_kendall([{"a": np.ones(2)}, {"b": np.ones(2)}])
-    with pytest.raises(InputError, match="wanted the same of every system"):
+    with pytest.raises(InputError, match="wanted the same for every system"):
         pooled_kendall([])

@@ -233,7 +233,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(InputError, match="list length: found 4; wanted at least 5"):
         group_matrix(system, groups, Setup(links, in_order(7), k=4))
     unordered = Groups(groups.subsets, groups.rows[::-1], groups.group)
-    with pytest.raises(MismatchError, match="wanted a group for each row, rows ascending"):
+    with pytest.raises(MismatchError, match="wanted one group for each row, rows ascending"):
         group_matrix(system, unordered, Setup(links, in_order(7)))
     with pytest.raises(InputError, match="found no grouping"):
         over_groupings([])

@@ -104,9 +104,9 @@ def test_the_seven_subsets_give_pairwise_different_lists(
 
 def test_a_subset_that_a_system_has_not_is_refused():
     parts = {"a": matrix([1, 0]), "b": matrix([0, 1])}
-    with pytest.raises(NotFoundError, match=r"made: asked for a\+c; there are a, b"):
+    with pytest.raises(NotFoundError, match=r"made: found a\+c; wanted some of a, b"):
         subset_system("made", parts, ("a", "c"))
-    with pytest.raises(NotFoundError, match="made: asked for no modality; there are a, b"):
+    with pytest.raises(NotFoundError, match="made: found no modality; wanted some of a, b"):
         subset_system("made", parts, ())
 
 

@@ -66,7 +66,7 @@ def test_it_repeats_for_a_seed():
 
 
 def test_marks_of_another_snapshot_are_refused():
-    with pytest.raises(MismatchError, match="found 8 marks; the result has a query in row 9"):
+    with pytest.raises(MismatchError, match="found 8 marks and a query in row 9"):
         seen_and_unseen(made_result([0.5, 0.5], [0, 9]), UNSEEN)
     with pytest.raises(InputError, match="rounds: found 0"):
         seen_and_unseen(made_result([0.5], [0]), UNSEEN, 0)

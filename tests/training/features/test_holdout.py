@@ -206,8 +206,8 @@ def test_who_may_be_fitted_on_has_all_and_is_not_held_out(tmp_path: Path) -> Non
     assert artists_to_fit_on(snapshot, ["audio", "cf", "tags"], at_least=2).tolist() == wanted
     with pytest.raises(
         InputError,
-        match=f"found {len(wanted)} artists that have all of audio, cf, tags, and {len(full) - len(wanted)} more that are "
-        "held out; wanted at least 50",
+        match=f"found {len(wanted)} artists that have all of audio, cf, tags, and {len(full) - len(wanted)} more that "
+        "are held out; wanted at least 50",
     ):
         artists_to_fit_on(snapshot, ["audio", "cf", "tags"], at_least=50)
 
