@@ -46,7 +46,7 @@ class Paired:
 
 @dataclass(frozen=True)
 class Evenness:
-    """How evenly lists use the candidates: `gini` and `coverage` of `riyl.core.ranking_metrics` of one set of counts."""
+    """How evenly lists use the candidates: Gini and coverage (`riyl.core.ranking_metrics`) of one set of counts."""
 
     gini: float
     coverage: float
