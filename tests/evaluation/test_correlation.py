@@ -11,7 +11,7 @@ from riyl.evaluation.correlation import kendall, pooled_kendall
 
 
 def tau_b(a, b):
-    """Kendall's tau-b by its definition, over all pairs of artists."""
+    """Compute Kendall's tau-b by its definition, over all pairs of artists."""
     both = [(x, y) for x, y in zip(a, b, strict=True) if not (math.isnan(x) or math.isnan(y))]
     signs = [(np.sign(x - p), np.sign(y - q)) for i, (x, y) in enumerate(both) for p, q in both[:i]]
     score = sum(s * t for s, t in signs)

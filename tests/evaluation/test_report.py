@@ -1,4 +1,4 @@
-"""Report and figures of a small study: they hold the record's figures, and nothing from elsewhere."""
+"""Report and figures of a small study: they contain the record's figures, and nothing from elsewhere."""
 
 import copy
 import dataclasses
@@ -26,7 +26,7 @@ NAME = "mine <b>&"
 
 
 class Cells(HTMLParser):
-    """Every table as rows of texts, by its caption."""
+    """Parser that collects every table as rows of texts, by its caption."""
 
     def __init__(self):
         super().__init__()

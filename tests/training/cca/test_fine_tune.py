@@ -28,7 +28,7 @@ CONFIG = CcaConfig(
 
 
 def partners(snapshot: Snapshot) -> pa.Table:
-    """Pairs of one scene and one of two camps, which one number of audio tells that no other modality knows of."""
+    """Build pairs of artists of one scene and one of two camps; only one number of audio tells the camps apart."""
     camp = np.array(snapshot.modalities["audio"].vectors[:, 5] > 0)
     ids = snapshot.artist_ids
     pairs = [(i, j) for i in range(58) for j in range(i + 1, 59) if i % 3 == j % 3 and camp[i] == camp[j]]

@@ -26,7 +26,7 @@ PLAIN = CcaConfig(method="cca", tfidf_dims=0)
 
 
 def moments_of(**views: np.ndarray) -> dict[tuple[str, str], Moment]:
-    """Of matrices with NaN rows where an artist lacks the modality."""
+    """Compute the moments of matrices that have NaN rows where an artist lacks the modality."""
     moments = {}
     for a, x in views.items():
         for b, y in views.items():
@@ -38,7 +38,7 @@ def moments_of(**views: np.ndarray) -> dict[tuple[str, str], Moment]:
 
 
 def latent_views(seed: int, n: int = 400) -> dict[str, np.ndarray]:
-    """Three modalities of 5, 4 and 6 numbers that share three directions."""
+    """Draw three modalities of 5, 4 and 6 numbers that share three directions."""
     rng = np.random.default_rng(seed)
     z = rng.standard_normal((n, 3))
     views = {
@@ -67,7 +67,7 @@ def test_projections_solve_the_generalised_eigenproblem(correlation_exponent: fl
     moments = moments_of(**views)
     config = PLAIN.model_copy(update={"ridge": 0.2, "shared": 4, "correlation_exponent": correlation_exponent})
     projections = canonical(moments, ["a", "b", "c"], config)
-    # a second way: all covariances against the block-diagonal ones, with ridge, by scipy
+    # an independent way: all covariances against the block-diagonal ones, with ridge, by scipy
     widths, names = [5, 4, 6], ["a", "b", "c"]
     ends = np.cumsum([0, *widths])
     every, block_diagonal = np.zeros((15, 15)), np.zeros((15, 15))
@@ -223,7 +223,7 @@ def test_a_fourth_modality_takes_part_without_a_line_of_code(world: Path, snapsh
     small_world(folder)
     rng = np.random.default_rng(5)
     ids = pq.read_table(folder / "artists.parquet").column("artist_id").to_pylist()
-    # texts of artists 30 on alone, the last among them, of whom nothing else is known
+    # texts of artists from 30 on; of the last of these nothing else is known
     texts = [(i, (np.eye(5)[i % 3] + 0.2 * rng.standard_normal(5)).tolist()) for i in range(30, 60)]
     write_tables(folder, biography={"artist_id": [ids[i] for i, _ in texts], "vector": [v for _, v in texts]})
     four = build_snapshot(Tables.open(folder), SMALL_RECIPE, tmp_path / "snapshots")
@@ -256,7 +256,7 @@ def test_one_modality_alone_is_refused_with_the_command_that_works(tmp_path: Pat
         fit_cca(PLAIN, alone, 0)
     command = f"riyl train --config single-audio --snapshot {alone.id}"
     assert command in str(refused.value)
-    # and what it names works
+    # the command that the message names works
     assert train(*load_config("single-audio"), alone, tmp_path / "m").parts.keys() == {"audio"}
 
 

@@ -20,7 +20,7 @@ CONFIG = FineTuneConfig(validation=0.2)
 
 
 def chain(n: int) -> pa.Table:
-    """Artist i is similar to artist i + 1."""
+    """Build pairs in which artist i is similar to artist i + 1."""
     return pa.table({"artist_id": [f"a{i:03d}" for i in range(n)], "similar_id": [f"a{i + 1:03d}" for i in range(n)]})
 
 

@@ -14,7 +14,7 @@ from tests.conftest import snapshot_of
 
 
 def naive(snapshot: Snapshot, name: str, evidence: float) -> np.ndarray:
-    """(n, width) z of every artist, NaN where it lacks the modality."""
+    """Compute z of every artist, (n, width), NaN where it lacks the modality."""
     modality = snapshot.modalities[name]
     vectors = np.array(modality.vectors, np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

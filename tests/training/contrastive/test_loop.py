@@ -132,7 +132,7 @@ def test_too_few_full_artists_are_refused(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def holding_out(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    """The small world's snapshot with three artists in ten held out."""
+    """Build the small world's snapshot with 30 % of the artists held out."""
     base = tmp_path_factory.mktemp("held")
     recipe = SMALL_RECIPE.model_copy(update={"holdout": 0.3})
     return build_snapshot(Tables.open(small_world(base / "t")), recipe, base / "s")

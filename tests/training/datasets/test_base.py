@@ -1,4 +1,4 @@
-"""A dataset is made whole or not at all, says where it comes from, and counts what it left out."""
+"""A dataset is made completely or not at all, records its source, and counts the rows that it leaves out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching from a real server on this machine, well behaved or not; and what the user is told where it fails."""
+"""Fetches from a real local server, well behaved or not, and their error messages."""
 
 from __future__ import annotations
 

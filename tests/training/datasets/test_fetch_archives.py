@@ -1,4 +1,4 @@
-"""Files that are taken out of an archive which is fetched."""
+"""Files that are extracted from a fetched archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fetch that broke off goes on from where it ended, where what it has is still a part of the file."""
+"""A broken-off fetch continues where it ended, if its bytes are still a part of the file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.network
 
 
 def break_off(server: Server, folder: Path, n_bytes: int, **how: Any) -> RemoteFile:
-    """Serve a file, and let a first fetch of it break off after `n_bytes` bytes, twice without getting on."""
+    """Serve a file, and let a first fetch of it break off after `n_bytes` bytes, twice without progress."""
     file = RemoteFile("data.bin", server.serve("/data.bin", breaks_after=[n_bytes, 0], **how))
     with pytest.raises(FetchError, match=rf"\({n_bytes} bytes are kept, and the next fetch continues from there\)"):
         fetch(file, folder)
@@ -27,7 +27,7 @@ def break_off(server: Server, folder: Path, n_bytes: int, **how: Any) -> RemoteF
 
 
 def leave_part(folder: Path, url: str, part: bytes, validator: str | None) -> None:
-    """What a fetch that was killed leaves behind."""
+    """Write the files that a killed fetch leaves behind."""
     (folder / "data.bin.part").write_bytes(part)
     (folder / "data.bin.part.json").write_text(json.dumps({"url": url, "validator": validator}))
 

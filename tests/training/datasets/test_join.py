@@ -1,4 +1,4 @@
-"""Two catalogs made one: whose id and word counts, and what happens to every row."""
+"""Join of two catalogs: which id and which values the result has, and what happens to every row."""
 
 from __future__ import annotations
 

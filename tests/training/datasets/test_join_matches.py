@@ -1,4 +1,4 @@
-"""Two catalogs made one: who is the same artist, by MusicBrainz id or by name."""
+"""Join of two catalogs: artists are matched by MusicBrainz id or by name."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ ARTISTS = st.lists(
 
 
 def naive_matches(a: Rows, b: Rows) -> dict[str, str]:
-    """Id in A by id in B, found by comparing every artist with every other."""
+    """Match ids of B to ids of A by comparing every artist with every other."""
 
     def alone(key: str, value: str, side: Rows) -> bool:
         return sum(row[key] is not None and row[key].lower() == value for row in side) == 1

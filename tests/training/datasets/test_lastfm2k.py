@@ -1,4 +1,4 @@
-"""The HetRec zip: read as it is published, and every line that makes no sense is counted and shown."""
+"""The HetRec zip: read as published; every invalid line is counted and shown."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def encoded(lines: list[str], encoding: str, end: str) -> bytes:
 def members(
     artists: list[str] = ARTISTS, tags: list[str] = TAGS, plays: list[str] = PLAYS, tagged: list[str] = TAGGED
 ) -> dict[str, bytes]:
-    """The members as they are published: artists in UTF-8 with LF, the others in Latin-1 with CRLF."""
+    """Return the members as published: artists in UTF-8 with LF, the others in Latin-1 with CRLF."""
     return {
         "artists.dat": encoded(artists, "utf-8", "\n"),
         "tags.dat": encoded(tags, "latin-1", "\r\n"),
@@ -127,7 +127,7 @@ BROKEN = {
         ("2\t1\t99\t1\t4\t2009", "tag not in tags.dat"),
     ],
 }
-"""By member, lines that are broken, and why each is left out."""
+"""Invalid lines by member, with the reason for which each is left out."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""OLGA's files: the graph alone, with its artists and names, and whatever can be wrong with them."""
+"""OLGA's files: the graph alone, with artists and names, and with errors in them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.training.datasets.olga_files import (
 )
 
 WITHOUT = {"artists without any link": 1, "artists without audio, because acousticbrainz.npy is missing": N}
-"""Notes of what is left out where there is no audio."""
+"""Notes of rows that are left out without audio."""
 
 
 def test_the_graph_alone_gives_artists_by_row_and_each_pair_once(tmp_path: Path) -> None:

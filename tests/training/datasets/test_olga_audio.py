@@ -1,4 +1,4 @@
-"""OLGA's features, and whatever can be wrong with them."""
+"""OLGA's features, and errors in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every dataset says what it is, and becomes tables from files put by hand, without any network."""
+"""Every dataset describes itself, and becomes tables from files put there by hand, without any network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def put_olga(folder: Path) -> None:
 
 
 BY_HAND = {"synthetic": put_nothing, "lastfm-2k": put_lastfm, "olga": put_olga}
-"""How to put small files of each dataset in place; a new dataset needs a line here."""
+"""Functions that put small files of each dataset in place; a new dataset needs an entry here."""
 
 
 @pytest.fixture(params=sorted(DATASETS))

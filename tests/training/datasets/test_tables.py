@@ -1,4 +1,4 @@
-"""The user's own tables: copied in canonical types, with everything odd counted and shown."""
+"""The user's own tables: copied in canonical types; every irregularity is counted and shown."""
 
 from __future__ import annotations
 

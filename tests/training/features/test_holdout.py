@@ -34,7 +34,7 @@ OTHER_RECIPE = Recipe(
 
 
 def lowest(ids: list[str], share: float, seed: int) -> list[str]:
-    """Whose hash, as a fraction of 1, is below the share."""
+    """Return the artists whose hash, as a fraction of 1, is below the share."""
 
     def fraction(artist: str) -> float:
         return int(hashlib.blake2b(f"held out:{seed}:{artist}".encode(), digest_size=8).hexdigest(), 16) / 2**64
@@ -131,7 +131,7 @@ def test_a_kept_basis_still_says_whom_it_was_fitted_without(tmp_path: Path) -> N
     assert second.manifest["recipe"]["holdout"] == SHARE
 
 
-# As they were before anybody could be held out.
+# Digests from before artists could be held out.
 CSV = {
     "artists": "artist_id,name\na,A\nb,B\nc,C\n",
     "audio": 'artist_id,vector\na,"[1.0, 0.5]"\nb,"[0.25, 2.0]"\nc,"[3.0, 1.0]"\n',
