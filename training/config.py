@@ -21,8 +21,8 @@ class MlpSpec(_Section):
 
     kind: Literal["mlp"] = "mlp"
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (512, 256)
-    """Widths of the hidden layers. The default is the paper's for audio; the paper has none for other modalities, and
-    they take the same."""
+    """Widths of the hidden layers, in the order of the layers. The default is the paper's for audio, and RIYL's choice
+    for a modality that the paper does not have."""
 
 
 class SetSpec(_Section):
@@ -56,7 +56,8 @@ class ContrastiveConfig(_Section):
     method: Literal["contrastive"]
     modalities: tuple[str, ...] = ("audio", "tags", "cf")
     """Order of the modalities; the first of a pair is the anchor. Modalities that a snapshot lacks are skipped; those
-    that are not listed follow, sorted by name. The default is the paper's order."""
+    that are not listed follow, sorted by name. The default is the order of the
+    `paper-*` configs."""
     encoders: dict[str, EncoderSpec] = {}
     """Encoder of each modality, by name. Modalities that are not named take the default of `MlpSpec`."""
     dim: int = Field(default=200, ge=1, le=256)
@@ -71,11 +72,12 @@ class ContrastiveConfig(_Section):
     """Artists in a training step; all artists where there are fewer. The default is the paper's for MSD (2048 for
     OWN)."""
     validation: float = Field(default=0.1, gt=0, lt=0.5)
-    """Share of the full artists kept out of training, to tell when to stop."""
+    """Share, above 0 and below 0.5, of the full artists that is kept out of training to tell when to stop; a tenth, so
+    that most artists are left to learn from."""
     stop_by: Literal["rank", "loss"] = "rank"
     """Measure on the validation artists that decides when to stop: `rank`, the mean reciprocal rank of an artist's own
     vector among all vectors of the other modality; or `loss`. The default is `rank`, because ranking is the purpose of
-    an embedding, and because the loss gets worse earlier."""
+    an embedding, and because the loss gets worse earlier (docs/model.md compares the two)."""
     max_epochs: int = Field(default=200, ge=1)
     """Maximum number of epochs; limits training that `patience` does not end."""
     patience: int = Field(default=5, ge=1)
@@ -121,10 +123,9 @@ class ScoringConfig(_Section):
     """Strength of the hubness correction, 0 to 1: factor of an artist's mean score in the lists where it scores
     highest; the product is subtracted from its score."""
     popularity: float = Field(default=0.0, ge=0, le=1)
-    """Weight of popularity in the hubness correction, 0 to 1. The correction is smaller by up to this much for the
-    artists
-    with the most listeners, and larger by up to this much for those with the fewest: popular artists are near many
-    others for a reason."""
+    """Weight of popularity in the hubness correction, 0 to 1, in units of the score. It reduces the correction of the
+    artists with the most listeners by this much, and increases it by as much for those with the fewest, because popular
+    artists are near many others for a reason."""
     neighbours: int = Field(default=200, ge=1, le=1000)
     """Number of lists in the mean of the hubness correction. The default is about the length of the lists that the
     service returns; fewer over-correct."""
@@ -133,13 +134,14 @@ class ScoringConfig(_Section):
     found."""
     tail: float = Field(default=0.005, gt=0, le=0.5)
     """Share of the candidates, those with the best scores, that calibration compares between patterns. The default
-    looks only at scores that reach lists."""
+    is small, because only the best scores matter for lists."""
 
 
 class FineTuneConfig(_Section):
     """Refinement of the closed form on similarity pairs (`riyl.training.cca.fine_tune`); ignored without pairs.
 
-    The values were chosen on validation artists of OLGA's train partition; docs/model.md lists the alternatives."""
+    Settings were compared on validation artists of OLGA's train partition; docs/model.md lists those that were no
+    better."""
 
     hidden: int = Field(default=256, ge=1)
     """Width of the hidden layer beside each modality's linear map. The default did better than linear maps alone, and
@@ -152,16 +154,18 @@ class FineTuneConfig(_Section):
     """Probability, 0 to below 1, that a step leaves out a modality of a query artist, so that each modality learns to
     work alone."""
     temperature: float = Field(default=0.1, gt=0)
-    """Temperature: the loss divides cosines by it. The default is that of the contrastive method."""
+    """Temperature: the loss divides cosines by it. The default is that of the contrastive method;
+    with linear maps alone 0.07 and 0.15 were no better."""
     learning_rate: float = Field(default=1e-3, gt=0)
-    """Learning rate of Adam."""
+    """Learning rate of Adam; constant, because a cosine schedule was no better."""
     batch_size: int = Field(default=512, ge=1)
     """Query artists in a training step."""
     candidates: int = Field(default=16384, ge=2)
     """Maximum number of candidates that a step's queries are compared with; all artists where there are fewer. Limits
     the memory of a step."""
     validation: float = Field(default=0.1, gt=0, lt=0.5)
-    """Share of the artists with pairs whose pairs are kept out of training, to tell when to stop."""
+    """Share, above 0 and below 0.5, of the artists with pairs whose pairs are kept out of training to tell when to
+    stop; a tenth, so that most pairs are left to learn from."""
     max_epochs: int = Field(default=30, ge=1)
     """Maximum number of epochs; limits training that `patience` does not end."""
     patience: int = Field(default=3, ge=1)
@@ -177,21 +181,24 @@ class CcaConfig(_Section):
 
     method: Literal["cca"]
     dim: int = Field(default=256, ge=1, le=256)
-    """Maximum width of the embedding; it is narrower where there are fewer directions. The default is the largest width
-    that RIYL serves."""
+    """Maximum width of the embedding; it is narrower where there are fewer directions. The default is the largest
+    width allowed, which loses least."""
     shared: int = Field(default=150, ge=1)
-    """Maximum number of canonical directions. 75, 100, 125 and 200 did no better."""
+    """Maximum number of canonical directions. The default was chosen among 75, 100, 125, 150 and 200
+    (docs/model.md)."""
     ridge: float = Field(default=0.3, gt=0)
     """Regularisation: multiple of each modality's mean variance that is added to its covariance. It damps directions of
-    little variance, whose correlations are chance. Of 0.05, 0.1, 0.3 and 0.5 the default did best."""
+    little variance, whose correlations are chance. The default was chosen among 0.05, 0.1, 0.3 and 0.5
+    (docs/model.md)."""
     correlation_exponent: float = Field(default=0.5, ge=0)
-    """Exponent of the scale of a direction, which is its mean canonical correlation to this power; 0 scales all
-    alike."""
+    """Exponent of the scale of a direction, which is its mean canonical correlation to this power, so that
+    directions on which modalities agree count more; 0 scales all alike. The config `default` has 0.6."""
     tfidf_dims: int = Field(default=300, ge=0)
     """Width of the TF-IDF factors that replace the snapshot's vectors of a modality made of weighted sets; 0 keeps the
-    snapshot's vectors. TF-IDF is the default because it did better than the paper's PPMI."""
+    snapshot's vectors. The default prefers TF-IDF to the paper's PPMI, which gave lower nDCG
+    (docs/model.md)."""
     max_terms: int = Field(default=100, ge=1)
-    """Maximum number of terms read of a set, the heaviest first."""
+    """Maximum number of terms read of a set, the heaviest first. Limits the time of a set with many light terms."""
     norm_shrinkage: dict[str, Annotated[float, Field(ge=0)]] = {}
     """Norm shrinkage by modality: how much more short vectors are shortened. The unit is the root mean square length of
     the modality's vectors; a vector of exactly the given length loses half of the square of its part. Empty (none)
@@ -201,7 +208,8 @@ class CcaConfig(_Section):
     curved (`riyl.training.cca.linear.RandomFourierFeatures`). Empty (none) by default; meant for descriptors, not for
     learned embeddings."""
     min_artists_per_feature: int = Field(default=25, ge=1)
-    """Minimum number of artists for each Fourier feature. With fewer artists a feature, more of the fit is chance."""
+    """Minimum number of artists for each Fourier feature. With fewer artists a feature, more of the fit is chance;
+    docs/model.md shows the loss on a catalog of 5,000 artists."""
     bandwidth: float = Field(default=0.5, gt=0)
     """Width of the kernel of the Fourier features, in units of the median distance between two artists' unit rows."""
     modality_specific_weight: dict[str, Annotated[float, Field(ge=0)]] = {}

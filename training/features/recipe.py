@@ -21,7 +21,7 @@ class TagRecipe(_Section):
     """Association of artist and tag: positive pointwise mutual information (`ppmi`, the default and the paper's) or
     TF-IDF (`tfidf`)."""
     dims: int = Field(default=200, ge=1)
-    """Width of the tag vectors; less where the matrix is smaller. The default is the paper's embedding width."""
+    """Width of the tag vectors; less where the matrix is smaller. The default is as wide as the paper's embedding."""
     min_artists: int = Field(default=2, ge=1)
     """Minimum number of artists that must have a tag for it to count. The default is 2 because a tag of one artist
     relates it to no other artist."""
@@ -31,18 +31,20 @@ class CfRecipe(_Section):
     """Plays: weighted matrix factorisation of artists by listeners (Hu, Koren, Volinsky 2008), fitted by ALS."""
 
     factors: int = Field(default=64, ge=1)
-    """Number of factors, which is the width of the CF vectors."""
+    """Number of factors, which is the width of the CF vectors. 64, because with tuned values 128 did no better on OLGA,
+    and 32 did worse (docs/model.md)."""
     regularization: float = Field(default=1.0, gt=0)
-    """L2 penalty on the factors. `riyl snapshot --tune cf` searches a better value for a catalog."""
+    """L2 penalty on the factors. The paper prints no value; `riyl snapshot build --tune cf` searches one for a
+    catalog."""
     alpha: float = Field(default=1.0, gt=0)
-    """Confidence of a unit of weighted count: the confidence of a play is alpha times its weighted count. `riyl tune`
-    searches a better value for a catalog."""
+    """Factor of confidence: the confidence of a play is alpha times its weighted count. The default adds no further
+    factor; `riyl snapshot build --tune cf` searches a value for a catalog."""
     counts: Literal["log1p", "raw", "binary"] = "log1p"
     """Weighted count of a play: `log1p`, log(1 + count), the default because it limits the influence of heavy
     listeners; `raw`, the count; or `binary`, 1."""
     iterations: int = Field(default=15, ge=1)
-    """Number of iterations of alternating least squares. `riyl snapshot --tune cf` searches a better value for a
-    catalog."""
+    """Number of iterations of alternating least squares. The paper prints no value; `riyl snapshot build --tune cf`
+    searches one for a catalog."""
 
 
 class VectorRecipe(_Section):
@@ -57,12 +59,12 @@ class Recipe(_Section):
     """A whole recipe: one section a kind of table; `vectors` holds one section a vector modality, by its name."""
 
     tags: TagRecipe = TagRecipe()
+    """Settings of tags."""
     cf: CfRecipe = CfRecipe()
-    """Tags to vectors."""
+    """Settings of plays."""
     vectors: dict[str, VectorRecipe] = {}
-    """Plays to vectors."""
-    seed: int = Field(default=0, ge=0)
     """Settings of each vector modality, by name; a modality that is not named takes the defaults."""
+    seed: int = Field(default=0, ge=0)
     """Seed of the start of ALS and of the SVD, and of the choice of held-out artists."""
     holdout: float = Field(default=0.0, ge=0, le=0.5, exclude_if=lambda share: share == 0)
     """Share of the artists held out of the fit of the featurizer and of everything trained on it. They are featurized
