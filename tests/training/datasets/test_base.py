@@ -95,7 +95,7 @@ def test_when_making_fails_nothing_is_left(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named_but_an_optional_one_may_miss(tmp_path: Path) -> None:
     needed, optional = RemoteFile("needed.zip"), RemoteFile("more.csv", optional=True)
-    with pytest.raises(InputError, match=r"some: found no needed\.zip; wanted it \(riyl data fetch some\)"):
+    with pytest.raises(InputError, match=r"some: found no needed\.zip; fetch it first \(riyl data fetch some\)"):
         build(dataset(make_two, needed, optional), {}, tmp_path / "out")
     build(dataset(make_two, needed, optional), {"needed.zip": tmp_path / "x"}, tmp_path / "out")
 

@@ -94,7 +94,7 @@ def test_a_wrong_checksum_names_found_and_wanted_and_leaves_nothing(server: Serv
     file = RemoteFile("data.bin", server.serve("/x", body=b"other"), sha256=SHA256)
     with pytest.raises(FetchError) as caught:
         fetch(file, tmp_path)
-    assert f"found sha256 {hashlib.sha256(b'other').hexdigest()}; wanted {SHA256}; it was removed" in str(caught.value)
+    assert f"found sha256 {hashlib.sha256(b'other').hexdigest()}; wanted {SHA256}; the download was removed" in str(caught.value)
     assert str(caught.value).endswith(f"put the right file at {tmp_path}/data.bin")
     assert names(tmp_path) == []
 
@@ -108,7 +108,7 @@ def test_a_wrong_size_is_refused_before_the_download(server: Server, tmp_path: P
 
 
 def test_a_wrong_size_is_refused_after_it_where_the_server_tells_none(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=f"found {len(BODY)} bytes; wanted 7; it was removed"):
+    with pytest.raises(FetchError, match=f"found {len(BODY)} bytes; wanted 7; the download was removed"):
         fetch(RemoteFile("data.bin", server.serve("/x", tells_length=False), size_bytes=7), tmp_path)
     assert names(tmp_path) == []
 
