@@ -1,1 +1,1 @@
-"""The protocol: who is asked, what is counted, and how sure the figures are."""
+"""Evaluation: the protocol, its figures and their confidence intervals."""

@@ -1,4 +1,4 @@
-"""How well a model brings an artist's modalities together, and how far it keeps artists apart."""
+"""Coherence: how close a model brings the modalities of an artist, and how far it keeps artists apart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from riyl.core.types import Scores
 from riyl.evaluation.systems import Parts, check_parts
 
 _CELLS = 1 << 21
-"""Numbers of float64 in a block of rows; with its few working copies that is some 100 MB."""
+"""Maximum number of float64 numbers in a block of rows; with its few working copies that is about 100 MB."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Coherence:
     """Figures of each artist; NaN where undefined.
 
     Attributes:
-        ecl: (n,) expected contrastive loss, in -2..2: low is an artist whose outputs agree and lie apart from others.
+        ecl: (n,) expected contrastive loss, in -2..2: low if an artist's outputs agree and lie apart from others.
         cd_intra: (n,) mean cosine distance of its outputs to their centroid, in 0..1.
         cd_inter: (n,) mean cosine distance of its centroid to those of all others, in 0..2.
     """
@@ -31,7 +31,7 @@ class Coherence:
 
 
 def coherence(parts: Parts) -> Coherence:
-    """Expected contrastive loss, intra- and inter-artist distance of every artist (Ferraro et al., ISMIR 2023).
+    """Compute expected contrastive loss, intra- and inter-artist distance of each artist (Ferraro et al., ISMIR 2023).
 
     With d_ij^uv = 1 - cos(output of artist i in modality u, output of artist j in modality v):
 
@@ -39,23 +39,23 @@ def coherence(parts: Parts) -> Coherence:
         CD_intra(i) = mean over u of 1 - cos(output of i in u, c_i)
         CD_inter(i) = mean over j != i of 1 - cos(c_i, c_j)
 
-    c_i is the mean of the artist's outputs, each scaled to unit length first, since d sees directions alone. (The
+    c_i is the mean of the artist's outputs, each scaled to unit length first, since d depends only on directions. (The
     embedding that is searched is the mean of unscaled parts; encoders give unit parts, so for them it is c_i.)
 
     With M unit outputs CD_intra is the first term D of ECL in another form, almost by definition: the mean of M unit
     vectors with mean pairwise cosine 1 - D has length sqrt((1 + (M - 1)(1 - D)) / M), and CD_intra is one minus that.
-    A correlation between the two is no finding; what ECL knows beyond it lies in its second term.
+    A correlation between the two is therefore no finding; the additional information of ECL is in its second term.
 
-    No matrix of n x n: the mean over j != i of <a, b_j> is (<a, S> - <a, b_i>) / (n - 1) with S the sum of all b.
-    Sums are float64; memory beyond the inputs and the result is bounded.
+    No matrix of n x n is needed: the mean over j != i of <a, b_j> is (<a, S> - <a, b_i>) / (n - 1) with S the sum of
+    all b. Sums are float64; memory beyond the inputs and the result is bounded.
 
     Args:
-        parts: by modality (n, d) float32. Usually of the artists that have all modalities (fmc); where some lack one,
-            u and v range over what i has, and j over those that have v.
+        parts: by modality (n, d) float32. Usually of the artists that have all modalities (fmc); if some lack one,
+            u and v range over the modalities of i, and j over the artists that have v.
 
     Returns:
-        (n,) each. ECL and CD_intra are NaN for an artist with fewer than two outputs, CD_inter for one with none or
-        with opposite outputs that leave no centroid; ECL and CD_inter also where there is no other artist.
+        (n,) each. ECL and CD_intra are NaN for an artist with fewer than two outputs, CD_inter for an artist without
+        outputs or with opposite outputs that have no centroid; ECL and CD_inter also if there is no other artist.
 
     Raises:
         InputError, MismatchError: see `riyl.evaluation.systems.check_parts`.
@@ -79,9 +79,9 @@ def coherence(parts: Parts) -> Coherence:
 
 @dataclass(frozen=True)
 class _Block:
-    """Some artists: (M, b, d) unit outputs and (M, b) which there are, (b, d) unit centroids and (b,) which there are.
+    """Some artists: (M, b, d) unit outputs, (b, d) unit centroids, and (M, b) and (b,) masks of those that exist.
 
-    Zeros where there is none.
+    Missing ones are zeros.
     """
 
     outputs: NDArray[np.float64]
@@ -100,13 +100,13 @@ def _blocks(parts: Parts) -> Iterator[_Block]:
 
 
 def _unit(vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Vectors along the last axis scaled to unit length, and which are not zero."""
+    """Scale vectors along the last axis to unit length; return them and the mask of those that are not zero."""
     lengths = np.linalg.norm(vectors, axis=-1)
     return vectors / np.where(lengths > 0, lengths, 1)[..., None], lengths > 0
 
 
 def _ecl(block: _Block, sums: NDArray[np.float64], counts: NDArray[np.int64]) -> Scores:
-    """d_ii - mean d_ij = mean cos_ij - cos_ii: the ones cancel."""
+    """Return d_ii - mean d_ij, computed as mean cos_ij - cos_ii because the ones cancel."""
     has = block.has
     self_cosines = np.einsum("ubd,vbd->buv", block.outputs, block.outputs, optimize=True)  # (b, M, M) cos_ii^uv
     everyone = np.einsum("ubd,vd->buv", block.outputs, sums, optimize=True)  # (b, M, M) sum over j of cos_ij^uv

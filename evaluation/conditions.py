@@ -1,4 +1,4 @@
-"""Conditions: the artists that ask and can be found."""
+"""Conditions: the artists that are queries and candidates of an evaluation."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from riyl.index.artifact.version import Version
 
 @dataclass(frozen=True)
 class Condition:
-    """The artists that ask and can be found: `rows` of the snapshot, ascending."""
+    """The artists that are queries and candidates: `rows` of the snapshot, ascending."""
 
     name: str
     rows: Rows
 
 
 def conditions_of(catalog: Snapshot | Version) -> list[Condition]:
-    """raw: the artists that have any modality. fmc (full modality coverage): those that have all of the catalog's.
+    """Return the conditions raw (artists with any modality) and fmc (full modality coverage: artists with all).
 
-    A version gives the same as the snapshot that it was made of.
+    A version gives the same conditions as the snapshot that it was made of.
     """
     full = catalog.having(list(catalog.modalities))
     return [
@@ -34,19 +34,20 @@ def conditions_of(catalog: Snapshot | Version) -> list[Condition]:
 
 
 def judged_only(condition: Condition, relevance: Relevance) -> Condition:
-    """The artists of a condition that the truth judges at all: called as the condition is, with "-judged" behind it.
+    """Reduce a condition to the artists that the ground truth judges; its name gets the suffix "-judged".
 
-    An artist that the truth has no pair of cannot be right, whoever asks: in a list it counts as wrong, although
-    nobody has said so. Of test artists whose links are kept secret that is even known to be false. Beside the figures
-    among all candidates, those among the judged tell how much of a system's error is of this kind.
+    An artist without a pair in the ground truth cannot be correct for any query: in a list it counts as wrong, although
+    the ground truth says nothing about it. For test artists whose pairs are kept secret this is known to be false.
+    Figures among judged candidates, beside those among all candidates, show how much of a system's error is of this
+    kind.
 
     Args:
-        condition: who asks and can be found.
-        relevance: the truth over the artists of the snapshot. An artist is judged where it has a pair with another
-            artist of the snapshot, in either direction and also one outside of the condition.
+        condition: queries and candidates.
+        relevance: the ground truth over the artists of the snapshot. An artist is judged if it has a pair with another
+            artist of the snapshot, in either direction, also with one outside of the condition.
 
     Raises:
-        MismatchError: condition and truth are not over the same artists.
+        MismatchError: condition and ground truth are not over the same artists.
     """
     n = len(relevance.indptr) - 1
     if len(condition.rows) and condition.rows.max() >= n:

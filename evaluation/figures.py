@@ -1,4 +1,4 @@
-"""The figures of a record (`riyl.evaluation.record`), drawn: counterparts of Figures 1 to 5 of Ferraro et al. 2023."""
+"""Figures of a record (`riyl.evaluation.record`), drawn: counterparts of Figures 1 to 5 of Ferraro et al. 2023."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ STYLE: Any = {
     "legend.frameon": False,
 }
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7f7f7f", "#b15928")
-"""Okabe and Ito's colours, which people with colour-vision deficiencies can tell apart; then four more."""
+"""Okabe and Ito's colours, which people with colour-vision deficiencies can distinguish; then four more."""
 MARKERS = "osD^vPXh*<"
 MAX_SYSTEMS = len(COLOURS)
-"""Systems in one figure."""
+"""Maximum number of systems in a figure."""
 
 
 def draw_all(record: Record) -> dict[str, Figure]:
-    """Every figure that the record has the figures for, by name; a pure function of it."""
+    """Draw every figure for which the record has data, by name; a pure function of the record."""
     with matplotlib.rc_context(STYLE):
         drawn = {name: draw(record) for name, draw in FIGURES.items()}
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
 def svg(figure: Figure) -> str:
-    """A figure as an <svg> element; the same figure gives the same text."""
+    """Return a figure as an <svg> element; the same figure gives the same text."""
     with matplotlib.rc_context(STYLE), io.StringIO() as out:
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
         text = out.getvalue()
@@ -56,7 +56,7 @@ def svg(figure: Figure) -> str:
 
 
 def write_figures(record: Record, folder: Path) -> list[Path]:
-    """Write each figure as NAME.svg and NAME.pdf; files of that name are replaced."""
+    """Write each figure as NAME.svg and NAME.pdf, replacing files of these names."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, figure in draw_all(record).items():
@@ -71,7 +71,7 @@ def write_figures(record: Record, folder: Path) -> list[Path]:
 
 
 def _compared(record: Record) -> list[str]:
-    """The systems that figures show: those that are no floor, subset or other seed."""
+    """Return the systems that figures show: those that are neither floors nor subsets nor other seeds."""
     return [entry["name"] for entry in record["systems"] if entry["role"] == "system"][:MAX_SYSTEMS]
 
 
@@ -86,7 +86,7 @@ def _figure(rows: int, columns: int, height: float, **options: Any) -> tuple[Fig
 
 
 def accuracy_and_evenness(record: Record) -> Figure:
-    """Figure 1: nDCG@k and Gini@k of every system in each condition, with 95 % intervals; noise as a line."""
+    """Draw figure 1: nDCG@k and Gini@k of every system in each condition, with 95 % intervals; noise as a line."""
     systems, conditions = _compared(record), [c["name"] for c in record["conditions"]]
     rows = {(r["condition"], r["system"]): r for r in record["results"]}
     figure, axes = _figure(1, 2, 1.2 + 0.3 * len(systems), sharey=True)
@@ -119,7 +119,7 @@ def accuracy_and_evenness(record: Record) -> Figure:
 
 
 def group_matrices(record: Record) -> Figure | None:
-    """Figure 2: from which modality group each group's first neighbours come, one colour scale for all systems."""
+    """Draw figure 2: the modality groups of each group's first neighbours; one colour scale for all systems."""
     shown = [g for g in record["groups"] if g["system"] in {*_compared(record), "noise"}]
     if not shown:
         return None
@@ -141,12 +141,12 @@ def group_matrices(record: Record) -> Figure | None:
     if image is not None:
         figure.colorbar(image, ax=axes, shrink=0.6, label="share of the top 5")
     figure.supxlabel("group of the neighbour", fontsize=8)
-    figure.supylabel("group that asks", fontsize=8)
+    figure.supylabel("group of the query", fontsize=8)
     return figure
 
 
 def coherence_and_popularity(record: Record) -> Figure | None:
-    """Figure 3: nDCG@k in 20 groups of queries by expected contrastive loss and by popularity, on fmc."""
+    """Draw figure 3: nDCG@k in 20 groups of queries by expected contrastive loss and by popularity, on fmc."""
     shown = [c for c in record["coherence"] if c["system"] in _compared(record)]
     if not shown:
         return None
@@ -166,12 +166,12 @@ def coherence_and_popularity(record: Record) -> Figure | None:
 
 
 def popularity_fmc(record: Record) -> Figure | None:
-    """Figure 4: nDCG@k in 20 popularity groups relative to collaborative filtering alone, on fmc."""
+    """Draw figure 4: nDCG@k in 20 popularity groups relative to collaborative filtering alone, on fmc."""
     return _relative(record, "fmc")
 
 
 def popularity_raw(record: Record) -> Figure | None:
-    """Figure 5: the same on raw; artists without plays are told in the tables."""
+    """Draw figure 5: as figure 4, on raw; artists without plays are in the tables only."""
     return _relative(record, "raw")
 
 
@@ -201,7 +201,7 @@ def _relative(record: Record, condition: str) -> Figure | None:
 
 
 def rank_links(record: Record) -> Figure | None:
-    """nDCG@k by how many similar artists a query has in the truth."""
+    """Draw figure 6: nDCG@k by the number of similar artists that a query has in the ground truth."""
     conditions = [c["name"] for c in record["conditions"] if any(p["rows"] for p in record["links"])]
     if not conditions:
         return None
@@ -230,4 +230,4 @@ FIGURES: Mapping[str, Draw] = {
     "figure-5-popularity-raw": popularity_raw,
     "figure-6-links": rank_links,
 }
-"""What draws each figure; None where the record has nothing to draw."""
+"""Functions that draw each figure; they return None if the record has no data for it."""

@@ -20,20 +20,20 @@ from riyl.index.scoring.calibration import MASKED, calibration
 from riyl.index.scoring.score import Scoring
 
 TOP = 5
-"""How much of each list the matrix looks at: the paper's figure is of the top 5."""
+"""Number of first neighbours of each list that the matrix counts; the paper's figure has the top 5."""
 
 GROUPINGS = 5
-"""How often artists are dealt into groups anew: one deal alone would not tell chance from a system."""
+"""Number of random groupings of the artists; a single one could not separate chance from a property of a system."""
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Artists dealt into G groups, each of which keeps one subset of the modalities.
+    """Artists divided into G groups, each of which keeps one subset of the modalities.
 
     Attributes:
         subsets: the G subsets, in the order of `riyl.evaluation.systems.subsets_of`.
         rows: (m,) rows of the snapshot, ascending: the artists of all groups.
-        group: (m,) int32, the group of each.
+        group: (m,) int32, the group of each artist.
     """
 
     subsets: tuple[Subset, ...]
@@ -43,18 +43,18 @@ class Groups:
 
 @dataclass(frozen=True)
 class GroupMatrix:
-    """Where the nearest artists of each group come from, in one grouping.
+    """Groups of the nearest artists of each group, in one grouping.
 
     Attributes:
         system: its name.
         subsets: the G subsets of modalities.
-        counts: (G, G) int64, places among the first `TOP` of the lists of group g that artists of group h hold.
-        shares: (G, G) float64, the same over the places of group g; a row of zeros where group g has no lists.
+        counts: (G, G) int64, number of artists of group h among the first `TOP` of the lists of group g.
+        shares: (G, G) float64, the same divided by the row's total; a row of zeros where group g has no lists.
         row_entropy: (G,) nats, -sum_h shares_gh log shares_gh with 0 log 0 = 0; 0 where group g has no lists.
-        entropy: their mean, in 0..log G.
+        entropy: mean of row_entropy, in 0..log G.
         ndcg: (G,) mean nDCG@k of each group's queries among the artists of all groups; NaN without queries.
         ndcg_mean: its mean over all queries.
-        ndcg_own: the same with the lists and the truth of each query bounded by its own group, over all queries.
+        ndcg_own: the same with the lists and the ground truth of each query limited to its own group, over all queries.
     """
 
     system: str
@@ -70,16 +70,16 @@ class GroupMatrix:
 
 @dataclass(frozen=True)
 class Robustness:
-    """What a system does in modality groups, over several groupings.
+    """Figures of a system in modality groups, over several groupings.
 
     Attributes:
         system: its name.
         subsets: the G subsets of modalities.
         shares: (G, G) mean of the groupings' shares: the matrix of Figure 2. Its diagonal is the own group's share.
-        entropy: Table 2. Evenness alone: random vectors reach log G nearly, so `ndcg` stands beside it.
+        entropy: Table 2. It measures evenness only: random vectors nearly reach log G, so `ndcg` is given with it.
         ndcg: nDCG@k among the artists of all groups.
-        ndcg_own: nDCG@k inside each group by itself.
-        groupings: each grouping's own figures.
+        ndcg_own: nDCG@k inside each group separately.
+        groupings: figures of each grouping.
     """
 
     system: str
@@ -92,38 +92,38 @@ class Robustness:
 
 
 def deal_groups(rows: Rows, modalities: Sequence[str], seed: int, groupings: int = GROUPINGS) -> list[Groups]:
-    """Deal artists at random into 2^M - 1 groups of equal size, several times over.
+    """Divide artists at random into 2^M - 1 groups of equal size, in several ways.
 
     Args:
-        rows: (m,) rows of the snapshot, ascending: the artists that have all modalities (the condition fmc). Where m
-            is no multiple of G, the first groups have one artist more.
+        rows: (m,) rows of the snapshot, ascending: the artists that have all modalities (the condition fmc). If m is
+            no multiple of G, the first groups have one artist more.
         modalities: the M modalities that are masked.
-        seed: the same seed, rows and modalities give the same groupings; they do not depend on their number.
+        seed: the same seed, rows and modalities give the same groupings, independent of their number.
+        groupings: number of groupings.
 
     Raises:
-        InputError: no modalities, no groupings, or fewer artists than groups.
+        InputError: there are no modalities, no groupings, or fewer artists than groups.
     """
     subsets = tuple(subsets_of(modalities))
     if not subsets or groupings < 1 or len(rows) < len(subsets):
         raise InputError(
             f"modality groups: found {len(rows)} artists, {len(subsets)} groups and {groupings} groupings; "
-            "wanted at least one modality, one grouping, and an artist a group"
+            "wanted at least one modality, one grouping, and one artist for each group"
         )
     dealt = [np.random.default_rng((seed, g)).permutation(len(rows)) % len(subsets) for g in range(groupings)]
     return [Groups(subsets, rows, group.astype(np.int32)) for group in dealt]
 
 
 def group_scoring(parts: Parts, groups: Groups, settings: ScoringSettings, *, seed: int = 0) -> Scoring:
-    """Corrections for artists in groups: calibration between the groups' subsets, from artists of the groups.
+    """Fit the corrections of artists in groups: calibration between the groups' subsets, on artists of the groups.
 
-    It is fitted, as that of a version, on artists as they are, before a group masks them. Hubness is left to each
-    grouping.
+    Like that of a version, it is fitted on the artists before a group masks them. Hubness is fitted in each grouping.
 
     Args:
         parts: by modality (n, d) float32 over all artists of the snapshot.
         groups: any grouping of them; its subsets become the patterns.
-        settings: what a model's card wants.
-        seed: of the artists that are masked for it.
+        settings: corrections of the model's card.
+        seed: seed of the choice of artists that are masked for it.
     """
     drawn = np.random.default_rng(seed).permutation(groups.rows)[:MASKED]
     c = calibration({name: part[drawn] for name, part in parts.items()}, groups.subsets, settings)
@@ -132,19 +132,19 @@ def group_scoring(parts: Parts, groups: Groups, settings: ScoringSettings, *, se
 
 
 def grouped_system(name: str, parts: Parts, groups: Groups, scoring: Scoring | None = None) -> System:
-    """A system that knows each artist by its group's modalities alone; one that it has no part of is not covered.
+    """Build a system that knows each artist by its group's modalities only, and covers those that have such parts.
 
-    A single modality has parts of that one alone, so the groups without it cannot be embedded. Vectors that no
-    modality stands behind (noise) are given as the part of each: their mean is themselves.
+    A single modality has only its own parts, so the groups without it cannot be embedded. Vectors without modalities
+    (noise) are given as the part of each modality, so that their mean is the vector itself.
 
     Args:
-        name: as it stands in tables.
+        name: name of the system in tables.
         parts: by modality (n, d) float32 over all artists of the snapshot.
-        groups: who keeps what.
-        scoring: of `group_scoring`; None corrects nothing.
+        groups: the modalities that each artist keeps.
+        scoring: result of `group_scoring`; None corrects nothing.
 
     Returns:
-        A system over the n artists, zeros for those in no group.
+        A system over the n artists, zeros for artists in no group.
 
     Raises:
         InputError, MismatchError: see `riyl.evaluation.systems.check_parts`.
@@ -166,30 +166,30 @@ def grouped_system(name: str, parts: Parts, groups: Groups, scoring: Scoring | N
 
 
 def group_matrix(system: System, groups: Groups, setup: Setup, *, progress: Progress = silent) -> GroupMatrix:
-    """Figures of one grouping.
+    """Compute the figures of one grouping.
 
-    Each artist of the groups asks, and all others of all groups can be found, by exact search. An artist that the
-    system cannot embed has no list and is never found; a group of such artists is a row of entropy 0. So a single
-    modality of three, which four of the seven groups keep, reaches 4/7 log 4 = 0.792 at most.
+    Each artist of the groups is a query, and all other artists of all groups are candidates, by exact search. An artist
+    that the system cannot embed has no list and is never found; a group of such artists is a row of entropy 0. So a
+    single modality of three, which four of the seven groups keep, reaches at most 4/7 log 4 = 0.792.
 
-    nDCG "inside the groups" is that of these very lists, to k: queries with a similar artist in any group, the
-    candidates of all groups. It tells whether what comes from other groups is any good, which lists bounded by one
-    group could not: in those no artist meets another modality, and whatever mixes the groups (a calibration for each
-    pair of them, say) leaves every list as it was. `ndcg_own` has that other reading, where fewer candidates and
-    fewer similar artists make figures of another size. A query that the system cannot embed scores 0 in both.
+    `ndcg` is that of these lists, to k: its queries are artists with a similar artist in any group, its candidates are
+    those of all groups. It shows whether neighbours from other groups are correct. Lists limited to one group could not
+    show it: they contain no artist with other modalities, and any mixing of the groups (such as a calibration for each
+    pair of them) leaves every list as it was. `ndcg_own` is the nDCG of such lists; with fewer candidates and fewer
+    similar artists its size is not comparable. A query that the system cannot embed scores 0 in both.
 
     Args:
-        system: over the artists of the snapshot, each as its group lets it be known, see `grouped_system`.
+        system: system over the artists of the snapshot, each known by its group's modalities, see `grouped_system`.
         groups: the grouping.
         setup: its k is the length of the lists for nDCG, at least `TOP`; nothing is resampled.
-        progress: hears of the searches.
+        progress: called with the progress of the searches.
 
     Raises:
         InputError: k is below `TOP`; see `riyl.index.build.exact_search.exact_top_k`.
-        MismatchError: system, groups, truth and order are not over the same artists.
+        MismatchError: system, groups, ground truth and order are not over the same artists.
     """
     if setup.k < TOP:
-        raise InputError(f"list length: found {setup.k}; wanted at least {TOP}, which the matrix looks at")
+        raise InputError(f"list length: found {setup.k}; wanted at least {TOP}, the number that the matrix counts")
     _check(groups)
     everyone = Condition("groups", groups.rows)
     lists = retrieve(system, everyone, setup.order, k=setup.k, threads=setup.threads, progress=progress)
@@ -220,11 +220,11 @@ def group_matrix(system: System, groups: Groups, setup: Setup, *, progress: Prog
 
 
 def over_groupings(matrices: Sequence[GroupMatrix]) -> Robustness:
-    """Mean and deviation of one system's groupings.
+    """Compute mean and deviation over one system's groupings.
 
     Raises:
         InputError: there is no grouping.
-        MismatchError: they are of different systems or subsets.
+        MismatchError: the groupings are of different systems or subsets.
     """
     if not matrices:
         raise InputError("modality groups: found no grouping; wanted at least one")
@@ -243,7 +243,7 @@ def over_groupings(matrices: Sequence[GroupMatrix]) -> Robustness:
 
 
 def _origins(lists: Lists, groups: Groups) -> NDArray[np.int64]:
-    """(G, G) how many places in the lists of each group the artists of each group hold; -1 is nobody."""
+    """Count the artists of each group in the lists of each group, (G, G); -1 is an empty place."""
     g = len(groups.subsets)
     owners, places = np.nonzero(lists >= 0)
     neighbour_groups = groups.group[np.searchsorted(groups.rows, lists[owners, places])].astype(np.int64)
@@ -255,5 +255,5 @@ def _check(groups: Groups) -> None:
     if len(groups.rows) != len(groups.group) or (np.diff(groups.rows) <= 0).any():
         raise MismatchError(
             f"groups: found {len(groups.rows)} rows and {len(groups.group)} groups; "
-            "wanted a group for each row, rows ascending"
+            "wanted one group for each row, rows ascending"
         )

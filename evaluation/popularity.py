@@ -1,4 +1,4 @@
-"""Figures by how popular a query artist is, or by how many similar artists it has: whom a system serves."""
+"""Figures by popularity of the query artist, or by its number of similar artists: which artists are served well."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from riyl.core.errors import InputError, MismatchError
 from riyl.core.types import Scores
 
 QUANTILES = 20
-"""Groups of equal size by popularity, as in the paper."""
+"""Number of groups of equal size by popularity, as in the paper."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class QuantileRow:
     """One group of queries.
 
     Attributes:
-        low, high: ends of what they were grouped by (listens, listeners, links), both included.
-        n_queries: how many there are.
+        low, high: least and greatest value of the group (listens, listeners, links), both included.
+        n_queries: number of queries.
         ndcg: the system's mean, absolute.
         reference: the reference system's mean over the same queries; NaN without one.
-        ratio: ndcg / reference, a ratio of means; NaN where the reference is 0 or there is none.
+        ratio: ndcg / reference, a ratio of means; NaN if the reference is 0 or missing.
     """
 
     low: float
@@ -35,13 +35,13 @@ class QuantileRow:
 
 
 def pop(listens: NDArray[np.number]) -> Scores:
-    """POP = log(listens + 1), natural (Ferraro et al., ISMIR 2023).
+    """Compute POP = log(listens + 1), natural logarithm (Ferraro et al., ISMIR 2023).
 
     Args:
-        listens: (n,) plays of each artist; or its distinct listeners, whom one fan with many plays cannot make up for.
+        listens: (n,) plays of each artist; or its distinct listeners, which one fan with many plays cannot inflate.
 
     Returns:
-        (n,) float64, 0 for what nobody plays.
+        (n,) float64, 0 for an artist without plays.
 
     Raises:
         InputError: a number is negative or not finite.
@@ -49,25 +49,25 @@ def pop(listens: NDArray[np.number]) -> Scores:
     counts = np.asarray(listens, np.float64)
     if not (np.isfinite(counts) & (counts >= 0)).all():
         raise InputError(
-            f"listens: found {counts[~(np.isfinite(counts) & (counts >= 0))][0]}; wanted numbers from 0 on"
+            f"listens: found {counts[~(np.isfinite(counts) & (counts >= 0))][0]}; wanted finite numbers of at least 0"
         )
     return np.log1p(counts)
 
 
 def quantile_groups(values: NDArray[np.number], quantiles: int = QUANTILES) -> NDArray[np.int32]:
-    """Groups of about equal size by ascending value; equal values are never split.
+    """Divide values into groups of about equal size, ascending; equal values are never split.
 
-    A value goes, with all who have it, where the middle of its ranks lies: q values, those of a value at ascending
-    ranks a..b-1, fall in quantile floor(quantiles * (a + b) / (2 q)). Without ties that is q / quantiles in each. A
-    value that fills several quantiles leaves those it does not go to empty: they vanish, and there are fewer groups.
-    Values of 0 ("no plays") are a group of their own, before the others and not counted among the quantiles.
+    Equal values all go to the group of the middle of their ranks: of q values, those at ascending ranks a..b-1 fall in
+    quantile floor(quantiles * (a + b) / (2 q)). Without ties each group has q / quantiles values. A value that fills
+    several quantiles leaves the others of them empty: these vanish, and there are fewer groups. Values of 0 ("no
+    plays") are a group of their own, before the others and not counted among the quantiles.
 
     Args:
-        values: (q,) what to group by, not negative: plays, listeners, links. A monotone change (`pop`) groups alike.
-        quantiles: groups at most, beside that of the zeros.
+        values: (q,) values of at least 0: plays, listeners, links. A monotone change (`pop`) gives the same groups.
+        quantiles: maximum number of groups, besides that of the zeros.
 
     Returns:
-        (q,) int32 group of each, numbered from 0 without gaps, values ascending with the groups.
+        (q,) int32 group of each value, numbered from 0 without gaps, values ascending with the groups.
 
     Raises:
         InputError: quantiles is below 1, or a value is negative or not a number.
@@ -75,7 +75,7 @@ def quantile_groups(values: NDArray[np.number], quantiles: int = QUANTILES) -> N
     if quantiles < 1:
         raise InputError(f"quantiles: found {quantiles}; wanted at least 1")
     if len(values) and not np.min(values) >= 0:
-        raise InputError(f"values to group by: found {np.min(values)}; wanted numbers from 0 on")
+        raise InputError(f"values to group by: found {np.min(values)}; wanted numbers of at least 0")
     distinct, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     counts = np.where(distinct > 0, counts, 0)
     last = np.cumsum(counts)
@@ -87,21 +87,21 @@ def quantile_groups(values: NDArray[np.number], quantiles: int = QUANTILES) -> N
 def by_quantile(
     values: NDArray[np.number], scores: Scores, reference: Scores | None = None, quantiles: int = QUANTILES
 ) -> list[QuantileRow]:
-    """Mean score of each group of `quantile_groups`, beside a reference system's on the same queries.
+    """Compute the mean score of each group of `quantile_groups`, beside a reference system's on the same queries.
 
-    By popularity the reference is CF alone, as in the paper, and the ratio of means says how much better a
-    system is for artists that are played so much. Without plays CF has no list and scores 0, so that row has absolute
-    figures and no ratio. By the number of similar artists that a query has
-    (`riyl.evaluation.protocol.Judged.n_relevant`) it needs none.
+    By popularity the reference is CF alone, as in the paper, and the ratio of means shows how much better a system is
+    for artists of this popularity. Without plays CF has no list and scores 0, so that row has absolute figures and no
+    ratio. By the number of similar artists that a query has (`riyl.evaluation.protocol.Judged.n_relevant`) no
+    reference is needed.
 
     Args:
         values: (q,) plays, listeners or links of each query.
-        scores: (q,) nDCG, say, of each query.
-        reference: (q,) the same of the reference system, query by query.
+        scores: (q,) score of each query, such as nDCG.
+        reference: (q,) score of the reference system for each query.
         quantiles: see `quantile_groups`.
 
     Returns:
-        A row a group, values ascending; no rows without queries.
+        One row a group, values ascending; no rows without queries.
 
     Raises:
         InputError: see `quantile_groups`.
@@ -111,7 +111,7 @@ def by_quantile(
     if not len(values) == len(scores) == len(base):
         raise MismatchError(
             f"by quantile: found {len(values)} values, {len(scores)} scores and {len(base)} of the reference; "
-            "wanted one each a query"
+            "wanted one of each a query"
         )
     group = quantile_groups(values, quantiles)
     rows = []

@@ -1,4 +1,4 @@
-"""The protocol: who is asked, who can be found, what is counted, and how sure the figures are."""
+"""The protocol: queries, candidates, measures, and their confidence intervals."""
 
 from __future__ import annotations
 
@@ -19,36 +19,37 @@ from riyl.index.build.exact_search import exact_top_k
 
 PROTOCOL = """\
 Each artist's list holds the 200 other artists of the condition (raw: those with any modality; fmc: those with all) \
-that score highest, by exact search; the artist itself is left out by its id, and equal scores go by a seeded hash of \
-the artist id. nDCG@200: binary gains, discount 1/log2(rank + 1), ideal over the first 200; its mean is over every \
-artist of the condition with a similar artist in it, artists without one are left out and counted. A system that \
+that score highest, by exact search; the artist itself is excluded by its id, and equal scores are ordered by a seeded \
+hash of the artist id. nDCG@200: binary gains, discount 1/log2(rank + 1), ideal over the first 200; its mean is over \
+every artist of the condition with a similar artist in it, artists without one are left out and counted. A system that \
 cannot embed a query scores 0 on it, and never retrieves an artist that it cannot embed; covered is the share of \
-queries that it can embed, and nDCG over those stands beside. Gini@200 is that of how often each artist of the \
-condition, those never retrieved included, stands in the lists of all its artists, linked or not; coverage is the \
-share that stands in any. Precision and recall at 200 and R-precision are over the queries of nDCG; precision divides \
-by 200 whatever the list, R-precision looks at as many ranks as the query has similar artists. Intervals are 95 %, by \
-1,000 bootstrap rounds over the artists asked: percentiles for nDCG, precision, recall and R-precision, moved to have \
-their median at the estimate for Gini and coverage, as resampling alone makes lists look less even."""
-"""The protocol in words, with the usual k and rounds; printed with every table."""
+queries that it can embed, and nDCG over those is also given. Gini@200 is that of how often each artist of the \
+condition, including those never retrieved, is in the lists of all its artists, with similar artists or without; \
+coverage is the share that is in any list. Precision and recall at 200 and R-precision are over the queries of nDCG; \
+precision divides by 200 for every list, R-precision looks at as many ranks as the query has similar artists. \
+Intervals are 95 %, by 1,000 bootstrap rounds over the query artists: percentiles for nDCG, precision, recall and \
+R-precision, and shifted so that their median is the estimate for Gini and coverage, because resampling alone makes \
+lists look less even."""
+"""Text of the protocol, with the usual k and rounds; printed with every table."""
 
 FIRST = 10
-"""How much of each list is kept with the figures, to be looked at."""
+"""Number of artists of each list that are kept with the figures, for inspection."""
 
 _CELLS = 1 << 24
 
 
 @dataclass(frozen=True)
 class System:
-    """What is evaluated: scores of every artist for every other, as inner products.
+    """A system to evaluate: scores of every artist for every other, as inner products.
 
     Attributes:
-        name: as it stands in tables.
-        queries: (n, d) float32, row i is what artist i of the snapshot asks with; zeros where not covered.
-        candidates: (n, d) float32, row i is what it is found by; zeros where not covered. The score of y for x is
+        name: name of the system in tables.
+        queries: (n, d) float32, row i is the query vector of artist i of the snapshot; zeros where not covered.
+        candidates: (n, d) float32, row i is its vector as a candidate; zeros where not covered. The score of y for x is
             <queries[x], candidates[y]>; a correction that depends on y is one more column here, of ones in queries.
-        covered: (n,) the artists that the system can embed.
-        restricted: of some of the covered, what they ask with and are found by where nobody else is there: for
-            corrections that depend on who is (hubness). None: their rows of queries and candidates.
+        covered: (n,) bool, true for artists that the system can embed.
+        restricted: returns query and candidate vectors of some covered artists, for a search among these only: for
+            corrections that depend on the candidates (hubness). None: their rows of `queries` and `candidates`.
     """
 
     name: str
@@ -60,12 +61,12 @@ class System:
 
 @dataclass(frozen=True)
 class Judged:
-    """Lists held against the truth.
+    """Lists judged by the ground truth.
 
     Attributes:
         query_rows: (q,) rows of the snapshot: the artists of the condition with a relevant candidate in it.
-        hits: (q, k) which of the retrieved are relevant.
-        n_relevant: (q,) relevant candidates of each query, at least 1.
+        hits: (q, k) bool, true for relevant artists in the lists.
+        n_relevant: (q,) number of relevant candidates of each query, at least 1.
     """
 
     query_rows: Rows
@@ -78,7 +79,7 @@ class ListFigure:
     """A list metric.
 
     Attributes:
-        scores: (n_queries,) of every query, 0 where the system cannot embed it.
+        scores: (n_queries,) score of every query, 0 where the system cannot embed it.
         interval: percentile interval of the mean.
     """
 
@@ -92,20 +93,20 @@ class ListFigure:
 
 @dataclass(frozen=True)
 class Result:
-    """Every figure of one system in one condition; NaN where a figure is undefined.
+    """All figures of one system in one condition; NaN where a figure is undefined.
 
     Attributes:
         system, condition: names.
         k: length of a list.
-        n_artists: artists of the condition: all are candidates.
-        n_queries, query_rows: those with a relevant candidate in the condition, as rows of the snapshot.
-        n_relevant: (n_queries,) how many relevant candidates each query has.
-        first: (n_queries, `FIRST`) the best of each query's list, as rows of the snapshot; -1 is nobody.
-        n_without_links: the others: they count in Gini and coverage alone.
+        n_artists: number of artists of the condition; all are candidates.
+        n_queries, query_rows: those with a relevant candidate in the condition; as rows of the snapshot.
+        n_relevant: (n_queries,) number of relevant candidates of each query.
+        first: (n_queries, `FIRST`) the best of each query's list, as rows of the snapshot; -1 is an empty place.
+        n_without_links: number of the other artists, which count only in Gini and coverage.
         lists: each of `riyl.core.ranking_metrics.LIST_METRICS` by name: ndcg, precision, recall, r_precision.
         ndcg_covered, covered_share: the mean nDCG over the queries that the system can embed, and their share.
         gini, gini_interval: Gini@k of retrieval counts, with a bias-corrected bootstrap interval.
-        coverage, coverage_interval: share of the candidates in any list, likewise.
+        coverage, coverage_interval: share of the candidates in any list, with such an interval.
     """
 
     system: str
@@ -127,7 +128,7 @@ class Result:
 
     @property
     def ndcg(self) -> Scores:
-        """(n_queries,) nDCG@k of each query."""
+        """NDCG@k of each query, (n_queries,)."""
         return self.lists["ndcg"].scores
 
     @property
@@ -141,15 +142,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Setup:
-    """What every system is measured by alike.
+    """Settings that are the same for every system of an evaluation.
 
     Attributes:
-        relevance: the truth over the artists of the snapshot.
-        order: (n,) tie rank of every artist of the snapshot, see `riyl.index.build.exact_search.tie_break_rank`.
-        k: length of a list.
-        rounds: bootstrap resamples.
-        seed: of the resampling.
-        threads: of search and resampling; 0 takes every core.
+        relevance: the ground truth over the artists of the snapshot.
+        order: (n,) tie-break rank of every artist of the snapshot, see `riyl.index.build.exact_search.tie_break_rank`.
+        k: length of a list; 200 as in the paper.
+        rounds: number of bootstrap resamples.
+        seed: seed of the resampling.
+        threads: threads of search and resampling; 0 uses every core.
     """
 
     relevance: Relevance
@@ -164,14 +165,14 @@ def evaluate(system: System, condition: Condition, setup: Setup, *, progress: Pr
     """Evaluate one system in one condition by the protocol.
 
     Args:
-        system: what is evaluated.
-        condition: who asks and can be found.
-        setup: by what.
-        progress: hears of the search, which takes most of the time.
+        system: the system.
+        condition: queries and candidates.
+        setup: settings of the evaluation.
+        progress: called with the progress of the search, which takes most of the time.
 
     Raises:
         InputError: see `riyl.index.build.exact_search.exact_top_k`; rounds is below 1.
-        MismatchError: system, condition, truth and order are not over the same artists.
+        MismatchError: system, condition, ground truth and order are not over the same artists.
     """
     n = len(setup.order)
     if len(setup.relevance.indptr) - 1 != n:
@@ -216,11 +217,11 @@ def retrieve(
     threads: int = 0,
     progress: Progress = silent,
 ) -> Lists:
-    """The list of every artist of a condition among the others of it, linked or not.
+    """Retrieve the list of every artist of a condition, among the condition's other artists.
 
     Returns:
-        (len(condition.rows), k) rows of the snapshot, best first; -1 behind the end, and throughout where the system
-        cannot embed the artist.
+        (len(condition.rows), k) rows of the snapshot, best first; -1 after the end of a list, and in the whole list of
+        an artist that the system cannot embed.
 
     Raises:
         InputError: see `riyl.index.build.exact_search.exact_top_k`.
@@ -250,15 +251,15 @@ def retrieve(
 
 
 def judge(lists: Lists, condition: Condition, relevance: Relevance) -> Judged:
-    """Hold the lists of a condition against the truth; what is relevant outside of the condition does not count.
+    """Judge the lists of a condition by the ground truth; relevant artists outside of the condition do not count.
 
     Args:
         lists: (len(condition.rows), k) rows of the snapshot, see `retrieve`.
-        condition: who asks and can be found.
-        relevance: the truth over the artists of the snapshot.
+        condition: queries and candidates.
+        relevance: the ground truth over the artists of the snapshot.
 
     Raises:
-        MismatchError: lists, condition and truth are not over the same artists.
+        MismatchError: lists, condition and ground truth are not over the same artists.
     """
     n, m = len(relevance.indptr) - 1, len(condition.rows)
     _check_rows(condition, n)
@@ -277,7 +278,7 @@ def judge(lists: Lists, condition: Condition, relevance: Relevance) -> Judged:
     step = max(1, _CELLS // (m + 1))
     for start in range(0, len(queries), step):
         chunk = queries[start : start + step]
-        relevant = np.zeros((len(chunk), m + 1), bool)  # the last column is what position -1 points at: never relevant
+        relevant = np.zeros((len(chunk), m + 1), bool)  # position -1 points at the last column, which is never relevant
         pairs = slice(starts[start], starts[start + len(chunk)])
         relevant[np.repeat(np.arange(len(chunk)), n_relevant[chunk]), columns[pairs]] = True
         hits[start : start + step] = np.take_along_axis(relevant, position[lists[chunk]], axis=1)
@@ -293,7 +294,7 @@ def _check_rows(condition: Condition, n: int) -> None:
 
 
 def _positions(condition: Condition, n: int) -> Rows:
-    """(n + 1,) position of each row of the snapshot in the condition; -1 where it is not in it, and for row -1."""
+    """Return the position in the condition of each row of the snapshot, (n + 1,); -1 outside of it, and for row -1."""
     position = np.full(n + 1, -1, np.int32)
     position[condition.rows] = np.arange(len(condition.rows), dtype=np.int32)
     return position

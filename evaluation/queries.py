@@ -1,4 +1,4 @@
-"""Each query by itself: what was expected of it and what came, as tables to be looked up in."""
+"""Tables of single queries: expected and retrieved artists, for inspection."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from riyl.evaluation.protocol import FIRST, Result
 
 
 def query_table(results: Sequence[Result], artist_ids: Sequence[ArtistId]) -> pa.Table:
-    """How every system answered every query.
+    """Tabulate the result of every system for every query.
 
     Returns:
-        A row a condition, system and query, in the order of the results: condition, system, artist_id, ndcg, retrieved
-        (ids of the first ten of the list, best first; empty where the system cannot embed the artist).
+        One row for each condition, system and query, in the order of the results: condition, system, artist_id, ndcg,
+        retrieved (ids of the first ten of the list, best first; empty if the system cannot embed the artist).
     """
     ids = np.array(artist_ids, object)
     parts = [
@@ -44,15 +44,18 @@ def expected_table(
     popularity: NDArray[np.number],
     artist_ids: Sequence[ArtistId],
 ) -> pa.Table:
-    """What a perfect system would have found.
+    """Tabulate the result of a perfect system.
 
     Args:
-        results: of any system in each of the conditions.
+        results: results of any system, in each of the conditions.
+        conditions: the conditions.
+        relevance: the ground truth over the artists of the snapshot.
         popularity: (n,) plays of the snapshot's artists.
+        artist_ids: the n ids.
 
     Returns:
-        A row a condition and query: condition, artist_id, n_relevant, expected (ids of ten relevant candidates, the
-        most played first, equally played ones by row).
+        One row for each condition and query: condition, artist_id, n_relevant, expected (ids of ten relevant
+        candidates, the most played first, equally played ones by row).
     """
     ids = np.array(artist_ids, object)
     rank = np.empty(len(ids), np.int64)

@@ -1,4 +1,4 @@
-"""What a study found as plain values, for JSON: the one form that tables, report and page are made from."""
+"""Record of a study as plain values, for JSON: tables, report and page are all made from it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from riyl.evaluation.table import Comparison, plain_rows
 from riyl.evaluation.unseen import seen_and_unseen
 
 Plain: TypeAlias = dict[str, Any]
-"""What JSON holds; an undefined figure is NaN until `defined` makes it null."""
+"""JSON values; an undefined figure is NaN until `defined` makes it null."""
 
 
 def record(
@@ -36,14 +36,16 @@ def record(
     rounds: int = 1000,
     seed: int = 0,
 ) -> Plain:
-    """Every figure of a study.
+    """Collect all figures of a study.
 
     Args:
+        study: the study.
         popularity: by name ("plays", "listeners") the (n,) numbers of the snapshot's artists.
         comparisons: `riyl.evaluation.table.compare` of the study's results.
-        cf: the system that popularity groups are relative to (collaborative filtering alone); None without one.
-        unseen: (n,) the artists that neither featurizer nor models learnt from; None where there are none.
-        rounds, seed: of the bootstrap over seeds and over the unseen.
+        cf: system that popularity groups are relative to (collaborative filtering alone); None without one.
+        unseen: (n,) mask of the artists that neither featurizer nor models learnt from; None if there are none.
+        rounds: number of bootstrap rounds over seeds and over unseen artists.
+        seed: seed of these bootstraps.
 
     Returns:
         By section: systems, conditions, results, differences, groups, seeds, unseen, popularity, links, coherence,
@@ -80,7 +82,7 @@ def record(
 
 
 def defined(value: Any) -> Any:
-    """The same with undefined figures (NaN, infinite) as None, arrays as lists and numpy's numbers as Python's."""
+    """Replace undefined figures (NaN, infinite) by None, arrays by lists and NumPy's numbers by Python's."""
     if isinstance(value, Mapping):
         return {name: defined(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -115,7 +117,7 @@ def _group_rows(robustness: Robustness) -> Plain:
 
 
 def _seeds(study: Study, rounds: int, seed: int) -> list[Plain]:
-    """The systems that were trained from several seeds, condition by condition."""
+    """Collect the systems that were trained from several seeds, by condition."""
     entropies = {robustness.system: robustness.entropy.mean for robustness in study.robustness}
     rows = []
     for system in dict.fromkeys(entry.of for entry in study.entries if entry.role == "seed"):
@@ -167,7 +169,7 @@ def _rows(rows: Sequence[Any]) -> list[Plain]:
 
 
 def _coherence(study: Study, popularity: Mapping[str, NDArray[np.number]]) -> list[Plain]:
-    """Figures of each artist that asks in fmc: how they rank together, and means of nDCG in groups of each."""
+    """Collect coherence figures of the queries of fmc: how they rank together, and means of nDCG in groups of each."""
     rows = []
     for r in study.results:
         if r.condition != FMC or r.system not in study.coherence:
@@ -187,14 +189,14 @@ def _coherence(study: Study, popularity: Mapping[str, NDArray[np.number]]) -> li
 
 
 def _curve(by: Scores, measures: Mapping[str, Scores]) -> list[Plain]:
-    """Means of every measure in groups of about equal size by one of them; artists without a figure are left out."""
-    # here, as it takes a part of a second to import and most commands need none of it
+    """Return means of all measures in groups of about equal size by one measure; skip artists without that measure."""
+    # imported here: it takes a part of a second, and most commands do not need it
     from scipy.stats import rankdata
 
     has_figure = ~np.isnan(by)
     if not has_figure.any():
         return []
-    # ranks, for a measure may be negative, and only its order counts; equal values share theirs
+    # ranks, because a measure may be negative and only its order counts; equal values share a rank
     group = quantile_groups(rankdata(by[has_figure], method="min"), QUANTILES)
     return [
         {
@@ -206,7 +208,7 @@ def _curve(by: Scores, measures: Mapping[str, Scores]) -> list[Plain]:
 
 
 def _measures(results: Sequence[Result]) -> list[Plain]:
-    """Whether nDCG, precision, recall and R-precision rank queries alike, over all systems of a condition."""
+    """Correlate nDCG, precision, recall and R-precision over the queries of all systems of a condition."""
     rows = []
     for condition in dict.fromkeys(r.condition for r in results):
         tables = [{name: r.lists[name].scores for name in LIST_METRICS} for r in results if r.condition == condition]

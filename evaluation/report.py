@@ -1,5 +1,7 @@
-"""A record (`riyl.evaluation.record`) as one self-contained page, which report.html lays out: tables and figures
-inline, no script, fit to print."""
+"""Report: a record (`riyl.evaluation.record`) as one self-contained page, laid out by report.html.
+
+Tables and figures are inline; the page has no script and is fit for print.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ WORDS = {
 
 
 def report_html(record: Record) -> str:
-    """The report; a pure function of the record, so that the same figures give the same bytes.
+    """Render the report; a pure function of the record, so that the same figures give the same bytes.
 
     Args:
         record: the figures of an evaluation, format 2, undefined ones None.
@@ -45,7 +47,7 @@ def report_html(record: Record) -> str:
 
 
 def _number(value: float | None, form: str = ".4f") -> str:
-    """A figure as readers see it; an undefined one is a dash."""
+    """Format a figure for readers; an undefined one is a dash."""
     return "–" if value is None else format(value, form)
 
 

@@ -1,4 +1,4 @@
-"""Several models of one config that differ in their seed: what chance in training does, apart from who is asked."""
+"""Several models of one config with different seeds: the effect of chance in training, apart from the queries'."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ class OverSeeds:
 
 
 def over_seeds(results: Sequence[Result], rounds: int = 1000, *, seed: int = 0) -> OverSeeds:
-    """State the variance between seeds and that between queries each by itself.
+    """Compute the variance between seeds and that between queries, separately.
 
     With f_s the figure of seed s in 1..S, m = sum_s f_s / S is its mean and sqrt(sum_s (f_s - m)^2 / (S - 1)) its
-    deviation between seeds: what another training of the same config would differ by. With a_sq the nDCG of query q by
+    deviation between seeds: the typical change by another training of the same config. With a_sq the nDCG of query q by
     the model of seed s, the queries' interval is that of the mean of a_q = sum_s a_sq / S over bootstrap resamples of
-    q, and its half width (high - low) / 2: what other query artists would make of the same models. What a seed does to
-    all queries alike is not in it; what it does to single ones is, divided by S.
+    q, and its half width (high - low) / 2: the typical change by other query artists for the same models. It leaves out
+    an effect of the seed that is the same for all queries; effects on single queries are in it, divided by S.
 
     Args:
-        results: of one config in one condition, each of another seed.
-        rounds: bootstrap resamples.
-        seed: of the resampling.
+        results: results of one config in one condition, each of another seed.
+        rounds: number of bootstrap resamples.
+        seed: seed of the resampling.
 
     Returns:
         Deviations are NaN for one seed; a figure that is undefined for one seed has a NaN mean.
 
     Raises:
         InputError: there are no results, or rounds is below 1.
-        MismatchError: they are of different conditions, queries or lengths of lists.
+        MismatchError: the results are of different conditions, queries or lengths of lists.
     """
     if not results:
         raise InputError("seeds: found no results; wanted at least one")

@@ -1,4 +1,4 @@
-"""A study: several systems by the whole protocol, one after the other, with the floors that stand in every table."""
+"""A study: several systems evaluated by the whole protocol, one after the other, with the floors of every table."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ NOISE = "noise"
 POPULARITY = "popularity"
 
 NOISE_WIDTH = 200
-"""About as wide as real embeddings, so that chance hubs are about as likely."""
+"""Width of noise vectors; about that of real embeddings, so that random hubs are about as likely."""
 
 FMC = "fmc"
-"""The condition whose artists all have an output in every modality: coherence is measured there."""
+"""Condition whose artists all have an output in every modality; coherence is measured there."""
 
 Role: TypeAlias = Literal["system", "subset", "seed", "floor"]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a study is of.
+    """A system of a study.
 
     Attributes:
-        system: gives the scores.
-        role: "system", compared with the others; "subset", a system of the study that is given some modalities only;
-            "seed", one trained again from another seed; "floor", what any system must be above.
-        of: the name of that system, for a subset and a seed.
-        subset: the modalities given, where it is a subset.
-        seed: what its training started from, where it was trained.
-        parts: by modality what the system is made of; None where there are none, and then it is in no groups.
-        scoring: the corrections that it wants in the groups too.
+        system: the system, which gives the scores.
+        role: "system", compared with the others; "subset", a system of the study that is given only some modalities;
+            "seed", one trained again from another seed; "floor", a baseline that any system must exceed.
+        of: name of the system behind a subset or a seed.
+        subset: the modalities given to a subset.
+        seed: seed of its training, if it was trained.
+        parts: the system's parts by modality; None if it has none, and then it takes no part in the groups.
+        scoring: corrections to apply in the groups too.
     """
 
     system: System
@@ -61,7 +61,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Entry:
-    """A subject without its vectors: what stays of it when the next one is studied."""
+    """A subject without its vectors, kept when the next one is studied."""
 
     name: str
     role: Role
@@ -72,13 +72,13 @@ class Entry:
 
 @dataclass
 class Study:
-    """What was found.
+    """Results of a study.
 
     Attributes:
-        conditions: who asked.
+        conditions: its conditions.
         entries: the subjects in their order, the floors last.
         results: condition by condition, subjects in their order.
-        robustness: of each system and seed that has parts, and of noise; empty where no groups were asked for.
+        robustness: of each system and seed that has parts, and of noise; empty without groups.
         coherence: by name, over the artists of fmc, of each system with two outputs or more; empty without fmc.
     """
 
@@ -89,14 +89,14 @@ class Study:
     coherence: dict[str, Coherence] = field(default_factory=dict)
 
     def of_role(self, *roles: Role) -> list[str]:
-        """The names of the subjects in these roles."""
+        """Return the names of the subjects in these roles."""
         return [entry.name for entry in self.entries if entry.role in roles]
 
     def rows_of(self, condition: str) -> Rows:
-        """The artists of a condition.
+        """Return the artists of a condition.
 
         Raises:
-            NotFoundError: the study is in no such condition.
+            NotFoundError: the study has no such condition.
         """
         for studied in self.conditions:
             if studied.name == condition:
@@ -113,21 +113,21 @@ def study(
     *,
     progress: Progress = silent,
 ) -> Study:
-    """Evaluate subjects in conditions and modality groups, with noise and popularity behind them.
+    """Evaluate subjects, and then noise and popularity, in conditions and modality groups.
 
-    Subjects are taken one by one, and one is let go before the next is taken: given by a generator, they need the
-    memory of one.
+    Subjects are taken one by one, and each is released before the next is taken: from a generator they need the memory
+    of one.
 
     Args:
-        entries: what is studied, with distinct names.
-        conditions: who asks and can be found.
-        groupings: of `riyl.evaluation.groups.deal_groups`; none where the groups are not asked for.
-        setup: by what they are measured; its seed is also that of the noise and of the groups' corrections.
+        entries: the subjects, with distinct names.
+        conditions: queries and candidates.
+        groupings: result of `riyl.evaluation.groups.deal_groups`; empty to skip the groups.
+        setup: settings of the evaluation; its seed is also that of the noise and of the groups' corrections.
         popularity: (n,) listeners or plays of the snapshot's artists.
-        progress: hears of each search, under the names of condition and system.
+        progress: called with the progress of each search, under the names of condition and system.
 
     Raises:
-        InputError: two systems share a name, or one is called as a floor is.
+        InputError: two systems share a name, or one has the name of a floor.
         MismatchError: see `riyl.evaluation.protocol.evaluate`.
     """
     outcome = Study(conditions)
@@ -155,18 +155,18 @@ def study(
 
 
 def noise_system(n: int, dim: int, seed: int) -> System:
-    """Random unit vectors, (n, dim) float32: what a figure is worth that comes from nothing."""
+    """Build the noise system: random unit vectors, (n, dim) float32, whose figures show the effect of chance."""
     vectors = np.random.default_rng(seed).standard_normal((n, dim), np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return System(NOISE, vectors, vectors, np.ones(n, bool))
 
 
 def popularity_system(popularity: NDArray[np.number]) -> System:
-    """The most popular artists for everyone, whoever asks.
+    """Build the popularity system: the same list, the most popular artists, for every query.
 
     Args:
-        popularity: (n,) listeners or plays. Artists as popular as each other are tied; those with 0 are last, not
-            left out. Only the order is used, as ranks, which float32 holds exactly for up to 16 million artists.
+        popularity: (n,) listeners or plays. Equally popular artists are tied; those with 0 are last, not left out. Only
+            the order is used, as ranks, which float32 holds exactly for up to 16 million artists.
     """
     _, ranks = np.unique(popularity, return_inverse=True)
     candidates = ranks.astype(np.float32)[:, None]
@@ -181,7 +181,7 @@ def _floors(n: int, popularity: NDArray[np.number], seed: int, modalities: Seque
 
 
 class _Named:
-    """A Progress that says whose step it is."""
+    """Progress that adds the name of its subject to each step."""
 
     def __init__(self, name: str, progress: Progress) -> None:
         self._name = name

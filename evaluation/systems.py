@@ -1,4 +1,4 @@
-"""Models as systems: one model asked with any of its modalities, masked at inference and never retrained."""
+"""Models as systems: a model queried with any of its modalities, masked at inference and never retrained."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from riyl.index.scoring.score import Scoring
 NDCG_AT = 200
 
 Parts: TypeAlias = Mapping[str, Matrix]
-"""By modality (n, d) float32, what a system makes of it alone: row i is artist i, zeros where it has no such part."""
+"""Parts by modality, (n, d) float32 each: row i is artist i, zeros where it lacks the modality."""
 
 Subset: TypeAlias = tuple[str, ...]
-"""Modalities by name, ascending."""
+"""Names of modalities, ascending."""
 
 _ROWS_AT_ONCE = 1 << 15
 
 
 def subsets_of(modalities: Collection[str]) -> list[Subset]:
-    """The 2^M - 1 non-empty subsets of M modalities: the small first, those of a size by name."""
+    """List the 2^M - 1 non-empty subsets of M modalities: small ones first, those of one size by name."""
     names = sorted(set(modalities))
     return [subset for size in range(1, len(names) + 1) for subset in combinations(names, size)]
 
 
 def model_parts(model: Model, snapshot: Snapshot, *, threads: int = 1, progress: Progress = silent) -> Parts:
-    """The parts of every artist of a snapshot, modality by modality; 4 n d bytes each.
+    """Compute the parts of every artist of a snapshot, modality by modality; 4 n d bytes each.
 
-    Of a modality that the model takes and the snapshot lacks, nobody has any.
+    For a modality that the model takes and the snapshot lacks, all parts are zeros.
 
     Raises:
         MismatchError: see `riyl.index.encoding.embed.parts_of`.
@@ -61,12 +61,15 @@ def model_parts(model: Model, snapshot: Snapshot, *, threads: int = 1, progress:
 def model_system(
     name: str, model: Model, snapshot: Snapshot, parts: Parts, *, raw: bool = False, threads: int = 1
 ) -> System:
-    """A model over a snapshot as a version of the two would have it, with the corrections that its card wants.
+    """Build the system of a model over a snapshot, equal to a version of the two, with the corrections of its card.
 
     Args:
-        name: as it stands in tables.
-        parts: its `model_parts`.
-        raw: leave the corrections out.
+        name: name of the system in tables.
+        model: the model.
+        snapshot: the snapshot.
+        parts: result of `model_parts` for the two.
+        raw: whether to leave the corrections out.
+        threads: threads of the fit of the corrections.
 
     Raises:
         MismatchError: see `riyl.index.encoding.embed.parts_of`.
@@ -79,12 +82,14 @@ def model_system(
 
 
 def scored_system(name: str, vectors: Matrix, covered: Mask, patterns: Patterns, scoring: Scoring) -> System:
-    """A system with corrections; hubness is measured anew where candidates are restricted.
+    """Build a system with corrections; hubness is measured anew where candidates are restricted.
 
     Args:
+        name: name of the system in tables.
         vectors: (n, d) float32 unit rows, zeros where not covered.
         covered: (n,) bool.
         patterns: (n,) int32.
+        scoring: the corrections.
     """
     if not scoring.corrects:
         return System(name, vectors, vectors, covered)
@@ -96,11 +101,11 @@ def scored_system(name: str, vectors: Matrix, covered: Mask, patterns: Patterns,
 
 
 def check_parts(parts: Parts) -> None:
-    """Parts are matrices of one shape.
+    """Check that parts are matrices of one shape.
 
     Raises:
-        InputError: there are none.
-        MismatchError: two differ in shape; the message has every shape.
+        InputError: there are no parts.
+        MismatchError: two parts differ in shape; the message has every shape.
     """
     if not parts:
         raise InputError("parts: found none; wanted at least one modality")
@@ -110,15 +115,14 @@ def check_parts(parts: Parts) -> None:
 
 
 def fuse(parts: Parts, only: Collection[str] | None = None) -> tuple[Matrix, Mask]:
-    """An artist's embedding as `riyl.index.encoding.embed.embed` has it: the mean of the parts at hand, scaled to unit
-    length.
+    """Compute artists' embeddings like `riyl.index.encoding.embed.embed`: the mean of the parts, scaled to unit length.
 
     Args:
-        parts: of all artists.
-        only: the modalities to use, the others are taken as missing; None uses all.
+        parts: parts of all artists.
+        only: modalities to use, the others are taken as missing; None uses all.
 
     Returns:
-        (n, d) float32 unit rows, and (n,) who has any; zeros where an artist has none, or none is asked for.
+        (n, d) float32 unit rows, and (n,) bool, true for artists with a part; zeros where an artist has none.
 
     Raises:
         InputError, MismatchError: see `check_parts`.
@@ -141,16 +145,20 @@ def fuse(parts: Parts, only: Collection[str] | None = None) -> tuple[Matrix, Mas
 def subset_system(
     name: str, parts: Parts, subset: Subset, settings: ScoringSettings = NO_SCORING, *, threads: int = 1
 ) -> System:
-    """A system that is given some of its modalities only, called as "paper-msd audio+cf".
+    """Build a system that is given some of its modalities only, with a name such as "paper-msd audio+cf".
 
     Args:
-        settings: of the corrections, which are fitted on what is left; none corrects nothing.
+        name: name of the whole system.
+        parts: parts of all modalities.
+        subset: the modalities given.
+        settings: settings of the corrections, which are fitted on the given modalities; the default corrects nothing.
+        threads: threads of the fit of the corrections.
 
     Raises:
-        NotFoundError: the subset is empty or has a modality that there are no parts of.
+        NotFoundError: the subset is empty or has a modality without parts.
     """
     if not subset or not set(subset) <= set(parts):
-        raise NotFoundError(f"{name}: asked for {'+'.join(subset) or 'no modality'}; there are {', '.join(parts)}")
+        raise NotFoundError(f"{name}: found {'+'.join(subset) or 'no modality'}; wanted some of {', '.join(parts)}")
     vectors, covered = fuse(parts, subset)
     has = np.stack([parts[modality].any(axis=1) for modality in subset], axis=1)
     sets, patterns = patterns_among(subset, has)
@@ -163,16 +171,14 @@ def subset_system(
 
 
 def version_system(version: Version) -> System:
-    """A version, with its corrections, as a system over its own artists."""
+    """Build the system of a version, with its corrections, over the version's artists."""
     return scored_system(
         f"version {version.id}", version.embeddings, version.has_embedding, version.patterns, version.scoring
     )
 
 
 def version_parts(version: Version) -> Parts:
-    """The parts of its artists by modality, as `riyl.evaluation.systems.model_parts` has them but for each artist's
-    scale.
-    """
+    """Return the parts of a version's artists by modality, those of `model_parts` up to a scale for each artist."""
     full_parts = {}
     for name, parts in version.parts.items():
         full_parts[name] = np.zeros(version.embeddings.shape, np.float32)
@@ -181,9 +187,10 @@ def version_parts(version: Version) -> Parts:
 
 
 def version_ndcg(version: Version, truth: Truth) -> float:
-    """Mean nDCG@200 in the condition raw; NaN where it has no query.
+    """Compute the mean nDCG@200 in the condition raw; NaN where it has no query.
 
-    The ready lists are what the protocol retrieves there: exact, and equal scores in the order of its default seed.
+    The ready lists are those that the protocol retrieves there: exact, with equal scores in the order of its default
+    seed.
     """
     raw = conditions_of(version)[0]
     judged = judge(version.neighbours[raw.rows, :NDCG_AT], raw, truth.relevance(version.artist_ids))

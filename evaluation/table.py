@@ -1,4 +1,4 @@
-"""Results as rows of a table, and how sure the differences between systems are."""
+"""Results as rows of a table, and differences between systems with their confidence intervals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Comparison:
 
 
 def plain_rows(results: Sequence[Result]) -> list[Row]:
-    """Results as flat rows of plain Python values, for tables and JSON; undefined figures stay NaN."""
+    """Convert results to flat rows of plain Python values, for tables and JSON; undefined figures stay NaN."""
     return [
         {
             "condition": r.condition,
@@ -53,7 +53,7 @@ def plain_rows(results: Sequence[Result]) -> list[Row]:
 
 
 def _others(result: Result) -> Row:
-    """The list metrics beside nDCG, each with its interval."""
+    """Return the list metrics other than nDCG, each with its interval."""
     row: Row = {}
     for name, figure in result.lists.items():
         if name != "ndcg":
@@ -62,7 +62,7 @@ def _others(result: Result) -> Row:
 
 
 def compare(results: Sequence[Result], reference: str, *, rounds: int = 1000, seed: int = 0) -> list[Comparison]:
-    """Paired bootstrap of nDCG between every other system and `reference`, in each condition.
+    """Compare every other system with `reference` by the paired bootstrap of nDCG, in each condition.
 
     p-values are not corrected for the number of comparisons.
 

@@ -1,4 +1,4 @@
-"""Queries by artists that the model was fitted on, and by those held out of it: what is lost on the unseen."""
+"""Queries by artists that the model was fitted on, and by held-out artists: the loss on unseen artists."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from riyl.evaluation.protocol import Result
 
 @dataclass(frozen=True)
 class QueryGroup:
-    """nDCG@k over some of a result's queries; NaN where there are none.
+    """nDCG@k over some of a result's queries; NaN without queries.
 
     Attributes:
-        n_queries: how many.
+        n_queries: number of queries.
         ndcg: their mean nDCG@k.
         interval: its 95 % bootstrap interval over these queries.
     """
@@ -28,13 +28,13 @@ class QueryGroup:
 
 @dataclass(frozen=True)
 class SeenAndUnseen:
-    """One system in one condition, the queries apart; candidates are the same for both.
+    """One system in one condition, for the two groups of queries; candidates are the same for both.
 
     Attributes:
-        seen: queries by artists that were fitted on.
+        seen: queries by artists that the model was fitted on.
         unseen: queries by the others.
-        difference: mean nDCG of the unseen minus that of the seen; NaN where a group is empty.
-        interval: its 95 % interval, each group resampled by itself.
+        difference: mean nDCG of the unseen minus that of the seen; NaN if a group is empty.
+        interval: its 95 % interval, each group resampled separately.
     """
 
     seen: QueryGroup
@@ -44,25 +44,25 @@ class SeenAndUnseen:
 
 
 def seen_and_unseen(result: Result, unseen: Mask, rounds: int = 1000, *, seed: int = 0) -> SeenAndUnseen:
-    """Part a result's queries by who was held out.
+    """Split a result's queries into those by artists of the fit and those by held-out artists.
 
-    The two groups are different artists, with more or fewer links and plays: their difference says what being unseen
-    costs only where they were parted at random, as `snapshot.holdout` parts them.
+    The two groups are different artists, with different numbers of similar artists and plays: their difference measures
+    the cost of being unseen only if they were split at random, as `snapshot.holdout` does.
 
     Args:
-        result: of one system in one condition.
-        unseen: (n,) the artists of the snapshot that were held out.
-        rounds: bootstrap resamples.
-        seed: of the resampling.
+        result: result of one system in one condition.
+        unseen: (n,) bool, true for artists of the snapshot that were held out.
+        rounds: number of bootstrap resamples.
+        seed: seed of the resampling.
 
     Raises:
         InputError: rounds is below 1.
-        MismatchError: the result has a query that the mask does not reach.
+        MismatchError: the mask is shorter than the row of a query.
     """
     if len(result.query_rows) and result.query_rows.max() >= len(unseen):
         raise MismatchError(
-            f"unseen artists: found {len(unseen)} marks; the result has a query in row {result.query_rows.max()}: "
-            "wanted the marks of its snapshot"
+            f"unseen artists: found {len(unseen)} marks and a query in row {result.query_rows.max()}; "
+            "wanted one mark for each artist of the snapshot"
         )
     is_unseen = unseen[result.query_rows]
     seen_ndcg, unseen_ndcg = result.ndcg[~is_unseen], result.ndcg[is_unseen]

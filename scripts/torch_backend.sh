@@ -1,8 +1,8 @@
 #!/bin/sh
-# Prints where PyTorch comes from: "cpu", its CPU build by uv, or "pip", whatever pip finds.
+# Print the source to install PyTorch from: "cpu", its CPU build by uv, or "pip", the build that pip finds.
 # usage: torch_backend.sh PYTHON
-# On Linux pip takes the CUDA build, several GB. Here the CPU build is taken where there is no NVIDIA GPU, unless pip has
-# an index or a folder of wheels of its own, which may hold another build and is believed.
+# On Linux pip takes the CUDA build, several GB. This script chooses the CPU build if there is no NVIDIA GPU, unless pip
+# is configured with an index or a folder of wheels, which may have another build and takes precedence.
 set -eu
 python=$1
 settings=$("$python" -m pip config list 2>/dev/null; env | grep '^PIP_' || true)

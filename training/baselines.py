@@ -1,4 +1,4 @@
-"""Baselines as models: linear maps of the modalities, with the same face as the encoders."""
+"""Baselines: linear maps of the modalities, with the same interface as the encoders."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def fit_baseline(
 ) -> dict[str, LinearPart]:
     """Fit a baseline.
 
-    PCA and the random projection work on the modalities that somebody has, side by side. They are fitted on the
-    artists that have them all and are not held out; their mean stands in for a modality that an artist lacks. Both
-    work on centred data here, so the stand-in adds nothing: the projection of the filled-in row is the sum of the
-    parts of the modalities at hand, and, scaled to unit length, their mean.
+    PCA and the random projection work on the concatenation of the modalities that at least one artist has. They are
+    fitted on the artists that have all of these and are not held out; the mean of these artists replaces a modality
+    that an artist lacks. Both work on centred data here, so the replacement adds nothing: the projection of the
+    completed row is the sum of the parts of the modalities that the artist has, and, scaled to unit length, their mean.
 
     Raises:
-        ConfigError: `single` names a modality that the snapshot has not.
-        InputError: there are fewer than two such artists.
+        ConfigError: `single` names a modality that the snapshot lacks.
+        InputError: fewer than two artists have all modalities and are not held out.
     """
     if isinstance(config, SingleConfig):
         if config.modality not in snapshot.modalities:
@@ -49,7 +49,7 @@ def _rows(snapshot: Snapshot, name: str, artists: Rows, unit_rows: bool) -> Matr
 
 
 def _principal(joined: Matrix, config: PcaConfig, seed: int) -> Matrix:
-    # here, so that what only reads configs needs no scikit-learn
+    # imported here: reading configs must not need scikit-learn
     from sklearn.decomposition import PCA
 
     pca = PCA(min(config.dim, *joined.shape), random_state=seed).fit(joined)

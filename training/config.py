@@ -1,4 +1,4 @@
-"""Training configs: which method, with which settings. Read from TOML, checked once."""
+"""Training configs: the method of a model and its settings, read from TOML and validated once."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ class _Section(BaseModel):
 
 
 class MlpSpec(_Section):
-    """A vector through hidden layers (`riyl.training.contrastive.encoders.MlpEncoder`)."""
+    """Encoder of one vector by hidden layers (`riyl.training.contrastive.encoders.MlpEncoder`)."""
 
     kind: Literal["mlp"] = "mlp"
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (512, 256)
-    """Widths of the hidden layers; the paper's for audio, and ours for a modality that the paper has not."""
+    """Widths of the hidden layers, in the order of the layers. The default is the paper's for audio, and RIYL's choice
+    for a modality that the paper does not have."""
 
 
 class SetSpec(_Section):
-    """A set of tokens through self-attention (`riyl.training.contrastive.encoders.SetEncoder`)."""
+    """Encoder of a set of tokens by self-attention (`riyl.training.contrastive.encoders.SetEncoder`)."""
 
     kind: Literal["set"] = "set"
     attention: int = Field(default=256, ge=1)
-    """Width of the attention layer (the paper's 256), divided among the heads."""
+    """Width of the attention layer, divided among the heads; a multiple of `heads`. The default is the paper's."""
     heads: int = Field(default=4, ge=1)
-    """Attention heads (the paper's 4)."""
+    """Number of attention heads. The default is the paper's."""
     max_terms: int = Field(default=20, ge=1)
-    """Tags of an artist that take part, the heaviest first: more cost time and hardly any artist has them."""
+    """Maximum number of tags read of an artist, the heaviest first. More take more time, and hardly any artist has
+    them."""
     tokens: Literal["terms", "vector"] = "terms"
-    """The factors of the artist's tags; or its one vector as a set of one, which needs no tag sets."""
+    """Tokens of the set: `terms`, the default as in the paper, reads the factors of the artist's tags; `vector` reads
+    the artist's one vector as a set of one, which needs no tag sets."""
 
     @model_validator(mode="after")
     def _heads_divide(self) -> SetSpec:
@@ -48,33 +51,38 @@ EncoderSpec: TypeAlias = Annotated[MlpSpec | SetSpec, Field(discriminator="kind"
 
 
 class ContrastiveConfig(_Section):
-    """The paper's method: an encoder a modality, trained by InfoNCE over pairs of modalities."""
+    """The paper's method: one encoder a modality, trained by InfoNCE over pairs of modalities."""
 
     method: Literal["contrastive"]
     modalities: tuple[str, ...] = ("audio", "tags", "cf")
-    """Order of the modalities: of a pair, the first is the anchor. Those that a snapshot lacks are passed over; those
-    that it has beside them follow by name."""
+    """Order of the modalities; the first of a pair is the anchor. Modalities that a snapshot lacks are skipped; those
+    that are not listed follow, sorted by name. The default is the order of the
+    `paper-*` configs."""
     encoders: dict[str, EncoderSpec] = {}
-    """Encoder a modality; the default of `MlpSpec` for one that is not named."""
+    """Encoder of each modality, by name. Modalities that are not named take the default of `MlpSpec`."""
     dim: int = Field(default=200, ge=1, le=256)
-    """Width of the shared space (the paper's 200)."""
+    """Width of the embedding space. The default is the paper's."""
     temperature: float = Field(default=0.1, gt=0)
-    """Divides the cosines in the loss (the paper's 0.1)."""
+    """Temperature: the loss divides cosines by it. The default is the paper's."""
     symmetric: bool = False
-    """Whether each pair is also taken with its sides swapped; the paper's is not."""
+    """Whether the loss also takes each pair with its sides swapped. Off by default, as in the paper."""
     learning_rate: float = Field(default=1e-4, gt=0)
-    """Of Adam (the paper's 1e-4)."""
+    """Learning rate of Adam. The default is the paper's."""
     batch_size: int = Field(default=128, ge=2)
-    """Artists a step (the paper's 128 on MSD, 2048 on OWN); all of them where there are fewer."""
+    """Artists in a training step; all artists where there are fewer. The default is the paper's for MSD (2048 for
+    OWN)."""
     validation: float = Field(default=0.1, gt=0, lt=0.5)
-    """Share of the full artists that is kept out of training, to tell when to stop."""
+    """Share, above 0 and below 0.5, of the full artists that is kept out of training to tell when to stop; a tenth, so
+    that most artists are left to learn from."""
     stop_by: Literal["rank", "loss"] = "rank"
-    """What is watched on held-back artists: the mean reciprocal rank of an artist's own vector among all of the other
-    modality, which is what an embedding is for; or the loss, which turns earlier."""
+    """Measure on the validation artists that decides when to stop: `rank`, the mean reciprocal rank of an artist's own
+    vector among all vectors of the other modality; or `loss`. The default is `rank`, because ranking is the purpose of
+    an embedding, and because the loss gets worse earlier (docs/model.md compares the two)."""
     max_epochs: int = Field(default=200, ge=1)
-    """Epochs at most."""
+    """Maximum number of epochs; limits training that `patience` does not end."""
     patience: int = Field(default=5, ge=1)
-    """Epochs without a better watched value before training stops; the best epoch's weights are kept."""
+    """Epochs without an improvement of the `stop_by` measure after which training stops. The weights of the best epoch
+    are kept."""
 
 
 class PcaConfig(_Section):
@@ -82,9 +90,10 @@ class PcaConfig(_Section):
 
     method: Literal["pca"]
     dim: int = Field(default=200, ge=1, le=256)
-    """Components; less where the concatenation is narrower or the full artists are fewer."""
+    """Number of components; fewer where the concatenation is narrower, or where there are fewer full artists. The
+    default is the paper's width, so that baselines compare with it."""
     unit_rows: bool = True
-    """Scale each modality's vectors to unit length first, as the encoders do; or leave them as they are."""
+    """Whether each modality's vectors are first scaled to unit length. On by default, as the encoders do it."""
 
 
 class ProjectionConfig(_Section):
@@ -92,104 +101,131 @@ class ProjectionConfig(_Section):
 
     method: Literal["random-projection"]
     dim: int = Field(default=200, ge=1, le=256)
-    """Width of the projection."""
+    """Width of the projection. The default is the paper's width, so that baselines compare with it."""
     unit_rows: bool = True
-    """As in `PcaConfig`."""
+    """Whether each modality's vectors are first scaled to unit length, as in `PcaConfig`."""
 
 
 class SingleConfig(_Section):
-    """Baseline: one modality's own vectors."""
+    """Baseline: the vectors of one modality."""
 
     method: Literal["single"]
     modality: str
-    """The modality."""
+    """Name of the modality."""
 
 
 class ScoringConfig(_Section):
-    """How the versions of the model correct scores (`riyl.core.storage.model.ScoringSettings`); 0 corrects nothing."""
+    """Corrections of scores in the versions of the model (`riyl.core.storage.model.ScoringSettings`).
+
+    All strengths are 0 by default, which corrects nothing, as in the paper's method."""
 
     hubness: float = Field(default=0.0, ge=0, le=1)
-    """Strength of the hubness correction: what an artist's mean score in its best lists is taken off times."""
+    """Strength of the hubness correction, 0 to 1: factor of an artist's mean score in the lists where it scores
+    highest; the product is subtracted from its score."""
     popularity: float = Field(default=0.0, ge=0, le=1)
-    """What the most listened to are forgiven of their hubness, and the least are charged beside it: who is listened to
-    by many is near many for a reason."""
+    """Weight of popularity in the hubness correction, 0 to 1, in units of the score. It reduces the correction of the
+    artists with the most listeners by this much, and increases it by as much for those with the fewest, because popular
+    artists are near many others for a reason."""
     neighbours: int = Field(default=200, ge=1, le=1000)
-    """Lists that the mean is over; about the length of the lists that are served, as shorter ones over-correct."""
+    """Number of lists in the mean of the hubness correction. The default is about the length of the lists that the
+    service returns; fewer over-correct."""
     calibration: float = Field(default=0.0, ge=0, le=1)
-    """Strength of the calibration between availability patterns; 1 makes all equally likely to be found."""
+    """Strength of the calibration between availability patterns, 0 to 1; 1 makes all patterns equally likely to be
+    found."""
     tail: float = Field(default=0.005, gt=0, le=0.5)
-    """Share of the candidates whose scores are compared between patterns: the best ones."""
+    """Share of the candidates, those with the best scores, that calibration compares between patterns. The default
+    is small, because only the best scores matter for lists."""
 
 
 class FineTuneConfig(_Section):
-    """How known links refine the closed form (`riyl.training.cca.fine_tune`); without links nothing here counts."""
+    """Refinement of the closed form on similarity pairs (`riyl.training.cca.fine_tune`); ignored without pairs.
+
+    Settings were compared on validation artists of OLGA's train partition; docs/model.md lists those that were no
+    better."""
 
     hidden: int = Field(default=256, ge=1)
-    """Width of the hidden layer beside each modality's linear map."""
+    """Width of the hidden layer beside each modality's linear map. The default did better than linear maps alone, and
+    512 did no better."""
     spread: float = Field(default=8.0, gt=0)
-    """Deviation of the hidden layer's products with a vector of unit length at the start; rows of a modality's z are
-    shorter than that, and a hidden layer that hardly moves learns slowly."""
+    """Standard deviation, at the start, of the products of the hidden layer with a unit vector. It is well above 1
+    because rows of a modality's z are shorter than unit length, and a hidden layer with small products learns
+    slowly."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    """Chance by which a modality of an artist that asks is left out of a step: so that each is good alone."""
+    """Probability, 0 to below 1, that a step leaves out a modality of a query artist, so that each modality learns to
+    work alone."""
     temperature: float = Field(default=0.1, gt=0)
-    """Divides the cosines in the loss."""
+    """Temperature: the loss divides cosines by it. The default is that of the contrastive method;
+    with linear maps alone 0.07 and 0.15 were no better."""
     learning_rate: float = Field(default=1e-3, gt=0)
-    """Of Adam."""
+    """Learning rate of Adam; constant, because a cosine schedule was no better."""
     batch_size: int = Field(default=512, ge=1)
-    """Artists that ask, a step."""
+    """Query artists in a training step."""
     candidates: int = Field(default=16384, ge=2)
-    """Artists that are asked among, a step; all where there are no more."""
+    """Maximum number of candidates that a step's queries are compared with; all artists where there are fewer. Limits
+    the memory of a step."""
     validation: float = Field(default=0.1, gt=0, lt=0.5)
-    """Share of the linked artists whose links are kept back, to tell when to stop."""
+    """Share, above 0 and below 0.5, of the artists with pairs whose pairs are kept out of training to tell when to
+    stop; a tenth, so that most pairs are left to learn from."""
     max_epochs: int = Field(default=30, ge=1)
-    """Epochs at most."""
+    """Maximum number of epochs; limits training that `patience` does not end."""
     patience: int = Field(default=3, ge=1)
-    """Epochs without a better nDCG of the kept-back artists before it stops; the best epoch's maps are kept."""
+    """Epochs without a better nDCG of the validation artists after which training stops. The maps of the best epoch are
+    kept."""
 
 
 class CcaConfig(_Section):
-    """Generalised canonical correlation analysis in closed form (`riyl.training.cca.fit`), of all modalities of a
-    snapshot; what is said of one that it lacks is passed over."""
+    """Generalised canonical correlation analysis in closed form (`riyl.training.cca.fit`).
+
+    It takes all modalities of a snapshot; settings of a modality that the snapshot lacks are ignored. docs/model.md
+    says how the values of `default` were chosen."""
 
     method: Literal["cca"]
     dim: int = Field(default=256, ge=1, le=256)
-    """Width of the embedding; less where there is less to keep."""
+    """Maximum width of the embedding; it is narrower where there are fewer directions. The default is the largest
+    width allowed, which loses least."""
     shared: int = Field(default=150, ge=1)
-    """Canonical directions at most."""
+    """Maximum number of canonical directions. The default was chosen among 75, 100, 125, 150 and 200
+    (docs/model.md)."""
     ridge: float = Field(default=0.3, gt=0)
-    """Added to each modality's covariance, in units of its mean variance: what directions of little variance, where
-    correlations are chance, are held down by."""
+    """Regularisation: multiple of each modality's mean variance that is added to its covariance. It damps directions of
+    little variance, whose correlations are chance. The default was chosen among 0.05, 0.1, 0.3 and 0.5
+    (docs/model.md)."""
     correlation_exponent: float = Field(default=0.5, ge=0)
-    """Each direction is scaled by its mean canonical correlation to this power."""
+    """Exponent of the scale of a direction, which is its mean canonical correlation to this power, so that
+    directions on which modalities agree count more; 0 scales all alike. The config `default` has 0.6."""
     tfidf_dims: int = Field(default=300, ge=0)
-    """Where a modality is made of weighted sets, width of the TF-IDF factors that are read in place of the snapshot's
-    vectors; 0 reads those."""
+    """Width of the TF-IDF factors that replace the snapshot's vectors of a modality made of weighted sets; 0 keeps the
+    snapshot's vectors. The default prefers TF-IDF to the paper's PPMI, which gave lower nDCG
+    (docs/model.md)."""
     max_terms: int = Field(default=100, ge=1)
-    """Terms of a set that count, the heaviest first."""
+    """Maximum number of terms read of a set, the heaviest first. Limits the time of a set with many light terms."""
     norm_shrinkage: dict[str, Annotated[float, Field(ge=0)]] = {}
-    """By modality, how much short vectors are shortened further: the length, in units of the root mean square one, by
-    which a part has lost half of its square. Vectors of tags are short where an artist has few."""
+    """Norm shrinkage by modality: how much more short vectors are shortened. The unit is the root mean square length of
+    the modality's vectors; a vector of exactly the given length loses half of the square of its part. Empty (none)
+    by default; useful for tags, whose vectors are short where an artist has few."""
     n_fourier_features: dict[str, Annotated[int, Field(ge=0, le=4096)]] = {}
-    """By modality, random Fourier features beside its own numbers, so that its map may be curved: for descriptors that
-    are no learned embedding (`riyl.training.cca.linear.RandomFourierFeatures`)."""
+    """Number of random Fourier features by modality, added beside the modality's own numbers so that its map may be
+    curved (`riyl.training.cca.linear.RandomFourierFeatures`). Empty (none) by default; meant for descriptors, not for
+    learned embeddings."""
     min_artists_per_feature: int = Field(default=25, ge=1)
-    """Artists that there must be for each wave; with fewer artists more of what is fitted is chance."""
+    """Minimum number of artists for each Fourier feature. With fewer artists a feature, more of the fit is chance;
+    docs/model.md shows the loss on a catalog of 5,000 artists."""
     bandwidth: float = Field(default=0.5, gt=0)
-    """Width of the Fourier features' kernel, in units of the median distance between two artists' unit rows."""
+    """Width of the kernel of the Fourier features, in units of the median distance between two artists' unit rows."""
     modality_specific_weight: dict[str, Annotated[float, Field(ge=0)]] = {}
-    """By modality, weight of its own vectors beside the shared directions, for what it alone knows; 1 is that of the
-    shared part."""
+    """Weight, by modality, of the modality's own vectors beside the shared directions, which keeps what only this
+    modality knows. The unit is the root mean square length of the shared part. Empty (none) by default."""
     scoring: ScoringConfig = ScoringConfig()
-    """How versions correct scores."""
+    """Score corrections of the model's versions."""
     supervision: FineTuneConfig = FineTuneConfig()
-    """How links refine it, where a training is given any."""
+    """Refinement on similarity pairs, used where a training is given pairs."""
 
 
 Config: TypeAlias = ContrastiveConfig | CcaConfig | PcaConfig | ProjectionConfig | SingleConfig
 
 
 class _AnyConfig(RootModel[Annotated[Config, Field(discriminator="method")]]):
-    """A config file holds one method's settings."""
+    """A config file, which holds the settings of one method."""
 
 
 RENAMED = {
@@ -202,31 +238,31 @@ RENAMED = {
     "private": "modality_specific_weight",
     "waves": "n_fourier_features",
 }
-"""Fields of configs of earlier releases, each with its name now."""
+"""Fields of configs of earlier releases, each with its present name."""
 
 DEFAULT = "default"
-"""The config that is meant where none is named."""
+"""Name of the config that is used unless another is named."""
 
 SINGLE = "single-"
-"""What the name of a one-modality baseline begins with."""
+"""Prefix of the names of the one-modality baselines."""
 
 BASELINES = ("pca", "pca-raw", "random-projection", "random-projection-raw")
-"""Configs of the baselines that take every modality."""
+"""Configs of the baselines that use every modality."""
 
 
 def config_names() -> list[str]:
-    """Names of the configs that come with RIYL."""
+    """List the names of the configs that come with RIYL."""
     return sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml"))
 
 
 def load_config(name: str) -> tuple[str, Config]:
-    """A config by its name, or from a TOML file by its path; "single-M" is modality M alone, for any M.
+    """Load a config by its name, or from a TOML file by its path; "single-M" is modality M alone, for any M.
 
     Returns:
-        Its name (of a file: the stem) and the checked config.
+        The name (of a file: its stem) and the validated config.
 
     Raises:
-        ConfigError: no such config, or its file is not what it should be.
+        ConfigError: there is no such config, or its file is invalid.
     """
     if name.startswith(SINGLE):
         return name, SingleConfig(method="single", modality=name.removeprefix(SINGLE))
@@ -241,9 +277,9 @@ def load_config(name: str) -> tuple[str, Config]:
 
 
 def only_modality(snapshot: str, modality: str, method: str) -> ConfigError:
-    """The error of a method that relates modalities, on a snapshot that has one; names the command that works."""
+    """Return the error of a method that needs two modalities, with a command that works on the snapshot's one."""
     return ConfigError(
-        f"snapshot {snapshot} has {modality} alone; {method} wants two modalities or more; on one, run: "
+        f"snapshot {snapshot} has only {modality}; {method} needs at least two modalities; for one modality, run: "
         f"riyl train --config {SINGLE}{modality} --snapshot {snapshot} (as a job: -p config={SINGLE}{modality})"
     )
 

@@ -1,7 +1,8 @@
-"""ONNX Runtime with its telemetry off; everything here imports it from this module.
+"""ONNX Runtime with telemetry disabled; all of RIYL imports it from this module.
 
-Its official builds write a device id and a database of events under the user's cache, and upload them. The variable
-prevents all of that where it is set before the library loads; the call stops what a later release may send besides.
+Official builds of ONNX Runtime write a device id and a database of events under the user's cache, and upload them. The
+environment variable prevents this if it is set before the library loads; the call also stops events that a later
+release may send.
 """
 
 from __future__ import annotations

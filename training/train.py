@@ -1,6 +1,7 @@
-"""A config and a snapshot to a model folder, whatever the method.
+"""Training: from a config and a snapshot to a model folder, for every method.
 
-Each method's packages are imported when it runs, so that what finds a trained model needs none of the extra `train`.
+Each method's packages are imported when it runs, so that looking up a trained model needs no package of the extra
+`train`.
 """
 
 from __future__ import annotations
@@ -39,23 +40,27 @@ def train(
     similarity_pairs: Truth | None = None,
     progress: Progress = silent,
 ) -> Model:
-    """Train or fit `config` on `snapshot`, or find that model in the folder `models`.
+    """Train or fit `config` on `snapshot`, or return that model if it exists in the folder `models`.
 
     Args:
-        name: what the config is called.
-        seed: of everything that chance decides.
+        name: name of the config.
+        config: method and settings.
+        snapshot: features to train on.
+        models: folder of all models.
+        seed: seed of everything random.
         device: "cpu" or "cuda", for the methods that train.
-        threads: CPU threads; 0 takes every core.
-        as_newest: whether it is the newest model from now on; a baseline fitted to compare with is not.
-        similarity_pairs: pairs of similar artists to refine it on.
+        threads: CPU threads; 0 uses every core.
+        as_newest: whether the model becomes the newest one; a baseline that is fitted for a comparison does not.
+        similarity_pairs: pairs of similar artists to refine the model on.
+        progress: called with the step, the units done and their total.
 
     Raises:
-        ConfigError: the config does not fit the snapshot or cannot be refined, or the device is not there.
-        InputError: too few artists have all modalities, two of them, or links.
+        ConfigError: the config does not fit the snapshot or cannot use pairs, or the device is missing.
+        InputError: too few artists have all modalities, two of them, or pairs.
         MissingExtraError: the extra `train` is not installed.
     """
     if similarity_pairs is not None and not isinstance(config, CcaConfig):
-        raise ConfigError(f"config {name}: found links beside the method {config.method}; wanted the method cca")
+        raise ConfigError(f"config {name}: found supervision with the method {config.method}; wanted the method cca")
     decides = {"format": FORMAT, "snapshot": snapshot.id, "config": config.model_dump(mode="json"), "seed": seed}
     identity = content_id(
         "model", decides if similarity_pairs is None else {**decides, "supervision": similarity_pairs.id}
@@ -120,7 +125,7 @@ def _fit_cca(
     parts, views = fit_cca(config, snapshot, seed, progress)
     if similarity_pairs is None or pairs is None:
         return _save_linear(parts, models, {**card, "scoring": scoring})
-    # here, so that who has no links does not wait for torch
+    # imported here: a fit without supervision must not wait for torch
     from riyl.training.cca.fine_tune import fine_tune
 
     _use_device(device, threads)
@@ -151,7 +156,7 @@ def _train_encoders(
     progress: Progress,
 ) -> Model:
     _use_device(device, threads)
-    # here, so that fitting a baseline does not wait for torch
+    # imported here: fitting a baseline must not wait for torch
     from safetensors.torch import save
 
     from riyl.training.contrastive.export import export_onnx
@@ -177,22 +182,22 @@ def _train_encoders(
 
 
 def _use_device(device: str, threads: int) -> None:
-    """Let torch take so many threads.
+    """Check the device and set torch's number of threads.
 
     Raises:
-        ConfigError: the device is not there.
+        ConfigError: the device is missing.
     """
-    # threads that wait asleep: spinning ones make training several times slower where another process is busy
+    # waiting threads sleep: spinning ones make training several times slower where another process is busy
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("found no CUDA device; wanted one for device cuda (device cpu needs none)")
+        raise ConfigError("found no CUDA device; device cuda needs one (device cpu does not)")
     torch.set_num_threads(threads or os.cpu_count() or 1)
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that this code runs from, where it is one."""
+    """Return the commit of the checkout that this code runs from, or None outside of a checkout."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""What the protocol costs on made-up sets: beside its own search, scikit-learn and ranx; and in memory.
+"""Cost of the protocol on made-up sets, beside its own search, scikit-learn and ranx; and its memory.
 
 Times are only compared inside a run, pair by pair. RIYL_BENCH_LARGE=1 adds 200,000 artists, some 16 Tflop of search.
 """
@@ -29,14 +29,14 @@ OLGA, WIDTH, K, LINKS, THREADS = 17_646, 200, 200, 100_000, 2
 N, ROUNDS, REPEATS = sized((OLGA, 1000, 3), (1_000, 20, 1))
 LARGE = sized(200_000, 2_000)
 DENSE_QUERIES = sized(400, 200)
-"""Queries whose dense scores scikit-learn is given at once; all of them would be 5 GB as it holds them."""
+"""Number of queries whose dense scores scikit-learn gets at once; those of all queries would take 5 GB there."""
 
 EVALUATE = "from tests.benchmarks.bench_evaluation import print_evaluated; print_evaluated({n})"
 RANX = {"ndcg": "ndcg@200", "precision": "precision@200", "recall": "recall@200", "r_precision": "r-precision"}
 
 
 def made_set(n):
-    """Clustered unit vectors, a tenth of them doubles of others, and links mostly inside of clusters."""
+    """Draw clustered unit vectors, a tenth of them copies of others, and links mostly inside of clusters."""
     rng = np.random.default_rng(0)
     clusters, links = 300 * n // OLGA, LINKS * n // OLGA
     cluster = rng.integers(0, clusters, n)
@@ -81,7 +81,7 @@ def seconds(act):
 
 
 def print_evaluated(n):
-    """Evaluate in this process, and print the seconds and the peak memory in MiB, the vectors and the truth in it."""
+    """Evaluate in this process; print the seconds and the peak memory in MiB, including vectors and ground truth."""
     scene = Scene(n)
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far was that of making the set
     took = seconds(scene.evaluate)
@@ -91,7 +91,7 @@ def print_evaluated(n):
 
 
 def evaluated(n):
-    """Seconds and MiB of `print_evaluated` in a process of its own."""
+    """Return seconds and MiB of `print_evaluated` in a process of its own."""
     command = [sys.executable, "-c", EVALUATE.format(n=n)]
     done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
     return map(float, done.stdout.split())
@@ -129,7 +129,7 @@ def test_the_whole_protocol_beside_its_search(scene, report):
 
 
 def test_ndcg_beside_scikit_learn(scene, report):
-    """Theirs starts from dense scores, ours from vectors: the search is in our time, the product is not in theirs."""
+    """Compare with scikit-learn, which starts from dense scores: our time includes the search, theirs no product."""
     from sklearn.metrics import ndcg_score
 
     chosen = np.random.default_rng(1).choice(scene.judged(scene.lists()).query_rows, DENSE_QUERIES, replace=False)
@@ -144,7 +144,7 @@ def test_ndcg_beside_scikit_learn(scene, report):
         ndcg(judged.hits, judged.n_relevant)
 
     def whole(**options):
-        """Seconds for as many queries as there are, from those of the chosen."""
+        """Return the seconds for all queries, extrapolated from those of the chosen ones."""
         took = seconds(lambda: ndcg_score(relevant, scores, k=K, **options))
         return took * len(scene.judged(lists).query_rows) / DENSE_QUERIES
 
@@ -161,7 +161,7 @@ def test_ndcg_beside_scikit_learn(scene, report):
 
 @pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaTypeSafetyWarning")
 def test_list_metrics_beside_ranx(scene, report):
-    """Both start from ready lists and a ready truth, and give the same four figures of every query."""
+    """Compare with ranx: both start from ready lists and a ready ground truth, and give four figures of every query."""
     import numba
     import ranx
 

@@ -1,8 +1,8 @@
-"""p99 of GET similar at a fixed 200 requests a second, idle and with jobs beside it, in turn in one run.
+"""p99 of GET similar at a fixed 200 requests a second, idle and beside running jobs, alternating in one run.
 
-`riyl serve` with the worker that it starts itself (niced, one thread). Each re-index takes other tables, so that it
-embeds, builds and promotes; each evaluation is of a model and the two floors in both conditions. Requests are sent when
-they are due, whether or not those before were answered, and a latency counts from when its request was due.
+The service is `riyl serve` with the worker that it starts itself (niced, one thread). Each re-index takes other tables,
+so that it embeds, builds and promotes; each evaluation is of a model and the two floors in both conditions. Requests
+are sent when they are due, even if earlier ones are unanswered, and a latency counts from the time its request was due.
 RIYL_BENCH_TABLES=FOLDER takes a catalog of one's own.
 """
 
@@ -36,7 +36,7 @@ N, SECONDS, ROUNDS = sized((11_098, 20, 3), (400, 2, 1))
 
 
 def made_tables(folder):
-    """Tables of N artists with up to two modalities, and links between them."""
+    """Write tables of N artists with up to two modalities, and links between them."""
     rng = np.random.default_rng(0)
     ids = [f"artist-{i:06d}" for i in range(N)]
     tagged = [i for i in range(N) for _ in range(3) if i % 3]
@@ -55,7 +55,7 @@ def made_tables(folder):
 
 
 def catalogs(tables, folder):
-    """The tables again and again, each time without another one of the last artists."""
+    """Yield copies of the tables, each without another one of the last artists."""
     for n in count(1):
         (folder / str(n)).mkdir(parents=True)
         for path in tables.glob("*.parquet"):
@@ -84,7 +84,7 @@ def serving(home):
 
 
 async def ask(requests, start, latencies):
-    """Send over one connection what is due on it, and note how long after it was due its answer was whole."""
+    """Send the requests due on one connection, and record the time from when each was due to its complete answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
     for due, request in requests:
         await asyncio.sleep(max(0.0, start + due - time.perf_counter()))
@@ -98,7 +98,7 @@ async def ask(requests, start, latencies):
 
 
 def measured(ids, seed):
-    """Milliseconds of RATE * SECONDS requests."""
+    """Return the milliseconds of RATE * SECONDS requests."""
     chosen = random.Random(seed).choices(ids, k=RATE * SECONDS)
     lines = [f"GET /v1/artists/{i}/similar?k={K} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode() for i in chosen]
     due = [(n / RATE, line) for n, line in enumerate(lines)]
@@ -113,18 +113,18 @@ def measured(ids, seed):
 
 
 def reindexes(tables, folder):
-    """What re-index after re-index is asked for with."""
+    """Yield the parameters of successive re-indexes."""
     return (ReindexParams(tables=str(each)) for each in catalogs(tables, folder))
 
 
 def evaluations(tables, folder):
-    """What evaluation after evaluation is asked for with."""
+    """Yield the parameters of successive evaluations."""
     return repeat(EvaluateParams(systems=["pca"]))
 
 
 @contextlib.contextmanager
 def working(jobs, kind, params, done):
-    """One job after the other, for the block."""
+    """Run one job after the other while the block runs."""
     stop = threading.Event()
 
     def keep():

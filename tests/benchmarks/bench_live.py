@@ -1,6 +1,6 @@
-"""Changes while it serves: how long a put takes, how soon it is found, and what 10,000 changes cost a ready answer.
+"""Changes while serving: time of a put, time until it is visible, and the cost of 10,000 changes for a ready answer.
 
-On SQLite and on PostgreSQL, with 50 queries a second beside the puts; prints, asserts no times.
+Runs on SQLite and on PostgreSQL, with 50 queries a second beside the puts; prints times and asserts none.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ def payload(rng, number):
 
 @contextlib.contextmanager
 def service(home, url, port=PORT):
-    """A client of a service over a home, seconds until it was ready, and its process id."""
+    """Start a service over a home; yield its client, the seconds until it was ready, and its process id."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RIYL_")}
     environment |= {"RIYL_HOME": str(home.root), "RIYL_THREADS": "1"} | ({"RIYL_DATABASE_URL": url} if url else {})
     command = [*RIYL, "serve", "--no-worker", "--port", str(port)]
@@ -82,7 +82,7 @@ def mebibytes(pid):
 
 
 def asking(ids, stop):
-    """Queries at a fixed rate, for different artists."""
+    """Send queries at a fixed rate, for different artists."""
     with httpx.Client(base_url=f"http://127.0.0.1:{PORT}", timeout=30) as client:
         start, number = time.perf_counter(), 0
         while not stop.is_set():
@@ -110,7 +110,7 @@ def puts(client, replica, headers, ids):
 
 
 def latency(client, ids):
-    """Of single answers of k=50 in turn, each for another artist: the first for it, and one that is kept."""
+    """Measure single answers of k=50 in turn, each for another artist: the first for it, and one that is kept."""
     first, cached = [], []
     for times in (first, cached):
         for artist in ids:
@@ -168,8 +168,7 @@ def test_puts_while_it_serves(kind, tmp_path, request, report):
 
 
 def test_live_artists_agree_with_indexed_ones(catalog, tmp_path, report):
-    """1,000 artists of a real catalog put live instead of indexed; the model, the featurizer and the others are the
-    same."""
+    """Compare 1,000 artists of a real catalog put live with the same artists indexed, for one model and featurizer."""
     tables = Tables.open(catalog)
     artists = tables.artists().column("artist_id").to_pylist()
     away = set(np.array(artists)[np.random.default_rng(0).permutation(len(artists))[:AWAY]].tolist())
@@ -203,7 +202,7 @@ def test_live_artists_agree_with_indexed_ones(catalog, tmp_path, report):
         changing({artist: EffectiveChanges(artist, False, payload[artist]) for artist in payload}, 1)
     )
     seconds = time.perf_counter() - start
-    # the same h on both sides: each version measures it in its own lists
+    # the same h on both sides, because each version measures it in its own lists
     h = np.array([overlay.overlay.h.at(overlay.row_of_id(artist)) for artist in indexed.artist_ids], np.float32)
     same = Searcher(indexed)
     same = same.under(replace(same.overlay))

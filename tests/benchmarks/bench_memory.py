@@ -15,7 +15,7 @@ pytestmark = pytest.mark.bench
 
 ARTISTS = sized(5000, 300)
 SOURCE = sized("synthetic", "{base}/made")
-"""What makes the tables: the source of 5,000 artists, or made-up tables of fewer."""
+"""Source of the tables: the one of 5,000 artists, or made-up tables of fewer."""
 
 STEPS = {
     "tables": ["data", "tables", SOURCE, "{base}/tables"],

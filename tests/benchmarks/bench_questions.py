@@ -1,4 +1,4 @@
-"""What the ways to ask are worth, on the real catalog: figures, not times. docs/model.md has them."""
+"""Quality of the ways to query, on the real catalog: figures, not times. docs/model.md has them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.bench
 K = 200
 QUERIES, COMMON = sized((1000, 100), (40, 10))
 HEARD = sized(10, 2)
-"""Listeners of the artists whose popularity is moved, at least."""
+"""Minimum number of listeners of the artists whose popularity is changed."""
 
 
 def made(home: Home, tables: Tables) -> tuple[Version, Snapshot]:

@@ -1,8 +1,9 @@
 """Requests a second: GET similar, k=50, beside a bare Starlette route that returns ready bytes of the same size.
 
-One worker each, asked in turn in one run by wrk with one thread and 32 connections; prints, asserts no times. Thousands
-of artists are asked for in random order. Once with answers kept ready, as the service does, and once with none kept, as
-if every request were the first for its artist.
+One worker each, queried alternately in one run by wrk with one thread and 32 connections; prints times and asserts
+none.
+The queries are thousands of artists in random order: once with answers kept ready, as the service does, and once with
+none kept, as if every request were the first for its artist.
 """
 
 import contextlib
@@ -72,7 +73,7 @@ server(app, "127.0.0.1", {port}, asyncio.Event()).run()
 
 
 def made_home(folder):
-    """A promoted version of N artists with names, mbids and up to two modalities."""
+    """Make a home with a promoted version of N artists with names, mbids and up to two modalities."""
     rng = np.random.default_rng(0)
     ids = [f"artist-{i:06d}" for i in range(N)]
     tagged = [i for i in range(N) for _ in range(3) if i % 3]

@@ -4,12 +4,12 @@
 calibration; half of the pairs of seeds are drawn at random, half from one ready list. Filters pass 1 artist in 10, 1 in
 10,000, or all; their values change from request to request, as do the seeds. The other side is
 `tests/benchmarks/pgvector_app.py` over HNSW (m 16, ef_construction 128, iterative scans), for each filter with the
-lowest ef_search that gives it the recall wanted, on a PostgreSQL that has everything in its memory. wrk with one
-thread and 16 connections asks in turn in one run the service, the service with two processes, as PostgreSQL takes all
-cores, and the other side. Recall is that of a search of all artists in float64; who scores as the tenth does is as
-good.
+lowest ef_search that reaches the wanted recall, on a PostgreSQL that has everything in its memory. wrk with one thread
+and 16 connections alternates in one run between the service, the service with two processes (because PostgreSQL uses
+all cores), and the other side. Recall is measured against a float64 search of all artists; an artist with the score of
+the tenth counts like the tenth.
 
-RIYL_BENCH_HOME=FOLDER keeps the catalog and its version there, and takes them from there when they exist.
+RIYL_BENCH_HOME=FOLDER keeps the catalog and its version there, and reuses them if they exist.
 """
 
 import contextlib
@@ -50,11 +50,11 @@ from tests.conftest import REPOSITORY
 N, ASKED, K, ROUNDS, SECONDS, CONNECTIONS = sized((100_000, 2_000, 10, 3, 5, 16), (2_000, 100, 10, 1, 1, 16))
 JUDGED, WANTED = sized(200, 50), 0.99
 POOL = 4
-"""Connections to PostgreSQL: with more than 4 on two cores both rate and latency are worse."""
+"""Number of connections to PostgreSQL: with more than 4 on two cores both rate and latency are worse."""
 EF_SEARCH = (40, 60, 80, 100, 150, 200, 300, 400, 600, 800, 1000)
 PORT = 8451
 FILTERS = {"all": None, "1 in 10": ("tenth", 10), "1 in 10,000": ("rare", 10_000)}
-"""By name an attribute, and how many values it has, evenly."""
+"""Attribute of each filter by name, and its number of values, evenly distributed."""
 
 SERVE = """
 from pathlib import Path
@@ -93,7 +93,7 @@ WORKERS = [
 
 
 def made_home(folder):
-    """A home with a promoted version of the synthetic catalog with two attributes more."""
+    """Make a home with a promoted version of the synthetic catalog with two more attributes."""
     home = Home(folder / "home")
     if (home.versions / "CURRENT").exists():
         return home
@@ -112,7 +112,7 @@ def made_home(folder):
 
 
 def asked_with(version, name, seed):
-    """(ASKED, 2) rows of seeds, and the filter's value by question; None without one."""
+    """Return (ASKED, 2) rows of seeds, and the filter's value for each query; None without a filter."""
     rng = np.random.default_rng(seed)
     candidates = np.flatnonzero(version.has_embedding)
     first, second = rng.choice(candidates, (2, ASKED))
@@ -132,7 +132,7 @@ def bodies(version, name, seeds, values):
 
 
 def scored(version, pair):
-    """(n,) float64 by the formula in docs/model.md, -inf for the seeds and where nothing is known."""
+    """Return (n,) float64 scores by the formula in docs/model.md, -inf for seeds and artists without embedding."""
     mean = version.embeddings[pair].astype(np.float64).mean(axis=0)
     scores = version.embeddings.astype(np.float64) @ (mean / np.linalg.norm(mean)) - version.scoring.h
     scores += version.scoring.c[version.patterns[pair]].mean(axis=0, dtype=np.float64)[version.patterns]
@@ -142,7 +142,7 @@ def scored(version, pair):
 
 
 class Judge:
-    """Recall of the first JUDGED questions of a filter, by search of all artists."""
+    """Recall of the first JUDGED queries of a filter, against a search of all artists."""
 
     def __init__(self, version, name, seeds, values):
         self._row = {artist_id: row for row, artist_id in enumerate(version.artist_ids)}
@@ -154,7 +154,7 @@ class Judge:
             self._scores.append(scores)
 
     def recall(self, answers):
-        """Share of the places that exist of the first ten that hold one of the true ten; `answers` are lists of ids."""
+        """Return the share of the true first ten that the answers' first ten contain; `answers` are lists of ids."""
         hits = places = 0
         for scores, ids in zip(self._scores, answers, strict=True):
             n_places = min(K, int(np.count_nonzero(scores > -np.inf)))
@@ -168,7 +168,7 @@ class Judge:
 
 
 def lowest_ef(dsn, version, name, seeds, values, judge):
-    """The first of EF_SEARCH that gives the recall wanted, else the last."""
+    """Return the first of EF_SEARCH that reaches the wanted recall, or else the last."""
     ids = version.artist_ids
     statement = filtered([] if FILTERS[name] is None else [FILTERS[name][0]])
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
@@ -193,7 +193,7 @@ def answers_of(port, lines):
 
 
 def contest(report, name, ports, questions, lua):
-    """Ask them in turn, so many rounds; the median seconds a request of each."""
+    """Query the servers alternately for several rounds; report rates, latencies and the ratios to pgvector."""
     for port in ports.values():
         measured(port, questions, lua, CONNECTIONS, SECONDS)  # to warm up
     rounds = [

@@ -1,4 +1,4 @@
-"""Training steps a second of the loop against the same operations written out by hand, in turn in one run."""
+"""Training steps a second of the loop against the same operations written by hand, alternating in one run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def encoders_of(inputs: dict[str, Input], config: ContrastiveConfig) -> torch.nn
 def hand_epoch(
     encoders: torch.nn.ModuleDict, batches: list[dict[str, tuple[torch.Tensor, ...]]], adam: torch.optim.Adam
 ) -> None:
-    """Nothing but the arithmetic: batches lie ready, the loss is written out."""
+    """Run only the arithmetic of an epoch: batches are ready, and the loss is written by hand."""
     for batch in batches:
         audio, tags, cf = (encoders[name](*batch[name]) for name in NAMES)
         diagonal = torch.eye(len(audio), dtype=torch.bool)

@@ -1,8 +1,8 @@
-"""What benchmarks share: two sizes, and a report that prints their lines and keeps their figures.
+"""Shared by all benchmarks: two sizes, and a report that prints their lines and keeps their figures.
 
 `make bench` runs them at full size, for figures to be quoted; `make bench-small` (RIYL_BENCH_SMALL=1) at a tiny one, to
-see that each still runs and produces its figures. Neither asserts what the figures are.
-RIYL_BENCH_JSON=FILE keeps the figures of a run with the commit that they are of.
+check that each still runs and produces its figures. Neither asserts the figures.
+RIYL_BENCH_JSON=FILE stores the figures of a run with the commit that they were measured at.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ Size = TypeVar("Size")
 
 
 def sized(full: Size, small: Size) -> Size:
-    """The size of this run."""
+    """Return the size for this run."""
     return small if SMALL else full
 
 
 @dataclass(frozen=True)
 class Report:
-    """Prints a benchmark's lines as they come, and keeps its figures.
+    """Printer of a benchmark's lines, which also keeps its figures.
 
     Attributes:
         write: prints past pytest's capture.
-        figures: by name; times in the unit that the name ends in.
+        figures: figures by name; times in the unit at the end of the name.
     """
 
     write: Callable[[str], None]
@@ -50,7 +50,7 @@ class Report:
 
 @pytest.fixture
 def report(capsys: pytest.CaptureFixture[str]) -> Report:
-    """A benchmark's report; one that ends without figures, or with one that is not finite, fails."""
+    """Yield a benchmark's report; fail if it ends without figures, or with one that is not finite."""
 
     def write(line: str) -> None:
         with capsys.disabled():
@@ -97,7 +97,7 @@ def _git(*arguments: str) -> str:
 
 @pytest.fixture(scope="session")
 def catalog(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tables with tags, plays, audio and links: the real catalog olga-artists; at the small size made-up ones."""
+    """Make tables with tags, plays, audio and links: the real catalog olga-artists; at the small size made-up ones."""
     if not SMALL:
         real: Path = request.getfixturevalue("real_data")
         return real / "olga-artists"

@@ -1,4 +1,4 @@
-"""A PostgreSQL with pgvector that holds a version's vectors."""
+"""PostgreSQL with pgvector that holds a version's vectors."""
 
 import contextlib
 import time
@@ -22,7 +22,7 @@ POSTGRES = {
 
 @contextlib.contextmanager
 def postgres(folder):
-    """Address of a PostgreSQL with room for everything in memory."""
+    """Yield the address of a PostgreSQL with room for everything in memory."""
     with pytest.MonkeyPatch.context() as environment:
         (folder / "runtime").mkdir(mode=0o700, parents=True)
         environment.setenv("XDG_RUNTIME_DIR", str(folder / "runtime"))
@@ -39,7 +39,7 @@ def postgres(folder):
 
 
 def fill(dsn, version):
-    """The version's vectors into PostgreSQL, and their index; seconds that the index took."""
+    """Write the version's vectors into PostgreSQL and index them; return the seconds that the index took."""
     scoring, rows = version.scoring, np.flatnonzero(version.has_embedding)
     stored = scoring.stored(version.embeddings, version.patterns, popularity_of(version.listeners))
     beside = scoring.queries(version.embeddings, scoring.c[version.patterns])[:, version.embeddings.shape[1] :]

@@ -1,8 +1,8 @@
-"""The same question as POST similar asks, answered by pgvector: FastAPI, asyncpg's pool, one statement a question.
+"""The query of POST similar, answered by pgvector: FastAPI, asyncpg's pool, one statement a query.
 
-What a careful user of pgvector would write: seeds are blended, filtered, searched and named in the database, by a
+It is what a careful user of pgvector would write: seeds are blended, filtered, searched and named in the database, by a
 statement that every connection keeps prepared; answers are sent without a second validation. Its vectors and its
-metric are those of the version (`riyl.index.scoring.score.Scoring.stored`), so that it looks for the same artists.
+metric are those of the version (`riyl.index.scoring.score.Scoring.stored`), so it searches for the same artists.
 
 Run as: python -m tests.benchmarks.pgvector_app PORT DSN CONNECTIONS EF_SEARCH
 """
@@ -45,14 +45,14 @@ WHERE artist_id <> ALL($1) {filter}
 ORDER BY stored <-> (SELECT vector FROM asked)
 LIMIT $2
 """
-"""The vector asked with is Scoring.asked of the seeds' mean; all weights are 1 here."""
+"""Statement of the query. The query vector is Scoring.asked of the seeds' mean; all weights are 1 here."""
 
 
 SETTINGS = {"hnsw.iterative_scan": "relaxed_order", "jit": "off"}
 
 
 def filtered(names: list[str]) -> str:
-    """The statement under conditions on these columns."""
+    """Return the statement with conditions on these columns."""
     return STATEMENT.format(filter=" ".join(f"AND {name} = ${3 + i}" for i, name in enumerate(names)))
 
 

@@ -1,4 +1,4 @@
-"""Servers on this machine, in processes of their own."""
+"""Servers on this machine, each in its own process."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from tests.conftest import REPOSITORY
 
 @contextlib.contextmanager
 def running(command, port, path="/", environment=None):
-    """A server that listens on a port; the seconds from its start to its first answer, whatever it is."""
+    """Start a server on a port; yield the seconds from its start to its first answer of any kind."""
     variables = {**os.environ, **(environment or {})}
     started = time.perf_counter()
     process = subprocess.Popen(command, cwd=REPOSITORY, env=variables, stderr=subprocess.DEVNULL)

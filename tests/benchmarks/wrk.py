@@ -1,4 +1,4 @@
-"""wrk, asking a server on this machine the questions of a file in turn."""
+"""wrk, which sends the requests of a file in turn to a server on this machine."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ function request() i = i % n + 1; return requests[i] end
 
 
 def measured(port, questions, lua, connections, seconds):
-    """Requests a second, and the milliseconds of the median and the 99th percentile."""
+    """Return requests a second, and the milliseconds of the median and the 99th percentile."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", "-s", str(lua)]
     command += [f"http://127.0.0.1:{port}", "--", str(questions)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout

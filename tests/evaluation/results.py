@@ -1,4 +1,4 @@
-"""Results with figures by hand."""
+"""Results with hand-made figures."""
 
 from collections.abc import Sequence
 
@@ -18,11 +18,14 @@ def made_result(
     gini: float = 0.5,
     coverage: float = 1.0,
 ) -> Result:
-    """The result of a system with these scores.
+    """Build the result of a system with these scores.
 
     Args:
-        rows: of the queries; by default the first ones.
-        recall: of every query.
+        ndcg: nDCG of each query.
+        rows: rows of the queries; by default the first ones.
+        recall: recall of every query.
+        gini: Gini of the lists.
+        coverage: coverage of the lists.
     """
     scores, n = np.array(ndcg, np.float64), len(ndcg)
     return Result(

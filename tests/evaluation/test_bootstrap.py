@@ -21,7 +21,7 @@ def gini_and_interval(lists, n, rounds=1000, seed=0, **options):
 
 
 def made_lists(rng, q, n, k, hubs):
-    """Lists without doubles in which some candidates come up far more often than others."""
+    """Draw lists without duplicates in which some candidates are far more frequent than others."""
     pull = rng.pareto(hubs, n) + 0.05
     return np.argsort(-(np.log(pull) + rng.gumbel(size=(q, n))), axis=1)[:, :k].astype(np.int32)
 
@@ -64,7 +64,7 @@ def test_no_queries_have_no_interval():
 
 
 def test_paired_difference_is_judged_on_the_same_queries():
-    # Queries differ far more than the systems do: only pairing can tell 0.01 apart.
+    # Queries differ far more than the systems: only pairing can detect a difference of 0.01.
     rng = np.random.default_rng(4)
     easy = rng.random(500)
     result = paired(easy + 0.01 + 0.02 * rng.standard_normal(500), easy, seed=5)
@@ -91,7 +91,8 @@ def test_unpaired_agrees_with_scipy():
 
 
 def test_unpaired_sides_are_drawn_independently():
-    # Drawn alike, the same figures would differ by nothing; independent ones by sqrt(2) times what one side does.
+    # With the same draws equal figures have no difference; with independent draws its deviation is sqrt(2) times one
+    # side's.
     values = np.random.default_rng(11).random(400)
     single, both = interval(values, 5_000, seed=0), unpaired(values, values, 5_000, seed=0)
     assert both.high - both.low == pytest.approx(np.sqrt(2) * (single.high - single.low), rel=0.08)
@@ -223,7 +224,7 @@ def test_gini_interval_is_right_beyond_sixteen_bits():
 
 @pytest.mark.slow
 def test_intervals_of_evenness_cover_the_figures_of_fresh_samples():
-    """The oracle: many samples from a known population of lists, and the mean figures of samples of that size."""
+    """Compare with an oracle: many samples of a known population of lists, and the mean figures of such samples."""
     rng = np.random.default_rng(11)
     population = made_lists(rng, 3000, 200, 20, hubs=1.5)
 

@@ -20,7 +20,7 @@ def made_parts(rng, n, d, modalities="abc", missing=0.0):
 
 
 def by_loops(parts):
-    """The three figures as they are defined, with scipy's cosine distance."""
+    """Compute the three figures by their definition, with scipy's cosine distance."""
     n = len(next(iter(parts.values())))
     outputs = [{m: matrix[i].astype(float) for m, matrix in parts.items() if matrix[i].any()} for i in range(n)]
     centres = [
@@ -111,7 +111,7 @@ def test_opposite_outputs_leave_no_centroid():
     result = coherence(parts)
     assert np.isnan([result.cd_intra[0], result.cd_inter[0]]).all()
     assert not np.isnan(result.ecl).any()
-    # It is no one's neighbour either: 1 and 2 have each other alone.
+    # It is no neighbour of the others either: 1 and 2 have only each other.
     assert result.cd_inter[1:].tolist() == pytest.approx([1, 1], abs=1e-12)
 
 

@@ -11,7 +11,7 @@ from riyl.evaluation.correlation import kendall, pooled_kendall
 
 
 def tau_b(a, b):
-    """Kendall's tau-b by its definition, over all pairs of artists."""
+    """Compute Kendall's tau-b by its definition, over all pairs of artists."""
     both = [(x, y) for x, y in zip(a, b, strict=True) if not (math.isnan(x) or math.isnan(y))]
     signs = [(np.sign(x - p), np.sign(y - q)) for i, (x, y) in enumerate(both) for p, q in both[:i]]
     score = sum(s * t for s, t in signs)
@@ -62,7 +62,7 @@ def test_pooled_tau_is_over_systems_and_queries():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(MismatchError, match="found lengths {'a': 2, 'b': 3}"):
         kendall({"a": np.ones(2), "b": np.ones(3)})
-    with pytest.raises(InputError, match="wanted the same of every system"):
+    with pytest.raises(InputError, match="wanted the same for every system"):
         pooled_kendall([{"a": np.ones(2)}, {"b": np.ones(2)}])
-    with pytest.raises(InputError, match="wanted the same of every system"):
+    with pytest.raises(InputError, match="wanted the same for every system"):
         pooled_kendall([])

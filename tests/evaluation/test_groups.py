@@ -28,7 +28,7 @@ def links_of(n, pairs):
 
 
 def asking(n, lists, covered=None):
-    """A system whose lists are as given: a candidate is its own axis, and the first of a list scores highest."""
+    """Build a system with the given lists: a candidate is its own axis, and the first of a list scores highest."""
     queries = np.zeros((n, n), np.float32)
     for row, wanted in lists.items():
         queries[row, wanted] = np.arange(len(wanted), 0, -1)
@@ -37,7 +37,7 @@ def asking(n, lists, covered=None):
 
 
 def every_group(n, modalities=THREE):
-    """Artist i is in group i mod G."""
+    """Put artist i into group i mod G."""
     subsets = tuple(subsets_of(modalities))
     return Groups(subsets, in_order(n), in_order(n) % len(subsets))
 
@@ -110,13 +110,13 @@ def test_figures_by_hand():
     last = 1 / math.log2(6)  # 4 at rank 5
     assert matrix.ndcg.tolist() == pytest.approx([(zero + 1) / 2, 1, (1 + last) / 2], abs=1e-12)
     assert matrix.ndcg_mean == pytest.approx((zero + 1 + 1 + 1 + last) / 5, abs=1e-12)
-    # Bounded by its own group each artist has one candidate: 0 and 3 are each other's, and 2 finds 5.
+    # Limited to its own group each artist has one candidate: 0 and 3 find each other, and 2 finds 5.
     assert matrix.ndcg_own == 1
 
 
 def test_ndcg_among_all_groups_falls_where_groups_mix_wrongly_and_that_inside_each_does_not():
-    # Two scenes at the ends of an axis. Turning one group round leaves its own lists as they were and puts each of
-    # its artists among the other scene's of the other groups: as even a mixture, and a wrong one.
+    # Two scenes at the ends of an axis. Reversing one group leaves its own lists as they were, and puts each of its
+    # artists into the wrong scene of the other groups: the mixture is as even, and wrong.
     rng = np.random.default_rng(2)
     n = 300
     scene = in_order(n) // 3 % 2
@@ -233,7 +233,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(InputError, match="list length: found 4; wanted at least 5"):
         group_matrix(system, groups, Setup(links, in_order(7), k=4))
     unordered = Groups(groups.subsets, groups.rows[::-1], groups.group)
-    with pytest.raises(MismatchError, match="wanted a group for each row, rows ascending"):
+    with pytest.raises(MismatchError, match="wanted one group for each row, rows ascending"):
         group_matrix(system, unordered, Setup(links, in_order(7)))
     with pytest.raises(InputError, match="found no grouping"):
         over_groupings([])
@@ -246,7 +246,7 @@ def test_what_does_not_fit_is_refused():
 
 
 def test_calibration_lets_the_groups_meet():
-    # two modalities that know the same, each with an axis of its own that draws its artists together
+    # two modalities with the same information, each with an axis of its own that attracts its artists to each other
     rng = np.random.default_rng(0)
     latent = rng.standard_normal((600, 6))
     parts = {}

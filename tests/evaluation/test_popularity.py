@@ -51,7 +51,7 @@ def test_groups_follow_the_values_split_no_tie_and_leave_no_gap(values, quantile
         for b, other_group in zip(values, groups, strict=True):
             assert (group == other_group) if a == b else (a > b or group <= other_group)
             assert a == 0 or b != 0 or group > other_group
-    # Each value is where the middle of its ranks says, counted by hand among those above 0.
+    # Each value is where the middle of its ranks is, counted by hand among the values above 0.
     ranked = sorted(v for v in values if v > 0)
     middles = {v: (ranked.index(v) + ranked.index(v) + ranked.count(v)) / 2 for v in set(ranked)}
     places = sorted({math.floor(quantiles * m / len(ranked) + 1e-9) for m in middles.values()})

@@ -14,7 +14,7 @@ from riyl.index.scoring.tie_breaking import tie_break_rank
 
 
 def truth_of(n, pairs):
-    """Relevance of n artists from (row, similar row), each counted one way."""
+    """Build the relevance of n artists from pairs (row, similar row), each counted in one direction."""
     unique_pairs = sorted(set(pairs))
     counts = np.bincount([a for a, _ in unique_pairs], minlength=n)
     return Relevance(
@@ -41,7 +41,7 @@ def in_order(n):
     return np.arange(n, dtype=np.int32)
 
 
-# Five artists on a line, the score of x and y is x * y: everyone's best are 4, 3, 2, 1, 0, itself left out.
+# Five artists on a line, the score of x and y is x * y: the best of each are 4, 3, 2, 1, 0, without itself.
 LINE = system_of([[1], [2], [3], [4], [5]])
 LINKS = truth_of(5, [(0, 4), (0, 1), (1, 0), (4, 0), (2, 3)])
 
@@ -58,7 +58,7 @@ def test_every_figure_by_hand():
     # Counts 0 0 2 4 4: pairs differ by 0+2+4+4+2+4+4+2+2+0 = 24, twice, over 25, over twice the mean 2.
     assert result.gini == pytest.approx(2 * 24 / 25 / 4, abs=1e-12)
     assert result.coverage == 0.6
-    # 0 finds one of its two and so does 2 its one, at rank 2; the first rank of 0 is a hit and that of 2 is not.
+    # 0 finds one of its two and 2 its only one, both at rank 2; the first rank of 0 is a hit and that of 2 is not.
     assert result.lists["precision"].scores == pytest.approx([0.5, 0, 0.5, 0], abs=1e-12)
     assert result.lists["recall"].scores == pytest.approx([0.5, 0, 1, 0], abs=1e-12)
     assert result.lists["r_precision"].scores == pytest.approx([0.5, 0, 0, 0], abs=1e-12)
@@ -97,7 +97,7 @@ def test_a_condition_bounds_queries_candidates_and_what_is_relevant():
     assert retrieve(LINE, rows(0, 1, 3), in_order(5), k=2).tolist() == [[3, 1], [3, 0], [1, 0]]
     assert result.query_rows.tolist() == [0, 1]
     assert result.n_without_links == 1
-    # 0 has 1 alone left as relevant, at rank 2; 1 finds 0 at rank 2.
+    # 1 is the only relevant candidate left for 0, at rank 2; 1 finds 0 at rank 2.
     assert result.ndcg == pytest.approx([1 / math.log2(3)] * 2, abs=1e-12)
     assert result.gini == pytest.approx(0, abs=1e-12)
 

@@ -51,7 +51,7 @@ def test_differences_are_to_the_reference():
 def test_popularity_groups_are_relative_to_cf():
     result = recorded(studied(Subject(LINE), Subject(CF)), cf="single-cf")
     rows = {p["system"]: p["rows"] for p in result["popularity"]}
-    # plays of the queries 0, 1, 2, 4: 10, 0, 10, 30: nobody plays 1, and 0 and 2 are together
+    # plays of the queries 0, 1, 2, 4: 10, 0, 10, 30: 1 has no plays, and 0 and 2 are in one group
     assert [(r["low"], r["high"], r["n_queries"]) for r in rows["made"]] == [(0, 0, 1), (10, 10, 2), (30, 30, 1)]
     together = rows["made"][1]
     assert together["ndcg"] == pytest.approx((1 / (1 + HALF) + HALF) / 2, abs=1e-12)

@@ -1,4 +1,4 @@
-"""Report and figures of a small study: they hold the record's figures, and nothing from elsewhere."""
+"""Report and figures of a small study: they contain the record's figures, and nothing from elsewhere."""
 
 import copy
 import dataclasses
@@ -26,7 +26,7 @@ NAME = "mine <b>&"
 
 
 class Cells(HTMLParser):
-    """Every table as rows of texts, by its caption."""
+    """Parser that collects every table as rows of texts, by its caption."""
 
     def __init__(self):
         super().__init__()
@@ -132,7 +132,7 @@ def test_the_same_record_gives_the_same_report(made, html):
 
 def test_tables_hold_the_figures(made, html):
     tables = read(html).tables
-    raw = tables["raw: 60 artists are candidates, 60 of them ask, 0 have no similar artist here"]
+    raw = tables["raw: 60 artists are candidates, 60 of them are queries, 0 have no similar artist here"]
     assert raw[0][:4] == ["system", "nDCG@10", f"minus {NAME}", "covered"]
     rows = {r["system"]: r for r in made["results"] if r["condition"] == "raw"}
     for line in raw[1:]:
@@ -146,7 +146,7 @@ def test_tables_hold_the_figures(made, html):
     assert {line[0]: line[1] for line in entropy[1:]} == {
         g["system"]: f"{g['entropy']['mean']:.4f} ± {g['entropy']['deviation']:.4f}" for g in made["groups"]
     }
-    (seeds,) = (rows for caption, rows in tables.items() if caption.startswith("Trained from several seeds"))
+    (seeds,) = (rows for caption, rows in tables.items() if caption.startswith("Models trained from several seeds"))
     assert [line[:3] for line in seeds[1:]] == [[NAME, "raw", "3, 8"], [NAME, "fmc", "3, 8"]]
     assert seeds[1][3] == f"{rows[NAME]['ndcg']:.4f} ± 0.0000"  # the other seed gave the same
     (held,) = (rows for caption, rows in tables.items() if caption.startswith("Queries by artists that neither"))
@@ -154,7 +154,7 @@ def test_tables_hold_the_figures(made, html):
         (NAME, "raw", "(15)"),
         ("single-cf", "raw", "(15)"),
     ]
-    assert tables["and those with exactly these"][1:] == [["audio+cf", "45", "75.0%"], ["cf", "15", "25.0%"]]
+    assert tables["Artists with exactly these modalities"][1:] == [["audio+cf", "45", "75.0%"], ["cf", "15", "25.0%"]]
 
 
 def test_protocol_versions_and_seeds_are_told(html):

@@ -18,7 +18,7 @@ def test_seeds_and_queries_are_stated_apart_by_hand():
     assert (summary.figures["ndcg"].mean, summary.figures["ndcg"].deviation) == pytest.approx((0.5, 0.1), abs=1e-12)
     assert (summary.figures["gini"].mean, summary.figures["gini"].deviation) == pytest.approx((0.3, math.sqrt(0.03)))
     assert (summary.figures["recall"].mean, summary.figures["recall"].deviation) == (0.25, 0.0)
-    # Each query's mean over the seeds is 0.5: no query is harder than another, whatever the seeds do.
+    # Each query's mean over the seeds is 0.5: no query is harder than another, for any effect of the seeds.
     assert summary.ndcg_half_width == pytest.approx(0, abs=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""Studies over made systems; expected values by hand."""
+"""Studies over made-up systems; expected values by hand."""
 
 import dataclasses
 
@@ -31,14 +31,14 @@ def test_noise_finds_what_chance_does():
     rng = np.random.default_rng(2)
     pairs = [(a, int(b)) for a in range(n) for b in rng.choice(n, 5, replace=False) if a != b]
     result = evaluate(noise_system(n, 50, 0), everyone(n), Setup(truth_of(n, pairs), in_order(n), k=20, rounds=200))
-    # The k places hold k / (n - 1) of the relevant on average, evenly spread over the ranks.
+    # The first k places hold k / (n - 1) of the relevant artists on average, evenly spread over the ranks.
     discounts = 1 / np.log2(np.arange(2, 22))
     chance = (discounts.sum() * 5 / (n - 1)) / discounts[:5].sum()
     assert result.ndcg_interval.low < chance < result.ndcg_interval.high
 
 
 def of(*systems):
-    """The results of a study of these over everyone and over two."""
+    """Return the results of a study of these systems over all artists and over two of them."""
     subjects = [Subject(system) for system in systems]
     return study(
         subjects, [everyone(5), rows(0, 1)], [], Setup(LINKS, in_order(5), k=2, rounds=50), np.arange(5)
@@ -100,7 +100,7 @@ def test_systems_are_compared_on_the_same_queries_of_each_condition():
         ("some", "popularity"),
     ]
     assert comparisons[0].ndcg.difference == pytest.approx(results[1].ndcg_mean - results[0].ndcg_mean, abs=1e-12)
-    # Popularity 0..4 and the line rank alike, so they do not differ at all.
+    # Popularity 0..4 and the line have the same ranking, so they do not differ.
     assert (comparisons[1].ndcg.difference, comparisons[1].ndcg.p) == (0, 1)
 
 

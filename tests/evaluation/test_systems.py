@@ -67,7 +67,7 @@ def test_of_a_modality_that_a_snapshot_lacks_nobody_has_a_part(
 def test_fusing_is_the_unit_mean_of_the_parts_at_hand():
     parts = {"a": matrix([3, 0], [0, 2], [0, 0], [1, 0]), "b": matrix([0, 4], [0, 0], [0, 0], [-1, 0])}
     vectors, covered = fuse(parts)
-    # 0: the mean (1.5, 2) has length 2.5; 1 has one part; 2 has none; the two of 3 leave nothing.
+    # 0: the mean (1.5, 2) has length 2.5; 1 has one part; 2 has none; the two parts of 3 cancel.
     np.testing.assert_allclose(vectors, [[0.6, 0.8], [0, 1], [0, 0], [0, 0]], atol=1e-7)
     assert covered.tolist() == [True, True, False, False]
     vectors, covered = fuse(parts, ["b"])
@@ -104,9 +104,9 @@ def test_the_seven_subsets_give_pairwise_different_lists(
 
 def test_a_subset_that_a_system_has_not_is_refused():
     parts = {"a": matrix([1, 0]), "b": matrix([0, 1])}
-    with pytest.raises(NotFoundError, match=r"made: asked for a\+c; there are a, b"):
+    with pytest.raises(NotFoundError, match=r"made: found a\+c; wanted some of a, b"):
         subset_system("made", parts, ("a", "c"))
-    with pytest.raises(NotFoundError, match="made: asked for no modality; there are a, b"):
+    with pytest.raises(NotFoundError, match="made: found no modality; wanted some of a, b"):
         subset_system("made", parts, ())
 
 
@@ -137,7 +137,7 @@ def test_a_model_is_asked_as_its_version_is_corrections_and_all(
     parts = model_parts(model, named_snapshot)
     system = model_system("m", model, named_snapshot, parts)
     np.testing.assert_array_equal(retrieve(system, raw, order, k=20), corrected.neighbours[raw.rows, :20])
-    # among the artists of a condition hubness is that of the condition
+    # among the artists of a condition hubness is measured in the condition
     e = corrected.embeddings[fmc.rows].astype(np.float64)
     scores = e @ e.T
     np.fill_diagonal(scores, -np.inf)

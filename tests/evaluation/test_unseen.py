@@ -11,7 +11,7 @@ UNSEEN = np.array([0, 1, 0, 0, 1, 0, 1, 1], bool)
 
 def test_queries_are_parted_by_hand():
     result = seen_and_unseen(made_result([0.5, 0.125, 0.75, 0.25, 1.0, 0.75], [0, 1, 3, 4, 5, 7]), UNSEEN)
-    # Seen: rows 0, 3 and 5; unseen: rows 1, 4 and 7; row 6 is unseen and no query, row 2 is seen and none.
+    # Seen: rows 0, 3 and 5; unseen: rows 1, 4 and 7; row 6 is unseen and row 2 is seen, and both are no queries.
     assert (result.seen.n_queries, result.unseen.n_queries) == (3, 3)
     assert (result.seen.ndcg, result.unseen.ndcg) == (0.75, 0.375)
     assert result.difference == -0.375
@@ -66,7 +66,7 @@ def test_it_repeats_for_a_seed():
 
 
 def test_marks_of_another_snapshot_are_refused():
-    with pytest.raises(MismatchError, match="found 8 marks; the result has a query in row 9"):
+    with pytest.raises(MismatchError, match="found 8 marks and a query in row 9"):
         seen_and_unseen(made_result([0.5, 0.5], [0, 9]), UNSEEN)
     with pytest.raises(InputError, match="rounds: found 0"):
         seen_and_unseen(made_result([0.5], [0]), UNSEEN, 0)

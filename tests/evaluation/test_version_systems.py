@@ -24,7 +24,7 @@ from tests.index.conftest import named_model, named_snapshot, version  # noqa: F
 
 @pytest.fixture
 def truth(tmp_path: Path) -> Truth:
-    """Artists i and i + 3 are similar, and two pairs of which the version does not know one artist."""
+    """Build pairs of artists i and i + 3, and two pairs of which the version lacks one artist."""
     ids = [f"a{i:03d}" for i in range(61)]
     pairs = pa.table({"artist_id": [*ids[:57], "a059", "a060"], "similar_id": [*ids[3:60], "a000", "a000"]})
     return save_truth(tmp_path, "made", pairs, directed=False, source="test")

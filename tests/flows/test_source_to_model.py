@@ -54,7 +54,7 @@ def test_demo_prints_every_system_in_both_conditions_with_the_protocol(home: Pat
         assert sum(line.startswith(f"{system} ") for line in out.splitlines()) == 2, system
     assert "raw: 59 artists" in out
     assert "fmc: 41 artists" in out
-    assert "the artist itself is left out by its id" in out
+    assert "Each artist's list holds the 200 other artists" in out
 
 
 def test_the_demo_stores_what_it_printed_once(home: Path) -> None:

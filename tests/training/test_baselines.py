@@ -23,7 +23,7 @@ from tests.training.features.others import world_of_strangers, world_without
 
 
 def filled(snapshot: Snapshot, unit_rows: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The modalities side by side, the full artists' mean where one is missing; and who is full."""
+    """Return the concatenated modalities, with the full artists' mean for missing ones, and the full artists' mask."""
     full = np.ones(snapshot.n_artists, bool)
     blocks = []
     for modality in snapshot.modalities.values():

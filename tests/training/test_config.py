@@ -1,4 +1,4 @@
-"""Configs are taken by name; a file only by a path that says so."""
+"""Configs are loaded by name, and files only by a path that ends in .toml."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Canonical correlation analysis: the closed-form models, and their supervision by similar pairs."""
+"""Canonical correlation analysis: the closed-form models, and their supervision by similarity pairs."""

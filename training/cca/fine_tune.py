@@ -1,4 +1,4 @@
-"""Supervision for a closed-form model: its maps refined on pairs of artists that are known to be similar."""
+"""Supervision of a closed-form model: refinement of its maps on pairs of artists that are known to be similar."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CHUNK = 1 << 14
 
 @dataclass(frozen=True)
 class FineTuned:
-    """The refined parts, and how the kept-back artists fared at the start and at the end."""
+    """Refined parts, and the nDCG of the validation artists at the start and at the best epoch."""
 
     parts: dict[str, LinearPart]
     scores: dict[str, float]
@@ -46,19 +46,21 @@ def fine_tune(
     device: str = "cpu",
     progress: Progress = silent,
 ) -> FineTuned:
-    """Start from the closed form and learn from links which artists are similar.
+    """Refine closed-form maps on similarity pairs.
 
-    To each modality's linear map comes a hidden layer that starts at zero, so training starts where the closed form
-    ends. Each step some artists ask, with some of their modalities left out by chance, for those they are linked to
-    among all that links are known of (`riyl.training.contrastive.losses.cross_entropy_of_pairs`). Once an epoch the
-    validation artists ask for theirs among all; the maps of the best epoch are kept.
+    Each modality's linear map gains a hidden layer that starts at zero, so training starts at the closed form. In each
+    step a batch of query artists, with some of their modalities left out at random, ranks the artists that have pairs,
+    and learns to put its linked artists first (`riyl.training.contrastive.losses.cross_entropy_of_pairs`). After each
+    epoch the validation artists rank all artists that have pairs; the maps of the epoch with the best nDCG are kept.
 
     Args:
-        parts: what to start from.
-        views: of the same modalities.
+        parts: the closed-form maps to start from.
+        views: views of the same modalities.
         similarity_pairs: the supervision.
-        seed: of batches and of what is left out.
+        config: settings of the refinement.
+        seed: seed of batches and of the modalities left out.
         device: "cpu" or "cuda".
+        progress: called with the step, the epochs done and their total.
     """
     at = torch.device(device)
     torch.manual_seed(seed)
@@ -102,7 +104,7 @@ def fine_tune(
 
 
 class _Map(nn.Module):
-    """z to z @ weights + relu(z @ inner + bias) @ outer, where outer starts at zero."""
+    """Map from z to z @ weights + relu(z @ inner + bias) @ outer, where outer starts at zero."""
 
     def __init__(self, part: LinearPart, config: FineTuneConfig) -> None:
         super().__init__()
@@ -113,11 +115,11 @@ class _Map(nn.Module):
         self.outer = nn.Parameter(torch.zeros(config.hidden, dim))
 
     def forward(self, z: Tensor) -> Tensor:
-        """(n, width) to (n, dim)."""
+        """Map (n, width) to (n, dim)."""
         return z @ self.weights + F.relu(z @ self.inner + self.bias) @ self.outer
 
     def part(self, of: LinearPart) -> LinearPart:
-        """The part that does the same."""
+        """Return the linear part that computes the same."""
         weights, inner, bias, outer = (
             np.ascontiguousarray(x.detach().cpu().numpy()) for x in (self.weights, self.inner, self.bias, self.outer)
         )
@@ -125,13 +127,13 @@ class _Map(nn.Module):
 
 
 def _fused(maps: nn.ModuleDict, inputs: Mapping[str, Tensor], at: Tensor, mask: Tensor) -> Tensor:
-    """(n, dim) unit rows of the artists at `at`, from the modalities that are kept, (n, M) bool."""
+    """Return the (n, dim) unit rows of the artists at `at`, from the modalities that `mask`, (n, M) bool, keeps."""
     total = sum(maps[name](z[at]) * mask[:, [i]] for i, (name, z) in enumerate(inputs.items()))
     return F.normalize(total, dim=1)
 
 
 def _some(has: Tensor, dropout: float) -> Tensor:
-    """`has` with each modality left out by chance; all of them where none would be left."""
+    """Return `has` with each modality left out at random; a row that would lose all its modalities keeps them."""
     mask = has & (torch.rand(has.shape, device=has.device) >= dropout)
     return torch.where(mask.any(dim=1, keepdim=True), mask, has)
 
@@ -139,7 +141,7 @@ def _some(has: Tensor, dropout: float) -> Tensor:
 def _candidates(
     graph: sp.csr_matrix, batch: NDArray[np.int64], most: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """All learners; where they are more than `most`, so many drawn at random and a linked one of each that asks."""
+    """Return all learners, or `most` random ones where there are more, and then a linked artist of each query too."""
     n = graph.shape[0]
     if n <= most:
         return np.arange(n)
@@ -150,7 +152,7 @@ def _candidates(
 
 @torch.no_grad()
 def _judge(maps: nn.ModuleDict, inputs: Mapping[str, Tensor], has: Tensor, similarity_pairs: SimilarityPairs) -> float:
-    """Mean nDCG@200 of the kept-back artists, by all their links, among all artists that links are known of."""
+    """Return the mean nDCG@200 of the validation artists, by all their pairs, among all artists that have pairs."""
     m = len(similarity_pairs.rows)
     among = torch.cat(
         [_fused(maps, inputs, at, has[at]) for at in torch.split(torch.arange(m, device=has.device), _CHUNK)]
@@ -171,7 +173,7 @@ def _copy(maps: nn.ModuleDict) -> dict[str, Tensor]:
 
 
 def _rows_of(view: View, rows: Rows) -> Matrix:
-    """(m, width) float32 z of these rows of the snapshot, zeros where one has no such modality."""
+    """Return the (m, width) float32 z of these rows of the snapshot; zeros for artists without the modality."""
     z = np.zeros((len(rows), view.width), np.float32)
     _, targets, sources = np.intersect1d(rows, view.modality.rows, assume_unique=True, return_indices=True)
     for start in range(0, len(sources), _CHUNK):

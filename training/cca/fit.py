@@ -20,27 +20,30 @@ log = logging.getLogger(__name__)
 
 Moments: TypeAlias = Mapping[tuple[str, str], Moment]
 Projections: TypeAlias = dict[str, NDArray[np.float64]]
-"""By modality (width, columns) float64: z @ projection is its part."""
+"""Projections by modality, each (width, columns) float64: z @ projection is the modality's part."""
 
 _MIN_CORRELATION = 1e-6
-"""Mean correlation below which a direction is none."""
+"""Minimum mean correlation of a direction; those below are dropped."""
 
 
 def fit_cca(
     config: CcaConfig, snapshot: Snapshot, seed: int, progress: Progress = silent
 ) -> tuple[dict[str, LinearPart], dict[str, View]]:
-    """One linear map a modality into a space where an artist's modalities agree, and the views that they are of.
+    """Fit one linear map a modality into a space where an artist's modalities agree; return maps and views.
 
-    Reads the snapshot a chunk of artists at a time; memory is that of the covariances, whatever the catalog's size.
+    The snapshot is read a chunk of artists at a time; memory use is that of the covariances, whatever the catalog's
+    size.
 
     Args:
-        config: see there for what each step does.
-        seed: of the Fourier features, where the config wants any, and of the start of the TF-IDF factors, which hardly
-            matters.
+        config: settings; its fields document the steps.
+        snapshot: features to fit on.
+        seed: seed of the Fourier features, if the config has any, and of the start of the TF-IDF factors, which hardly
+            depend on it.
+        progress: called with the step, the artists done and their total.
 
     Raises:
         ConfigError: the snapshot has fewer than two modalities.
-        InputError: no artist has two modalities, or all artists are alike in one.
+        InputError: no artist has two modalities, or all artists are equal in one.
     """
     names = snapshot.modalities_had
     if len(names) < 2:
@@ -48,7 +51,7 @@ def fit_cca(
     views = {name: open_view(snapshot, name, config, seed) for name in names}
     pair_moments = moments(views, snapshot.n_artists, progress)
     if not any((a, b) in pair_moments for a in names for b in names if a < b):
-        raise InputError(f"found no artist that has two of {', '.join(names)}; wanted some to learn from")
+        raise InputError(f"found no artist with two of {', '.join(names)}; wanted at least one to learn from")
     projections = append_modality_columns(
         canonical(pair_moments, names, config), pair_moments, config.modality_specific_weight
     )
@@ -57,13 +60,14 @@ def fit_cca(
 
 
 def canonical(pair_moments: Moments, names: Sequence[str], config: CcaConfig) -> Projections:
-    """The shared directions (MAXVAR, Kettenring 1971, here with covariances of whoever has both modalities).
+    """Compute the shared directions by MAXVAR (Kettenring 1971), with covariances over artists that have both views.
 
     With C_mm the covariance of modality m plus ridge times its mean variance, and T_ml = C_mm^-1/2 C_ml C_ll^-1/2, the
     eigenvectors v of the block matrix T with T_mm = I, largest eigenvalues first, give projections C_mm^-1/2 v_m. The
-    eigenvalue is 1 + (M - 1) r with r the mean canonical correlation; each direction is scaled by r^power, so that
-    what modalities agree on counts more. All are then divided by one number, which makes the parts' root mean square
-    length 1 on average over the modalities. A pair that nobody has both of counts as uncorrelated.
+    eigenvalue is 1 + (M - 1) r with r the mean canonical correlation; each direction is scaled by
+    r^correlation_exponent, so that directions on which modalities agree count more. All projections are then divided by
+    one number, which makes the parts' root mean square length 1 on average over the modalities. A pair of modalities
+    that no artist has counts as uncorrelated.
     """
     roots = {m: _inverse_root(pair_moments[m, m].covariance, config.ridge) for m in names}
     widths = [len(roots[m]) for m in names]
@@ -80,7 +84,7 @@ def canonical(pair_moments: Moments, names: Sequence[str], config: CcaConfig) ->
     correlated = correlations[: config.shared] > _MIN_CORRELATION
     correlations = correlations[: config.shared][correlated]
     if not len(correlations):
-        raise InputError(f"found nothing that {', '.join(names)} agree on; wanted modalities that are correlated")
+        raise InputError(f"found no direction that {', '.join(names)} share; wanted correlated modalities")
     vectors = vectors[:, ::-1][:, : config.shared][:, correlated]
     vectors *= np.sign(vectors[np.argmax(np.abs(vectors), axis=0), np.arange(vectors.shape[1])])
     scaled = vectors * np.minimum(correlations, 1.0) ** config.correlation_exponent
@@ -93,11 +97,10 @@ def canonical(pair_moments: Moments, names: Sequence[str], config: CcaConfig) ->
 def append_modality_columns(
     shared: Projections, pair_moments: Moments, modality_specific_weight: Mapping[str, float]
 ) -> Projections:
-    """The shared columns and, beside them, the modality itself for those in `modality_specific_weight`, zeros for the
-    others.
+    """Append a modality's own columns to the shared ones, for each modality in `modality_specific_weight`.
 
-    Its root mean square length becomes the given weight; 1 is that of the shared part. Modalities that are not there
-    are passed over.
+    In these columns the other modalities have zeros. The root mean square length of the modality's own columns is the
+    given weight; 1 is that of the shared part. Modalities that are not in `shared` are ignored.
     """
     identities = {m: np.eye(len(shared[m])) for m in shared}
     scales = {
@@ -120,7 +123,7 @@ def append_modality_columns(
 
 
 def reduce_dim(projections: Projections, pair_moments: Moments, dim: int) -> Projections:
-    """The same in at most `dim` columns: the principal directions of all artists' parts taken together."""
+    """Reduce projections to at most `dim` columns: the principal directions of all artists' parts taken together."""
     columns = next(iter(projections.values())).shape[1]
     if columns <= dim:
         return projections
@@ -134,14 +137,14 @@ def reduce_dim(projections: Projections, pair_moments: Moments, dim: int) -> Pro
 
 
 def _inverse_root(covariance: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    """(covariance + ridge * its mean variance * I)^-1/2, symmetric; ridge above 0."""
+    """Return (covariance + ridge * its mean variance * I)^-1/2, symmetric; ridge is above 0."""
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, 0) + ridge * np.trace(covariance) / len(covariance)
     return np.asarray((vectors / np.sqrt(values)) @ vectors.T)
 
 
 def _mean_square(projection: NDArray[np.float64], moment: Moment) -> float:
-    """Mean square length of the parts of the artists behind a moment of one view."""
+    """Return the mean square length of the parts of the artists behind a moment of one view."""
     return float(np.sum(projection * (moment.product @ projection)))
 
 

@@ -1,4 +1,4 @@
-"""A modality's share of a linear model, and its ONNX file."""
+"""Linear parts: one modality's map of a linear model, and its ONNX file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from riyl.core.storage.model import Part
 from riyl.core.types import Matrix
 
 TINY = 1e-12
-"""Least length that a vector is divided by; torch's normalize has the same."""
+"""Minimum divisor of a vector when it is scaled to unit length; torch's normalize has the same."""
 
 
 @dataclass(frozen=True)
 class RandomFourierFeatures:
     """Random Fourier features (Rahimi and Recht 2007): u to sqrt(2 / D) cos(u @ frequencies + phases).
 
-    Inner products of the features of u and v are near exp(-|u - v|^2 / (2 s^2)) where the frequencies are drawn from a
-    normal distribution of deviation 1 / s: linear maps of them are smooth curved ones of u.
+    Inner products of the features of u and v approximate exp(-|u - v|^2 / (2 s^2)) if the frequencies are drawn from a
+    normal distribution of deviation 1 / s; so linear maps of the features are smooth curved maps of u.
 
     Attributes:
         frequencies: (width, D) float32.
@@ -36,13 +36,13 @@ class RandomFourierFeatures:
         return float(np.sqrt(2 / len(self.phases)))
 
     def append_to(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, width + D) float64: unit rows and their features beside them."""
+        """Append the features to (n, width) unit rows, giving (n, width + D) float64."""
         return np.hstack([unit, self.height * np.cos(unit @ self.frequencies + self.phases)])
 
 
 @dataclass(frozen=True)
 class ResidualMlp:
-    """What is added to z @ weights: relu(z @ inner + bias) @ outer.
+    """Hidden layer whose output, relu(z @ inner + bias) @ outer, is added to z @ weights.
 
     Attributes:
         inner: (width, hidden) float32.
@@ -57,19 +57,19 @@ class ResidualMlp:
 
 @dataclass(frozen=True)
 class LinearPart:
-    """x to z @ weights: z is x - mean, or with unit rows |x| / sqrt(|x|^2 + norm_shrinkage^2) (x / |x| - mean).
+    """Map of x to z @ weights; z is x - mean, or with unit rows |x| / sqrt(|x|^2 + norm_shrinkage^2) (x / |x| - mean).
 
     Attributes:
         unit_rows: whether x is scaled to unit length first.
         mean: (width,) float32; with Fourier features (width + D,).
         weights: (width, dim) float32; with Fourier features (width + D, dim).
-        norm_shrinkage: 0 or more, with unit rows only; a length of x by which half of the square of the part is lost: a
-            short vector stands on little evidence and says less. 0 takes all alike.
-        table: (V, width) float32 where the input is a set of weighted terms: x = sum over its terms t of
-            log(1 + weight) table[t]. None where the input is x itself.
-        max_terms: terms taken of an artist at most, the heaviest first; 0 for vectors.
-        fourier_features: with unit rows only, what stands beside x / |x| before the mean is taken off.
-        residual: what is added, where links have bent the map.
+        norm_shrinkage: 0 or more, with unit rows only; the length of x at which the part loses half of its square. A
+            short vector rests on little data and so gets a short part. 0 shortens none.
+        table: (V, width) float32 if the input is a set of weighted terms: x = sum over its terms t of
+            log(1 + weight) table[t]. None if the input is x itself.
+        max_terms: maximum number of terms read of an artist, the heaviest first; 0 for vectors.
+        fourier_features: with unit rows only, features appended to x / |x| before the mean is subtracted.
+        residual: hidden layer added by supervision.
     """
 
     unit_rows: bool
@@ -83,7 +83,7 @@ class LinearPart:
 
 
 def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
-    """A linear part as what it takes and an ONNX file."""
+    """Export a linear part: return its input description and its ONNX file."""
     dim = part.weights.shape[1]
     width = len(part.mean) - (0 if part.fourier_features is None else len(part.fourier_features.phases))
     constants: dict[str, NDArray[np.generic]] = {"mean": part.mean, "weights": part.weights}

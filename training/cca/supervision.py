@@ -1,4 +1,4 @@
-"""Links between artists that are known to be similar, as a snapshot's artists have them."""
+"""Similarity pairs: pairs of artists that are known to be similar, by the artists of a snapshot."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from riyl.training.config import FineTuneConfig
 from riyl.training.features.holdout import holdout_artists
 
 _MIN_ARTISTS = 20
-"""Artists to learn from."""
+"""Minimum number of artists to learn from."""
 
 VALIDATION_DRAW = "kept back of links"
-"""What the artists are drawn for."""
+"""Prefix of the hashed text that decides which artists are validation artists. Frozen."""
 
 
 @dataclass(frozen=True)
 class SimilarityPairs:
-    """Who is linked to whom in a snapshot, and who is kept back to tell when to stop.
+    """Similarity pairs among the artists of a snapshot, and the validation artists that tell when to stop.
 
     Attributes:
-        ids: (m,) ids of the artists that links are known of.
+        ids: (m,) ids of the artists that have pairs.
         rows: (m,) their rows in the snapshot.
-        graph: (m, m) symmetric, 1 where there is a link.
-        back: (m,) bool, kept back: nothing is learnt from links that touch them.
-        counts: for the model's card.
+        graph: (m, m) symmetric, 1 where there is a pair.
+        back: (m,) bool, true for validation artists; training ignores all pairs that contain one.
+        counts: numbers of artists and pairs for the model's card.
     """
 
     ids: list[ArtistId]
@@ -42,16 +42,18 @@ class SimilarityPairs:
 
 
 def read_similarity_pairs(truth: Truth, snapshot: Snapshot, config: FineTuneConfig, seed: int) -> SimilarityPairs:
-    """The pairs of a truth among the artists of a snapshot that are known and not held out.
+    """Read the pairs of a ground truth among the artists of a snapshot that have a modality and are not held out.
 
-    Directed pairs count both ways: being similar is learnt as a symmetric thing.
+    A directed pair counts in both directions: similarity is learnt as symmetric.
 
     Args:
-        config: says how many are kept back.
-        seed: of who that is; the same artists whatever else is in the catalog.
+        truth: ground truth with the pairs.
+        snapshot: the artists.
+        config: its `validation` is the share of validation artists.
+        seed: seed of their choice, which does not depend on the other artists of the catalog.
 
     Raises:
-        InputError: fewer than 20 artists are left to learn from, or none that is kept back.
+        InputError: fewer than 20 artists are left to learn from, or there is no validation artist.
     """
     relevance = truth.relevance(snapshot.artist_ids)
     n = snapshot.n_artists
@@ -68,8 +70,9 @@ def read_similarity_pairs(truth: Truth, snapshot: Snapshot, config: FineTuneConf
     counts = {**sizes, "unknown_pairs": relevance.unknown_pairs}
     if sizes["artists"] - sizes["validation"] < _MIN_ARTISTS or not sizes["validation"]:
         raise InputError(
-            f"links {truth.name}: found {sizes['pairs']} pairs among {sizes['artists']} artists that snapshot "
-            f"{snapshot.id} knows something of, {sizes['validation']} of them kept back, and {relevance.unknown_pairs} "
-            f"pairs with others; wanted {_MIN_ARTISTS} artists to learn from and one kept back: are the ids its own?"
+            f"pairs {truth.name}: found {sizes['pairs']} pairs among {sizes['artists']} artists that have a modality "
+            f"in snapshot {snapshot.id}, {sizes['validation']} artists for validation, and {relevance.unknown_pairs} "
+            f"pairs with other artists; wanted at least {_MIN_ARTISTS} artists to learn from and 1 for validation: "
+            f"do the pairs use the catalog's ids?"
         )
     return SimilarityPairs(ids, linked.astype(np.int32), among, back, counts)

@@ -1,4 +1,4 @@
-"""Sets of weighted terms as vectors: the TF-IDF matrix of a snapshot's sets, factored by truncated SVD in chunks."""
+"""TF-IDF vectors of sets of weighted terms: the matrix of a snapshot's sets, factored by truncated SVD in chunks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from riyl.core.storage.weighted_sets import WeightedSets
 from riyl.core.types import Matrix
 
 CHUNK = 1 << 15
-"""Artists at a time."""
+"""Number of artists read at a time."""
 
 _OVERSAMPLING = 16
 _SWEEPS = 8
 
 
 def log1p_weights(sets: WeightedSets, start: int, stop: int, vocabulary: int, max_terms: int) -> sp.csr_matrix:
-    """(stop - start, vocabulary) float64: log(1 + weight) of the `max_terms` heaviest terms of each set."""
+    """Return (stop - start, vocabulary) float64: log(1 + weight) of the `max_terms` heaviest terms of each set."""
     lengths = np.minimum(np.diff(sets.indptr[start : stop + 1]), max_terms)
     begin = np.repeat(sets.indptr[start:stop], lengths)
     indptr = np.concatenate([[0], np.cumsum(lengths)])
@@ -27,21 +27,22 @@ def log1p_weights(sets: WeightedSets, start: int, stop: int, vocabulary: int, ma
 
 
 def tfidf_table(sets: WeightedSets, vocabulary: int, dims: int, max_terms: int, seed: int) -> Matrix:
-    """A row a term: its inverse document frequency times its right singular vector.
+    """Compute the TF-IDF factors: a row a term, its inverse document frequency times its right singular vector.
 
     The factored matrix is log(1 + w(a, t)) idf(t) with rows scaled to unit length, idf(t) = log((n + 1) / sets with t).
     Its right singular vectors are found by subspace iteration (Halko, Martinsson, Tropp 2011, algorithm 4.4), which
-    reads the sets a chunk at a time: memory is that of a few (vocabulary, dims) matrices, however many artists.
+    reads the sets a chunk at a time: memory use is that of a few (vocabulary, dims) matrices, for any number of
+        artists.
 
     Args:
-        sets: at least one, none empty.
-        vocabulary: V, terms that the sets may point at.
-        dims: width; less where there are fewer sets or terms that occur.
-        max_terms: terms of a set that count, the heaviest first.
-        seed: of the iteration's start.
+        sets: at least one set, none empty.
+        vocabulary: V, number of terms that the sets may refer to.
+        dims: maximum width; it is less where there are fewer sets, or fewer terms that occur.
+        max_terms: maximum number of terms read of a set, the heaviest first.
+        seed: seed of the iteration's start.
 
     Returns:
-        (V, d) float32; zeros for a term that no set has.
+        (V, d) float32; zeros for a term that is in no set.
     """
     n = len(sets.indptr) - 1
     frequency = np.zeros(vocabulary, np.int64)
@@ -64,7 +65,7 @@ def tfidf_table(sets: WeightedSets, vocabulary: int, dims: int, max_terms: int, 
 def _gram(
     sets: WeightedSets, idf: NDArray[np.float64], featurizer: NDArray[np.float64], max_terms: int
 ) -> NDArray[np.float64]:
-    """A' A basis for the TF-IDF matrix A."""
+    """Return A' A featurizer, for the TF-IDF matrix A."""
     n, out = len(sets.indptr) - 1, np.zeros_like(featurizer)
     for start in range(0, n, CHUNK):
         rows = log1p_weights(sets, start, min(start + CHUNK, n), len(idf), max_terms)

@@ -1,8 +1,8 @@
-"""What a closed-form method reads of a modality, a chunk of artists at a time: centred rows that say how much they say.
+"""Views: the rows of a modality as a closed-form method reads them, a chunk of artists at a time.
 
 Row x of a modality becomes z = |x| / sqrt(|x|^2 + norm_shrinkage^2) (x / |x| - mean): its direction, with Fourier
-features beside it where maps should be curved, against the mean, shorter where x is short. Vectors of tags and plays
-are short where few tags or listeners stand behind them.
+features appended for curved maps, less the mean direction, and shorter where x is short. Vectors of tags and of plays
+are short where an artist has few tags or listeners.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from riyl.training.config import CcaConfig
 from riyl.training.features.featurizer import term_factors
 
 Rows64: TypeAlias = NDArray[np.float64]
-"""(m, width) float64."""
+"""Rows, (m, width) float64."""
 
 _MEASURED = 1000
-"""Rows that the median distance is taken of."""
+"""Maximum number of rows that the median distance is measured on."""
 
 _SAME = 1e-9
 
 
 @dataclass(frozen=True)
 class View:
-    """One modality as it is read.
+    """One modality as a closed-form method reads it.
 
     Attributes:
-        modality: of the snapshot.
-        table: (V, width) of `riyl.training.cca.tfidf.tfidf_table`, where its sets are read in place of its vectors.
-        max_terms: terms of a set that count.
-        fourier_features: what stands beside the unit rows, for curved maps.
-        mean: (width,) mean of the unit rows and what is beside them.
-        norm_shrinkage: in units of the rows' length.
+        modality: the modality of the snapshot.
+        table: (V, width) of `riyl.training.cca.tfidf.tfidf_table`, if its sets are read in place of its vectors.
+        max_terms: maximum number of terms read of a set.
+        fourier_features: features appended to the unit rows, for curved maps.
+        mean: (width,) mean of the unit rows and their appended features.
+        norm_shrinkage: norm shrinkage, in the unit of the rows' length.
     """
 
     modality: Modality
@@ -57,11 +57,11 @@ class View:
         return len(self.mean)
 
     def read(self, start: int, stop: int) -> Rows64:
-        """z of the modality's rows start to stop."""
+        """Return z of the modality's rows start to stop."""
         return self._z(self.modality, start, stop)
 
     def take(self, at: NDArray[np.int64]) -> Rows64:
-        """z of some of the modality's rows, in the order asked for."""
+        """Return z of some of the modality's rows, in the order of `at`."""
         return self._z(_taken(self.modality, at), 0, len(at))
 
     def _z(self, modality: Modality, start: int, stop: int) -> Rows64:
@@ -71,11 +71,11 @@ class View:
 
 @dataclass(frozen=True)
 class Moment:
-    """Two views of the n artists that have both, or one view twice.
+    """Moments of two views over the n artists that have both, or of one view with itself.
 
     Attributes:
-        n: artists.
-        left, right: (a,), (b,) mean of each.
+        n: number of artists.
+        left, right: (a,), (b,) mean of each view.
         product: (a, b) mean of the outer products.
     """
 
@@ -86,21 +86,23 @@ class Moment:
 
     @property
     def covariance(self) -> NDArray[np.float64]:
-        """(a, b) of the n artists, divided by n."""
+        """Covariance, (a, b), of the n artists, divided by n."""
         return self.product - np.outer(self.left, self.right)
 
 
 def open_view(snapshot: Snapshot, name: str, config: CcaConfig, seed: int) -> View:
-    """Make a modality readable: factor its sets, if it has any, draw its Fourier features, and measure mean and length.
+    """Prepare a modality for reading: factor its sets, if any, draw its Fourier features, measure mean and length.
 
-    The artists that are held out take no part.
+    Held-out artists are ignored.
 
     Args:
-        config: says how the modality is read.
-        seed: of the Fourier features, and of the start of the factors.
+        snapshot: the features.
+        name: name of the modality.
+        config: settings of how the modality is read.
+        seed: seed of the Fourier features, and of the start of the factors.
 
     Raises:
-        InputError: all rows are the same.
+        InputError: all rows are equal.
     """
     modality = _fitted_on(snapshot, name)
     table, n = None, len(modality.rows)
@@ -120,7 +122,7 @@ def open_view(snapshot: Snapshot, name: str, config: CcaConfig, seed: int) -> Vi
         spread += float((rows**2).sum())
     mean = total / n
     if spread / n - mean @ mean < 1e-9:
-        raise InputError(f"modality {name}: found {n} artists with one and the same vector; wanted some that differ")
+        raise InputError(f"modality {name}: found the same vector for all {n} artists; wanted at least two vectors")
     return View(
         modality,
         table,
@@ -132,10 +134,10 @@ def open_view(snapshot: Snapshot, name: str, config: CcaConfig, seed: int) -> Vi
 
 
 def moments(views: Mapping[str, View], n_artists: int, progress: Progress = silent) -> dict[tuple[str, str], Moment]:
-    """Means and products of each view, and of each two over the artists that have both; one pass, a chunk at a time.
+    """Compute means and products of each view, and of each pair over the artists that have both; in one chunked pass.
 
     Returns:
-        By two names, the same twice or ascending; pairs that nobody has are left out.
+        Moments by two names, equal or ascending; pairs that no artist has are missing.
     """
     pairs = [*((name, name) for name in sorted(views)), *combinations(sorted(views), 2)]
     sums: dict[tuple[str, str], tuple[int, Rows64, Rows64, Rows64]] = {}
@@ -155,7 +157,7 @@ def moments(views: Mapping[str, View], n_artists: int, progress: Progress = sile
 
 
 def _fitted_on(snapshot: Snapshot, name: str) -> Modality:
-    """The modality without the artists that are held out; copied into memory where there are any."""
+    """Return the modality without the held-out artists; copied into memory if there are any."""
     modality = snapshot.modalities[name]
     positions = np.flatnonzero(~snapshot.holdout[modality.rows])
     if len(positions) == len(modality.rows):
@@ -182,7 +184,7 @@ def _rows(
     start: int,
     stop: int,
 ) -> tuple[Rows64, NDArray[np.float64]]:
-    """Unit rows, with their Fourier features beside them, and the lengths that they had."""
+    """Return unit rows with their Fourier features appended, and the rows' original lengths."""
     if table is None or modality.sets is None:
         raw = np.asarray(modality.vectors[start:stop], np.float64)
     else:
@@ -193,7 +195,7 @@ def _rows(
 
 
 def draw_fourier_features(unit: Rows64, number: int, bandwidth: float, seed: int) -> RandomFourierFeatures:
-    """Waves whose kernel is `bandwidth` times the median distance of the (m, width) unit rows wide."""
+    """Draw features whose kernel width is `bandwidth` times the median distance between the (m, width) unit rows."""
     squared = np.maximum(2 - 2 * unit @ unit.T, 0)[np.triu_indices(len(unit), 1)]
     apart = squared[squared > _SAME]
     width = bandwidth * float(np.sqrt(np.median(apart))) if len(apart) else 1.0

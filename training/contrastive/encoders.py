@@ -1,4 +1,4 @@
-"""The encoders of section 3.1: one small network a modality, into one shared space of unit vectors."""
+"""The encoders of section 3.1 of the paper: one small network a modality, into one shared space of unit vectors."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 
 class MlpEncoder(nn.Module):
-    """A vector of a modality to the shared space: hidden layers with ReLU between, unit rows in and out.
+    """Encoder of one vector: hidden layers with ReLU between them; rows are scaled to unit length at both ends.
 
     Args:
-        width: numbers in an input vector.
+        width: length of an input vector.
         hidden: widths of the hidden layers.
         dim: width of the shared space.
     """
@@ -24,7 +24,7 @@ class MlpEncoder(nn.Module):
         self.out = nn.Linear([width, *hidden][-1], dim)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """(n, width) to (n, dim) unit rows."""
+        """Encode (n, width) vectors as (n, dim) unit rows."""
         x = F.normalize(vectors, dim=1)
         for layer in self.hidden:
             x = F.relu(layer(x))
@@ -32,14 +32,14 @@ class MlpEncoder(nn.Module):
 
 
 class SetEncoder(nn.Module):
-    """A set of token vectors to the shared space: multi-head self-attention, the mean over the set, a linear map.
+    """Encoder of a set of token vectors: multi-head self-attention, the mean over the set, a linear map.
 
-    The order of the tokens does not matter. A single vector is a set of one.
+    The order of the tokens has no effect. A single vector is a set of one.
 
     Args:
-        width: numbers in a token.
+        width: length of a token vector.
         attention: width of the attention layer, divided among the heads.
-        heads: attention heads.
+        heads: number of attention heads.
         dim: width of the shared space.
     """
 
@@ -50,7 +50,7 @@ class SetEncoder(nn.Module):
         self.out = nn.Linear(attention, dim)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """(n, s, width) tokens and (n, s) bool, true where there is one (at least one a row), to (n, dim) unit rows."""
+        """Encode (n, s, width) tokens as (n, dim) unit rows; mask, (n, s) bool, is true for one token a row or more."""
         n, s, _ = tokens.shape
         qkv = self.qkv(F.normalize(tokens, dim=2))  # (n, s, 3 * attention)
         q, k, v = qkv.reshape(n, s, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # each (n, heads, s, attention / heads)

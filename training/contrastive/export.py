@@ -1,4 +1,4 @@
-"""Encoders as ONNX: what index and service run, without torch."""
+"""Export of encoders to ONNX, which index and service run without torch."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from riyl.training.contrastive.inputs import Input, TermInput
 from riyl.training.runtime import onnxruntime
 
 TOLERANCE = 1e-5
-"""Largest difference between torch and ONNX that an export may have."""
+"""Maximum absolute difference between the outputs of torch and ONNX."""
 
 INPUT_NAMES = {"vector": ["vectors"], "terms": ["tokens", "mask"]}
-"""ONNX input names by `riyl.core.storage.model.Part.input`."""
+"""Names of the ONNX inputs by `riyl.core.storage.model.Part.input`."""
 
 
 def export_onnx(encoder: nn.Module, encoder_input: Input) -> bytes:
-    """An encoder as an ONNX file with any number of artists and, for sets, any number of terms.
+    """Export an encoder as an ONNX file that takes any number of artists and, for sets, any number of terms.
 
     Raises:
-        RiylError: on the same artists ONNX and torch differ by more than `TOLERANCE`.
+        RiylError: outputs of ONNX and torch differ by more than `TOLERANCE` for the same artists.
     """
     encoder = encoder.cpu().eval()
     example = tuple(t.cpu() for t in encoder_input(torch.arange(3)))
@@ -37,7 +37,7 @@ def export_onnx(encoder: nn.Module, encoder_input: Input) -> bytes:
     if isinstance(encoder_input, TermInput):
         example = _at_least_two_terms(*example)
     names = INPUT_NAMES[encoder_input.part.input]
-    # the exporter prints its progress and logs what it tries first; neither concerns the user
+    # the exporter prints its progress and logs its attempts, which mean nothing to the user
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -45,12 +45,12 @@ def export_onnx(encoder: nn.Module, encoder_input: Input) -> bytes:
             encoder, example, input_names=names, output_names=["part"], dynamic_shapes=shapes, dynamo=True
         )
     if program is None:
-        raise RiylError("torch gave no ONNX program")
+        raise RiylError("torch returned no ONNX program")
     data: bytes = program.model_proto.SerializeToString(deterministic=True)
     probe = tuple(t.cpu() for t in encoder_input(torch.arange(min(64, len(encoder_input)))))
     difference = _difference(encoder, data, names, probe)
     if difference > TOLERANCE:
-        raise RiylError(f"ONNX and torch differ by {difference:.2e}; wanted at most {TOLERANCE:.0e}")
+        raise RiylError(f"outputs of ONNX and torch differ by {difference:.2e}; wanted at most {TOLERANCE:.0e}")
     return data
 
 
@@ -63,6 +63,6 @@ def _difference(encoder: nn.Module, data: bytes, names: list[str], probe: tuple[
 
 
 def _at_least_two_terms(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """torch.export takes a dimension of 1 for a constant."""
+    """Pad sets of one term to two, because torch.export treats a dimension of 1 as a constant."""
     short = max(0, 2 - tokens.shape[1])
     return nn.functional.pad(tokens, (0, 0, 0, short)), nn.functional.pad(mask, (0, short))

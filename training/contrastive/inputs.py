@@ -1,4 +1,4 @@
-"""What the encoders of a snapshot's full artists are fed with, as tensors."""
+"""Inputs of the encoders as tensors: the features of a snapshot's full artists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Batch: TypeAlias = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class VectorInput:
-    """(n, width) float32 vectors, row i of artist i."""
+    """Vectors of a modality, (n, width) float32; row i is artist i."""
 
     vectors: Tensor
 
@@ -38,7 +38,7 @@ class VectorInput:
 
 @dataclass(frozen=True)
 class TermInput:
-    """Each artist's terms as (n, longest) int64 with a mask, and the (V, width) float32 factors of the terms."""
+    """Terms of each artist, (n, max_terms) int64 with a mask, and the (V, width) float32 factors of the terms."""
 
     terms: Tensor
     mask: Tensor
@@ -64,7 +64,7 @@ Input: TypeAlias = VectorInput | TermInput
 def modality_input(
     snapshot: Snapshot, name: str, spec: MlpSpec | SetSpec, artists: Rows, device: torch.device
 ) -> Input:
-    """What a modality's encoder takes of the given artists, all of which have it; vectors where it has no sets."""
+    """Return the encoder input of `artists`, all of which have the modality; vectors where it has no sets."""
     modality = snapshot.modalities[name]
     at: NDArray[np.int64] = np.searchsorted(modality.rows, artists)
     if isinstance(spec, MlpSpec) or spec.tokens == "vector" or modality.sets is None:
@@ -77,10 +77,10 @@ def modality_input(
 
 
 def chosen_modalities(order: tuple[str, ...], snapshot: Snapshot) -> list[str]:
-    """The modalities that somebody in the snapshot has, in the config's order, those it does not name behind by name.
+    """Order the modalities that at least one artist has: first as in `order`, then those it does not list, by name.
 
     Raises:
-        ConfigError: fewer than two, so that there is no pair to learn from.
+        ConfigError: there are fewer than two, so that there is no pair to learn from.
     """
     have = snapshot.modalities_had
     chosen = [m for m in order if m in have] + [m for m in have if m not in order]

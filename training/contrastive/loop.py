@@ -1,4 +1,7 @@
-"""The training loop of the paper's method. Every epoch is on disk; a killed run goes on where it was, bit for bit."""
+"""Training loop of the paper's method.
+
+Each epoch ends with a checkpoint on disk; a killed run continues from it with bit-for-bit the same result.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,12 @@ from riyl.training.features.holdout import artists_to_fit_on
 log = logging.getLogger(__name__)
 
 _VALIDATION_BLOCK = 1024
-"""Held-back artists that are compared at a time: bounds memory, and keeps the loss comparable between catalogs."""
+"""Number of validation artists compared at a time: limits memory, and keeps the loss comparable between catalogs."""
 
 
 @dataclass
 class State:
-    """Where training is; all of it goes into the checkpoint."""
+    """State of a training; all of it is in the checkpoint."""
 
     epoch: int = 0
     best_epoch: int = 0
@@ -41,7 +44,7 @@ class State:
 
 @dataclass(frozen=True)
 class Trained:
-    """The outcome: encoders with the best epoch's weights, what they take, and how the held-back artists fared."""
+    """Result of a training: encoders with the best epoch's weights, their inputs, and their validation scores."""
 
     encoders: nn.ModuleDict
     inputs: Mapping[str, Input]
@@ -57,16 +60,19 @@ def train_contrastive(
     device: str = "cpu",
     progress: Progress = silent,
 ) -> Trained:
-    """Train one encoder a modality on the artists that have them all and are not held out.
+    """Train one encoder a modality on the artists that have all modalities and are not held out.
 
     Args:
-        seed: fixes the start, the order of batches and who is held back.
-        checkpoint: file to go on from where it exists, and to write after every epoch.
+        config: settings of the method.
+        snapshot: features to train on.
+        seed: seed of the initial weights, of the order of batches and of the choice of validation artists.
+        checkpoint: file that is continued from if it exists, and written after every epoch.
         device: "cpu" or "cuda".
+        progress: called with the step, the epochs done and their total.
 
     Raises:
         ConfigError: the snapshot has fewer than two modalities.
-        InputError: there are fewer than four such artists.
+        InputError: fewer than four artists have all modalities and are not held out.
     """
     names = chosen_modalities(config.modalities, snapshot)
     full = artists_to_fit_on(snapshot, names, at_least=4)
@@ -110,10 +116,10 @@ def train_epoch(
     config: ContrastiveConfig,
     adam: torch.optim.Adam,
 ) -> float:
-    """One pass over the artists `order` in batches; an incomplete last batch is left out, unless it is the only one.
+    """Train on the artists `order` once, in batches; skip an incomplete last batch unless it is the only one.
 
     Returns:
-        Mean loss an artist and pair.
+        Mean loss per artist and pair of modalities.
     """
     batch, total = min(config.batch_size, len(order)), torch.zeros((), device=order.device)
     steps, n_pairs = len(order) // batch, len(inputs) * (len(inputs) - 1) // 2
@@ -127,12 +133,12 @@ def train_epoch(
 
 
 def encode(encoders: nn.ModuleDict, inputs: Mapping[str, Input], index: Tensor) -> dict[str, Tensor]:
-    """By modality the (n, dim) unit rows of the artists at `index`."""
+    """Return, by modality, the (n, dim) unit rows of the artists at `index`."""
     return {name: encoders[name](*inputs[name](index)) for name in inputs}
 
 
 def pair_losses(outputs: Mapping[str, Tensor], config: ContrastiveConfig) -> Tensor:
-    """The loss summed over all pairs of modalities, the earlier one the anchor."""
+    """Return the loss summed over all pairs of modalities; the earlier one of a pair is the anchor."""
     losses = [
         info_nce(outputs[a], outputs[b], config.temperature, symmetric=config.symmetric)
         for a, b in combinations(outputs, 2)
@@ -144,7 +150,7 @@ def pair_losses(outputs: Mapping[str, Tensor], config: ContrastiveConfig) -> Ten
 def _watch(
     encoders: nn.ModuleDict, inputs: Mapping[str, Input], held: Tensor, config: ContrastiveConfig
 ) -> dict[str, float]:
-    """On held-back artists: loss an artist and pair, mean reciprocal rank of the own vector in the other modality."""
+    """Measure validation loss per artist and pair, and mean reciprocal rank of own vectors in the other modality."""
     losses, ranks = [], []
     encoders.eval()
     for index in torch.split(held, _VALIDATION_BLOCK):
@@ -170,7 +176,7 @@ def _encoder(spec: MlpSpec | SetSpec, encoder_input: Input, dim: int) -> nn.Modu
 
 
 class SetOfOne(nn.Module):
-    """A set encoder fed with one vector an artist, (n, width)."""
+    """Set encoder that takes one vector an artist, (n, width)."""
 
     def __init__(self, encoder: SetEncoder) -> None:
         super().__init__()

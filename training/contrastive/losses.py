@@ -1,4 +1,4 @@
-"""The contrastive loss of section 2.1 of Ferraro et al., ISMIR 2023; and one that learns from links between artists."""
+"""Losses: the contrastive one of section 2.1 of Ferraro et al., ISMIR 2023, and one for pairs of similar artists."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from torch import Tensor
 
 
 def info_nce(anchors: Tensor, positives: Tensor, temperature: float, *, symmetric: bool = False) -> Tensor:
-    """InfoNCE between two modalities of the same artists, summed over the batch.
+    """Return the InfoNCE loss between two modalities of the same artists, summed over the batch.
 
     L = - sum_i log( exp(a_i . b_i / t) / ( sum_{k != i} exp(a_i . a_k / t) + sum_k exp(a_i . b_k / t) ) )
 
-    As printed in section 2.1: one-directional, the negatives are the other anchors and all positives, the own
-    positive stays in the denominator. A mean over the batch would differ by a constant factor alone, which Adam
-    takes out again up to its epsilon; the sum is what is printed.
+    As printed in section 2.1: it goes in one direction, the negatives are the other anchors and all positives, and the
+    own positive is part of the denominator. The paper prints a sum over the batch; a mean would differ only by a
+    constant factor, which Adam cancels up to its epsilon.
 
     Args:
-        anchors: (n, d) unit rows, row i is artist i.
+        anchors: (n, d) unit rows; row i is artist i.
         positives: (n, d) unit rows of the same artists in the other modality.
         temperature: t, above 0.
-        symmetric: add the same loss with the two sides swapped (not in the paper).
+        symmetric: whether to add the same loss with the two sides swapped (not in the paper).
 
     Returns:
         Scalar; 0 for a single artist.
@@ -33,16 +33,18 @@ def info_nce(anchors: Tensor, positives: Tensor, temperature: float, *, symmetri
 
 
 def cross_entropy_of_pairs(scores: Tensor, linked: Tensor, temperature: float) -> Tensor:
-    """How far the softmax over candidates is from even shares for those that a query is linked to, mean over queries.
+    """Return the cross entropy between even shares for a query's linked candidates and the softmax over all candidates.
+
+    The result is the mean over queries:
 
     L = - mean_i (1 / |N(i)|) sum_{j in N(i)} log( exp(s_ij / t) / sum_k exp(s_ik / t) )
 
-    which is L_out of supervised contrastive learning (Khosla et al., NeurIPS 2020, equation 2) with links in place of
-    classes.
+    This is L_out of supervised contrastive learning (Khosla et al., NeurIPS 2020, equation 2) with linked artists in
+    place of members of a class.
 
     Args:
-        scores: (b, c); -inf takes a candidate out, as the query itself.
-        linked: (b, c) 1 for the candidates that the query is linked to, at least one a row, else 0.
+        scores: (b, c); -inf excludes a candidate, such as the query itself.
+        linked: (b, c), 1 for the candidates that the query is linked to, at least one a row, else 0.
         temperature: t, above 0.
     """
     logs = F.log_softmax(scores / temperature, dim=1)

@@ -1,1 +1,1 @@
-"""Sources of catalogs: each one becomes a folder of tables."""
+"""Datasets: sources of catalogs, each of which becomes a folder of tables."""

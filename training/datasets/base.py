@@ -1,4 +1,4 @@
-"""What a source of a catalog is, and how its files become a folder of tables."""
+"""Datasets: the description of a catalog's source, and how its files become a folder of tables."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from riyl.core.types import Progress, silent
 log = logging.getLogger(__name__)
 
 SOURCE = "source.json"
-"""Says in a folder of tables where they come from, under which licence, and what was left out."""
+"""Name of the file, in a folder of tables, that records their source, its licence, and what was left out."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a dataset, and where it can be had.
+    """A file of a dataset and its address.
 
     Attributes:
-        name: what the file is called in the folder of downloads.
-        url: its address; None where it can only be put in place by hand, or comes in `archive`.
-        size_bytes: its size, where known.
-        sha256: of its bytes, in hex, where known.
-        optional: the dataset can be made without it.
-        archive: a zip that holds it under `name`, at its top or in a folder.
+        name: name of the file in the folder of downloads.
+        url: its address; None if it must be put in place by hand, or is part of `archive`.
+        size_bytes: its size in bytes, if known.
+        sha256: its sha256 in hex, if known.
+        optional: whether the dataset can be made without it.
+        archive: a zip that contains it under `name`, at its top or in a folder.
     """
 
     name: str
@@ -47,22 +47,22 @@ class RemoteFile:
 
     @property
     def address(self) -> str | None:
-        """Where to look for it: its own address, or that of the archive it comes in."""
+        """Address to fetch it from: its own, or that of its archive."""
         return self.url if self.archive is None else self.archive.url
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a source.
+    """What was read, written and left out when a source became tables.
 
     Attributes:
-        rows: rows of each table that was written.
-        notes: what was left out, changed or worth knowing, with how often.
-        examples: the first few cases of a note, each naming file, row or line, and what stands there.
-        read: rows of each table of the source that were read, where it is made of tables.
-        skipped_rows: by table and reason, how many of them are not among `rows`.
-        columns: by file of the source, columns that are not read, and why.
-        files: files beside the source's tables that are not read, and why.
+        rows: number of rows of each table that was written.
+        notes: remarks on rows left out or changed, each with its number of cases.
+        examples: first few cases of a note, each with the file, the row or line, and its content.
+        read: number of rows read of each table of the source, if it is made of tables.
+        skipped_rows: number of these rows that are not among `rows`, by table and reason.
+        columns: columns that are not read, with the reason, by file of the source.
+        files: other files of the source that are not read, with the reason.
     """
 
     rows: Mapping[str, int]
@@ -75,7 +75,7 @@ class Report:
 
     @property
     def accounts(self) -> dict[str, dict[str, Any]]:
-        """By table that was read, its rows read, kept, and left out by reason."""
+        """Accounts of the tables that were read: rows read, rows kept, and rows left out by reason."""
         return {
             table: {"read": read, "kept": self.rows.get(table, 0), "skipped": dict(self.skipped_rows.get(table, {}))}
             for table, read in sorted(self.read.items())
@@ -83,7 +83,7 @@ class Report:
 
     @staticmethod
     def of(notes: Notes, tables: Tables) -> Report:
-        """The report on finished tables, which counts their rows."""
+        """Build the report on finished tables, counting their rows."""
         rows = {table: tables.count_rows(table) for table in sorted(tables.files)}
         read, skipped_rows = dict(notes.read), dict(notes.skipped_rows)
         return Report(
@@ -92,7 +92,8 @@ class Report:
 
 
 Make = Callable[[Mapping[str, Path], Path, Notes, Progress], None]
-"""Turns the files of a dataset, by name (an optional one may be missing), into tables in an empty folder."""
+"""Function that turns the files of a dataset, by name (optional ones may be missing), into tables in an empty
+folder."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,12 @@ class Dataset:
     """A source of a catalog.
 
     Attributes:
-        name: as the command line calls it.
-        summary: one line: what it holds.
-        licence: what its owner allows, in a few words.
-        citation: what to cite.
-        files: what it is made from.
-        make: how.
+        name: its name on the command line.
+        summary: its content, in one line.
+        licence: permissions of its owner, in a few words.
+        citation: reference to cite.
+        files: files that it is made from.
+        make: function that makes its tables.
     """
 
     name: str
@@ -117,18 +118,20 @@ class Dataset:
 
 
 def build(dataset: Dataset, files: Mapping[str, Path], out: Path, progress: Progress = silent) -> Report:
-    """Make the tables of `dataset` in the new folder `out`, whole or not at all.
+    """Make the tables of `dataset` in the new folder `out`, completely or not at all.
 
     Args:
-        files: its files by name, as `riyl.training.datasets.fetch.fetch_all` gives them.
-        out: must not exist, or be an empty folder.
+        dataset: the dataset.
+        files: its files by name, as `riyl.training.datasets.fetch.fetch_all` returns them.
+        out: folder that does not exist or is empty.
+        progress: called with the step, the units done and their total.
 
     Raises:
-        InputError: a file is missing or not what it should be, or there is something in `out`.
+        InputError: a file is missing or invalid, or `out` is not empty.
     """
     for file in dataset.files:
         if not file.optional and file.name not in files:
-            raise InputError(f"{dataset.name}: found no {file.name}; wanted it (riyl data fetch {dataset.name})")
+            raise InputError(f"{dataset.name}: found no {file.name}; fetch it first (riyl data fetch {dataset.name})")
     notes = Notes()
     with new_tables(out) as folder:
         dataset.make(files, folder, notes, progress)
@@ -140,10 +143,10 @@ def build(dataset: Dataset, files: Mapping[str, Path], out: Path, progress: Prog
 
 @contextmanager
 def new_tables(out: Path) -> Iterator[Path]:
-    """An empty folder to fill with tables, which becomes `out` when the block ends well.
+    """Yield an empty folder for tables, which becomes `out` when the block ends without an error.
 
     Raises:
-        InputError: there is something in `out`, before or by then.
+        InputError: `out` is not empty, at the start or at the end of the block.
     """
     out = out.resolve()
     _refuse_filled(out)
@@ -155,14 +158,14 @@ def new_tables(out: Path) -> Iterator[Path]:
 
 
 def write_source(folder: Path, name: str, licence: str, citation: str, report: Report) -> None:
-    """Say in a folder of tables where they come from, and what of the report there is to say."""
+    """Record in a folder of tables where they come from, and the report."""
     always = ("rows", "notes", "examples")
     payload = {key: value for key, value in asdict(report).items() if value or key in always}
     write_json(folder / SOURCE, {"dataset": name, "licence": licence, "citation": citation, **payload})
 
 
 class TableWriter:
-    """Writes one table as Parquet, batch by batch; where no row comes there is no file, as `Tables` wants it."""
+    """Writer of one table as Parquet, batch by batch; without rows it writes no file, as `Tables` expects."""
 
     def __init__(self, folder: Path, table: str) -> None:
         self._path = folder / f"{table}.parquet"
@@ -178,7 +181,7 @@ class TableWriter:
             self._writer.close()
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
-        """Append `rows`; all must be of one schema."""
+        """Append `rows`; all calls must have the same schema."""
         if not rows.num_rows:
             return
         if self._writer is None:
@@ -187,12 +190,12 @@ class TableWriter:
 
 
 def write_table(folder: Path, table: str, rows: pa.Table) -> None:
-    """Write one whole table as Parquet, or nothing where it has no rows."""
+    """Write one whole table as Parquet, or no file if it has no rows."""
     with TableWriter(folder, table) as writer:
         writer.write(rows)
 
 
 def _refuse_filled(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        actual = "a folder with something in it" if out.is_dir() else "a file"
+        actual = "a folder that is not empty" if out.is_dir() else "a file"
         raise InputError(f"{out}: found {actual}; wanted a new or an empty folder")

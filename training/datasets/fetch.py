@@ -1,4 +1,4 @@
-"""Bring the files of a dataset: resumed, verified, written aside and renamed; or say which file to put where."""
+"""Fetch the files of a dataset: resumed, verified, written aside and renamed; errors say which file to put where."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from riyl.training.datasets.base import Dataset, RemoteFile
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = httpx.Timeout(60.0, connect=15.0)
-"""How long a server may keep silent; a download as a whole may take as long as it needs."""
+"""Timeouts: a server may be silent for this long; a whole download has no limit."""
 
 _ATTEMPTS = 5
 _BLOCK_BYTES = 1 << 18
@@ -33,11 +33,11 @@ _BLOCK_BYTES = 1 << 18
 
 @dataclass(frozen=True)
 class Fetched:
-    """What is in place after a fetch.
+    """Result of a fetch.
 
     Attributes:
-        files: by name.
-        unavailable: the optional files that could not be had, with the reason and what to do about it.
+        files: paths of the files that are in place, by name.
+        unavailable: optional files that could not be fetched, with the reason and what to do about it.
     """
 
     files: Mapping[str, Path]
@@ -45,10 +45,10 @@ class Fetched:
 
 
 def fetch_all(dataset: Dataset, folder: Path, progress: Progress = silent) -> Fetched:
-    """Have every file of `dataset` in `folder`; what is there already is verified and not fetched again.
+    """Bring every file of `dataset` into `folder`; files that are there are verified and not fetched again.
 
     Raises:
-        FetchError: a file that the dataset cannot do without could not be had, or one in place is not the right one.
+        FetchError: a required file could not be fetched, or a file in place is not the right one.
     """
     files: dict[str, Path] = {}
     unavailable: dict[str, str] = {}
@@ -64,13 +64,14 @@ def fetch_all(dataset: Dataset, folder: Path, progress: Progress = silent) -> Fe
 
 
 def fetch(file: RemoteFile, folder: Path, progress: Progress = silent) -> Path:
-    """Have `file` in `folder`. The step's progress is in bytes; its total is 0 until the server has told it.
+    """Bring `file` into `folder`. Progress is in bytes; its total is 0 until the server has announced it.
 
-    A download that broke off is kept beside, as NAME.part, and continued by the next fetch.
+    An incomplete download is kept as NAME.part, and continued by the next fetch.
 
     Raises:
-        FetchError: it could not be had, which says where to get it and where to put it; or its size or sha256
-            is wrong, which names found and wanted. A wrong download is removed, a wrong file in place is not.
+        FetchError: the file could not be fetched (the message says where to get it and where to put it), or its size
+            or sha256 is wrong (the message has the value found and the value wanted). A wrong download is removed, a
+            wrong file in place is not.
     """
     target = folder.resolve() / file.name
     if target.exists():
@@ -96,13 +97,13 @@ def _fetch_archive(file: RemoteFile, archive: RemoteFile, target: Path, progress
     try:
         return fetch(archive, target.parent, progress)
     except FetchError as error:
-        raise FetchError(f"{error}; or put {file.name}, which it holds, at {target}") from error
+        raise FetchError(f"{error}; or put {file.name}, which it contains, at {target}") from error
 
 
 def _download(file: RemoteFile, url: str, target: Path, part: IO[bytes], progress: Progress) -> None:
-    """Fill `part`, going on where it ends; a broken connection is taken up again as long as each try brings bytes."""
+    """Fill `part`, continuing at its end; after a broken connection, try again as long as each attempt brings bytes."""
     headers = {"Accept-Encoding": "identity", "User-Agent": "riyl"}
-    reason = "the server keeps refusing to send the rest of it"
+    reason = "the server repeatedly refused to send the rest of the file"
     with httpx.Client(timeout=TIMEOUT_S, follow_redirects=True, headers=headers) as client:
         for _ in range(_ATTEMPTS):
             validator = _resume_from(file, url, target, part)
@@ -118,12 +119,12 @@ def _download(file: RemoteFile, url: str, target: Path, part: IO[bytes], progres
                 reason = str(error) or type(error).__name__
                 if _size(part) <= before:
                     break
-    resume_hint = f" ({_size(part)} bytes are kept, and the next fetch goes on from there)" if _size(part) else ""
+    resume_hint = f" ({_size(part)} bytes are kept, and the next fetch continues from there)" if _size(part) else ""
     raise _unreachable(file, target, reason + resume_hint)
 
 
 def _receive(file: RemoteFile, response: httpx.Response, target: Path, part: IO[bytes], progress: Progress) -> bool:
-    """Append a response's body to `part`; False where it had to be emptied first, to ask again from the start."""
+    """Append a response's body to `part`; return False if it had to be emptied first, to request it from the start."""
     start, total = _content_range(response)
     if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and _size(part):
         if total == _size(part):
@@ -154,12 +155,12 @@ def _receive(file: RemoteFile, response: httpx.Response, target: Path, part: IO[
 
 
 def _refuse_other(file: RemoteFile, response: httpx.Response, target: Path, total: int | None) -> None:
-    """Refuse, before it is downloaded, what is certainly not the file."""
+    """Refuse a response that is certainly not the file, before its body is downloaded."""
     if response.headers.get("content-type", "").startswith("text/html") and not file.name.endswith(".html"):
         raise _unreachable(file, target, f"found a web page at {response.url}; wanted the file")
     if response.headers.get("content-encoding", "identity") != "identity":
         encoding = response.headers["content-encoding"]
-        raise _unreachable(file, target, f"found it sent as {encoding}; wanted the bytes of the file")
+        raise _unreachable(file, target, f"found the content encoded as {encoding}; wanted the bytes of the file")
     if None not in (total, file.size_bytes) and total != file.size_bytes:
         _part_of(target).unlink(missing_ok=True)
         raise FetchError(f"{file.name} at {response.url}: found {total} bytes; wanted {file.size_bytes}")
@@ -172,9 +173,9 @@ def _refuse_full_disk(file: RemoteFile, target: Path, have: int, total: int | No
 
 
 def _accept(file: RemoteFile, aside: Path, target: Path) -> None:
-    """Verify a finished file and give it its name."""
+    """Verify a finished file and rename it to its final name."""
     try:
-        _verify(file, aside, "it was removed; fetch it again, or put the right file at " + str(target))
+        _verify(file, aside, "the download was removed; fetch it again, or put the right file at " + str(target))
     except FetchError:
         aside.unlink()
         _memory_of(target).unlink(missing_ok=True)
@@ -187,7 +188,7 @@ def _accept(file: RemoteFile, aside: Path, target: Path) -> None:
 
 def _verify(file: RemoteFile, path: Path, advice: str) -> None:
     if not path.is_file():
-        raise FetchError(f"{path}: found no file of that name but something else; wanted {file.name}")
+        raise FetchError(f"{path}: found something that is no regular file; wanted {file.name}")
     if file.size_bytes not in (None, path.stat().st_size):
         raise FetchError(f"{path}: found {path.stat().st_size} bytes; wanted {file.size_bytes}; {advice}")
     if file.sha256 is not None and (actual := sha256_of(path)) != file.sha256.lower():
@@ -195,7 +196,7 @@ def _verify(file: RemoteFile, path: Path, advice: str) -> None:
 
 
 def _unpack(file: RemoteFile, archive: Path, target: Path, part: IO[bytes]) -> None:
-    """Fill `part` with `file` out of its archive."""
+    """Fill `part` with `file` from its archive."""
     part.truncate(0)
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -214,21 +215,21 @@ def _unpack(file: RemoteFile, archive: Path, target: Path, part: IO[bytes]) -> N
 
 @contextmanager
 def _locked(target: Path) -> Iterator[IO[bytes]]:
-    """NAME.part, opened for appending by this process alone."""
+    """Open NAME.part for appending, exclusively for this process."""
     path = _part_of(target)
     while True:
         with path.open("ab") as part:
             try:
                 fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise FetchError(f"{target.name} is being fetched by another process; wait for it to end") from None
+                raise FetchError(f"{target.name} is being fetched by another process; wait until it ends") from None
             if path.exists() and os.path.samestat(os.fstat(part.fileno()), path.stat()):
                 yield part
                 return
 
 
 def _resume_from(file: RemoteFile, url: str, target: Path, part: IO[bytes]) -> str | None:
-    """What the bytes in `part` are a part of, as the server called it; they are dropped where nobody could tell."""
+    """Return the server's validator for the bytes in `part`; empty `part` if its state cannot be identified."""
     try:
         memory = json.loads(_memory_of(target).read_bytes())
     except (FileNotFoundError, ValueError):
@@ -241,14 +242,14 @@ def _resume_from(file: RemoteFile, url: str, target: Path, part: IO[bytes]) -> s
 
 
 def _remember(file: RemoteFile, response: httpx.Response, target: Path) -> None:
-    """Keep what the server calls this state of the file: a strong ETag, or the time of its last change."""
+    """Store the server's validator for this state of the file: a strong ETag, or the time of its last change."""
     etag = response.headers.get("etag", "W/")
     validator = response.headers.get("last-modified") if etag.startswith("W/") else etag
     write_json(_memory_of(target), {"url": file.url, "validator": validator})
 
 
 def _content_range(response: httpx.Response) -> tuple[int | None, int | None]:
-    """First byte and size of the whole, from a header like "bytes 5-9/10" or "bytes */10"."""
+    """Parse first byte and total size from a header like "bytes 5-9/10" or "bytes */10"."""
     unit, _, rest = response.headers.get("content-range", "").partition(" ")
     span, _, size = rest.partition("/")
     first = span.partition("-")[0]

@@ -1,8 +1,8 @@
-"""Two catalogs made one: artists of B that A has too take A's id, all others are added.
+"""Join of two catalogs: artists of B that are also in A take A's id, all others are added.
 
-An artist of B is one of A if both have the same MusicBrainz id; else if both have the same normalised name, which no
-other artist of A or of B has, and not two different MusicBrainz ids. "The Beatles" and "Beatles" are two names, and
-aliases are not compared: an artist that stands twice does less harm than two that became one.
+An artist of B is an artist of A if both have the same MusicBrainz id; or else if both have the same normalised name, no
+other artist of A or of B has that name, and their MusicBrainz ids do not differ. "The Beatles" and "Beatles" are two
+names, and aliases are not compared: a duplicated artist does less harm than two artists merged into one.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from riyl.training.datasets.base import SOURCE, Report, TableWriter, new_tables,
 from riyl.training.datasets.tables import batches, note_unknown
 
 PREFIX = "b:"
-"""Put before an id of B that A uses for another artist or listener."""
+"""Prefix of an id of B that A uses for another artist or listener."""
 
-UNKNOWN = "of artists that artists has not"
+UNKNOWN = "of an artist that the artists table lacks"
 
 NAME_FIELDS = ("artist_id", "name")
 
 
 def join(a: Tables, b: Tables, out: Path, progress: Progress = silent) -> Report:
-    """Make the tables of both catalogs together in the new folder `out`.
+    """Join the tables of both catalogs in the new folder `out`.
 
-    A matched artist keeps what A says of it; what A leaves open is taken from B. Tables that both have are put one
-    after the other, `similar` without the pairs that stand twice in the same direction. Listeners of A and of B
-    are taken to be different people. Rows of artists that their own catalog has not are left out and noted.
+    A matched artist keeps A's values; values that A lacks are taken from B. Tables of both catalogs are concatenated,
+    `similar` without duplicate pairs of the same direction. Listeners of A and of B are assumed to be different
+    people. Rows whose artist is missing from their own catalog are left out and noted.
 
     Raises:
-        InputError: a table is not what it should be, or there is something in `out`.
-        MismatchError: a table of both has vectors of different widths, or is of another kind, or an attribute
-            has other types.
+        InputError: a table is invalid, or `out` is not empty.
+        MismatchError: a table of both has vectors of different widths, or is of a different kind, or an attribute has
+            different types.
     """
     _refuse_unlike(a, b)
     notes = Notes()
@@ -55,7 +55,7 @@ def join(a: Tables, b: Tables, out: Path, progress: Progress = silent) -> Report
     progress("match artists", of_b.num_rows, of_b.num_rows)
     both_play = "plays" in a.files and "plays" in b.files
     users = _fresh(_listeners(a, progress), _listeners(b, progress)) if both_play else {}
-    notes.add(f"listeners of B whose id A has too, so that it got {PREFIX!r} before it", count=len(users))
+    notes.add(f"listeners of B whose id A also has; their id got the prefix {PREFIX!r}", count=len(users))
     sides = (_Side("A", a, of_a, {}, {}), _Side("B", b, of_b, match.ids, users))
     with new_tables(out) as folder:
         write_table(folder, "artists", _merged(of_a, of_b, match))
@@ -73,18 +73,18 @@ def join(a: Tables, b: Tables, out: Path, progress: Progress = silent) -> Report
 
 
 def normalised_name(name: str) -> str:
-    """A name as it is compared: NFKC, case folded, white space at the ends off and within as one blank."""
+    """Normalise a name for comparison: NFKC, case folded, outer white space removed, inner one made a single blank."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return " ".join(folded.split())
 
 
 @dataclass(frozen=True)
 class Match:
-    """Which artists of B are artists of A.
+    """Artists of B that are artists of A.
 
     Attributes:
-        rows: (n_b,) the row in A of each artist of B, -1 where A has it not.
-        ids: new id by old id, of those artists of B whose id changes.
+        rows: (n_b,) the row in A of each artist of B, -1 if A lacks it.
+        ids: new id by old id, for the artists of B whose id changes.
     """
 
     rows: NDArray[np.int64]
@@ -92,7 +92,7 @@ class Match:
 
 
 def match_artists(a: pa.Table, b: pa.Table, notes: Notes) -> Match:
-    """Find the artists of `b` in `a`, both as `Tables.artists` gives them."""
+    """Match the artists of `b` with those of `a`, both as `Tables.artists` returns them."""
     ids_a, ids_b = a.column("artist_id").to_pylist(), b.column("artist_id").to_pylist()
     mbids_a, mbids_b = (_mbids(t) for t in (a, b))
     rows = np.full(len(ids_b), -1, np.int64)
@@ -113,7 +113,7 @@ def match_artists(a: pa.Table, b: pa.Table, notes: Notes) -> Match:
         differ = len({mbids_a[candidate], mbids_b[row]} - {None}) > 1
         if candidate in taken or differ:
             notes.add(
-                "artists of B left unmatched by name: A's artist of that name is another", f"{ids_b[row]}: {name}"
+                "artists of B not matched by name: A's artist of that name is a different one", f"{ids_b[row]}: {name}"
             )
         else:
             rows[row] = candidate
@@ -122,7 +122,7 @@ def match_artists(a: pa.Table, b: pa.Table, notes: Notes) -> Match:
     _note_ambiguous(notes, "name", places_a, places_b, rows, ids_b)
     notes.add("artists of B added", count=int((rows < 0).sum()))
     ids = _fresh(ids_a, [i for i, row in zip(ids_b, rows, strict=True) if row < 0])
-    notes.add(f"artists of B whose id A has for another, so that it got {PREFIX!r} before it", count=len(ids))
+    notes.add(f"artists of B whose id A has for another artist; their id got the prefix {PREFIX!r}", count=len(ids))
     matched = {i: ids_a[row] for i, row in zip(ids_b, rows, strict=True) if row >= 0 and i != ids_a[row]}
     return Match(rows, {**ids, **matched})
 
@@ -133,7 +133,7 @@ def _mbids(artists: pa.Table) -> list[str | None]:
 
 
 def _places(keys: Iterable[str | None]) -> dict[str, list[int]]:
-    """The rows of every key that is one."""
+    """Collect the rows of each key; None is no key."""
     places: dict[str, list[int]] = {}
     for row, key in enumerate(keys):
         if key is not None:
@@ -149,17 +149,17 @@ def _note_ambiguous(
     rows: NDArray[np.int64],
     ids_b: list[str],
 ) -> None:
-    """Note the artists of B that have a key in common with A, but one that several artists of A or of B have."""
+    """Note the artists of B that share a key with A that several artists of A or of B have."""
     for key, of_b in places_b.items():
         of_a = places_a.get(key, [])
         if of_a and len(of_a) + len(of_b) > 2:
             for row in (r for r in of_b if rows[r] < 0):
                 example = f"{ids_b[row]}: {key} ({len(of_a)} in A, {len(of_b)} in B)"
-                notes.add(f"artists of B left unmatched by {what}: it is ambiguous", example)
+                notes.add(f"artists of B not matched by {what}: it is ambiguous", example)
 
 
 def _fresh(taken: Iterable[str], ids: Iterable[str]) -> dict[str, str]:
-    """New ids for those of `ids` that are taken: PREFIX before them, as often as it needs."""
+    """Return new ids for those of `ids` that are taken: with PREFIX before them, repeated as often as needed."""
     used = set(taken)
     ids = list(ids)
     colliding = [i for i in ids if i in used]
@@ -175,7 +175,7 @@ def _fresh(taken: Iterable[str], ids: Iterable[str]) -> dict[str, str]:
 
 
 def _merged(a: pa.Table, b: pa.Table, match: Match) -> pa.Table:
-    """The artists of A, with B's word where A says nothing, and those of B that A has not."""
+    """Merge the artists: those of A, with B's values where A has none, then those of B that A lacks."""
     kinds = {field.name: _common_type(a, b, field.name) for schema in (a.schema, b.schema) for field in schema}
     in_b = np.full(a.num_rows, -1, np.int64)
     matched = np.flatnonzero(match.rows >= 0)
@@ -200,7 +200,7 @@ def _column(artists: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
 
 
 def _common_type(a: pa.Table, b: pa.Table, name: str) -> pa.DataType:
-    """The type that holds an attribute of both: where one is all empty the other's, of two numbers float64."""
+    """Return the type that holds an attribute of both: if one is all empty the other's, of two numbers float64."""
     types = {t.schema.field(name).type for t in (a, b) if name in t.column_names} - {pa.null()}
     if not types:
         return pa.string()
@@ -214,7 +214,7 @@ def _common_type(a: pa.Table, b: pa.Table, name: str) -> pa.DataType:
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the two catalogs, with the ids that change."""
+    """One of the two catalogs, with its ids that change."""
 
     letter: str
     tables: Tables
@@ -223,7 +223,7 @@ class _Side:
     users: Mapping[str, str]
 
     def rows(self, table: str, notes: Notes, progress: Progress) -> Iterable[pa.RecordBatch]:
-        """The rows of a table under their new ids, without those of unknown artists."""
+        """Yield the rows of a table under their new ids, without rows of unknown artists."""
         artist_ids = self.artists.column("artist_id").combine_chunks()
         file = f"{self.letter}, {self.tables.files[table].name}"
         changes = {"artist_id": self.ids, "similar_id": self.ids, "user_id": self.users}
@@ -254,8 +254,8 @@ def _write(sides: list[_Side], table: str, folder: Path, notes: Notes, progress:
 def _write_pairs(sides: list[_Side], folder: Path, notes: Notes, progress: Progress) -> None:
     pairs = pa.Table.from_batches([batch for side in sides for batch in side.rows("similar", notes, progress)])
     once = pairs.group_by(pairs.column_names).aggregate([]).sort_by([(c, "ascending") for c in pairs.column_names])
-    notes.add("similar: pair left out, it stands there already", count=pairs.num_rows - once.num_rows)
-    notes.leave_out("similar", "that stand there already", pairs.num_rows - once.num_rows)
+    notes.add("similar: pair left out, a duplicate", count=pairs.num_rows - once.num_rows)
+    notes.leave_out("similar", "that are duplicates", pairs.num_rows - once.num_rows)
     write_table(folder, "similar", once)
 
 
@@ -267,7 +267,7 @@ def _listeners(tables: Tables, progress: Progress) -> list[str]:
 
 
 def _refuse_unlike(a: Tables, b: Tables) -> None:
-    """Refuse tables of the same name that cannot stand in one."""
+    """Refuse tables of the same name that cannot be concatenated."""
     for modality in a.modalities.keys() & b.modalities.keys():
         tables = a.modalities[modality], b.modalities[modality]
         if tables[0] != tables[1]:
@@ -286,7 +286,7 @@ def _width(tables: Tables, table: str) -> int | None:
 
 
 def _source(folder: Path) -> dict[str, str]:
-    """What a folder of tables says of where it comes from; its own name where it says nothing."""
+    """Read the record of a folder's source; the folder's own name if there is none."""
     payload = {"dataset": folder.name, "licence": "", "citation": ""}
     try:
         document = json.loads((folder / SOURCE).read_bytes())

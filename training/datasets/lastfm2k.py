@@ -1,7 +1,7 @@
-"""`lastfm-2k`: HetRec 2011 Last.fm-2k, from its zip as published: artists, the tags and the plays of 1,892 users.
+"""`lastfm-2k`: HetRec 2011 Last.fm-2k, from its zip as published: artists, and the tags and plays of 1,892 users.
 
-Names stay as they are, also where Last.fm's users misspelt them. Addresses of pages and pictures, friends and
-the days of tagging are not taken over.
+Names are not changed, even if Last.fm's users misspelt them. Addresses of pages and pictures, friends and the days of
+tagging are not read.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ HEADERS = {
     "user_artists.dat": ["userID", "artistID", "weight"],
     "user_taggedartists.dat": ["userID", "artistID", "tagID", "day", "month", "year"],
 }
-"""The members that are read, in this order, and their first line."""
+"""Members of the zip that are read, in this order, with their first line."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a member, with as many fields as its header has; `number` counts from 1, the header being line 1."""
+    """A line of a member, with as many fields as its header; `number` counts from 1, the header being line 1."""
 
     member: str
     number: int
@@ -44,12 +44,12 @@ class Line:
 
 
 def make(files: Mapping[str, Path], out: Path, notes: Notes, progress: Progress) -> None:
-    """Write artists, tags and plays; a line that makes no sense is left out and noted by member and reason.
+    """Write artists, tags and plays; an invalid line is left out and noted by member and reason.
 
-    A tag's weight is the number of users who gave it to the artist.
+    A tag's weight is the number of users that gave it to the artist.
 
     Raises:
-        InputError: the zip is damaged, a member is missing, or its first line is another.
+        InputError: the zip is damaged, a member is missing, or its first line differs.
     """
     path = files[ARCHIVE.name]
     with _opened(path) as archive:
@@ -114,16 +114,16 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _read(path: Path, archive: zipfile.ZipFile, member: str) -> bytes:
-    """The bytes of a member, at the top of the zip or in a folder."""
+    """Read the bytes of a member, at the top of the zip or in a folder."""
     matches = [name for name in archive.namelist() if PurePosixPath(name).name == member]
     if len(matches) != 1:
         listed = ", ".join(archive.namelist()[:8]) or "nothing"
-        raise InputError(f"{path}: found {len(matches)} times {member} among {listed}; wanted it once")
+        raise InputError(f"{path}: found {len(matches)} entries {member} among {listed}; wanted one")
     return archive.read(matches[0])
 
 
 def _lines(path: Path, member: str, data: bytes, notes: Notes) -> Iterator[Line]:
-    """The lines below the header; CRLF or LF ends a line, and one that is not UTF-8 is Latin-1."""
+    """Yield the lines below the header; lines end in CRLF or LF, and a line that is not UTF-8 is read as Latin-1."""
     wanted = HEADERS[member]
     lines = data.removesuffix(b"\n").split(b"\n")
     header = lines[0].removesuffix(b"\r").decode("utf-8-sig", "replace").split("\t")
@@ -144,7 +144,7 @@ def _lines(path: Path, member: str, data: bytes, notes: Notes) -> Iterator[Line]
 
 
 def _named(lines: Iterator[Line], notes: Notes) -> dict[int, str]:
-    """Name by id, in file order."""
+    """Return names by id, in file order."""
     names: dict[int, str] = {}
     for line in lines:
         number, name = _whole(line.fields[0]), line.fields[1]
@@ -160,7 +160,7 @@ def _named(lines: Iterator[Line], notes: Notes) -> dict[int, str]:
 
 
 def _plays(lines: Iterator[Line], names: Mapping[int, str], notes: Notes) -> dict[tuple[int, int], int]:
-    """Count by (user, artist), in file order."""
+    """Return counts by (user, artist), in file order."""
     plays: dict[tuple[int, int], int] = {}
     for line in lines:
         user, artist, count = (_whole(field) for field in line.fields)
@@ -180,7 +180,7 @@ def _plays(lines: Iterator[Line], names: Mapping[int, str], notes: Notes) -> dic
 def _weights(
     lines: Iterator[Line], names: Mapping[int, str], tags: Mapping[int, str], notes: Notes
 ) -> Counter[tuple[int, str]]:
-    """Number of users by (artist, tag), in file order."""
+    """Return the number of users by (artist, tag), in file order."""
     weights: Counter[tuple[int, str]] = Counter()
     seen: set[tuple[int, int, str]] = set()
     for line in lines:

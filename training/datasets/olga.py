@@ -1,9 +1,9 @@
-"""`olga`: the OLGA graph of similar artists, with the artists and AcousticBrainz features where the user has them.
+"""`olga`: the OLGA graph of similar artists, with artists and AcousticBrainz features if their files are there.
 
-The authors publish artists (olga.csv) and features, not the graph, which is AllMusic's; artist_connections.npz is
-a copy that others made. Row i of every file is the same artist. Without olga.csv an artist is called "olga:<row>".
-OLGA has no names: names.csv (musicbrainz_id, name), made from MusicBrainz by whoever has it, brings them; an artist
-without one is named by its id.
+The authors publish artists (olga.csv) and features, but not the graph, which is AllMusic's; artist_connections.npz is a
+copy made by others. Row i of every file is the same artist. Without olga.csv an artist's id is "olga:<row>". OLGA has
+no names: they come from names.csv (musicbrainz_id, name), which the user makes from MusicBrainz; an artist without a
+name there is named by its id.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _CHUNK_ROWS = 512
 
 
 def make(files: Mapping[str, Path], out: Path, notes: Notes, progress: Progress) -> None:
-    """Write artists and similar (each pair once, undirected), and audio where acousticbrainz.npy is there.
+    """Write artists and similar (each pair once, undirected), and audio if acousticbrainz.npy is there.
 
     Raises:
-        InputError: a file is damaged, the graph is not square and strictly upper triangular, or the files
-            do not agree in their number of artists.
+        InputError: a file is damaged, the graph is not square and strictly upper triangular, or the files differ in
+            their number of artists.
     """
     graph = read_upper(files[GRAPH.name])
     artists = _artists(graph.artists, files.get(ARTISTS.name), files.get(NAMES.name), notes)
@@ -56,7 +56,7 @@ def make(files: Mapping[str, Path], out: Path, notes: Notes, progress: Progress)
     if AUDIO.name in files:
         _write_audio(files[AUDIO.name], ids, out, notes, progress)
     else:
-        notes.add(f"artists without audio, for want of {AUDIO.name}", count=graph.artists)
+        notes.add(f"artists without audio, because {AUDIO.name} is missing", count=graph.artists)
 
 
 DATASET = Dataset(
@@ -73,10 +73,10 @@ DATASET = Dataset(
 
 
 def read_upper(path: Path) -> Graph:
-    """The links of OLGA's graph, whose matrix is strictly upper triangular: each pair once.
+    """Read the links of OLGA's graph, whose matrix is strictly upper triangular, so that it has each pair once.
 
     Raises:
-        InputError: it is none; names found and wanted.
+        InputError: the matrix has links on or below the diagonal.
     """
     graph = read_graph(path)
     wrong = np.flatnonzero(graph.left >= graph.right)
@@ -91,7 +91,7 @@ def read_upper(path: Path) -> Graph:
 
 def _artists(n: int, listed: Path | None, named: Path | None, notes: Notes) -> pa.Table:
     if listed is None:
-        notes.add("artists called by their row, for want of olga.csv", count=n)
+        notes.add("artists with their row as id, because olga.csv is missing", count=n)
         ids = [f"olga:{row}" for row in range(n)]
         return pa.table({"artist_id": ids, "name": ids})
     ids, partitions = _read_artists(listed)
@@ -99,7 +99,7 @@ def _artists(n: int, listed: Path | None, named: Path | None, notes: Notes) -> p
         raise InputError(f"{listed}: found {len(ids)} rows; wanted {n}, as {GRAPH.name} has")
     names_by_id = {} if named is None else _read_names(named)
     names = [names_by_id.get(i, i) for i in ids]
-    notes.add("artists named by their MusicBrainz id, for want of a name", count=sum(i not in names_by_id for i in ids))
+    notes.add("artists named by their MusicBrainz id, for lack of a name", count=sum(i not in names_by_id for i in ids))
     return pa.table({"artist_id": ids, "name": names, "mbid": ids, "partition": partitions})
 
 
@@ -116,7 +116,7 @@ def _read_artists(path: Path) -> tuple[list[str], list[str]]:
 
 
 def _read_names(path: Path) -> dict[str, str]:
-    """Name by MusicBrainz id; the first one counts."""
+    """Return names by MusicBrainz id; the first one counts."""
     names: dict[str, str] = {}
     for _, fields in _records(path, ("musicbrainz_id", "name")):
         if fields["name"].strip():
@@ -125,7 +125,7 @@ def _read_names(path: Path) -> dict[str, str]:
 
 
 def _records(path: Path, wanted: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file by column, counted from 1 behind the header."""
+    """Yield the rows of a CSV file by column, counted from 1 after the header."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
@@ -142,7 +142,7 @@ def _records(path: Path, wanted: tuple[str, ...]) -> Iterator[tuple[int, dict[st
 
 
 def _write_audio(path: Path, ids: pa.Array, out: Path, notes: Notes, progress: Progress) -> None:
-    """Write the vector of every artist that has one; memory is that of one chunk."""
+    """Write the vector of every artist that has one; memory use is that of one chunk."""
     vectors = _open_vectors(path, len(ids))
     with TableWriter(out, "audio") as writer:
         for start in range(0, len(ids), _CHUNK_ROWS):
@@ -177,4 +177,4 @@ def _open_vectors(path: Path, n: int) -> NDArray[Any]:
 
 
 def _damaged(path: Path, error: Exception, wanted: str) -> InputError:
-    return InputError(f"{path}: found something damaged or of another kind ({error}); wanted {wanted}")
+    return InputError(f"{path}: found a damaged file or one of another kind ({error}); wanted {wanted}")

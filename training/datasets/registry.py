@@ -1,4 +1,4 @@
-"""The datasets by name, and the whole way from a name to a folder of tables."""
+"""Registry of the datasets by name, and the making of tables from a name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _make_synthetic(files: Mapping[str, Path], out: Path, notes: Notes, progress
 
 SYNTHETIC = Dataset(
     name="synthetic",
-    summary="5,000 made-up artists with tags, plays, audio and links, to try things out",
+    summary="5,000 made-up artists with tags, plays, audio and links, for trials",
     licence="free for any use",
     citation="",
     files=(),
@@ -29,11 +29,11 @@ SYNTHETIC = Dataset(
 )
 
 DATASETS: Mapping[str, Dataset] = {d.name: d for d in (SYNTHETIC, lastfm2k.DATASET, olga.DATASET)}
-"""Every dataset that has a name of its own; beside them any folder of tables is one."""
+"""Datasets with a name of their own; any folder of tables is a dataset too."""
 
 
 def get(name: str, *, ignore_unread: bool = False) -> Dataset:
-    """The dataset called `name`, or the tables in the folder `name` (see `Tables.open` for `ignore_unread`).
+    """Return the dataset called `name`, or the tables in the folder `name` (see `Tables.open` for `ignore_unread`).
 
     Raises:
         NotFoundError: there is neither; the message lists the names.
@@ -48,19 +48,19 @@ def get(name: str, *, ignore_unread: bool = False) -> Dataset:
 
 
 def downloads_of(dataset: Dataset, downloads: Path) -> Path:
-    """Where the files of a dataset are fetched to, or put by hand: a folder of its own."""
+    """Return the folder of a dataset's files, fetched or put there by hand."""
     return downloads / dataset.name
 
 
 def make_tables(
     name: str, downloads: Path, out: Path, progress: Progress = silent, *, ignore_unread: bool = False
 ) -> Report:
-    """Fetch what is missing of the dataset `name`, and make its tables in the new folder `out`.
+    """Fetch the missing files of the dataset `name`, and make its tables in the new folder `out`.
 
     Raises:
         NotFoundError: there is no such dataset.
-        FetchError: a file that it needs could not be had; says where to put it.
-        InputError: a file is not what it should be, or there is something in `out`.
+        FetchError: a required file could not be fetched; the message says where to put it.
+        InputError: a file is invalid, or `out` is not empty.
     """
     dataset = get(name, ignore_unread=ignore_unread)
     fetched = fetch_all(dataset, downloads_of(dataset, downloads), progress)

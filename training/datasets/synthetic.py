@@ -1,7 +1,7 @@
-"""The `synthetic` catalog: a small world, not noise, of any size from 100 to 1 million artists, made from a seed.
+"""The `synthetic` catalog: a small structured world of 100 to 1 million artists, generated from a seed.
 
-Every modality sees the same latent places in its own way. Tags tell the genre and some moods, for the popular half
-rather well; listeners follow the genre and a crowd within it; tracks are a noisy nonlinear view of everything.
+Every modality is a different view of the same latent positions. Tags describe the genre and some moods, in more detail
+for the popular half; listeners follow the genre and a crowd within it; tracks are a noisy nonlinear view of everything.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ _MAX_LISTENERS_SHARE = 0.25
 
 _LISTENER_SHARES = (0.45, 0.2, 0.12, 0.23)
 _LISTENER_PLAYS = np.array([20.0, 8.0, 4.0, 2.0])
-"""Listeners at home in the artist's leaf, its subgenre, its top genre, anywhere: part of all, and mean plays."""
+"""Listeners whose home is the artist's leaf, its subgenre, its top genre, or anywhere: shares, and mean plays."""
 
 _CROWD_WIDTH = 0.18
 
 _TAG_SHARES = (0.3, 0.17, 0.12, 0.08, 0.17, 0.08, 0.04, 0.04)
 _TAG_WEIGHTS = np.array([12.0, 8.0, 10.0, 3.0, 5.0, 5.0, 0.5, 1.0])
-"""Tags of own leaf, subgenre, top genre, sibling leaf, mood, general, rare, any leaf: part of all, and mean weight."""
+"""Tags of own leaf, subgenre, top genre, sibling leaf, mood, general, rare, any leaf: shares, and mean weights."""
 
 _SPELLING_SHARES = (0.62, 0.12, 0.08, 0.18)
 _MAX_TAGS = 40
@@ -64,12 +64,12 @@ _NUISANCES = 6
 _NUISANCE_SPREAD = 2.0
 _ARTIST_NOISE = 1.3
 _TRACK_NOISE = 1.2
-"""Standard deviations, in latent units, of how far a sound strays from the place: per artist, and per track."""
+"""Standard deviations of a sound's distance from the artist's position, in latent units: per artist, and per track."""
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """A slice of the artists, by rows, and the generator that belongs to it."""
+    """A slice of the artists, by rows, and its random generator."""
 
     rows: NDArray[np.int64]
     rng: np.random.Generator
@@ -78,15 +78,15 @@ class _Chunk:
 def generate(out: Path, *, artists: int = 5000, seed: int = 0, progress: Progress = silent) -> None:
     """Write artists, tags, plays, audio and similar as Parquet files into the existing, empty folder `out`.
 
-    Exactly 87 % of the artists have plays and 62 % have tags, the unpopular less often; all have audio. Memory is
-    a few hundred bytes an artist plus one chunk. The same size and seed give the same bytes, on the same machine
-    with the same versions of numpy and pyarrow.
+    Exactly 87 % of the artists have plays and 62 % have tags, unpopular ones less often; all have audio. Memory use is
+    a few hundred bytes an artist plus one chunk. The same size and seed give the same bytes on the same machine with
+    the same versions of numpy and pyarrow.
 
     Args:
         out: folder to fill.
-        artists: 100 to 1,000,000.
+        artists: number of artists, 100 to 1,000,000.
         seed: 0 or above.
-        progress: hears, for each table, how many of its chunks are written.
+        progress: called for each table with the chunks written and their total.
 
     Raises:
         InputError: `artists` or `seed` is out of range.
@@ -113,7 +113,7 @@ def generate(out: Path, *, artists: int = 5000, seed: int = 0, progress: Progres
 
 
 def _chunks(artists: int, seed: np.random.SeedSequence) -> Iterator[_Chunk]:
-    """The artists in slices of about equal size, none above _CHUNK_ARTISTS."""
+    """Yield the artists in slices of about equal size, none larger than _CHUNK_ARTISTS."""
     slices = np.array_split(np.arange(artists), -(-artists // _CHUNK_ARTISTS))
     for rows, child in zip(slices, seed.spawn(len(slices)), strict=True):
         yield _Chunk(rows, np.random.default_rng(child))
@@ -172,7 +172,7 @@ def _tags(world: World, words: TagWords, chunk: _Chunk) -> pa.Table:
 def _tag_codes(
     world: World, words: TagWords, rows: NDArray[np.int64], rng: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """A tag of each kind for each of (m,) rows, in the order of _TAG_SHARES, as 8 arrays of (m,) codes."""
+    """Draw a tag of each kind for each of (m,) rows, in the order of _TAG_SHARES, as 8 arrays of (m,) codes."""
     tree, m = world.tree, len(rows)
     leaf = world.leaf[rows]
     sub = tree.sub_of_leaf[leaf]
@@ -214,7 +214,7 @@ def _plays(world: World, chunk: _Chunk) -> pa.Table:
 def _draw_users(
     world: World, rows: NDArray[np.int64], kind: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """(m,) one listener for each row; kind says how near to the artist's leaf its home is."""
+    """Draw (m,) one listener for each row; `kind` determines how near its home is to the artist's leaf."""
     tree, listeners, m = world.tree, world.listeners, len(rows)
     leaf = world.leaf[rows]
     sub = tree.sub_of_leaf[leaf]
@@ -254,10 +254,10 @@ def _audio(world: World, seed: np.random.SeedSequence) -> Iterator[pa.Table]:
 
 
 def _sounds(world: World, view: Matrix, onto: Matrix, chunk: _Chunk) -> tuple[NDArray[np.int64], Matrix]:
-    """(t,) which artist of the chunk a track is by, and (t, AUDIO_DIMS) float32 how it sounds.
+    """Draw tracks: (t,) the artist of each track, by position in the chunk, and (t, AUDIO_DIMS) float32 its sound.
 
-    A track is tanh([place + noise of the artist + noise of the track, nuisances] view) onto; nuisances, such as
-    how it was recorded, say nothing about the artist.
+    A track is tanh([position + noise of the artist + noise of the track, nuisances] view) onto; nuisances, such as the
+    way of recording, carry no information about the artist.
     """
     rows, rng = chunk.rows, chunk.rng
     counts = np.minimum(1 + rng.poisson(0.5 + 1.5 * world.reputation(rows) + 3.0 * world.fame(rows)), MAX_TRACKS)

@@ -1,4 +1,4 @@
-"""Similar lists of the synthetic world, as an editor writes them: near artists, not quite the nearest, often famous."""
+"""Similar lists of the synthetic world, as by an editor: near artists, not exactly the nearest, often famous."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Pairs = NDArray[np.int64]
 MAX_RANK = 20
 
 _EDITOR_NOISE = 0.12
-"""Standard deviation of the logarithm of a distance as the editor sees it."""
+"""Standard deviation of the noise that the editor adds to the logarithm of a distance."""
 
 _FAME_PULL = 0.5
-"""How much nearer, in the logarithm of the distance, the most famous seems than the least."""
+"""Difference in the logarithm of the distance by which the most famous artist seems nearer than the least famous."""
 
 _SURPRISES = 0.2
 """Links across subgenres, as a share of the listed artists."""
@@ -26,10 +26,10 @@ _BLOCK_DISTANCES = 1 << 22
 
 
 def draw_links(world: World, seed: np.random.SeedSequence) -> Iterator[Pairs]:
-    """Blocks of (p, 2) int64 pairs of listed artists, the lower row first, each pair once over all blocks.
+    """Yield blocks of (p, 2) int64 pairs of listed artists, the lower row first, each pair once over all blocks.
 
-    One block for each subgenre: an editor of that field picks 1 to LONGEST artists for each. A last block links
-    a few artists with a famous one of another subgenre. Distances are never held for more than a slice of a subgenre.
+    There is one block for each subgenre: an editor of that field picks 1 to MAX_RANK artists for each. A last block
+    links a few artists with a famous one of another subgenre. Distances in memory are those of a slice of a subgenre.
     """
     seeds = seed.spawn(world.tree.subs + 1)
     listed = np.flatnonzero(world.listed)
@@ -42,7 +42,7 @@ def draw_links(world: World, seed: np.random.SeedSequence) -> Iterator[Pairs]:
 
 
 def _picks(world: World, members: NDArray[np.int64], rng: np.random.Generator) -> Pairs:
-    """(p, 2) what the editor picks for each of the members, among the members."""
+    """Return the editor's picks for each of the members, among the members, (p, 2)."""
     m = len(members)
     width = min(MAX_RANK, m - 1)
     if width < 1:
@@ -69,7 +69,7 @@ def _picks(world: World, members: NDArray[np.int64], rng: np.random.Generator) -
 
 
 def _surprises(world: World, listed: NDArray[np.int64], rng: np.random.Generator) -> Pairs:
-    """(p, 2) links that leave the subgenre, one end drawn by fame."""
+    """Draw links between subgenres, (p, 2), one end by fame."""
     count = round(_SURPRISES * len(listed))
     famous = listed[np.argsort(world.rank[listed])]
     left = rng.choice(listed, count)
@@ -80,6 +80,6 @@ def _surprises(world: World, listed: NDArray[np.int64], rng: np.random.Generator
 
 
 def _once(pairs: Pairs, n: int) -> Pairs:
-    """Each undirected pair once, ascending."""
+    """Return each undirected pair once, ascending."""
     keys = np.unique(pairs.min(axis=1) * n + pairs.max(axis=1)) if len(pairs) else np.empty(0, np.int64)
     return np.stack([keys // n, keys % n], axis=1)

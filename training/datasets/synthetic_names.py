@@ -20,7 +20,7 @@ NO_MBID_SHARE = 0.15
 
 MOOD_AXES = 5
 SPELLINGS = 4
-"""Ways to write a genre: its name, hyphenated, in one word, and a synonym."""
+"""Number of ways to write a genre: its name, hyphenated, in one word, and a synonym."""
 
 _ONSETS = pa.array([*"bdfhjklmnrstvw", "br", "ch", "dr", "fl", "kl", "pl", "pr", "st", "tr"])
 _VOWELS = pa.array([*"aeiou"])
@@ -65,13 +65,13 @@ _GENERAL = (
 
 @dataclass(frozen=True)
 class TagWords:
-    """Every tag there is, and where to find it.
+    """All tags, and their positions by kind.
 
     Attributes:
         texts: the tags, distinct.
         genres: (nodes, SPELLINGS) int64 into texts; nodes are the tree's leaves, then subgenres, then top genres.
         moods: (MOOD_AXES, 2 poles, 2 synonyms) int64 into texts.
-        general: int64 into texts, tags that tell nothing.
+        general: int64 into texts, tags without information about the music.
         rare: (leaves, r) int64 into texts, tags of local scenes within a leaf.
     """
 
@@ -83,7 +83,7 @@ class TagWords:
 
 
 def numbered(letter: str, numbers: NDArray[np.integer]) -> pa.StringArray:
-    """Ids such as a0000042: `letter` and seven digits. (m,) numbers from 0 to 9,999,999."""
+    """Format ids such as a0000042: `letter` and seven digits, for (m,) numbers from 0 to 9,999,999."""
     powers = 10 ** np.arange(6, -1, -1)
     text = np.empty((len(numbers), 8), np.uint8)
     text[:, 0] = ord(letter)
@@ -92,7 +92,7 @@ def numbered(letter: str, numbers: NDArray[np.integer]) -> pa.StringArray:
 
 
 def uuids(rng: np.random.Generator, m: int) -> pa.StringArray:
-    """m random UUIDs (version 4, RFC 9562)."""
+    """Draw m random UUIDs (version 4, RFC 9562)."""
     octets = rng.integers(0, 256, (m, 16), dtype=np.uint8)
     octets[:, 6] = octets[:, 6] & 0x0F | 0x40
     octets[:, 8] = octets[:, 8] & 0x3F | 0x80
@@ -104,9 +104,9 @@ def uuids(rng: np.random.Generator, m: int) -> pa.StringArray:
 
 
 def artist_names(rng: np.random.Generator, m: int) -> tuple[pa.StringArray, pa.ListArray]:
-    """m names and their aliases (list of texts, null where there is none); m is at least 2.
+    """Draw m names and their aliases (list of texts, null for an artist without aliases); m is at least 2.
 
-    An accented name has its plain spelling as alias. A homonym bears the name and aliases of another of the m.
+    An accented name has its plain spelling as an alias. A homonym has the name and aliases of another of the m.
     """
     form = rng.choice(len(_FORM_SHARES), m, p=_FORM_SHARES)
     accented = _some(rng, m, ACCENTED_SHARE)
@@ -125,7 +125,7 @@ def artist_names(rng: np.random.Generator, m: int) -> tuple[pa.StringArray, pa.L
 
 
 def tag_words(rng: np.random.Generator, tree: Tree, rare_per_leaf: int) -> TagWords:
-    """Name every genre of the tree, and all other tags."""
+    """Name every genre of the tree, and make all other tags."""
     genres = _genre_spellings(rng, tree)
     general = _GENERAL.split(", ")
     moods = [word for axis in _MOODS for pole in axis for word in pole]
@@ -144,12 +144,12 @@ def tag_words(rng: np.random.Generator, tree: Tree, rare_per_leaf: int) -> TagWo
 
 
 def genre_names(tree: Tree) -> list[str]:
-    """The names of the top genres, in the tree's order."""
+    """Return the names of the top genres, in the tree's order."""
     return [nouns[0] for nouns in _GENRES[: tree.tops]]
 
 
 def _genre_spellings(rng: np.random.Generator, tree: Tree) -> list[str]:
-    """SPELLINGS texts for each leaf, subgenre and top genre; every name is one adjective and one noun of its top."""
+    """Return SPELLINGS texts a leaf, subgenre and top genre; every name is one adjective and one noun of its top."""
     adjectives = _ADJECTIVES.split()
     free = [rng.permutation([f"{a} {noun}" for a in adjectives for noun in nouns]).tolist() for nouns in _GENRES]
     texts: list[str] = []
@@ -164,7 +164,7 @@ def _genre_spellings(rng: np.random.Generator, tree: Tree) -> list[str]:
 def _words(
     rng: np.random.Generator, m: int, accented: NDArray[np.bool_] | None = None
 ) -> tuple[pa.StringArray, pa.StringArray]:
-    """m capitalised words of two or three syllables, the first vowel accented where asked; and all without accents."""
+    """Draw m capitalised words of 2 or 3 syllables, the first vowel accented on demand; and all without accents."""
     vowel, style = rng.integers(0, len(_VOWELS), m), rng.integers(0, _STYLES, m)
     plain = _VOWELS.take(pa.array(vowel))
     marked = plain
@@ -180,14 +180,14 @@ def _any_of(rng: np.random.Generator, words: pa.StringArray, m: int) -> pa.Strin
 
 
 def _some(rng: np.random.Generator, m: int, share: float) -> NDArray[np.bool_]:
-    """(m,) bool, true for `share` of them and for one at least."""
+    """Draw (m,) bool, true for `share` of the m, but at least for one."""
     chosen = np.zeros(m, np.bool_)
     chosen[rng.permutation(m)[: max(1, round(share * m))]] = True
     return chosen
 
 
 def _lists(columns: list[pa.StringArray], present: NDArray[np.bool_]) -> pa.ListArray:
-    """Row i lists columns[j][i] for each j with present[i, j]; null where there is none."""
+    """List in row i columns[j][i] for each j with present[i, j]; null for an empty row."""
     offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
     row, column = np.nonzero(present)
     values = pa.concat_arrays(columns).take(pa.array(column * len(present) + row))
@@ -199,7 +199,7 @@ def _join(*parts: pa.StringArray) -> pa.StringArray:
 
 
 def _strings(text: NDArray[np.uint8]) -> pa.StringArray:
-    """(m, width) ASCII codes as m strings."""
+    """Convert (m, width) ASCII codes to m strings."""
     m, width = text.shape
     offsets = np.arange(m + 1, dtype=np.int32) * np.int32(width)
     return pa.StringArray.from_buffers(m, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(text)))

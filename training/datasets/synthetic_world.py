@@ -1,4 +1,4 @@
-"""The world behind the synthetic tables: a genre tree, artists with a latent place and popularity, and listeners."""
+"""The world behind the synthetic tables: a genre tree, artists with a latent position and popularity, and listeners."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ DIMS = 16
 CF_SHARE = 0.87
 TAGS_SHARE = 0.62
 LISTED_SHARE = 0.5
-"""Of the artists, how many have listeners, tags, and a similar list of their own."""
+"""Shares of the artists that have listeners, tags, and a similar list of their own."""
 
 _DEPTH_SPREAD = (1.0, 0.7, 0.5)
 """Standard deviation of a top genre, a subgenre within it and a leaf within that, in every latent dimension."""
 
 _ARTIST_SPREAD = np.array([1.2, 0.9, 0.9, 0.7, 0.7, 0.7, *[0.45] * (DIMS - 6)], np.float32)
-"""Standard deviation of an artist within its leaf. Crowds follow dimension 0, moods 1 to 5, the rest is only heard."""
+"""Standard deviation of an artist within its leaf. Crowds follow dimension 0, moods 1 to 5; all others only affect
+audio."""
 
 _CF_SLOPE = 2.0
 _TAGS_SLOPE = 2.5
 _LISTED_SLOPE = 3.0
-"""How much likelier the most popular has it than the least, in log-odds before the share is fixed."""
+"""Difference of log-odds between the most and the least popular artist to have it, before the share is fixed."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Three levels of genres. A node's children have neighbouring numbers.
+    """Three levels of genres. The children of a node have consecutive numbers.
 
     Attributes:
         sub_of_leaf: (leaves,) int64, ascending.
         top_of_sub: (subgenres,) int64, ascending.
-        places: (leaves, DIMS) float32, where a leaf lies: the sum of the offsets on the way down to it.
+        places: (leaves, DIMS) float32, position of a leaf: the sum of the offsets on the path down to it.
         era: (leaves,) float64, the year around which its artists formed.
-        shares: (leaves,) float64, sum 1: a leaf's part of all artists.
+        shares: (leaves,) float64, sum 1: a leaf's share of all artists.
     """
 
     sub_of_leaf: NDArray[np.int64]
@@ -64,19 +65,19 @@ class Tree:
     def random_leaf(
         self, rng: np.random.Generator, parent: NDArray[np.int64], child: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """A random leaf below each of the nodes `child`; `parent` gives each leaf's node on that level, ascending."""
+        """Draw a random leaf below each of the nodes `child`; `parent` is each leaf's node on that level, ascending."""
         first, end = np.searchsorted(parent, child), np.searchsorted(parent, child, side="right")
         return rng.integers(first, end)
 
 
 @dataclass(frozen=True)
 class Listeners:
-    """Who listens. A listener holds tickets, each for one of its home leaves: more tickets, more artists played.
+    """The listeners. A listener holds tickets, each for one of its home leaves; with more tickets it plays more.
 
     Attributes:
         tickets: (t,) int64, the listener of each ticket, by leaf and within the leaf by crowd.
-        starts: (leaves + 1,) int64, where the tickets of each leaf begin.
-        drive: (u,) float32, how much each listener plays what it plays.
+        starts: (leaves + 1,) int64, the first ticket of each leaf.
+        drive: (u,) float32, factor of each listener's play counts.
     """
 
     tickets: NDArray[np.int64]
@@ -86,17 +87,17 @@ class Listeners:
 
 @dataclass(frozen=True)
 class World:
-    """n artists and what the tables are made from.
+    """The n artists and all that the tables are made from.
 
     Attributes:
         tree: the genres.
         leaf: (n,) int64, the leaf of each artist.
-        offsets: (n, DIMS) float32, the artist's place relative to its leaf.
+        offsets: (n, DIMS) float32, the artist's position relative to its leaf.
         rank: (n,) int64, 1 for the most popular.
-        has_cf: who has listeners.
-        has_tags: who has tags.
-        listed: who has a similar list.
-        listeners: who listens.
+        has_cf: (n,) bool, true for artists with listeners.
+        has_tags: (n,) bool, true for artists with tags.
+        listed: (n,) bool, true for artists with a similar list.
+        listeners: the listeners.
     """
 
     tree: Tree
@@ -113,30 +114,30 @@ class World:
         return len(self.leaf)
 
     def places(self, rows: NDArray[np.int64]) -> Matrix:
-        """(m, DIMS) float32, the latent places of some artists."""
+        """Return the latent positions of some artists, (m, DIMS) float32."""
         return self.tree.places[self.leaf[rows]] + self.offsets[rows]
 
     def reputation(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(m,) share of all artists that are less popular, 0 for the least popular."""
+        """Return the share of all artists that are less popular, (m,); 0 for the least popular."""
         return 1.0 - self.rank[rows] / self.artists
 
     def fame(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(m,) 1 for the most popular, 0 for the least, by the logarithm of the rank."""
+        """Return the fame of some artists, (m,): 1 for the most popular, 0 for the least, by logarithm of the rank."""
         fame: NDArray[np.float64] = 1.0 - np.log(self.rank[rows]) / np.log(self.artists)
         return fame
 
     def crowd(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(m,) uniform in 0..1: which part of a leaf's listeners an artist appeals to."""
+        """Return the part of a leaf's listeners that an artist appeals to, (m,), uniform in 0..1."""
         return np.asarray(ndtr(self.offsets[rows, 0].astype(np.float64) / _ARTIST_SPREAD[0]), np.float64)
 
     def moods(self, rows: NDArray[np.int64], axes: int) -> Matrix:
-        """(m, axes) float32, standard normal: where an artist lies between the poles of each mood."""
+        """Return the position of an artist between the poles of each mood, (m, axes) float32, standard normal."""
         scaled: Matrix = self.offsets[rows, 1 : axes + 1] / _ARTIST_SPREAD[1 : axes + 1]
         return scaled
 
 
 def draw_world(artists: int, seed: np.random.SeedSequence) -> World:
-    """A world of `artists` artists, about sqrt(artists) leaves and artists / 2 listeners."""
+    """Draw a world of `artists` artists, about sqrt(artists) leaves and artists / 2 listeners."""
     rng = np.random.default_rng(seed)
     tree = _draw_tree(rng, artists)
     leaf = rng.choice(tree.leaves, artists, p=tree.shares)
@@ -175,7 +176,7 @@ def _draw_tree(rng: np.random.Generator, artists: int) -> Tree:
 
 
 def _likelier(rng: np.random.Generator, log_odds: NDArray[np.float64], share: float) -> Mask:
-    """Exactly round(share * n) of n, drawn without replacement, those with higher log-odds likelier."""
+    """Draw exactly round(share * n) of n, without replacement; those with higher log-odds are likelier."""
     n = len(log_odds)
     chosen = np.zeros(n, np.bool_)
     keep = round(share * n)

@@ -1,4 +1,4 @@
-"""The user's own folder of tables as a source: every value checked, and copied as Parquet in canonical types."""
+"""The user's own folder of tables as a dataset: every value is checked, and copied as Parquet in canonical types."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _KEYS = {
     "plays": ("user_id", "artist_id"),
     "similar": ("artist_id", "similar_id"),
 }
-"""What should stand once in a table. Of vectors an artist may have several: they are averaged."""
+"""Columns that are unique together in each table. An artist may have several vectors, which are averaged."""
 
 
-SHARED = "mbids that several artists share: asked for by such an mbid, none of them is answered"
+SHARED = "mbids that several artists share: a request by such an mbid returns none of them"
 MAX_SHARED = 100
-"""Of these that are named."""
+"""Maximum number of shared mbids that are listed."""
 
 
 def dataset(folder: Path, *, ignore_unread: bool = False) -> Dataset:
-    """The tables in `folder` as a dataset; see `Tables.open` for `ignore_unread`."""
+    """Return the tables in `folder` as a dataset; see `Tables.open` for `ignore_unread`."""
     return Dataset(
         name=folder.resolve().name,
         summary=f"the tables in {folder}",
@@ -50,13 +50,13 @@ def _make(
 
 
 def check_tables(tables: Tables, notes: Notes, *, out: Path | None = None, progress: Progress = silent) -> None:
-    """Read every value of every table, and copy them into the folder `out` where it is given.
+    """Read every value of every table, and copy the tables into the folder `out` if it is given.
 
-    Columns that RIYL knows and, of artists, all others are copied; other columns are not. Rows of unknown artists and
-    rows that stand twice are kept, and noted.
+    Known columns are copied, and of the artists table all columns; other columns are not. Rows of unknown artists and
+    repeated rows are kept, and noted.
 
     Raises:
-        InputError: a table is not what it should be; names file, row, found and wanted.
+        InputError: a table is invalid; the message has file, row, the value found and the value wanted.
     """
     for name, why in tables.unread.items():
         notes.files[name] = why.reason
@@ -84,9 +84,9 @@ def check_tables(tables: Tables, notes: Notes, *, out: Path | None = None, progr
 def batches(
     tables: Tables, table: str, notes: Notes, progress: Progress
 ) -> Iterator[tuple[NDArray[np.int64], pa.RecordBatch]]:
-    """The checked batches of a table, each with the numbers of its rows in the file, counted from 1.
+    """Yield the checked batches of a table, each with the numbers of its rows in the file, counted from 1.
 
-    The step's progress is in rows; its total is 0 until the end where only reading tells (CSV).
+    Progress is in rows; its total is 0 until the end if only reading reveals it (CSV).
     """
     step = f"check {table}"
     total = tables.count_rows(table) if tables.files[table].suffix == ".parquet" else 0
@@ -101,11 +101,15 @@ def batches(
 def note_unknown(
     notes: Notes, file: str, batch: pa.RecordBatch, rows: NDArray[np.int64], artist_ids: pa.Array, what: str = "row"
 ) -> NDArray[np.bool_]:
-    """(n,) bool: the rows whose artists are all in `artist_ids`; the others are noted.
+    """Return (n,) bool, true for rows whose artists are all in `artist_ids`; note the others.
 
     Args:
+        notes: where to note them.
+        file: name of the file.
+        batch: the n rows.
         rows: (n,) their numbers in the file.
-        what: begins the note; says what becomes of such a row.
+        artist_ids: known artists.
+        what: start of the note; says what happens to such a row.
     """
     good = np.ones(batch.num_rows, np.bool_)
     for column in ("artist_id", "similar_id"):
@@ -114,13 +118,13 @@ def note_unknown(
     bad = np.flatnonzero(~good)
     for row in bad[:3]:
         ids = [batch.column(c)[int(row)].as_py() for c in ("artist_id", "similar_id") if c in batch.schema.names]
-        notes.add(f"{file}: {what} of an artist that artists has not", f"row {rows[row]}: {', '.join(ids)}")
-    notes.add(f"{file}: {what} of an artist that artists has not", count=max(0, len(bad) - 3))
+        notes.add(f"{file}: {what} of an artist that the artists table lacks", f"row {rows[row]}: {', '.join(ids)}")
+    notes.add(f"{file}: {what} of an artist that the artists table lacks", count=max(0, len(bad) - 3))
     return good
 
 
 class _Doubles:
-    """Finds rows that repeat the key of an earlier row; 24 bytes of memory a row, and every different text once."""
+    """Finder of rows that repeat the key of an earlier row; takes 24 bytes a row, and each distinct text once."""
 
     def __init__(self, columns: tuple[str, ...]) -> None:
         self._columns = columns
@@ -141,7 +145,7 @@ class _Doubles:
         keys, rows = np.concatenate(self._keys), np.concatenate(self._rows)
         order = np.argsort(keys, kind="stable")
         again = np.sort(order[1:][keys[order[1:]] == keys[order[:-1]]])
-        what = f"{file}: row whose {' and '.join(self._columns)} stand in an earlier row"
+        what = f"{file}: row that repeats the {' and '.join(self._columns)} of an earlier row"
         texts = [list(codes) for codes in self._codes]
         for position in again[:3]:
             left, right = divmod(int(keys[position]), 1 << 32)
@@ -150,7 +154,7 @@ class _Doubles:
 
 
 def _coded(column: pa.Array, codes: dict[str, int]) -> NDArray[np.int64]:
-    """(n,) the number of each text, in order of first appearance; `codes` grows."""
+    """Return the number of each text, (n,), in order of first appearance; `codes` grows."""
     encoded = column.dictionary_encode()
     numbers = [codes.setdefault(text, len(codes)) for text in encoded.dictionary.to_pylist()]
     rows: NDArray[np.int64] = np.array(numbers, np.int64)[encoded.indices.to_numpy(zero_copy_only=False)]

@@ -1,1 +1,1 @@
-"""Tables to single-modality embeddings, and the fitted featurizer that places new artists among them."""
+"""Features: single-modality vectors made from tables, and the fitted featurizer that adds new artists to them."""

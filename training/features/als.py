@@ -1,4 +1,4 @@
-"""Fitting listeners' factors: weighted matrix factorisation of artists by listeners, by `implicit`."""
+"""Fit of the listeners' factors: weighted matrix factorisation of artists by listeners, by `implicit`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ def fit_cf(
     """Factor artists by listeners.
 
     Args:
-        counts: (n, U) CSR of play counts; artists without plays do not take part.
+        counts: (n, U) CSR of play counts; artists without plays are ignored.
+        users: the U listeners.
+        recipe: settings of the factorisation.
+        seed: seed of its start.
+        progress: called with the step, the iterations done and their total.
 
     Raises:
-        InputError: fewer than two artists or listeners.
+        InputError: there are fewer than two artists or two listeners.
         MissingExtraError: the extra `train` is not installed.
     """
     with needs_extra("train"):
@@ -31,7 +35,7 @@ def fit_cf(
     played = np.flatnonzero(np.diff(counts.indptr))
     if len(played) < 2 or len(users) < 2:
         raise InputError(
-            f"plays: found {len(played)} known artists and {len(users)} listeners; wanted at least 2 of each"
+            f"plays: found {len(played)} artists of the catalog and {len(users)} listeners; wanted at least 2 of each"
         )
     with threadpool_limits(1, "blas"):
         als = AlternatingLeastSquares(

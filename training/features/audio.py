@@ -1,4 +1,4 @@
-"""Modalities that come as vectors: audio averaged over tracks, and whatever the user adds."""
+"""Modalities given as vectors: audio, averaged over tracks, and modalities that the user adds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from riyl.training.features.recipe import VectorRecipe
 
 @dataclass(frozen=True)
 class VectorFeaturizer:
-    """The fitted scaling of a vector modality.
+    """Fitted scaling of a vector modality.
 
     Attributes:
-        mean, scale: (d,) float32; a vector x becomes (x - mean) / scale.
+        mean, scale: (d,) float32 each; a vector x becomes (x - mean) / scale.
     """
 
     mean: Matrix
@@ -27,21 +27,21 @@ class VectorFeaturizer:
         return len(self.mean)
 
     def transform(self, vectors: Matrix) -> Matrix:
-        """(m, d) float32 scaled vectors.
+        """Scale vectors: (m, d) float32.
 
         Raises:
-            InputError: they are not as wide as those that were fitted.
+            InputError: their width is not the fitted one.
         """
         if vectors.shape[1] != self.width:
-            raise InputError(f"found vectors of {vectors.shape[1]} numbers; the featurizer was fitted on {self.width}")
+            raise InputError(f"found vectors of {vectors.shape[1]} numbers; wanted {self.width}, as the featurizer has")
         return (vectors - self.mean) / self.scale
 
 
 def fit_vectors(vectors: Matrix, recipe: VectorRecipe) -> VectorFeaturizer:
-    """Fit the scaling to (m, d) mean vectors; a dimension that never varies is only centred.
+    """Fit the scaling to (m, d) mean vectors; a constant dimension is centred but not scaled.
 
     Raises:
-        InputError: there are none.
+        InputError: there are no vectors.
     """
     if not len(vectors):
         raise InputError("vectors: found none; wanted those of at least one artist to fit on")

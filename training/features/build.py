@@ -1,4 +1,4 @@
-"""Tables to snapshot: fit the featurizer, or keep one, and place every artist in it."""
+"""Tables to snapshot: fit the featurizer, or reuse one, and featurize every artist."""
 
 from __future__ import annotations
 
@@ -49,16 +49,12 @@ from riyl.training.features.sizes import size_of
 log = logging.getLogger(__name__)
 
 TUNING = "tuning.json"
-"""The search by which the recipe was found, where one was made."""
+"""Name of the file with the search that found the recipe, if there was one."""
 
 
 @dataclass(frozen=True)
 class FeaturizedModality:
-    """One modality of a snapshot in the making.
-
-    Attributes:
-        raw: by table, the weighted terms that it was placed from; empty where these were vectors.
-    """
+    """One modality of a snapshot in the making; `raw` holds its weighted terms by table, and is empty for vectors."""
 
     modality: Modality
     modality_featurizer: ModalityFeaturizer
@@ -80,26 +76,27 @@ def build_snapshot(
     source: Path | None = None,
     progress: Progress = silent,
 ) -> Snapshot:
-    """Make the snapshot of `tables` in the folder `snapshots`, or find it there.
+    """Make the snapshot of `tables` in the folder `snapshots`, or return it if it exists.
 
-    A kept featurizer may have modalities that the tables lack: the snapshot lacks them too. One of which it knows
-    nothing that the tables say (other listeners, other tags) is there and nobody has it; that is logged as a warning.
+    A kept featurizer may have modalities that the tables lack: the snapshot lacks them too. If it knows nothing of a
+    modality's data (other listeners, other tags), the modality is there without artists, and a warning is logged.
 
     Args:
-        tables: with changes or without; the id covers what stands of them, and the manifest's last_change says up to
-            which one, as it was when the snapshot was made.
-        recipe: how to fit the featurizer; the kept featurizer has its own.
-        keep: a snapshot whose featurizer is kept: artists are placed in it and nothing is fitted.
-        pass_over: modalities of the tables that the kept featurizer lacks, and that are to be left out.
-        required: modalities that somebody must have.
-        tuning: how the recipe was found, stored beside the features as tuning.json. It is no part of the identity:
-            a snapshot that is there already stays as it is.
-        source: folder that the tables were copied from, for whoever is to read them again; left out, their own.
+        tables: with or without changes; the id covers the effective changes, and the manifest's last_change names the
+            last of them at the time of the snapshot.
+        snapshots: folder of all snapshots.
+        recipe: how to fit the featurizer; a kept featurizer has its own recipe.
+        keep: snapshot whose featurizer is reused; nothing is fitted.
+        pass_over: modalities of the tables to leave out because the kept featurizer lacks them.
+        required: modalities that at least one artist must have.
+        tuning: search that found the recipe, stored beside the features as tuning.json. It is no part of the identity:
+            an existing snapshot is not changed.
+        source: folder that the tables were copied from, recorded for later reads; by default the tables' own folder.
+        progress: called with the step, the units done and their total.
 
     Raises:
-        InputError: a table is not what it should be, nobody has any modality, or there is too little to fit on
-            (of the artists that are not held out).
-        MismatchError: the kept featurizer lacks a modality that is not passed over, or nobody has one that is required.
+        InputError: a table is invalid, no artist has any modality, or too few artists that are not held out to fit on.
+        MismatchError: the kept featurizer lacks a modality that is not passed over, or a required one has no artists.
     """
     featurizer = None if keep is None else load_featurizer(keep)
     modalities = _chosen(tables, featurizer, pass_over)
@@ -167,10 +164,10 @@ def build_snapshot(
 
 
 def import_similar(tables: Tables, truths: Path) -> dict[str, Account]:
-    """Keep the catalog's own `similar` table, where it has one, as the undirected truth "similar".
+    """Save the catalog's own `similar` table, if it has one, as the undirected ground truth "similar".
 
     Returns:
-        Its account, by its name; nothing where there is none.
+        Its account, by its name; empty if there is none.
     """
     if "similar" not in tables.files:
         return {}
@@ -183,7 +180,7 @@ def import_similar(tables: Tables, truths: Path) -> dict[str, Account]:
 def _accounts(
     artists: int, modalities: Mapping[str, str], placed: list[FeaturizedModality], notes: Notes
 ) -> dict[str, Account]:
-    """By table, what became of its rows."""
+    """Return the account of each table."""
     by_modality = {p.modality.name: p for p in placed}
     return {"artists": account(artists, {})} | {
         table: account_of(table, by_modality[name].counts, by_modality[name].modality, notes)
@@ -192,25 +189,25 @@ def _accounts(
 
 
 def _chosen(tables: Tables, featurizer: Featurizer | None, pass_over: Collection[str]) -> dict[str, str]:
-    """The modalities to place, and their tables."""
+    """Choose the modalities to featurize, with their tables."""
     if not tables.modalities:
         raise InputError(f"{tables.folder}: found no tags, plays, audio or other modality; wanted at least one")
     if featurizer is None and pass_over:
         raise InputError(
-            f"pass over {', '.join(pass_over)}: found no kept featurizer; wanted one that lacks what is left out"
+            f"pass over {', '.join(pass_over)}: found no kept featurizer; wanted one that lacks these modalities"
         )
     if featurizer is None:
         return tables.modalities
     new = [name for name in tables.modalities if name not in featurizer.modalities]
     if wrong := [name for name in pass_over if name not in new]:
         raise InputError(
-            f"pass over: found {', '.join(wrong)}; wanted some of what the tables have and the kept featurizer lacks: "
-            f"{', '.join(new) or 'nothing'}"
+            f"pass over: found {', '.join(wrong)}; wanted modalities that the tables have and the kept featurizer "
+            f"lacks: {', '.join(new) or 'none'}"
         )
     if left := [name for name in new if name not in pass_over]:
         raise MismatchError(
-            f"the kept featurizer has {', '.join(sorted(featurizer.modalities))}; the tables have {', '.join(left)} "
-            f"besides: fit a new featurizer (without --featurizer-from), or leave it out (--pass-over {','.join(left)})"
+            f"the kept featurizer has {', '.join(sorted(featurizer.modalities))}; the tables also have "
+            f"{', '.join(left)}: fit a new featurizer (without --featurizer-from), or use --pass-over {','.join(left)}"
         )
     return {name: table for name, table in tables.modalities.items() if name not in new}
 
@@ -218,8 +215,8 @@ def _chosen(tables: Tables, featurizer: Featurizer | None, pass_over: Collection
 def _check_required(tables: Tables, had: Mapping[str, int], required: Collection[str]) -> None:
     if missing := [name for name in required if not had.get(name)]:
         raise MismatchError(
-            f"{tables.folder}: nobody has {', '.join(missing)} that the kept featurizer can use; "
-            f"wanted somebody with each of {', '.join(sorted(required))}"
+            f"{tables.folder}: no artist has {', '.join(missing)} that the kept featurizer can use; "
+            f"wanted at least one artist with each of {', '.join(sorted(required))}"
         )
 
 
@@ -252,7 +249,7 @@ def _featurize_all(
     if not any(len(item.modality.rows) for item in placed):
         raise InputError(
             f"{tables.folder}: found nothing in {', '.join(modalities) or 'any modality'} that the kept featurizer can "
-            "use; wanted tags, listeners or vectors that it was fitted on for at least one artist"
+            "use; wanted at least one artist with tags, listeners or vectors that it was fitted on"
         )
     return placed
 
@@ -268,15 +265,15 @@ def _fit(
     except InputError as error:
         if not holdout.any():
             raise
-        raise InputError(f"{error}; of {len(holdout)} artists {holdout.sum()} are held out") from error
+        raise InputError(f"{error}; {holdout.sum()} of {len(holdout)} artists are held out") from error
 
 
 def _nothing_usable(tables: Tables, table: str) -> InputError:
-    return InputError(f"{tables.files[table]}: found nothing usable for any artist of the catalog; wanted some")
+    return InputError(f"{tables.files[table]}: found no usable row of any artist of the catalog; wanted at least one")
 
 
 def _holdout(ids: list[ArtistId], recipe: Recipe, featurizer: Featurizer | None) -> Mask:
-    """Whom the featurizer is, or was, fitted without; an artist that it never had is not held out but new."""
+    """Mark the artists that the featurizer is, or was, fitted without; an artist unknown to it is not held out."""
     if featurizer is None:
         return holdout_artists(ids, recipe.holdout, recipe.seed)
     holdout_ids = set(featurizer.holdout)
@@ -288,7 +285,7 @@ def _raw(placed: Collection[FeaturizedModality]) -> dict[str, Incidence]:
 
 
 def _popularity(artists: pa.Table, plays: Incidence | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Listeners and plays of each artist: from the plays table, else from attributes of these names, else 0."""
+    """Return listeners and plays of each artist: from the plays table, else from attributes of these names, else 0."""
     if plays is not None:
         return np.diff(plays.weights.indptr).astype(np.int64), np.asarray(plays.weights.sum(axis=1)).ravel()
     columns: Mapping[str, NDArray[np.float64]] = {

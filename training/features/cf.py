@@ -1,4 +1,4 @@
-"""Collaborative filtering: folding in of any artist with plays, against listeners' factors (see `als`)."""
+"""Collaborative filtering: folding any artist with plays in, against the listeners' factors that `als` fits."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from riyl.training.features.recipe import CfRecipe
 
 @dataclass(frozen=True)
 class CfFeaturizer:
-    """The fitted side of plays: the listeners' factors. An artist's vector solves its least squares against them.
+    """Fitted featurizer of plays: the listeners' factors. An artist's vector solves its least squares against them.
 
     Attributes:
-        recipe: what was fitted.
+        recipe: recipe of the fit.
         users: the U listeners, ascending.
         user_factors: (U, f) float32.
     """
@@ -35,11 +35,12 @@ class CfFeaturizer:
         """Fold artists in: the ALS half-step for artists, solved exactly.
 
         v = (Y'Y + sum_u (c_u - 1) y_u y_u' + reg I)^-1 sum_u c_u y_u over the artist's listeners u, with confidence
-        c_u = alpha * weighted count (Hu, Koren, Volinsky 2008, eq. 5, as `implicit` reads it). An artist that was in
-        the fit gets, up to rounding, the vector it was fitted with.
+        c_u = alpha * weighted count (Hu, Koren, Volinsky 2008, eq. 5, as `implicit` reads it). An artist of the fit
+        gets, up to rounding, the vector that the fit gave it.
 
         Args:
-            counts: (m, U) CSR of play counts above 0; a row without any becomes zero.
+            counts: (m, U) CSR of play counts above 0; an empty row becomes a zero vector.
+            progress: called with the step, the artists done and their total.
 
         Returns:
             (m, f) float32.
@@ -56,12 +57,12 @@ class CfFeaturizer:
         return vectors
 
     def columns_of(self, users: list[str]) -> NDArray[np.int64]:
-        """(len(users),) place of each listener among `users`, -1 for one who is not among them."""
+        """Return the index of each listener in `users`, (len(users),); -1 for an unknown listener."""
         return np.array([self._places.get(user, -1) for user in users], np.int64)
 
     @cached_property
     def _gram(self) -> NDArray[np.float64]:
-        """(f, f) Y'Y + reg I."""
+        """Regularised Gram matrix Y'Y + reg I, (f, f)."""
         factors = self.user_factors.astype(np.float64)
         return np.asarray(factors.T @ factors + self.recipe.regularization * np.eye(self.width))
 
@@ -71,7 +72,7 @@ class CfFeaturizer:
 
 
 def confidences(counts: sp.csr_matrix, recipe: CfRecipe) -> sp.csr_matrix:
-    """Play counts as confidences, float64."""
+    """Convert play counts to confidences, float64."""
     scaled = counts.astype(np.float64).tocsr()
     if recipe.counts == "log1p":
         scaled.data = np.log1p(scaled.data)

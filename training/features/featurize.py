@@ -1,4 +1,4 @@
-"""One modality of a catalog: what its table says, and the artists placed by a fitted modality featurizer."""
+"""One modality of a catalog: its table is read, and its artists are featurized by a fitted modality featurizer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from riyl.training.features.read import Incidence, Vectors, read_plays, read_tag
 from riyl.training.features.tags import TagFeaturizer, tag_sets
 
 Source: TypeAlias = Incidence | Vectors
-"""What a modality's table says: artists by tags or by listeners, or a vector an artist."""
+"""Content of a modality's table: artists by tags or by listeners, or one vector an artist."""
 
 
 def read_source(
@@ -29,7 +29,7 @@ def read_source(
     """Read a modality's table; see `Tables.batches` for `notes`.
 
     Raises:
-        TableError: it is not what it should be.
+        TableError: the table is invalid.
     """
     if tables.has_vectors(table):
         return read_vectors(tables, table, artist_ids, progress, notes)
@@ -39,26 +39,26 @@ def read_source(
 def featurize(
     name: str, table: str, source: Source, modality_featurizer: ModalityFeaturizer, progress: Progress
 ) -> Modality:
-    """The artists that have something the modality featurizer knows, placed by it.
+    """Featurize the artists for which the table has data that the modality featurizer knows.
 
     Raises:
-        MismatchError: the modality featurizer is of another kind of table, or of vectors of another width.
+        MismatchError: the modality featurizer was fitted on another kind of table, or on vectors of another width.
     """
     if isinstance(source, Vectors):
         if not isinstance(modality_featurizer, VectorFeaturizer):
-            raise MismatchError(f"the kept featurizer has no vectors for {name}; the tables have")
+            raise MismatchError(f"{name}: found vectors in the tables; the kept featurizer has none for it")
         if source.means.shape[1] != modality_featurizer.width:
             raise MismatchError(
-                f"the kept featurizer has {name} of {modality_featurizer.width} numbers; "
-                f"the tables have {source.means.shape[1]}"
+                f"{name}: found vectors of {source.means.shape[1]} numbers in the tables; "
+                f"the kept featurizer has {modality_featurizer.width}"
             )
         return _modality(name, source.rows, modality_featurizer.transform(source.means), source.tracks)
     if table == "plays":
         if not isinstance(modality_featurizer, CfFeaturizer):
-            raise MismatchError(f"the kept featurizer has vectors for {name}; the tables have plays")
+            raise MismatchError(f"{name}: found plays in the tables; the kept featurizer has vectors")
         return _featurize_plays(name, source, modality_featurizer, progress)
     if not isinstance(modality_featurizer, TagFeaturizer):
-        raise MismatchError(f"the kept featurizer has vectors for {name}; the tables have tags with weights")
+        raise MismatchError(f"{name}: found tags with weights in the tables; the kept featurizer has vectors")
     return _featurize_tags(name, source, modality_featurizer)
 
 
@@ -79,13 +79,13 @@ def _featurize_plays(name: str, plays: Incidence, modality_featurizer: CfFeaturi
 
 
 def _modality(name: str, rows: NDArray[Any], vectors: Matrix, evidence: NDArray[Any]) -> Modality:
-    """A modality without the artists whose vector is zero: a vector without direction says nothing."""
+    """Build a modality without the artists whose vector is zero: such a vector has no direction."""
     nonzero = np.flatnonzero(np.any(vectors != 0, axis=1))
     return Modality(name, rows[nonzero].astype(np.int32), vectors[nonzero], evidence[nonzero].astype(np.int32), None)
 
 
 def _recolumned(weights: sp.csr_matrix, columns: NDArray[np.int64], width: int) -> sp.csr_matrix:
-    """The same rows over other columns: column j becomes columns[j], and is left out where that is -1."""
+    """Return the same rows over other columns: column j becomes columns[j], and is dropped where that is -1."""
     coo = weights.tocoo()
     to = columns[coo.col]
     retained = to >= 0

@@ -1,5 +1,4 @@
-"""The featurizer: the fitted modality featurizers of every modality, kept with a snapshot, so that new artists land in
-its space."""
+"""Featurizer: the fitted modality featurizers of all modalities, stored in a snapshot to be used for new artists."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ ModalityFeaturizer: TypeAlias = TagFeaturizer | CfFeaturizer | VectorFeaturizer
 FORMAT = 2
 
 FOLDER = "featurizer"
-"""The folder of it in a snapshot's."""
+"""Name of the featurizer's folder in a snapshot."""
 
 _HEAD = f"{FOLDER}/featurizer.json"
 
@@ -66,8 +65,7 @@ _ENTRY_SCHEMA: TypeAdapter[_Tags | _Cf | _Vectors] = TypeAdapter(
 
 @dataclass(frozen=True)
 class Featurizer:
-    """Fitted modality featurizers by modality, the recipe that they were fitted by, and the artists that it held out,
-    by id."""
+    """Fitted modality featurizers by modality, with their recipe and the ids of the artists held out of the fit."""
 
     recipe: Recipe
     modalities: Mapping[str, ModalityFeaturizer]
@@ -78,7 +76,7 @@ def save_featurizer(folder: Path, featurizer: Featurizer) -> str:
     """Write a featurizer into a new folder.
 
     Returns:
-        Its id: a hash of what is in it.
+        Its id: a hash of its content.
     """
     folder.mkdir()
     entry: dict[str, object]
@@ -119,7 +117,7 @@ def load_featurizer(snapshot: Snapshot) -> Featurizer:
     """Read the featurizer of a snapshot.
 
     Raises:
-        FormatError: it is damaged or of a newer format.
+        FormatError: it is damaged or has another format.
     """
     head = _head(snapshot)
     modalities = {name: _load_modality_featurizer(snapshot, name) for name in head["modalities"]}
@@ -128,34 +126,33 @@ def load_featurizer(snapshot: Snapshot) -> Featurizer:
 
 
 def load_modality_featurizer(snapshot: Snapshot, modality: str) -> ModalityFeaturizer:
-    """The modality featurizer of one modality of a snapshot's featurizer, after its bytes were checked; the others are
-    not read.
+    """Read the modality featurizer of one modality of a snapshot, after a check of its bytes; the others are not read.
 
     Raises:
-        MismatchError: the featurizer has no such modality.
-        FormatError: it is damaged or of a newer format.
+        MismatchError: the featurizer lacks the modality.
+        FormatError: it is damaged or has another format.
     """
     names = _head(snapshot)["modalities"]
     if modality not in names:
-        raise MismatchError(f"asked for {modality}; the featurizer of snapshot {snapshot.id} has {', '.join(names)}")
+        raise MismatchError(f"featurizer of snapshot {snapshot.id}: found no {modality}; it has {', '.join(names)}")
     snapshot.files.verify(_names(modality))
     return _load_modality_featurizer(snapshot, modality)
 
 
 def term_factors(snapshot: Snapshot, modality: str) -> Matrix:
-    """(V, d) float32 factors of the terms that a snapshot's sets point at.
+    """Return the (V, d) float32 factors of the terms in a snapshot's sets.
 
     Raises:
-        MismatchError: the modality is not made of sets.
+        MismatchError: the modality has no sets.
     """
     return _tags(snapshot, modality).factors
 
 
 def terms_of(snapshot: Snapshot, modality: str) -> list[str]:
-    """The V terms that a snapshot's sets point at.
+    """Return the V terms in a snapshot's sets.
 
     Raises:
-        MismatchError: the modality is not made of sets.
+        MismatchError: the modality has no sets.
     """
     return _tags(snapshot, modality).vocabulary
 
@@ -163,7 +160,7 @@ def terms_of(snapshot: Snapshot, modality: str) -> list[str]:
 def _tags(snapshot: Snapshot, modality: str) -> TagFeaturizer:
     modality_featurizer = _load_modality_featurizer(snapshot, modality)
     if not isinstance(modality_featurizer, TagFeaturizer):
-        raise MismatchError(f"snapshot {snapshot.id} has vectors alone for {modality}; wanted sets of terms")
+        raise MismatchError(f"snapshot {snapshot.id}: found only vectors for {modality}; wanted sets of terms")
     return modality_featurizer
 
 

@@ -1,4 +1,4 @@
-"""The modality featurizer of one modality, fitted to what its table says."""
+"""Fit of one modality's featurizer to its table."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from riyl.training.features.tags import fit_tags
 def fit_modality_featurizer(
     name: str, table: str, source: Source, recipe: Recipe, progress: Progress
 ) -> ModalityFeaturizer:
-    """Fit a modality's modality featurizer to all of `source`.
+    """Fit a modality featurizer to all of `source`.
 
     Raises:
-        InputError: there is too little of it.
+        InputError: there is too little data.
     """
     if isinstance(source, Vectors):
         return fit_vectors(source.means, recipe.vectors.get(name, VectorRecipe()))

@@ -1,5 +1,4 @@
-"""Artists held out of a fit: featurizer, encoders and baselines never see them, and they are placed like any new
-artist."""
+"""Held-out artists: featurizer, encoders and baselines are fitted without them, and featurize them like new artists."""
 
 from __future__ import annotations
 
@@ -16,19 +15,19 @@ HOLDOUT_DRAW = "held out"
 
 
 def holdout_artists(artist_ids: list[ArtistId], share: float, seed: int, *, draw: str = HOLDOUT_DRAW) -> Mask:
-    """Who is held out: an artist whose hash of seed and id is in the lowest `share` of all values of the hash.
+    """Choose held-out artists: those whose hash of seed and id is in the lowest `share` of all values of the hash.
 
-    Each is judged by itself, so who else is in the catalog changes nothing for it, and a larger share holds out the
-    same artists and more. How many of n it is varies as n coins of chance `share` do.
+    Each artist is chosen by itself, independently of the other artists of the catalog, and a larger share holds out the
+    same artists and more. The number of held-out artists among n is binomial: n draws of probability `share`.
 
     Args:
-        artist_ids: (n,) whom it is asked of.
-        share: of all values of the hash.
-        seed: of the hash.
+        artist_ids: the n artists to choose among.
+        share: share of all values of the hash.
+        seed: seed of the hash.
         draw: prefix of the hashed text; draws with different prefixes are independent.
 
     Returns:
-        (n,) bool.
+        (n,) bool, true for held-out artists.
     """
     below = round(share * 2**64)
     digests = (blake2b(f"{draw}:{seed}:{artist_id}".encode(), digest_size=8).digest() for artist_id in artist_ids)
@@ -36,17 +35,17 @@ def holdout_artists(artist_ids: list[ArtistId], share: float, seed: int, *, draw
 
 
 def artists_to_fit_on(snapshot: Snapshot, modalities: list[str], *, at_least: int) -> Rows:
-    """The artists that have all the modalities and are not held out.
+    """Return the rows of the artists that have all the modalities and are not held out.
 
     Raises:
-        InputError: they are fewer than `at_least`.
+        InputError: there are fewer than `at_least`.
     """
     full, holdout = snapshot.having(modalities), snapshot.holdout
     rows = np.flatnonzero(full & ~holdout).astype(np.int32)
     if len(rows) < at_least:
-        besides = f", besides {np.count_nonzero(full & holdout)} that are held out" if holdout.any() else ""
+        besides = f", and {np.count_nonzero(full & holdout)} more that are held out" if holdout.any() else ""
         raise InputError(
-            f"found {len(rows)} artists that have {', '.join(modalities)} all{besides}; "
+            f"found {len(rows)} artists that have all of {', '.join(modalities)}{besides}; "
             f"wanted at least {at_least} to fit on"
         )
     return rows

@@ -1,4 +1,4 @@
-"""Tables to arrays: rows located among the catalog's artists, unknown and double ones counted."""
+"""Tables as arrays: rows located among the catalog's artists; unknown artists and repeated rows are counted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from riyl.core.types import ArtistId, Mask, Matrix, Progress, Rows, silent
 
 
 class Positions:
-    """Where a text stands in a list of texts; the list may grow."""
+    """Positions of texts in a list of texts; the list may grow."""
 
     def __init__(self, texts: list[str], *, grow: bool = False) -> None:
         self.texts = list(texts)
@@ -25,7 +25,7 @@ class Positions:
         self._grow = grow
 
     def __call__(self, column: pa.Array) -> NDArray[np.int64]:
-        """(n,) position of each text of a string column without nulls; -1 for an unknown one, unless growing."""
+        """Return the position of each text of a string column without nulls, (n,); -1 if unknown and not growing."""
         encoded = column.dictionary_encode()
         uniques = encoded.dictionary.to_pylist()
         if self._grow:
@@ -39,7 +39,7 @@ class Positions:
 
 @dataclass(frozen=True)
 class Counts:
-    """What was read from a table and what was left out, for the report."""
+    """Numbers of rows read from a table and of rows left out of it, for the report."""
 
     rows: int
     unknown_artists: int
@@ -55,7 +55,7 @@ class Incidence:
     counts: Counts
 
     def among(self, artists: Mask) -> Incidence:
-        """The rows of some artists alone, and the terms that any of these has."""
+        """Select the rows of some artists, and the terms that at least one of these has."""
         if artists.all():
             return self
         weights = self.weights[np.flatnonzero(artists)]
@@ -66,14 +66,14 @@ class Incidence:
 def read_tags(
     tables: Tables, artist_ids: list[ArtistId], progress: Progress = silent, notes: Notes | None = None
 ) -> Incidence:
-    """Artists by tags, in the form of `normalised_tags`; equal (artist, tag) rows add up."""
+    """Read artists by tags, in the form of `normalised_tags`; weights of equal (artist, tag) rows are added up."""
     return _read_incidence(tables, "tags", "tag", "weight", artist_ids, progress, notes)
 
 
 def read_plays(
     tables: Tables, artist_ids: list[ArtistId], progress: Progress = silent, notes: Notes | None = None
 ) -> Incidence:
-    """Artists by listeners, with play counts; equal (listener, artist) rows add up."""
+    """Read artists by listeners, with play counts; counts of equal (listener, artist) rows are added up."""
     return _read_incidence(tables, "plays", "user_id", "count", artist_ids, progress, notes)
 
 
@@ -110,7 +110,7 @@ def _read_incidence(
 
 @dataclass(frozen=True)
 class Vectors:
-    """Mean vectors: row i is the mean over `tracks[i]` rows of the table that belong to artist rows[i]."""
+    """Mean vectors: row i is the mean over the `tracks[i]` rows of the table that belong to artist rows[i]."""
 
     rows: Rows
     means: Matrix
@@ -118,7 +118,7 @@ class Vectors:
     counts: Counts
 
     def among(self, artists: Mask) -> Vectors:
-        """Those of some artists alone."""
+        """Select the vectors of some artists."""
         mask = artists[self.rows]
         return Vectors(self.rows[mask], self.means[mask], self.tracks[mask], self.counts)
 
@@ -126,7 +126,7 @@ class Vectors:
 def read_vectors(
     tables: Tables, table: str, artist_ids: list[ArtistId], progress: Progress = silent, notes: Notes | None = None
 ) -> Vectors:
-    """The mean vector of every artist that has at least one; summed in float64, so the order of rows hardly matters."""
+    """Read the mean vector of every artist that has vectors; sums in float64, so the order of rows hardly matters."""
     artists = Positions(artist_ids)
     total, seen, unknown = tables.count_rows(table), 0, 0
     tracks = np.zeros(len(artist_ids), np.int32)

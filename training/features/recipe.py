@@ -1,4 +1,4 @@
-"""The recipe of a snapshot: how each kind of table becomes vectors. Read from TOML, checked once."""
+"""Recipe of a snapshot: how each kind of table becomes features. Read from TOML and validated once."""
 
 from __future__ import annotations
 
@@ -18,54 +18,65 @@ class TagRecipe(_Section):
     """Tags: an artist-tag matrix of association scores, factored by truncated SVD."""
 
     weighting: Literal["ppmi", "tfidf"] = "ppmi"
-    """Association of artist and tag: positive pointwise mutual information (the paper's) or TF-IDF."""
+    """Association of artist and tag: positive pointwise mutual information (`ppmi`, the default and the paper's) or
+    TF-IDF (`tfidf`)."""
     dims: int = Field(default=200, ge=1)
-    """Width of the tag vectors; less where the matrix is smaller."""
+    """Width of the tag vectors; less where the matrix is smaller. The default is as wide as the paper's embedding."""
     min_artists: int = Field(default=2, ge=1)
-    """Artists that must share a tag for it to count; a tag of one artist relates it to nobody."""
+    """Minimum number of artists that must have a tag for it to count. The default is 2 because a tag of one artist
+    relates it to no other artist."""
 
 
 class CfRecipe(_Section):
     """Plays: weighted matrix factorisation of artists by listeners (Hu, Koren, Volinsky 2008), fitted by ALS."""
 
     factors: int = Field(default=64, ge=1)
-    """Width of the CF vectors."""
+    """Number of factors, which is the width of the CF vectors. 64, because with tuned values 128 did no better on OLGA,
+    and 32 did worse (docs/model.md)."""
     regularization: float = Field(default=1.0, gt=0)
-    """L2 penalty on the factors."""
+    """L2 penalty on the factors. The paper prints no value; `riyl snapshot build --tune cf` searches one for a
+    catalog."""
     alpha: float = Field(default=1.0, gt=0)
-    """Confidence of a play is alpha times its weighted count."""
+    """Factor of confidence: the confidence of a play is alpha times its weighted count. The default adds no further
+    factor; `riyl snapshot build --tune cf` searches a value for a catalog."""
     counts: Literal["log1p", "raw", "binary"] = "log1p"
-    """Weighted count: log(1 + count), which tames heavy listeners; the count; or 1."""
+    """Weighted count of a play: `log1p`, log(1 + count), the default because it limits the influence of heavy
+    listeners; `raw`, the count; or `binary`, 1."""
     iterations: int = Field(default=15, ge=1)
-    """Sweeps of alternating least squares."""
+    """Number of iterations of alternating least squares. The paper prints no value; `riyl snapshot build --tune cf`
+    searches one for a catalog."""
 
 
 class VectorRecipe(_Section):
-    """Vectors (audio and what the user adds): the mean over an artist's rows, then scaled."""
+    """Vectors (audio and modalities that the user adds): the mean over an artist's rows, then scaled."""
 
     scale: Literal["none", "standard"] = "none"
-    """Leave the mean as it is, right for learned embeddings; or give each dimension mean 0 and deviation 1 over
-    the artists, right for descriptors in different units."""
+    """Scaling of the mean vectors: `none`, the default, keeps them, as suits learned embeddings; `standard` gives each
+    dimension mean 0 and deviation 1 over the artists, as suits descriptors in different units."""
 
 
 class Recipe(_Section):
-    """A whole recipe: a section a kind of table; `vectors` holds one section a vector modality, by its name."""
+    """A whole recipe: one section a kind of table; `vectors` holds one section a vector modality, by its name."""
 
     tags: TagRecipe = TagRecipe()
+    """Settings of tags."""
     cf: CfRecipe = CfRecipe()
+    """Settings of plays."""
     vectors: dict[str, VectorRecipe] = {}
+    """Settings of each vector modality, by name; a modality that is not named takes the defaults."""
     seed: int = Field(default=0, ge=0)
-    """Start of ALS and of the SVD, and who is held out."""
+    """Seed of the start of ALS and of the SVD, and of the choice of held-out artists."""
     holdout: float = Field(default=0.0, ge=0, le=0.5, exclude_if=lambda share: share == 0)
-    """Share of the artists that the featurizer, and whatever is trained on it, is fitted without; they are placed in it
-    like all others, and show what a model makes of artists it has not seen. None by default, and then it is no part of
-    a recipe's dump, so that snapshots keep the ids they had before there was this field."""
+    """Share of the artists held out of the fit of the featurizer and of everything trained on it. They are featurized
+    like all others, and show how a model treats artists that it has not seen. 0 by default, because a catalog in use
+    needs all its artists; 0 is no part of a recipe's dump, so that snapshots from before this field keep their ids."""
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe from a TOML file; what it leaves out has the default.
+    """Read a recipe from a TOML file; missing settings have their defaults.
 
     Raises:
-        ConfigError: not TOML, an unknown name or a wrong value; the message names file, place, found and wanted.
+        ConfigError: the file is no TOML, or has an unknown name or a wrong value; the message names file, place, the
+            value found and the value wanted.
     """
     return read_toml(path, Recipe, renamed={"held_out": "holdout"})

@@ -1,4 +1,4 @@
-"""What became of each table's rows on their way into a snapshot: read, kept, left out and why; they add up."""
+"""Accounts of tables: how many rows a snapshot read, kept and left out by reason; the numbers add up."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from riyl.core.storage.snapshot import Modality
 from riyl.training.features.read import Counts
 
 Account: TypeAlias = dict[str, Any]
-"""Of a table: rows read, rows kept, and by reason rows left out, as JSON."""
+"""Account of a table as JSON: rows read, rows kept, and rows left out by reason."""
 
-UNKNOWN = "of artists that artists has not"
-ADDED_UP = "added to an earlier row of the same two"
-UNUSED = "that the featurizer has no use for: tags of one artist alone, tags or listeners that it does not know, zeros"
+UNKNOWN = "of an artist that the artists table lacks"
+ADDED_UP = "added to an earlier row with the same keys"
+UNUSED = "unused by the featurizer: tags of one artist only, tags or listeners that it does not know, zeros"
 
 
 def account(read: int, skipped_rows: dict[str, int]) -> Account:
-    """The account of a table."""
+    """Build the account of a table."""
     reasons = {reason: count for reason, count in skipped_rows.items() if count}
     return {"read": read, "kept": read - sum(reasons.values()), "skipped": reasons}
 
 
 def account_of(table: str, counts: Counts, modality: Modality, notes: Notes) -> Account:
-    """The account of a modality's table.
+    """Build the account of a modality's table.
 
     Args:
-        counts: what reading it counted.
-        modality: what was made of it; its evidence is the rows that it rests on.
-        notes: told of rows that were left out before they were counted.
+        table: name of the table.
+        counts: counts from reading the table.
+        modality: the features made of it; their evidence is the number of rows that they rest on.
+        notes: notes of the rows that were left out before the counts.
     """
     before = notes.skipped_rows.get(table, {})
     used = int(modality.evidence.sum())

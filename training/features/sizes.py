@@ -1,4 +1,4 @@
-"""How much of each table a snapshot was made of, to be compared with what another one was made of."""
+"""Sizes of the tables that a snapshot was made of, to be compared with those of another snapshot."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from riyl.training.features.read import Vectors
 
 
 def size_of(table: str, source: Source, placed: Modality) -> dict[str, int]:
-    """What a table has of the catalog's artists.
+    """Count the data of a table that belongs to the catalog's artists.
 
     Args:
-        table: its name.
-        source: what was read of it.
-        placed: what came of it.
+        table: name of the table.
+        source: content of the table.
+        placed: the features made of it.
 
     Returns:
-        rows: of artists of the catalog, double ones too.
-        artists: distinct ones of the catalog.
-        listeners: distinct ones of these rows, of plays alone.
-        used: tags, listeners or tracks of artists that the featurizer knows: those that artists are placed by.
+        rows: rows of artists of the catalog, repeated ones included.
+        artists: distinct artists of the catalog.
+        listeners: distinct listeners of these rows, for plays only.
+        used: tags, listeners or tracks of artists that the featurizer knows and that their features rest on.
     """
     rows = source.counts.rows - source.counts.unknown_artists
     had = source.tracks if isinstance(source, Vectors) else np.diff(source.weights.indptr)

@@ -17,13 +17,12 @@ from riyl.training.features.recipe import TagRecipe
 
 @dataclass(frozen=True)
 class TagFeaturizer:
-    """The fitted side of tags; places any artist with known tags.
+    """Fitted featurizer of tags; featurizes any artist with known tags.
 
     Attributes:
         weighting: "ppmi" or "tfidf".
         vocabulary: the V tags that count, ascending.
-        prior: (V,) float64; of PPMI the share of all tag weight that a tag has, of TF-IDF its inverse document
-            frequency.
+        prior: (V,) float64; for PPMI a tag's share of all tag weight, for TF-IDF its inverse document frequency.
         factors: (V, d) float32, a row a tag: the right singular vectors. An artist's vector is the sum of the factors
             of its tags, each times the artist's association with the tag.
     """
@@ -38,13 +37,13 @@ class TagFeaturizer:
         return int(self.factors.shape[1])
 
     def associations(self, weights: sp.csr_matrix) -> sp.csr_matrix:
-        """Association scores of artists with the vocabulary.
+        """Compute the association scores of artists with the vocabulary.
 
         PPMI(a, t) = max(0, log(p(t | a) / p(t))), p(t | a) = w(a, t) / sum of a's weights (Levy & Goldberg 2014);
         TF-IDF(a, t) = log(1 + w(a, t)) * log(N / df(t)), rows scaled to unit length.
 
         Args:
-            weights: (m, V) CSR, weights above 0; a row without any stays zero.
+            weights: (m, V) CSR, weights above 0; an empty row stays zero.
         """
         scores = weights.astype(np.float64).tocsr()
         lengths = np.diff(scores.indptr)
@@ -58,11 +57,11 @@ class TagFeaturizer:
         return scores
 
     def transform(self, weights: sp.csr_matrix) -> Matrix:
-        """(m, d) float32 vectors of artists with the given tag weights; zero for a row whose associations all are."""
+        """Compute (m, d) float32 vectors of artists from their tag weights; zero if all associations are zero."""
         return np.asarray(self.associations(weights) @ self.factors.astype(np.float64)).astype(np.float32)
 
     def columns_of(self, terms: list[str]) -> NDArray[np.int64]:
-        """(len(terms),) place of each tag in the vocabulary, -1 where it is not in it."""
+        """Return the position of each tag in the vocabulary, (len(terms),); -1 for an unknown tag."""
         return np.array([self._places.get(term, -1) for term in terms], np.int64)
 
     @cached_property
@@ -76,6 +75,8 @@ def fit_tags(weights: sp.csr_matrix, terms: list[str], recipe: TagRecipe, seed: 
     Args:
         weights: (n, T) CSR of all artists and all tags.
         terms: the T tags.
+        recipe: settings of the tags.
+        seed: seed of the SVD's start.
 
     Raises:
         InputError: fewer than two tags are shared by `recipe.min_artists` artists.
@@ -84,8 +85,8 @@ def fit_tags(weights: sp.csr_matrix, terms: list[str], recipe: TagRecipe, seed: 
     columns = np.flatnonzero(frequency >= recipe.min_artists)
     if len(columns) < 2:
         raise InputError(
-            f"tags: found {len(columns)} tags that at least {recipe.min_artists} artists have; wanted at least 2 "
-            f"(a smaller tags.min_artists in the recipe lets rarer tags count)"
+            f"tags: found {len(columns)} tags of at least {recipe.min_artists} artists; wanted at least 2 "
+            f"(a smaller tags.min_artists in the recipe includes rarer tags)"
         )
     counted = weights[:, columns]
     if recipe.weighting == "ppmi":
@@ -99,7 +100,7 @@ def fit_tags(weights: sp.csr_matrix, terms: list[str], recipe: TagRecipe, seed: 
 
 
 def tag_sets(weights: sp.csr_matrix) -> WeightedSets:
-    """The rows of a CSR matrix as sets, heaviest term first; equal weights by ascending term."""
+    """Convert the rows of a CSR matrix to sets, heaviest term first; equal weights by ascending term."""
     rows = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
     order = np.lexsort((weights.indices, -weights.data, rows))
     return WeightedSets(
@@ -108,8 +109,8 @@ def tag_sets(weights: sp.csr_matrix) -> WeightedSets:
 
 
 def _right_factors(scores: sp.csr_matrix, dims: int, seed: int) -> Matrix:
-    """(V, d) right singular vectors of the d largest singular values, each with its largest entry positive."""
-    # here, because the service places artists and fits nothing
+    """Return (V, d) right singular vectors of the d largest singular values, each with its largest entry positive."""
+    # imported here: the service featurizes artists but fits nothing
     from scipy.sparse.linalg import svds
 
     d = min(dims, min(scores.shape) - 1)

@@ -1,4 +1,4 @@
-"""Gaussian-process search of the CF hyper-parameters on held-back plays; every trial is stored when it ends."""
+"""Gaussian-process search of the CF hyper-parameters on validation plays; every trial is stored when it ends."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from riyl.training.features.validation import LISTENERS, SHARE, K, ValidationPla
 log = logging.getLogger(__name__)
 
 Values: TypeAlias = dict[str, float]
-"""Hyper-parameters by their name in the recipe."""
+"""Values of hyper-parameters by their name in the recipe."""
 
 FORMAT = 1
 RANDOM_TRIALS = 6
-"""Trials before the Gaussian process proposes: the recipe's own values, then random ones."""
+"""Number of trials before the Gaussian process proposes values: the recipe's own values, then random ones."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Where a hyper-parameter is searched, both ends included; on a log scale where its order of magnitude counts."""
+    """Range in which a hyper-parameter is searched, both ends included; on a log scale unless it is a whole number."""
 
     low: float
     high: float
     whole: bool = False
 
     def widened(self, value: float) -> Range:
-        """This range, or one that reaches as far as `value`."""
+        """Return this range, extended to include `value`."""
         return Range(min(self.low, value), max(self.high, value), self.whole)
 
     def rounded(self, value: float) -> float:
-        """`value` in three digits, so that it can be written into a recipe by hand."""
+        """Return `value` rounded to three digits, so that it can be copied into a recipe by hand."""
         return int(value) if self.whole else min(max(float(f"{value:.3g}"), self.low), self.high)
 
 
@@ -54,9 +54,9 @@ SPACE: Mapping[str, Range] = {
     "alpha": Range(0.1, 100.0),
     "iterations": Range(5, 30, whole=True),
 }
-"""What is searched: the L2 penalty on the factors and the scale of confidence, which only together say how far a play
-outweighs its absence, both on a log scale; and the sweeps of ALS, since stopping early also regularises. The number of
-factors is the width of the CF vectors and stays the recipe's, as does how counts are weighted."""
+"""Ranges of the search: the L2 penalty on the factors and the scale of confidence, which only together determine how
+far a play outweighs its absence, both on a log scale; and the iterations of ALS, since an early stop also regularises.
+The number of factors, which is the width of the CF vectors, and the weighting of counts stay as the recipe has them."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Tuning:
     """A finished search.
 
     Attributes:
-        id: hash of the plays, the recipe's own CF section, seed and share held out, and the ranges.
-        recipe: with the best values in its CF section.
-        trials: by number; number 0 has the recipe's own values.
+        id: hash of the plays, the recipe's CF section, seed and holdout share, and the ranges.
+        recipe: the recipe with the best values in its CF section.
+        trials: all trials by number; number 0 has the recipe's own values.
     """
 
     id: str
@@ -84,36 +84,38 @@ class Tuning:
 
     @property
     def best(self) -> Trial:
-        """The trial of the highest score, the earliest of equals; so never worse than number 0."""
+        """Trial with the highest score, the earliest of equals; so it is never worse than number 0."""
         return _best(self.trials)
 
     def record(self) -> dict[str, Any]:
-        """The search as JSON holds it."""
+        """Return the search as JSON."""
         return {
             **_head(self.id),
-            "objective": f"nDCG@{K} of held-back plays by the cosine of artists, mean over listeners",
+            "objective": f"nDCG@{K} of validation plays by the cosine of artists, mean over listeners",
             "best": self.best.number,
             "trials": [asdict(trial) for trial in self.trials],
         }
 
 
 def tune_cf(tables: Tables, recipe: Recipe, folder: Path, *, trials: int, progress: Progress = silent) -> Tuning:
-    """Search the CF hyper-parameters that rank held-back plays best.
+    """Search the CF hyper-parameters that rank validation plays best.
 
-    Trial k is a function of the seed and the trials before it, and is stored when it ends. So a search that was
-    killed goes on behind its last finished trial to the same end, and one of more trials begins with those of one of
-    fewer.
+    Trial k depends only on the seed and on the trials before it, and is stored when it ends. So a killed search
+    continues after its last finished trial to the same result, and a search of more trials starts with those of a
+    shorter one.
 
     Args:
-        recipe: whose CF section is the first trial, and whose seed draws the plays held back and all proposals; the
-            artists that it holds out take no part.
-        folder: where trials are stored, a file a search.
-        trials: how many to make in all, those that are stored already included.
+        tables: tables with artists and plays.
+        recipe: its CF section is the first trial; its seed draws the validation plays and all proposals. The artists
+            that it holds out are ignored.
+        folder: folder of the stored trials, one file a search.
+        trials: total number of trials, including those that are already stored.
+        progress: called with the step, the trials done and their total.
 
     Raises:
-        ConfigError: fewer than one trial was asked for.
-        InputError: there is no plays table, or too little in it to hold back.
-        FormatError: the stored trials are damaged, or of a newer format.
+        ConfigError: `trials` is below one.
+        InputError: there is no plays table, or too few plays for validation.
+        FormatError: the stored trials are damaged, or have another format.
     """
     if trials < 1:
         raise ConfigError(f"trials: found {trials}; wanted at least 1")
@@ -142,9 +144,10 @@ def tune_cf(tables: Tables, recipe: Recipe, folder: Path, *, trials: int, progre
 
 
 def _propose(done: Sequence[Trial], space: Mapping[str, Range], seed: int) -> Values:
-    """The next trial's values, from nothing but these: a sampler of its own, seeded by the trial's number.
+    """Propose the next trial's values from the trials `done`, by a new sampler that is seeded by the trial's number.
 
-    A Gaussian process with a Matern 5/2 kernel and the logarithm of the expected improvement (optuna's GPSampler).
+    The sampler is a Gaussian process with a Matern 5/2 kernel that maximises the logarithm of the expected improvement
+    (optuna's GPSampler).
     """
     with needs_extra("train"):
         import optuna
@@ -174,9 +177,9 @@ def _propose(done: Sequence[Trial], space: Mapping[str, Range], seed: int) -> Va
 
 
 def _score(split: ValidationPlays, users: list[str], recipe: CfRecipe, seed: int) -> float:
-    """Fit on what was kept, fold the artists in as a snapshot does, and rank what was held back.
+    """Score a recipe: fit it on the kept plays, fold the artists in as a snapshot does, and rank the validation plays.
 
-    Where ALS breaks down in float32, its penalty too small for its confidences, the score is 0.
+    The score is 0 if ALS fails in float32, because the penalty is too small for the confidences.
     """
     with needs_extra("train"):
         from implicit.recommender_base import ModelFitError
@@ -200,7 +203,7 @@ def _chosen(recipe: Recipe, values: Values) -> Recipe:
 
 
 def _identity(tables: Tables, recipe: Recipe, space: Mapping[str, Range]) -> str:
-    """What every trial depends on; other tables and their recipes are nothing to CF."""
+    """Return the identity of a search: a hash of everything its trials depend on. CF reads only two of the tables."""
     used = {tables.files[table].name for table in ("artists", "plays")}
     return content_id(
         "tuning",
@@ -228,4 +231,4 @@ def _read(path: Path) -> list[Trial]:
             raise FormatError(f"{path}: found tuning format {document['format']!r}; this RIYL reads format {FORMAT}")
         return [Trial(t["number"], t["values"], t["score"]) for t in document["trials"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{path}: damaged trials ({error}); remove the file to begin again") from error
+        raise FormatError(f"{path}: damaged trials ({error}); remove the file to start the search again") from error

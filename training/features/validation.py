@@ -1,4 +1,4 @@
-"""Plays held back from a fit, and how well artist vectors rank them: what CF is tuned on."""
+"""Validation plays: plays kept out of a fit, and how well artist vectors rank them; CF is tuned on this."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from riyl.core.errors import InputError
 from riyl.core.types import Matrix
 
 SHARE = 0.2
-"""Share of a listener's plays that is held back, rounded down: those with fewer than 5 artists keep all."""
+"""Share of a listener's plays that is kept for validation, rounded down; so listeners of fewer than 5 artists give
+none."""
 LISTENERS = 5_000
-"""Most listeners of whom plays are held back; of more, this many are drawn. Bounds the time of a trial."""
+"""Maximum number of listeners that give validation plays; of more, this many are drawn. Limits the time of a trial."""
 MIN_LISTENERS = 10
-"""Fewest of whom something must be held back; a mean over fewer is noise."""
+"""Minimum number of listeners that give validation plays; a mean over fewer is noise."""
 K = 200
 """Length of the ranking that counts, as in the evaluation."""
 TIE = 1e-6
-"""Cosines closer than this are equal: vectors are float32."""
+"""Maximum difference of cosines that count as equal, because vectors are float32."""
 
 _BLOCK = 4_000_000
-"""Cosines held at once (32 MiB)."""
+"""Maximum number of cosines in memory at once (32 MiB)."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ValidationPlays:
 
     Attributes:
         kept: (n, U) CSR counts to fit on, artists by listeners; each of the n artists has at least one.
-        users, artists: (p,) the pairs held back, by ascending listener.
+        users, artists: (p,) each, the validation pairs by ascending listener.
     """
 
     kept: sp.csr_matrix
@@ -41,16 +42,16 @@ class ValidationPlays:
 
 
 def split_validation(counts: sp.csr_matrix, seed: int) -> ValidationPlays:
-    """Hold back a random `SHARE` of each listener's plays.
+    """Keep a random `SHARE` of each listener's plays for validation.
 
-    A play is one (listener, artist) pair, whatever its count. An artist that would lose its last one gets one back.
+    A play is one (listener, artist) pair, whatever its count. An artist that would lose all its plays keeps one.
 
     Args:
         counts: (n, U) CSR of play counts, artists by listeners; artists without plays are left out.
-        seed: which plays and, where there are more than `LISTENERS`, which listeners.
+        seed: seed of the choice of plays and, if there are more than `LISTENERS`, of listeners.
 
     Raises:
-        InputError: of fewer than `MIN_LISTENERS` listeners anything can be held back.
+        InputError: fewer than `MIN_LISTENERS` listeners can give a validation play.
     """
     plays = counts[np.flatnonzero(np.diff(counts.indptr))].tocoo()
     rng = np.random.default_rng(seed)
@@ -67,27 +68,28 @@ def split_validation(counts: sp.csr_matrix, seed: int) -> ValidationPlays:
     held[first[bare]] = False
     if (count := len(np.unique(users[held]))) < MIN_LISTENERS:
         raise InputError(
-            f"plays: found {count} listeners of whom a play can be held back ({SHARE:.0%} of an artist list of 5 or "
-            f"more); wanted at least {MIN_LISTENERS} to tune cf on"
+            f"plays: found {count} listeners that can give a play for validation ({SHARE:.0%} of 5 artists or more); "
+            f"wanted at least {MIN_LISTENERS} to tune cf on"
         )
     kept_plays = sp.csr_matrix((values[~held], (artists[~held], users[~held])), shape=plays.shape)
     return ValidationPlays(kept_plays, users[held], artists[held])
 
 
 def validation_ndcg(vectors: Matrix, plays: ValidationPlays) -> float:
-    """nDCG@200 of the held-back artists of a listener, the mean over listeners.
+    """Compute the nDCG@200 of a listener's validation artists, as the mean over listeners.
 
-    All artists that the listener did not keep are ranked by the cosine of their vector and the sum of the unit vectors
-    of those that it kept. Cosines between artists are all that ever comes of these vectors, so they are what is
-    scored; the product of listener and artist, which recommends, would reward long vectors of popular artists
-    instead. No ground truth of similarity is looked at.
+    All artists that the listener did not keep are ranked by the cosine between their vector and the sum of the unit
+    vectors of those that it kept. Cosines between artists are scored because these vectors serve nothing else; the
+    product of listener and artist, which recommends, would reward long vectors of popular artists instead. No ground
+    truth of similarity is used.
 
-    nDCG = sum over held-back artists of rank r <= K of 1 / log2(r + 1), over the same sum of ranks 1 to min(held back,
-    K). The rank counts every artist of at least this cosine, so that ties come last and a fit that tells nobody apart
-    has next to nothing.
+    nDCG = sum over validation artists of rank r <= K of 1 / log2(r + 1), divided by the same sum over ranks 1 to
+    min(number of validation artists, K). The rank counts every artist of at least the same cosine, so ties come last
+    and a fit that cannot tell artists apart scores next to nothing.
 
     Args:
-        vectors: (n, f) float32, row i of row i of `plays.kept`. A zero vector has cosine 0 with all.
+        vectors: (n, f) float32; row i belongs to row i of `plays.kept`. A zero vector has cosine 0 with all.
+        plays: the plays.
 
     Returns:
         0 to 1.

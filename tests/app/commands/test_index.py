@@ -196,7 +196,7 @@ def test_a_catalog_of_strangers_is_placed_built_and_exported(tmp_path: Path) -> 
     assert "audio: the tables have none, so nobody has it" in output
     assert "cf: the kept featurizer knows nothing of what the tables have, so nobody has it" in output
     write_tables(folder, bio={"artist_id": ["a000"], "vector": [[1.0]]})
-    with pytest.raises(MismatchError, match="the tables have bio besides"):
+    with pytest.raises(MismatchError, match="the tables also have bio"):
         riyl(tmp_path, *keep)
     assert "bio: passed over, the kept featurizer has none" in riyl(tmp_path, *keep, "--pass-over", "bio").stdout
     assert riyl(tmp_path, "snapshot", "build", str(folder), "--pass-over", "bio").exit_code == 2

@@ -221,7 +221,7 @@ def test_a_modality_that_changes_alone_have_does_not_make_up_for_a_lost_table(
     )
     unplayed = small_world(tmp_path / "unplayed")
     (unplayed / "plays.parquet").unlink()
-    with pytest.raises(MismatchError, match="nobody has cf that the kept featurizer can use"):
+    with pytest.raises(MismatchError, match="no artist has cf that the kept featurizer can use"):
         steps.featurize(steps.freeze(str(unplayed), "test"), model)
 
 

@@ -93,7 +93,7 @@ def test_params_and_results_are_shown_without_folders_and_values() -> None:
         "tables": "ab12",
         "source": "/srv/catalog/nightly",
         "rows": {"tags": {"read": 3, "kept": 2}},
-        "examples": {"tags.csv: row of an artist that artists has not": [SECRET]},
+        "examples": {"tags.csv: row of an artist that the artists table lacks": [SECRET]},
         "columns_not_read": {"tags.csv": [SECRET]},
         "files_not_read": {"README.md": "a document"},
         "removed": ["/data/versions/ab"],

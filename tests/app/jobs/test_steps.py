@@ -78,15 +78,15 @@ def test_the_same_tables_need_no_new_snapshot_and_others_keep_the_basis(steps: S
 def test_a_night_that_would_lose_a_modality_fails(steps: Steps, tmp_path: Path) -> None:
     model = steps.choose_model(None)["model"]
     strangers = world_of_strangers(tmp_path / "strangers")
-    with pytest.raises(MismatchError, match="nobody has audio, cf that the kept featurizer can use"):
+    with pytest.raises(MismatchError, match="no artist has audio, cf that the kept featurizer can use"):
         steps.featurize(steps.freeze(str(strangers), "test"), model)
     unplayed = small_world(tmp_path / "unplayed")
     (unplayed / "plays.parquet").unlink()
-    with pytest.raises(MismatchError, match="nobody has cf that the kept featurizer can use"):
+    with pytest.raises(MismatchError, match="no artist has cf that the kept featurizer can use"):
         steps.featurize(steps.freeze(str(unplayed), "test"), model)
     more = small_world(tmp_path / "more")
     write_tables(more, bio={"artist_id": ["a000"], "vector": [[1.0]]})
-    with pytest.raises(MismatchError, match="the tables have bio besides"):
+    with pytest.raises(MismatchError, match="the tables also have bio"):
         steps.featurize(steps.freeze(str(more), "test"), model)
     assert len(list(Home(steps.settings.home).snapshots.glob("[!.]*"))) == 1
 

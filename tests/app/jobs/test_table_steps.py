@@ -102,7 +102,7 @@ def test_an_import_reads_every_row_and_says_what_became_of_them(steps: Steps, tm
         "tags": {"read": 3, "kept": 2, "skipped": {"of a tag that stands for nothing": 1}},
     }
     assert result["files_not_read"] == {"README.md": "a document"}
-    assert result["examples"]["tags.csv: row of an artist that artists has not"] == ("row 3: zz",)
+    assert result["examples"]["tags.csv: row of an artist that the artists table lacks"] == ("row 3: zz",)
 
 
 def test_tables_with_a_wrong_row_are_not_imported(steps: Steps, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ CONFIG = CcaConfig(
 
 
 def partners(snapshot: Snapshot) -> pa.Table:
-    """Pairs of one scene and one of two camps, which one number of audio tells that no other modality knows of."""
+    """Build pairs of artists of one scene and one of two camps; only one number of audio tells the camps apart."""
     camp = np.array(snapshot.modalities["audio"].vectors[:, 5] > 0)
     ids = snapshot.artist_ids
     pairs = [(i, j) for i in range(58) for j in range(i + 1, 59) if i % 3 == j % 3 and camp[i] == camp[j]]
@@ -172,6 +172,6 @@ def test_the_card_says_what_it_learnt_from_and_the_same_again_is_found(
 
 def test_the_papers_method_takes_no_links(snapshot: Snapshot, truth: Truth, tmp_path: Path) -> None:
     name, config = load_config("paper-msd")
-    with pytest.raises(ConfigError, match="config paper-msd: found links beside the method contrastive; wanted"):
+    with pytest.raises(ConfigError, match="config paper-msd: found supervision with the method contrastive; wanted"):
         train(name, config, snapshot, tmp_path, similarity_pairs=truth)
     assert list(tmp_path.iterdir()) == []

@@ -26,7 +26,7 @@ PLAIN = CcaConfig(method="cca", tfidf_dims=0)
 
 
 def moments_of(**views: np.ndarray) -> dict[tuple[str, str], Moment]:
-    """Of matrices with NaN rows where an artist lacks the modality."""
+    """Compute the moments of matrices that have NaN rows where an artist lacks the modality."""
     moments = {}
     for a, x in views.items():
         for b, y in views.items():
@@ -38,7 +38,7 @@ def moments_of(**views: np.ndarray) -> dict[tuple[str, str], Moment]:
 
 
 def latent_views(seed: int, n: int = 400) -> dict[str, np.ndarray]:
-    """Three modalities of 5, 4 and 6 numbers that share three directions."""
+    """Draw three modalities of 5, 4 and 6 numbers that share three directions."""
     rng = np.random.default_rng(seed)
     z = rng.standard_normal((n, 3))
     views = {
@@ -67,7 +67,7 @@ def test_projections_solve_the_generalised_eigenproblem(correlation_exponent: fl
     moments = moments_of(**views)
     config = PLAIN.model_copy(update={"ridge": 0.2, "shared": 4, "correlation_exponent": correlation_exponent})
     projections = canonical(moments, ["a", "b", "c"], config)
-    # a second way: all covariances against the block-diagonal ones, with ridge, by scipy
+    # an independent way: all covariances against the block-diagonal ones, with ridge, by scipy
     widths, names = [5, 4, 6], ["a", "b", "c"]
     ends = np.cumsum([0, *widths])
     every, block_diagonal = np.zeros((15, 15)), np.zeros((15, 15))
@@ -114,7 +114,7 @@ def test_more_numbers_than_artists_and_constant_columns_are_borne() -> None:
 def test_what_is_not_correlated_at_all_is_refused() -> None:
     x = np.array([[1.0], [1.0], [-1.0], [-1.0]])
     y = np.array([[1.0], [-1.0], [1.0], [-1.0]])
-    with pytest.raises(InputError, match="found nothing that a, b agree on"):
+    with pytest.raises(InputError, match="found no direction that a, b share"):
         canonical(moments_of(a=x, b=y), ["a", "b"], PLAIN)
 
 
@@ -223,7 +223,7 @@ def test_a_fourth_modality_takes_part_without_a_line_of_code(world: Path, snapsh
     small_world(folder)
     rng = np.random.default_rng(5)
     ids = pq.read_table(folder / "artists.parquet").column("artist_id").to_pylist()
-    # texts of artists 30 on alone, the last among them, of whom nothing else is known
+    # texts of artists from 30 on; of the last of these nothing else is known
     texts = [(i, (np.eye(5)[i % 3] + 0.2 * rng.standard_normal(5)).tolist()) for i in range(30, 60)]
     write_tables(folder, biography={"artist_id": [ids[i] for i, _ in texts], "vector": [v for _, v in texts]})
     four = build_snapshot(Tables.open(folder), SMALL_RECIPE, tmp_path / "snapshots")
@@ -252,11 +252,11 @@ def test_the_default_needs_none_of_the_modalities_that_it_names(tmp_path: Path) 
 def test_one_modality_alone_is_refused_with_the_command_that_works(tmp_path: Path) -> None:
     ids = [f"a{i}" for i in range(6)]
     alone = snapshot_of(tmp_path, ids, audio={"artist_id": ids, "vector": [[1.0, float(i)] for i in range(6)]})
-    with pytest.raises(ConfigError, match="has audio alone; cca wants two modalities or more") as refused:
+    with pytest.raises(ConfigError, match="has only audio; cca needs at least two modalities") as refused:
         fit_cca(PLAIN, alone, 0)
     command = f"riyl train --config single-audio --snapshot {alone.id}"
     assert command in str(refused.value)
-    # and what it names works
+    # the command that the message names works
     assert train(*load_config("single-audio"), alone, tmp_path / "m").parts.keys() == {"audio"}
 
 
@@ -265,7 +265,7 @@ def test_modalities_that_no_artist_shares_are_refused(tmp_path: Path) -> None:
     vectors = [[1.0, float(i)] for i in range(3)]
     halves = {"audio": {"artist_id": ids[:3], "vector": vectors}, "mood": {"artist_id": ids[3:], "vector": vectors}}
     apart = snapshot_of(tmp_path, ids, **halves)
-    with pytest.raises(InputError, match="found no artist that has two of audio, mood"):
+    with pytest.raises(InputError, match="found no artist with two of audio, mood"):
         fit_cca(PLAIN, apart, 0)
 
 

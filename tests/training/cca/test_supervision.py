@@ -20,7 +20,7 @@ CONFIG = FineTuneConfig(validation=0.2)
 
 
 def chain(n: int) -> pa.Table:
-    """Artist i is similar to artist i + 1."""
+    """Build pairs in which artist i is similar to artist i + 1."""
     return pa.table({"artist_id": [f"a{i:03d}" for i in range(n)], "similar_id": [f"a{i + 1:03d}" for i in range(n)]})
 
 
@@ -60,5 +60,5 @@ def test_the_held_out_are_not_linked(tmp_path: Path) -> None:
 def test_links_of_nobody_known_are_refused(snapshot: Snapshot, tmp_path: Path) -> None:
     pairs = pa.table({"artist_id": ["x"], "similar_id": ["y"]})
     truth = save_truth(tmp_path, "theirs", pairs, directed=False, source="test")
-    with pytest.raises(InputError, match="links theirs: found 0 pairs among 0 artists .* are the ids its own"):
+    with pytest.raises(InputError, match="pairs theirs: found 0 pairs among 0 artists .* use the catalog's ids"):
         read_similarity_pairs(truth, snapshot, CONFIG, 0)

@@ -11,7 +11,7 @@ from riyl.training.features.tags import tag_sets
 
 
 def made(seed: int, n: int = 50, vocabulary: int = 12) -> tuple[WeightedSets, np.ndarray]:
-    """Sets with the same term in all of them, one term in none, and their weights as a dense matrix."""
+    """Draw sets with one term in all of them and one term in none; return them and their weights as a dense matrix."""
     rng = np.random.default_rng(seed)
     weights = rng.integers(1, 30, (n, vocabulary)) * (rng.random((n, vocabulary)) < 0.4)
     weights[:, 3], weights[:, 7] = 5, 0

@@ -14,7 +14,7 @@ from tests.conftest import snapshot_of
 
 
 def naive(snapshot: Snapshot, name: str, evidence: float) -> np.ndarray:
-    """(n, width) z of every artist, NaN where it lacks the modality."""
+    """Compute z of every artist, (n, width), NaN where it lacks the modality."""
     modality = snapshot.modalities[name]
     vectors = np.array(modality.vectors, np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -54,7 +54,7 @@ def test_moments_are_those_of_the_artists_that_have_both(
 def test_artists_that_are_all_alike_are_refused(tmp_path: Path) -> None:
     ids = [f"a{i}" for i in range(6)]
     alike = snapshot_of(tmp_path, ids, mood={"artist_id": ids, "vector": [[3.0, 4.0]] * 6})
-    with pytest.raises(InputError, match="modality mood: found 6 artists with one and the same vector"):
+    with pytest.raises(InputError, match="modality mood: found the same vector for all 6 artists"):
         open_view(alike, "mood", CcaConfig(method="cca"), 0)
 
 

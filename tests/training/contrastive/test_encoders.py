@@ -23,7 +23,7 @@ def test_mlp_equals_its_layers_written_out() -> None:
 
 
 def attention_by_loops(encoder: SetEncoder, tokens: np.ndarray, heads: int, width: int) -> np.ndarray:
-    """One set, one head, one token at a time."""
+    """Compute the attention one set, one head and one token at a time."""
     state = {name: value.numpy() for name, value in encoder.state_dict().items()}
     tokens = tokens / np.linalg.norm(tokens, axis=1, keepdims=True)
     qkv = tokens @ state["qkv.weight"].T + state["qkv.bias"]

@@ -118,7 +118,7 @@ def test_a_config_uses_the_modalities_that_there_are(tmp_path: Path) -> None:
 def test_a_single_modality_is_refused(tmp_path: Path) -> None:
     ids = ["a", "b", "c", "d", "e"]
     audio = {"artist_id": ids, "vector": np.eye(5).tolist()}
-    with pytest.raises(ConfigError, match="has audio alone; a contrastive method wants two modalities or more"):
+    with pytest.raises(ConfigError, match="has only audio; a contrastive method needs at least two modalities"):
         run(snapshot_of(tmp_path, ids, audio=audio), tmp_path / "c")
 
 
@@ -126,13 +126,13 @@ def test_too_few_full_artists_are_refused(tmp_path: Path) -> None:
     ids = ["a", "b", "c", "d", "e"]
     audio = {"artist_id": ids[:3], "vector": np.eye(3).tolist()}
     bio = {"artist_id": ids[1:], "vector": np.eye(4).tolist()}
-    with pytest.raises(InputError, match="found 2 artists that have audio, bio all; wanted at least 4"):
+    with pytest.raises(InputError, match="found 2 artists that have all of audio, bio; wanted at least 4"):
         run(snapshot_of(tmp_path, ids, audio=audio, bio=bio), tmp_path / "c")
 
 
 @pytest.fixture(scope="module")
 def holding_out(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    """The small world's snapshot with three artists in ten held out."""
+    """Build the small world's snapshot with 30 % of the artists held out."""
     base = tmp_path_factory.mktemp("held")
     recipe = SMALL_RECIPE.model_copy(update={"holdout": 0.3})
     return build_snapshot(Tables.open(small_world(base / "t")), recipe, base / "s")
@@ -161,6 +161,6 @@ def test_too_few_who_are_not_held_out_are_refused(tmp_path: Path) -> None:
     vectors = {"artist_id": ids, "vector": np.eye(6).tolist()}
     snapshot = snapshot_of(tmp_path, ids, Recipe(holdout=0.5, seed=seed), audio=vectors, bio=vectors)
     with pytest.raises(
-        InputError, match="found 3 artists that have audio, bio all, besides 3 that are held out; wanted"
+        InputError, match="found 3 artists that have all of audio, bio, and 3 more that are held out; wanted"
     ):
         run(snapshot, tmp_path / "c")

@@ -12,7 +12,7 @@ from riyl.training.contrastive.losses import cross_entropy_of_pairs, info_nce
 
 
 def loop_reading(a: np.ndarray, b: np.ndarray, t: float) -> float:
-    """Section 2.1 as it stands on paper, one artist and one term at a time."""
+    """Compute the loss of section 2.1 as printed, one artist and one term at a time."""
     total = 0.0
     for i in range(len(a)):
         denominator = 0.0

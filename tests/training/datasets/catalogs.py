@@ -1,4 +1,4 @@
-"""Catalogs of a few artists, and what joining two of them gives."""
+"""Catalogs of a few artists, and the result of joining two of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def artist(artist_id: str, name: str | None = None, mbid: str | None = None, **m
 
 
 def joined(tmp_path: Path, a: Rows, b: Rows, **tables: tuple[Rows, Rows]) -> Report:
-    """Join catalogs of these artists; a table is given as what A has and what B has, empty for none."""
+    """Join catalogs of these artists; a table is given as the rows of A and the rows of B, empty for no table."""
     sides = [
         catalog(tmp_path / letter, artists, **{name: both[i] for name, both in tables.items() if both[i]})
         for i, (letter, artists) in enumerate((("a", a), ("b", b)))

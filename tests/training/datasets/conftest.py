@@ -1,4 +1,4 @@
-"""What tests of the datasets share: a server of files."""
+"""Fixture of the dataset tests: a server of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server of files on this machine, well behaved or not, and what a fetch from it tells and leaves."""
+"""A local server of files, well behaved or not, and helpers for the results of a fetch from it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class ServingState:
     tells_length: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     breaks_after: list[int] = field(default_factory=list)
-    """Bytes after which the connection is cut, for one request after the other."""
+    """Bytes after which the connection is cut, for each request in turn."""
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` by path and keeps the headers of every request."""
+    """Server of `files` by path; keeps the headers of every request."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Steps:
-    """A Progress that keeps what it hears."""
+    """A Progress that records its calls."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, int, int]] = []

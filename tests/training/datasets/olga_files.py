@@ -1,4 +1,4 @@
-"""Small files in the form of OLGA's, and the tables made of them."""
+"""Small files in the format of OLGA's, and the tables made of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def put_graph(folder: Path, similarity_pairs: list[tuple[int, int]] = LINKS, sha
 
 
 def put_artists(folder: Path, *changes: tuple[int, str]) -> None:
-    """olga.csv, with rows replaced (row 0 is the header)."""
+    """Write olga.csv, with rows replaced (row 0 is the header)."""
     tracks = "\"['0a', '0b']\""
     lines = ["index,musicbrainz_id,partition,tracks"]
     lines += [f"{i},{mbid},{part},{tracks}" for i, (mbid, part) in enumerate(zip(MBIDS, PARTS, strict=True))]
@@ -39,7 +39,7 @@ def put_artists(folder: Path, *changes: tuple[int, str]) -> None:
 
 
 def made(folder: Path) -> Report:
-    """Build from whatever files of the dataset lie in `folder`."""
+    """Build from the files of the dataset that are in `folder`."""
     files = {f.name: folder / f.name for f in DATASET.files if (folder / f.name).exists()}
     return build(DATASET, files, folder / "out")
 
@@ -49,7 +49,7 @@ def read(folder: Path, table: str) -> dict[str, list[Any]]:
 
 
 def refusal(folder: Path) -> str:
-    """The message with which the files are refused, from the name of the file on."""
+    """Return the message of the refusal of the files, from the name of the file on."""
     with pytest.raises(InputError) as caught:
         made(folder)
     assert not (folder / "out").exists()
@@ -61,5 +61,5 @@ def put_audio(folder: Path, vectors: np.ndarray) -> None:
 
 
 def links_of(ids: list[str]) -> dict[str, list[str]]:
-    """The graph's links as a table, by the ids of its rows."""
+    """Return the graph's links as a table, by the ids of its rows."""
     return {"artist_id": [ids[i] for i, _ in LINKS], "similar_id": [ids[j] for _, j in LINKS]}

@@ -1,4 +1,4 @@
-"""A dataset is made whole or not at all, says where it comes from, and counts what it left out."""
+"""A dataset is made completely or not at all, records its source, and counts the rows that it leaves out."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_folder_reached_by_a_link_is_filled(tmp_path: Path) -> None:
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
-    with pytest.raises(InputError, match="found a folder with something in it; wanted a new or an empty folder"):
+    with pytest.raises(InputError, match="found a folder that is not empty; wanted a new or an empty folder"):
         build(dataset(), {}, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
@@ -78,7 +78,7 @@ def test_what_another_process_put_there_meanwhile_is_left_alone(tmp_path: Path) 
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "theirs").write_text("x")
 
-    with pytest.raises(InputError, match="found a folder with something in it"):
+    with pytest.raises(InputError, match="found a folder that is not empty"):
         build(dataset(make), {}, tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["theirs"]
 
@@ -95,7 +95,7 @@ def test_when_making_fails_nothing_is_left(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named_but_an_optional_one_may_miss(tmp_path: Path) -> None:
     needed, optional = RemoteFile("needed.zip"), RemoteFile("more.csv", optional=True)
-    with pytest.raises(InputError, match=r"some: found no needed\.zip; wanted it \(riyl data fetch some\)"):
+    with pytest.raises(InputError, match=r"some: found no needed\.zip; fetch it first \(riyl data fetch some\)"):
         build(dataset(make_two, needed, optional), {}, tmp_path / "out")
     build(dataset(make_two, needed, optional), {"needed.zip": tmp_path / "x"}, tmp_path / "out")
 

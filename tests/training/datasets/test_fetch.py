@@ -1,4 +1,4 @@
-"""Fetching from a real server on this machine, well behaved or not; and what the user is told where it fails."""
+"""Fetches from a real local server, well behaved or not, and their error messages."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_wrong_file_in_place_is_refused_and_kept(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data.bin").mkdir()
-    with pytest.raises(FetchError, match=r"found no file of that name but something else; wanted data\.bin"):
+    with pytest.raises(FetchError, match=r"found something that is no regular file; wanted data\.bin"):
         fetch(RemoteFile("data.bin"), tmp_path)
 
 
@@ -94,7 +94,7 @@ def test_a_wrong_checksum_names_found_and_wanted_and_leaves_nothing(server: Serv
     file = RemoteFile("data.bin", server.serve("/x", body=b"other"), sha256=SHA256)
     with pytest.raises(FetchError) as caught:
         fetch(file, tmp_path)
-    assert f"found sha256 {hashlib.sha256(b'other').hexdigest()}; wanted {SHA256}; it was removed" in str(caught.value)
+    assert f"found sha256 {hashlib.sha256(b'other').hexdigest()}; wanted {SHA256}; the download" in str(caught.value)
     assert str(caught.value).endswith(f"put the right file at {tmp_path}/data.bin")
     assert names(tmp_path) == []
 
@@ -108,7 +108,7 @@ def test_a_wrong_size_is_refused_before_the_download(server: Server, tmp_path: P
 
 
 def test_a_wrong_size_is_refused_after_it_where_the_server_tells_none(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=f"found {len(BODY)} bytes; wanted 7; it was removed"):
+    with pytest.raises(FetchError, match=f"found {len(BODY)} bytes; wanted 7; the download was removed"):
         fetch(RemoteFile("data.bin", server.serve("/x", tells_length=False), size_bytes=7), tmp_path)
     assert names(tmp_path) == []
 
@@ -164,7 +164,7 @@ def test_a_web_page_is_not_taken_for_the_file(server: Server, tmp_path: Path) ->
 
 def test_a_body_that_was_encoded_on_the_way_is_refused(server: Server, tmp_path: Path) -> None:
     url = server.serve("/x", headers={"Content-Encoding": "gzip"})
-    with pytest.raises(FetchError, match="found it sent as gzip; wanted the bytes of the file"):
+    with pytest.raises(FetchError, match="found the content encoded as gzip; wanted the bytes of the file"):
         fetch(RemoteFile("data.bin", url), tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Files that are taken out of an archive which is fetched."""
+"""Files that are extracted from a fetched archive."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_where_the_archive_cannot_be_had_both_ways_out_are_told(server: Server, 
     with pytest.raises(FetchError) as caught:
         fetch(file, tmp_path)
     assert f"all.zip could not be fetched from {server.url('/none')}: HTTP 404" in str(caught.value)
-    assert f"put it at {tmp_path}/all.zip; or put a.npz, which it holds, at {tmp_path}/a.npz" in str(caught.value)
+    assert f"put it at {tmp_path}/all.zip; or put a.npz, which it contains, at {tmp_path}/a.npz" in str(caught.value)
 
 
 @pytest.mark.parametrize(

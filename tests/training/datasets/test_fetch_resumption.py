@@ -1,4 +1,4 @@
-"""A fetch that broke off goes on from where it ended, where what it has is still a part of the file."""
+"""A broken-off fetch continues where it ended, if its bytes are still a part of the file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ pytestmark = pytest.mark.network
 
 
 def break_off(server: Server, folder: Path, n_bytes: int, **how: Any) -> RemoteFile:
-    """Serve a file, and let a first fetch of it break off after `n_bytes` bytes, twice without getting on."""
+    """Serve a file, and let a first fetch of it break off after `n_bytes` bytes, twice without progress."""
     file = RemoteFile("data.bin", server.serve("/data.bin", breaks_after=[n_bytes, 0], **how))
-    with pytest.raises(FetchError, match=rf"\({n_bytes} bytes are kept, and the next fetch goes on from there\)"):
+    with pytest.raises(FetchError, match=rf"\({n_bytes} bytes are kept, and the next fetch continues from there\)"):
         fetch(file, folder)
     server.asked.clear()
     return file
 
 
 def leave_part(folder: Path, url: str, part: bytes, validator: str | None) -> None:
-    """What a fetch that was killed leaves behind."""
+    """Write the files that a killed fetch leaves behind."""
     (folder / "data.bin.part").write_bytes(part)
     (folder / "data.bin.part.json").write_text(json.dumps({"url": url, "validator": validator}))
 
@@ -105,7 +105,7 @@ def test_a_part_of_another_state_is_found_by_the_checksum(server: Server, tmp_pa
     url = server.serve("/x", etag=None)
     file = RemoteFile("data.bin", url, sha256=SHA256)
     leave_part(tmp_path, url, b"of another state", None)
-    with pytest.raises(FetchError, match="found sha256 .*; it was removed; fetch it again"):
+    with pytest.raises(FetchError, match="found sha256 .*; the download was removed; fetch it again"):
         fetch(file, tmp_path)
     assert fetch(file, tmp_path).read_bytes() == BODY
 

@@ -1,4 +1,4 @@
-"""Two catalogs made one: whose id and word counts, and what happens to every row."""
+"""Join of two catalogs: which id and which values the result has, and what happens to every row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_an_id_that_a_uses_for_another_artist_gets_a_prefix(tmp_path: Path) -> N
         "4": "Own",
     }
     assert [row["artist_id"] for row in read(tmp_path, "plays")] == ["b:1", "b:b:2", "1", "4"]
-    assert report.notes["artists of B whose id A has for another, so that it got 'b:' before it"] == 2
+    assert report.notes["artists of B whose id A has for another artist; their id got the prefix 'b:'"] == 2
 
 
 def test_a_matched_artist_keeps_the_word_of_a_and_gains_what_a_leaves_open(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_listeners_of_b_are_other_people(tmp_path: Path) -> None:
         plays=([{"user_id": "1", **play}, {"user_id": "b:1", **play}], [{"user_id": u, **play} for u in ("1", "2")]),
     )
     assert [row["user_id"] for row in read(tmp_path, "plays")] == ["1", "b:1", "b:b:1", "2"]
-    assert report.notes["listeners of B whose id A has too, so that it got 'b:' before it"] == 1
+    assert report.notes["listeners of B whose id A also has; their id got the prefix 'b:'"] == 1
 
 
 def test_similar_pairs_are_mapped_and_stand_once_in_each_direction(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_similar_pairs_are_mapped_and_stand_once_in_each_direction(tmp_path: Pat
         similar=(pairs("a1-a2", "a1-a2"), pairs("b1-b2", "b2-b1", "b1-b3")),
     )
     assert [tuple(row.values()) for row in read(tmp_path, "similar")] == [("a1", "a2"), ("a1", "b3"), ("a2", "a1")]
-    assert report.notes["similar: pair left out, it stands there already"] == 2
+    assert report.notes["similar: pair left out, a duplicate"] == 2
 
 
 def test_rows_of_artists_that_their_catalog_has_not_are_left_out_and_shown(tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_rows_of_artists_that_their_catalog_has_not_are_left_out_and_shown(tmp_p
     )
     assert [tuple(row.values()) for row in read(tmp_path, "tags")] == [("1", "x", 1.0), ("2", "y", 1.0)]
     assert report.examples == {
-        "A, tags.parquet: row left out of an artist that artists has not": ("row 1: 2",),
-        "B, tags.parquet: row left out of an artist that artists has not": ("row 1: 1",),
+        "A, tags.parquet: row left out of an artist that the artists table lacks": ("row 1: 2",),
+        "B, tags.parquet: row left out of an artist that the artists table lacks": ("row 1: 1",),
     }
 
 
@@ -159,7 +159,7 @@ def test_plays_and_ready_cf_vectors_are_refused(tmp_path: Path) -> None:
 def test_there_must_be_nothing_where_the_tables_go(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("x")
-    with pytest.raises(InputError, match="found a folder with something in it"):
+    with pytest.raises(InputError, match="found a folder that is not empty"):
         joined(tmp_path, [artist("a1")], [artist("b1")])
 
 

@@ -1,4 +1,4 @@
-"""Two catalogs made one: who is the same artist, by MusicBrainz id or by name."""
+"""Join of two catalogs: artists are matched by MusicBrainz id or by name."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_mbid_counts_before_the_name(tmp_path: Path) -> None:
 def test_one_name_with_two_mbids_is_two_artists(tmp_path: Path) -> None:
     report = joined(tmp_path, [artist("a1", "Air", "aaaa")], [artist("b1", "Air", "bbbb")])
     assert ids(tmp_path) == ["a1", "b1"]
-    what = "artists of B left unmatched by name: A's artist of that name is another"
+    what = "artists of B not matched by name: A's artist of that name is a different one"
     assert report.notes == {what: 1, "artists of B added": 1}
     assert report.examples[what] == ("b1: air",)
 
@@ -86,7 +86,7 @@ def test_one_name_with_two_mbids_is_two_artists(tmp_path: Path) -> None:
 def test_an_artist_of_a_is_matched_once(tmp_path: Path) -> None:
     report = joined(tmp_path, [artist("a1", "Air", "aaaa")], [artist("b1", "Air (band)", "aaaa"), artist("b2", "Air")])
     assert ids(tmp_path) == ["a1", "b2"]
-    assert report.notes["artists of B left unmatched by name: A's artist of that name is another"] == 1
+    assert report.notes["artists of B not matched by name: A's artist of that name is a different one"] == 1
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_a_name_that_several_have_matches_nobody(tmp_path: Path, a: list[str], b
     )
     assert len(ids(tmp_path)) == 3
     assert report.notes == {
-        "artists of B left unmatched by name: it is ambiguous": len(b),
+        "artists of B not matched by name: it is ambiguous": len(b),
         "artists of B added": len(b),
     }
-    assert list(report.examples["artists of B left unmatched by name: it is ambiguous"]) == shown
+    assert list(report.examples["artists of B not matched by name: it is ambiguous"]) == shown
 
 
 def test_a_name_shared_with_a_matched_artist_is_still_ambiguous(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_an_mbid_that_several_have_matches_nobody_but_the_name_may(tmp_path: Pat
     )
     assert ids(tmp_path) == ["a1", "a2", "b2"]
     assert report.notes == {
-        "artists of B left unmatched by MusicBrainz id: it is ambiguous": 2,
+        "artists of B not matched by MusicBrainz id: it is ambiguous": 2,
         "artists matched by name": 1,
         "artists of B added": 1,
     }
@@ -145,7 +145,7 @@ ARTISTS = st.lists(
 
 
 def naive_matches(a: Rows, b: Rows) -> dict[str, str]:
-    """Id in A by id in B, found by comparing every artist with every other."""
+    """Match ids of B to ids of A by comparing every artist with every other."""
 
     def alone(key: str, value: str, side: Rows) -> bool:
         return sum(row[key] is not None and row[key].lower() == value for row in side) == 1

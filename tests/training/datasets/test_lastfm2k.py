@@ -1,4 +1,4 @@
-"""The HetRec zip: read as it is published, and every line that makes no sense is counted and shown."""
+"""The HetRec zip: read as published; every invalid line is counted and shown."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def encoded(lines: list[str], encoding: str, end: str) -> bytes:
 def members(
     artists: list[str] = ARTISTS, tags: list[str] = TAGS, plays: list[str] = PLAYS, tagged: list[str] = TAGGED
 ) -> dict[str, bytes]:
-    """The members as they are published: artists in UTF-8 with LF, the others in Latin-1 with CRLF."""
+    """Return the members as published: artists in UTF-8 with LF, the others in Latin-1 with CRLF."""
     return {
         "artists.dat": encoded(artists, "utf-8", "\n"),
         "tags.dat": encoded(tags, "latin-1", "\r\n"),
@@ -127,7 +127,7 @@ BROKEN = {
         ("2\t1\t99\t1\t4\t2009", "tag not in tags.dat"),
     ],
 }
-"""By member, lines that are broken, and why each is left out."""
+"""Invalid lines by member, with the reason for which each is left out."""
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ def test_a_missing_member_is_named_with_what_is_there(tmp_path: Path, missing: s
     with pytest.raises(InputError) as caught:
         made(tmp_path, contents)
     listed = ", ".join(contents)
-    assert str(caught.value) == (f"{tmp_path}/{ARCHIVE.name}: found 0 times {missing} among {listed}; wanted it once")
+    assert str(caught.value) == (f"{tmp_path}/{ARCHIVE.name}: found 0 entries {missing} among {listed}; wanted one")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_member_that_is_there_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"found 2 times artists\.dat among .*; wanted it once"):
+    with pytest.raises(InputError, match=r"found 2 entries artists\.dat among .*; wanted one"):
         made(tmp_path, members() | {"old/artists.dat": b""})
 
 

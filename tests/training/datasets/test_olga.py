@@ -1,4 +1,4 @@
-"""OLGA's files: the graph alone, with its artists and names, and whatever can be wrong with them."""
+"""OLGA's files: the graph alone, with artists and names, and with errors in them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.training.datasets.olga_files import (
     refusal,
 )
 
-WITHOUT = {"artists without any link": 1, "artists without audio, for want of acousticbrainz.npy": N}
-"""Notes of what is left out where there is no audio."""
+WITHOUT = {"artists without any link": 1, "artists without audio, because acousticbrainz.npy is missing": N}
+"""Notes of rows that are left out without audio."""
 
 
 def test_the_graph_alone_gives_artists_by_row_and_each_pair_once(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_the_graph_alone_gives_artists_by_row_and_each_pair_once(tmp_path: Path)
     assert read(tmp_path, "artists") == {"artist_id": ids, "name": ids}
     assert read(tmp_path, "similar") == links_of(ids)
     assert report.rows == {"artists": N, "similar": 3}
-    assert report.notes == {"artists called by their row, for want of olga.csv": N, **WITHOUT}
+    assert report.notes == {"artists with their row as id, because olga.csv is missing": N, **WITHOUT}
 
 
 def test_the_pairs_make_an_undirected_truth(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_with_olga_csv_artists_have_their_musicbrainz_ids_and_partitions(tmp_pat
     report = made(tmp_path)
     assert read(tmp_path, "artists") == {"artist_id": MBIDS, "name": MBIDS, "mbid": MBIDS, "partition": PARTS}
     assert read(tmp_path, "similar") == links_of(MBIDS)
-    assert report.notes == {"artists named by their MusicBrainz id, for want of a name": N, **WITHOUT}
+    assert report.notes == {"artists named by their MusicBrainz id, for lack of a name": N, **WITHOUT}
 
 
 def test_a_nameless_index_column_is_the_index(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_names_are_taken_from_names_csv_where_it_has_them(tmp_path: Path) -> Non
     )
     report = made(tmp_path)
     assert read(tmp_path, "artists")["name"] == ["Björk", MBIDS[1], "Tyler, the Creator", MBIDS[3], MBIDS[4]]
-    assert report.notes["artists named by their MusicBrainz id, for want of a name"] == 3
+    assert report.notes["artists named by their MusicBrainz id, for lack of a name"] == 3
 
 
 @pytest.mark.parametrize(

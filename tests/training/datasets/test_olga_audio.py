@@ -1,4 +1,4 @@
-"""OLGA's features, and whatever can be wrong with them."""
+"""OLGA's features, and errors in them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_features_of_another_shape_are_refused(tmp_path: Path, vectors: np.ndarr
 def test_pickled_features_are_refused_unopened(tmp_path: Path) -> None:
     put_graph(tmp_path)
     np.save(tmp_path / AUDIO.name, np.array([object()] * N, dtype=object))
-    with pytest.raises(InputError, match=r"acousticbrainz\.npy: found something damaged or of another kind \("):
+    with pytest.raises(InputError, match=r"acousticbrainz\.npy: found a damaged file or one of another kind \("):
         made(tmp_path)
 
 
@@ -82,7 +82,7 @@ def test_pickled_features_are_refused_unopened(tmp_path: Path) -> None:
 def test_damaged_features_are_refused(tmp_path: Path, content: bytes) -> None:
     put_graph(tmp_path)
     (tmp_path / AUDIO.name).write_bytes(content)
-    with pytest.raises(InputError, match=r"acousticbrainz\.npy: found something damaged .*wanted a NumPy array"):
+    with pytest.raises(InputError, match=r"acousticbrainz\.npy: found a damaged file .*wanted a NumPy array"):
         made(tmp_path)
 
 
@@ -91,7 +91,7 @@ def test_truncated_features_are_refused(tmp_path: Path) -> None:
     put_audio(tmp_path, np.ones((N, 300)))
     data = (tmp_path / AUDIO.name).read_bytes()
     (tmp_path / AUDIO.name).write_bytes(data[:-8])
-    with pytest.raises(InputError, match=r"acousticbrainz\.npy: found something damaged"):
+    with pytest.raises(InputError, match=r"acousticbrainz\.npy: found a damaged file"):
         made(tmp_path)
 
 
@@ -99,5 +99,5 @@ def test_an_npz_is_no_feature_matrix(tmp_path: Path) -> None:
     put_graph(tmp_path)
     with (tmp_path / AUDIO.name).open("wb") as file:
         np.savez(file, a=np.ones((N, 3)))
-    with pytest.raises(InputError, match=r"acousticbrainz\.npy: found something damaged .*wanted a NumPy array"):
+    with pytest.raises(InputError, match=r"acousticbrainz\.npy: found a damaged file .*wanted a NumPy array"):
         made(tmp_path)

@@ -1,4 +1,4 @@
-"""OLGA's graph, and whatever can be wrong with it."""
+"""OLGA's graph, and errors in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every dataset says what it is, and becomes tables from files put by hand, without any network."""
+"""Every dataset describes itself, and becomes tables from files put there by hand, without any network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def put_olga(folder: Path) -> None:
 
 
 BY_HAND = {"synthetic": put_nothing, "lastfm-2k": put_lastfm, "olga": put_olga}
-"""How to put small files of each dataset in place; a new dataset needs a line here."""
+"""Functions that put small files of each dataset in place; a new dataset needs an entry here."""
 
 
 @pytest.fixture(params=sorted(DATASETS))
@@ -100,6 +100,6 @@ def test_an_unknown_dataset_is_not_found_and_the_known_are_listed(tmp_path: Path
 def test_a_wrong_file_put_by_hand_makes_no_tables(tmp_path: Path) -> None:
     folder = tmp_path / "downloads" / "lastfm-2k"
     (folder / "hetrec2011-lastfm-2k.zip").mkdir(parents=True)
-    with pytest.raises(FetchError, match="found no file of that name but something else"):
+    with pytest.raises(FetchError, match="found something that is no regular file"):
         make_tables("lastfm-2k", tmp_path / "downloads", tmp_path / "out")
     assert not (tmp_path / "out").exists()

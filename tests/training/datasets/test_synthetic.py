@@ -71,7 +71,7 @@ def test_the_unpopular_miss_more(catalog):
     every = {row["artist_id"] for row in rows_of(catalog, "artists")}
     tagged, played = ({row["artist_id"] for row in rows_of(catalog, table)} for table in ("tags", "plays"))
     for having in (tagged, played):
-        # The number of tracks, which all have, stands for popularity.
+        # All artists have tracks; their number stands for popularity.
         assert mean_per_artist(catalog, "audio", every - having) < 0.9 * mean_per_artist(catalog, "audio", having)
     assert mean_per_artist(catalog, "plays", played - tagged) < 0.7 * mean_per_artist(catalog, "plays", tagged & played)
 

@@ -43,7 +43,7 @@ def world_links(world):
 
 
 def random_pairs(similarity_pairs):
-    """Pairs of other artists, each as often as in the links."""
+    """Draw pairs of other artists, each artist as often as in the links."""
     right = np.random.default_rng(0).permutation([b for _, b in similarity_pairs]).tolist()
     return [(a, b) for (a, _), b in zip(similarity_pairs, right, strict=True) if a != b]
 
@@ -62,7 +62,7 @@ def cosines(matrix):
 
 
 def incidence(sets, artists):
-    """(n, terms) each artist's terms, rare ones weighing more."""
+    """Return each artist's terms, (n, terms), with a higher weight for rare ones."""
     terms = {term: column for column, term in enumerate(sorted(set().union(*(sets[a] for a in artists))))}
     matrix = np.zeros((len(artists), len(terms)))
     for row, artist in enumerate(artists):

@@ -1,4 +1,4 @@
-"""The user's own tables: copied in canonical types, with everything odd counted and shown."""
+"""The user's own tables: copied in canonical types; every irregularity is counted and shown."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_rows_of_unknown_artists_are_copied_counted_and_shown(tmp_path: Path) ->
     )
     assert report.rows["tags"] == 6
     assert report.notes == {
-        "audio.csv: row of an artist that artists has not": 1,
-        "similar.csv: row of an artist that artists has not": 2,
-        "tags.csv: row of an artist that artists has not": 5,
+        "audio.csv: row of an artist that the artists table lacks": 1,
+        "similar.csv: row of an artist that the artists table lacks": 2,
+        "tags.csv: row of an artist that the artists table lacks": 5,
     }
     assert report.examples == {
-        "audio.csv: row of an artist that artists has not": ("row 1: q",),
-        "similar.csv: row of an artist that artists has not": ("row 2: a, y", "row 3: z, y"),
-        "tags.csv: row of an artist that artists has not": ("row 2: x0", "row 3: x1", "row 4: x2"),
+        "audio.csv: row of an artist that the artists table lacks": ("row 1: q",),
+        "similar.csv: row of an artist that the artists table lacks": ("row 2: a, y", "row 3: z, y"),
+        "tags.csv: row of an artist that the artists table lacks": ("row 2: x0", "row 3: x1", "row 4: x2"),
     }
 
 
@@ -94,9 +94,9 @@ def test_rows_that_stand_twice_are_copied_counted_and_shown(tmp_path: Path) -> N
     )
     assert report.rows["tags"] == 5
     assert report.examples == {
-        "plays.csv: row whose user_id and artist_id stand in an earlier row": ("row 3: u, a",),
-        "similar.csv: row whose artist_id and similar_id stand in an earlier row": ("row 3: a, b",),
-        "tags.csv: row whose artist_id and tag stand in an earlier row": ("row 4: a, rock", "row 5: a, rock"),
+        "plays.csv: row that repeats the user_id and artist_id of an earlier row": ("row 3: u, a",),
+        "similar.csv: row that repeats the artist_id and similar_id of an earlier row": ("row 3: a, b",),
+        "tags.csv: row that repeats the artist_id and tag of an earlier row": ("row 4: a, rock", "row 5: a, rock"),
     }
     assert list(report.notes.values()) == [1, 1, 2]
 
@@ -116,10 +116,10 @@ def test_rows_are_numbered_on_over_batches(tmp_path: Path, monkeypatch: pytest.M
     ids = ["a", "b", "a", "x", "b"]
     report = copied(tmp_path, tags=pa.table({"artist_id": ids, "tag": ["t"] * 5, "weight": [1] * 5}))
     assert report.examples == {
-        "tags.parquet: row of an artist that artists has not": ("row 4: x",),
-        "tags.parquet: row whose artist_id and tag stand in an earlier row": ("row 3: a, t", "row 5: b, t"),
+        "tags.parquet: row of an artist that the artists table lacks": ("row 4: x",),
+        "tags.parquet: row that repeats the artist_id and tag of an earlier row": ("row 3: a, t", "row 5: b, t"),
     }
-    assert report.notes["tags.parquet: row whose artist_id and tag stand in an earlier row"] == 2
+    assert report.notes["tags.parquet: row that repeats the artist_id and tag of an earlier row"] == 2
 
 
 def test_a_wrong_value_anywhere_leaves_nothing(tmp_path: Path) -> None:

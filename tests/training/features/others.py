@@ -1,4 +1,4 @@
-"""The small world with some of it changed or gone: artists to hold out, and other catalogs for a kept featurizer."""
+"""Variants of the small world: without some artists, with other data of some, and catalogs for a kept featurizer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.conftest import small_world, write_tables
 
 
 def world_without(folder: Path, ids: Collection[str]) -> Path:
-    """The small world without these artists: they stand in no table but `similar`."""
+    """Write the small world without these artists: only the table `similar` still names them."""
     small_world(folder)
     for name in ("artists", "tags", "plays", "audio"):
         write_tables(folder, **{name: _rows(folder, name, without=ids)})
@@ -20,10 +20,10 @@ def world_without(folder: Path, ids: Collection[str]) -> Path:
 
 
 def world_with_others(folder: Path, ids: Collection[str]) -> Path:
-    """The small world in which all that is known of these artists is something else.
+    """Write the small world with other data for these artists.
 
-    Their tags are words of their own and each of the world's, their listeners some of their own and all of the
-    world's, and their audio far away from that of the world.
+    Their tags are some of their own and all of the world's, their listeners likewise, and their audio is far from that
+    of the world.
     """
     small_world(folder)
     rng = np.random.default_rng(99)
@@ -53,7 +53,7 @@ def world_with_others(folder: Path, ids: Collection[str]) -> Path:
 
 
 def world_of_strangers(folder: Path) -> Path:
-    """The small world without audio, and with other listeners throughout."""
+    """Write the small world without audio, and with other listeners throughout."""
     small_world(folder)
     (folder / "audio.parquet").unlink()
     plays = _rows(folder, "plays")

@@ -1,4 +1,4 @@
-"""Made-up plays of three scenes, for what CF is tuned on."""
+"""Made-up plays of three scenes, to tune CF on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ARTISTS, LISTENERS, PLAYED = 60, 45, 10
 
 
 def write_scenes(folder: Path) -> Path:
-    """Tables in which listener u plays 10 of the 20 artists of scene u % 3, artist a being of scene a % 3."""
+    """Write tables in which listener u plays 10 of the 20 artists of scene u % 3; artist a is of scene a % 3."""
     rng = np.random.default_rng(0)
     plays: dict[str, list[object]] = {"user_id": [], "artist_id": [], "count": []}
     for user in range(LISTENERS):

@@ -20,5 +20,5 @@ def test_standard_scaling_gives_mean_zero_and_deviation_one_and_leaves_a_constan
 
 
 def test_a_vector_of_another_width_is_refused() -> None:
-    with pytest.raises(InputError, match="found vectors of 2 numbers; the featurizer was fitted on 3"):
+    with pytest.raises(InputError, match="found vectors of 2 numbers; wanted 3, as the featurizer has"):
         fit_vectors(VECTORS, VectorRecipe()).transform(VECTORS[:, :2])

@@ -131,7 +131,7 @@ def test_a_modality_that_the_kept_basis_lacks_is_passed_over_only_where_it_is_as
     write_tables(folder, bio={"artist_id": ["a000"], "vector": [[1.0]]})
     tables, snapshots = Tables.open(folder), tmp_path / "s"
     refused = (
-        "the kept featurizer has audio, cf, tags; the tables have bio besides: fit a new featurizer .*--pass-over bio"
+        "the kept featurizer has audio, cf, tags; the tables also have bio: fit a new featurizer .*--pass-over bio"
     )
     with pytest.raises(MismatchError, match=refused):
         build_snapshot(tables, Recipe(), snapshots, keep=snapshot)
@@ -141,7 +141,7 @@ def test_a_modality_that_the_kept_basis_lacks_is_passed_over_only_where_it_is_as
     with pytest.raises(MismatchError, match=refused):  # the same tables another night, when nobody asks for it
         build_snapshot(tables, Recipe(), snapshots, keep=snapshot)
     for wrong in (["tags"], ["smell", "bio"]):
-        with pytest.raises(InputError, match=f"pass over: found {wrong[0]}; wanted some of .* lacks: bio"):
+        with pytest.raises(InputError, match=f"pass over: found {wrong[0]}; wanted modalities .* lacks: bio"):
             build_snapshot(tables, Recipe(), snapshots, keep=snapshot, pass_over=wrong)
     with pytest.raises(InputError, match="pass over bio: found no kept featurizer"):
         build_snapshot(tables, Recipe(), snapshots, pass_over=["bio"])
@@ -150,7 +150,7 @@ def test_a_modality_that_the_kept_basis_lacks_is_passed_over_only_where_it_is_as
 def test_a_required_modality_that_nobody_has_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
     tables, snapshots = Tables.open(world_of_strangers(tmp_path / "t")), tmp_path / "s"
     required = ["audio", "cf", "tags"]
-    refused = "nobody has audio, cf that the kept featurizer can use; wanted somebody with each of audio, cf, tags"
+    refused = "no artist has audio, cf that .* can use; wanted at least one artist with each of audio, cf, tags"
     with pytest.raises(MismatchError, match=refused):
         build_snapshot(tables, Recipe(), snapshots, keep=snapshot, required=required)
     assert not list(snapshots.glob("*"))
@@ -162,9 +162,15 @@ def test_a_required_modality_that_nobody_has_is_refused(snapshot: Snapshot, tmp_
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"audio": {"artist_id": ["a"], "vector": [[1.0]]}}, "has audio of 8 numbers; the tables have 1"),
-        ({"tags": {"artist_id": ["a"], "vector": [[1.0]]}}, "has no vectors for tags; the tables have"),
-        ({"cf": {"artist_id": ["a"], "vector": [[1.0]]}}, "has no vectors for cf; the tables have"),
+        ({"audio": {"artist_id": ["a"], "vector": [[1.0]]}}, "audio: found vectors of 1 numbers .* has 8"),
+        (
+            {"tags": {"artist_id": ["a"], "vector": [[1.0]]}},
+            "tags: found vectors in the tables; the kept .* has none",
+        ),
+        (
+            {"cf": {"artist_id": ["a"], "vector": [[1.0]]}},
+            "cf: found vectors in the tables; the kept .* has none",
+        ),
     ],
 )
 def test_a_modality_of_another_kind_than_in_the_kept_basis_is_refused(
@@ -200,7 +206,7 @@ def test_a_zero_vector_is_no_knowledge(tables_folder: Callable[..., Path], tmp_p
 
 def test_a_modality_that_nobody_has_is_refused(tables_folder: Callable[..., Path], tmp_path: Path) -> None:
     folder = tables_folder(artists=ARTISTS, audio={"artist_id": ["x"], "vector": [[1.0]]})
-    with pytest.raises(InputError, match="audio.parquet: found nothing usable for any artist"):
+    with pytest.raises(InputError, match="audio.parquet: found no usable row of any artist"):
         build_snapshot(Tables.open(folder), Recipe(), tmp_path / "s")
     assert not list((tmp_path / "s").glob("*"))
 

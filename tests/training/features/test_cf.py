@@ -66,5 +66,5 @@ def test_artists_without_plays_take_no_part_in_the_fit() -> None:
 
 
 def test_one_listener_is_too_few() -> None:
-    with pytest.raises(InputError, match="found 2 known artists and 1 listeners; wanted at least 2 of each"):
+    with pytest.raises(InputError, match="found 2 artists of the catalog and 1 listeners; wanted at least 2 of each"):
         fit_cf(sp.csr_matrix([[1.0], [2.0]]), ["u"], CfRecipe(), seed=0)

@@ -34,7 +34,7 @@ OTHER_RECIPE = Recipe(
 
 
 def lowest(ids: list[str], share: float, seed: int) -> list[str]:
-    """Whose hash, as a fraction of 1, is below the share."""
+    """Return the artists whose hash, as a fraction of 1, is below the share."""
 
     def fraction(artist: str) -> float:
         return int(hashlib.blake2b(f"held out:{seed}:{artist}".encode(), digest_size=8).hexdigest(), 16) / 2**64
@@ -131,7 +131,7 @@ def test_a_kept_basis_still_says_whom_it_was_fitted_without(tmp_path: Path) -> N
     assert second.manifest["recipe"]["holdout"] == SHARE
 
 
-# As they were before anybody could be held out.
+# Digests from before artists could be held out.
 CSV = {
     "artists": "artist_id,name\na,A\nb,B\nc,C\n",
     "audio": 'artist_id,vector\na,"[1.0, 0.5]"\nb,"[0.25, 2.0]"\nc,"[3.0, 1.0]"\n',
@@ -180,11 +180,11 @@ def seed_that_holds_out(ids: list[str]) -> int:
         ({"audio": {"artist_id": ["a", "b"], "vector": [[1.0], [2.0]]}}, "vectors: found none"),
         (
             {"plays": {"user_id": ["u", "v"], "artist_id": ["a", "b"], "count": [1, 2]}},
-            "found 0 known artists and 0 listeners",
+            "found 0 artists of the catalog and 0 listeners",
         ),
         (
             {"tags": {"artist_id": ["a", "b"], "tag": ["x", "x"], "weight": [1.0, 2.0]}},
-            "found 0 tags that at least 2 artists have",
+            "found 0 tags of at least 2 artists",
         ),
     ],
 )
@@ -193,7 +193,7 @@ def test_too_few_left_to_fit_on_are_refused(
 ) -> None:
     folder = write_tables(tmp_path / "t", artists={"artist_id": ["a", "b"], "name": ["A", "B"]}, **table)
     recipe = Recipe(holdout=0.5, seed=seed_that_holds_out(["a", "b"]))
-    with pytest.raises(InputError, match=f"{message}.*; of 2 artists 2 are held out"):
+    with pytest.raises(InputError, match=f"{message}.*; 2 of 2 artists are held out"):
         built(folder, recipe, tmp_path / "s")
     assert not list((tmp_path / "s").glob("*"))
 
@@ -206,8 +206,8 @@ def test_who_may_be_fitted_on_has_all_and_is_not_held_out(tmp_path: Path) -> Non
     assert artists_to_fit_on(snapshot, ["audio", "cf", "tags"], at_least=2).tolist() == wanted
     with pytest.raises(
         InputError,
-        match=f"found {len(wanted)} artists that have audio, cf, tags all, besides {len(full) - len(wanted)} that are "
-        "held out; wanted at least 50",
+        match=f"found {len(wanted)} artists that have all of audio, cf, tags, and {len(full) - len(wanted)} more that "
+        "are held out; wanted at least 50",
     ):
         artists_to_fit_on(snapshot, ["audio", "cf", "tags"], at_least=50)
 

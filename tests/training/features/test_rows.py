@@ -1,4 +1,4 @@
-"""Accounts of rows: what was read is kept or left out, whatever the table and the featurizer."""
+"""Accounts of rows: each row that was read is kept or left out, for any table and featurizer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.conftest import SMALL_RECIPE, small_world
 
 
 def with_rows(folder: Path, table: str, rows: str) -> Tables:
-    """The small world with more rows of a table, which becomes CSV."""
+    """Write the small world with more rows of a table, which becomes CSV."""
     import pyarrow.parquet as pq
 
     small_world(folder)

@@ -11,7 +11,7 @@ from tests.conftest import SMALL_RECIPE, small_world, write_tables
 
 
 def test_a_snapshot_says_how_much_it_was_made_of(snapshot: Snapshot, world: Path) -> None:
-    # 59 artists have something; 48 of them tags (three each) and 51 plays (five each), by the rule of the small world
+    # 59 artists have data: 48 of them tags (three each) and 51 plays (five each), by construction of the small world
     plays = pq.read_table(world / "plays.parquet")
     assert snapshot.sizes == {
         "artists": {"rows": 60},

@@ -37,7 +37,7 @@ def test_tfidf_agrees_with_scikit_learn() -> None:
     fitted = fit_tags(WEIGHTS, TERMS, TagRecipe(weighting="tfidf", dims=2, min_artists=1), seed=0)
     logged = WEIGHTS.copy()
     logged.data = np.log1p(logged.data)
-    # scikit-learn adds 1 to the logarithm; taken off again by hand
+    # scikit-learn adds 1 to the logarithm, which is subtracted here
     reference = TfidfTransformer(smooth_idf=False, norm=None).fit(logged)
     scores = logged.toarray() * (reference.idf_ - 1.0)
     scores /= np.linalg.norm(scores, axis=1, keepdims=True)
@@ -61,7 +61,7 @@ def test_a_tag_of_one_artist_does_not_count() -> None:
 
 
 def test_too_few_shared_tags_are_refused() -> None:
-    with pytest.raises(InputError, match="found 1 tags that at least 2 artists have; wanted at least 2"):
+    with pytest.raises(InputError, match="found 1 tags of at least 2 artists; wanted at least 2"):
         fit_tags(sp.csr_matrix(np.array([[1.0, 1.0], [1.0, 0.0]])), ["a", "b"], TagRecipe(), seed=0)
 
 

@@ -36,7 +36,7 @@ def tuning(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Tuning:
 
 
 def test_a_penalty_that_shrinks_all_to_nothing_is_left_behind(tuning: Tuning) -> None:
-    # a scene shrinks to one direction: its 20 artists without the 8 kept tie, and both held back have rank 12
+    # a scene becomes one direction: its 20 artists but the 8 kept tie, so both validation artists have rank 12
     assert tuning.trials[0].score == pytest.approx(2 / np.log2(13) / (1 + 1 / np.log2(3)))
     assert tuning.best.score > 0.45
     assert tuning.recipe.cf.regularization < 100 * tuning.recipe.cf.alpha

@@ -15,7 +15,7 @@ def plays(seed: int = 0, artists: int = 40, listeners: int = 25) -> sp.csr_matri
 
 
 def split(counts: list[list[float]], held: list[tuple[int, int]]) -> ValidationPlays:
-    """Counts by artists and listeners, and (listener, artist) pairs."""
+    """Build plays from counts by artists and listeners, and validation pairs (listener, artist)."""
     users, artists = np.array(held).T
     return ValidationPlays(sp.csr_matrix(counts), users, artists)
 
@@ -59,13 +59,14 @@ def test_of_many_listeners_some_are_drawn_and_the_others_keep_all(monkeypatch: p
 
 
 def test_too_few_lists_to_hold_back_from_are_an_error() -> None:
-    with pytest.raises(InputError, match="found 0 listeners of whom a play can be held back .* wanted at least 10"):
+    with pytest.raises(InputError, match="found 0 listeners that can give a play for validation .* wanted at least 10"):
         split_validation(sp.csr_matrix(np.ones((4, 30))), seed=0)
 
 
 def test_ndcg_of_held_back_plays_by_hand() -> None:
-    # Listener 0 kept artist 0: the others by cosine are 1, 2, 3; 2 and 1 are held back, ranks 2 and 1: nDCG 1.
-    # Listener 1 kept artist 3: the others are 2, 1, 0; 0 is held back, rank 3: nDCG = 1 / log2(4) = 0.5.
+    # Listener 0 kept artist 0: the others by cosine are 1, 2, 3; its validation artists 2 and 1 have ranks 2 and 1:
+    # nDCG 1. Listener 1 kept artist 3: the others are 2, 1, 0; its validation artist 0 has rank 3: nDCG = 1 / log2(4) =
+    # 0.5.
     vectors = np.array([[4.0, 0.0], [3.0, 1.0], [0.2, 0.3], [0.0, 9.0]], np.float32)
     parts = split([[1, 0], [0, 0], [0, 0], [0, 5]], [(0, 2), (0, 1), (1, 0)])
     assert validation_ndcg(vectors, parts) == pytest.approx((1.0 + 0.5) / 2)
