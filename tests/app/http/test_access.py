@@ -116,7 +116,7 @@ async def test_every_operation_says_what_the_limits_may_answer_and_no_more(home:
                 content = operation["responses"][status]["content"]
                 assert content == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
             if address.startswith("/v1/"):
-                assert "more to do than the service takes on" in operation["responses"]["503"]["description"]
+                assert "The service is overloaded" in operation["responses"]["503"]["description"]
 
 
 async def test_pages_of_origins_that_are_named_may_ask_and_read(home: Home) -> None:

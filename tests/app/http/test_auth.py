@@ -149,7 +149,7 @@ async def test_without_the_database_nobody_is_let_in_and_queries_go_on(home: Hom
         for method, path in asking:
             answer = await client.request(method, path, json={"kind": "reindex"}, headers=UNKNOWN)
             body = problem_of(answer, 503, "database down")
-            assert body["detail"] == "the database cannot be reached; ask again in 5 seconds"
+            assert body["detail"] == "the database cannot be reached; retry in 5 seconds"
             assert answer.headers["retry-after"] == "5"
 
 

@@ -74,7 +74,7 @@ async def test_a_body_that_does_not_come_is_408(home: Home) -> None:
         for path, headers in [("/v1/similar", JSON), ("/v1/jobs", JSON), ("/v1/truths", form)]:
             answer = await client.post(path, content=never_ending(), headers={**headers, **key})
             body = problem_of(answer, 408, "body too slow")
-            assert body["detail"] == "found less than 65536 bytes more, and no end, in 0 s; wanted either"
+            assert body["detail"] == "found fewer than 65536 more bytes, and no end, in 0 s; wanted either"
             assert answer.headers["connection"] == "close"
             assert "408" in app.openapi()["paths"][path]["post"]["responses"]
         # one that is here at once is read

@@ -123,5 +123,5 @@ async def test_a_request_that_the_ending_server_gives_up_is_503() -> None:
         request.cancel()  # as uvicorn does once its time is over; the client is in the same task here
         answer = await request
     body = problem_of(answer, 503, "service ends")
-    assert body["detail"].endswith("a batch under the same Idempotency-Key.")
+    assert body["detail"].endswith("a batch with the same Idempotency-Key.")
     assert answer.headers["retry-after"] == "1"

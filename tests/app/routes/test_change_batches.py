@@ -64,7 +64,7 @@ def test_a_batch_has_a_verdict_a_line_in_their_order(home: Home) -> None:
     details = [v["problem"]["detail"] for v in line_verdicts if "problem" in v]
     assert details[0] == "attributes.year: found '1999'; wanted a whole number of 64 bits, as the catalog has it"
     assert details[1] == "artist 'nobody' is in no version, and was not put"
-    assert details[2].startswith("body: found no JSON: EOF")
+    assert details[2].startswith("body: found invalid JSON: EOF")
     assert details[3].startswith("put.name: found nothing")
     assert details[4].startswith("merge.into: found nothing")
     assert details[-2:] == [

@@ -120,7 +120,7 @@ async def test_what_is_no_json_says_so(home: Home) -> None:
         client.headers.update(headers)
         answer = await client.post("/v1/jobs", content=b'{"kind": ', headers=headers)
         (error,) = problem_of(answer, 422, "invalid request")["errors"]
-        assert error == {"where": "body", "found": "no JSON: Expecting value at 9", "wanted": "JSON"}
+        assert error == {"where": "body", "found": "invalid JSON: Expecting value at 9", "wanted": "JSON"}
         answer = await client.post("/v1/jobs", content=b"\xff", headers=headers)
         assert problem_of(answer, 400, "bad request")["detail"] == "the body cannot be read; wanted JSON in UTF-8"
         for odd in (b'{"kind": "\\ud800"}', b'{"\\ud800": 1, "kind": "reindex"}', b"[" * 60_000):
