@@ -113,7 +113,7 @@ def _told(error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return f"found text that is not UTF-8: {error}"
     if isinstance(error, MemoryError):
-        return f"found too little memory for this command; wanted more memory, or smaller files ({error})"
+        return f"found too little memory for this; wanted more, or smaller files ({error})"
     if isinstance(error, OSError) and error.strerror:
         name = error.filename2 or error.filename
         return error.strerror if name is None else f"{name}: {error.strerror}"

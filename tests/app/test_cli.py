@@ -123,7 +123,7 @@ def test_a_file_that_takes_more_memory_than_there_is_is_no_traceback(tmp_path: P
         capture_output=True,
     )
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.startswith(b"error: found too little memory for this command; wanted more memory, or smaller files")
+    assert done.stderr.startswith(b"error: found too little memory for this; wanted more, or smaller files")
 
 
 @pytest.mark.parametrize("size", [1, 100_000])

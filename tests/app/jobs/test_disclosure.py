@@ -17,7 +17,7 @@ from riyl.training.datasets.tables import check_tables
 from tests.conftest import write_tables
 
 SECRET = "hunter2"
-ALL = " (riyl jobs list, run where the service is, shows all of it)"
+ALL = " (riyl jobs list, run on the machine of the service, shows the full text)"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ ALL = " (riyl jobs list, run where the service is, shows all of it)"
     [
         (
             TableError("/srv/tables/plays.csv", row=12, line=13, found=repr(SECRET), wanted="a number"),
-            f"plays.csv, row 12, line 13: found something else; wanted a number{ALL}",
+            f"plays.csv, row 12, line 13: found another value; wanted a number{ALL}",
         ),
         (InputError(f"/etc/passwd: found {SECRET}; wanted tables"), f"The input is not what it should be.{ALL}"),
         (

@@ -124,10 +124,10 @@ async def test_the_process_has_its_limits_and_nothing_of_the_service(
 @pytest.mark.parametrize(
     ("number", "detail"),
     [
-        (signal.SIGSEGV, "pairs.csv: the process that read the file died of signal SIGSEGV; wanted a sound file"),
-        (signal.SIGABRT, "pairs.csv: the process that read the file died of signal SIGABRT; wanted a sound file"),
-        (signal.SIGKILL, "pairs.csv: the process that read the file died of signal SIGKILL; wanted a sound file"),
-        (signal.SIGXCPU, "pairs.csv: the file takes more than 60 s of computing, or 120 s in all, to read; wanted"),
+        (signal.SIGSEGV, "pairs.csv: the process that read the file died of signal SIGSEGV; wanted an undamaged file"),
+        (signal.SIGABRT, "pairs.csv: the process that read the file died of signal SIGABRT; wanted an undamaged file"),
+        (signal.SIGKILL, "pairs.csv: the process that read the file died of signal SIGKILL; wanted an undamaged file"),
+        (signal.SIGXCPU, "pairs.csv: the file takes more than 60 s of CPU time, or 120 s in all, to read; wanted"),
     ],
 )
 async def test_a_process_that_dies_is_told_as_a_fault_of_the_file(
@@ -147,7 +147,7 @@ async def test_a_process_that_does_not_end_is_ended(
 ) -> None:
     monkeypatch.setattr(truth_uploads, "MAX_S", 3.0)
     async with held_reading(tmp_path / "truths") as (task, _):
-        with pytest.raises(InputError, match=r"pairs\.csv: the file takes more than 60 s of computing, or 3 s in all"):
+        with pytest.raises(InputError, match=r"pairs\.csv: the file takes more than 60 s of CPU time, or 3 s in all"):
             await task
     assert list(temporary.iterdir()) == []
 
@@ -217,7 +217,7 @@ print(json.dumps([detail, own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_m
 process, in bytes."""
 
 TOO_LARGE = "bytes once unpacked; wanted at most 134217728"
-OUT_OF_MEMORY = "the file takes more than 768 MB of memory to read; wanted one that takes less, as fewer pairs do"
+OUT_OF_MEMORY = "the file takes more than 768 MB of memory to read; wanted a smaller one, such as one with fewer pairs"
 NO_MATRIX = "wanted a scipy sparse matrix"
 
 
