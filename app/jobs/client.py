@@ -132,7 +132,7 @@ class Jobs:
         """
         job = self.get(identity)
         if job.state.ended:
-            raise JobEndedError(f"job {job.id} is {job.state}; wanted a waiting or running job to cancel")
+            raise JobEndedError(f"job {job.id} is already {job.state}; wanted a job that waits or runs")
         with self._translated(), _unknown(job.id):
             self._dbos.cancel_workflow(job.id, cancel_children=True)
         return self.get(job.id)

@@ -1,4 +1,4 @@
-"""A service on loopback answers under names of this machine alone, and any service under those that it is given."""
+"""A service on loopback answers under names of this machine alone, and any service under its configured names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What HTTP shows of jobs: no value of a file, no folder of the server, no name of a key."""
+"""Jobs over HTTP: no value of a file, no folder of the server, no name of a key."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_error_is_shown_without_values_and_folders(error: BaseException, show
     read = JsonSerializer().deserialize(stored)
     assert isinstance(read, JobError)
     assert (str(read), read.shown) == (str(error), shown)
-    # as one job hands it to the job that waits for it
+    # as a child job passes it to its parent
     again = JsonSerializer().deserialize(JsonSerializer().serialize(read))
     assert (str(again), again.shown) == (str(error), shown)
     assert shown_error(error) == shown
