@@ -43,7 +43,7 @@ OWN_LOGS = ("serve", "worker")
 
 app = typer.Typer(
     name="riyl",
-    help="Artist similarity from tags, plays and audio. An id that is left out means the newest.",
+    help="Artist similarity from any data about artists. A name or id that is left out means the newest.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -28,7 +28,11 @@ VERSION_HEADERS = {
     "get 304 while nothing has changed.",
 }
 
-LOCATION = {"201": "Its address.", "202": "Address of the job.", "301": "Address of the artist that it is now."}
+LOCATION = {
+    "201": "Address of the new resource.",
+    "202": "Address to poll for progress and result.",
+    "301": "Address of the artist that this one was merged into.",
+}
 """Descriptions of the header Location, by status."""
 
 OVERLOADED = "The service is overloaded; Retry-After says when to retry."

@@ -126,7 +126,10 @@ def _options(name: str) -> StepOptions:
 
 
 def _passes(error: BaseException) -> bool:
-    """Return whether a retry may help: for a full disk or an unreachable server, not for bad input or a bad version."""
+    """Return whether a retry may help.
+
+    It may for a full disk or an unreachable server; it does not for bad input or a refused version.
+    """
     passes = isinstance(error, OSError | DatabaseDownError | FetchError) and not isinstance(error, DatabaseDamagedError)
     if passes:
         log.warning("step_failed job=%s reason=%s", DBOS.workflow_id, error)

@@ -94,7 +94,7 @@ class ServingState:
         return replace(self, rules=BoundRules.of(rules, self.searcher))
 
     def changes(self, database: Database, number: int | None = None) -> ChangesSince:
-        """Read the first `MAX_AT_ONCE` changes after a number; for None all changes and merges.
+        """Read the first `MAX_AT_ONCE` changes after a number.
 
         None reads all changes since the version was made, and all merges.
 

@@ -83,7 +83,10 @@ def test_what_is_no_json_is_refused(home: Home, body: bytes) -> None:
         ({"tags": {"ska": 1e-60}}, "tags: found 1e-60 of 'ska'"),
         ({"plays": {"u": {"count": 1}}}, "body.plays.u"),
         ({"vectors": {"audio": {"0": [1.0]}}}, "body.vectors.audio"),
-        ({"tags": {"Ska": 1, " sKA": None}}, "tags: found both 'Ska' and ' sKA', which are the same; wanted one of them"),
+        (
+            {"tags": {"Ska": 1, " sKA": None}},
+            "tags: found both 'Ska' and ' sKA', which are the same; wanted one of them",
+        ),
         ({"tags": {str(i): None for i in range(1001)}}, "body.tags"),
     ],
     ids=str,
