@@ -45,7 +45,7 @@ def test_every_acknowledged_change_is_there_and_none_twice(site: Site) -> None:
     ):
 
         def patch(value: int) -> bool:
-            """Whether it was answered; two writers share an artist."""
+            """Return whether it was answered; two writers share an artist."""
             payload = {"attributes": {f"x{value}": value}}
             try:
                 answer = client.patch(f"/v1/artists/a{value // 2 % 50:03d}", json=payload, headers=headers)

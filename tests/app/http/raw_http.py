@@ -178,7 +178,7 @@ async def _until_read(wire: Wire) -> None:
 
 
 async def _settled(protocol: BoundedProtocol) -> None:
-    """Let everything end that ends without more bytes; an application that waits for its body does not."""
+    """Wait until everything that needs no more bytes has ended; an application that waits for its body has not."""
     before, quiet = -1, 0
     while quiet < 30:
         wire = protocol.transport
