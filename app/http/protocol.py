@@ -25,8 +25,8 @@ WRITE_S, MIN_READ_BYTES = 10.0, 16 * 1024
 """Interval, in seconds, in each of which a client must read at least so many bytes of a waiting response."""
 
 LINGER_S, MAX_LINGERING_BYTES = 10.0, 64 << 20
-"""Maximum time, in seconds, and size, in bytes, of the rest of a body that a client may still send after the response has
-ended, so that it gets to read the response; as many bytes as the largest upload has. The bytes are discarded.
+"""Maximum time, in seconds, and size, in bytes, of the rest of a body that a client may still send after its response,
+so that it gets to read that response. The size is that of the largest upload. The bytes are discarded.
 """
 
 HEAD_TOO_LONG = "Request line and headers are too long."

@@ -22,7 +22,7 @@ from riyl.app.http.request_scope import KEY, RequestContext
 log = logging.getLogger(__name__)
 
 MAX_TARGET_BYTES = 16 * 1024
-"""Maximum size of path and query together, in bytes as received. A name of 10 kB fits, though no artist has such a name."""
+"""Maximum size of path and query together, in bytes as received. A name of 10 kB fits, though no artist has one."""
 
 SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 

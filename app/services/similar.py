@@ -106,7 +106,10 @@ class SimilarBytes:
                 self._answers, self._kept_bytes = before._answers, before._kept_bytes
 
     def __call__(self, row: int, k: int) -> bytes | None:
-        """Return the bytes of `similar_model(state, row, k).model_dump_json()`; None if it would search or raise an error."""
+        """Return the bytes of `similar_model(state, row, k).model_dump_json()`.
+
+        Return None if that would search or raise an error.
+        """
         overlay, cached = self._searcher.overlay, self._answers.get((row, k))
         if cached is not None and cached.overlay is overlay:
             self._answers.move_to_end((row, k))
