@@ -93,7 +93,7 @@ def test_a_cancelled_job_is_joined_no_more(jobs: Jobs) -> None:
     second, joined = jobs.submit(JobKind.REINDEX, REINDEX, by="ann")
     assert second.id != first.id
     assert not joined
-    with pytest.raises(JobEndedError, match=f"job {first.id} is cancelled already"):
+    with pytest.raises(JobEndedError, match=f"job {first.id} is already cancelled"):
         jobs.cancel(first.id)
 
 

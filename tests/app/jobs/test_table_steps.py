@@ -136,9 +136,9 @@ def test_a_job_over_http_takes_folders_below_the_root_alone_and_follows_no_link(
         assert behind.bring(ImportParams(source=name), "key:ops")["tables"] == behind.freeze(name, "key:ops")["tables"]
     refused = ["link", "loop", "file", "nowhere", "../outside", str(outside), "nightly/../../outside", "/", "~", "a\0b"]
     for name in refused:
-        with pytest.raises(InputError, match="wanted a folder below RIYL_IMPORT_ROOT of the worker"):
+        with pytest.raises(InputError, match="wanted a folder below the worker's RIYL_IMPORT_ROOT"):
             behind.freeze(name, "key:ops")
-        with pytest.raises(InputError, match="wanted a folder below RIYL_IMPORT_ROOT of the worker"):
+        with pytest.raises(InputError, match="wanted a folder below the worker's RIYL_IMPORT_ROOT"):
             behind.bring(ImportParams(source=name), "key:ops")
     with pytest.raises(InputError, match=r"found the link 'tags\.csv' in the folder 'linked'; wanted files"):
         behind.freeze("linked", "key:ops")
