@@ -39,11 +39,11 @@ TAKES_TABLES = ("demo", "serve", "worker")
 """Commands that read RIYL_TABLES themselves."""
 
 OWN_LOGS = ("serve", "worker")
-"""Commands that log as JSON, from their own start on."""
+"""Commands that configure JSON logs themselves."""
 
 app = typer.Typer(
     name="riyl",
-    help="Artist similarity from whatever is known of an artist. What is not named means the newest.",
+    help="Artist similarity from any data about artists. A name or id that is left out means the newest.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -97,7 +97,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line: exit 0, 1 where the work failed, 2 where it was asked for wrongly."""
+    """Run the command line: exit with 0, with 1 where the work failed, with 2 where the command was misused."""
     with standard_streams():
         try:
             app(arguments())
@@ -109,7 +109,7 @@ def main() -> None:
 
 
 def _told(error: Exception) -> str:
-    """An error in a line; of a file, which one and why."""
+    """Return an error as one line; an error of a file names the file and the reason."""
     if isinstance(error, UnicodeError):
         return f"found text that is not UTF-8: {error}"
     if isinstance(error, MemoryError):

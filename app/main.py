@@ -1,4 +1,4 @@
-"""The service: FastAPI over the promoted version of a home. Importing this module does nothing."""
+"""Application factory of the service: FastAPI over the promoted version of a home. Importing it has no side effects."""
 
 from __future__ import annotations
 
@@ -53,26 +53,26 @@ from riyl.core.settings import Home, Settings, load_settings
 from riyl.core.storage.earlier_homes import check_home
 
 DESCRIPTION = (
-    "Who is similar to an artist. Every answer about artists names the index version it comes from, in its body and "
-    "in the header RIYL-Version, and carries it as its ETag. What changes anything needs a key: `riyl keys create`. "
-    "Every error is application/problem+json. X-Request-ID is taken over where it is sane, and is in every answer and "
-    "in the log."
+    "Similar artists over HTTP. Every response about artists names its index version in its body and in the header "
+    "RIYL-Version, and carries it as its ETag. Requests that change anything need a key: `riyl keys create`. "
+    "Every error is application/problem+json. A valid X-Request-ID is adopted, else one is made; it is in every "
+    "response and in the log."
 )
 
 CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CORS_ASKED = ("Authorization", "Idempotency-Key", "If-None-Match", "X-Request-ID")
 CORS_TOLD = ("ETag", "Location", "Retry-After", "RIYL-Version", "X-Request-ID")
-"""Headers that pages of other origins may send, and read."""
+"""Headers that pages of other origins may send (CORS_ASKED) and read (CORS_TOLD)."""
 
 EVENTS_S = 1.0
-"""Between looks at a job that somebody hears of."""
+"""Polling interval of job event streams, in seconds."""
 
 
 class Service(FastAPI):
-    """The FastAPI application, with middlewares in front of all of its own layers.
+    """FastAPI application whose own middlewares run before all layers of the framework.
 
-    FastAPI and Starlette put six layers around every route, which together take as long as a ready answer; a
-    middleware that is added in their own way stands inside of three of them.
+    FastAPI and Starlette put six layers around every route, which together take as long as a cached response; a
+    middleware added by their API runs inside three of them.
 
     Attributes:
         outer: the middlewares, the outermost first.
@@ -81,7 +81,7 @@ class Service(FastAPI):
     outer: Sequence[Middleware] = ()
 
     def build_middleware_stack(self) -> ASGIApp:
-        """The layers that answer a request; Starlette asks for them once."""
+        """Build the layers that answer a request; Starlette calls this once."""
         app = super().build_middleware_stack()
         for middleware, args, kwargs in reversed(self.outer):
             app = middleware(app, *args, **kwargs)
@@ -96,20 +96,20 @@ def create_app(
     events_s: float = EVENTS_S,
     part_s: float = PART_S,
 ) -> FastAPI:
-    """The service over the home that the settings name.
+    """Create the service over the home that the settings name.
 
-    Before it accepts requests it opens the promoted version; from then on it looks for another one every `poll_s`
-    seconds and takes it up while it answers from the old one.
+    Before it accepts requests, the service opens the promoted version; after that it checks for another promoted
+    version every `poll_s` seconds, and loads it while the old one answers.
 
     Args:
-        settings: the home, its database, the limits of the service and of the quality checks of versions.
-        poll_s: seconds between looks.
-        most_bytes: of answers to "who is similar" that are kept ready; 0 keeps none.
-        events_s: seconds between looks at a job that somebody hears of.
-        part_s: seconds within which each part of a body comes.
+        settings: the home, its database, the limits of the service and the quality checks of versions.
+        poll_s: interval of the checks for another version, in seconds.
+        most_bytes: maximum size of the cache of GET similar responses, in bytes; 0 disables the cache.
+        events_s: polling interval of job event streams, in seconds.
+        part_s: maximum time for each part of a request body, in seconds.
 
     Raises:
-        OutdatedError: the home is of an earlier release.
+        OutdatedError: an earlier release made the home.
     """
     check_home(Home(settings.home))
     metrics = Metrics()
@@ -122,7 +122,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # one thread for one query: more of them wait for each other longer than they work
+        # one thread per query: several threads wait for each other longer than they work
         faiss.omp_set_num_threads(1)
         await asyncio.to_thread(reloader.poll)
         watcher = asyncio.create_task(reloader.run(poll_s))
@@ -142,12 +142,12 @@ def create_app(
         version="1",
         docs_url=None,
         redoc_url=None,
-        openapi_url=None,  # FastAPI writes the document anew for each request; see riyl.app.routes.docs
+        openapi_url=None,  # FastAPI would serialise the document at each request; see riyl.app.routes.docs
         redirect_slashes=False,
         strict_content_type=False,
         generate_unique_id_function=_operation_id,
         lifespan=lifespan,
-        # asked of the environment anew for each request; RIYL has its own metrics
+        # FastAPI would read these from the environment at each request; RIYL has its own metrics
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
@@ -160,7 +160,7 @@ def create_app(
     app.state.streams = Streams(events_s, asyncio.Event())
     app.state.uploads = asyncio.Lock()
     limits = app.state.limits = RequestLimits(settings, metrics, part_s)
-    # in the order in which they are asked for: every one before is tried first
+    # the most requested first: routes are tried in this order
     for module in (similar, artists, changes, index, versions, rules, jobs, evaluations, truths, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
@@ -182,7 +182,7 @@ def _outer(
     requests: RequestLog,
     most_bytes: int,
 ) -> Iterator[Middleware]:
-    """The middlewares of a service with these settings, the outermost first."""
+    """Yield the middlewares of a service with these settings, the outermost first."""
     if settings.cors_origins:
         yield Middleware(
             CORSMiddleware,
@@ -208,7 +208,7 @@ def _outer(
 
 
 def from_environment() -> FastAPI:
-    """The service over RIYL_HOME, for `uvicorn --factory riyl.app.main:from_environment`."""
+    """Create the service over RIYL_HOME, for `uvicorn --factory riyl.app.main:from_environment`."""
     return create_app(load_settings())
 
 

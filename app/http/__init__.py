@@ -1,1 +1,1 @@
-"""What surrounds every route: errors, dependencies, access, limits, logs, metrics."""
+"""Functions shared by all routes: errors, dependencies, access, limits, logs, metrics."""

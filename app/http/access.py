@@ -1,4 +1,4 @@
-"""Access: keys where reading needs one, and requests counted by client."""
+"""Access control: keys where reading needs one, and rate limits by client."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ NONE = "this needs the header Authorization: Bearer riyl_..., with a key made by
 
 
 class AccessControlMiddleware:
-    """Admits requests by key and by rate; in the stack only where RIYL_REQUIRE_KEY or RIYL_RATE_LIMIT is set.
+    """Middleware that admits requests by key and by rate; used only where RIYL_REQUIRE_KEY or RIYL_RATE_LIMIT is set.
 
     Args:
-        open_paths: not closed and not counted. Pages have nothing to hide, and machines that ask for health and
+        open_paths: paths that need no key and do not count. Pages contain no secrets, and machines that poll health and
             metrics must not be locked out.
 
     Raises (in place of calling the app):
-        NoKeyError: reading needs a key, and there is none in force.
-        TooManyRequestsError: the client has none left.
+        NoKeyError: reading needs a key, and the request has no valid one.
+        TooManyRequestsError: the client has reached its rate limit.
         DatabaseDownError, OverloadedError: the key cannot be looked up now.
     """
 
@@ -61,4 +61,4 @@ class AccessControlMiddleware:
         if wait_s is not None:
             self._metrics.limited("address" if key is None else "key")
             whose = "this address without a key" if key is None else f"the key {key.name!r}"
-            raise TooManyRequestsError(f"too many requests of {whose}; ask again in {wait_s} seconds", wait_s)
+            raise TooManyRequestsError(f"too many requests of {whose}; retry in {wait_s} seconds", wait_s)

@@ -1,4 +1,4 @@
-"""Authorisation: the key of a request, and whether its role is enough for the route."""
+"""Authorisation: the key of a request, and whether its role suffices for the route."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from riyl.app.jobs.disclosure import shown_author
 from riyl.app.jobs.import_root import FROM_HTTP
 from riyl.core.db.keys import Key, Role, key_of
 
-UNKNOWN_KEY = "the key is unknown or revoked; wanted one that riyl keys list shows as in force"
+UNKNOWN_KEY = "the key is unknown or revoked; wanted a key that `riyl keys list` shows as in force"
 
 Bearer = Annotated[
     HTTPAuthorizationCredentials | None,
@@ -26,7 +26,7 @@ Bearer = Annotated[
         HTTPBearer(
             scheme_name="key",
             bearerFormat="riyl_<id>_<secret>",
-            description="A key with the role admin, or write to change artists, or read where reading needs one: "
+            description="A key with the role admin, or write to change artists, or read where reading needs a key: "
             "`riyl keys create NAME --role admin`",
             auto_error=False,
         )
@@ -34,13 +34,13 @@ Bearer = Annotated[
 ]
 
 
-# not async: it runs in a thread, and the event loop goes on answering while the database is asked
+# not async, so that it runs in a thread: the event loop answers other requests during the database query
 def authorised_key(request: Request, bearer: Bearer, database: TheDatabase) -> Key:
-    """The key that a request came with.
+    """Return the key of a request.
 
     Raises:
-        NoKeyError: there is none in force.
-        RoleError: its role is not enough for the route.
+        NoKeyError: the request has no valid key.
+        RoleError: the role of the key does not suffice for the route.
         TypeError: the route declares no role.
     """
     role = facts_of(request.scope["endpoint"]).role
@@ -50,7 +50,7 @@ def authorised_key(request: Request, bearer: Bearer, database: TheDatabase) -> K
 
 
 async def check_key(scope: Scope, key_cache: KeyCache, role: Role) -> None:
-    """See that a request has a key of a role, before anything of its body is read.
+    """Check that a request has a key of a role, before its body is read.
 
     A key that was revoked less than `riyl.app.http.key_cache.KEPT_S` ago passes here; `authorised_key` refuses it.
 
@@ -70,14 +70,14 @@ def _with_role(key: Key | None, has_token: bool, role: Role) -> Key:
 
 
 KEY_OF_ROLE = Depends(authorised_key)
-"""What `riyl.app.http.limited_route.LimitedRoute` adds to every route that declares a role."""
+"""Dependency that `riyl.app.http.limited_route.LimitedRoute` adds to every route that declares a role."""
 
 TheKey = Annotated[Key, KEY_OF_ROLE]
-"""The key that the request came with, for a route that declares a role."""
+"""Key of the request, for a route that declares a role."""
 
 
 async def author(key: TheKey) -> str:
-    """The author that histories name for what is done with a key."""
+    """Return the author that histories record for a change made with a key."""
     return f"{FROM_HTTP}{key.name}"
 
 
@@ -85,11 +85,11 @@ TheAuthor = Annotated[str, Depends(author)]
 
 
 Authors = Callable[[str], str]
-"""Shows an author to the client of a request."""
+"""Function that formats an author for the client of a request."""
 
 
 async def authors(request: Request) -> Authors:
-    """What shows authors to the client of a request: their names to an admin's key, else of which kind they are."""
+    """Return the function that formats authors for the client: their names for an admin's key, else only their kind."""
     key = await held(request.app, "key_cache", KeyCache).find_of(request.scope)
     return str if key is not None and key.role.may(Role.ADMIN) else shown_author
 

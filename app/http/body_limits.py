@@ -1,4 +1,4 @@
-"""Limits of request bodies: a body that is too large or too slow is refused before all of it is here."""
+"""Limits of request bodies: a body that is too large or too slow is refused before all of it has arrived."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from riyl.app.http.request_errors import BodyTooLargeError, BodyTooSlowError, Ov
 from riyl.app.http.route_facts import RouteFacts
 
 MAX_HELD_BYTES = 128 << 20
-"""Maximum memory of the bodies of all requests, those that come and those that wait or are answered, in bytes."""
+"""Maximum memory of the bodies of all requests that are arriving, waiting or being answered, in bytes."""
 
 MAX_CLIENT_BYTES = 64 << 20
 """Maximum memory of the bodies of one client, in bytes: see `riyl.app.http.client.client_of`."""
 
 SMALL_BODY_BYTES, RESERVED_BYTES = 64 << 10, 16 << 20
-"""Maximum size of a small body, and memory that only small ones take, in bytes: large ones leave room for questions."""
+"""Maximum size of a small body, and memory reserved for small bodies, in bytes: large ones leave room for questions."""
 
 PART_BYTES, PART_S = 1 << 16, 10.0
-"""Each part of this size of a body, and its end, comes within this time of the one before; in bytes and seconds."""
+"""Size of a part of a body, in bytes, and maximum time for each part and for the end of the body, in seconds."""
 
 
 class BodyLimiter:
-    """Reads bodies of requests as far as they are not too large and come in time.
+    """Reader of request bodies that refuses those that are too large or too slow.
 
-    It goes by what arrives, not only by what was announced: a body in chunks announces nothing.
+    It measures the bytes that arrive besides the announced size: a chunked body announces none.
 
     Args:
-        shed: called for each request that is turned away because too many bytes of others are held.
-        part_s: time for each part of a body, in seconds.
+        shed: called for each request that is refused because the bodies of other requests take too much memory.
+        part_s: maximum time for each part of a body, in seconds.
     """
 
     def __init__(self, shed: Callable[[], None], part_s: float = PART_S) -> None:
@@ -47,15 +47,15 @@ class BodyLimiter:
     async def received(self, scope: Scope, receive: Receive, facts: RouteFacts) -> AsyncIterator[Receive]:
         """Receive the body of a request, and hold it until the request is answered.
 
-        A body that its route streams is bounded while the route reads it, and ends with the same errors there.
+        A body that its route streams is limited while the route reads it, and raises the same errors there.
 
         Returns:
-            The `receive` that gives it to the route.
+            The `receive` that passes the body to the route.
 
         Raises:
-            BodyTooLargeError: the body has more than the route takes.
-            BodyTooSlowError: it does not come in time.
-            OverloadedError: too many bytes of others are held.
+            BodyTooLargeError: the body is larger than the route accepts.
+            BodyTooSlowError: it does not arrive in time.
+            OverloadedError: the bodies of other requests take too much memory.
         """
         announced = _announced_bytes(scope)
         if announced == 0:
@@ -112,7 +112,7 @@ class BodyLimiter:
                     message = await receive()
             except TimeoutError as error:
                 raise BodyTooSlowError(
-                    f"found less than {PART_BYTES} bytes more, and no end, in {self._part_s:g} s; wanted either"
+                    f"found fewer than {PART_BYTES} more bytes, and no end, in {self._part_s:g} s; wanted either"
                 ) from error
             size = len(message.get("body", b""))
             left, part = left - size, part + size
@@ -128,7 +128,7 @@ class BodyLimiter:
 
 
 async def _whole(receive: Receive) -> Message:
-    """The body in one message, or the message that the client has disconnected."""
+    """Return the whole body as one message, or the message that the client has disconnected."""
     body = bytearray()
     while True:
         message = await receive()
@@ -140,7 +140,7 @@ async def _whole(receive: Receive) -> Message:
 
 
 def _announced_bytes(scope: Scope) -> int | None:
-    """Size of the body that the head announces, in bytes; None where it announces a body of unknown size."""
+    """Return the size of the body that the head announces, in bytes; None for a body of unknown size."""
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value) if value.isdigit() else None

@@ -1,4 +1,4 @@
-"""The client of a request, as limits count it: its key, else the network of its address."""
+"""The client of a request as limits count it: its key, else the network of its address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from riyl.app.http.request_scope import request_context_of
 
 
 def token_of(scope: Scope) -> str | None:
-    """The bearer token of a request; None where it has none."""
+    """Return the bearer token of a request; None where it has none."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             scheme, _, token = value.partition(b" ")
@@ -18,7 +18,7 @@ def token_of(scope: Scope) -> str | None:
 
 
 def client_of(scope: Scope) -> str:
-    """The name of a request's client: of its key, where one was found, else of its address."""
+    """Return the name of a request's client: its key, where one was found, else its address."""
     key = request_context_of(scope).key
     if key is not None:
         return f"key/{key.id}"

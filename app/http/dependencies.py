@@ -1,4 +1,4 @@
-"""What routes are given: what the app holds, what is served, taken once a request; and how answers are sent."""
+"""Dependencies of routes (the state of the app, the serving version), and the responses that routes send."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from riyl.app.serving.state import ServingState
 from riyl.core.db.session import Database
 from riyl.core.settings import Settings
 
-VERSIONED: dict[int | str, dict[str, str]] = {304: {"description": "The client has this answer already."}}
-"""What a route says of itself that answers by `versioned`."""
+VERSIONED: dict[int | str, dict[str, str]] = {304: {"description": "The client has this response already."}}
+"""OpenAPI responses of a route that answers with `versioned`."""
 
-NOT_SERVED = "No version is served yet; `detail` says what to run."
+NOT_SERVED = "No version is served yet; `detail` names the command to run."
 UNREACHABLE = (
-    "The database cannot be reached or is locked, and Retry-After says when to ask again; or it is damaged, takes no "
-    "writes or is not believed, and `detail` says what settles that."
+    "The database cannot be reached or is locked, and Retry-After says when to retry; or it is damaged, accepts no "
+    "writes or is not believed, and `detail` says how to repair that."
 )
-NO_ROOM = "No space is left on a disk of the service; `detail` names the file."
-"""What the status 503 means for an operation, by what it depends on; see `UNAVAILABLE`."""
+NO_ROOM = "A disk of the service is full; `detail` names the file."
+"""Descriptions of the statuses 503 and 507 of an operation, by its dependencies; see `UNAVAILABLE` and `STORING`."""
 
 NO_VERSION = "there is no promoted version in this home; make one with: riyl index build --promote"
 
 
 @dataclass(frozen=True)
 class Streams:
-    """What answers that do not end by themselves go by.
+    """Settings of responses that do not end by themselves.
 
     Attributes:
-        poll_s: seconds between looks at what is told of.
-        ending: set when the service is about to end, and they are to end too.
+        poll_s: polling interval of the thing that is streamed, in seconds.
+        ending: set when the service is about to end; streams end then too.
     """
 
     poll_s: float
@@ -52,10 +52,10 @@ Held = TypeVar("Held")
 
 
 def held(app: FastAPI, name: str, kind: type[Held]) -> Held:
-    """What `create_app` put into the app's state.
+    """Return an object that `create_app` put into the app's state.
 
     Raises:
-        TypeError: it is of another type.
+        TypeError: the object is of another type.
     """
     value = app.state[name]
     if not isinstance(value, kind):
@@ -81,11 +81,11 @@ TheJobs = Annotated[LazyJobs, Depends(_jobs)]
 TheOwnWorker = Annotated[WorkerMonitor, Depends(from_state("own_worker", WorkerMonitor))]
 TheStreams = Annotated[Streams, Depends(from_state("streams", Streams))]
 TheUploads = Annotated[asyncio.Lock, Depends(from_state("uploads", asyncio.Lock))]
-"""Lets one upload be read at a time: the process that reads it may take 768 MB of memory."""
+"""Lock that lets one upload be read at a time: the process that reads it may take 768 MB of memory."""
 
 
 async def serving_state(request: Request, reloader: TheReloader) -> ServingState:
-    """What answers a request.
+    """Return the state that answers a request.
 
     Raises:
         NotReadyError: no version is served.
@@ -100,17 +100,17 @@ async def serving_state(request: Request, reloader: TheReloader) -> ServingState
 
 
 TheState = Annotated[ServingState, Depends(serving_state)]
-"""The version and the rules that answer, taken once a request: 503 where there is none."""
+"""Version and rules that answer, read once per request; 503 where no version is served."""
 
 UNAVAILABLE: Mapping[object, str] = {serving_state: NOT_SERVED, _database: UNREACHABLE, _jobs: UNREACHABLE}
-"""What the status 503 means for an operation that depends on these."""
+"""Description of the status 503 of an operation, by its dependencies."""
 
 STORING = frozenset[object]({_database, _jobs})
-"""What an operation depends on that may meet a full disk, also where it only reads: SQLite writes its log."""
+"""Dependencies of an operation that may meet a full disk, also where it only reads: SQLite writes its log."""
 
 
 def versioned(request: Request, state: ServingState, model: BaseModel) -> Response:
-    """The model as JSON under its version's and rules' entity tag, or 304 for a client that has it."""
+    """Return the model as JSON with the entity tag of its version and rules, or 304 for a client that has it."""
     headers = {"etag": state.etag, "cache-control": "no-cache"}
     if state.not_modified(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
@@ -118,7 +118,7 @@ def versioned(request: Request, state: ServingState, model: BaseModel) -> Respon
 
 
 def fresh(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The model as JSON that is true now and kept by nobody."""
+    """Return the model as JSON that is current now and must not be cached."""
     return Response(
         model.model_dump_json(), status, {"cache-control": "no-store", **(headers or {})}, "application/json"
     )

@@ -1,4 +1,4 @@
-"""Errors over HTTP: the one place that knows which error has which status, and the one body they all have."""
+"""Errors over HTTP: the one place that maps errors to statuses, and the body that all of them have."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 RETRY_AFTER_S = 5
-"""When a database that is down is worth asking again."""
+"""Time after which a client should retry while the database is down, in seconds."""
 
 
 STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
@@ -107,29 +107,29 @@ STATUS: Mapping[type[RiylError], tuple[HTTPStatus, str]] = {
     NotFoundError: (HTTPStatus.NOT_FOUND, "not found"),
     InputError: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid request"),
 }
-"""Status and title by error; a subclass has its parent's unless it is named. All others are a 500."""
+"""Status and title by error class; a subclass has those of its parent unless it is listed. Other errors are a 500."""
 
 
 _DETAILS = {
     HTTPStatus.NOT_FOUND: "there is nothing at this address; the API is described at /docs",
     HTTPStatus.BAD_REQUEST: "the body cannot be read; wanted JSON in UTF-8",
 }
-"""What errors that Starlette and FastAPI raise themselves say, by status."""
+"""Details of errors that Starlette and FastAPI raise themselves, by status."""
 
 
 def status_of(error: Exception) -> tuple[HTTPStatus, str] | None:
-    """Status and title of an error; None for a fault of ours."""
+    """Return the status and title of an error; None for a fault of the service."""
     return next((STATUS[kind] for kind in type(_known(error)).__mro__ if kind in STATUS), None)
 
 
 def _known(error: Exception) -> Exception:
-    """The error of ours that an error of the system is."""
+    """Return the error of RIYL that an error of the system stands for; any other error unchanged."""
     return (storage_error(error) if isinstance(error, OSError) else None) or error
 
 
 @dataclass(frozen=True)
 class ProblemDetails:
-    """An error as answers describe it (RFC 9457).
+    """An error as responses describe it (RFC 9457).
 
     Attributes:
         extras: further members of the body.
@@ -144,7 +144,7 @@ class ProblemDetails:
 
 
 def problem_of(error: Exception) -> ProblemDetails | None:
-    """Describe an error; None for a fault of ours, of which only the log says what it was."""
+    """Describe an error; None for a fault of the service, which only the log describes."""
     if isinstance(error, RequestValidationError):
         errors, detail = invalid(error.errors())
         return ProblemDetails(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid request", detail, {"errors": errors})
@@ -159,7 +159,7 @@ def problem_of(error: Exception) -> ProblemDetails | None:
     detail, extras, headers = str(error), dict[str, object](), dict[str, str]()
     match error:
         case BodyTooLargeError() | BodyTooSlowError():
-            # what is left of it is not waited for
+            # the service does not wait for the rest of the body
             headers["Connection"] = "close"
         case UnknownArtistError(near=near):
             extras["near"] = [artist.model_dump() for artist in near]
@@ -180,18 +180,18 @@ def problem_of(error: Exception) -> ProblemDetails | None:
         case StorageError(public=public) | FormatError(public=public) if not isinstance(error, OutdatedError):
             detail = public
         case DatabaseDownError():
-            # where it is and who connects to it is for the log alone
+            # the address and user of the database belong in the log alone
             state = "is locked by others" if isinstance(error, DatabaseBusyError) else "cannot be reached"
-            detail = f"the database {state}; ask again in {RETRY_AFTER_S} seconds"
+            detail = f"the database {state}; retry in {RETRY_AFTER_S} seconds"
             headers["Retry-After"] = str(RETRY_AFTER_S)
     return ProblemDetails(*status_and_title, detail, extras, headers)
 
 
 def problem_response(error: Exception, context: RequestContext) -> Response:
-    """Answer an error with the one body that all of them have."""
+    """Answer an error with the body that all errors have."""
     problem = problem_of(error)
     if problem is None:
-        detail = f"something went wrong here; the log of the service has it under request_id {context.request_id}"
+        detail = f"the service failed; its log has the error under request_id {context.request_id}"
         problem = ProblemDetails(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", detail)
     reported = _known(error)
     is_damage = isinstance(reported, StorageError | FormatError) and not isinstance(reported, OutdatedError)
@@ -216,7 +216,7 @@ def problem_response(error: Exception, context: RequestContext) -> Response:
 
 
 def batch_problem(error: RiylError) -> BatchProblem:
-    """Describe the error of one entry of a batch; raises it where it is a fault of ours."""
+    """Describe the error of one entry of a batch; raise it where it is a fault of the service."""
     problem = problem_of(error)
     if problem is None:
         raise error
@@ -225,7 +225,7 @@ def batch_problem(error: RiylError) -> BatchProblem:
 
 @contextmanager
 def damage_raised_as(kind: type[RiylError]) -> Iterator[None]:
-    """Raise damage to files as an error of that kind, which is a conflict with what is stored."""
+    """Raise a FormatError as an error of class `kind`, whose status is 409: it conflicts with the stored files."""
     try:
         yield
     except FormatError as error:
@@ -233,12 +233,12 @@ def damage_raised_as(kind: type[RiylError]) -> Iterator[None]:
 
 
 def problems(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
-    """What a route says of its errors: by status, what it means there."""
+    """Return the OpenAPI responses of a route's errors, from their descriptions by status."""
     return {status: {"model": Problem, "description": text} for status, text in sorted(texts.items())}
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer every error with the one body; a fault of ours is raised again behind its answer, and logged there."""
+    """Answer every error with the same body; a fault of the service is raised again after its response, and logged."""
     for kind in (*STATUS, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _respond)
     app.add_exception_handler(OSError, _respond_of_system)
@@ -256,7 +256,7 @@ async def _respond_of_system(request: Request, error: Exception) -> Response:
 
 
 async def _method_not_allowed(request: Request, _: Exception) -> Response:
-    """The methods of the path asked for; what the document does not name can only be read."""
+    """Name the methods of the requested path; a path that the document does not list allows GET and HEAD only."""
     route = request.scope.get("route")
     operations = request.app.openapi()["paths"].get(route.path_format if isinstance(route, APIRoute) else None)
     methods = {method.upper() for method in operations or ("get",)}

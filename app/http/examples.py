@@ -1,6 +1,6 @@
-"""Examples of requests and their answers, as the demo's catalog gives them: shown at /docs and in the document.
+"""Examples of requests and their responses from the demo's catalog: shown at /docs and in the OpenAPI document.
 
-They are recorded, not written: see tests/app/examples.py.
+They are recorded, not written by hand: see tests/app/examples.py.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ OpenApi = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Example:
-    """A request to an operation, and its answer.
+    """A request to an operation, and its response.
 
     Attributes:
         parameters: of path, query and header, by name.
-        content_type: of the body; None where there is none, or a form.
+        content_type: of the body; None where there is no body, or a form.
         files: of a form, by part: the file's `name` and `content`.
-        answer: JSON as it is, other text as its first lines; None where there is no body.
+        answer: JSON as parsed, other text as its first lines; None where there is no body.
     """
 
     operation: str
@@ -40,7 +40,7 @@ class Example:
 
 
 def load_examples(file: Path = FILE) -> list[Example]:
-    """The recorded examples, in the order in which they were asked."""
+    """Read the recorded examples, in the order in which they were requested."""
     return [Example(**entry) for entry in json.loads(file.read_text(encoding="utf-8"))]
 
 
@@ -51,7 +51,7 @@ def save_examples(examples: Iterable[Example], file: Path = FILE) -> None:
 
 
 def request_of(document: OpenApi, example: Example) -> tuple[str, str, dict[str, str]]:
-    """Method, path with query, and headers of an example, without those of its key or of a form."""
+    """Return the method, path with query, and headers of an example, without the headers of its key or of a form."""
     path, method, operation = find_operation(document, example.operation)
     query, headers = list[str](), dict[str, str]()
     for parameter in operation.get("parameters", []):
@@ -73,10 +73,10 @@ def request_of(document: OpenApi, example: Example) -> tuple[str, str, dict[str,
 
 
 def find_operation(document: OpenApi, identity: str) -> tuple[str, str, dict[str, Any]]:
-    """Path, method and description of the operation with this id.
+    """Return the path, method and description of the operation with this id.
 
     Raises:
-        KeyError: there is none.
+        KeyError: no operation has this id.
     """
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -86,7 +86,7 @@ def find_operation(document: OpenApi, identity: str) -> tuple[str, str, dict[str
 
 
 def add_examples(document: OpenApi, examples: Iterable[Example]) -> None:
-    """Put examples to the operations of a document; of several of one kind the first."""
+    """Add examples to the operations of a document; of several examples of the same kind, the first."""
     for example in examples:
         _, _, operation = find_operation(document, example.operation)
         for parameter in operation.get("parameters", []):

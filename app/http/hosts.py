@@ -1,4 +1,4 @@
-"""Names of hosts under which the service answers, so that no page can reach it under a name of its own."""
+"""Allowed values of the header Host, so that no web page can reach the service under a host name of its own."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ LOOPBACK_NAMES = ("localhost", "*.localhost")
 ANY = "*"
 
 ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz"})
-"""Paths that are answered under any name: probes ask an address that only the orchestrator knows."""
+"""Paths that are answered under any host: probes use an address that only the orchestrator knows."""
 
 MAX_KEPT_HOSTS = 1_000
-"""Maximum values of the header Host whose verdict is kept."""
+"""Maximum number of Host values whose result is cached."""
 
 
 class AllowedHosts:
-    """Tells whether a header Host is one that the service answers.
+    """Check of whether the service answers for a header Host.
 
     A browser that a foreign page has pointed at this machine (DNS rebinding) sends the page's name.
 
     Args:
-        names: names or addresses; `*.example.org` is every name below that one.
-        loopback: whether every name and address of this machine itself is one too.
+        names: names or addresses; `*.example.org` matches every name below example.org.
+        loopback: also allow every name and address of this machine itself.
     """
 
     def __init__(self, names: Sequence[str], *, loopback: bool) -> None:
@@ -42,9 +42,10 @@ class AllowedHosts:
 
 
 def allowed_hosts(settings: Settings) -> AllowedHosts | None:
-    """The hosts that a service with these settings answers; None for any.
+    """Return the hosts that a service with these settings answers for; None for any host.
 
-    Without RIYL_ALLOWED_HOSTS a service that listens on loopback answers loopback names, and any other service any.
+    Without RIYL_ALLOWED_HOSTS a service that listens on loopback answers for loopback names, and any other service for
+    all hosts.
     """
     loopback = is_loopback(settings.host)
     if ANY in settings.allowed_hosts or not (loopback or settings.allowed_hosts):
@@ -53,7 +54,7 @@ def allowed_hosts(settings: Settings) -> AllowedHosts | None:
 
 
 def host_of(header: str) -> str:
-    """The host of a header Host, in lower case, without port, brackets and the root's dot."""
+    """Return the host of a header Host in lower case, without port, brackets and the root's dot."""
     host = header.strip().lower()
     if host.startswith("["):
         return host[1:].partition("]")[0]
@@ -61,7 +62,7 @@ def host_of(header: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address is of this machine itself."""
+    """Return whether a name or an address is one of this machine itself."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

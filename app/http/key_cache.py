@@ -1,4 +1,4 @@
-"""The keys in force, read as a whole once in a while, so that no request waits for a look-up of its own."""
+"""Cache of the keys in force, reread as a whole at intervals, so that no request waits for a look-up of its own."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from riyl.core.db.session import Database
 from riyl.core.errors import DatabaseDownError
 
 KEPT_S = 5.0
-"""Maximum time for which a revoked key opens reading, in seconds."""
+"""Maximum time for which a revoked key still permits reading, in seconds."""
 
 MISS_S = 0.2
-"""Minimum time between readings for tokens of no known key, in seconds; a new key waits so long at most."""
+"""Minimum time between readings for unknown tokens, in seconds; also the maximum wait of a new key."""
 
 MAX_WAITING = 1_000
-"""Maximum requests with tokens of no known key that wait for a reading; more are turned away."""
+"""Maximum number of requests with unknown tokens that wait for a reading; further ones are refused."""
 
 
 class KeyCache:
-    """Finds keys by their tokens; used in the event loop alone.
+    """Cache that finds keys by their tokens; used in the event loop alone.
 
-    All keys in force are read at once. A known key is found in memory, and read again when half of `KEPT_S` is over,
-    before anything has to wait. Unknown tokens, however many, share a reading each `MISS_S`, so that made-up ones
-    neither load the database nor delay known keys.
+    One reading fetches all keys in force. A known key is found in memory; the keys are read again once half of `KEPT_S`
+    has passed, before any request has to wait. Unknown tokens, however many, share one reading per `MISS_S`, so that
+    invented tokens neither load the database nor delay known keys.
 
-    While the database cannot be reached, known keys open reading on, if any was in use when it went away: queries go
-    on without it, too.
+    While the database cannot be reached, known keys still permit reading, if any key was in use when the connection was
+    lost: queries continue without the database, too.
 
     Args:
-        clock: seconds, from any beginning.
+        clock: seconds, from any origin.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,18 +52,21 @@ class KeyCache:
         self._threads = ThreadPoolExecutor(1, "riyl-keys")
 
     async def find_of(self, scope: Scope) -> Key | None:
-        """The key that a request came with, kept in its context; None where it has none in force. Raises as `find`."""
+        """Return the key of a request, and keep it in its context; None where it has no key in force.
+
+        Raises as `find`.
+        """
         context, token = request_context_of(scope), token_of(scope)
         if context.key is None and token is not None:
             context.key = await self.find(token)
         return context.key
 
     async def find(self, token: str) -> Key | None:
-        """The key that a token is of; None where there is none, or it is revoked.
+        """Return the key of a token; None where the token is unknown or its key is revoked.
 
         Raises:
             DatabaseDownError: the database cannot be reached.
-            OverloadedError: too many tokens of no known key wait already.
+            OverloadedError: too many unknown tokens are waiting.
         """
         key = self._keys.key_of(token)
         now = self._clock()
@@ -81,7 +84,7 @@ class KeyCache:
         return key
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading keys."""
         if self._reading is not None:
             self._reading.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -91,7 +94,7 @@ class KeyCache:
             raise OverloadedError
         self._waiting += 1
         try:
-            # a reading that has begun already may not have a key that was made since
+            # a reading that began earlier may lack a key that was made since
             while self._read_at < arrived:
                 await self._read()
         finally:
@@ -99,12 +102,12 @@ class KeyCache:
         return self._keys.key_of(token)
 
     async def _read(self) -> None:
-        """Wait for the reading that runs, else for one that begins now."""
-        # the request that began it may leave; the others go on waiting
+        """Wait for the running reading, else start one and wait for it."""
+        # the request that started it may disconnect; the others still wait
         await asyncio.shield(self._read_soon())
 
     def _read_soon(self) -> asyncio.Task[None]:
-        # one that has ended must not be waited for again: that never suspends, and the event loop would stand still
+        # never await a finished task again: that does not suspend, and would block the event loop
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_now())
             self._reading.add_done_callback(_retrieve)
@@ -124,6 +127,6 @@ class KeyCache:
 
 
 def _retrieve(reading: asyncio.Task[None]) -> None:
-    """Take the error of a reading, which the requests that wait for it are told, where any do."""
+    """Retrieve the error of a reading, so that asyncio does not report it; the requests that wait for it raise it."""
     if not reading.cancelled():
         reading.exception()

@@ -1,4 +1,4 @@
-"""Routes that answer within limits: requests are shed, their bodies bounded, and places taken by the route's facts."""
+"""Routes with limits: requests are shed, bodies bounded, and places held, by the facts of the route."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from riyl.app.http.route_facts import Concurrency, RouteFacts, facts_of
 from riyl.core.settings import Settings
 
 MAX_CLIENT_STREAMS, STREAM_RETRY_S = 20, 5
-"""Maximum streams of one client, a fifth of all; and when it is worth asking again, in seconds."""
+"""Maximum number of streams of one client, a fifth of all; and the time after which to retry, in seconds."""
 
 
 class RequestLimits:
-    """The limits that all requests of a service share.
+    """Limits that all requests of a service share.
 
     Attributes:
-        limiters: by class, of concurrent requests.
-        bodies: of what is held of request bodies.
+        limiters: limiters of concurrent requests, by class.
+        bodies: limiter of the memory of request bodies.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, part_s: float = PART_S) -> None:
@@ -41,10 +41,10 @@ class RequestLimits:
         self.bodies = BodyLimiter(partial(metrics.shed, "bodies"), part_s)
 
     async def run(self, app: ASGIApp, facts: RouteFacts, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run an app on a request: shed before its body is read, placed once the body is here.
+        """Run an app on a request: shed it before its body is read, and take a place once the body has arrived.
 
         Raises (in place of calling the app):
-            OverloadedError: there is no room.
+            OverloadedError: the service has no room for the request.
             TooManyRequestsError: the client has too many streams.
             BodyTooLargeError, BodyTooSlowError: see `BodyLimiter.received`.
         """
@@ -80,7 +80,7 @@ TheLimits = Annotated[RequestLimits, Depends(from_state("limits", RequestLimits)
 
 
 class LimitedRoute(APIRoute):
-    """A route that takes a request within the limits of its facts, and by a key of its role."""
+    """Route that accepts a request within the limits of its facts, and with a key of its role."""
 
     def __init__(
         self,
@@ -96,13 +96,13 @@ class LimitedRoute(APIRoute):
 
     @property
     def facts(self) -> RouteFacts:
-        """What is declared beside the endpoint."""
+        """Facts that the endpoint declares."""
         return facts_of(self.endpoint)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that was matched, as Starlette asks it.
+        """Answer a request that matched; called by Starlette.
 
-        Its key is looked at first: a request that may not ask takes neither room for its body nor a place.
+        The key is checked first: a request without permission takes neither memory for its body nor a place.
         """
         limits, role = held(scope["app"], "limits", RequestLimits), self.facts.role
         if role is not None and scope["method"] in (self.methods or ()):

@@ -1,7 +1,7 @@
-"""Logs of the service: one JSON object a line, on stderr.
+"""Logs of the service: one JSON object per line, on stderr.
 
-Acts (a version taken up or refused, start and stop) come through the loggers of their modules. Request lines do not:
-they are made by `RequestLog`, which costs a hundredth of a request where a log record costs a fifth. Both are at level
+Acts (a version loaded or refused, start and stop) come through the loggers of their modules. Request lines do not:
+`RequestLog` writes them at a hundredth of the cost of a request, where a log record costs a fifth. Both are at level
 INFO, the level of `riyl serve` unless RIYL_LOG_LEVEL says otherwise: RIYL_LOG_LEVEL=WARNING silences request lines.
 """
 
@@ -16,18 +16,18 @@ from time import time
 import orjson
 
 FLUSH_S = 0.2
-"""A request line is at most this late: so many requests share one write."""
+"""Maximum delay of a request line, in seconds, so that many requests share one write."""
 
 OURS = "riyl"
-"""Package whose records the level is for; records of libraries pass from WARNING upward."""
+"""Package whose records follow the configured level; records of libraries pass from WARNING upward."""
 
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object: time, level, logger, event, and what `extra` holds.
+    """Formatter that writes a record as one JSON object: time, level, logger, event, and the fields of `extra`.
 
-    Our own messages are event words; a library's message is kept as `message` under the event "library".
+    RIYL's own messages are event words; a library's message is kept as `message` under the event "library".
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -47,7 +47,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Send every log record from `level` upward to stderr as JSON. Called once, by the process's entry point."""
+    """Send every log record from `level` upward to stderr as JSON. The entry point of a process calls this once."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler], force=True)
@@ -57,14 +57,14 @@ def configure(level: str) -> None:
 
 
 class RequestLog:
-    """One line a request, written in batches from the event loop."""
+    """Log of one line per request, written in batches from the event loop."""
 
     def __init__(self) -> None:
         self._requests: list[tuple[float, str, str, str, int, float, str | None]] = []
         self._enabled = logging.getLogger(__name__).isEnabledFor(logging.INFO)
 
     def add(self, request_id: str, method: str, path: str, status: int, seconds: float, version: str | None) -> None:
-        """Note a request; `path` is the route's template, so that lines can be counted by it."""
+        """Add a request; `path` is the route's template, so that lines can be counted by it."""
         if not self._enabled:
             return
         if not self._requests:
@@ -72,7 +72,7 @@ class RequestLog:
         self._requests.append((time(), request_id, method, path, status, seconds, version))
 
     def flush(self) -> None:
-        """Write what was noted."""
+        """Write the requests added since the last flush."""
         requests, self._requests = self._requests, []
         lines = [
             orjson.dumps(

@@ -1,4 +1,4 @@
-"""Media types of bodies."""
+"""Media types of request bodies."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ MERGE_PATCH = "application/merge-patch+json"
 FORM = "multipart/form-data"
 
 JSON_KINDS = (JSON, MERGE_PATCH)
-"""Those of one JSON value."""
+"""Media types whose body is one JSON value."""

@@ -1,4 +1,4 @@
-"""Bodies that may be large: read and validated in a worker thread, in one pass."""
+"""Request bodies that may be large: parsed and validated in a worker thread, in one pass."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from riyl.app.http.strict_route import StrictRoute
 from riyl.core.errors import InputError
 
 MAX_CONTAINERS = 20_000
-"""Maximum lists and objects in a JSON body: each takes the interpreter longer than thousands of bytes of numbers do."""
+"""Maximum number of lists and objects in a JSON body: each takes longer to parse than thousands of bytes of numbers."""
 
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
 def check_containers(text: bytes, most: int = MAX_CONTAINERS) -> None:
-    """See that JSON has no more lists and objects than can be read without holding the interpreter.
+    """Check that JSON has few enough lists and objects to be parsed without blocking the interpreter.
 
     Raises:
-        InputError: it has.
+        InputError: it has more than `most`.
     """
     if _containers(text) > most and _containers(STRING.sub(b"", text)) > most:
-        raise InputError(f"body: found more than {most:,} lists and objects; wanted at most that")
+        raise InputError(f"body: found more than {most:,} lists and objects; wanted at most that many")
 
 
 def _containers(text: bytes) -> int:
@@ -37,13 +37,13 @@ def _containers(text: bytes) -> int:
 
 
 class OffLoopBodyRoute(StrictRoute):
-    """A route whose body, if it is a model, is read aside.
+    """Route whose body, if it is a model, is read in a worker thread.
 
-    To the document, and to whoever sends what is wrong, it is like any other.
+    The OpenAPI document and error responses are those of any other route.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, which is given a request that reads its body aside."""
+        """Return the handler, which receives a request that reads its body in a worker thread."""
         handle = super().get_route_handler()
         model = None if self.body_field is None else self.body_field.field_info.annotation
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
@@ -61,7 +61,10 @@ class _ReadAside(Request):
         self._model = model
 
     async def json(self) -> Any:
-        """The model, which FastAPI takes as it is; else plain values, in which FastAPI finds what is wrong."""
+        """Return the model, or plain values of an invalid body.
+
+        FastAPI accepts the model as it is, and finds the errors in plain values.
+        """
         return await run_in_threadpool(_read, self._model, await self.body())
 
 

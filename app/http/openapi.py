@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with error media types, headers, the errors of the limits, and examples."""
+"""The OpenAPI document: FastAPI's own, with error media types, headers, the errors of the limits, and examples."""
 
 from __future__ import annotations
 
@@ -24,34 +24,38 @@ from riyl.core.settings import Settings
 
 VERSION_HEADERS = {
     "RIYL-Version": "Id of the index version that answered.",
-    "ETag": "The version, with the editorial rules where there are any, as an entity tag; send it as If-None-Match and "
+    "ETag": "Entity tag of the version and of the editorial rules where there are any; send it as If-None-Match to "
     "get 304 while nothing has changed.",
 }
 
-LOCATION = {"201": "Where it is.", "202": "Where to ask how far it is.", "301": "Who it is now."}
-"""What the header Location says, by status."""
+LOCATION = {
+    "201": "Address of the new resource.",
+    "202": "Address to poll for progress and result.",
+    "301": "Address of the artist that this one was merged into.",
+}
+"""Descriptions of the header Location, by status."""
 
-OVERLOADED = "There is more to do than the service takes on; Retry-After says when to ask again."
-TOO_SLOW = f"No {PART_BYTES >> 10} KiB more of the body, and no end of it, came within {PART_S:g} s."
-TOO_LONG = f"The address has more than {MAX_TARGET_BYTES} bytes."
-FAULT = "A fault of the service; its log has it under `request_id`."
+OVERLOADED = "The service is overloaded; Retry-After says when to retry."
+TOO_SLOW = f"Neither {PART_BYTES >> 10} KiB more of the body nor its end arrived within {PART_S:g} s."
+TOO_LONG = f"Path and query are longer than {MAX_TARGET_BYTES} bytes."
+FAULT = "The service failed; its log has the error under `request_id`."
 INVALID = "A parameter is missing or out of range; `errors` says which."
-UNKNOWN_PARAMETER = "There is a query parameter, and this operation takes none."
-TOO_MANY = "The key, or the address without one, has no request left; Retry-After says when it has."
-TOO_MANY_STREAMS = f"The client has {MAX_CLIENT_STREAMS} streams already."
+UNKNOWN_PARAMETER = "The request has a query parameter; this operation takes none."
+TOO_MANY = "The key, or the address without a key, has reached its rate limit; Retry-After says when to retry."
+TOO_MANY_STREAMS = f"The client already has {MAX_CLIENT_STREAMS} open streams."
 WRONG_HOST = "The header Host names a host that the service does not answer for (RIYL_ALLOWED_HOSTS)."
-NO_KEY = "There is no key in the header Authorization, or it is unknown or revoked."
-NO_TEXT = "The body is no text in UTF-8."
+NO_KEY = "The header Authorization has no key, or the key is unknown or revoked."
+NO_TEXT = "The body is not text in UTF-8."
 
 VALIDATION_ERROR = "HTTPValidationError"
-"""The schema that FastAPI gives to the 422 of every operation with parameters; RIYL answers a Problem."""
+"""Schema that FastAPI gives to the 422 of every operation with parameters; RIYL answers with a Problem."""
 
 
 def describe_bodies(document: dict[str, Any]) -> None:
     """Add the schemas of bodies that a route reads itself; describe merge patches by their own type alone.
 
-    That a merge patch is taken as plain JSON too is said in words: generators of clients take two types of one model
-    for one, and openapi-python-client makes a module of it that cannot be imported.
+    The description in words says that a merge patch is accepted as plain JSON too: client generators treat two types of
+    one model as one, and openapi-python-client makes a module of it that cannot be imported.
     """
     for operations in document["paths"].values():
         for operation in operations.values():
@@ -65,7 +69,7 @@ def describe_bodies(document: dict[str, Any]) -> None:
 
 
 def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings) -> None:
-    """Add the errors that follow from the route's facts and the settings."""
+    """Add the errors that follow from the facts of the route and from the settings."""
     facts = facts_of(route.endpoint)
     if facts.is_open:
         return
@@ -87,12 +91,12 @@ def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings
         responses["415"] = _problem(f"The body's Content-Type is not {accepted}.")
         kibibytes = facts.max_body_bytes >> 10
         size = f"{kibibytes} KiB" if kibibytes < 1024 else f"{kibibytes >> 10} MiB"
-        responses["413"] = _problem(f"The body has more than {size}.")
+        responses["413"] = _problem(f"The body is larger than {size}.")
         if route.body_field is not None:
             responses["400"] = _problem(NO_TEXT)
     if facts.role is not None:
         responses["401"] = _problem(NO_KEY)
-        responses["403"] = _problem(f"The key has a lesser role than {facts.role}.")
+        responses["403"] = _problem(f"The role of the key is lower than {facts.role}.")
     reasons = [TOO_MANY] if settings.rate_limit is not None else []
     if facts.concurrency is Concurrency.STREAMS:
         reasons.append(TOO_MANY_STREAMS)
@@ -102,12 +106,12 @@ def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings
         responses["507"] = _problem(NO_ROOM)
     if settings.require_key:
         operation.setdefault("security", [{"key": []}])
-        responses.setdefault("401", _problem(f"{NO_KEY[:-1]}; the role read is enough."))
+        responses.setdefault("401", _problem(f"{NO_KEY[:-1]}; the role read suffices."))
     operation["responses"] = dict(sorted(responses.items()))
 
 
 def _calls(dependant: Dependant) -> Iterator[object]:
-    """What an operation depends on, directly or not."""
+    """Yield the dependencies of an operation, direct and indirect."""
     for each in dependant.dependencies:
         yield each.call
         yield from _calls(each)
@@ -121,7 +125,7 @@ def _problem(description: str) -> dict[str, Any]:
 
 
 def build_openapi(app: FastAPI, settings: Settings) -> dict[str, Any]:
-    """The OpenAPI document, with what FastAPI does not know: the errors' media type, and our headers."""
+    """Build the OpenAPI document: FastAPI's own, with the media type of errors and RIYL's headers."""
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     routes = {
         (route.path_format, method.lower()): route

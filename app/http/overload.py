@@ -15,22 +15,22 @@ from riyl.app.http.route_facts import Concurrency
 from riyl.core.settings import Settings
 
 MAX_UPLOADS = 4
-"""Maximum files that come in at once. They lie on disk, and one at a time is read."""
+"""Maximum number of uploads that arrive at once. They are stored on disk and read one at a time."""
 
 MAX_STREAMS = 100
-"""Maximum answers at once that do not end by themselves; each asks the database once a second."""
+"""Maximum number of concurrent responses that do not end by themselves; each queries the database once a second."""
 
 
 class ConcurrencyLimiter:
-    """Admits a number of requests at once; others queue for a while, in the order in which they came.
+    """Limiter that admits a number of requests at once; others queue for a while, in order of arrival.
 
     For one event loop.
 
     Args:
-        places: maximum requests at once.
-        queue: maximum requests that wait.
+        places: maximum number of concurrent requests.
+        queue: maximum number of requests that wait.
         timeout_s: maximum time that a request waits, in seconds.
-        shed: called for each request that is turned away.
+        shed: called for each request that is refused.
     """
 
     def __init__(self, places: int, queue: int, timeout_s: float, shed: Callable[[], None]) -> None:
@@ -41,17 +41,17 @@ class ConcurrencyLimiter:
         self._shed = shed
 
     def check(self) -> None:
-        """See that there is a place, or room to wait for one.
+        """Check that a place is free, or that the queue has room.
 
         Raises:
-            OverloadedError: there is not.
+            OverloadedError: all places are taken and the queue is full.
         """
         if self._places.locked() and self._waiting >= self._queue:
             self._shed()
             raise OverloadedError
 
     async def enter(self) -> None:
-        """Take a place, which `leave` gives back; waits for it.
+        """Wait for a place and take it; `leave` gives it back.
 
         Raises:
             OverloadedError: the queue is full, or no place became free in time.
@@ -71,7 +71,7 @@ class ConcurrencyLimiter:
             self._waiting -= 1
 
     def leave(self) -> None:
-        """Give a place back, to the request that has waited longest."""
+        """Give a place back to the request that has waited longest."""
         self._places.release()
 
     @asynccontextmanager
@@ -85,16 +85,19 @@ class ConcurrencyLimiter:
 
     @asynccontextmanager
     async def place_held(self, send: Send, *, until_end: bool) -> AsyncIterator[Send]:
-        """Hold a place until the answer begins, which is when the work is done: a slow reader holds none.
+        """Hold a place until the response begins, when the work is done, so that a slow reader holds no place.
 
-        The place is given back in the next turn of the event loop, so that of two requests that are answered without
-        leaving it, the second gives way to others.
+        The place is released in the next turn of the event loop, so that of two requests that are answered without
+        leaving it, the second lets others run first.
 
         Args:
-            until_end: hold it to the end: the work of a stream is not done before.
+            send: sends the messages of the response.
+            until_end: hold the place until the response ends, because the work of a stream is done only then.
 
         Returns:
-            The `send` to answer with. Raises as `enter`.
+            The `send` to respond with.
+
+        Raises as `enter`.
         """
         await self.enter()
         holds = True
@@ -116,7 +119,7 @@ class ConcurrencyLimiter:
 
 
 def build_limiters(settings: Settings, metrics: Metrics) -> Mapping[Concurrency, ConcurrencyLimiter]:
-    """The limiters of one service, by class; batches have half as many places as questions."""
+    """Build the limiters of one service, by class; batches have half as many places as questions."""
     places, queue = settings.concurrency_per_class, settings.queue_per_class
     sizes = {
         Concurrency.QUESTIONS: (places, queue),
@@ -124,7 +127,7 @@ def build_limiters(settings: Settings, metrics: Metrics) -> Mapping[Concurrency,
         Concurrency.DATABASE: (places, queue),
         Concurrency.UPLOADS: (MAX_UPLOADS, queue),
         Concurrency.STREAMS: (MAX_STREAMS, 0),
-        # those that wait hold places of questions: at most half of these
+        # waiting requests hold places of questions, at most half of these
         Concurrency.HEAVY: (1, max(places // 2 - 1, 0)),
     }
     return {

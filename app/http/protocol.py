@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds on what a client may send, leave unread, and take time for."""
+"""uvicorn's HTTP protocol with limits on what a client sends, leaves unread, and takes time for."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Maximum request line and headers together, in bytes; httptools itself has no limit."""
+"""Maximum size of request line and headers together, in bytes; httptools itself has no limit."""
 
 MAX_FRAMING_BYTES = 64 * 1024
-"""Maximum bytes of a body's framing: of a chunk's size and extensions, and of all trailers, in bytes."""
+"""Maximum size of the framing of a body, in bytes: of a chunk's size and extensions, and of all trailers."""
 
 HEAD_S = 10.0
-"""Maximum time of a request's head, in seconds: from the connection's beginning, from the head's first byte, or from
-the first bytes behind an answer that begin no head, such as the rest of a body."""
+"""Maximum time for the head of a request, in seconds: from the start of the connection, from the head's first byte, or
+from the first bytes after a response that begin no head, such as the rest of a body.
+"""
 
 WRITE_S, MIN_READ_BYTES = 10.0, 16 * 1024
-"""A client reads at least so many bytes of an answer that waits for it in each such time; in seconds and bytes."""
+"""Interval, in seconds, in each of which a client must read at least so many bytes of a waiting response."""
 
 LINGER_S, MAX_LINGERING_BYTES = 10.0, 64 << 20
-"""What a client may still send of a body whose answer has ended, so that it comes to read the answer: for so long, in
-seconds, and so many bytes, as many as the largest upload has. They are not kept."""
+"""Maximum time, in seconds, and size, in bytes, of the rest of a body that a client may still send after its response,
+so that it gets to read that response. The size is that of the largest upload. The bytes are discarded.
+"""
 
 HEAD_TOO_LONG = "Request line and headers are too long."
 UPGRADE_WITH_BODY = "Upgrade with a body is not supported."
@@ -35,11 +37,11 @@ FRAMING = (b"content-length", b"transfer-encoding")
 """Headers of a request that has a body."""
 
 SLICE_BYTES = 16 * 1024
-"""Bytes that are parsed at once. While a request waits for its turn, the rest of what came is not parsed."""
+"""Number of bytes parsed at once. While a request waits for its turn, the rest of the received bytes is not parsed."""
 
 
 class BoundedFlow(FlowControl):
-    """Flow control that reads on only where no request waits and the client reads: uvicorn's own reads on always."""
+    """Flow control that resumes reading only where no request waits and the client reads; uvicorn's always resumes."""
 
     def __init__(self, transport: asyncio.Transport, protocol: BoundedProtocol) -> None:
         super().__init__(transport)
@@ -61,10 +63,10 @@ class BoundedFlow(FlowControl):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol that refuses heads and framing that are too large, and closes for a client that is late.
+    """uvicorn's protocol, which refuses heads and framing that are too large, and closes connections of slow clients.
 
-    Bytes are counted as they are parsed; times are seen by `check`, which the server calls once a second, so that no
-    request starts a timer. A pipelined request waits unparsed, apart from those that one slice holds.
+    Bytes are counted as they are parsed; `check`, which the server calls once a second, checks times, so that requests
+    start no timers. A pipelined request waits unparsed, except for requests that fit in one slice.
     """
 
     head_s = HEAD_S
@@ -84,7 +86,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def is_behind(self) -> bool:
-        """Whether a request, or its refusal, waits behind the one that is answered."""
+        """Whether a request, or its refusal, waits behind the one that is being answered."""
         return bool(self.pipeline or self._unparsed or self._is_refused)
 
     @property
@@ -102,16 +104,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_due = self._head_due or time.monotonic() + self.head_s
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._is_in_head:  # a trailer is no header of a request that the application answers already
+        if self._is_in_head:  # the application already answers the request: a trailer is not one of its headers
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refusal = HEAD_TOO_LONG
         elif self.parser.should_upgrade() and any(name in FRAMING for name, _ in self.headers):
-            self._refusal = UPGRADE_WITH_BODY  # httptools would take the body for the next request
+            self._refusal = UPGRADE_WITH_BODY  # httptools would parse the body as the next request
         if self._refusal:
-            raise ValueError(self._refusal)  # httptools raises an error of its own then, which is answered with 400
+            raise ValueError(self._refusal)  # httptools then raises its own error, which gets a 400
         super().on_headers_complete()
         self._is_in_head, self._is_in_body, self._head_due = False, True, None
         self._framing_bytes = self._lingering_bytes = 0
@@ -147,12 +149,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse a request that cannot be read, behind the answers to those before it; nothing after it is read."""
+        """Refuse a request that cannot be parsed, after the responses to those before it; nothing after it is read."""
         self._refusal = self._refusal or msg
         if self._is_in_body and self.pipeline:
-            self.pipeline.popleft()  # the newest, whose body is wrong
+            self.pipeline.popleft()  # the newest request, whose body is invalid
         elif self._is_in_body and self._current is not None:
-            if self._current.response_started:  # a second answer to it would be taken for one to another request
+            if self._current.response_started:  # the client would match a second response to another request
                 self.transport.close()
             else:
                 self._refuse()
@@ -164,7 +166,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the request that is answered, too: uvicorn tells the newest alone."""
+        """Notify also the request that is being answered: uvicorn notifies the newest alone."""
         if self._current is not None and not self._current.response_complete:
             self._current.disconnected = True
             self._current.message_event.set()
@@ -175,13 +177,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._write_due = None
 
     def check(self, now: float) -> int:
-        """Close the connection where its client is late.
+        """Close the connection if its client is too slow.
 
         Args:
-            now: seconds, as `time.monotonic` has them.
+            now: time in seconds, as `time.monotonic` returns it.
 
         Returns:
-            The bytes of answers that wait for the client.
+            The number of bytes of responses that wait for the client.
         """
         unread = self.transport.get_write_buffer_size()
         if not unread:
@@ -211,7 +213,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._parse_slice(data[start : start + SLICE_BYTES])
             if self.transport.is_closing() or self._is_refused:
                 return
-        if self._is_answered and not self._is_in_body:  # these bytes ended uvicorn's own wait, and it begins no other
+        if self._is_answered and not self._is_in_body:  # these bytes ended uvicorn's timeout, and it starts no other
             self._head_due = self._head_due or time.monotonic() + self.head_s
 
     def _feed(self, data: bytes) -> None:
@@ -220,7 +222,7 @@ class BoundedProtocol(HttpToolsProtocol):
             try:
                 self.parser.feed_data(data)
                 return
-            except httptools.HttpParserUpgrade as upgrade:  # no protocol is changed to: the next request follows
+            except httptools.HttpParserUpgrade as upgrade:  # upgrades are ignored: the next request follows
                 data = data[upgrade.args[0] :]
             except httptools.HttpParserError:
                 self.send_400_response(INVALID)
@@ -233,7 +235,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._is_in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES + SLICE_BYTES:  # what the slice holds before the head is no part of it
+            if self._head_bytes > MAX_HEAD_BYTES + SLICE_BYTES:  # the slice may hold other bytes before the head
                 self.send_400_response(HEAD_TOO_LONG)
         elif was_in_body and self._is_in_body:
             self._framing_bytes += len(data)

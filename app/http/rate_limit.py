@@ -1,4 +1,4 @@
-"""Rate limits: how many requests a client has in a while, counted in windows that slide."""
+"""Rate limits: number of requests of a client per interval, counted in sliding windows."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ from math import floor
 import limits
 
 ROUNDING_S = 0.001
-"""Error of the ends of windows, as seconds since 1970 in floating point, in seconds."""
+"""Rounding error of the ends of windows, in seconds: they are seconds since 1970 in floating point."""
 
 MAX_COUNTERS = 200_000
-"""Maximum counters, some 60 MB; beyond that the one that was used least recently is forgotten."""
+"""Maximum number of counters, some 60 MB; beyond that the least recently used one is dropped."""
 
 
 @dataclass
 class _Counter:
-    """Requests of a client in a window and in the one before it; windows are numbered from 1970 on."""
+    """Requests of a client in a window and in the previous one; windows are numbered from 1970 on."""
 
     window: int
     count: int = 0
     before: int = 0
 
     def advance(self, window: int) -> None:
-        """Go on to a window, where it is another one."""
+        """Advance to a window, if it is another one."""
         if window != self.window:
             self.before = self.count if window == self.window + 1 else 0
             self.window, self.count = window, 0
 
 
 class RateLimiter:
-    """Counts requests by client; in memory, and in one thread alone.
+    """Counter of requests by client; in memory, and in one thread alone.
 
-    A client has c requests in this window and p in the one before, of which what has slid out counts no more: with
-    `left` seconds of the window left, p * left / length + c must be below the limit.
+    A client has c requests in this window and p in the previous one, which counts only as far as it overlaps the
+    sliding window: with `left` seconds of the window left, p * left / length + c must be below the limit.
 
     Args:
-        text: limits as RIYL_RATE_LIMIT has them.
+        text: limits in the format of RIYL_RATE_LIMIT.
         clock: seconds since 1970.
     """
 
     def __init__(self, text: str, clock: Callable[[], float] = time.time) -> None:
-        # the shortest first: a request that one refuses is not counted in the longer ones
+        # the shortest first: a request that it refuses is not counted in the longer ones
         by_length = sorted(limits.parse_many(text), key=lambda limit: limit.get_expiry())
         self._limits = dict.fromkeys((limit.get_expiry(), limit.amount) for limit in by_length)
         self._clock = clock
         self._counters: OrderedDict[tuple[str, int, int], _Counter] = OrderedDict()
 
     def hit(self, client: str) -> int | None:
-        """Count a request, if the client has one left; else the whole seconds until it has."""
+        """Count a request within the limit, and return None; else return the whole seconds until one is allowed."""
         now = self._clock()
         for length, amount in self._limits:
             counter = self._counter((client, length, amount), int(now // length))
@@ -73,7 +73,7 @@ class RateLimiter:
 
 
 def _wait_s(counter: _Counter, length: int, amount: int, left: float) -> int:
-    """Whole seconds until one more request would be counted."""
+    """Return the whole seconds until one more request would be counted."""
     wait_s = left
     if counter.count < amount:
         wait_s = left - (amount - counter.count) * length / counter.before if counter.before else 0.0
@@ -82,7 +82,7 @@ def _wait_s(counter: _Counter, length: int, amount: int, left: float) -> int:
 
 @lru_cache(10_000)
 def network_of(address: str) -> str:
-    """What counts as one client: an IPv4 address, or the 64 bits of an IPv6 address that one line has."""
+    """Return the network that counts as one client: an IPv4 address, or the 64-bit prefix of an IPv6 address."""
     try:
         ip = ip_address(address)
     except ValueError:

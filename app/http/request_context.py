@@ -1,4 +1,4 @@
-"""What happens around every request: its id, its log line, its metrics, the headers that every answer has."""
+"""Middleware around every request: its id, its log line, its metrics, and the headers that every response has."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from riyl.app.http.request_scope import KEY, RequestContext
 log = logging.getLogger(__name__)
 
 MAX_TARGET_BYTES = 16 * 1024
-"""Of path and query together, as they came; a name of 10 kB passes, escaped or not it is asked for in vain."""
+"""Maximum size of path and query together, in bytes as received. A name of 10 kB fits, though no artist has one."""
 
 SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
@@ -36,13 +36,13 @@ PAGE_HEADERS = [
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"referrer-policy", b"no-referrer"),
 ]
-"""Of whatever a browser may show. The JSON that a version answers is no page, and there are many of these answers."""
+"""Headers of everything that a browser may show. The JSON that a version answers is not a page, and it is frequent."""
 
 REFUSED = "refused"
-"""The path by which requests are counted that came to no route: without a key, too many, too slow."""
+"""Path under which requests are counted that reached no route: without a key, too many, too slow."""
 
 MAX_SHOWN_HOST = 100
-"""Maximum characters of a header Host that an error shows."""
+"""Maximum number of characters of a header Host that an error shows."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -50,8 +50,8 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 class RequestContextMiddleware:
     """ASGI middleware; pure, because wrapping each request in tasks and streams costs more than answering it.
 
-    Gives the request its id (the client's X-Request-ID where it is sane), logs and counts it, adds the headers that
-    every answer has, answers HEAD as GET without the body, and turns errors that nobody caught into answers.
+    It gives the request its id (the client's X-Request-ID where it is valid), logs and counts it, adds the headers that
+    every response has, answers HEAD as GET without the body, and turns uncaught errors into responses.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, requests: RequestLog, hosts: AllowedHosts | None = None) -> None:
@@ -87,7 +87,7 @@ class RequestContextMiddleware:
                 message = {"type": "http.response.body"}
             await send(message)
 
-        # a scope of our own, so that the server still sees HEAD and sends no body
+        # a copy of the scope, so that the server still sees HEAD and sends no body
         inner = scope if method != "HEAD" else {**scope, "method": "GET"}
         inner[KEY] = context
         try:
@@ -99,7 +99,7 @@ class RequestContextMiddleware:
                 _check_host(scope, self._hosts)
             await self._app(inner, receive, observed_send)
         except asyncio.CancelledError:
-            # the server ends, and has waited for this request for as long as it does
+            # the server shuts down, and has waited for this request for as long as it may
             if status:
                 raise
             inner.setdefault("route", REFUSED)
@@ -107,7 +107,7 @@ class RequestContextMiddleware:
         except Exception as error:
             if status_of(error) is None:
                 log.error("request_failed", extra={"request_id": context.request_id}, exc_info=error)
-            # where an answer had begun, the server sees that it did not end, and closes the connection
+            # if the response had begun, the server sees that it did not end, and closes the connection
             if not status:
                 inner.setdefault("route", REFUSED)
                 await problem_response(error, context)(inner, receive, observed_send)
@@ -125,7 +125,7 @@ class RequestContextMiddleware:
 
 
 def _check_host(scope: Scope, hosts: AllowedHosts) -> None:
-    """See that a request names one host, which the service answers for.
+    """Check that a request names exactly one host, and that the service answers for it.
 
     Raises:
         HostError: it does not.
@@ -133,11 +133,11 @@ def _check_host(scope: Scope, hosts: AllowedHosts) -> None:
     values = [value for name, value in scope["headers"] if name == b"host"]
     if len(values) != 1 or not hosts.allows(values[0]):
         shown = " and ".join(repr(value[:MAX_SHOWN_HOST].decode("latin-1")) for value in values[:2]) or "no host"
-        raise HostError(f"Host: found {shown}; wanted one that RIYL_ALLOWED_HOSTS names, on this machine localhost")
+        raise HostError(f"Host: found {shown}; wanted a host of RIYL_ALLOWED_HOSTS, or localhost on this machine")
 
 
 def _template(scope: Scope) -> str:
-    """The path by which a request is counted: as few different ones as there are routes, whatever is asked."""
+    """Return the path under which a request is counted; there are as few as routes, whatever clients request."""
     route = scope.get("route")
     if isinstance(route, APIRoute):
         return route.path_format

@@ -1,4 +1,4 @@
-"""Errors that a request over HTTP alone can meet; `riyl.app.http.errors` has their status."""
+"""Errors of requests over HTTP alone; `riyl.app.http.errors` maps them to statuses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from riyl.core.errors import NotFoundError, RiylError
 
 
 class UnknownArtistError(NotFoundError):
-    """There is no such artist in this version."""
+    """This version has no such artist."""
 
     def __init__(self, message: str, near: list[Summary]) -> None:
         super().__init__(message)
@@ -17,7 +17,7 @@ class UnknownArtistError(NotFoundError):
 
 
 class AmbiguousArtistError(RiylError):
-    """Several artists are meant by what was asked for."""
+    """Several artists match the request."""
 
     def __init__(self, message: str, candidates: list[Summary]) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class NotReadyError(RiylError):
 
 
 class DamagedVersionError(RiylError):
-    """The version is damaged, and cannot become current."""
+    """The version is damaged and cannot become current."""
 
 
 class DamagedEvaluationError(RiylError):
@@ -56,7 +56,7 @@ class BodyTooLargeError(RiylError):
 
 
 class BodyTooSlowError(RiylError):
-    """The body of the request did not come in time."""
+    """The body of the request did not arrive in time."""
 
 
 class TargetTooLongError(RiylError):
@@ -64,7 +64,7 @@ class TargetTooLongError(RiylError):
 
 
 class MethodNotAllowedError(RiylError):
-    """The path has no operation of this method."""
+    """The path does not support this method."""
 
     def __init__(self, message: str, methods: Collection[str]) -> None:
         super().__init__(message)
@@ -76,13 +76,13 @@ class HostError(RiylError):
 
 
 class EndingError(RiylError):
-    """The service ends; ask again in a moment, a batch under the same Idempotency-Key."""
+    """The service is shutting down; retry in a moment, a batch with the same Idempotency-Key."""
 
     retry_after_s = 1
 
 
 class TooManyRequestsError(RiylError):
-    """There were too many requests."""
+    """The client sent too many requests."""
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
@@ -90,13 +90,13 @@ class TooManyRequestsError(RiylError):
 
 
 class OverloadedError(RiylError):
-    """There is more to do than the service takes on; ask again in a moment."""
+    """The service is overloaded; retry in a moment."""
 
     retry_after_s = 1
 
 
 class MediaTypeError(RiylError):
-    """The body of the request is of another kind."""
+    """The body of the request has another media type."""
 
 
 class NoKeyError(RiylError):
@@ -104,8 +104,8 @@ class NoKeyError(RiylError):
 
 
 class NoEncoderError(RiylError):
-    """What encodes artists who are not in the catalog is not in this home."""
+    """The encoder of artists that are not in the catalog is not in this home."""
 
 
 class RoleError(RiylError):
-    """The key may not do this."""
+    """The role of the key does not suffice."""

@@ -1,4 +1,4 @@
-"""The request's own facts: its id, and the version that answered."""
+"""Facts of a request: its id, and the version that answers it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ KEY = "riyl.request_context"
 
 @dataclass
 class RequestContext:
-    """What is known of a request while it runs.
+    """Facts of a request while it runs.
 
     Attributes:
-        version: the version that answers, once one was taken.
-        key: the key of the request, once it was looked for and found.
+        version: the version that answers, once it is chosen.
+        key: the key of the request, once it was looked up and found.
     """
 
     request_id: str
@@ -27,7 +27,7 @@ class RequestContext:
 
 
 def request_context_of(scope: Scope) -> RequestContext:
-    """The RequestContext of a request, which `riyl.app.http.request_context.RequestContextMiddleware` put there."""
+    """Return the RequestContext of a request, put there by `riyl.app.http.request_context.RequestContextMiddleware`."""
     context = scope[KEY]
     if not isinstance(context, RequestContext):
         raise TypeError(f"scope[{KEY!r}] is {type(context).__name__}; wanted RequestContext")

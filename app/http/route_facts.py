@@ -1,4 +1,4 @@
-"""The facts of a route that access, limits and the OpenAPI document go by: declared beside the route, once."""
+"""Facts of a route that access, limits and the OpenAPI document depend on: declared beside the route, once."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from starlette.routing import BaseRoute, Mount
 from riyl.core.db.keys import Role
 
 MAX_BODY_BYTES = 64 << 10
-"""Maximum request body of a route that declares no other, in bytes."""
+"""Maximum request body of a route that declares no other size, in bytes."""
 
 
 class Concurrency(StrEnum):
-    """Classes of requests with places of their own: what waits for one thing holds no place that another waits for.
+    """Classes of requests with places of their own: requests that wait for one resource do not block the others.
 
-    `questions` are answered from the version that serves; `batches` are questions by the thousand, which take seconds;
-    `database` is everything that may wait for the database; `uploads` are files that come in; `streams` are answers
-    that do not end by themselves, and hold their place to the end; `heavy` are questions and batches that take much
-    memory to explain, which take that place beside their own once they are read.
+    `questions` are answered from the serving version; `batches` are thousands of questions, which take seconds;
+    `database` is everything that may wait for the database; `uploads` are arriving files; `streams` are responses that
+    do not end by themselves, and hold their place to the end; `heavy` are questions and batches that need much memory
+    to explain, which take that place besides their own once they are read.
     """
 
     QUESTIONS = "questions"
@@ -38,14 +38,14 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class RouteFacts:
-    """Facts of a route; a decorator of its endpoint, below the one that declares the path.
+    """Facts of a route; a decorator of its endpoint, below the decorator of the path.
 
     Attributes:
-        role: role of the key that a request needs; None where it needs none to be answered, see `is_open`.
+        role: role of the key that a request needs; None where it needs no key, see `is_open`.
         concurrency: class whose places a request takes.
         max_body_bytes: maximum request body, in bytes.
-        streams_body: the route reads the body itself, as it comes; else it is read before the route runs.
-        is_open: answered at once, without key, place or rate limit, whatever is set: pages, health and metrics.
+        streams_body: the route reads the body itself, as it arrives; else the body is read before the route runs.
+        is_open: answered at once, without key, place or rate limit, under all settings: pages, health and metrics.
     """
 
     role: Role | None = None
@@ -61,7 +61,7 @@ class RouteFacts:
 
 
 NO_FACTS = RouteFacts()
-"""Facts of an endpoint that declares none, and of an address that has no route."""
+"""Facts of an endpoint that declares none, and of a path without a route."""
 
 OPEN = RouteFacts(is_open=True)
 
@@ -69,17 +69,17 @@ _FACTS: dict[Callable[..., Any], RouteFacts] = {}
 
 
 def facts_of(endpoint: Callable[..., Any] | None) -> RouteFacts:
-    """The facts that an endpoint declares, else those of `NO_FACTS`."""
+    """Return the facts that an endpoint declares, else `NO_FACTS`."""
     return NO_FACTS if endpoint is None else _FACTS.get(endpoint, NO_FACTS)
 
 
 @dataclass(frozen=True)
 class OpenPaths:
-    """Paths that are answered whatever is set; every other one is closed, also one that has no route.
+    """Paths that are answered under all settings; every other path is closed, also one without a route.
 
     Attributes:
-        paths: of routes that are open.
-        prefixes: of folders of files, which are mounted.
+        paths: paths of open routes.
+        prefixes: prefixes of mounted folders of files.
     """
 
     paths: frozenset[str]
@@ -87,7 +87,7 @@ class OpenPaths:
 
     @staticmethod
     def of(routes: Iterable[BaseRoute]) -> OpenPaths:
-        """Those among the routes of an application."""
+        """Collect the open paths of the routes of an application."""
         contexts = list(iter_route_contexts(list[BaseRoute | RouteContext](routes)))
         mounted = [each for each in contexts if isinstance(each.original_route, Mount)]
         paths = (each.path_format for each in contexts if facts_of(each.endpoint).is_open)

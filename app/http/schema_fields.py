@@ -1,4 +1,4 @@
-"""Fields of a request, as rows of a table, from the schemas of an OpenAPI document."""
+"""Fields of a request as rows of a table, from the schemas of an OpenAPI document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOUNDS = (
     ("minItems", "maxItems", " items"),
     ("minProperties", "maxProperties", " entries"),
 )
-"""Keywords of a schema for the least and the most, and of what."""
+"""Keywords of a schema for the minimum and the maximum, and their unit."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class FieldRow:
     Attributes:
         name: with the fields around it: `filters.listeners.gte`; `[]` is an item of a list, `{key}` a key of an object.
         kind: type, and bounds in brackets.
-        default: "required", or what holds where the field is left out; empty where that is nothing.
+        default: "required", or the value of a field that is left out; empty where there is no default.
     """
 
     name: str
@@ -34,7 +34,7 @@ class FieldRow:
 
 
 def fields_of(document: OpenApi, schema: OpenApi, prefix: str = "") -> Iterator[FieldRow]:
-    """Every field of a schema, those of schemas inside it below their own."""
+    """Yield every field of a schema, each followed by the fields of the schemas inside it."""
     schema = resolved(document, schema)
     choices = [resolved(document, choice) for choice in (*schema.get("oneOf", ()), *schema.get("anyOf", ()))]
     if "discriminator" in schema:
@@ -57,7 +57,7 @@ def fields_of(document: OpenApi, schema: OpenApi, prefix: str = "") -> Iterator[
 
 
 def kind_of(document: OpenApi, schema: OpenApi) -> str:
-    """Type and bounds of a value, in words."""
+    """Return the type and bounds of a value, in words."""
     schema = resolved(document, schema)
     if choices := [*schema.get("oneOf", ()), *schema.get("anyOf", ())]:
         return " or ".join(dict.fromkeys(kind_of(document, choice) for choice in choices))
@@ -66,7 +66,7 @@ def kind_of(document: OpenApi, schema: OpenApi) -> str:
 
 
 def default_of(schema: OpenApi) -> str:
-    """What holds where a value is left out."""
+    """Return the default of a value; empty where there is none."""
     if "default" not in schema or schema["default"] is None:
         return ""
     default = schema["default"]
@@ -74,7 +74,7 @@ def default_of(schema: OpenApi) -> str:
 
 
 def resolved(document: OpenApi, schema: OpenApi) -> OpenApi:
-    """The schema, or the one that it refers to; what stands beside the reference counts for more."""
+    """Return the schema, or the one that it refers to; members beside the reference take precedence."""
     if "$ref" not in schema:
         return schema
     referred: OpenApi = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]

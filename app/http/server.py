@@ -21,21 +21,21 @@ from riyl.core.errors import RiylError
 log = logging.getLogger(__name__)
 
 MAX_UNREAD_BYTES = 128 << 20
-"""Maximum bytes of answers that wait for all clients together; beyond it the connections with most are closed."""
+"""Maximum size of responses that wait for all clients, in bytes; beyond it the connections with the most are closed."""
 
 SHUTDOWN_S = 6
-"""Running requests have this long to end: the process is to be gone 10 s after SIGTERM, whatever it does then."""
+"""Maximum time for running requests to end, in seconds: the process must exit within 10 s of SIGTERM in any case."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which looks after its connections, and lets streams end when it is told to end."""
+    """uvicorn's server, which also checks its connections and lets streams end at shutdown."""
 
     def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
         super().__init__(config)
         self._ending = ending
 
     async def on_tick(self, counter: int) -> bool:
-        """Close once a second the connections whose clients are late or leave too much unread."""
+        """Close connections whose clients are too slow or leave too much unread, once a second."""
         if counter % 10 == 0:
             now = time.monotonic()
             unread = [(connection.check(now), connection) for connection in self._connections()]
@@ -51,15 +51,18 @@ class Server(uvicorn.Server):
         return [each for each in self.server_state.connections if isinstance(each, BoundedProtocol)]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let everything end that runs."""
+        """End everything that runs."""
         self._ending.set()
         await super().shutdown(sockets)
 
 
 def server(app: ASGIApp, host: str, port: int, ending: asyncio.Event) -> Server:
-    """Makes a server of an app, not yet running. It logs nothing but faults and sends no `Server` header.
+    """Create a server of an app, not yet running. It logs only faults and sends no `Server` header.
 
     Args:
+        app: the ASGI application.
+        host: name or address to listen at.
+        port: port to listen at.
         ending: set when the server begins to shut down, for responses that do not end by themselves.
     """
     config = uvicorn.Config(
@@ -78,17 +81,20 @@ def server(app: ASGIApp, host: str, port: int, ending: asyncio.Event) -> Server:
 
 
 def run(app: FastAPI, host: str, port: int, *, when_started: Callable[[], None] | None = None) -> None:
-    """Serve an app until SIGINT or SIGTERM; requests that run then may end.
+    """Serve an app until SIGINT or SIGTERM; running requests may then end.
 
     Args:
+        app: the service.
+        host: name or address to listen at.
+        port: port to listen at.
         when_started: called once, in a thread of its own, when requests are answered.
 
     Raises:
-        RiylError: the address cannot be listened at.
+        RiylError: the service cannot listen at the address.
     """
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to reload, and a terminal that closes ends nothing
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing to reload; a closed terminal must not end the service
     for number in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn ends in order on these, and then raises them again for whom it may concern: nobody
+        # uvicorn re-raises the signal after shutdown; it is ignored
         signal.signal(number, lambda *_: None)
     with _listening(host, port) as listening:
         service = server(app, host, port, held(app, "streams", Streams).ending)

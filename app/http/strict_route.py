@@ -1,4 +1,4 @@
-"""Routes that refuse what their operation does not declare: query parameters, content types, encoded path suffixes."""
+"""Routes that refuse undeclared query parameters, content types, and encoded path suffixes."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from riyl.app.http.media_types import JSON
 from riyl.app.http.request_errors import MediaTypeError
 
 MAX_REPORTED = 10
-"""Unknown query parameters that an error names."""
+"""Maximum number of unknown query parameters that an error names."""
 
 MAX_SHOWN_LENGTH = 200
 
 
 class StrictRoute(LimitedRoute):
-    """A route that takes only the query parameters and content types that its operation declares.
+    """Route that accepts only the query parameters and content types that its operation declares.
 
     Both come from the declaration itself: parameters from the signature, content types from the body of the signature
-    (JSON) and from `openapi_extra`. A body without a Content-Type is read as JSON where the operation takes JSON.
+    (JSON) and from `openapi_extra`. A body without a Content-Type is read as JSON where the operation accepts JSON.
 
-    A path's own part behind an id (`/similar`, `:merge`) counts only where it is written literally: percent-encoded,
-    as in `x%2Fsimilar`, it belongs to the id. A path with a line break has no route, because a pattern's `$` would
-    ignore it and the id would be another artist's.
+    The suffix of a path after an id (`/similar`, `:merge`) matches only where it is written literally: percent-encoded,
+    as in `x%2Fsimilar`, it belongs to the id. A path with a line break matches no route, because `$` in a pattern would
+    ignore the line break, and the id would be another artist's.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the route takes this request, as Starlette asks it."""
+        """Return whether the route matches this request; called by Starlette."""
         match, child_scope = super().matches(scope)
         if match is Match.NONE or "\n" in scope["path"]:
             return Match.NONE, {}
@@ -44,7 +44,7 @@ class StrictRoute(LimitedRoute):
         return match, child_scope
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, behind the checks."""
+        """Return the handler, which checks the request first."""
         handle = super().get_route_handler()
         parameters = query_parameters(self.dependant)
         content_types = self.content_types()
@@ -58,22 +58,22 @@ class StrictRoute(LimitedRoute):
         return handler
 
     def content_types(self) -> list[str]:
-        """Content types that the operation takes, JSON first; empty where it takes no body."""
+        """Return the content types that the operation accepts, JSON first; empty where it takes no body."""
         declared: dict[str, Any] = (self.openapi_extra or {}).get("requestBody", {}).get("content", {})
         return list(dict.fromkeys([*([JSON] if self.body_field is not None else []), *sorted(declared)]))
 
 
 def query_parameters(dependant: Dependant) -> list[str]:
-    """Names of the query parameters of an operation and of its dependencies, in the order of their declaration."""
+    """Return the names of the query parameters of an operation and of its dependencies, in order of declaration."""
     aliases = [field.alias for field in dependant.query_params]
     return list(dict.fromkeys(aliases + [name for each in dependant.dependencies for name in query_parameters(each)]))
 
 
 def check_query(request: Request, accepted: Collection[str]) -> None:
-    """See that the query has only known parameters, each once: none of this API is a list.
+    """Check that the query has only known parameters, each once: no parameter of this API is a list.
 
     Raises:
-        RequestValidationError: it has not; names those parameters and the known ones.
+        RequestValidationError: the query has unknown or repeated parameters; the error names them and the known ones.
     """
     if not request.scope["query_string"]:
         return
@@ -96,15 +96,15 @@ def check_query(request: Request, accepted: Collection[str]) -> None:
 
 
 def content_type_of(request: Request) -> str:
-    """The media type of a request's body, in lower case and without parameters; empty where none is named."""
+    """Return the media type of a request's body, in lower case and without parameters; empty if it names none."""
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
 def check_content_type(request: Request, accepted: Collection[str]) -> None:
-    """See that a body is of an accepted content type, or of none where JSON is one of them.
+    """Check that a body has an accepted content type, or none where JSON is accepted.
 
     Raises:
-        MediaTypeError: it is not; names the accepted ones.
+        MediaTypeError: it has another one; the message names the accepted ones.
     """
     content_type = content_type_of(request)
     if content_type in accepted or (not content_type and JSON in accepted):

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a request, in words."""
+"""Validation errors of pydantic, in words."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 MAX_TOLD = 20
-"""Maximum faults that an error tells."""
+"""Maximum number of faults that an error reports."""
 
 MAX_FOUND_LENGTH = 100
-"""Characters of a value that are shown."""
+"""Maximum number of characters of a value that an error shows."""
 
 
 def invalid(entries: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, str]], str]:
-    """What pydantic found wrong, thing by thing and in one sentence; the first `MAX_TOLD` of them."""
+    """Describe the first `MAX_TOLD` errors of pydantic, one by one and in one sentence."""
     errors = [_invalid(entry) for entry in entries[:MAX_TOLD]]
     texts = [f"{e['where']}: found {e['found']}; wanted: {e['wanted']}" for e in errors]
     more = [f"and {len(entries) - MAX_TOLD:,} more"] if len(entries) > MAX_TOLD else []
@@ -25,7 +25,7 @@ def _invalid(entry: Mapping[str, Any]) -> dict[str, str]:
     match entry["type"]:
         case "json_invalid":
             at = f" at {entry['loc'][1]}" if len(entry["loc"]) > 1 else ""
-            return {"where": "body", "found": f"no JSON: {entry['ctx']['error']}{at}", "wanted": "JSON"}
+            return {"where": "body", "found": f"invalid JSON: {entry['ctx']['error']}{at}", "wanted": "JSON"}
         case "missing":
             return {"where": where, "found": "nothing", "wanted": entry["msg"]}
         case _:

@@ -1,4 +1,4 @@
-"""The worker that a service starts for itself, and starts again when it ends."""
+"""Worker process that a service starts for itself, and restarts when it ends."""
 
 from __future__ import annotations
 
@@ -19,23 +19,26 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 1.0
 MAX_PAUSE_S = 60.0
-"""Before a worker that has ended is started again; doubled each time it ends soon after."""
+"""Minimum and maximum delay before a worker that has ended is restarted, in seconds; doubled each time it ends soon."""
 
 SOON_S = 60.0
 STOP_S = 3.0
-"""It has this long to end; a job that runs then goes on at the next start."""
+"""Run time below which a worker ended soon, and maximum time for it to stop, in seconds.
+
+A job that runs when it stops continues at the next start.
+"""
 
 COMMAND = (sys.executable, "-c", "import sys; from riyl.app.cli import main; main()")
 
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """How a service's own worker is.
+    """Status of a service's own worker.
 
     Attributes:
-        state: failed is one that has ended, and is started again at `again_at`.
-        reason: why it ended last; None from when it runs.
-        failures: times in a row that it ended before it had run for a minute.
+        state: a failed worker has ended, and is restarted at `again_at`.
+        reason: why it ended last; None once it runs.
+        failures: number of times in a row that it ended before it had run for a minute.
     """
 
     state: Literal["starting", "running", "failed"]
@@ -45,31 +48,32 @@ class WorkerStatus:
 
 
 class WorkerMetrics(Protocol):
-    """Receives the state of a service's own worker; `riyl.app.http.metrics` collects it."""
+    """Receiver of the state of a service's own worker; `riyl.app.http.metrics` collects it."""
 
     def worker(self, *, running: bool, failed: bool) -> None:
-        """Record whether the worker runs, and count one that has ended."""
+        """Record whether the worker runs, and count a failure."""
 
 
 class WorkerMonitor:
-    """What a service knows of its own worker; None where it has none."""
+    """Status of a service's own worker; `now` is None where it has none."""
 
     def __init__(self, metrics: WorkerMetrics) -> None:
         self.now: WorkerStatus | None = None
         self._metrics = metrics
 
     def tell(self, status: WorkerStatus) -> None:
-        """Say how it is from now on."""
+        """Record a new status."""
         self.now = status
         self._metrics.worker(running=status.state == "running", failed=status.state == "failed")
 
 
 class OwnWorker:
-    """A worker process for as long as the block runs; it ends with this process, however this one ends.
+    """A worker process for as long as the block runs; it ends with this process, however this process ends.
 
     Args:
-        monitor: told how it is.
-        command: what runs `riyl` in another process.
+        settings: settings of the service; the worker gets its home.
+        monitor: receives the status of the worker.
+        command: command that runs `riyl` in another process.
     """
 
     def __init__(self, settings: Settings, monitor: WorkerMonitor, command: tuple[str, ...] = COMMAND) -> None:
@@ -112,13 +116,13 @@ class OwnWorker:
             self._stop.wait(pause_s)
 
     def _run(self) -> str:
-        """Run a worker to its end; why it ended."""
+        """Run a worker to its end, and return why it ended."""
         with self._guard:
             if self._stop.is_set():
                 return ""
             try:
-                # it reads its standard input until that ends, which is when this process does; a Ctrl-C is for this
-                # process alone, which tells it
+                # the worker ends once its standard input is closed, when this process ends; a Ctrl-C reaches this
+                # process alone, which stops the worker
                 process = self._process = subprocess.Popen(
                     self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
                 )
@@ -139,17 +143,17 @@ class OwnWorker:
 
 
 RUNNING = ""
-"""What a worker says on its standard output when it has started; anything else is why it cannot run."""
+"""Message on the standard output of a worker that has started; any other message is why it cannot run."""
 
 
 def say_to_service(reason: str) -> None:
-    """Say `RUNNING`, or why this worker cannot run, to the service that started it."""
+    """Report `RUNNING`, or why this worker cannot run, to the service that started it."""
     sys.stdout.write(json.dumps({"worker": reason}) + "\n")
     sys.stdout.flush()
 
 
 def said_by_worker(line: bytes) -> str | None:
-    """What a worker said; None of a line that a library printed."""
+    """Return the message of a worker; None for a line that a library printed."""
     try:
         message = json.loads(line)
     except ValueError:
@@ -158,5 +162,5 @@ def said_by_worker(line: bytes) -> str | None:
 
 
 def pause_after(failures: int) -> float:
-    """Seconds until a worker is started again that has failed so many times in a row."""
+    """Return the seconds until a worker that has failed so many times in a row is restarted."""
     return float(min(FIRST_PAUSE_S * 2 ** min(failures - 1, 10), MAX_PAUSE_S))

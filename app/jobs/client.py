@@ -1,4 +1,4 @@
-"""Asking for jobs and looking after them, from any process; runs none."""
+"""Client that submits and manages jobs, from any process; it runs none."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUEUES = {
 }
 
 JOINED = frozenset({JobKind.REINDEX, JobKind.TRAIN})
-"""Kinds of which a second request joins the one that waits. One that runs is not joined: it has fixed its tables."""
+"""Kinds of which a second request joins the waiting job. A running job is not joined: it has frozen its tables."""
 
 STATES = {
     "ENQUEUED": JobState.WAITING,
@@ -40,14 +40,14 @@ STATES = {
     "CANCELLED": JobState.CANCELLED,
 }
 
-GIVEN_UP = "given up: the worker died of it again and again"
+GIVEN_UP = "given up: the worker died of this job too many times"
 
 _ANY_ID = 32
-"""Hex digits of a job's id."""
+"""Number of hex digits of a job's id."""
 
 
 class Jobs:
-    """The jobs of a home. Every method blocks for as long as the database takes.
+    """Jobs of a home. Every method blocks for as long as the database takes.
 
     Raises (every method):
         DatabaseDownError: the database cannot be reached.
@@ -71,9 +71,13 @@ class Jobs:
         )
 
     def submit(self, kind: JobKind, params: Params, *, by: str) -> tuple[Job, bool]:
-        """Ask for a job; whether it is one that waited already with the same params (a reindex or train is joined)."""
+        """Submit a job, or join one that waits with the same params (reindex and train only).
+
+        Returns:
+            The job, and whether it was waiting already.
+        """
         payload = params.model_dump(mode="json")
-        # looking and asking are one act, between processes too
+        # the search and the submission are atomic, between processes too
         with self._database.alone(), self._translated():
             if kind in JOINED:
                 waiting = self._dbos.list_workflows(name=kind.value, status="ENQUEUED", has_parent=False)
@@ -94,25 +98,25 @@ class Jobs:
         return self.get(identity), False
 
     def get(self, identity: str) -> Job:
-        """A job, by its id or how that begins.
+        """Return a job by its id or the beginning of its id.
 
         Raises:
-            NotFoundError: there is none, or several begin like this.
+            NotFoundError: no job's id begins like this, or several do.
         """
         with self._translated():
             names = [kind.value for kind in JobKind]
             workflows = self._dbos.list_workflows(workflow_ids=[identity], name=names)
             if not workflows and identity:
-                head, dash, number = identity.partition("-")  # a job that another one asked for has its id and a number
+                head, dash, number = identity.partition("-")  # the id of a child job is its parent's id and a number
                 begin = self._dbos.list_workflows(workflow_id_prefix=head, name=names, has_parent=bool(dash))
                 workflows = [each for each in begin if each.workflow_id.endswith(dash + number)]
         if len(workflows) != 1:
             problem = "is ambiguous" if workflows else "does not exist"
-            raise NotFoundError(f"job {identity!r} {problem}; see riyl jobs list, or GET /v1/jobs")
+            raise NotFoundError(f"job {identity!r} {problem}; see `riyl jobs list`, or GET /v1/jobs")
         return self._with_progress(workflows)[0]
 
     def all(self, *, kind: JobKind | None = None, state: JobState | None = None, limit: int = 50) -> list[Job]:
-        """The jobs asked for last, the newest first."""
+        """Return the most recent jobs, the newest first."""
         names = [kind.value] if kind is not None else [each.value for each in JobKind]
         states = None if state is None else [name for name, each in STATES.items() if each is state]
         with self._translated():
@@ -120,33 +124,34 @@ class Jobs:
         return self._with_progress(workflows)
 
     def cancel(self, identity: str) -> Job:
-        """Cancel a job, and the re-index that it waits for; one that runs stops at its next sign of progress.
+        """Cancel a job, and the re-index that it waits for; a running job stops when it next reports progress.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: there is no such job.
             JobEndedError: it has ended.
         """
         job = self.get(identity)
         if job.state.ended:
-            raise JobEndedError(f"job {job.id} is {job.state} already; found nothing to cancel")
+            raise JobEndedError(f"job {job.id} is already {job.state}; wanted a job that waits or runs")
         with self._translated(), _unknown(job.id):
             self._dbos.cancel_workflow(job.id, cancel_children=True)
         return self.get(job.id)
 
     def adopt(self, worker: str, *, force: bool = False) -> list[Job]:
-        """Hand the jobs that a lost worker ran to those that live.
+        """Hand the jobs of a lost worker to the live ones.
 
         Args:
-            force: even though it still holds its place: it hangs, or its host is cut off.
+            worker: name of the lost worker.
+            force: also if it still holds its place, because it hangs or its host is cut off.
 
         Raises:
             MismatchError: it still holds its place, or the database is SQLite, which has one worker only.
         """
         if self._database.is_sqlite:
-            raise MismatchError("SQLite has one worker only: start it again, and it goes on with its jobs itself")
+            raise MismatchError("SQLite has one worker only: start it again, and it continues its jobs")
         if not force and self.runs(worker):
             raise MismatchError(
-                f"worker {worker!r} still holds its place; stop it first, or take its jobs all the same with --force"
+                f"worker {worker!r} still holds its place; stop it first, or take its jobs anyway with --force"
             )
         with self._translated():
             workflows = self._dbos.list_workflows(executor_id=worker, status="PENDING")
@@ -156,7 +161,7 @@ class Jobs:
         return self._with_progress([each for each in workflows if each.name in kinds])
 
     def runs(self, worker: str) -> bool:
-        """Whether somebody holds this worker's place; with SQLite, whether any worker runs."""
+        """Return whether a process holds this worker's place; with SQLite, whether any worker runs."""
         lock = WorkerLock(self._database, worker)
         free = lock.take()
         lock.release()
@@ -200,12 +205,12 @@ def _job(workflow: WorkflowStatus, progress: JobProgress | None) -> Job:
 def _error(workflow: WorkflowStatus) -> store.JobError:
     if workflow.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         return store.JobError(GIVEN_UP, GIVEN_UP)
-    # of a row that RIYL did not write DBOS gives what it could not read
+    # for a row that RIYL did not write, DBOS returns the raw value
     return workflow.error if isinstance(workflow.error, store.JobError) else store.JobError(str(workflow.error))
 
 
 def _arguments(workflow: WorkflowStatus) -> tuple[dict[str, Any], str]:
-    """Params of a job and who asked for it; nothing where they are not what RIYL writes, which DBOS gives as text."""
+    """Return the params of a job and its author; empty where DBOS returns text, because RIYL did not write the row."""
     match workflow.input:
         case {"args": [dict(params), str(by)]}:
             return params, by

@@ -1,4 +1,4 @@
-"""The parts of jobs that HTTP shows: no value found in files, no path of the server, and no author's name to others."""
+"""Redaction of jobs for HTTP: no value found in files, no path of the server, and no author's name unless permitted."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from riyl.core.errors import (
     TableError,
 )
 
-ALL_IS_IN = "riyl jobs list, run where the service is, shows all of it"
+ALL_IS_IN = "riyl jobs list, run on the machine of the service, shows the full text"
 
 TELLS_NO_VALUES = (DatabaseError, FetchError, JobCancelledError, MismatchError, NotFoundError, QualityCheckError)
-"""Errors whose messages hold no value of a file that a job was told to read."""
+"""Errors whose messages contain no value of a file that a job read."""
 
 HIDDEN_RESULTS = frozenset({"examples", "columns_not_read"})
-"""Members of a job's result that hold values or column names of tables."""
+"""Members of a job's result that contain values or column names of tables."""
 
 FOLDERS_OF_PATH = re.compile(r"(?<![\w./~])/(?!v1/)(?:[^\s/:;,'\"]+/)+(?=[^\s/])")
-"""The folders in front of a file's name in a text; addresses of the API are none."""
+"""Folders in front of a file's name in a text; addresses of the API do not match."""
 
 SCHEDULE = "schedule"
-"""Author of the jobs that RIYL_REINDEX_CRON asks for."""
+"""Author of the jobs that RIYL_REINDEX_CRON submits."""
 
 
 def shown_error(error: BaseException) -> str:
-    """Describe an error of a job as HTTP shows it."""
+    """Return the text of a job's error as HTTP shows it."""
     if isinstance(error, TableError):
-        return f"{error.file_and_row}: found something else; wanted {error.wanted} ({ALL_IS_IN})"
+        return f"{error.file_and_row}: found another value; wanted {error.wanted} ({ALL_IS_IN})"
     if isinstance(error, StorageError):
         return error.public
     if isinstance(error, TELLS_NO_VALUES):
@@ -48,17 +48,17 @@ def shown_error(error: BaseException) -> str:
 
 
 def shown_values(values: dict[str, Any]) -> dict[str, Any]:
-    """Params or the result of a job as HTTP shows them."""
+    """Return params or the result of a job as HTTP shows them."""
     return {name: _shown(value) for name, value in values.items() if name not in HIDDEN_RESULTS}
 
 
 def shown_author(by: str) -> str:
-    """The kind of an author: `key`, `schedule` or `command`."""
+    """Return the kind of an author: `key`, `schedule` or `command`."""
     return "key" if by.startswith(FROM_HTTP) else SCHEDULE if by == SCHEDULE else "command"
 
 
 def without_folders(text: str) -> str:
-    """A text in which paths of files are without their folders."""
+    """Return a text in which paths of files have no folders."""
     return FOLDERS_OF_PATH.sub("", text)
 
 

@@ -1,8 +1,8 @@
-"""The jobs as DBOS workflows: which steps, in which order, and what each hands to the next.
+"""Jobs as DBOS workflows: their steps, the order of these, and the values passed between them.
 
-A step that has ended is on record with its result and never runs again; one that was cut off runs again from its
-beginning. So what comes next is decided by params and results alone: no clock, no chance, no look at the home outside
-of a step.
+A completed step is recorded with its result and never runs again; an interrupted step runs again from its beginning.
+So params and results alone decide which step comes next: code outside of steps reads no clock, no random numbers and
+not the home.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from riyl.index.versions.report import Report
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 8
-"""Times that a step is tried which fails of something that passes: two minutes in all."""
+"""Maximum attempts of a step that fails of something temporary: two minutes in all."""
 
 DEATHS = 20
-"""Times that a worker may die of a job before the job is given up."""
+"""Maximum number of times that a worker may die of a job before the job is given up."""
 
 REINDEX_STEPS = ("freeze", "model", "featurize", "embed", "build", "check", "promote", "prune")
 TRAIN_STEPS = ("freeze", "fit", "train", "reindex")
@@ -38,10 +38,14 @@ StepAction = Callable[[Steps], Result]
 
 
 def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
-    """Make DBOS know the jobs, once in a process and before it is launched.
+    """Register the jobs with DBOS, once per process and before it is launched.
+
+    Args:
+        steps: the steps that the jobs run.
+        jobs: client that submits the scheduled re-index.
 
     Returns:
-        The workflow that asks for a re-index, to be run by a schedule.
+        The workflow that submits a re-index, to be run by a schedule.
     """
 
     def run(name: str, number: int, count: int, act: StepAction) -> Result:
@@ -49,7 +53,7 @@ def register(steps: Steps, jobs: Jobs) -> Callable[[datetime, Any], None]:
 
         def step() -> Result:
             progress = Reporter(steps.database, job, name, number, count, lambda: _cancelled(job))
-            with threadpool_limits(limits=steps.threads):  # of libraries that are not told
+            with threadpool_limits(limits=steps.threads):  # of libraries that get no setting
                 return act(steps.for_job(job, progress))
 
         return DBOS.run_step(_options(name), step)
@@ -122,7 +126,10 @@ def _options(name: str) -> StepOptions:
 
 
 def _passes(error: BaseException) -> bool:
-    """Whether trying again may help: a full disk, a server that is away; not bad input, nor a refused version."""
+    """Return whether a retry may help.
+
+    It may for a full disk or an unreachable server; it does not for bad input or a refused version.
+    """
     passes = isinstance(error, OSError | DatabaseDownError | FetchError) and not isinstance(error, DatabaseDamagedError)
     if passes:
         log.warning("step_failed job=%s reason=%s", DBOS.workflow_id, error)
@@ -135,7 +142,7 @@ def _cancelled(job: str) -> bool:
 
 
 def _in_use() -> set[str]:
-    """Ids of whatever the steps of running jobs have made: tables, snapshots, models."""
+    """Return the ids of everything that the steps of running jobs have made: tables, snapshots, models."""
     running = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
     outputs = [step["output"] for job in running for step in DBOS.list_workflow_steps(job.workflow_id)]
     return {

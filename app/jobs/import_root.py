@@ -8,19 +8,19 @@ from pathlib import Path
 from riyl.core.errors import InputError
 
 FROM_HTTP = "key:"
-"""Beginning of the author of what is asked for over HTTP; see `riyl.app.http.auth.author`."""
+"""Prefix of the author of requests over HTTP; see `riyl.app.http.auth.author`."""
 
 
 def named_below(root: Path | None, name: str) -> Path:
-    """A folder as a job over HTTP names it, by its path from the root on or whole; looks at no file.
+    """Return a folder that a job over HTTP names, by its path relative to the root or in full; reads no file.
 
     Raises:
-        InputError: there is no root, or the name leads out of it.
+        InputError: no root is set, or the name leads out of it.
     """
     if root is None:
         raise InputError(
-            f"found the folder {name!r} and no RIYL_IMPORT_ROOT; wanted that set where the service and the worker run, "
-            "or the job asked for by riyl jobs run"
+            f"found the folder {name!r} and no RIYL_IMPORT_ROOT; wanted that set for the service and the worker, "
+            "or the job submitted with riyl jobs run"
         )
     path = root / name
     if ".." in path.parts or not path.is_relative_to(root) or "\0" in name:
@@ -29,18 +29,14 @@ def named_below(root: Path | None, name: str) -> Path:
 
 
 def folder_below(root: Path | None, name: str) -> Path:
-    """A folder of tables that a job over HTTP names, which lies below the root without links on the way or in it.
-
-    Raises:
-        InputError: see `named_below`; or there is no such folder, which is told in the same words as one elsewhere.
-    """
+    """Return a folder of tables that a job over HTTP names: below the root, no symbolic links in it or its path."""
     path = named_below(root, name)
     try:
         if root is None or path.resolve(strict=True) != root.resolve(strict=True) / path.relative_to(root):
             raise _outside(name)
         with os.scandir(path) as entries:
             symlinks = sorted(entry.name for entry in entries if entry.is_symlink())
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise _outside(name) from error
     if symlinks:
         raise InputError(f"found the link {symlinks[0]!r} in the folder {name!r}; wanted files")
@@ -48,4 +44,4 @@ def folder_below(root: Path | None, name: str) -> Path:
 
 
 def _outside(name: str) -> InputError:
-    return InputError(f"found {name!r}; wanted a folder below RIYL_IMPORT_ROOT of the worker, without links on the way")
+    return InputError(f"found {name!r}; wanted a folder below the worker's RIYL_IMPORT_ROOT, without links in its path")

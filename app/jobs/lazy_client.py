@@ -1,4 +1,4 @@
-"""The jobs of the home, opened when they are first asked for."""
+"""Client of the jobs of a home that opens at first use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LazyJobs:
-    """The jobs of the home, opened when they are first asked for: the library below them takes a second to load."""
+    """Client of the jobs of a home that opens at first use: the library below it takes a second to load."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
@@ -22,7 +22,7 @@ class LazyJobs:
         self._guard = Lock()
 
     def open(self) -> Jobs:
-        """The jobs; every method of theirs blocks.
+        """Return the client; all of its methods block.
 
         Raises:
             DatabaseDownError: the database cannot be reached.
@@ -35,7 +35,7 @@ class LazyJobs:
             return self._jobs
 
     def close(self) -> None:
-        """Close their connections, if there are any."""
+        """Close its connections, if there are any."""
         with self._guard:
             if self._jobs is not None:
                 self._jobs.close()

@@ -1,4 +1,4 @@
-"""Telling how far a step is, and ending it where its job was cancelled."""
+"""Progress reports of a step, and its end when the job is cancelled."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from riyl.core.errors import DatabaseError, JobCancelledError
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
-"""Seconds between two signs of progress that are written down."""
+"""Minimum time between two progress reports that are stored, in seconds."""
 
 
 class Reporter:
     """A riyl.core.types.Progress of one step, which writes into the database.
 
-    A sign of progress that cannot be written is left out: a database that is away for a while ends no step.
+    A report that cannot be written is skipped: a temporarily unreachable database ends no step.
 
     Args:
-        job: whose step it is.
+        database: database that stores the progress.
+        job: id of the step's job.
         step: its name; it is the `number`-th of `steps`.
-        cancelled: asks whether the job was cancelled.
+        number: number of the step, from 1.
+        steps: number of steps of the job.
+        cancelled: returns whether the job was cancelled.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class Reporter:
         self._write(JobProgress(step, number, steps, step, 0, 0, None, datetime.now(UTC)))
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        """Say that `done` of `total` are done of what is counted in the step.
+        """Report that `done` of `total` units of the step are done.
 
         Raises:
             JobCancelledError: the job was cancelled.

@@ -1,4 +1,4 @@
-"""What jobs do, step by step. Each step may be run again from its beginning, and then finds what it made before."""
+"""Steps of jobs. Each step can run again from its beginning, and then finds the results of its earlier run."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ from riyl.training.features.rows import account
 from riyl.training.train import train
 
 Result = dict[str, Any]
-"""What a step hands to the next: JSON."""
+"""Value that a step passes to the next: JSON."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of all jobs over one home.
+    """Steps of all jobs over one home.
 
     Attributes:
-        threads: of training, embedding and search.
-        job: the job that they are run for.
-        progress: told how far the step is; may raise to end the job.
+        threads: number of threads of training, embedding and search.
+        job: id of the job that they run for.
+        progress: receives the progress of the step; may raise to end the job.
     """
 
     settings: Settings
@@ -64,7 +64,7 @@ class Steps:
     progress: Progress = silent
 
     def for_job(self, job: str, progress: Progress) -> Steps:
-        """The same for one job."""
+        """Return the same steps for one job."""
         return replace(self, job=job, progress=progress)
 
     @property
@@ -72,10 +72,10 @@ class Steps:
         return Home(self.settings.home)
 
     def bring(self, params: ImportParams, by: str) -> Result:
-        """Make a dataset's tables, or check a folder of them, and fix them in the home.
+        """Make a dataset's tables, or check a folder of them, and freeze them in the home.
 
         Raises:
-            InputError: see `riyl.app.jobs.import_root.folder_below`, of a job over HTTP.
+            InputError: see `riyl.app.jobs.import_root.folder_below`, for a job over HTTP.
         """
         if params.source in DATASETS:
             source = self.home.tables / params.source
@@ -93,13 +93,13 @@ class Steps:
         return {"tables": name, "rows": rows, **import_notes, "files_not_read": unread}
 
     def freeze(self, tables: str | None, by: str) -> Result:
-        """Copy the tables and what changes leave standing, as they are now, into the home: the job reads these alone.
+        """Copy the tables and the effective changes, as they are now, into the home: the job reads only these copies.
 
-        The changes are those up to the one whose number is handed on; what is dropped later counts still.
+        The changes are those up to the one whose number is passed on; a change that is dropped later still counts.
 
         Raises:
-            NotFoundError: none are named or set, and those that are known in the home are gone.
-            InputError: see `riyl.app.jobs.import_root.folder_below`, of a job over HTTP.
+            NotFoundError: no tables are named or set, and those that the home knows are gone.
+            InputError: see `riyl.app.jobs.import_root.folder_below`, for a job over HTTP.
         """
         folder = self._folder(tables, by)
         name, unread = self._fixed_tables(folder)
@@ -109,7 +109,7 @@ class Steps:
         return frozen | {"files_not_read": unread} if unread else frozen
 
     def choose_model(self, name: str | None) -> Result:
-        """The model asked for, else the current version's, else the newest."""
+        """Return the named model, else the current version's, else the newest."""
         models, versions = self.home.models, self.home.versions
         if name is None and current(versions) is not None:
             name = Version.open(find_version(versions, None), verify=False).manifest["model"]
@@ -119,15 +119,17 @@ class Steps:
         return {"model": Model.open(folder).id}
 
     def featurize(self, frozen: Result, model: str) -> Result:
-        """Snapshot of the tables, changes folded in, in the featurizer of a model.
+        """Make a snapshot of the tables, with changes folded in, with the featurizer of a model.
 
         Args:
-            frozen: what `freeze` handed on.
+            frozen: result of `freeze`.
+            model: id of the model.
 
         Raises:
             NotFoundError: the snapshot that the model was trained on is gone.
-            MismatchError: a modality that somebody had there nobody has now, or there is one that the featurizer lacks:
-                no night may lose one because a table was not there.
+            MismatchError: a modality that artists had there has no artists now, or the tables have one that the
+                featurizer
+                lacks: a scheduled run must not lose a modality because a table was missing.
         """
         opened, chosen = self._tables(frozen), Model.open(self.home.models / model)
         source = _source(frozen)
@@ -150,14 +152,14 @@ class Steps:
         return {"snapshot": snapshot.id, "rows": {**snapshot.manifest.get("rows", {}), **similar}}
 
     def fit(self, frozen: Result) -> Result:
-        """Snapshot of the tables, changes folded in, in a featurizer fitted on them."""
+        """Make a snapshot of the tables, with changes folded in, with a featurizer fitted on them."""
         opened = self._tables(frozen)
         snapshot = build_snapshot(opened, Recipe(), self.home.snapshots, source=_source(frozen), progress=self.progress)
         similar = import_similar(opened, self.home.truths)
         return {"snapshot": snapshot.id, "rows": {**snapshot.manifest.get("rows", {}), **similar}}
 
     def train(self, params: TrainParams, snapshot: str) -> Result:
-        """Model of a snapshot."""
+        """Train a model on a snapshot."""
         name, config = load_config(params.config)
         model = train(
             name,
@@ -173,14 +175,14 @@ class Steps:
         return {"model": model.id}
 
     def embed(self, model: str, snapshot: str) -> Result:
-        """Every artist's embedding, kept until the version is built."""
+        """Embed all artists; the embeddings are kept until the version is built."""
         chosen, opened = Model.open(self.home.models / model), self._snapshot(snapshot)
         recall = self.settings.quality_min_recall
         embed_aside(chosen, opened, self.home.versions, recall=recall, threads=self.threads, progress=self.progress)
         return {}
 
     def build(self, model: str, snapshot: str) -> Result:
-        """Version of a model and a snapshot."""
+        """Build the version of a model and a snapshot."""
         chosen, opened = Model.open(self.home.models / model), self._snapshot(snapshot)
         version = build_version(
             chosen,
@@ -193,16 +195,16 @@ class Steps:
         return {"version": version.id, "counts": version.manifest["counts"]}
 
     def judge(self, version: str) -> Result:
-        """What the promotion policy says of a version, written down."""
+        """Apply the promotion policy to a version, and record the verdict."""
         ndcg, limits = quality_ndcg(self.settings), Limits.of(self.settings)
         report = judged(self.home.versions, self.database, version, limits, ndcg=ndcg, job=self.job)
         return {"verdict": report.as_dict()}
 
     def promote(self, version: str, verdict: Result, by: str) -> Result:
-        """Make a version current, unless it is; and which truth it is then to be evaluated on, if any.
+        """Make a version current, unless it is; return also the ground truth to evaluate it on, if any.
 
         Raises:
-            QualityCheckError: the promotion policy is against it.
+            QualityCheckError: the promotion policy refuses it.
         """
         with self.database.read() as connection:
             last = last_promotion(connection)
@@ -213,12 +215,12 @@ class Steps:
         return {"promoted": True, "truth": self.settings.quality_truth}
 
     def prune(self, in_use: Collection[str]) -> Result:
-        """Remove what is old, and what no running job has made."""
+        """Remove old entries, except those that running jobs have made."""
         keep = self.settings.keep_versions
         return {"removed": tidy(self.home, self.database, keep=keep, in_use=in_use)}
 
     def evaluate(self, params: EvaluateParams, by: str) -> Result:
-        """Every figure, what came of each query, and the report, stored under the job's id."""
+        """Compute every figure, the result of each query and the report, and store them under the job's id."""
         question = Question(**params.model_dump())
         evaluated = run_evaluation(self.home, question, threads=self.threads, progress=self.progress)
         store(
@@ -235,18 +237,20 @@ class Steps:
         return {"evaluation": self.job}
 
     def _fixed_tables(self, folder: Path) -> tuple[str, dict[str, str]]:
-        """Fix a folder of tables; its name in the home, and why files of it are not read."""
+        """Freeze a folder of tables; return its name in the home, and why some of its files are not read."""
         ignore = self.settings.ignore_unread
         unread = {name: why.reason for name, why in Tables.open(folder, ignore_unread=ignore).unread.items()}
         return freeze_tables(folder, self.home.frozen_tables, ignore_unread=ignore).name, unread
 
     def _named(self, named: str, by: str) -> Path:
-        """A folder as a job names it."""
+        """Return a folder that a job names."""
         return folder_below(self.settings.import_root, named) if by.startswith(FROM_HTTP) else Path(named).expanduser()
 
     def _folder(self, named: str | None, by: str) -> Path:
-        """The tables named, else RIYL_TABLES, else those imported since the current version was promoted, else those
-        behind it, else the copies made last.
+        """Return the tables named, or the default tables.
+
+        These are RIYL_TABLES, else those imported since the current version was promoted, else those behind it, else
+        the newest copies.
 
         Raises:
             NotFoundError: there are none of these.
@@ -269,7 +273,7 @@ class Steps:
         return source or newest(frozen, "imported tables", "artists.*", "name a folder of tables, or set RIYL_TABLES")
 
     def _behind(self, version: str) -> Path | None:
-        """Where the tables lay that a version was made of; None where its snapshot is gone or does not say."""
+        """Return where the tables of a version were; None where its snapshot is gone or does not record it."""
         snapshot = str(Version.open(find_version(self.home.versions, version), verify=False).manifest["snapshot"])
         folder = self.home.snapshots / snapshot
         return Snapshot.open(folder).source if folder.is_dir() else None
@@ -285,10 +289,10 @@ class Steps:
 
 
 def _source(frozen: Result) -> Path | None:
-    """Where fixed tables came from; None where they were named by their id."""
+    """Return where frozen tables came from; None where they were named by their id."""
     return None if frozen.get("source") is None else Path(frozen["source"])
 
 
 def worker_threads(settings: Settings) -> int:
-    """Threads of a worker: RIYL_THREADS, else one, for a service runs beside it."""
+    """Return the number of threads of a worker: RIYL_THREADS, else one, because a service runs on the same machine."""
     return min(settings.threads or 1, os.cpu_count() or 1)

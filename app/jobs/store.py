@@ -1,4 +1,4 @@
-"""Where DBOS keeps the jobs: its own tables, beside ours in PostgreSQL, in a file of their own with SQLite."""
+"""Storage of jobs by DBOS: tables of its own, beside RIYL's in PostgreSQL, in a separate file with SQLite."""
 
 from __future__ import annotations
 
@@ -28,21 +28,24 @@ log = logging.getLogger(__name__)
 APPLICATION = "riyl"
 
 FORMAT = "2"
-"""Of a job's input and steps. A worker takes up jobs of its own format alone, so change it when they change, not with
-every release: a job that an upgrade interrupted must go on."""
+"""Format of a job's input and steps.
+
+A worker runs only jobs of its own format, so change it when these change, not with every release: a job that an
+upgrade interrupted must continue.
+"""
 
 INDEX_QUEUE = "index"
-"""Of what makes versions current: one at a time, whatever the number of workers."""
+"""Queue of jobs that make versions current: one at a time, whatever the number of workers."""
 
 WORK_QUEUE = "work"
-"""Of everything else: one at a time too, beside a re-index."""
+"""Queue of all other jobs: also one at a time, beside a re-index."""
 
 
 class JobError(Exception):
-    """What a job failed of, as it was stored.
+    """Error of a failed job, as it was stored.
 
     Attributes:
-        shown: what HTTP shows of it.
+        shown: the text that HTTP shows.
     """
 
     def __init__(self, message: str, shown: str = ALL_IS_IN) -> None:
@@ -51,11 +54,11 @@ class JobError(Exception):
 
 
 class JsonSerializer(Serializer):
-    """Inputs, results and errors as JSON: nothing that is read is ever executed, and people can read it too."""
+    """Serializer of inputs, results and errors as JSON: reading it executes nothing, and people can read it too."""
 
     def serialize(self, data: Any) -> str:
         if isinstance(data, dbos_error.DBOSMaxStepRetriesExceeded) and data.errors:
-            data = data.errors[-1]  # why it failed, not that it did
+            data = data.errors[-1]  # the cause of the failure
         if isinstance(data, BaseException):
             shown = data.shown if isinstance(data, JobError) else shown_error(data)
             return json.dumps({"error": type(data).__name__, "message": str(data), "shown": shown})
@@ -70,16 +73,19 @@ class JsonSerializer(Serializer):
 
 
 def refuse_pickles() -> None:
-    """Let DBOS read no pickles, which execute: it reads one where a row says so, whatever serializer it was given."""
+    """Prevent DBOS from reading pickles, which execute code.
+
+    It would read one where a row says so, whatever serializer it was given.
+    """
     DefaultSerializer.deserialize = _refuse_pickle  # type: ignore[method-assign, assignment]
 
 
 def _refuse_pickle(_: DefaultSerializer, serialized_data: str) -> Any:
-    raise JobError("found a pickled value among the jobs, which is not read; wanted JSON")
+    raise JobError("found a pickled value among the jobs, which RIYL does not read; wanted JSON")
 
 
 def jobs_engine(settings: Settings) -> Engine:
-    """An engine for DBOS, which begins its transactions itself; connects to nothing yet.
+    """Create an engine for DBOS, which begins its transactions itself; it connects to nothing yet.
 
     Raises:
         ConfigError: RIYL_DATABASE_URL is not the address of a database.
@@ -95,13 +101,13 @@ def jobs_engine(settings: Settings) -> Engine:
 
 
 def jobs_file(settings: Settings) -> Path | None:
-    """SQLite's file of the jobs; None with PostgreSQL."""
+    """Return SQLite's file of the jobs; None with PostgreSQL."""
     url = database_url(settings, JOBS_FILE)
     return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
 
 def raise_faults(engine: Engine, file: Path) -> None:
-    """Let an engine of SQLite raise our errors at once: of its own DBOS tries a locked file again for ever."""
+    """Let an engine of SQLite raise RIYL's errors at once: DBOS itself would retry a locked file for ever."""
 
     def act(fault: DatabaseDownError, _: ExceptionContext) -> None:
         raise fault
@@ -110,11 +116,12 @@ def raise_faults(engine: Engine, file: Path) -> None:
 
 
 def wait_for_storage(engine: Engine, file: Path | None, damaged: Callable[[DatabaseDamagedError], None]) -> None:
-    """Let DBOS wait for a disk that is full or takes no writes: else a job whose end cannot be stored runs for ever.
+    """Let DBOS wait while a disk is full or read-only; else a job whose end cannot be stored would run for ever.
 
     Args:
-        file: of SQLite; None with PostgreSQL.
-        damaged: told of damage, which no waiting mends.
+        engine: engine of DBOS.
+        file: file of SQLite; None with PostgreSQL.
+        damaged: called on damage, which waiting cannot repair.
     """
 
     def act(fault: DatabaseDownError, context: ExceptionContext) -> None:
@@ -122,7 +129,7 @@ def wait_for_storage(engine: Engine, file: Path | None, damaged: Callable[[Datab
             damaged(fault)
         elif isinstance(fault, StorageError):
             log.error("jobs_wait_for_storage", extra={"reason": str(fault)})
-            context.is_disconnect = True  # a lost connection is what DBOS waits for
+            context.is_disconnect = True  # DBOS waits only for lost connections
 
     _on_fault(engine, file, act)
 
@@ -131,14 +138,14 @@ def _on_fault(engine: Engine, file: Path | None, act: Callable[[DatabaseDownErro
     def translate(context: ExceptionContext) -> None:
         if isinstance(context.sqlalchemy_exception, DBAPIError):
             fault = database_error(context.sqlalchemy_exception, file)
-            if isinstance(fault, DatabaseDownError):  # the others DBOS knows, such as an id that is taken
+            if isinstance(fault, DatabaseDownError):  # DBOS handles other errors, such as a duplicate id
                 act(fault, context)
 
     event.listen(engine, "handle_error", translate)
 
 
 def upgrade_jobs(settings: Settings, database: Database) -> None:
-    """Bring DBOS's tables to what this release needs. One process does it, the others wait.
+    """Upgrade DBOS's tables to this release. One process does so, others wait.
 
     Raises:
         DatabaseDownError: the database cannot be reached.
@@ -152,7 +159,7 @@ def upgrade_jobs(settings: Settings, database: Database) -> None:
 
 
 def upgrade_fresh_jobs(settings: Settings, database: Database) -> None:
-    """Make DBOS's tables in a home that has none yet; leave any other database to `riyl db upgrade`."""
+    """Create DBOS's tables in a home without any; any other database is left to `riyl db upgrade`."""
     file = jobs_file(settings)
     if file is None:
         return
@@ -168,10 +175,10 @@ def upgrade_fresh_jobs(settings: Settings, database: Database) -> None:
 
 
 def _time(value: object) -> str:
-    """A schedule's time; nothing else that is no JSON is ever stored."""
+    """Return the time of a schedule as text; no other value that is not JSON is stored."""
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"found {type(value).__name__} to be stored; wanted JSON")
+    raise TypeError(f"found a value of type {type(value).__name__}; wanted JSON")
 
 
 def _plain(url: URL) -> str:
@@ -179,10 +186,10 @@ def _plain(url: URL) -> str:
 
 
 def _unreachable(context: ExceptionContext) -> None:
-    """Call every connection that cannot be made a lost one.
+    """Mark every connection that cannot be made as a lost one.
 
-    DBOS waits for a lost one to come back, and ends a job for anything else. It tells them apart by words, which a host
-    whose name does not resolve does not have; a stopped container is one.
+    DBOS waits for a lost connection, and fails a job on any other error. It tells them apart by the error's text, which
+    differs for a host whose name does not resolve; a stopped container is one.
     """
     if context.connection is None and isinstance(context.original_exception, psycopg.OperationalError):
         context.is_disconnect = True

@@ -1,4 +1,4 @@
-"""What jobs are asked for with, and what is told of them."""
+"""Params of jobs, and jobs as clients see them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from riyl.core.db.progress import JobProgress
 
 
 class JobKind(StrEnum):
-    """What a job does."""
+    """Kind of a job."""
 
     REINDEX = "reindex"
     TRAIN = "train"
@@ -22,7 +22,7 @@ class JobKind(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job is in its life; the last three are for good."""
+    """State of a job; the last three are final."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -38,7 +38,7 @@ class JobState(StrEnum):
 Tables = Annotated[
     str | None,
     Field(
-        description="Folder of tables on the worker's machine; left out: RIYL_TABLES, else those imported since the "
+        description="Folder of tables on the worker's machine; default: RIYL_TABLES, else those imported since the "
         "current version was promoted, else those behind it.",
         min_length=1,
         max_length=1000,
@@ -47,60 +47,60 @@ Tables = Annotated[
 
 
 class Params(BaseModel):
-    """What a job is asked for with."""
+    """Params of a job."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ReindexParams(Params):
-    """Place the artists of the tables with the model that is in use, and make that the current version."""
+    """Embed the artists of the tables with the model in use, and make the resulting version current."""
 
     tables: Tables = None
     model: Annotated[
-        str | None, Field(description="Model, or how its id begins; left out: the current version's, else the newest.")
+        str | None, Field(description="Model, or a prefix of its id; default: the current version's, else the newest.")
     ] = None
     promote: Annotated[bool, Field(description="Make the version current if the promotion policy allows.")] = True
 
 
 class TrainParams(Params):
-    """Fit a new featurizer on the tables, train a model on it, and re-index with that."""
+    """Fit a new featurizer on the tables, train a model on it, and re-index with that model."""
 
     tables: Tables = None
-    config: Annotated[
-        str, Field(description="Config of the training, by name.", max_length=100, pattern=r"^[^/\\.]+$")
-    ] = "default"
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of everything that chance decides.")] = 0
-    device: Annotated[Literal["cpu", "cuda"], Field(description="Where to train.")] = "cpu"
+    config: Annotated[str, Field(description="Name of the training config.", max_length=100, pattern=r"^[^/\\.]+$")] = (
+        "default"
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="Random seed of the training.")] = 0
+    device: Annotated[Literal["cpu", "cuda"], Field(description="Device to train on.")] = "cpu"
     supervision: Annotated[
         str | None,
-        Field(description="Truth by name or id whose pairs refine the model; the closed-form configs alone take any."),
+        Field(description="Truth by name or id whose pairs fine-tune the model; only for closed-form configs."),
     ] = None
     promote: Annotated[bool, Field(description="Make the version current if the promotion policy allows.")] = True
 
 
 class EvaluateParams(Params):
-    """Hold models, baselines or a version of the index against a ground truth."""
+    """Evaluate models, baselines or a version of the index on a ground truth."""
 
-    truth: Annotated[str | None, Field(description="Truth by name or id; left out: the newest.")] = None
+    truth: Annotated[str | None, Field(description="Truth by name or id; default: the newest.")] = None
     systems: Annotated[
         list[str] | None,
         Field(
             description="Models and baselines by name or id; `all`: every model, masked and from every seed, and every "
-            "baseline; left out: the newest models and the baselines, or none beside a version or a model.",
+            "baseline; default: the newest models and the baselines, or none if a version or a model is given.",
             max_length=50,
             fail_fast=True,
         ),
     ] = None
     model: Annotated[
         str | None,
-        Field(description="A model by name or id, wherever it was trained, that the others are compared to."),
+        Field(description="Model by name or id, wherever it was trained, that the others are compared to."),
     ] = None
     version: Annotated[
-        str | None, Field(description="A version of the index, or how its id begins, that is measured too.")
+        str | None, Field(description="Version of the index to evaluate too, or a prefix of its id.")
     ] = None
     snapshot: Annotated[
         str | None,
-        Field(description="Whose artists, or how its id begins; left out: the newest, or the version's own."),
+        Field(description="Snapshot of the artists, or a prefix of its id; default: the newest, or the version's own."),
     ] = None
     conditions: Annotated[
         list[Literal["raw", "fmc", "raw-judged", "fmc-judged", "groups"]],
@@ -108,21 +108,21 @@ class EvaluateParams(Params):
             min_length=1,
             max_length=5,
             fail_fast=True,
-            description="Which artists; groups: by the modalities that they are known by.",
+            description="Which artists to evaluate; groups: by the modalities that they have.",
         ),
     ] = ["raw", "fmc"]
     k: Annotated[int, Field(ge=1, le=1000, description="Length of a list.")] = 200
     rounds: Annotated[int, Field(ge=1, le=100_000, description="Bootstrap rounds.")] = 1000
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of ties, noise, groups and resampling.")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="Random seed of ties, noise, groups and resampling.")] = 0
 
 
 class ImportParams(Params):
-    """Check tables and copy them into the home, where re-indexing takes them from."""
+    """Check tables and copy them into the home, from which a re-index reads them."""
 
     source: Annotated[
         str,
         Field(
-            description="Folder of tables on the worker's machine, or a dataset by name.", min_length=1, max_length=1000
+            description="Folder of tables on the worker's machine, or name of a dataset.", min_length=1, max_length=1000
         ),
     ]
 
@@ -140,11 +140,11 @@ class Job:
     """A job.
 
     Attributes:
-        params: what it was asked for with.
-        by: who asked.
-        worker: who runs or ran it; None while it waits.
-        progress: how far it is; None before its first step.
-        result: what came of it, once it is done.
+        params: params that it was submitted with.
+        by: author of the request.
+        worker: worker that runs or ran it; None while it waits.
+        progress: its progress; None before its first step.
+        result: result, once it is done.
         error: why it failed.
         shown_error: the same as HTTP shows it.
     """

@@ -1,4 +1,4 @@
-"""A worker: the process that runs the jobs."""
+"""Worker: the process that runs the jobs."""
 
 from __future__ import annotations
 
@@ -35,25 +35,26 @@ from riyl.index.versions.lifecycle import follow
 log = logging.getLogger(__name__)
 
 NICE = 10
-"""How far behind others: queries come first."""
+"""Increment of the niceness of the process, so that queries have priority."""
 
 TAKE_S = 1.0
-"""To try to take the worker's place."""
+"""Maximum time of the attempts to take the worker's place, in seconds."""
 
 LOOK_S = 5.0
-"""Seconds between looks whether the worker still has its place."""
+"""Interval of the checks that the worker still has its place, in seconds."""
 
 POLL_S = 0.5
-"""Seconds between looks for a job."""
+"""Polling interval of the queues, in seconds."""
 
 SCHEDULE = "reindex"
 
 
 def work(settings: Settings, *, until_closed: bool = False) -> None:
-    """Run jobs until SIGTERM or SIGINT, which leave a running one to the next start; ends the process.
+    """Run jobs until SIGTERM or SIGINT, which leave a running job to the next start; ends the process.
 
     Args:
-        until_closed: end too once standard input is closed, as it is when the process that started this one is gone.
+        settings: settings of the home and the worker.
+        until_closed: also end once standard input is closed, because the process that started this one is gone.
 
     Raises:
         MismatchError: another process holds this worker's place.
@@ -65,10 +66,10 @@ def work(settings: Settings, *, until_closed: bool = False) -> None:
     except Exception as error:
         if not until_closed:
             raise
-        # the service logs the reason; whatever the threads of libraries are at, they end now
+        # the service logs the reason; all threads of libraries end now
         if not isinstance(error, RiylError | OSError):
             log.error("worker_crashed", exc_info=error)
-        # the service tells it to everybody
+        # the service shows the reason to every client
         reason = error.public if isinstance(error, StorageError) else str(error)
         say_to_service(reason or type(error).__name__)
         logging.shutdown()
@@ -113,12 +114,12 @@ def _work(settings: Settings, until_closed: bool) -> None:
         os._exit(1)
     log.info("worker_ended", extra={"worker": settings.worker})
     logging.shutdown()
-    # at once, as if killed: a step in the middle runs again at the next start, whatever it is waiting for now
+    # at once, as if killed: an interrupted step runs again at the next start, whatever it waits for now
     os._exit(0)
 
 
 def _take(lock: WorkerLock) -> bool:
-    """Take the worker's place; somebody who only looks whether it is taken holds it for a moment too."""
+    """Take the worker's place; retry, because a process that only checks whether it is taken also holds it briefly."""
     end = monotonic() + TAKE_S
     while not (taken := lock.take()) and monotonic() < end:
         sleep(0.1)
@@ -141,7 +142,7 @@ def _launch(settings: Settings, database: Database, damaged: Callable[[DatabaseD
             "scheduler_polling_interval_sec": LOOK_S,
         }
     )
-    library = logging.getLogger("dbos")  # what it says is printed as everything else is
+    library = logging.getLogger("dbos")  # its records are formatted like all others
     library.handlers.clear()
     library.propagate = True
     steps = Steps(settings, database, worker_threads(settings))
@@ -162,7 +163,7 @@ def _launch(settings: Settings, database: Database, damaged: Callable[[DatabaseD
 
 
 def _hold(lock: WorkerLock, stop: threading.Event, settings: Settings) -> None:
-    """Keep the worker's place, and say so in the home, until it is to stop; end where another has taken it."""
+    """Keep the worker's place, and record so in the home, until it is to stop; exit if another process has taken it."""
     alive = Home(settings.home).workers / settings.worker
     _touch(alive)
     while not stop.wait(LOOK_S):
@@ -182,7 +183,7 @@ def _touch(path: Path) -> None:
     try:
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    except OSError as error:  # a full disk is no reason to stop: whoever looks sees the file grow old
+    except OSError as error:  # a full disk is no reason to stop: readers see that the file gets old
         log.warning("alive_not_written", extra={"reason": str(error)})
 
 
@@ -196,7 +197,7 @@ def _taken(database: Database, settings: Settings) -> str:
 
 
 def _until_closed(stop: threading.Event) -> None:
-    # not by sys.stdin, whose lock a thread would hold when the interpreter ends, which that dies of
+    # not sys.stdin: a thread that holds its lock would crash the interpreter at exit
     while os.read(0, 1024):
         pass
     stop.set()

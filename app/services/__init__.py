@@ -1,1 +1,1 @@
-"""Use cases of the service: queries, artists and changes."""
+"""Use cases of the service without HTTP: queries, artists and changes."""

@@ -1,4 +1,4 @@
-"""Artists as answers name them: looked up by id, mbid or name, with the errors that say why one is not found."""
+"""Look-up of artists by id, mbid or name for responses, and the errors that explain a failed look-up."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from riyl.index.overlay.artists import Artist
 from riyl.index.search.searcher import Searcher
 
 NEAR = 5
-"""Artists with near names that an unknown one is answered with."""
+"""Number of artists with similar names in the error for an unknown artist."""
 
 MAX_CANDIDATES = 50
-"""Artists that an error names who share an mbid."""
+"""Maximum number of artists with the same mbid that an error lists."""
 
 
 def summary(artist: Artist) -> Summary:
-    """An artist as lists show it."""
+    """Return an artist as lists show it."""
     return Summary.model_validate(artist, from_attributes=True)
 
 
 def summaries(searcher: Searcher, rows: Iterable[int]) -> list[Summary]:
-    """The artists of these rows, in their order."""
+    """Return the artists of these rows, in their order."""
     return [summary(searcher.artist(row)) for row in rows]
 
 
 def names_of(searcher: Searcher | None, ids: Iterable[ArtistId]) -> dict[ArtistId, str]:
-    """By id, the names of those artists that the version has, if one serves."""
+    """Return the names of those artists that the serving version has, by id; empty where no version serves."""
     if searcher is None:
         return {}
     known_rows = [row for row in map(searcher.row_of, dict.fromkeys(ids)) if row is not None]
@@ -40,11 +40,11 @@ def names_of(searcher: Searcher | None, ids: Iterable[ArtistId]) -> dict[ArtistI
 
 
 def known_row(state: ServingState, artist: str) -> int:
-    """The row of an artist by id or mbid, of one that was merged into another that one's; who is blocked is not there.
+    """Return the row of an artist by id or mbid; a merged artist resolves to its target, a blocked one is not found.
 
     Raises:
-        UnknownArtistError: there is none; names those with near names.
-        AmbiguousMbidError: several artists share the mbid; names them.
+        UnknownArtistError: no artist has this id or mbid; the error lists artists with similar names.
+        AmbiguousMbidError: several artists share the mbid; the error lists them.
     """
     rows = state.searcher.rows_now(artist, state.rules.blocked)
     if not rows:
@@ -55,7 +55,7 @@ def known_row(state: ServingState, artist: str) -> int:
 
 
 def shared_mbid(searcher: Searcher, mbid: str, rows: Sequence[int]) -> AmbiguousMbidError:
-    """The error that says that these artists share an mbid, with the first of them by id."""
+    """Return the error for several artists with the same mbid; it lists the first of them by id."""
     candidates = summaries(searcher, rows[:MAX_CANDIDATES])
     ids = ", ".join([*(artist.id for artist in candidates[:NEAR]), *(["..."] if len(rows) > NEAR else [])])
     message = f"{len(rows)} artists have the mbid {mbid!r}: {ids}; choose one of them by its id"
@@ -63,7 +63,7 @@ def shared_mbid(searcher: Searcher, mbid: str, rows: Sequence[int]) -> Ambiguous
 
 
 def unknown_artist(state: ServingState, identifier: str) -> UnknownArtistError:
-    """The error that says so, with the artists whose names are near."""
+    """Return the error for an unknown artist; it lists artists with similar names."""
     searcher = state.searcher
     shown = identifier if len(identifier) <= 100 else identifier[:97] + "..."
     near = summaries(searcher, searcher.search_names(identifier, NEAR, state.rules.blocked))

@@ -1,4 +1,4 @@
-"""Batches of changes as they come over HTTP, as lines of JSON or as one object; read change by change."""
+"""Batches of changes from HTTP, as lines of JSON or as one object; parsed change by change."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from riyl.app.schemas.changes import MAX_ARTIST_BYTES, MAX_LINES, ChangeItems, L
 from riyl.core.errors import InputError
 
 MAX_CONTAINERS_OF_ITEMS = 10 * MAX_LINES
-"""Maximum lists and objects in a batch that is one JSON object."""
+"""Maximum number of lists and objects in a batch that is one JSON object."""
 
 _lines: TypeAdapter[Line] = TypeAdapter(Line)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The changes of a batch, not yet read.
+    """Changes of a batch, not yet parsed.
 
     Attributes:
-        given: the number of each in the body, and what reads it.
+        given: the number of each change in the body, and the function that parses it.
         digest: sha256 of the body, in hex.
     """
 
@@ -33,23 +33,23 @@ class Batch:
 
 
 def batch_of_lines(body: bytes) -> Batch:
-    """A batch that comes as lines of JSON; blank ones are passed over.
+    """Read a batch of lines of JSON; blank lines are skipped.
 
     Raises:
-        InputError: there are no lines, or too many.
+        InputError: the body has no lines, or too many.
     """
     lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
     if not 0 < len(lines) <= MAX_LINES:
-        raise InputError(f"body: found {len(lines)} lines; wanted 1 to {MAX_LINES}, each one change as JSON")
+        raise InputError(f"body: found {len(lines)} lines; wanted 1 to {MAX_LINES} lines, each one change as JSON")
     return Batch([(number, partial(_line, line)) for number, line in lines], hashlib.sha256(body).hexdigest())
 
 
 def batch_of_items(body: bytes) -> Batch:
-    """A batch that comes as one JSON object with `items`.
+    """Read a batch that is one JSON object with `items`.
 
     Raises:
-        InputError: it is larger than one artist may be: the interpreter reads it as a whole.
-        ValidationError: it is no such object, or has no items or too many; what an item holds is read later.
+        InputError: it is larger than the limit of one artist: the interpreter parses it as a whole.
+        ValidationError: it is not such an object, or has no items or too many; the items are parsed later.
     """
     if len(body) > MAX_ARTIST_BYTES:
         raise InputError(

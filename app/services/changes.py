@@ -1,4 +1,4 @@
-"""What is said of artists over HTTP, to changes: checked, whom it is about, and what became of it."""
+"""Changes of artists over HTTP: requests are checked, artists resolved, and results described."""
 
 from __future__ import annotations
 
@@ -50,11 +50,12 @@ NO_MODALITIES = ("artists", "similar", "plays")
 
 @dataclass(frozen=True)
 class Kept:
-    """What becomes of a change that is durable.
+    """Effect of a change that is durable.
 
     Attributes:
-        visible_after: when answers show all of it that has a place, if it is known what it is merged into.
-        unusable_inputs: the rest.
+        visible_after: when responses show all of it that can be encoded, if the values that it is merged into are
+            known.
+        unusable_inputs: the inputs that cannot be encoded.
     """
 
     visible_after: VisibleAfter
@@ -64,14 +65,17 @@ class Kept:
 def change_request(
     state: ServingState | None, identifier: ArtistId, kind: ChangeKind, payload: ArtistPut | ArtistPatch | None = None
 ) -> ChangeRequest:
-    """A change as it is asked for, checked; a merge is `merge_request`.
+    """Check a requested change and resolve its artist; `merge_request` does so for a merge.
 
     Args:
-        state: what tells whom an mbid means, who is there at all, and which attributes are of which type.
+        state: resolves mbids, tells which artists exist, and gives the types of attributes; None where no version
+            serves.
         identifier: id, or mbid that the version has.
+        kind: kind of the change.
+        payload: fields of a put or patch.
 
     Raises:
-        InputError: something that is said cannot be; the message names what was found and what is wanted.
+        InputError: a value is invalid; the message names the value found and the value wanted.
         AmbiguousMbidError: several artists share the mbid.
     """
     fields: effective.Payload = (
@@ -83,7 +87,7 @@ def change_request(
 
 
 def merge_request(state: ServingState | None, identifier: ArtistId, into: ArtistId) -> ChangeRequest:
-    """A merge as it is asked for, of one artist into another: ids, or mbids that the version has."""
+    """Resolve a requested merge of one artist into another; both are ids, or mbids that the version has."""
     artist, exists, mbid = _resolve_artist(state, identifier)
     target, target_exists, _ = _resolve_artist(state, into)
     payload = {"into": target} if mbid is None else {"into": target, "mbid": mbid}
@@ -93,10 +97,14 @@ def merge_request(state: ServingState | None, identifier: ArtistId, into: Artist
 def change_response(
     state: ServingState | None, change: ChangeRequest, done: ChangeResult, effect: Kept, seconds: float
 ) -> ChangeResponse:
-    """What became of a change, and what of it is of no use yet.
+    """Describe the result of a change, and the inputs in it that are of no use yet.
 
     Args:
-        seconds: until what came before it is taken up, and it.
+        state: the serving state; None where no version serves.
+        change: the change as it was requested.
+        done: its result in the database.
+        effect: when its fields become visible, and its unusable inputs.
+        seconds: time until the changes before it and the change itself are applied, in seconds.
     """
     visible_after = effect.visible_after if _tells_merged(state, change, done) else VisibleAfter.REINDEX
     if visible_after is VisibleAfter.MOMENT and change.kind is not ChangeKind.DELETE:
@@ -113,7 +121,7 @@ def change_response(
 
 
 def kept_of(state: ServingState | None, payload: effective.Payload) -> Kept:
-    """What of a change shows when.
+    """Return when the fields of a change become visible, and its unusable inputs.
 
     Raises:
         InputError: see `riyl.index.encoding.unusable_inputs.unusable_inputs`.
@@ -123,12 +131,12 @@ def kept_of(state: ServingState | None, payload: effective.Payload) -> Kept:
         return Kept(VisibleAfter.MOMENT if state is not None else VisibleAfter.REINDEX, UnusableInputs())
     try:
         return Kept(VisibleAfter.MOMENT, unusable_inputs(state.encoder(), payload))
-    except (NotFoundError, FormatError):  # told in the log by who takes changes up
+    except (NotFoundError, FormatError):  # the change feed logs this
         return Kept(VisibleAfter.REINDEX, UnusableInputs())
 
 
 def status_of_done(kind: ChangeKind, done: ChangeResult) -> int:
-    """201 where somebody was put who was not there, else 200."""
+    """Return 201 where a new artist was put, else 200."""
     return 201 if kind is ChangeKind.PUT and done.new else 200
 
 
@@ -140,14 +148,19 @@ def carry_out(
     key: str | None,
     seconds_until: Callable[[int], float],
 ) -> list[Verdict]:
-    """Carry out a batch, and give a verdict on each change, in their order.
+    """Apply a batch, and return a verdict on each change, in their order.
 
     Args:
-        seconds_until: how long it takes until the change of a number is taken up, in seconds.
+        database: the database that stores the changes.
+        state: the serving state; None where no version serves.
+        batch: the changes, not yet parsed.
+        sender: the sender of the batch.
+        key: the Idempotency-Key; None without one.
+        seconds_until: returns the time until the change with a given number is applied, in seconds.
 
     Raises:
-        InputError: there was another batch under this key.
-        DatabaseDownError: the database cannot be reached; the same key goes on where it stopped.
+        InputError: another batch was sent with this key.
+        DatabaseDownError: the database cannot be reached; a request with the same key continues where this one stopped.
     """
     read = [_read(state, line) for _, line in batch.given]
     wishes = [entry if isinstance(entry, Refused) else entry[0] for entry in read]
@@ -159,7 +172,7 @@ def carry_out(
 
 
 def _resolve_artist(state: ServingState | None, identifier: ArtistId) -> tuple[ArtistId, bool | None, str | None]:
-    """The id that is meant, whether the version has it (None where none serves), and the mbid that it has there.
+    """Return the id that an identifier means, whether the version has it (None where none serves), and its mbid there.
 
     Raises:
         AmbiguousMbidError: several artists share the mbid.
@@ -218,7 +231,7 @@ def _refusal(line: int, artist: ArtistId | None, refused: Refused) -> Verdict:
 
 
 def _tells_merged(state: ServingState | None, change: ChangeRequest, done: ChangeResult) -> bool:
-    """Whether it is known what a patch is merged into, where that is what the tables say."""
+    """Return whether the values that a patch is merged into are known, where these are the values of the tables."""
     over = [table for table in done.over if table in change.payload]
     if state is None or not over:
         return True
@@ -231,7 +244,10 @@ def _tells_merged(state: ServingState | None, change: ChangeRequest, done: Chang
 
 
 def _payload(request: ArtistPut | ArtistPatch, columns: pa.Schema | None) -> dict[str, Any]:
-    """What was said, as it is kept: a list that is empty the artist has not, nor tags or plays that are put empty."""
+    """Return the fields of a request as they are stored.
+
+    An empty list becomes None, which means that the artist has none; so do tags or plays that are put empty.
+    """
     payload = request.model_dump(exclude_unset=True, exclude={"kind", "id"})
     for field in ("aliases",) if isinstance(request, ArtistPatch) else ("aliases", *COLUMNS_OF):
         if field in payload:
@@ -249,14 +265,14 @@ def _payload(request: ArtistPut | ArtistPatch, columns: pa.Schema | None) -> dic
 
 
 def _check_terms(table: str, terms: Mapping[str, float | None], *, one_spelling: bool) -> None:
-    # of what is taken away the text alone counts
+    # of a removed term only the text is checked
     texts_of({term: 1.0 if weight is None else weight for term, weight in terms.items()}, table)
     if not one_spelling:
         return
     first: dict[str, str] = {}
     for term, key in zip(terms, term_keys(table, terms), strict=True):
         if first.setdefault(key, term) != term:
-            raise InputError(f"{table}: found both {first[key]!r} and {term!r}, which are one; wanted it once")
+            raise InputError(f"{table}: found both {first[key]!r} and {term!r}, which are the same; wanted one of them")
 
 
 def _check_vectors(modality: str, vectors: Sequence[Sequence[float]]) -> None:
@@ -268,10 +284,10 @@ def _check_vectors(modality: str, vectors: Sequence[Sequence[float]]) -> None:
 
 def _check_attribute(name: str, value: Any, columns: pa.Schema | None) -> None:
     if name in COLUMNS:
-        raise InputError(f"attributes: found {name!r}; wanted a column beside {', '.join(COLUMNS)}")
+        raise InputError(f"attributes: found {name!r}; wanted a column other than {', '.join(COLUMNS)}")
     if value is None or columns is None or name not in columns.names or pa.types.is_null(columns.field(name).type):
         return
     try:
         as_type(columns.field(name).type, value)
     except InputError as error:
-        raise InputError(f"attributes.{name}: {error}, as the catalog has it") from error
+        raise InputError(f"attributes.{name}: {error}, as in the catalog") from error

@@ -1,4 +1,4 @@
-"""A question to an answer: who is meant, what is searched for, what is shown and why."""
+"""Answers queries (POST /v1/similar): resolves seeds, searches, and explains results."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from riyl.index.search.query import Query, QueryVector, build_query
 from riyl.index.search.rules import apply_rules
 
 SHORT_K, SHORT_SEEDS = 100, 10
-"""Answers and seeds at most of a question that takes no longer than to hand it to a thread."""
+"""Maximum length of the list, and maximum number of seeds, of a query that is as fast as handing it to a thread."""
 
 
 @dataclass(frozen=True)
 class _Meant:
-    """A question as it was understood."""
+    """A query with its artists resolved."""
 
     terms: Sequence[QueryVector]
     avoid: Sequence[QueryVector]
@@ -48,14 +48,14 @@ class _Meant:
 
 
 def run_query(state: ServingState, request: SimilarRequest) -> QueryResponse:
-    """Who answers a question best.
+    """Find the artists most similar to a query.
 
     Raises:
-        UnknownArtistError, AmbiguousNameError: a seed is none, or several.
-        NothingKnownError: nothing is known of a seed, or of all that is asked with.
-        InputError: what was asked cannot be; the message names what was found and what is wanted.
-        MismatchError: the model does not take what is described.
-        NoEncoderError: what encodes artists that are not in the catalog is not in this home.
+        UnknownArtistError, AmbiguousNameError: a seed matches no artist, or several.
+        NothingKnownError: nothing is known of a seed, or of the whole query.
+        InputError: a value is invalid; the message names the value found and the value wanted.
+        MismatchError: the model does not accept the described inputs.
+        NoEncoderError: the encoder of artists that are not in the catalog is not in this home.
     """
     meant = _meant(state, request)
     query = build_query(meant.terms, meant.avoid, popularity=request.popularity, uncorrected=request.uncorrected)
@@ -67,9 +67,9 @@ def run_query(state: ServingState, request: SimilarRequest) -> QueryResponse:
 
 
 def fits_event_loop(state: ServingState, request: SimilarRequest) -> bool:
-    """Whether the answer takes a millisecond or two at most: then it is not worth a thread.
+    """Return whether the query takes one or two milliseconds at most, so that it is not worth a thread.
 
-    A few artists, all there, where no rule can make a ready list too short, and where a search takes no longer.
+    It has a few artists, all known; no rule can shorten a ready list, and a search is equally fast.
     """
     more = (
         request.tags
@@ -88,7 +88,7 @@ def fits_event_loop(state: ServingState, request: SimilarRequest) -> bool:
 
 
 def explain_similar(state: ServingState, row: int, k: int, *, uncorrected: bool) -> ExplainedResponse:
-    """`riyl.app.services.similar.similar_model`, with reasons.
+    """Return the response of `riyl.app.services.similar.similar_model` with reasons.
 
     Raises:
         NothingKnownError: the version has no input of the artist.
@@ -130,7 +130,7 @@ def _found(state: ServingState, request: SimilarRequest, query: Query) -> Neighb
 
 
 def _is_plain(request: SimilarRequest) -> bool:
-    """Whether the ready list of a single seed is the answer."""
+    """Return whether the ready list of a single seed answers the query."""
     if len(request.seeds) != 1 or request.k > LIST_LENGTH:
         return False
     return request == SimilarRequest(
@@ -159,7 +159,7 @@ def _meant(state: ServingState, request: SimilarRequest) -> _Meant:
     both = {row for row, _ in seeds} & {row for row, _ in avoid}
     if both:
         name = state.searcher.artist(min(both)).name
-        raise InputError(f"avoid: found {name!r}, which is a seed too; wanted other artists than the seeds")
+        raise InputError(f"avoid: found {name!r}, which is also a seed; wanted artists that are not seeds")
     played, unknown = _played(state, request.plays)
     terms = [_artist(state, row, weight, parts=request.explain) for row, weight in [*seeds, *played]]
     known_tags: Mapping[str, float] = {}
@@ -169,7 +169,7 @@ def _meant(state: ServingState, request: SimilarRequest) -> _Meant:
         terms += [described] if described is not None else []
     if not terms:
         raise NothingKnownError(
-            "nothing known of what was asked with: "
+            "nothing known of the query: "
             f"{len(unknown_tags)} tags and {len(unknown)} played artists, none of them known to the model"
         )
     understood = ResolvedQuery(
@@ -198,7 +198,7 @@ def _row(state: ServingState, seed: Seed) -> int:
 
 
 def _played(state: ServingState, plays: Mapping[str, float]) -> tuple[list[tuple[int, float]], list[str]]:
-    """Rows and weights, which add up to 1, of the artists of a listener; and those that are of no use."""
+    """Return the rows of a listener's artists with weights that add up to 1, and the artists that are of no use."""
     searcher = state.searcher
     logs: dict[int, float] = {}
     unknown = []
@@ -228,10 +228,10 @@ def _artist(state: ServingState, row: int, weight: float, *, parts: bool) -> Que
 def _described(
     state: ServingState, request: SimilarRequest
 ) -> tuple[QueryVector | None, Mapping[str, float], Sequence[str]]:
-    """The artist that tags and vectors describe, if the model knows any; the known tags and the others."""
+    """Return the artist that tags and vectors describe (None if the model knows none), the known and other tags."""
     encoder = _encoder(state)
     if TAGS in request.vectors and request.tags:
-        raise InputError(f"vectors: found {TAGS}, and words beside it; wanted one of them")
+        raise InputError(f"vectors: found {TAGS} besides the field tags; wanted only one of them")
     parts = {name: encoder.from_vector(name, vector) for name, vector in request.vectors.items()}
     recognized: Mapping[str, float] = {}
     unknown: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""Editorial rules as answers describe them."""
+"""Editorial rules as responses describe them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from riyl.index.search.rules import RuleState
 
 
 def describe_rule(written: WrittenRule, serving_state: ServingState | None) -> RuleResponse:
-    """Describe a rule and its state in the version that serves; `serving_state` is None where none does."""
+    """Describe a rule and its state in the serving version; `serving_state` is None where no version serves."""
     state = None if serving_state is None else serving_state.rules.state(written.rule, serving_state.searcher)
     return RuleResponse(
         number=written.rule.number,

@@ -1,4 +1,4 @@
-"""The answer to "who is similar": as a model, and as the same bytes made without one."""
+"""Response of GET /v1/artists/{artist}/similar: as a model, and as the same bytes made without a model."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ MAX_K = 200
 
 
 MAX_ARTISTS = 100_000
-"""Artists whose bytes are kept, some 20 MB, twice. A catalog with more starts over when they are full."""
+"""Maximum number of artists whose bytes are kept, some 20 MB, twice. In a larger catalog, full caches are emptied."""
 
 MAX_BYTES = 128 << 20
-"""Of whole answers that are kept: some 18,000 of k=50. To put one together is a third of what it costs to answer."""
+"""Maximum size of cached responses, in bytes: some 18,000 of k=50. Building one takes a third of a response's cost."""
 
 
 def similar_model(state: ServingState, row: int, k: int, *, uncorrected: bool = False) -> SimilarResponse:
-    """The k artists most similar to the one in `row`, which is not blocked, as the rules will have it.
+    """Return the k artists most similar to the artist in `row`, which is not blocked, with the rules applied.
 
     Args:
+        state: the version, the changes on it and the rules.
+        row: row of the artist.
+        k: maximum length of the list.
         uncorrected: see `Searcher.similar`.
 
     Raises:
@@ -45,7 +48,7 @@ def similar_model(state: ServingState, row: int, k: int, *, uncorrected: bool = 
 
 
 def similar_list(state: ServingState, neighbours: Neighbours) -> list[Similar]:
-    """Neighbours as they are answered, in their order."""
+    """Return neighbours as responses list them, in their order."""
     searcher, rows = state.searcher, neighbours.rows
     columns = searcher.ids_of(rows), searcher.names_of(rows), searcher.mbids_of(rows), searcher.modalities_of(rows)
     return [
@@ -63,11 +66,11 @@ def similar_list(state: ServingState, neighbours: Neighbours) -> list[Similar]:
 
 @dataclass
 class _Kept:
-    """An answer.
+    """A cached response.
 
     Attributes:
-        overlay: the changes under which it was right last.
-        rows: of its list, as bytes: while these are the same, so is the answer.
+        overlay: the changes under which it was last valid.
+        rows: rows of its list, as bytes: while these are the same, the response is the same.
     """
 
     overlay: VersionOverlay
@@ -76,16 +79,16 @@ class _Kept:
 
 
 class SimilarBytes:
-    """What `similar_model` answers, as JSON bytes from ready lists and ready fragments; of what is served once.
+    """Responses of `similar_model` as JSON bytes, from ready lists and cached fragments of one serving state.
 
-    A fragment is an artist's object in a `similar` list, from the comma before it up to where its score goes; a head
-    is what stands before the list. Both are made when they are first needed and kept, and so are whole answers, those
-    asked for last.
+    A fragment is an artist's object in a `similar` list, from the comma before it to the place of its score; a head is
+    the part before the list. Both are made when first needed and cached, like the most recently requested whole
+    responses.
 
     Args:
         state: the version, the changes on it and the rules.
-        most_bytes: of whole answers that are kept; 0 keeps none.
-        before: of what was served before; what it kept is taken over as far as it is still right.
+        most_bytes: maximum size of cached whole responses, in bytes; 0 disables that cache.
+        before: the bytes of the previous serving state; its cache is reused as far as it is still valid.
     """
 
     def __init__(self, state: ServingState, most_bytes: int = MAX_BYTES, before: SimilarBytes | None = None) -> None:
@@ -103,8 +106,10 @@ class SimilarBytes:
                 self._answers, self._kept_bytes = before._answers, before._kept_bytes
 
     def __call__(self, row: int, k: int) -> bytes | None:
-        """The same bytes as `similar_model(state, row, k).model_dump_json()`; None where it has to search for them, or
-        raises an error."""
+        """Return the bytes of `similar_model(state, row, k).model_dump_json()`.
+
+        Return None if that would search or raise an error.
+        """
         overlay, cached = self._searcher.overlay, self._answers.get((row, k))
         if cached is not None and cached.overlay is overlay:
             self._answers.move_to_end((row, k))
@@ -126,7 +131,7 @@ class SimilarBytes:
         return body
 
     def _keep(self, key: tuple[int, int], answer: _Kept) -> None:
-        """Keep an answer, and drop those that were asked for longest ago."""
+        """Keep a response, and drop the least recently requested ones."""
         before = self._answers.pop(key, None)
         self._answers[key] = answer
         self._kept_bytes += len(answer.body) - (0 if before is None else len(before.body))
@@ -135,7 +140,7 @@ class SimilarBytes:
             self._kept_bytes -= len(dropped.body)
 
     def _has_the_rows_of(self, overlay: VersionOverlay) -> bool:
-        """Whether a row that was there is the same artist still."""
+        """Return whether each row that existed is still the same artist."""
         current = self._searcher.overlay
         return current.version is overlay.version and (not current.artists or current.artists is overlay.artists)
 
@@ -178,5 +183,5 @@ class SimilarBytes:
 
 
 def _shortest(score: float) -> float:
-    """A float32 score as the number that is written with the fewest digits among those that read back as it."""
+    """Return a float32 score as the number with the fewest digits that reads back as the same float32."""
     return float(str(np.float32(score)))

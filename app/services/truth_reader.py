@@ -1,8 +1,8 @@
-"""The process that reads one uploaded ground truth, keeps it, and ends: within limits that hold whatever the file says.
+"""Process that reads and stores one uploaded ground truth, within limits of memory and time that hold for any file.
 
-It is started by `riyl.app.services.truth_uploads`, with a folder that has the upload and the request, and leaves its
-result there. Python's and Arrow's memory, and all that is unpacked into it, counts against RLIMIT_DATA. RLIMIT_AS would
-also count what libraries reserve and never use.
+`riyl.app.services.truth_uploads` starts it with a folder that contains the upload and the request; it writes its result
+there. Python's and Arrow's memory, and everything unpacked into it, counts against RLIMIT_DATA. RLIMIT_AS would also
+count memory that libraries reserve and never use.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ MAX_MEMORY_BYTES = 768_000_000
 """Maximum memory of the process, in bytes."""
 
 CODE_BYTES = 68_000_000
-"""Part of it that is code of libraries, mapped from their files, in bytes; the rest is the limit of data."""
+"""Part of that memory for the code of libraries, mapped from their files, in bytes; the rest is the limit of data."""
 
 MAX_CPU_S = 60
-"""Maximum time of computing, in seconds."""
+"""Maximum CPU time, in seconds."""
 
 MAX_UNPACKED_BYTES = 128 << 20
 """Maximum size of the pairs of an upload as text, and of its arrays once they are unpacked, in bytes."""
@@ -39,10 +39,10 @@ MAX_DETAIL_LENGTH = 2000
 """Maximum number of characters of an error."""
 
 REQUEST, RESULT, KNOWN = "request.json", "result.json", "known.arrow"
-"""Files of the folder: the request, the result, and a table of the ids that a catalog has, where there is one."""
+"""Files of the folder: the request, the result, and a table of the ids of the catalog, where there is one."""
 
 OUT_OF_MEMORY = 3
-"""Exit status where the limit of memory was met."""
+"""Exit status after reaching the memory limit."""
 
 PR_SET_PDEATHSIG = 1
 """Option of Linux's prctl: the signal that a process gets when its parent ends."""
@@ -50,11 +50,11 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """What to read and how to keep it.
+    """The files to read, and the properties of the ground truth to store.
 
     Attributes:
         file, ids: names in the folder, see `riyl.core.catalog.pairs.read_pairs`.
-        truths: folder of truths.
+        truths: folder of ground truths.
         name, directed, source: see `riyl.core.storage.ground_truth.save_truth`.
     """
 
@@ -68,10 +68,10 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class KeptTruth:
-    """A truth that was read and kept.
+    """A ground truth that was read and stored.
 
     Attributes:
-        coverage: of the ids that the catalog has; None without a catalog.
+        coverage: coverage of the ids of the catalog; None without a catalog.
     """
 
     manifest: dict[str, Any]
@@ -80,13 +80,13 @@ class KeptTruth:
 
 @dataclass(frozen=True)
 class ReadResult:
-    """The truth, or why it is not kept.
+    """The ground truth, or the reason why it is not stored.
 
     Attributes:
-        invalid: what is wrong with the upload.
-        damaged: what is wrong with the same truth, which is there already.
-        errno: number of the system's error that kept the truth from being written, or 0.
-        file: name of the file that it is about.
+        invalid: the fault of the upload.
+        damaged: the damage of the same ground truth, which is stored already.
+        errno: number of the system's error that prevented writing, or 0.
+        file: name of the file of that error.
     """
 
     kept: KeptTruth | None = None
@@ -111,7 +111,7 @@ def main(folder: Path, service_pid: int) -> None:
 
 
 def _limit(service_pid: int) -> None:
-    """Let this process end when the service does, and whenever it takes too much; it leaves no core dump."""
+    """Limit the resources of this process, and end it when the service ends; it leaves no core dump."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != service_pid:
@@ -153,7 +153,7 @@ def _read(folder: Path, request: ReadRequest) -> ReadResult:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error was raised for want of memory: readers tell it as damage of the file."""
+    """Return whether an error was caused by lack of memory, which readers report as damage of the file."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, MemoryError):
         cause = cause.__cause__

@@ -1,6 +1,6 @@
-"""Uploads of ground truths: each is read and kept by a process of its own, so that no file takes memory of the service.
+"""Uploads of ground truths: a process per upload reads and stores it, so that no file takes memory of the service.
 
-The files lie in a temporary folder while they are read. It is removed when the process has ended, however it ended.
+The files lie in a temporary folder while they are read. It is removed when the process has ended, for whatever reason.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ MAX_S = 120.0
 
 MAX_RESULT_BYTES = 1 << 16
 MAX_LOG_BYTES = 1 << 12
-"""Maximum size of what the service reads of the result, and of what the process printed, in bytes."""
+"""Maximum size that the service reads of the result, and of the output of the process, in bytes."""
 
 LOG = "log.txt"
-"""File of the folder with what the process printed."""
+"""File of the folder with the output of the process."""
 
 KEPT_VARIABLES = ("LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH", "TMPDIR")
-"""Variables of the environment that the process gets: those that find libraries, and none that may hold a secret."""
+"""Environment variables that the process gets: those that locate libraries, and none that may hold a secret."""
 
 VARIABLES = {
-    "ARROW_DEFAULT_MEMORY_POOL": "system",  # the others reserve a gigabyte at once, which counts as data
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # other pools reserve a gigabyte at once, which counts as data
     "ARROW_IO_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
     "OMP_NUM_THREADS": "1",
@@ -70,7 +70,7 @@ class UploadedFile:
 
     Attributes:
         content: read from its beginning.
-        name: the name that it came with, for people; its suffix says which format it has.
+        name: original name of the file, for people; its suffix determines the format.
     """
 
     content: BinaryIO
@@ -78,13 +78,13 @@ class UploadedFile:
 
     @property
     def shown(self) -> str:
-        """The name as errors have it."""
+        """Name of the file as errors show it."""
         return self.name[:MAX_NAME_LENGTH]
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A ground truth as it is uploaded, see `riyl.core.storage.ground_truth.save_truth`.
+    """A ground truth as uploaded, see `riyl.core.storage.ground_truth.save_truth`.
 
     Attributes:
         ids: artist of each row, where the file is a matrix.
@@ -97,19 +97,20 @@ class Upload:
 
 
 async def keep_upload(upload: Upload, truths: Path, known: pa.Array | None, receive: Receive) -> KeptTruth:
-    """Read an upload in a process of its own, and keep it in the folder of truths.
+    """Read an upload in a process of its own, and store it in the folder of ground truths.
 
-    The process is ended when it takes too long, when the client leaves, and when the request is cancelled.
+    The process is killed when it takes too long, when the client disconnects, and when the request is cancelled.
 
     Args:
-        truths: folder of truths.
-        known: ids of the catalog that the truth is held against, if there is one.
-        receive: of the request, whose body has been read.
+        upload: the files and the properties of the ground truth.
+        truths: folder of ground truths.
+        known: ids of the catalog that the coverage is measured on, if there is one.
+        receive: `receive` of the request, whose body has been read.
 
     Raises:
-        InputError: the upload is not what it should be, or takes too much memory or time to read.
-        FormatError: the same truth is there already, and damaged.
-        ClientDisconnect: the client has left.
+        InputError: the upload is invalid, or takes too much memory or time to read.
+        FormatError: the same ground truth is stored already, and damaged.
+        ClientDisconnect: the client has disconnected.
     """
     reader = _ReaderProcess()
     reading = asyncio.ensure_future(asyncio.to_thread(reader.read, upload, truths, known))
@@ -128,13 +129,13 @@ async def keep_upload(upload: Upload, truths: Path, known: pa.Array | None, rece
 
 
 async def _left(receive: Receive) -> None:
-    """Wait until the client leaves."""
+    """Wait until the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 class _ReaderProcess:
-    """A process that reads one upload; `end` ends it from another thread, also before it has begun."""
+    """A process that reads one upload; `end` kills it from another thread, even before it has started."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -142,14 +143,17 @@ class _ReaderProcess:
         self._is_ended = False
 
     def end(self) -> None:
-        """Kill the process if it runs, and start none from now on."""
+        """Kill the process if it runs, and prevent it from starting later."""
         with self._guard:
             self._is_ended = True
             if self._process is not None:
                 self._process.kill()
 
     def read(self, upload: Upload, truths: Path, known: pa.Array | None) -> KeptTruth:
-        """Run the process to its end. Raises as `keep_upload`, or InterruptedError where it was ended by `end`."""
+        """Run the process to its end.
+
+        Raises as `keep_upload`, or InterruptedError where `end` killed it.
+        """
         with TemporaryDirectory(prefix="riyl-truth-") as name:
             folder = Path(name)
             paths = {}
@@ -187,7 +191,7 @@ class _ReaderProcess:
         with (folder / LOG).open("xb") as out, self._guard:
             if self._is_ended:
                 return -signal.SIGKILL
-            # in a session of its own: a Ctrl-C is for the service alone, which ends the process
+            # in a session of its own: a Ctrl-C reaches the service alone, which then kills the process
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, start_new_session=True
             )
@@ -195,11 +199,11 @@ class _ReaderProcess:
 
 
 def _result_of(folder: Path, status: int, name: str) -> ReadResult:
-    """The result of a process that has ended with a status.
+    """Return the result of a process that has ended with a status.
 
     Raises:
-        InputError: it met a limit, or died of the file.
-        RuntimeError: it ended by a fault of ours; says what it printed.
+        InputError: it reached a limit, or the file made it crash.
+        RuntimeError: it ended because of a fault of the service; the message has its output.
     """
     if status == 0:
         with (folder / RESULT).open("rb") as file:
@@ -213,22 +217,22 @@ def _result_of(folder: Path, status: int, name: str) -> ReadResult:
     log.warning("truth_reader_ended", extra={"file": name, "status": status, "printed": printed})
     memory = f"more than {MAX_MEMORY_BYTES // 1_000_000} MB of memory"
     if status == OUT_OF_MEMORY:
-        raise InputError(f"{name}: the file takes {memory} to read; wanted one that takes less, as fewer pairs do")
+        raise InputError(f"{name}: the file takes {memory} to read; wanted a smaller one, such as one with fewer pairs")
     if status == -signal.SIGXCPU:
         raise InputError(_too_slow(name))
     if status < 0:
         ended_by = f"the process that read the file died of signal {signal.Signals(-status).name}"
-        raise InputError(f"{name}: {ended_by}; wanted a sound file that takes no {memory} to read")
+        raise InputError(f"{name}: {ended_by}; wanted an undamaged file that does not take {memory} to read")
     raise RuntimeError(f"the process that read {name} ended with status {status}: {printed}")
 
 
 def _too_slow(name: str) -> str:
-    limits = f"{MAX_CPU_S} s of computing, or {MAX_S:.0f} s in all,"
-    return f"{name}: the file takes more than {limits} to read; wanted one that takes less, as fewer pairs do"
+    limits = f"{MAX_CPU_S} s of CPU time, or {MAX_S:.0f} s in all,"
+    return f"{name}: the file takes more than {limits} to read; wanted a smaller one, such as one with fewer pairs"
 
 
 def _with_own_names(detail: str, upload: Upload, paths: Mapping[str, Path]) -> str:
-    """An error about the files of an upload under the names that they came with."""
+    """Return an error with the files of an upload under their original names."""
     for part, uploaded in (("file", upload.file), ("ids", upload.ids)):
         if uploaded is not None:
             detail = detail.replace(str(paths[part]), uploaded.shown).replace(paths[part].name, uploaded.shown)

@@ -1,1 +1,1 @@
-"""What answers now: the version, the changes on it and the rules, one value."""
+"""State that answers requests: the version, the changes on it and the rules, one value."""

@@ -1,4 +1,4 @@
-"""The changes on what serves: taken up as they come, and from a home's copy where the database cannot be asked."""
+"""Feed of changes for the serving version: from the database, or from the home's copy while that is unreachable."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from riyl.index.overlay.update import OverlayUpdater
 log = logging.getLogger(__name__)
 
 AGAIN_S = 1.0
-"""Until the database is asked again after it failed."""
+"""Retry interval after the database failed, in seconds."""
 
 ASSUMED_CHANGES_PER_S, MIN_MEASURED = 200.0, 50
-"""How many changes a second are taken up, until it is measured; and changes that a measure is made of."""
+"""Assumed rate of applied changes per second until it is measured, and minimum number of changes for a measurement."""
 
 FAILED_AGAIN_S = 10.0
-"""Until changes are tried again that could not be taken up."""
+"""Retry interval of changes that could not be applied, in seconds."""
 
 
 class ChangeFeed:
-    """Keeps up with the changes in the database; one thread at a time.
+    """Follower of the changes in the database; one thread at a time.
 
     Args:
-        home: whose copy of the tombstones is kept up: a service that starts without the database, or with one that
-            lacks what the home has seen, shows nobody who was deleted.
-        metrics: told how far it is.
+        home: its copy of the tombstones is kept current, so that a service that starts without the database, or with
+            one that lacks records that the home has seen, shows no deleted artist.
+        metrics: receives the progress.
 
     Attributes:
-        behind: changes that wait to be taken up, as of the last look.
+        behind: number of changes that wait to be applied, as of the last poll.
     """
 
     def __init__(self, database: Database, home: Home, metrics: ServingMetrics) -> None:
@@ -45,7 +45,7 @@ class ChangeFeed:
         self._home = home
         self._metrics = metrics
         self._changing: OverlayUpdater | None = None
-        self._number: int | None = None  # of the last change taken up; None where all are to be read
+        self._number: int | None = None  # of the last applied change; None where all must be read
         self._changes_per_s = ASSUMED_CHANGES_PER_S
         self.behind = 0
         self._again = -inf
@@ -53,15 +53,15 @@ class ChangeFeed:
         self._unknown = ""
 
     def seconds_until(self, number: int) -> float:
-        """How long it takes until the change of that number is taken up, at the rate of the last ones, in seconds."""
+        """Estimate the time until the change with a given number is applied, at the last measured rate, in seconds."""
         return max(0, number - (self._number or 0)) / self._changes_per_s
 
     def start_anew(self) -> None:
-        """Read all changes again at the next look: the database has another history."""
+        """Read all changes again at the next poll, because the database has another history."""
         self._changing, self._number, self._again = None, None, -inf
 
     def copy_tombstones(self, *, anew: bool = False) -> None:
-        """Bring the home's copy up to date; where that fails, say so, and do it at a later change."""
+        """Update the home's copy of the tombstones; on failure log it, and retry at a later change."""
         try:
             copy_tombstones(self._database, self._home, anew=anew)
         except (RiylError, OSError) as error:
@@ -72,7 +72,10 @@ class ChangeFeed:
             self._not_copied = False
 
     def onto(self, state: ServingState) -> ServingState:
-        """A version that was just opened, with all changes on it; with those of the copy where no others can be had."""
+        """Return a newly opened version with all changes on it.
+
+        If the database cannot be read, the changes are those of the home's copy.
+        """
         self._changing, self._number, self._again = None, None, -inf
         updated = self.next(state)
         if self._number is None:
@@ -86,7 +89,7 @@ class ChangeFeed:
         return updated
 
     def next(self, state: ServingState) -> ServingState:
-        """The same version with the changes that came since; what was given, where none did."""
+        """Return the same version with the changes since the last call; return `state` itself where there are none."""
         if perf_counter() < self._again:
             return state
         fresh, start = self._number is None, perf_counter()
@@ -101,14 +104,14 @@ class ChangeFeed:
         self._unknown = ""
         last, effective = changes.last, changes.effective
         updated = state
-        if fresh and not effective and state.searcher.overlay:  # of the copy, and true no more
+        if fresh and not effective and state.searcher.overlay:  # the overlay of the copy is outdated
             updated = state.with_changes(VersionOverlay.of(state.searcher.version, last))
         if effective:
             try:
                 self._changing = self._changing or state.changing()
                 updated = state.with_changes(self._changing(effective, last))
             except Exception:
-                # whatever is wrong with a change, the service goes on with those before it, but hides who is deleted
+                # on any fault of a change, the service continues with those before it, but hides deleted artists
                 self._changing, self._number, self._again = None, None, perf_counter() + FAILED_AGAIN_S
                 log.exception("changes_not_taken", extra={"artists": len(effective), "last": last})
                 self._metrics.changes_set_aside(len(effective))
@@ -128,7 +131,7 @@ class ChangeFeed:
         if fresh or self._not_copied or effective:
             self.copy_tombstones(anew=fresh)
         self._number, self.behind = last, changes.head - last
-        if changes.deleted:  # a deletion waits for no change before it
+        if changes.deleted:  # a deletion takes effect before earlier changes are applied
             updated = updated.without(changes.deleted, changes.head)
         overlay = updated.searcher.overlay
         self._metrics.changes_taken(last, len(overlay.row_of_id), overlay.n_artists)

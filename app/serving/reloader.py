@@ -1,4 +1,4 @@
-"""What serves: the promoted version, or the last good one, with all changes, under the rules; taken up as it runs."""
+"""Reloader of the serving state: the promoted version, or the last good one, with all changes, under the rules."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from riyl.index.versions.lifecycle import current, follow, history
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
-"""Between looks. A rule made elsewhere is obeyed after this, and a moment for reading the rules."""
+"""Interval between polls, in seconds. A rule made elsewhere takes effect after it, plus the time to read the rules."""
 
 APART_S = 0.1
-"""Least between looks: changes that come meanwhile are taken up together."""
+"""Minimum time between polls, in seconds: changes that arrive meanwhile are applied together."""
 
 FOLLOW_RETRY_S = 1.0
-"""Until the database is asked again after it failed."""
+"""Retry interval after the database failed, in seconds."""
 
 OPEN_RETRY_S = 10.0
-"""Until a version is tried again that failed of something else than itself: a full disk, too many open files."""
+"""Retry interval of a version that failed but is not damaged, in seconds: a full disk, too many open files."""
 
 Stamp = tuple[tuple[str, int, int, int], ...]
-"""Name, inode, size and modification time of every file of a folder: equal stamps, nothing changed."""
+"""Name, inode, size and modification time of every file of a folder; equal stamps mean an unchanged folder."""
 
 
 class VersionReloader:
-    """What answers. A request takes it once and keeps it; a promotion, a change or a rule swaps the one reference.
+    """Holder of the serving state. A request reads it once; a promotion, a change or a rule replaces the one reference.
 
     Args:
         home: its folder of versions, with CURRENT in it, and its copy of the rules.
-        database: says what CURRENT and the rules should be; without an answer of it, or where it lacks what the home
-            has seen, CURRENT and the rules stand that are held, at the start the home's copies.
-        metrics: told what was taken and refused.
+        database: determines CURRENT and the rules. While it is unreachable, or lacks records that the home has seen,
+            CURRENT and the rules stay as they are; at the start the home's copies are used.
+        metrics: receives loaded and refused versions.
     """
 
     def __init__(self, home: Home, database: Database, metrics: ServingMetrics) -> None:
@@ -69,21 +69,22 @@ class VersionReloader:
 
     @property
     def searcher(self) -> Searcher | None:
-        """The version that answers."""
+        """Version that answers."""
         return None if self.state is None else self.state.searcher
 
     @property
     def unbelieved(self) -> str | None:
-        """Why the database is not believed, and what to run; None where it is, or cannot be reached."""
+        """Reason why the database is not believed, with the command to run; None if it is believed, or unreachable."""
         return self._rule_feed.unbelieved
 
     def poll(self) -> None:
-        """Take up the rules, and the promoted version if it is another one than serves.
+        """Load the rules, and the promoted version if it is not the serving one.
 
-        Blocks while it is verified; never raises.
+        Blocks while the version is verified; never raises.
 
-        A damaged version stays refused until its files change or another one is promoted; one that failed of something
-        else is tried again after a while. While nothing serves yet, those promoted before are tried, the newest first.
+        A damaged version stays refused until its files change or another one is promoted; a version that failed for
+        another reason is retried after a while. While no version serves yet, earlier promoted ones are tried, the
+        newest first.
         """
         with self._guard:
             if self._ended:
@@ -94,36 +95,36 @@ class VersionReloader:
                 self.state = self._change_feed.next(self.state)
 
     def end(self) -> None:
-        """Look no more; waits until the look that runs has ended."""
+        """Stop polling; waits until a running poll has ended."""
         with self._guard:
             self._ended = True
 
     def reload_rules(self) -> None:
-        """Take up the rules as the database has them now, so that every answer from here on is under them.
+        """Load the rules as they are in the database now, so that every response from here on applies them.
 
         Raises:
             DatabaseDownError: the database cannot be reached.
-            StaleDatabaseError: it lacks what this home has seen.
+            StaleDatabaseError: it lacks records that this home has seen.
         """
         with self._guard:
             self._reload_rules()
 
     def copy_tombstones(self) -> None:
-        """Copy into the home who is deleted or merged, so that it outlasts the database."""
+        """Copy the deleted and merged artists into the home, so that the record outlasts the database."""
         self._change_feed.copy_tombstones()
 
     def seconds_until(self, number: int) -> float:
-        """How long it takes until answers show the change of that number, in seconds."""
+        """Estimate the time until responses show the change with a given number, in seconds."""
         return self._change_feed.seconds_until(number)
 
     def wake(self) -> None:
-        """Let the one who watches look now; from any thread."""
+        """Start the next poll now; from any thread."""
         if self._waking is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._waking()
 
     async def run(self, poll_s: float = POLL_S) -> None:
-        """Look again and again, in a thread, until cancelled."""
+        """Poll repeatedly, in a thread, until cancelled."""
         woken = asyncio.Event()
         self._waking = partial(asyncio.get_running_loop().call_soon_threadsafe, woken.set)
         while True:
@@ -136,7 +137,7 @@ class VersionReloader:
                 await asyncio.sleep(min(APART_S, poll_s))
 
     def _drop_damaged(self) -> None:
-        """Serve no version of which a mapped file was cut off or written to: to read on would end the process."""
+        """Stop serving a version if a mapped file was truncated or overwritten: reading it would crash the process."""
         if self.state is None or (damage := self.state.file_changed()) is None:
             return
         version = self.state.searcher.version_id
@@ -147,7 +148,7 @@ class VersionReloader:
 
     def _poll(self) -> None:
         self._follow()
-        if self._rule_feed.rules is None:  # whom they block is not known, so nobody may be shown
+        if self._rule_feed.rules is None:  # the blocked artists are unknown, so no artist may be shown
             return
         try:
             wanted = current(self._versions)
@@ -174,7 +175,7 @@ class VersionReloader:
                     return
 
     def _follow(self) -> None:
-        """Bring the rules and CURRENT to what the database says; where it fails, say so once and ask again later."""
+        """Load the rules and CURRENT from the database; on failure log it once and retry later."""
         if perf_counter() < self._follow_again:
             return
         try:
@@ -200,7 +201,7 @@ class VersionReloader:
         self._followed = str(error)
 
     def _reload_rules(self) -> None:
-        """Take up the rules that are in force now."""
+        """Load the rules that are in force now."""
         before = self._rule_feed.rules
         try:
             if self._rule_feed.reload(self._database):
@@ -220,7 +221,7 @@ class VersionReloader:
             self.refused = RefusedVersion(version=None, reason=reason)
 
     def _open(self, version: str) -> Searcher | None:
-        """The version, verified; None where it does not open, or did not and has not changed since."""
+        """Open and verify a version; None where it fails, or failed before and has not changed since."""
         stamp = _stamp(self._versions / version)
         failed, _, again = self._failed.get(version, (None, "", 0.0))
         if failed == stamp and perf_counter() < again:
@@ -231,7 +232,7 @@ class VersionReloader:
             if opened.version_id != version:
                 raise FormatError(f"{self._versions / version}: found version {opened.version_id}; wanted {version}")
         except Exception as error:
-            # whatever is wrong with a version, the service goes on with the one it has
+            # on any fault of a version, the service continues with the one that serves
             again = inf if isinstance(error, FormatError) else perf_counter() + OPEN_RETRY_S
             self._failed[version] = (stamp, str(error), again)
             self._metrics.version_refused()
@@ -258,7 +259,7 @@ class VersionReloader:
         log.info("version_taken", extra={"version": opened.version_id, "before": before})
 
     def _promoted_before(self) -> list[str]:
-        """What was promoted, the last first, each once; nothing where the history cannot be read."""
+        """Return the promoted versions, the last first, each once; none where the history cannot be read."""
         try:
             entries = history(self._database)
         except (RiylError, OSError) as error:

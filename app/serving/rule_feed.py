@@ -1,4 +1,4 @@
-"""The rules in force: the database's, copied into the home; the home's copies, where the database is not believed."""
+"""Feed of the rules in force: from the database, or from the home's copies if the database is not believed."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ from riyl.core.storage.stamps import Stamp, Stream
 log = logging.getLogger(__name__)
 
 POLL_AGAIN_S = 10.0
-"""Until it is read again what a database hides that is not believed."""
+"""Interval between readings of the artists hidden by a database that is not believed, in seconds."""
 
 
 class RuleFeed:
-    """Keeps up with the rules; one thread at a time.
+    """Follower of the rules; one thread at a time.
 
     Attributes:
-        rules: in force; None until they are known.
-        unbelieved: why the database is not believed, or that it is damaged; None where it is believed, or cannot be
-            reached.
+        rules: the rules in force; None until they are known.
+        unbelieved: why the database is not believed, or that it is damaged; None where it is believed, or unreachable.
     """
 
     def __init__(self, home: Home, metrics: ServingMetrics) -> None:
@@ -42,16 +41,16 @@ class RuleFeed:
         self._look_again = -inf
 
     def reload(self, database: Database) -> bool:
-        """Take up the rules that the database has, and copy them into the home, if they changed.
+        """Load the rules of the database, and copy them into the home, if they changed.
 
         Returns:
-            Whether the database has another history than before, so that everything else is to be read anew.
+            Whether the database has another history than before, so that everything else must be read again.
 
         Raises:
-            DatabaseDownError: the database cannot be reached; the rules are those of before.
-            StaleDatabaseError: it lacks what this home has seen; what either hides is hidden.
-            SchemaError: it has no tables, or those of another release; as above.
-            DatabaseDamagedError: it is damaged; as above.
+            DatabaseDownError: the database cannot be reached; the rules stay as they were.
+            StaleDatabaseError: it lacks records that this home has seen; artists that either hides are hidden.
+            SchemaError: it has no tables, or those of another release; hidden as above.
+            DatabaseDamagedError: it is damaged; hidden as above.
         """
         try:
             with database.read_whole() as connection:
@@ -72,10 +71,10 @@ class RuleFeed:
         return again or (before is not None and before.database != stamp.database)
 
     def load_copies(self) -> None:
-        """Take up the home's copy of the rules, as nothing else is known of them.
+        """Load the home's copy of the rules, where the rules are known from nowhere else.
 
         Raises:
-            FormatError: it is damaged.
+            FormatError: the copy is damaged.
             OSError: it cannot be read.
         """
         if read_copy(self._home.rules) is None:
@@ -87,7 +86,7 @@ class RuleFeed:
     def _copy(self, database: Database, stamp: Stamp) -> None:
         try:
             copy_rules(database, self._home.rules)
-        except (RiylError, OSError) as error:  # obeyed all the same; copied at a later look
+        except (RiylError, OSError) as error:  # the rules are in force anyway; a later poll copies them
             if str(error) != self._not_copied:
                 log.error("rules_not_copied", extra={"reason": str(error)})
             self._not_copied, self._stamp = str(error), None
@@ -107,7 +106,7 @@ class RuleFeed:
         self.unbelieved, self._look_again = reason, perf_counter() + POLL_AGAIN_S
         try:
             self._take(hidden_by_either(database, self._home).as_rules())
-        except (RiylError, OSError) as unreadable:  # what was in force stays; at the start nothing is served
+        except (RiylError, OSError) as unreadable:  # the rules in force stay; at the start no version is served
             log.error("copies_unreadable", extra={"reason": str(unreadable)})
 
     def _take(self, rules: Rules) -> None:

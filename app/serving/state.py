@@ -1,4 +1,4 @@
-"""What answers: a version, the changes on it and the rules in force, one value that a request takes once and keeps."""
+"""Serving state: a version, the changes on it and the rules in force, one value that a request reads once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from riyl.index.search.vector_search import VectorSearch
 log = logging.getLogger(__name__)
 
 MAX_AT_ONCE = 125
-"""Maximum changes that are taken up at once while a version serves: those before are shown before the next."""
+"""Maximum number of changes that are applied at once while a version serves; they are shown before the next ones."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class RefusedVersion:
 
     Attributes:
         version: its id; None where CURRENT or the copy of the rules cannot be read.
-        reason: what is wrong with it.
+        reason: why it is not served.
     """
 
     version: str | None
@@ -43,10 +43,10 @@ class RefusedVersion:
 
 
 class EncoderOpener:
-    """Opens an encoder at the first call, and gives the same from then on; a call that fails is tried again.
+    """Function that opens an encoder at the first call and returns the same one afterwards; a failed call is retried.
 
     Attributes:
-        opened: None until then.
+        opened: the encoder; None until it is open.
     """
 
     def __init__(self, open_: Callable[[], ColdEncoder]) -> None:
@@ -63,12 +63,12 @@ class EncoderOpener:
 
 @dataclass(frozen=True)
 class ServingState:
-    """A version and the changes on it, under rules; another one of any is another value.
+    """A version and the changes on it, under rules; immutable: other changes or rules make another value.
 
     Attributes:
         rules: bound to the searcher's rows.
-        vector_search: live search of the same.
-        encoder: opens what encodes artists who are not in the catalog; NotFoundError where that is not in the home.
+        vector_search: live search of the same version and changes.
+        encoder: opens the encoder of artists that are not in the catalog; NotFoundError where it is not in the home.
     """
 
     searcher: Searcher
@@ -84,22 +84,23 @@ class ServingState:
         )
 
     def file_changed(self) -> str | None:
-        """What was done to a file that answers come from since it was opened; None where all are as they were."""
+        """Return how a file that responses depend on was changed since it was opened; None if no file was."""
         encoder = self.encoder.opened
         folders = [self.searcher.version, *([] if encoder is None else [encoder.model, encoder.snapshot])]
         return next((change for folder in folders if (change := folder.files.changed()) is not None), None)
 
     def under(self, rules: Rules) -> ServingState:
-        """The same artists under other rules."""
+        """Return the same artists under other rules."""
         return replace(self, rules=BoundRules.of(rules, self.searcher))
 
     def changes(self, database: Database, number: int | None = None) -> ChangesSince:
-        """Read the first `MAX_AT_ONCE` changes after that number; None reads all since the version was made, and all
-        merges.
+        """Read the first `MAX_AT_ONCE` changes after a number.
+
+        None reads all changes since the version was made, and all merges.
 
         Raises:
             DatabaseDownError: the database cannot be reached.
-            StaleDatabaseError: it lacks what its home has seen.
+            StaleDatabaseError: it lacks records that its home has seen.
         """
         folded_in = int(self.searcher.manifest["last_change"])
         if number is None:
@@ -107,23 +108,25 @@ class ServingState:
         return changed_since(database, number, at_most=MAX_AT_ONCE)
 
     def changed(self, effective: EffectiveByArtist, number: int) -> ServingState:
-        """The same version, as it was made, with these changes on it; see `OverlayUpdater`."""
+        """Return the version, as it was made, with these changes on it; see `OverlayUpdater`."""
         return self.with_changes(self.changing()(effective, number)) if effective else self
 
     def without(self, artists: Iterable[ArtistId], number: int) -> ServingState:
-        """The same without artists that changes up to that number delete or merge away."""
+        """Return the same state without artists that changes up to that number delete or merge away."""
         return self.with_changes(self.searcher.overlay.without(list(artists), self.searcher.row_of_own, number))
 
     def with_changes(self, overlay: VersionOverlay) -> ServingState:
-        """The same version with these changes on it, under the same rules."""
+        """Return the same version with these changes on it, under the same rules."""
         searcher = self.searcher.under(overlay)
         return ServingState(
             searcher, BoundRules.of(self.rules.rules, searcher), self.vector_search.under(overlay), self.encoder
         )
 
     def changing(self) -> OverlayUpdater:
-        """What puts changes onto the version; where its model and featurizer are not whole in this home, those that
-        need neither."""
+        """Return the updater that applies changes to the version.
+
+        If the version's model or featurizer is not complete in this home, it applies only changes that need neither.
+        """
         searcher = self.searcher
         try:
             encoder = self.encoder()
@@ -136,11 +139,11 @@ class ServingState:
 
     @cached_property
     def etag(self) -> str:
-        """The entity tag of everything that this answers; the rest of what an answer depends on is in its address.
+        """Entity tag of this state; a response depends besides only on its address.
 
-        The version's id, behind it where there are rules theirs, as the same rules give the same tag, and where
-        anything is other than in the version the number of the last change, and of the last one whose deletions alone
-        are in force.
+        It consists of the version's id; the id of the rules, where there are any, so that the same rules give the same
+        tag; and, where anything differs from the version, the number of the last change and of the last change of which
+        only the deletions are in force.
         """
         overlay = self.searcher.overlay
         changed = f"c{overlay.number}" if overlay else ""
@@ -149,6 +152,6 @@ class ServingState:
         return f'"{"-".join(part for part in (self.searcher.version_id, self.rules.rules.id, changed) if part)}"'
 
     def not_modified(self, if_none_match: str) -> bool:
-        """Whether a client that sends this If-None-Match has the answer already."""
+        """Return whether a client that sends this If-None-Match already has the response."""
         tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
         return "*" in tags or self.etag in tags

@@ -1,4 +1,4 @@
-"""What the tests of faults share: a small home to copy, both databases, and workers to kill."""
+"""Fixtures of fault tests: a small home to copy, both databases, and workers to kill."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TRAINING = "paper-msd"
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Two versions of the small world, and tables of a world that has grown since."""
+    """Make two versions of the small world, and tables of a world that has grown since."""
     base = tmp_path_factory.mktemp("faults")
     home = Home(base / "home")
     snapshot = build_snapshot(Tables.open(small_world(base / "before")), SMALL_RECIPE, home.snapshots)
@@ -48,13 +48,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @dataclass(frozen=True)
 class Template:
-    """A database of the world in PostgreSQL, to be copied."""
+    """A PostgreSQL database of the world, to be copied."""
 
     server: Engine
     name: str
 
     def copy(self) -> str:
-        """Address of a copy of it."""
+        """Copy the database, and return the address of the copy."""
         name = f"faults_{secrets.token_hex(4)}"
         with self.server.connect() as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {self.name}")
@@ -74,12 +74,12 @@ def template(postgres: str, world: World) -> Iterator[Template]:
 
 
 Sites = Callable[[str], Site]
-"""Makes a home of its own with its database, by the name of its folder."""
+"""Function that makes a home of its own with its database, by the name of its folder."""
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def sites(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Iterator[Sites]:
-    """Homes of this test, with a database of either kind."""
+    """Make homes for this test, with a database of either kind."""
     template = request.getfixturevalue("template") if request.param == "postgres" else None
     with ExitStack() as stack:
         yield lambda name: stack.enter_context(opened(world, tmp_path / name, template.copy() if template else None))
@@ -87,7 +87,7 @@ def sites(request: pytest.FixtureRequest, world: World, tmp_path: Path) -> Itera
 
 @pytest.fixture
 def site(sites: Sites) -> Site:
-    """A home with a database of either kind."""
+    """Make a home with a database of either kind."""
     return sites("site")
 
 
@@ -113,7 +113,7 @@ def nurseries() -> Iterator[list[HeldWorkers]]:
 
 @pytest.fixture
 def held_workers(nurseries: list[HeldWorkers]) -> Iterator[list[HeldWorkers]]:
-    """Three, which are held and killed beside each other."""
+    """Start three groups of workers, which are held and killed in parallel."""
     yield nurseries
     for each in nurseries:
         each.end()
@@ -126,7 +126,7 @@ def held_worker(held_workers: list[HeldWorkers]) -> HeldWorkers:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """The manifests, which have the sha256 of every file, of the versions that jobs make whom nobody disturbs."""
+    """Manifests, which have the sha256 of every file, of the versions that undisturbed jobs make."""
 
     reindex: bytes
     train: bytes
@@ -147,8 +147,8 @@ def undisturbed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Undis
 
 
 def fill(world: World, settings: Settings) -> None:
-    """Make the databases of a home, and write down which versions were promoted."""
-    if settings.database_url is not None:  # the world's home keeps what it has seen of its own database
+    """Make the databases of a home, and record the promoted versions."""
+    if settings.database_url is not None:  # the world's home records its own database as seen
         settings = settings.model_copy(update={"home": settings.home.with_name(f"filling-{secrets.token_hex(4)}")})
         shutil.copytree(world.home / "versions", settings.home / "versions")
         forget_database(Home(settings.home))

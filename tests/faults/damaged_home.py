@@ -1,6 +1,6 @@
-"""A home whose sealed files are changed one by one, and sealed again, as a stranger's home may be; served each time.
+"""A home whose sealed files are changed one by one and sealed again, as a stranger's home may be; each is served.
 
-Run as a program of its own, as what is looked for may end the process: it prints each variant before it is served.
+It runs as a program of its own, because a fault may crash the process: it prints each variant before it serves it.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ UNAVAILABLE = 503
 
 @dataclass(frozen=True)
 class Folder:
-    """A sealed folder, and how it is sealed."""
+    """A sealed folder, and the way in which it is sealed."""
 
     path: Path
     manifest: str
 
     def seal(self) -> None:
-        """Seal it over what its files have now."""
+        """Seal it over the present content of its files."""
         fields = json.loads((self.path / self.manifest).read_bytes())
         self.seal_as(fields)
 
     def seal_as(self, fields: dict[str, Any]) -> None:
-        """Seal it with these fields; its list of files is made anew."""
+        """Seal it with these fields; its list of files is made again."""
         fields.pop("files", None)
         if (self.path / "manifest.sha256").exists():
             (self.path / "manifest.sha256").unlink()
@@ -58,7 +58,7 @@ class Folder:
 
 
 def damaged_files(folder: Folder, chance: random.Random, share: float) -> Iterator[str]:
-    """Change one file after the other, seal the folder, and give what was done; each is whole again afterwards."""
+    """Change one file after the other, seal the folder, and yield a description; each file is restored afterwards."""
     seals = {folder.manifest, "manifest.sha256", "source.json"}
     for path in sorted(path for path in folder.path.rglob("*") if path.is_file() and path.name not in seals):
         whole = path.read_bytes()
@@ -72,7 +72,7 @@ def damaged_files(folder: Folder, chance: random.Random, share: float) -> Iterat
 
 
 def damaged_fields(folder: Folder, chance: random.Random, share: float) -> Iterator[str]:
-    """The same of each field of the manifest, and of those in it."""
+    """Change each field of the manifest, and each field within those, in the same way."""
     whole = json.loads((folder.path / folder.manifest).read_bytes())
     odd = [None, -1, 2**70, float("1e308"), "../../../../etc", [], {}, [[[[]]]], {"../x": {"../y": 1}}, True]
     for keys in _paths(whole):
@@ -134,10 +134,10 @@ def _arrays(array: np.ndarray[Any, Any]) -> Iterator[tuple[str, bytes]]:
 
 
 async def answers(home: Home, key: str) -> Counter[int]:
-    """The statuses of questions to a service over a home; none where it serves nothing.
+    """Return the statuses of requests to a service over a home; none where it serves no version.
 
     Raises:
-        AssertionError: one was answered with what is no answer.
+        AssertionError: a response is not a valid one.
     """
     app, statuses = create_app(Settings(home=home.root), poll_s=0.02, events_s=0.02), Counter[int]()
     async with app.router.lifespan_context(app):

@@ -1,4 +1,4 @@
-"""More POSTs than a service can answer: raw requests at a fixed rate, on connections that each have one at a time."""
+"""More POSTs than a service can answer: raw requests at a fixed rate, on connections with one request at a time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ LENGTH = re.compile(rb"content-length: (\d+)")
 
 @dataclass
 class Flood:
-    """What came of the requests.
+    """Results of the requests.
 
     Attributes:
-        validation: that found no connection free: the flood was thinner than it was meant to be.
-        seconds: how long each took that was answered with 200.
-        refused: the head of each other answer, and how often it came, without what is new in each.
+        validation: number of requests that found no free connection: the flood had less than its intended rate.
+        seconds: duration of each request that got a 200.
+        refused: head of each other response, without the parts unique to each, and how often it came.
         lost: connections that ended.
     """
 
@@ -29,12 +29,12 @@ class Flood:
     lost: int = 0
 
     def p(self, share: float) -> float:
-        """A quantile of the seconds."""
+        """Return a quantile of the seconds."""
         return sorted(self.seconds)[int(share * (len(self.seconds) - 1))]
 
 
 class _Connection(asyncio.Protocol):
-    """Sends a request when it is told to, and then takes a place among the free ones again."""
+    """Connection that sends a request when it is told to, and then returns to the free ones."""
 
     def __init__(self, outcome: Flood, free: deque[_Connection]) -> None:
         self._found = outcome
@@ -71,7 +71,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def flood(host: str, port: int, request: bytes, *, rate: float | None, seconds: float, connections: int) -> Flood:
-    """Ask at a rate for a while, or with None as fast as the connections are free; then wait for every answer."""
+    """Send requests at a rate for a while, or as fast as connections become free; then wait for every response."""
     outcome, free = Flood(), deque[_Connection]()
     loop = asyncio.get_running_loop()
     for _ in range(connections):

@@ -1,8 +1,8 @@
-"""Workers that stop at one place of a job and say so, to be killed there.
+"""Workers that stop at one place of a job and report it, to be killed there.
 
-Each order on standard input, a line of JSON, forks one: the imports, which take longer than most jobs of these tests,
-are done once. Everything else is `riyl worker`. Said on standard output, a line each: the process's id, "held" when it
-has come to its place, and its exit code when it has ended. SIGCONT lets it go on.
+Each order on standard input, a line of JSON, forks one worker: the imports, which take longer than most jobs of these
+tests, happen once. Everything else is `riyl worker`. It reports on standard output, a line each: the process's id,
+"held" when it has reached its place, and its exit code when it has ended. SIGCONT lets it continue.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ MIDDLE = {
     "promote": ("os.rename", "CURRENT"),
     "prune": ("shutil.rmtree", ".pruned"),
 }
-"""By step, what the interpreter is about to do (its audit event) when it is held, and how the path ends that it does it
-to. A rename publishes what has been written: promote has written its row by then, prune has hidden one of several."""
+"""By step, the interpreter's next operation (its audit event) when it is held, and the end of that operation's path.
+
+A rename publishes written files: promote has stored its row by then, prune has hidden one of several.
+"""
 
 CHILDS_MIDDLE = {**MIDDLE, "freeze": ("open", "artists.parquet"), "featurize": ("open", "artists.parquet")}
-"""Of the re-index behind a training: what these two steps would make is there, and they read the tables only."""
+"""The same for the re-index after a training: the results of these two steps exist, and they only read the tables."""
 
 
 def main() -> None:
@@ -64,12 +66,15 @@ def run(
     child: bool = False,
     attempts: int | None = None,
 ) -> None:
-    """Be a worker.
+    """Run as a worker.
 
     Args:
-        step: where it is held: before it, in its "middle", or "after" it, when DBOS has no result of it yet.
-        child: of the re-index that a training asks for, rather than of a job that somebody asked for.
-        attempts: times that a failing step is tried.
+        environment: environment variables of the worker.
+        log: file of its output.
+        step: step at which it is held; None for none.
+        when: "before" the step, in its "middle", or "after" it, when DBOS has no result of it yet.
+        child: hold it in the re-index that a training submits, rather than in a job that a client submitted.
+        attempts: maximum attempts of a failing step.
     """
     os.environ.update(environment)
     os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), sys.stderr.fileno())
@@ -87,7 +92,7 @@ def run(
 
 
 def hold_at(step: str, when: str, child: bool, hold: Callable[[], None]) -> None:
-    """Wrap what DBOS runs steps with."""
+    """Wrap the function by which DBOS runs steps."""
     inside: list[int] = []
     run_step, enqueue_workflow = DBOS.run_step, DBOS.enqueue_workflow
 
@@ -108,7 +113,7 @@ def hold_at(step: str, when: str, child: bool, hold: Callable[[], None]) -> None
         return run_step(options, held_act)
 
     def held_enqueue_workflow(*arguments: Any) -> Any:
-        # the step before it does nothing
+        # the previous step does nothing
         if (step, when) == ("reindex", "middle"):
             hold()
         return enqueue_workflow(*arguments)

@@ -1,4 +1,4 @@
-"""Queries at a fixed rate, whether or not they are answered."""
+"""Queries at a fixed rate, whether or not they get responses."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 import httpx
 
 RATE = 200
-"""Queries a second."""
+"""Queries per second."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """One query and what came of it.
+    """A query and its result.
 
     Attributes:
-        ended: when, by the event loop's clock.
-        body: the answer's, where it is 200.
-        headers: the answer's.
-        error: why there is none.
+        ended: time of its end, by the event loop's clock.
+        body: body of the response, where it is a 200.
+        headers: headers of the response.
+        error: why there is no response.
     """
 
     path: str
@@ -38,7 +38,7 @@ class Query:
 async def load(
     address: str, paths: Sequence[str], rate: float = RATE, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[list[Query]]:
-    """Ask for the paths in turn while the block runs; the list has all queries once it is left."""
+    """Request the paths in turn while the block runs; the list has all queries once the block has ended."""
     done: list[Query] = []
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=50)
     async with (

@@ -1,4 +1,4 @@
-"""Real processes of RIYL: workers and services, their databases, and waiting for what they do."""
+"""Real processes of RIYL: workers and services, their databases, and functions that wait for their results."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class World:
-    """What homes are copied from.
+    """The original of the copied homes.
 
     Attributes:
-        home: with a model, and two versions of it and another one; the second was promoted last.
-        tables: of the same artists and a few more.
-        versions: ids, in the order in which they were promoted.
+        home: home with a model, and two versions of it and another one; the second was promoted last.
+        tables: tables of the same artists and a few more.
+        versions: ids, in the order of promotion.
     """
 
     home: Path
@@ -63,22 +63,22 @@ class Site:
     jobs: Jobs
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Of a process that works on it."""
+        """Return the environment of a process that works on it."""
         url = self.settings.database_url
         bare = {name: value for name, value in os.environ.items() if not name.startswith("RIYL_")}
         where = {"RIYL_HOME": str(self.home.root)} | (
             {} if url is None else {"RIYL_DATABASE_URL": url.get_secret_value()}
         )
-        # old versions and what came of them are removed by a re-index, so that it has something to remove
+        # a re-index removes old versions and their results, so that it has something to remove
         return {**bare, **where, "RIYL_THREADS": "1", "RIYL_KEEP_VERSIONS": "1", **more}
 
     def ask(self, params: Params) -> str:
-        """The id of a new job."""
+        """Submit a job, and return its id."""
         (kind,) = [kind for kind, of in PARAMS.items() if isinstance(params, of)]
         return self.jobs.submit(kind, params, by="test")[0].id
 
     def ended(self, identity: str, deadline_s: float = DEADLINE_S) -> Job:
-        """The job once it has ended."""
+        """Wait for the end of a job."""
         until(lambda: self.jobs.get(identity).state.ended, f"the end of job {identity}", deadline_s)
         return self.jobs.get(identity)
 
@@ -89,7 +89,7 @@ class Site:
 
 @contextmanager
 def opened(world: World, folder: Path, url: str | None, log: Path | None = None) -> Iterator[Site]:
-    """A copy of the world's home, with its copy of SQLite or with the database of this address."""
+    """Copy the world's home, with its copy of SQLite or with the database of this address."""
     shutil.copytree(world.home, folder / "home", ignore=shutil.ignore_patterns("*.sqlite*") if url else None)
     if url is not None:
         forget_database(Home(folder / "home"))
@@ -106,7 +106,7 @@ def opened(world: World, folder: Path, url: str | None, log: Path | None = None)
 
 @contextmanager
 def started(site: Site, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`riyl` with these arguments; killed at the end of the block where it still runs."""
+    """Run `riyl` with these arguments; it is killed at the end of the block if it still runs."""
     with site.log.open("ab") as log:
         process = subprocess.Popen(
             [*RIYL, *arguments],
@@ -124,7 +124,7 @@ def started(site: Site, *arguments: str, **environment: str) -> Iterator[subproc
 
 
 def riyl(site: Site, *arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`riyl` with these arguments, after it has ended with this exit code."""
+    """Run `riyl` with these arguments to its end with this exit code."""
     done = subprocess.run(
         [*RIYL, *arguments], cwd=REPOSITORY, env=site.environment(**environment), capture_output=True, text=True
     )
@@ -134,7 +134,7 @@ def riyl(site: Site, *arguments: str, code: int = 0, **environment: str) -> subp
 
 @contextmanager
 def serving(site: Site, *arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
-    """`riyl serve`, once it answers, and a client of it."""
+    """Run `riyl serve`, and yield its process and a client once it answers."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     with (
@@ -146,7 +146,7 @@ def serving(site: Site, *arguments: str, **environment: str) -> Iterator[tuple[s
 
 
 class HeldWorkers:
-    """Workers out of `held_worker.py`, one at a time."""
+    """Workers of `held_worker.py`, one at a time."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -162,7 +162,7 @@ class HeldWorkers:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def start(self, site: Site, more: dict[str, str] | None = None, **place: Any) -> int:
-        """A worker that is held at a place, see `held_worker.run`; its process id."""
+        """Start a worker that is held at a place, see `held_worker.run`, and return its process id."""
         order = {"environment": site.environment(**(more or {})), "log": str(site.log), **place}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -175,13 +175,13 @@ class HeldWorkers:
         message = self._hear()
         if message != "held":
             self._pid = 0
-        assert message == "held", f"the worker ended with {message} before it came to its place"
+        assert message == "held", f"the worker ended with {message} before it reached its place"
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self._pid, number)
 
     def code(self) -> int:
-        """Its exit code once it has ended."""
+        """Return its exit code once it has ended."""
         while (message := self._hear()) == "held":
             pass
         self._pid = 0
@@ -193,7 +193,7 @@ class HeldWorkers:
         assert self.code() == -signal.SIGKILL
 
     def end(self) -> None:
-        """Kill what a failed test has left."""
+        """Kill the worker that a failed test has left."""
         if self._pid:
             self.send(signal.SIGKILL)
             self.code()
@@ -217,10 +217,10 @@ class HeldWorkers:
 
 
 def until(holds: Callable[[], Found], what: str, deadline_s: float = DEADLINE_S) -> Found:
-    """What `holds` gives once that is true.
+    """Return the result of `holds` once it is true.
 
     Raises:
-        TimeoutError: it is not in time.
+        TimeoutError: it is not true in time.
     """
     end = time.monotonic() + deadline_s
     while not (value := holds()):
@@ -231,7 +231,7 @@ def until(holds: Callable[[], Found], what: str, deadline_s: float = DEADLINE_S)
 
 
 def visible(site: Site) -> set[str]:
-    """Ids of the versions that anybody can see, after every byte of them was checked."""
+    """Return the ids of all visible versions, after verifying every byte of them."""
     folders = [path for path in site.home.versions.iterdir() if path.is_dir() and not path.name.startswith(".")]
     assert [Version.open(path).id for path in folders] == [path.name for path in folders]
     return {path.name for path in folders}

@@ -1,4 +1,4 @@
-"""`riyl serve` is killed with SIGKILL while artists are changed: what was answered is there, and nothing twice."""
+"""`riyl serve` is killed with SIGKILL during changes of artists: every confirmed change is stored, and none twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WRITERS = 8
 
 
 def writer(site: Site) -> dict[str, str]:
-    """What a writer's requests carry."""
+    """Return the headers of a writer's requests."""
     _, token = create_key(site.database, "catalog", Role.WRITE)
     return {"authorization": f"Bearer {token}"}
 
@@ -41,11 +41,11 @@ def test_every_acknowledged_change_is_there_and_none_twice(site: Site) -> None:
     enough, headers = threading.Event(), writer(site)
     with (
         serving(site, "--no-worker") as (process, state),
-        httpx.Client(base_url=state.base_url, timeout=60) as client,  # one that does not try again
+        httpx.Client(base_url=state.base_url, timeout=60) as client,  # without retries
     ):
 
         def patch(value: int) -> bool:
-            """Whether it was answered; two writers share an artist."""
+            """Return whether it was answered; two writers share an artist."""
             payload = {"attributes": {f"x{value}": value}}
             try:
                 answer = client.patch(f"/v1/artists/a{value // 2 % 50:03d}", json=payload, headers=headers)
@@ -69,7 +69,7 @@ def test_every_acknowledged_change_is_there_and_none_twice(site: Site) -> None:
             f"a{value // 2 % 50:03d}",
             {f"attributes.x{value}": 1},
         )
-    # of those that were not answered, at most one a writer was carried out
+    # of the unconfirmed changes, at most one per writer was applied
     assert len(acknowledged) <= len(written) <= len(acknowledged) + WRITERS
     assert len({name for each in written.values() for name in each.counts}) == len(written)
     for artist in {each.artist for each in written.values()}:
@@ -78,7 +78,7 @@ def test_every_acknowledged_change_is_there_and_none_twice(site: Site) -> None:
         assert effective is not None
         payload = {f"attributes.{name}" for name in effective.payload["attributes"]}
         assert payload == {name for each in written.values() if each.artist == artist for name in each.counts}
-    # and a service that starts again shows them
+    # and a restarted service shows them
     with serving(site, "--no-worker") as (_, client):
         for value in acknowledged:
             shown = client.get(f"/v1/artists/a{value // 2 % 50:03d}").json()["artist"]["attributes"]
@@ -109,7 +109,7 @@ def test_a_batch_whose_service_was_killed_goes_on_under_its_key(site: Site) -> N
     verdicts: list[dict[str, Any]] = [json.loads(line) for line in answers[0].text.splitlines()]
     assert [(each["status"], each["number"]) for each in verdicts] == [(201, i + 1) for i in range(len(lines))]
     again: list[dict[str, Any]] = [json.loads(line) for line in answers[1].text.splitlines()]
-    # all of it, but for when a change is shown: fewer wait by then
+    # everything except visible_after: fewer changes wait by then
     assert [{**each, "visible_after": ""} for each in again] == [{**each, "visible_after": ""} for each in verdicts]
     written = all_changes(site)
     assert [(each.artist, each.kind, each.key) for each in written] == [
@@ -118,7 +118,7 @@ def test_a_batch_whose_service_was_killed_goes_on_under_its_key(site: Site) -> N
 
 
 def test_a_reindex_that_is_killed_before_it_promotes_loses_no_change(site: Site, held_worker: HeldWorkers) -> None:
-    """Changes from before it began and from while it was dead are shown before, between and after."""
+    """Show changes from before the re-index and from its downtime: before, between and after."""
     headers = writer(site)
     with serving(site, "--no-worker") as (_, client):
 

@@ -1,4 +1,4 @@
-"""Whatever the files of a home say, though they are sealed: the service answers or refuses, and its process goes on."""
+"""A home with arbitrary content in sealed files: the service answers or refuses, and its process continues."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.conftest import REPOSITORY
 from tests.index.conftest import named_model, named_snapshot, version  # noqa: F401
 
 QUICK, MANY = 0.01, 0.15
-"""Share of all changes to files that are tried."""
+"""Share of all changes to files that are tried, in a quick and in a long run."""
 LIMIT_S = 900
 
 
 @pytest.fixture
 def root(version: Version, named_model: Model, named_snapshot: Snapshot, tmp_path: Path) -> Path:  # noqa: F811
-    """A home with all that its version was made of."""
+    """Make a home with everything that its version was made of."""
     home = Home(tmp_path / "home")
     for folder, each in ((home.versions, version), (home.models, named_model), (home.snapshots, named_snapshot)):
         shutil.copytree(each.folder, folder / each.id)
@@ -38,7 +38,7 @@ def root(version: Version, named_model: Model, named_snapshot: Snapshot, tmp_pat
 
 
 def served(root: Path, kind: str, share: float, seed: int) -> dict[str, object]:
-    """What came of it, see `tests.faults.damaged_home`."""
+    """Run `tests.faults.damaged_home`, and return its result."""
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.faults.damaged_home"]
     paths = os.pathsep.join([str(REPOSITORY / "src"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(

@@ -26,7 +26,7 @@ def test_a_version_with_a_flipped_bit_in_any_file_is_never_served(sqlite_site: S
         before, reason = "", ""
         for name, data in sorted(originals.items()):
             write_bytes(folder / name, flipped(data))
-            if before:  # only now, so that the version is whole at no time
+            if before:  # only now, so that the version is never undamaged
                 write_bytes(folder / before, originals[before])
             else:
                 with site.database.alone() as connection:
@@ -51,7 +51,7 @@ def test_a_version_cut_off_in_the_middle_is_refused_at_the_start_too(sqlite_site
 
 
 def refusal(client: httpx.Client, good: str, damaged: str) -> str:
-    """Why the damaged version does not serve; the good one does."""
+    """Return why the damaged version does not serve; the good one serves."""
     answer = client.get("/readyz")
     body = answer.json()
     assert (answer.status_code, body["version"]) == (200, good)
@@ -62,7 +62,7 @@ def refusal(client: httpx.Client, good: str, damaged: str) -> str:
 
 
 def flipped(data: bytes) -> bytes:
-    """One bit in the middle is another one."""
+    """Flip one bit in the middle."""
     changed = bytearray(data)
     changed[len(data) // 2] ^= 1
     return bytes(changed)

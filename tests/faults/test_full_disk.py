@@ -1,4 +1,4 @@
-"""The disk is full when a version is built: the job says so, what serves goes on, and the next run works."""
+"""The disk is full when a version is built: the job says so, the serving version continues, and the next run works."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 N = 4_000
 CUT_OFF = ("neighbours.npy", "embeddings.faiss", "names")
-"""What is being written when the disk is full: by numpy, by Faiss, by tantivy."""
+"""Files that are being written when the disk is full: by numpy, by Faiss, by tantivy."""
 
 DISK_BYTES = 64 << 20
 ATTEMPTS = 2
@@ -36,7 +36,7 @@ ATTEMPTS = 2
 
 @pytest.fixture(scope="module")
 def large_world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A version that is larger than all else that a re-index writes, and tables with one artist more."""
+    """Make a version larger than everything else that a re-index writes, and tables with one more artist."""
     base = tmp_path_factory.mktemp("large")
     home = Home(base / "home")
     snapshot = build_snapshot(Tables.open(loud(base / "before", N)), SMALL_RECIPE, home.snapshots)
@@ -48,7 +48,7 @@ def large_world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own."""
+    """Make a separate disk."""
     with small_disk(tmp_path / "disk", DISK_BYTES) as folder:
         yield folder
 
@@ -92,7 +92,7 @@ def test_a_job_whose_end_cannot_be_stored_waits_for_room(
         held_worker.start(site, step="prune", when="after")
         held_worker.held()
         with closing(sqlite3.connect(site.home.root / JOBS_FILE)) as jobs:
-            jobs.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # it has no pages from before that are free
+            jobs.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # it has no free pages left from before
         filler = fill_up(disk)
         held_worker.send(signal.SIGCONT)
         reason = f"no space is left on the disk of the database: {site.home.root / JOBS_FILE}"
@@ -103,7 +103,7 @@ def test_a_job_whose_end_cannot_be_stored_waits_for_room(
 
 
 def loud(folder: Path, n: int) -> Path:
-    """Tables of n artists of whom only sound is known."""
+    """Make tables of n artists with audio alone."""
     rng = np.random.default_rng(0)
     ids = [f"a{i:04d}" for i in range(n)]
     names = [" ".join(f"{word:x}" for word in rng.integers(0, 1 << 32, 20).tolist()) for _ in ids]
@@ -112,7 +112,7 @@ def loud(folder: Path, n: int) -> Path:
 
 
 def bytes_until(version: Path, file: str) -> int:
-    """Bytes of a version that are written until the middle of a file of it; parts are links to what is kept aside."""
+    """Count the bytes of a version written before the middle of one of its files; parts are links to kept files."""
     all_sizes = {path.relative_to(version).as_posix(): path.stat().st_size for path in version.rglob("*")}
     size = {name: n_bytes for name, n_bytes in all_sizes.items() if not name.startswith("parts/")}
     order = sorted(size, key=lambda name: (version / name).stat().st_mtime_ns)

@@ -1,4 +1,4 @@
-"""A worker that is killed with SIGKILL anywhere in a job: the job goes on when it starts again, as if undisturbed."""
+"""A worker is killed with SIGKILL anywhere in a job: the job continues after a restart, with an unchanged result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.faults.processes import HeldWorkers, Site, started, visible
 pytestmark = pytest.mark.slow
 
 PLACES = ("before", "middle", "after")
-"""In a step. Each is a job in a home of its own, for a job is given up after too many deaths."""
+"""Places in a step. Each is a job in a home of its own, because a job is given up after too many crashes."""
 
 
 def test_a_reindex_goes_on_after_kills_in_each_step(
@@ -63,7 +63,7 @@ def kill_at(worker: HeldWorkers, site: Site, *, step: str, when: str, child: boo
 
 
 def ends_as(site: Site, job_id: str, promoting: str, manifest: bytes) -> None:
-    """A worker that nobody kills brings the job to the end that it has undisturbed, and leaves nothing lying about."""
+    """Check that an undisturbed worker brings the job to the same end, and leaves no temporary files."""
     with started(site, "worker"):
         job = site.ended(job_id)
     assert job.state is JobState.DONE, job

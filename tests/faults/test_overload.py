@@ -1,4 +1,4 @@
-"""Five times as many questions as the service can answer, for half a minute."""
+"""Five times as many queries as the service can answer, for half a minute."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ pytestmark = pytest.mark.slow
 TIMES, SECONDS = 5, 30
 CONNECTIONS = 600
 QUEUE_TIMEOUT_S = 2.0
-"""The default of RIYL_QUEUE_TIMEOUT_S."""
+"""Default of RIYL_QUEUE_TIMEOUT_S."""
 
 ANSWER_S = 1.0
-"""For the answer itself, on a machine whose two cores the flood has as well."""
+"""Time for the response itself, on a machine whose two cores also run the flood, in seconds."""
 
 MAX_GROWTH_BYTES = 64 << 20
 NORMAL_WITHIN_S = 5.0
 
 SHORT = {"seeds": [{"id": "a003"}, {"id": "a005"}], "k": 100}
 IN_A_THREAD = {**SHORT, "diversity": 0.5}
-"""What is answered in the event loop, and what is not."""
+"""A query answered in the event loop, and one answered in a thread."""
 
 
 def request(question: dict[str, object]) -> bytes:
@@ -81,7 +81,7 @@ def test_five_times_the_capacity_is_shed_and_the_rest_is_answered_in_time(
 
 
 async def ready_answers(address: str, stop: asyncio.Event) -> list[float]:
-    """How long ready answers, health and metrics took meanwhile; all of them came."""
+    """Measure how long cached responses, health and metrics take meanwhile; all of them must arrive."""
     took = []
     async with httpx.AsyncClient(base_url=address, timeout=30) as client:
         while not stop.is_set():
@@ -102,7 +102,7 @@ async def most_memory(server: psutil.Process, stop: asyncio.Event) -> int:
 
 
 def until_normal(client: httpx.Client, question: dict[str, object], since: float) -> float:
-    """Seconds until twenty questions in a row were answered, none in more than a tenth of a second."""
+    """Measure the seconds until twenty queries in a row succeed, each within a tenth of a second."""
     in_a_row = 0
     while in_a_row < 20:
         start = time.monotonic()
@@ -115,7 +115,7 @@ def until_normal(client: httpx.Client, question: dict[str, object], since: float
 
 
 def told(capacity: float, outcome: Flood, growth: int, ready: list[float], normal_s: float) -> str:
-    """What was measured."""
+    """Format the measurements."""
     return (
         f"capacity {capacity:.0f}/s, asked {outcome.sent / SECONDS:.0f}/s, "
         f"answered {len(outcome.seconds) / SECONDS:.0f}/s, shed {sum(outcome.refused.values())}, "

@@ -1,4 +1,4 @@
-"""The worker that a service starts for itself cannot run: /readyz says why, and it runs once it can."""
+"""A service's own worker cannot run: /readyz gives the reason, and the worker runs once it can."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_worker_by_itself_names_the_damaged_file_as_it_ends(sqlite_site: Site)
 
 
 def schema(jobs: Path, version: int) -> int:
-    """Give the tables of the jobs another version; the one that they had."""
+    """Set the version of the jobs' tables, and return the previous one."""
     with sqlite3.connect(jobs) as connection:
         (old_version,) = connection.execute("SELECT version FROM dbos_migrations").fetchone()
         connection.execute("UPDATE dbos_migrations SET version = ?", (version,))

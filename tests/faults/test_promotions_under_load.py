@@ -1,4 +1,4 @@
-"""Promotions while queries run: none fails, and each is answered from one version."""
+"""Promotions while queries run: no query fails, and each is answered from one version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The home cannot be written to: whatever would write names the file and the reason, and nothing is half done."""
+"""The home is read-only: each failed write names the file and the reason, and nothing is left half done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`riyl serve` is told to end, or is killed, while it answers and its worker is in the middle of a job."""
+"""`riyl serve` is stopped or killed while it answers requests and its worker runs a job."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 EXIT_S = 10
 QUERY = "/v1/artists/a001/similar?k=200"
 LARGE, MANY = "/openapi.json", 150
-"""An answer that is asked for so often at once on one connection that its buffers do not take it all unread."""
+"""A request, and how often it is sent at once on one connection: too often for buffers to hold all responses unread."""
 
 
 def test_sigterm_under_load_ends_what_runs_and_leaves_the_job_to_the_next_start(sqlite_site: Site) -> None:
@@ -61,7 +61,7 @@ def test_sigterm_under_load_ends_what_runs_and_leaves_the_job_to_the_next_start(
         assert not psutil.pid_exists(worker.pid)
     assert {query.status for query in queries if query.error is None} == {200}
     failed = [query for query in queries if query.error is not None]
-    # what had not been read yet when it was told is refused whole; what had begun to come has come
+    # requests not yet read at the signal are refused as a whole; begun responses are complete
     assert [query for query in failed if query.ended < signalled_at] == []
     assert {type(query.error) for query in failed} <= {httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError}
     assert [query for query in failed if "incomplete" in str(query.error)] == []
@@ -112,7 +112,7 @@ def test_a_killed_service_leaves_no_worker_behind(sqlite_site: Site) -> None:
 
 
 def own_worker_in_training(service: int, site: Site, job: str) -> psutil.Process:
-    """The worker that the service started, once it trains."""
+    """Return the worker that the service started, once it trains."""
 
     def trains() -> bool:
         progress = site.jobs.get(job).progress
@@ -125,7 +125,7 @@ def own_worker_in_training(service: int, site: Site, job: str) -> psutil.Process
 
 @contextmanager
 def unread_answers(address: httpx.URL) -> Iterator[socket.socket]:
-    """A connection whose answers have begun to come, and wait to be read."""
+    """Open a connection whose responses have begun to arrive, and wait to be read."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
         connection.settimeout(DEADLINE_S)
@@ -136,7 +136,7 @@ def unread_answers(address: httpx.URL) -> Iterator[socket.socket]:
 
 
 def refuses(address: httpx.URL) -> bool:
-    """Whether nobody listens any more."""
+    """Return whether the address refuses connections."""
     with socket.socket() as connection:
         return connection.connect_ex((address.host, address.port)) != 0
 
@@ -149,7 +149,7 @@ def read_until_closed(connection: socket.socket) -> bytes:
 
 
 def whole_answers(stream: bytes) -> int:
-    """How many answers came, the last one as whole as the others."""
+    """Count the complete responses; the last one must be as complete as the others."""
     count = 0
     while stream:
         head, _, rest = stream.partition(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Two workers: the second in a place is refused; a lost one's jobs are handed over, and done once if it comes back."""
+"""Two workers: a second in the same place is refused; a lost one's jobs are handed over, and run once if it returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks by bodies: questions that ask for much, JSON that is costly to read, and room for bodies."""
+"""Attacks by bodies: expensive queries, JSON that is expensive to parse, and memory for bodies."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MIB = 1 << 20
 
 
 def seeds_of(target: Target, n: int) -> list[dict[str, Any]]:
-    """The first n artists as seeds."""
+    """Return the first n artists as seeds."""
     return [{"id": artist} for artist in target.ids[:n]]
 
 
 @attack
 async def plays_explained(target: Target) -> Answers:
-    """Asks with a listener of 4,000 artists for a thousand explained answers, four times at once."""
+    """Ask with a listener of 4,000 artists for a thousand explained results, four times at once."""
     plays = {f"unknown-{n}": 1 for n in range(4000)} | dict.fromkeys(target.ids, 1)
     question = {"plays": dict(list(plays.items())[-4000:]), "k": 1000, "explain": True}
     return await at_once(exchange(target, request("POST", "/v1/similar", question)) for _ in range(4))
@@ -30,14 +30,14 @@ async def plays_explained(target: Target) -> Answers:
 
 @attack
 async def plays_at_the_bound(target: Target) -> Answers:
-    """Asks with the largest listener that may be explained, eight times at once."""
+    """Ask with the largest listener that may be explained, eight times at once."""
     question = {"plays": dict.fromkeys(target.ids[:199], 1), "k": 1000, "explain": True}
     return await at_once(exchange(target, request("POST", "/v1/similar", question)) for _ in range(8))
 
 
 @attack
 async def batch_of_many_seeds(target: Target) -> Answers:
-    """Asks a batch of a thousand queries with a hundred seeds each, some 4 MB, twice at once."""
+    """Send a batch of a thousand queries with a hundred seeds each, some 4 MB, twice at once."""
     queries = [{"seeds": seeds_of(target, 100), "k": 50} for _ in range(1000)]
     return await at_once(
         exchange(target, request("POST", "/v1/similar:batch", {"queries": queries}), limit_s=60) for _ in range(2)
@@ -46,7 +46,7 @@ async def batch_of_many_seeds(target: Target) -> Answers:
 
 @attack
 async def largest_product_sixteen_times(target: Target) -> Answers:
-    """Asks sixteen times at once for the largest product of seeds and explained answers that is allowed."""
+    """Ask sixteen times at once for the largest allowed product of seeds and explained results."""
     seeds = seeds_of(target, 199)
     question = {"seeds": seeds[:100], "avoid": seeds[100:], "k": 1000, "explain": True}
     return await at_once(exchange(target, request("POST", "/v1/similar", question), limit_s=60) for _ in range(16))
@@ -54,7 +54,7 @@ async def largest_product_sixteen_times(target: Target) -> Answers:
 
 @attack
 async def largest_batch_sixteen_times(target: Target) -> Answers:
-    """Asks sixteen times at once for the largest batch of explained answers that is allowed; of a small run twice."""
+    """Ask sixteen times at once for the largest allowed batch of explained results; in a small run twice."""
     query = {"seeds": seeds_of(target, 3), "k": 50, "explain": True}
     payload = request("POST", "/v1/similar:batch", {"queries": [query] * 1000})
     return await at_once(exchange(target, payload, limit_s=60) for _ in range(target.sized(16, 2)))
@@ -62,7 +62,7 @@ async def largest_batch_sixteen_times(target: Target) -> Answers:
 
 @attack
 async def faults_in_a_batch(target: Target) -> Answers:
-    """Sends a batch of queries with 1.4 million faults, an unknown field each."""
+    """Send a batch of queries with 1.4 million faults, an unknown field each."""
     seed = b'{"id":1,' + b",".join(b'"f%d":1' % n for n in range(13)) + b"}"
     query = b'{"seeds":[' + b",".join([seed] * 100) + b"]}"
     body = b'{"queries":[' + b",".join([query] * 1000) + b"]}"
@@ -71,7 +71,7 @@ async def faults_in_a_batch(target: Target) -> Answers:
 
 @attack
 async def faults_in_a_put(target: Target) -> Answers:
-    """Puts an artist with 1.4 million faults, a text in the place of a number each."""
+    """Put an artist with 1.4 million faults, a text in place of a number each."""
     vector = b"[" + b",".join([b'""'] * 1400) + b"]"
     body = b'{"name":"x","vectors":{"audio":[' + b",".join([vector] * 1000) + b"]}}"
     return await exchange(target, request("PUT", "/v1/artists/faults", body, key=target.write_key), limit_s=60)
@@ -79,7 +79,7 @@ async def faults_in_a_put(target: Target) -> Answers:
 
 @attack
 async def faults_in_changes(target: Target) -> Answers:
-    """Sends a batch of changes with 1.4 million faults, as one object and as lines."""
+    """Send a batch of changes with 1.4 million faults, as one object and as lines."""
     line = b'{"kind":"put","id":"f","name":"x","tags":{' + b",".join(b'"t%d":""' % n for n in range(140)) + b"}}"
     items = b'{"items":[' + b",".join([line] * 10_000) + b"]}"
     lines, ndjson = b"\n".join([line] * 10_000), "application/x-ndjson"
@@ -90,14 +90,14 @@ async def faults_in_changes(target: Target) -> Answers:
 
 @attack
 async def faults_in_a_question(target: Target) -> Answers:
-    """Asks a question with half a million faults in its exclusions, eight times at once."""
+    """Send a query with half a million faults in its exclusions, eight times at once."""
     body = b'{"seeds":[{"id":"x"}],"exclude":[' + b",".join([b"1"] * 500_000) + b"]}"
     return await at_once(exchange(target, request("POST", "/v1/similar", body)) for _ in range(8))
 
 
 @attack
 async def nested_arrays(target: Target) -> Answers:
-    """Sends 0.9 MB of arrays in arrays in the place of each field, sixteen bodies at once."""
+    """Send 0.9 MB of nested arrays in place of each field, sixteen bodies at once."""
     pairs = b"[" + b",".join([b"[]"] * 300_000) + b"]"
     objects = b"[" + b",".join([b"{}"] * 300_000) + b"]"
     fields = (b"seeds", b"exclude", b"tags", b"nothing")
@@ -107,7 +107,7 @@ async def nested_arrays(target: Target) -> Answers:
 
 @attack
 async def deep_nesting(target: Target) -> Answers:
-    """Nests arrays and objects as deep as the body has room, in every kind of body."""
+    """Nest arrays and objects as deep as the body has room, in every kind of body."""
     arrays, objects = b"[" * 900_000, b'{"a":' * 180_000
     line = b'{"kind":"put","id":"deep","name":"x","attributes":' + objects
     keyed = {"key": target.admin_key}
@@ -128,7 +128,7 @@ async def deep_nesting(target: Target) -> Answers:
 
 @attack
 async def put_of_11_mb(target: Target) -> Answers:
-    """Puts artists of 11 MB each, of a hundred thousand listeners or of a thousand vectors, four at once."""
+    """Put artists of 11 MB each, of a hundred thousand listeners or of a thousand vectors, four at once."""
     plays = {f"listener-{n}-{'x' * 90}": n + 1 for n in range(100_000)}
     vectors = {"audio": [[0.125] * 1400] * 1000}
     bodies = [{"name": "Much", "plays": plays}, {"name": "Much", "vectors": vectors}]
@@ -140,7 +140,7 @@ async def put_of_11_mb(target: Target) -> Answers:
 
 @attack
 async def room_held_without_a_key(target: Target) -> Answers:
-    """Holds 120 MiB of the room for bodies by eight puts without a key that do not end; others ask questions."""
+    """Hold 120 MiB of the memory for bodies by eight endless puts without a key; other clients send queries."""
     held_s = target.sized(15, 3)
     most = 15 * MIB
     begun = head("PUT", "/v1/artists/held", "Content-Type: application/json", f"Content-Length: {most + 60}")
@@ -155,7 +155,7 @@ async def room_held_without_a_key(target: Target) -> Answers:
 
 @attack
 async def made_up_keys(target: Target) -> Answers:
-    """Tries 200 made-up keys a second, for reading and for writing."""
+    """Try 200 invented keys a second, for reading and for writing."""
     answers, rate = Counter[str](), 200
     for _ in range(target.sized(10, 2)):
         payloads = [
@@ -171,7 +171,7 @@ async def made_up_keys(target: Target) -> Answers:
 
 @attack
 async def every_event_stream(target: Target) -> Answers:
-    """Asks for more event streams of jobs than there are, by one key."""
+    """Request more event streams of jobs than the limit, with one key."""
     async with httpx.AsyncClient(base_url=f"http://{target.host}:{target.port}") as client:
         keyed = {"authorization": f"Bearer {target.admin_key}"}
         job = await client.post("/v1/jobs", json={"kind": "reindex", "params": {}}, headers=keyed)

@@ -23,12 +23,12 @@ async def put(target: Target, items: list[dict[str, Any]]) -> Answers:
 
 
 def equal(target: Target, n: int) -> list[dict[str, Any]]:
-    """N new artists of which one and the same tag is known."""
+    """Make n new artists with one and the same tag."""
     return [{"kind": "put", "id": f"equal-{i}", "name": f"Equal {i}", "tags": {target.tags[0]: 1}} for i in range(n)]
 
 
 def different(target: Target, n: int) -> Iterator[dict[str, Any]]:
-    """N new artists with eight tags each."""
+    """Yield n new artists with eight tags each."""
     made = random.Random(0)
     for i in range(n):
         tags = {tag: made.randint(1, 9) for tag in made.sample(target.tags, min(8, len(target.tags)))}
@@ -37,17 +37,17 @@ def different(target: Target, n: int) -> Iterator[dict[str, Any]]:
 
 @attack
 async def puts_of_1000_equal_artists(target: Target) -> Answers:
-    """Puts 1,000 artists with one equal tag in one batch."""
+    """Put 1,000 artists with one equal tag in one batch."""
     return await put(target, equal(target, 1000))
 
 
 @attack
 async def puts_of_10000_equal_artists(target: Target) -> Answers:
-    """Puts 10,000 artists with one equal tag in one batch."""
+    """Put 10,000 artists with one equal tag in one batch."""
     return await put(target, equal(target, target.sized(10_000, 2000)))
 
 
 @attack
 async def puts_of_10000_different_artists(target: Target) -> Answers:
-    """Puts 10,000 artists that differ in one batch."""
+    """Put 10,000 different artists in one batch."""
     return await put(target, list(different(target, target.sized(10_000, 500))))

@@ -24,19 +24,19 @@ from tests.hostile.connections import (
 from tests.hostile.registry import Answers, Target, attack
 
 MAX_SENT_BYTES = 256 << 20
-"""Maximum of what is sent without end, in bytes."""
+"""Maximum size of endless input, in bytes."""
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
 CHUNKED = ("Content-Type: application/json", "Transfer-Encoding: chunked")
 
 
 def without_end(target: Target, part: bytes) -> Iterator[bytes]:
-    """A part again and again, until more was sent than any bound has."""
+    """Yield a part repeatedly, until more was sent than any limit allows."""
     return repeat(part, target.sized(MAX_SENT_BYTES, MAX_SENT_BYTES >> 3) // len(part))
 
 
 async def begun(target: Target, beginning: bytes, part: bytes) -> Answers:
-    """A beginning, and then a part without end."""
+    """Send a beginning, and then a part endlessly."""
 
     def parts() -> Iterator[bytes]:
         yield beginning
@@ -47,41 +47,41 @@ async def begun(target: Target, beginning: bytes, part: bytes) -> Answers:
 
 @attack
 async def nothing(target: Target) -> Answers:
-    """Does nothing, for comparison."""
+    """Do nothing, for comparison."""
     await asyncio.sleep(target.sized(10, 1))
     return Counter()
 
 
 @attack
 async def trailers_without_end(target: Target) -> Answers:
-    """Ends a chunked body with trailers that do not end."""
+    """End a chunked body with endless trailers."""
     beginning = head("POST", "/v1/similar", *CHUNKED) + b"2\r\n{}\r\n0\r\n"
     return await begun(target, beginning, b"X-Trailer: v\r\n" * 2000)
 
 
 @attack
 async def chunk_extension_without_end(target: Target) -> Answers:
-    """Begins a chunk whose extension does not end."""
+    """Begin a chunk with an endless extension."""
     return await begun(target, head("POST", "/v1/similar", *CHUNKED) + b"2;x=", b"v" * 65536)
 
 
 @attack
 async def many_tiny_chunks(target: Target) -> Answers:
-    """Sends a body in chunks of one byte, each with an extension."""
+    """Send a body in chunks of one byte, each with an extension."""
     beginning = head("POST", "/v1/similar", *CHUNKED)
     return await begun(target, beginning, b"1;x=y\r\n \r\n" * 4000)
 
 
 @attack
 async def pipelined_gets(target: Target) -> Answers:
-    """Sends 45 MB of pipelined requests and reads the answers for as long as they come within its time."""
+    """Send 45 MB of pipelined requests, and read the responses that arrive within its time."""
     part = head("GET", "/healthz") * 1000
     return await exchange_all(target, repeat(part, target.sized(45_000_000, 1_000_000) // len(part)))
 
 
 @attack
 async def pipelined_gets_unread(target: Target) -> Answers:
-    """Sends 45 MB of pipelined requests for large answers and reads none."""
+    """Send 45 MB of pipelined requests for large responses, and read none."""
     path = f"/v1/artists/{target.ids[0]}/similar?k=200"
     payload = head("GET", path) * (target.sized(45_000_000, 4_500_000) // len(head("GET", path)))
     async with connected(target) as (_, writer):
@@ -92,7 +92,7 @@ async def pipelined_gets_unread(target: Target) -> Answers:
 
 @attack
 async def head_of_70_kb(target: Target) -> Answers:
-    """Sends heads of 70 kB: a header, many headers, a target."""
+    """Send heads of 70 kB: a header, many headers, a target."""
     n = 70_000
     return await at_once(
         exchange(target, payload)
@@ -107,13 +107,13 @@ async def head_of_70_kb(target: Target) -> Answers:
 
 @attack
 async def head_without_end(target: Target) -> Answers:
-    """Sends headers that do not end."""
+    """Send endless headers."""
     return await begun(target, b"GET /healthz HTTP/1.1\r\n", b"X-Header: v\r\n" * 2000)
 
 
 @attack
 async def slow_heads(target: Target) -> Answers:
-    """Holds 200 connections that send a byte of a head each second."""
+    """Hold 200 connections that send a byte of a head each second."""
     line = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "
     slowly = [bytes([byte]) for byte in line + b"v" * 100]
     limit_s = target.sized(ENOUGH_S, 2)
@@ -122,7 +122,7 @@ async def slow_heads(target: Target) -> Answers:
 
 @attack
 async def slow_readers(target: Target) -> Answers:
-    """Asks fifty times for a large answer and reads a kilobyte of it each second."""
+    """Request a large response fifty times, and read a kilobyte of it each second."""
     seeds = [{"id": artist} for artist in target.ids[:10]]
     payload = request("POST", "/v1/similar", {"seeds": seeds, "k": 1000, "explain": True})
 
@@ -152,7 +152,7 @@ async def slow_readers(target: Target) -> Answers:
 
 @attack
 async def foreign_hosts(target: Target) -> Answers:
-    """Sends requests to the names of other hosts, to none, to two, and with an absolute target."""
+    """Send requests with the names of other hosts, with none, with two, and with an absolute target."""
     absolute = "http://evil.example/v1/artists?q=a"
     return await at_once(
         exchange(target, payload)
@@ -168,14 +168,14 @@ async def foreign_hosts(target: Target) -> Answers:
 
 @attack
 async def http2_preface(target: Target) -> Answers:
-    """Speaks HTTP/2 from the beginning, and asks for it by Upgrade."""
+    """Speak HTTP/2 from the beginning, and request it by Upgrade."""
     upgrade = request("GET", "/healthz", None, "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
     return await exchange(target, PREFACE) + await exchange(target, upgrade)
 
 
 @attack
 async def tls_hello(target: Target) -> Answers:
-    """Begins a TLS handshake, a hundred times."""
+    """Begin a TLS handshake, a hundred times."""
     outgoing = ssl.MemoryBIO()
     context = ssl.create_default_context()
     try:
@@ -187,7 +187,7 @@ async def tls_hello(target: Target) -> Answers:
 
 @attack
 async def random_bytes(target: Target) -> Answers:
-    """Sends 4 kB of random bytes on each of five hundred connections, half of them behind a right request line."""
+    """Send 4 kB of random bytes on each of five hundred connections, half of them after a valid request line."""
     made = random.Random(0)
     line = b"POST /v1/similar HTTP/1.1\r\n"
     answers = Counter[str]()
@@ -199,7 +199,7 @@ async def random_bytes(target: Target) -> Answers:
 
 @attack
 async def sighup(target: Target) -> Answers:
-    """Sends the process SIGHUP, as a terminal does that is closed."""
+    """Send the process SIGHUP, as a closing terminal does."""
     os.kill(target.pid, signal.SIGHUP)
     await asyncio.sleep(1)
     return await exchange(target, request("GET", "/healthz"))
@@ -207,7 +207,7 @@ async def sighup(target: Target) -> Answers:
 
 @attack
 async def connections_dropped(target: Target) -> Answers:
-    """Opens 10,000 connections and resets each, half of them in the middle of a request."""
+    """Open 10,000 connections and reset each, half of them in the middle of a request."""
     answers = Counter[str]()
     for number in range(target.sized(10_000, 1000)):
         async with connected(target) as (_, writer):

@@ -1,4 +1,4 @@
-"""Attacks by uploaded ground truths: small files that ask for much memory."""
+"""Attacks by uploaded ground truths: small files that need much memory."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ UPLOAD_S = 60.0
 
 
 def stored(**arrays: np.ndarray) -> bytes:
-    """An .npz file of arrays."""
+    """Make an .npz file of arrays."""
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)
     return out.getvalue()
 
 
 def parquet(**columns: pa.Array) -> bytes:
-    """A Parquet file of columns."""
+    """Make a Parquet file of columns."""
     out = io.BytesIO()
     pq.write_table(pa.table(columns), out, compression="zstd")
     return out.getvalue()
@@ -41,7 +41,7 @@ async def bring(target: Target, name: str, content: bytes, *, times: int = 1, id
 
 @attack
 async def matrix_of_few_diagonals(target: Target) -> Answers:
-    """Uploads small matrices by diagonals: of 2**31 rows, and of ten thousand diagonals."""
+    """Upload small matrices by diagonals: of 2**31 rows, and of ten thousand diagonals."""
     n = 2**31 - 1
     tall = stored(format=np.array(b"dia"), shape=np.array([n, n]), data=np.ones((1, 1)), offsets=np.array([0]))
     offsets = np.arange(10_000)
@@ -56,7 +56,7 @@ async def matrix_of_few_diagonals(target: Target) -> Answers:
 
 @attack
 async def matrix_of_many_rows(target: Target) -> Answers:
-    """Uploads a small matrix by rows whose shape claims to be far larger than its arrays, and one of large blocks."""
+    """Upload a small matrix by rows whose shape claims to be far larger than its arrays, and one of large blocks."""
     n = 2**31 - 1
     narrow = stored(
         format=np.array(b"coo"), shape=np.array([n, n]), row=np.array([0]), col=np.array([n - 1]), data=np.array([1.0])
@@ -68,7 +68,7 @@ async def matrix_of_many_rows(target: Target) -> Answers:
 
 @attack
 async def zip_bomb(target: Target) -> Answers:
-    """Uploads .npz files whose members unpack to far more than they claim to, or to more than is allowed."""
+    """Upload .npz files whose members unpack to far more than they claim, or to more than is allowed."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("data.npy", "w") as member:
         size = target.sized(1 << 30, 1 << 28)
@@ -86,7 +86,7 @@ async def zip_bomb(target: Target) -> Answers:
 
 @attack
 async def parquet_with_a_false_footer(target: Target) -> Answers:
-    """Uploads Parquet files whose footer lies: about its length, and in every one of its bytes in turn."""
+    """Upload Parquet files whose footer is wrong: in its length, and in every one of its bytes in turn."""
     right = parquet(artist_id=pa.array(["a", "b"] * 50), similar_id=pa.array(["b", "c"] * 50))
     length = int.from_bytes(right[-8:-4], "little")
     answers = Counter[str]()
@@ -103,7 +103,7 @@ async def parquet_with_a_false_footer(target: Target) -> Answers:
 
 @attack
 async def parquet_that_unpacks(target: Target) -> Answers:
-    """Uploads Parquet files that are small and unpack to much: one long id a million times, and one id of 60 MB."""
+    """Upload Parquet files that are small and unpack to much: one long id a million times, and one id of 60 MB."""
     n = target.sized(5_000_000, 500_000)
     long_ids = pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array(["x" * 900]))
     repeated = parquet(artist_id=long_ids, similar_id=long_ids)
@@ -115,7 +115,7 @@ async def parquet_that_unpacks(target: Target) -> Answers:
 
 @attack
 async def csv_of_one_field(target: Target) -> Answers:
-    """Uploads tables of text: one field of 60 MB, a quote that is never closed, and four million short rows."""
+    """Upload tables of text: one field of 60 MB, a quote that is never closed, and four million short rows."""
     n = target.sized(60_000_000, 6_000_000)
     row = b"artist_id,similar_id\n"
     pairs = b"".join(b"%d,%d\n" % (i, i + 1) for i in range(n // 15))

@@ -1,6 +1,6 @@
-"""Carries out one attack, as a process on one core: `python -m tests.hostile.attacker NAME`.
+"""Run one attack, as a process on one core: `python -m tests.hostile.attacker NAME`.
 
-The target comes as JSON on stdin; the answers go as JSON to stdout.
+The target is read as JSON from stdin; the responses are written as JSON to stdout.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.hostile import attack_bodies, attack_changes, attack_connections, att
 from tests.hostile.registry import ATTACKS, Target
 
 MODULES = (attack_connections, attack_bodies, attack_changes, attack_uploads)
-"""The modules whose attacks are registered."""
+"""Modules whose attacks are registered."""
 
 
 def main() -> None:

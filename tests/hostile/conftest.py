@@ -1,4 +1,4 @@
-"""What attacks share: the home that they are carried out on."""
+"""Fixtures of attacks: the home that they run on."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ARTISTS = 2000 if SMALL else 100_000
 HEADER = f"{'attack':34} {'MiB above':>9} {'children':>8} {'healthz ms':>10} {'failed %':>8}  answers"
 
 Printed = Callable[[str], None]
-"""Prints a line of the table."""
+"""Function that prints a line of the table."""
 
 
 @pytest.fixture(scope="session")
 def attacked_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home that RIYL_HOSTILE_HOME names, made there where nothing is yet; else one in a temporary folder."""
+    """Return the home that RIYL_HOSTILE_HOME names, made there if it does not exist; else one in a temporary folder."""
     given = os.environ.get("RIYL_HOSTILE_HOME")
     root = Path(given) if given else tmp_path_factory.mktemp("hostile") / "home"
     if not root.exists():
@@ -31,13 +31,13 @@ def attacked_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def rows() -> list[str]:
-    """The lines of the table that were printed so far."""
+    """Return the lines of the table that were printed so far."""
     return []
 
 
 @pytest.fixture
 def printed(capsys: pytest.CaptureFixture[str], rows: list[str]) -> Printed:
-    """Prints a line past pytest's capture, the first below the header."""
+    """Print a line past pytest's capture, the first below the header."""
 
     def write(row: str) -> None:
         with capsys.disabled():

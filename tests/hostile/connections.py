@@ -1,4 +1,4 @@
-"""Connections of attackers: raw bytes in, the statuses of the answers out."""
+"""Connections of attackers: raw bytes in, the statuses of the responses out."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from tests.hostile.registry import Answers, Target
 
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 CLOSED = "closed"
-"""The connection ended without an answer."""
+"""Result of a connection that ended without a response."""
 
 OPEN = "open"
-"""The attack ended before the connection did, without an answer."""
+"""Result of a connection without a response that was open when the attack ended."""
 
 ENOUGH_S = 20.0
-"""Maximum time of an attack that has no end of its own, in seconds."""
+"""Maximum time of an attack without an end of its own, in seconds."""
 
 PART_BYTES = 1 << 16
 
 
 def head(method: str, path: str, *lines: str, host: str = "localhost") -> bytes:
-    """A request's head."""
+    """Make the head of a request."""
     return "\r\n".join([f"{method} {path} HTTP/1.1", f"Host: {host}", *lines, "", ""]).encode()
 
 
@@ -38,7 +38,7 @@ def request(
     key: str | None = None,
     content_type: str = "application/json",
 ) -> bytes:
-    """A request whose connection ends with its answer; a body that is no bytes is sent as JSON."""
+    """Make a request whose connection ends with its response; a body that is not bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     keys = [] if key is None else [f"Authorization: Bearer {key}"]
     described = [] if body is None else [f"Content-Type: {content_type}", f"Content-Length: {len(content)}"]
@@ -46,7 +46,7 @@ def request(
 
 
 def upload(target: Target, name: str, content: bytes, *more: tuple[str, str, bytes]) -> bytes:
-    """A request that brings a ground truth; more parts are (part, file name, content)."""
+    """Make a request that uploads a ground truth; more parts are (part, file name, content)."""
     boundary = "riyl-hostile"
     described = f'--{boundary}\r\nContent-Disposition: form-data; name="{{}}"; filename="{{}}"\r\n\r\n'
     parts = b"".join(
@@ -58,10 +58,10 @@ def upload(target: Target, name: str, content: bytes, *more: tuple[str, str, byt
 
 
 class Statuses:
-    """Counts the statuses in a stream of answers, of which it keeps only as much as a status has.
+    """Counter of the statuses in a stream of responses, which keeps only as many bytes as a status has.
 
     Attributes:
-        answers: counted so far.
+        answers: statuses counted so far.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Statuses:
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
-        """Take what came next."""
+        """Process the next bytes."""
         text = self._rest + data
         end = 0
         for match in STATUS.finditer(text):
@@ -79,14 +79,16 @@ class Statuses:
 
 
 async def exchange(target: Target, *parts: bytes, limit_s: float = ENOUGH_S, pause_s: float = 0.0) -> Answers:
-    """Send parts one after the other and read meanwhile.
+    """Send parts one after the other, and read meanwhile.
 
     Args:
-        limit_s: time after which the attacker leaves, in seconds.
+        target: the attacked service.
+        *parts: bytes to send.
+        limit_s: time after which the attacker disconnects, in seconds.
         pause_s: time between parts, in seconds.
 
     Returns:
-        The statuses of the answers; where there was none, `CLOSED` or `OPEN`.
+        The statuses of the responses; `CLOSED` or `OPEN` without any response.
     """
     return await exchange_all(target, parts, limit_s=limit_s, pause_s=pause_s)
 
@@ -94,7 +96,7 @@ async def exchange(target: Target, *parts: bytes, limit_s: float = ENOUGH_S, pau
 async def exchange_all(
     target: Target, parts: Iterable[bytes], *, limit_s: float = ENOUGH_S, pause_s: float = 0.0
 ) -> Answers:
-    """As `exchange`, with parts that are made as they are sent: without end, where the target takes them."""
+    """Send parts that are made while they are sent, as `exchange` does: endlessly, if the target accepts them."""
     statuses, end = Statuses(), OPEN
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(limit_s):
@@ -115,7 +117,7 @@ async def exchange_all(
 
 @contextlib.asynccontextmanager
 async def connected(target: Target) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection, reset at the end of the block."""
+    """Open a connection, which is reset at the end of the block."""
     reader, writer = await asyncio.open_connection(target.host, target.port)
     try:
         yield reader, writer
@@ -124,12 +126,12 @@ async def connected(target: Target) -> AsyncIterator[tuple[asyncio.StreamReader,
 
 
 async def at_once(exchanges: Iterable[Any]) -> Answers:
-    """The answers of exchanges that run beside each other."""
+    """Run exchanges in parallel, and return their responses."""
     return sum(await asyncio.gather(*exchanges), Counter[str]())
 
 
 async def shown(target: Target, artist: str, limit_s: float = 120.0) -> Answers:
-    """Wait until an artist that was put is shown with its similar ones; the status of the last answer."""
+    """Wait until a new artist is shown with its similar ones, and return the status of the last response."""
     path, answers = f"/v1/artists/{artist}/similar?k=5", Counter[str]()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(limit_s):

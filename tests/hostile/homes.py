@@ -57,9 +57,9 @@ def make_home(root: Path, artists: int) -> None:
 
 @contextlib.contextmanager
 def attacked(root: Path, *, small: bool) -> Iterator[Target]:
-    """A service over a copy of a home, which is ready; killed at the end of the block, and its copy removed.
+    """Run a ready service over a copy of a home; at the end of the block it is killed, and its copy removed.
 
-    The copy lies beside the home, and links to what is never changed.
+    The copy lies beside the home, and links to files that never change.
     """
     with TemporaryDirectory(prefix="hostile-", dir=root.parent) as folder:
         home = Home(Path(folder) / "home")
@@ -79,7 +79,7 @@ def attacked(root: Path, *, small: bool) -> Iterator[Target]:
 
 
 def _copy(source: str, target: str) -> None:
-    """Link a file that is never changed, copy any other."""
+    """Link a file that never changes, copy any other."""
     sealed = any(part in Path(source).parent.parts for part in IMMUTABLE) and Path(source).parent.name != "versions"
     if sealed:
         os.link(source, target)
@@ -89,7 +89,7 @@ def _copy(source: str, target: str) -> None:
 
 @contextlib.contextmanager
 def _serving(home: Home, port: int, log: Path) -> Iterator[int]:
-    """A service by its command line, without a worker: what waits in the database stays as the attack left it."""
+    """Run a service by its command line, without a worker: jobs in the database stay as the attack left them."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RIYL_")}
     environment |= {"RIYL_HOME": str(home.root), "RIYL_LOG_LEVEL": "WARNING", "PYTHONFAULTHANDLER": "1"}
     command = [*RIYL, "serve", "--no-worker", "--port", str(port)]

@@ -1,4 +1,4 @@
-"""Attacks by name: each is a coroutine that is given its target, and gives the answers that it got."""
+"""Attacks by name: each is a coroutine that takes its target and returns the responses that it got."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 Answers = Counter[str]
-"""How often an attack was answered with each status, or with no answer: see `tests.hostile.connections`."""
+"""Number of responses by status, or by the way in which there was none: see `tests.hostile.connections`."""
 
 Size = TypeVar("Size")
 
@@ -19,7 +19,7 @@ class Target:
 
     Attributes:
         pid: process id of the service.
-        write_key, admin_key: keys of these roles; an attack that stands for a stranger uses neither.
+        write_key, admin_key: keys of these roles; an attack of a stranger uses neither.
         ids: ids of artists that the version has.
         tags: words that the model knows.
         small: whether the attack is to be short.
@@ -35,7 +35,7 @@ class Target:
     small: bool
 
     def sized(self, full: Size, small: Size) -> Size:
-        """The size of this run."""
+        """Return the size for this run."""
         return small if self.small else full
 
 

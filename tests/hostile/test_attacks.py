@@ -1,8 +1,8 @@
 """Bounded attacks on a real service, one after the other, beside good clients.
 
-`make hostile` takes 100,000 artists, prints what each attack did, and fails where a bound is missed; `make
-hostile-small` (RIYL_HOSTILE_SMALL=1) takes 2,000 and holds the service to nothing that depends on time.
-RIYL_HOSTILE_HOME=FOLDER takes a ready home, or makes one there that the next run takes.
+`make hostile` uses 100,000 artists, prints the effect of each attack, and fails where a limit is exceeded; `make
+hostile-small` (RIYL_HOSTILE_SMALL=1) uses 2,000 and checks nothing that depends on time. RIYL_HOSTILE_HOME=FOLDER uses
+a ready home, or makes one there that the next run uses.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from tests.hostile.watch import MIB, Watched, still_answers, warm_up, watched
 pytestmark = pytest.mark.hostile
 
 MAX_PEAK_BYTES = 300 * MIB
-"""Maximum memory of the API above rest, in bytes."""
+"""Maximum memory of the API above its idle memory, in bytes."""
 
 MAX_HEALTH_S = 0.25
-"""Maximum wait of /healthz, in seconds."""
+"""Maximum duration of a request to /healthz, in seconds."""
 
 MAX_FAILED_SHARE = 0.01
 """Maximum share of good requests that fail."""
@@ -55,7 +55,7 @@ def test_every_attack_is_described_and_in_the_table() -> None:
 
 
 async def carried_out(name: str, target: Target) -> tuple[Watched, Answers]:
-    """What an attack, by a process of its own, did to others, and the answers that it got.
+    """Run an attack in a process of its own, and return its effect on others and the responses that it got.
 
     Raises:
         RuntimeError: the attacker failed.
@@ -76,7 +76,7 @@ async def carried_out(name: str, target: Target) -> tuple[Watched, Answers]:
 
 
 def missed(seen: Watched) -> list[str]:
-    """The bounds that are missed: of a small run those alone that do not depend on time."""
+    """Return the exceeded limits; in a small run only those that do not depend on time."""
     bounds = {f"peak at most {MAX_PEAK_BYTES // MIB} MiB above rest": seen.peak_bytes <= MAX_PEAK_BYTES}
     if not SMALL:
         bounds[f"/healthz within {MAX_HEALTH_S} s"] = seen.longest_s <= MAX_HEALTH_S
@@ -85,7 +85,7 @@ def missed(seen: Watched) -> list[str]:
 
 
 def row(name: str, seen: Watched, answers: Answers) -> str:
-    """A line of the table."""
+    """Format a line of the table."""
     counts = ", ".join(f"{answer} x{count}" for answer, count in sorted(answers.items()))
     return (
         f"{name:34} {seen.peak_bytes / MIB:9.0f} {seen.children_bytes / MIB:8.0f} {1e3 * seen.longest_s:10.0f} "

@@ -1,4 +1,4 @@
-"""What an attack does to the service and to others: memory, how long /healthz takes, and failed good requests."""
+"""Effects of an attack on the service and its clients: memory, duration of /healthz, and failed good requests."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ PROBE_S, GOOD_PER_S = 0.02, 10
 PROBE_LIMIT_S = 30.0
 CHILDREN_S = 0.1
 AFTER_S = 1.0
-"""What an attack leaves behind is watched for so long, in seconds."""
+"""Time for which the service is watched after an attack, in seconds."""
 
 MIB = 1 << 20
 
 
 @dataclass
 class Watched:
-    """What was seen of a service during an attack.
+    """Observations of a service during an attack.
 
     Attributes:
-        peak_bytes: peak memory of the API's process above what it had at rest.
+        peak_bytes: peak memory of the API's process above its idle memory.
         children_bytes: peak memory of its children together.
-        longest_s: longest wait of /healthz, in seconds.
-        good, failed: requests of good clients, and those of them that were answered with anything but 200.
-        errors: good requests and probes that were answered with 500.
+        longest_s: longest duration of /healthz, in seconds.
+        good, failed: requests of good clients, and those of them without a 200.
+        errors: good requests and probes that got a 500.
     """
 
     peak_bytes: int = 0
@@ -52,7 +52,7 @@ class Watched:
 
 @contextlib.asynccontextmanager
 async def watched(target: Target) -> AsyncIterator[Watched]:
-    """Watch a service while the block runs; the figures are whole once it is left."""
+    """Watch a service while the block runs; the figures are complete once the block has ended."""
     seen = Watched()
     rest = _reset_peak(target.pid)
     paths = [f"/v1/artists/{artist}/similar?k=50" for artist in target.ids]
@@ -73,7 +73,7 @@ async def watched(target: Target) -> AsyncIterator[Watched]:
 
 
 async def warm_up(target: Target) -> None:
-    """Ask everything once that a service in use has been asked: what it loads then stays in its memory."""
+    """Send each request once that a service in use has handled: the memory that it loads then stays in use."""
     seeds = [{"id": artist} for artist in target.ids[:50]]
     question = {"seeds": seeds, "tags": dict.fromkeys(target.tags[:5], 1), "k": 100, "explain": True}
     put = {"name": "Warm Up", "tags": {target.tags[0]: 1}}
@@ -95,7 +95,7 @@ async def warm_up(target: Target) -> None:
 
 
 async def still_answers(target: Target) -> bool:
-    """Whether the service answers health, a ready answer and a question, after an attack."""
+    """Return whether the service answers health, a cached response and a query after an attack."""
     async with httpx.AsyncClient(base_url=f"http://{target.host}:{target.port}", timeout=PROBE_LIMIT_S) as client:
         ready = [await client.get(path) for path in ("/healthz", f"/v1/artists/{target.ids[0]}/similar")]
         question = await client.post("/v1/similar", json={"seeds": [{"id": target.ids[1]}], "diversity": 0.1})
@@ -103,8 +103,10 @@ async def still_answers(target: Target) -> bool:
 
 
 async def _probe(target: Target, seen: Watched, stop: asyncio.Event) -> None:
-    """Ask /healthz on a new connection every 20 ms, or once the last is answered; an end without an answer counts as
-    the longest wait."""
+    """Request /healthz on a new connection every 20 ms, or once the last has a response.
+
+    An end without a response counts as the longest wait.
+    """
     while not stop.is_set():
         start = time.monotonic()
         wait = PROBE_LIMIT_S
@@ -129,13 +131,13 @@ async def _watch_children(pid: int, seen: Watched, stop: asyncio.Event) -> None:
 
 
 def _reset_peak(pid: int) -> int:
-    """Let the peak begin anew; the memory now, in bytes."""
+    """Reset the peak, and return the present memory, in bytes."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
     return _peak(pid)
 
 
 def _peak(pid: int) -> int:
-    """Peak memory of a process since `_reset_peak`, in bytes.
+    """Return the peak memory of a process since `_reset_peak`, in bytes.
 
     Raises:
         RuntimeError: the process has ended.
@@ -143,5 +145,5 @@ def _peak(pid: int) -> int:
     status = Path(f"/proc/{pid}/status")
     lines = dict(line.split(":", 1) for line in status.read_text().splitlines()) if status.exists() else {}
     if "VmHWM" not in lines:
-        raise RuntimeError(f"found process {pid} ended; wanted the service to live")
+        raise RuntimeError(f"found process {pid} ended; wanted a running service")
     return int(lines["VmHWM"].split()[0]) << 10

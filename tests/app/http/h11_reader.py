@@ -1,4 +1,4 @@
-"""What h11 makes of the bytes of a connection: the requests in them, and the answers to them."""
+"""h11's reading of the bytes of a connection: the requests in them, and the responses to them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MAX_EVENT_BYTES = 1 << 17
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """An answer.
+    """A response.
 
     Attributes:
         is_continued: whether 100 Continue came before it.
-        closes: whether it says that the connection ends behind it.
+        closes: whether it announces that the connection ends after it.
     """
 
     status: int
@@ -27,14 +27,15 @@ class RawAnswer:
 
 
 def answers_of(data: bytes, methods: Sequence[bytes]) -> list[RawAnswer]:
-    """The answers in the bytes of a server.
+    """Parse the responses in the bytes of a server.
 
     Args:
-        methods: of the requests that are answered; those beyond are taken for GET.
+        data: bytes that the server sent.
+        methods: methods of the answered requests; responses beyond them are parsed as to GET.
 
     Raises:
-        h11.RemoteProtocolError: the bytes are no answers, or go on behind the last one.
-        EOFError: they end within an answer.
+        h11.RemoteProtocolError: the bytes are not responses, or continue after the last one.
+        EOFError: they end within a response.
     """
     connection = h11.Connection(h11.CLIENT, MAX_EVENT_BYTES)
     connection.receive_data(data)
@@ -69,7 +70,7 @@ def _answer(connection: h11.Connection) -> RawAnswer:
 
 
 def echoes_of(data: bytes) -> list[bytes]:
-    """What `tests.app.http.raw_http.app` answers to the requests in bytes, up to the first that h11 refuses."""
+    """Return the responses of `tests.app.http.raw_http.app` to requests in bytes, up to the first that h11 refuses."""
     connection = h11.Connection(h11.SERVER, MAX_EVENT_BYTES)
     connection.receive_data(data)
     echoes: list[bytes] = []

@@ -18,15 +18,15 @@ from riyl.app.http.protocol import BoundedProtocol
 from riyl.app.http.server import server
 
 TURNS = 2000
-"""Turns of the event loop after which nothing more is to be expected of a connection."""
+"""Number of turns of the event loop after which a connection produces nothing more."""
 
 PARTS = 3
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with what it was asked: the method, the path, and the sha256 of the body.
+    """Respond with the request: its method, its path, and the sha256 of its body.
 
-    /early is answered before its body is read, /parts in several parts, with turns of the event loop between.
+    /early is answered before its body is read, /parts in several parts, with turns of the event loop between them.
     """
     body, reads = b"", scope["path"] != "/early"
     while reads:
@@ -51,8 +51,8 @@ class Wire(asyncio.Transport):
     """A transport whose other end is the test.
 
     Attributes:
-        written: bytes of the protocol's answers, in their order.
-        is_paused: whether the protocol reads nothing now.
+        written: bytes of the protocol's responses, in their order.
+        is_paused: whether reading is paused.
     """
 
     def __init__(self, protocol: BoundedProtocol) -> None:
@@ -63,7 +63,7 @@ class Wire(asyncio.Transport):
         self._is_closing = False
 
     def write(self, data: Any) -> None:
-        """Take an answer; after `close` it is lost, as on a socket."""
+        """Record the bytes of a response; after `close` they are lost, as on a socket."""
         if not self._is_closing:
             self.written += data
 
@@ -90,14 +90,14 @@ class Wire(asyncio.Transport):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a connection.
+    """Result of a connection.
 
     Attributes:
         answers: all bytes that were written.
         is_closed: whether the server closed the connection.
-        is_paused: whether the server reads no more, though all is answered.
+        is_paused: whether the server still pauses reading after all responses.
         held: maximum bytes and requests that the protocol held unanswered.
-        faults: errors that were logged, or raised where nobody waits for them.
+        faults: errors that were logged, or raised where they are not awaited.
     """
 
     answers: bytes
@@ -126,10 +126,10 @@ def _config() -> Config:
 async def sent(slices: Sequence[tuple[bytes, int]]) -> Outcome:
     """Give the protocol slices of bytes, as far as it reads, each followed by some turns of the event loop.
 
-    In turns that are a multiple of three the client reads nothing, and the transport wants no more answers.
+    In turns that are a multiple of three the client reads nothing, and the transport accepts no more bytes.
 
     Raises:
-        TimeoutError: it neither reads on nor closes.
+        TimeoutError: it neither resumes reading nor closes.
     """
     protocol = BoundedProtocol(_config(), ServerState(), {})
     faults: list[str] = []
@@ -158,7 +158,7 @@ async def sent(slices: Sequence[tuple[bytes, int]]) -> Outcome:
 
 
 def held_by(protocol: BoundedProtocol) -> int:
-    """Bytes and requests that a protocol holds."""
+    """Return the bytes and requests that a protocol holds."""
     bodies = sum(len(cycle.body) for cycle, _ in protocol.pipeline)
     newest = 0 if protocol.cycle is None else len(protocol.cycle.body)
     return len(protocol._unparsed) + bodies + newest + len(protocol.pipeline)
@@ -174,11 +174,11 @@ async def _until_read(wire: Wire) -> None:
         if not wire.is_paused or wire.is_closing():
             return
         await asyncio.sleep(0)
-    raise TimeoutError(f"found a connection that is neither read nor closed after {TURNS} turns; wanted either")
+    raise TimeoutError(f"found a connection neither read nor closed after {TURNS} turns; wanted one of these")
 
 
 async def _settled(protocol: BoundedProtocol) -> None:
-    """Let everything end that ends without more bytes; an application that waits for its body does not."""
+    """Wait until everything that needs no more bytes has ended; an application that waits for its body has not."""
     before, quiet = -1, 0
     while quiet < 30:
         wire = protocol.transport

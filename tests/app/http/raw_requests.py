@@ -1,4 +1,4 @@
-"""Requests as bytes, right and wrong, and the slices in which they come."""
+"""Valid and invalid requests as bytes, and the slices in which they arrive."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ UPGRADES = [
 
 @dataclass(frozen=True)
 class RawRequest:
-    """A right request.
+    """A valid request.
 
     Attributes:
-        data: as it is sent.
-        path: of its target, without the query.
-        lines: its headers beside Host and those of its framing.
+        data: its bytes as sent.
+        path: path of its target, without the query.
+        lines: its headers besides Host and those of its framing.
     """
 
     data: bytes
@@ -40,13 +40,13 @@ class RawRequest:
 
     @property
     def echo(self) -> bytes:
-        """The body of the answer by `tests.app.http.raw_http.app`; a HEAD has none."""
+        """Body of the response of `tests.app.http.raw_http.app`; empty for a HEAD."""
         digest = hashlib.sha256(self.body if self.reads_body else b"").hexdigest()
         return b"" if self.method == b"HEAD" else f"{self.method.decode()} {self.path} {digest}".encode()
 
     @property
     def is_continued(self) -> bool:
-        """Whether 100 Continue comes before its answer: it asks for it, and its body is read."""
+        """Whether 100 Continue precedes its response: it requests that, and its body is read."""
         return EXPECT in self.lines and self.reads_body
 
     @property
@@ -55,13 +55,13 @@ class RawRequest:
 
 
 def path_of(target: bytes) -> str:
-    """The path of a target in origin or absolute form."""
+    """Return the path of a target in origin or absolute form."""
     text = target.decode()
     return ("/" + text.split("/", 3)[3] if "://" in text else text).partition("?")[0]
 
 
 def whole(method: bytes, target: bytes, lines: Sequence[bytes], body: bytes) -> RawRequest:
-    """A request whose body has a length."""
+    """Make a request whose body has a length."""
     length = b"Content-Length: %d\r\n" % len(body) if body else b""
     data = b"%s %s HTTP/1.1\r\nHost: a\r\n%s%s\r\n%s" % (method, target, b"".join(lines), length, body)
     return RawRequest(data, method, path_of(target), tuple(lines), body)
@@ -70,7 +70,7 @@ def whole(method: bytes, target: bytes, lines: Sequence[bytes], body: bytes) -> 
 def chunked(
     target: bytes, lines: Sequence[bytes], chunks: Sequence[tuple[bytes, bytes]], trailers: bytes, size: bytes = b"%x"
 ) -> RawRequest:
-    """A request whose body comes in chunks, each with an extension; `size` is the form of their sizes."""
+    """Make a request whose body comes in chunks, each with an extension; `size` is the format of their sizes."""
     sent = [(data, extension) for data, extension in chunks if data]
     framed = b"".join(size % len(data) + b"%s\r\n%s\r\n" % (extension, data) for data, extension in sent)
     head = b"POST %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n%s\r\n" % (target, b"".join(lines))
@@ -103,7 +103,7 @@ SIZES = st.sampled_from([b"%x", b"%X", b"000%x"])
 def right(
     methods: st.SearchStrategy[bytes] = METHODS, targets: st.SearchStrategy[bytes] = TARGETS
 ) -> st.SearchStrategy[RawRequest]:
-    """Requests that are answered with 200."""
+    """Return a strategy for requests that get a 200."""
     return st.one_of(
         st.builds(whole, methods, targets, st.lists(LINES, max_size=3, unique=True), st.just(b"") | BODIES),
         st.builds(whole, methods, targets, st.lists(st.sampled_from(UPGRADES), max_size=1), st.just(b"")),
@@ -173,7 +173,7 @@ CUTS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12)), max_size=MAX_SLI
 
 
 def sliced(data: bytes, cuts: Sequence[tuple[float, int]]) -> list[tuple[bytes, int]]:
-    """Bytes in slices, each with the turns of the event loop that follow it."""
+    """Split bytes into slices, each with the turns of the event loop that follow it."""
     places = sorted((int(share * len(data)), turns) for share, turns in cuts)
     ends = [(0, 0), *places, (len(data), 0)]
     return [(data[start:end], turns) for (start, _), (end, turns) in pairwise(ends) if end > start]

@@ -1,4 +1,4 @@
-"""Who is let in where reading needs a key, how many requests one has, and which pages may ask."""
+"""Keys where reading needs one, rate limits, and CORS."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_requests_of_an_address_are_limited_and_those_of_a_key_by_themselv
             answer = await client.get(READY, headers=headers)
             problem_of(answer, 429, "too many requests")
             assert 0 < int(answer.headers["retry-after"]) <= 3601
-        # a key that opens nothing is no key
+        # a key without permission counts as none
         problem_of(await client.get(READY, headers=UNKNOWN), 429, "too many requests")
         for path in OPEN:
             assert (await client.get(path)).status_code == 200
@@ -116,7 +116,7 @@ async def test_every_operation_says_what_the_limits_may_answer_and_no_more(home:
                 content = operation["responses"][status]["content"]
                 assert content == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
             if address.startswith("/v1/"):
-                assert "more to do than the service takes on" in operation["responses"]["503"]["description"]
+                assert "The service is overloaded" in operation["responses"]["503"]["description"]
 
 
 async def test_pages_of_origins_that_are_named_may_ask_and_read(home: Home) -> None:
@@ -132,7 +132,7 @@ async def test_pages_of_origins_that_are_named_may_ask_and_read(home: Home) -> N
         assert answer.headers["access-control-allow-origin"] == ELSEWHERE["origin"]
         assert "PUT" in answer.headers["access-control-allow-methods"]
         assert "Authorization" in answer.headers["access-control-allow-headers"]
-        # a ready answer, one of a route, and an error
+        # a cached response, a response of a route, and an error
         for path, status in [(READY, 200), ("/v1/index", 200), ("/v1/artists/nobody", 404)]:
             answer = await client.get(path, headers=ELSEWHERE)
             assert (answer.status_code, allowed(answer)) == (status, ELSEWHERE["origin"])

@@ -1,4 +1,4 @@
-"""Who may do what, by walking over the OpenAPI document: a route that forgets its key is found here."""
+"""Permissions of roles, checked for every operation of the OpenAPI document: a route without a key check fails here."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.app.conftest import asked, database, key_headers, problem_of, running
 
 READING = {"get", "head"}
 ASKING = {"/v1/similar", "/v1/similar:batch"}
-"""What is posted and changes nothing."""
+"""Paths with a POST that changes nothing."""
 SECRET = {"/v1/rules", "/v1/changes"}
-"""What needs an admin key even to be read."""
+"""Paths that need an admin key even for reading."""
 UNKNOWN = {"authorization": f"Bearer riyl_00000000_{'x' * 43}"}
 MALFORMED = [
     "",
@@ -33,11 +33,11 @@ MALFORMED = [
 
 
 PAIRS = b"artist_id,similar_id\na000,a001\n"
-"""What is uploaded."""
+"""Content of an upload."""
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
-    """Method, address and description of every operation, and its example body as httpx takes it."""
+    """Yield method, address and description of every operation, and its example body as httpx takes it."""
     entries = []
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -63,12 +63,12 @@ def changes(method: str, address: str) -> bool:
 
 
 def is_secret(address: str) -> bool:
-    """Whether even reading needs a key."""
+    """Return whether even reading needs a key."""
     return address in SECRET or address.startswith("/v1/jobs")
 
 
 def role_for(method: str, address: str) -> Role:
-    """Artists are changed by writers, jobs read with any key, everything else is for admins."""
+    """Return the role that an operation needs: write to change artists, read to see jobs, admin for everything else."""
     if address.startswith("/v1/jobs") and not changes(method, address):
         return Role.READ
     return Role.WRITE if changes(method, address) and address.startswith("/v1/artists") else Role.ADMIN
@@ -149,12 +149,12 @@ async def test_without_the_database_nobody_is_let_in_and_queries_go_on(home: Hom
         for method, path in asking:
             answer = await client.request(method, path, json={"kind": "reindex"}, headers=UNKNOWN)
             body = problem_of(answer, 503, "database down")
-            assert body["detail"] == "the database cannot be reached; ask again in 5 seconds"
+            assert body["detail"] == "the database cannot be reached; retry in 5 seconds"
             assert answer.headers["retry-after"] == "5"
 
 
 async def test_a_request_that_may_not_ask_takes_no_room_for_its_body(home: Home) -> None:
-    """Its body is not read at all: not without a key, not with one that is made up or of a lesser role."""
+    """Read no byte of the body: neither without a key, nor with an invented key or a key of a lower role."""
     reader = key_headers(home, Role.READ)
 
     async def untouched() -> AsyncIterator[bytes]:

@@ -74,15 +74,15 @@ async def test_a_body_that_does_not_come_is_408(home: Home) -> None:
         for path, headers in [("/v1/similar", JSON), ("/v1/jobs", JSON), ("/v1/truths", form)]:
             answer = await client.post(path, content=never_ending(), headers={**headers, **key})
             body = problem_of(answer, 408, "body too slow")
-            assert body["detail"] == "found less than 65536 bytes more, and no end, in 0 s; wanted either"
+            assert body["detail"] == "found fewer than 65536 more bytes, and no end, in 0 s; wanted either"
             assert answer.headers["connection"] == "close"
             assert "408" in app.openapi()["paths"][path]["post"]["responses"]
-        # one that is here at once is read
+        # a body that has arrived in full is read
         assert (await client.post("/v1/similar", json={"seeds": [{"id": "a003"}]})).status_code == 200
 
 
 class Sender:
-    """A request whose body a `BodyLimiter` receives for an app, sent part by part by a clock of ours."""
+    """A request whose body a `BodyLimiter` receives for an app, sent part by part under a clock of the test."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ async def test_each_part_of_a_body_has_its_time_and_none_has_that_of_others(fact
     await sender.send(4 * PART_BYTES)
     for _ in range(5):
         await sender.send(PART_BYTES, PART_S - 1)
-    # a trickle is no part
+    # a few bytes are less than a part
     for _ in range(8):
         await sender.send(1, 1.0)
     assert not sender.task.done()
@@ -148,7 +148,7 @@ async def test_a_body_may_end_at_any_time_that_it_has() -> None:
 
 
 class Room:
-    """A limiter with room for 1,000 bytes, 400 of a client and 100 for small bodies alone, and its requests."""
+    """A limiter with room for 1,000 bytes, of which 400 per client and 100 for small bodies alone, and its requests."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(body_limits, "MAX_HELD_BYTES", 1000)
@@ -163,7 +163,7 @@ class Room:
         self.shed += 1
 
     async def hold(self, address: str, n_bytes: int, *, more: bool = False) -> Sender:
-        """A request that holds a body until the room is emptied."""
+        """Send a request that holds a body until the room is emptied."""
         sender = Sender(self.limiter, WHOLE, self._answer, address)
         await sender.send(n_bytes, more=more)
         return sender
@@ -185,11 +185,11 @@ class Room:
 
 async def test_bodies_take_no_more_memory_together_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
     room = Room(monkeypatch)
-    # of one that is answered, and of some that come
+    # of one that is answered, and of some that arrive
     senders = [await room.hold(f"192.0.2.{i}", 300, more=i > 0) for i in range(3)]
     assert await room.refuses("192.0.2.9", 11)
     assert room.shed == 1
-    # what is small has room that the large ones left
+    # small bodies fit in the room reserved for them
     assert not await room.refuses("192.0.2.9", 10)
     senders += [await room.hold("192.0.2.9", 10) for _ in range(10)]
     assert await room.refuses("192.0.2.9", 1)

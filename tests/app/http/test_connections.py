@@ -1,4 +1,4 @@
-"""Generated connections: requests right and wrong, in any slices, held against what was sent and against h11."""
+"""Generated connections: valid and invalid requests in any slices, compared with the sent requests and with h11."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG = settings(max_examples=4000, deadline=None)
 
 
 def answered(requests: Sequence[RawRequest]) -> list[RawRequest]:
-    """The requests up to the first one that ends the connection."""
+    """Return the requests up to the first one that ends the connection."""
     before = list(takewhile(lambda request: not request.closes, requests))
     return [*before, *requests[len(before) : len(before) + 1]]
 
@@ -33,7 +33,7 @@ def wanted(requests: Sequence[RawRequest]) -> list[RawAnswer]:
 
 
 def given_right(depth: settings) -> Callable[[Test], Test]:
-    """Runs a test on right requests."""
+    """Run a test on valid requests."""
     return lambda test: depth(given(requests=st.lists(RIGHT, min_size=1, max_size=5), cuts=CUTS)(test))
 
 
@@ -61,7 +61,7 @@ def test_many_right_requests_are_answered_each_in_their_order(requests: list[Raw
 
 @st.composite
 def spoiled(draw: st.DrawFn) -> bytes:
-    """A request of which some bytes are others, more or fewer."""
+    """Draw a request with some bytes changed, added or removed."""
     data = draw(right()).data
     for _ in range(draw(st.integers(1, 3))):
         at, lost = draw(st.integers(0, min(len(data), 400))), draw(st.integers(0, 3))
@@ -71,15 +71,15 @@ def spoiled(draw: st.DrawFn) -> bytes:
     return data
 
 
-# An answer that begins before its request's body ends (/early) is no part of these: whether it has begun when the body
-# turns out to be wrong depends on the slices, and so does whether the refusal can still be told. Nor is HEAD: its
-# answers cannot be told from others where the two readers find different requests.
+# Responses that begin before their request's body ends (/early) are excluded: whether one has begun when the body
+# turns out to be invalid depends on the slices, and so does whether the refusal can still be sent. HEAD is excluded:
+# its responses cannot be told from others where the two readers find different requests.
 WRONG_BYTES = st.sampled_from([each for each in WRONG if b"/early" not in each]) | st.binary(min_size=1, max_size=60)
 AFTER = right().map(lambda request: request.data) | WRONG_BYTES
 
 
 def given_wrong(depth: settings) -> Callable[[Test], Test]:
-    """Runs a test on right requests, wrong bytes behind them, and others behind these."""
+    """Run a test on valid requests, invalid bytes after them, and more valid requests after these."""
     return lambda test: depth(
         given(
             before=st.lists(RIGHT, max_size=3),
@@ -96,7 +96,7 @@ def wrong_bytes_are_refused(before: list[RawRequest], wrong: bytes, after: list[
     outcome, at_once = (asyncio.run(sent(slices)) for slices in (sliced(data, cuts), [(data, 0)]))
     assert outcome.faults == at_once.faults == ()
     answers = answers_of(outcome.answers, methods)
-    # 100 Continue comes only where the body is wrong in a later slice than its head
+    # 100 Continue is sent only if the body is invalid in a later slice than its head
     assert [(each.status, each.body) for each in answers] == [
         (each.status, each.body) for each in answers_of(at_once.answers, methods)
     ]
@@ -107,7 +107,7 @@ def wrong_bytes_are_refused(before: list[RawRequest], wrong: bytes, after: list[
     assert len(answers) == len(expected) or not any(each.closes for each in before)
     assert {each.status for each in answers[:-1]} <= {200}
     assert all(each.status == 200 or (each.status, each.closes) == (400, True) for each in answers[-1:])
-    # what both take for requests they take for the same ones
+    # requests that both readers find are the same
     for answer, echo in zip(answers, echoes_of(data), strict=False):
         if answer.status == 200:
             assert answer.body == echo

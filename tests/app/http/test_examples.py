@@ -1,4 +1,4 @@
-"""What /docs shows is asked again and comes back; every operation has an example, as its description allows."""
+"""Examples of /docs: repeated requests give the recorded responses; each operation has an example that fits it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ EXAMPLE = Example("change", {"id": "a/b c", "k": 2, "Key": "x"}, {"a": 1}, JSON,
 
 
 def small_world(home: Home, version: Version, other: Version, model: Model, snapshot: Snapshot) -> World:
-    """What the requests name of the small world's home, with what they need put there."""
+    """Return the names that the requests use, and put the files that they need into the small world's home."""
     (home.root / "models").symlink_to(model.folder.parent)
     (home.root / "snapshots").symlink_to(snapshot.folder.parent)
     run = made_up_run({("raw", "mine"): {"a000": 0.5, "a001": 0.25}, ("raw", "pca"): {"a000": 0.25, "a001": 0.25}})
@@ -63,7 +63,7 @@ def small_world(home: Home, version: Version, other: Version, model: Model, snap
 
 
 def valid(document: dict[str, Any], schema: dict[str, Any], value: Any) -> bool:
-    """Whether a value fits a schema of the document, by a library that others wrote."""
+    """Return whether a value matches a schema of the document, by an independent library."""
     return jsonschema_rs.validator_for({**schema, "components": document["components"]}).is_valid(value)
 
 

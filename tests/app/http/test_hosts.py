@@ -1,4 +1,4 @@
-"""A service on loopback answers under names of this machine alone, and any service under those that it is given."""
+"""A service on loopback answers under names of this machine alone, and any service under its configured names."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_a_foreign_host_is_421_on_every_path_but_those_of_probes(home: Hom
     async with running(home) as (app, client):
         for path in ("/", "/v1/artists/a001/similar", "/v1/nothing", "/metrics", "/openapi.json", "/web/app.js"):
             body = problem_of(await client.get(path, headers={"host": "evil.example"}), 421, "unknown host")
-            assert body["detail"].startswith("Host: found 'evil.example'; wanted one that RIYL_ALLOWED_HOSTS names")
+            assert body["detail"].startswith("Host: found 'evil.example'; wanted a host of RIYL_ALLOWED_HOSTS")
             twice = [("host", "localhost"), ("host", "evil.example")]
             problem_of(await client.get(path, headers=twice), 421, "unknown host")
         for path in ("/healthz", "/readyz"):

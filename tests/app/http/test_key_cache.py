@@ -1,4 +1,4 @@
-"""A key that was found is not asked about for a few seconds, and then opens nothing if it was revoked."""
+"""A key that was found is not looked up again for a few seconds, and is then refused if it was revoked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STRANGER = f"riyl_00000000_{'x' * 43}"
 
 
 class Ring:
-    """A keyring over a database of its own, a key in it, and a clock that stands still."""
+    """A key cache over a database of its own, with a key in it, and a clock that stands still."""
 
     def __init__(self, folder: Path) -> None:
         self.now = 100.0
@@ -38,7 +38,7 @@ class Ring:
         self.asked += statement.startswith("SELECT") and "FROM keys" in statement
 
     def away(self) -> None:
-        """Take the database away: a folder stands where it stood."""
+        """Make the database unavailable by a folder in its place."""
         self.database.engine.dispose()
         self.file.rename(self.file.with_suffix(".gone"))
         self.file.mkdir()
@@ -96,7 +96,7 @@ async def test_made_up_tokens_share_readings_and_delay_no_known_key(ring: Ring) 
     ring.now += 1
     guesses = [asyncio.create_task(ring.keys.find(f"riyl_{i:08x}_{'x' * 43}")) for i in range(200)]
     await asyncio.sleep(0)
-    # without another turn of the event loop: nothing is waited for
+    # within one turn of the event loop: the cache awaits nothing
     known = ring.keys.find(ring.token)
     with pytest.raises(StopIteration) as end:
         known.send(None)
@@ -142,7 +142,7 @@ async def test_a_token_that_comes_between_the_end_of_a_reading_and_its_callbacks
     signal.setitimer(signal.ITIMER_REAL, 10)
     try:
         for _ in range(50):
-            time.sleep(0.01)  # the thread that reads ends here, and what it wakes up runs before this goes on
+            time.sleep(0.01)  # the reading thread ends here, and its callbacks run before this continues
             ring.now += 1
             finding = ring.keys.find(STRANGER)
             assert isinstance(finding.send(None), asyncio.Future)
@@ -165,7 +165,7 @@ def test_while_the_database_is_away_a_key_in_use_opens_on_and_no_other_does(ring
     for _ in range(5):
         ring.now += KEPT_S
         assert ring.find() == ring.key
-    # not used for longer than it is kept twice: what has become of it is not known
+    # unused for more than twice the validity: its state is unknown
     ring.now += 2 * KEPT_S
     with pytest.raises(DatabaseDownError):
         ring.find()

@@ -1,4 +1,4 @@
-"""A body that is read aside is answered as FastAPI answers any other: the same values, and the same faults."""
+"""A body read in a worker thread gets the same responses as FastAPI's own reading: the same values and faults."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ BAD = [
 
 
 class Both:
-    """One app whose bodies are read aside, and one whose bodies are not; each answers with what it was given."""
+    """Two apps, one with bodies read in a worker thread and one without; each echoes its input."""
 
     def __init__(self) -> None:
         self._apps = [_app(kind) for kind in (OffLoopBodyRoute, StrictRoute)]
         self._runner = asyncio.Runner()
 
     def ask(self, method: str, body: bytes, kind: str | None = JSON) -> list[tuple[int, str]]:
-        """Status and text of either answer."""
+        """Return status and text of both responses."""
 
         async def ask() -> list[tuple[int, str]]:
             headers = {} if kind is None else {"content-type": kind}
@@ -186,7 +186,7 @@ def test_a_body_is_validated_in_another_thread_and_once() -> None:
     def put(payload: Told) -> str:
         return payload.name
 
-    put.__annotations__["payload"] = Told  # FastAPI looks for names in modules alone
+    put.__annotations__["payload"] = Told  # FastAPI resolves names in modules only
     routes.put("/a")(put)
     app = FastAPI()
     app.state.limits = RequestLimits(Settings(), Metrics())
@@ -207,7 +207,7 @@ def test_what_is_said_of_artists_is_read_aside() -> None:
 
 
 def containers_of(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every list and dict in a pydantic core schema, with what stands around it."""
+    """Yield every list and dict in a pydantic core schema, with its enclosing schema."""
     if isinstance(schema, dict):
         if schema.get("type") in ("list", "dict"):
             yield path, schema
@@ -222,7 +222,7 @@ def containers_of(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, 
     "model", [ArtistPut, ArtistPatch, SimilarRequest, BatchRequest, *PARAMS.values()], ids=lambda model: model.__name__
 )
 def test_what_is_asked_for_fails_before_every_part_of_it_is_told(model: type[BaseModel]) -> None:
-    """A list ends at its first fault, and an object is counted before its entries are looked at."""
+    """A list ends at its first fault, and an object is counted before its entries are validated."""
     for path, schema in containers_of(model.__pydantic_core_schema__):
         if schema["type"] == "list":
             assert schema.get("fail_fast"), path
@@ -268,5 +268,5 @@ def test_lists_and_objects_are_counted_where_they_are_none_of_text() -> None:
     check_containers(b"[" + b"[]," * (MAX_CONTAINERS - 1) + b"]")
     with pytest.raises(InputError, match="found more than 20,000 lists and objects"):
         check_containers(b"[" + b"[]," * MAX_CONTAINERS + b"]")
-    # braces of text, with quotes and backslashes in it
+    # braces within text, with quotes and backslashes
     check_containers(json.dumps({f'{{{i}}}"[\\': "[{" for i in range(2 * MAX_CONTAINERS)}).encode())

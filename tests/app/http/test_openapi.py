@@ -1,4 +1,4 @@
-"""The OpenAPI document says all that the service takes and answers, under names that no two things share."""
+"""The OpenAPI document describes all requests and responses of the service, under unique names."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def document(home: Home) -> dict[str, Any]:
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, Operation]]:
-    """Path, method and description of every operation."""
+    """Yield path, method and description of every operation."""
     for path, by_method in document["paths"].items():
         for method, operation in by_method.items():
             yield path, method, operation
 
 
 def references(value: Any) -> Iterator[str]:
-    """Everything that is referred to anywhere."""
+    """Yield all references in a document."""
     if isinstance(value, dict):
         yield from [value["$ref"]] if "$ref" in value else []
         for each in value.values():

@@ -1,4 +1,4 @@
-"""What is too much waits in a short line, and is shed where that is full; what is ready never waits."""
+"""Excess requests queue briefly, and are shed once the queue is full; cached responses never wait."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.app.conftest import key_headers, problem_of, running
 QUESTION = {"seeds": [{"id": "a003"}, {"id": "a005"}]}
 DATABASE, STREAMS = Concurrency.DATABASE, Concurrency.STREAMS
 NEVER = 60.0
-"""Seconds that no test waits."""
+"""Timeout that no test reaches, in seconds."""
 
 
 class Shedding:
-    """A limiter, and how many it has turned away."""
+    """A limiter, and the number of requests that it has shed."""
 
     def __init__(self, places: int, queue: int, timeout_s: float = NEVER) -> None:
         self.shed = 0
@@ -36,7 +36,7 @@ class Shedding:
 
 
 async def settle() -> None:
-    """Let everything run that can."""
+    """Let all runnable tasks run."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -102,7 +102,7 @@ async def test_a_place_is_not_lost_with_who_leaves_the_line(let_in: bool) -> Non
 
 
 class Asked:
-    """Requests to an app within `RequestLimits`, with one place a class and none that waits."""
+    """Requests to an app within `RequestLimits`, with one place per class and no queue by default."""
 
     def __init__(self, app: Any, queue: int = 0) -> None:
         settings = Settings(concurrency_per_class=1, queue_per_class=queue)

@@ -1,4 +1,4 @@
-"""What a client may send, leave unread and take time for, on a connection to the real server."""
+"""Limits on what a client sends, leaves unread and takes time for, on a connection to the real server."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ BIG = 4 << 20
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers /read once its body is there, /big with 4 MiB, /parts with as much in parts, and everything else at once,
-    whatever its body is."""
+    """Answer /read once its body has arrived, /big with 4 MiB, /parts with 4 MiB in parts, and all other paths at once.
+
+    Those other paths are answered whatever their body is.
+    """
     if scope["type"] != "http":
         return
     if scope["path"] == "/parts":
@@ -43,7 +45,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[tuple[Server, asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A server, and a connection to it whose receive buffer is small."""
+    """Run a server, and connect to it with a small receive buffer."""
     service = server(app, "127.0.0.1", 0, asyncio.Event())
     with socket.create_server(("127.0.0.1", 0)) as listening:
         running = asyncio.create_task(service.serve([listening]))
@@ -61,7 +63,7 @@ async def serving() -> AsyncIterator[tuple[Server, asyncio.StreamReader, asyncio
 
 
 async def sent_until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, part: bytes, most: int) -> int:
-    """The bytes that a server takes of a part sent again and again, until it closes the connection or has taken all."""
+    """Return how many bytes of a repeated part the server takes until it closes the connection or has taken all."""
     taken = 0
     with suppress(ConnectionError):
         while taken < most and not reader.at_eof():
@@ -73,7 +75,7 @@ async def sent_until_closed(reader: asyncio.StreamReader, writer: asyncio.Stream
 
 
 async def answer_of(reader: asyncio.StreamReader) -> bytes:
-    """What came until the server closed the connection."""
+    """Return the bytes received until the server closed the connection."""
     received = b""
     with suppress(ConnectionError):
         while part := await reader.read(1 << 16):
@@ -115,7 +117,7 @@ async def test_a_head_a_trailer_or_an_extension_without_end_is_closed(begun: byt
     async with serving() as (_, reader, writer):
         writer.write(begun)
         taken = await sent_until_closed(reader, writer, b"v" * 4096, 64 << 20)
-        assert taken < 16 << 20  # what sockets hold, beyond the bound
+        assert taken < 16 << 20  # the limit, and the buffers of sockets
 
 
 async def test_trailers_without_end_are_closed_and_none_is_a_header_of_the_request() -> None:

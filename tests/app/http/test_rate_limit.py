@@ -1,4 +1,4 @@
-"""Requests are counted by client, and who has none left is told when there is one again."""
+"""Requests are counted by client, and a client over its limit is told when to retry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from riyl.app.http.rate_limit import RateLimiter, network_of
 
 
 class Clock:
-    """Seconds that pass when a test says so; the first one begins a window of any length."""
+    """A clock that the test advances; it starts at the beginning of a window of any length."""
 
     def __init__(self) -> None:
         self.now = 1_000 * 3600.0
@@ -23,7 +23,7 @@ class Clock:
         return self.now
 
     def hit_after(self, seconds: float, counted: RateLimiter) -> int | None:
-        """A request of the client `a` when so many seconds have passed."""
+        """Make a request of the client `a` after so many seconds."""
         self.now += seconds
         return counted.hit("a")
 
@@ -36,7 +36,7 @@ def clock() -> Clock:
 def test_so_many_are_let_in_and_the_next_is_told_when_it_would_be(clock: Clock) -> None:
     counted = RateLimiter("3/minute", clock)
     assert [counted.hit("a") for _ in range(3)] == [None] * 3
-    # the window ends in 20 s, and what slides out of it counts less from then on
+    # the window ends in 20 s; from then on its requests count less and less
     assert clock.hit_after(40, counted) == 21
     assert clock.hit_after(21, counted) is None
 
@@ -47,9 +47,9 @@ def test_what_has_slid_out_of_the_window_counts_no_more(clock: Clock) -> None:
     # 30 s into the next window half of them count: 5 are left
     clock.now += 90
     assert [counted.hit("a") for _ in range(6)][:5] == [None] * 5
-    # 10 * left / 60 + 5 < 10 takes less than 30 s that are left of the window before; there are 30
+    # 10 * left / 60 + 5 < 10 needs left < 30 s; it is 30
     assert counted.hit("a") == 1
-    # for one more, 10 * left / 60 + 6 < 10 takes less than 24 s that are left; there are 29
+    # for one more, 10 * left / 60 + 6 < 10 needs left < 24 s; it is 29
     assert [clock.hit_after(seconds, counted) for seconds in (1, 0, 5, 1)] == [None, 6, 1, None]
 
 
@@ -62,7 +62,7 @@ def test_clients_are_counted_apart(clock: Clock) -> None:
 def test_of_several_limits_the_tightest_holds_and_what_it_refuses_counts_in_no_other(clock: Clock) -> None:
     counted = RateLimiter("3/hour; 1/second", clock)
     assert counted.hit("a") is None
-    # in 1 s the window ends, and what was counted in it begins to slide out
+    # the window ends in 1 s, and its requests begin to slide out
     assert [counted.hit("a") for _ in range(10)] == [2] * 10
     assert [clock.hit_after(2, counted) for _ in range(3)] == [None, None, 3600 - 6 + 1]
 

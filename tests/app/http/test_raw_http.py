@@ -1,4 +1,4 @@
-"""Wrong bytes and upgrades on a connection, in any slices, and what waits there."""
+"""Invalid bytes and upgrades on a connection, in any slices, and the bytes and requests that wait there."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_folded_header_or_trailer_is_refused(folded: bytes) -> None:
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
 def test_a_request_that_asks_for_another_protocol_is_answered_in_this_one(upgrade: bytes) -> None:
-    """httptools ends such a request at its head; what stands behind it must neither be lost nor read as a request."""
+    """Keep the bytes after such a request, where httptools stops: they are neither lost nor read as a request."""
     several = whole(b"GET", b"/a", [upgrade], b"").data + GET
     assert asyncio.run(sent([(several, 0)])).answers.count(b"HTTP/1.1 200 OK") == 2
     for with_body in (whole(b"POST", b"/a", [upgrade], GET), chunked(b"/a", [upgrade], [(GET, b"")], b"")):
@@ -59,7 +59,7 @@ def test_what_waits_is_bounded_whatever_comes(part: RawRequest, times: int, cuts
         for start in range(0, len(piece), 1 << 16)
     ]
     outcome = asyncio.run(sent(slices))
-    # a read of the transport, what the newest body has before reading pauses, and the requests of one slice
+    # one read of the transport, the newest body's bytes before reading pauses, and the requests of one slice
     assert outcome.held <= (1 << 16) + (1 << 16) + 2 * SLICE_BYTES
 
 

@@ -1,4 +1,4 @@
-"""What happens around requests that go wrong in a way nobody foresaw."""
+"""Responses and logs of requests that fail unexpectedly."""
 
 from __future__ import annotations
 
@@ -120,8 +120,8 @@ async def test_a_request_that_the_ending_server_gives_up_is_503() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         request = asyncio.create_task(client.post("/v1/artists:batch", content=b"{}"))
         await begun.wait()
-        request.cancel()  # as uvicorn does once its time is over; the client is in the same task here
+        request.cancel()  # as uvicorn does after its timeout; the client is in the same task here
         answer = await request
     body = problem_of(answer, 503, "service ends")
-    assert body["detail"].endswith("a batch under the same Idempotency-Key.")
+    assert body["detail"].endswith("a batch with the same Idempotency-Key.")
     assert answer.headers["retry-after"] == "1"

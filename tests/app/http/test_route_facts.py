@@ -1,4 +1,4 @@
-"""The facts of every route, which access, limits and the document read."""
+"""Facts of every route, which access, limits and the document read."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ SEED = {"$ref": "#/components/schemas/Seed"}
 
 
 def seed_rows(place: str) -> list[FieldRow]:
-    """Rows of a seed's fields, where it stands."""
+    """Return the rows of a seed's fields at a given place."""
     return [
         FieldRow(f"{place}.id", "string (at least 1 characters)", "required", "Who."),
         FieldRow(f"{place}.weight", "number (at most 1,000,000,000, more than 0)", "1.0", ""),

@@ -1,4 +1,4 @@
-"""What a connection may do without a request: the server in this process, with little patience."""
+"""Connections without a request: a server in this process with short timeouts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @asynccontextmanager
 async def impatient(home: Home, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Connection]]:
-    """Three connections to a server that waits a tenth of a second for a head."""
+    """Open three connections to a server that waits a tenth of a second for a head."""
     monkeypatch.setattr(BoundedProtocol, "head_s", 0.1)
     app = create_app(Settings(home=home.root))
     service = server(app, "127.0.0.1", 0, held(app, "streams", Streams).ending)
@@ -51,7 +51,7 @@ async def test_a_connection_without_a_head_in_time_is_closed_and_one_that_is_ans
         other.write(HALF)
         assert await half.read() == b""
         assert await silent.read() == b""
-        # whose head was in time, and whose body comes later
+        # its head is in time, and its body comes later
         its.write(BODY + HALF)
         answer = await asking.readuntil(b"]}")
         assert answer.startswith(b"HTTP/1.1 200 OK")
@@ -70,6 +70,6 @@ async def test_the_next_head_of_a_connection_has_its_time_too(home: Home, monkey
         assert (await soon.readuntil(b"}")).startswith(b"HTTP/1.1 200 OK")
         assert await silent.read() == b""
         assert await late.read() == b""
-        # between two requests there is more time, which the server has a limit of its own for
+        # between two requests the server's own, longer limit applies
         other.write(HALF + REST)
         assert (await soon.readuntil(b"}")).startswith(b"HTTP/1.1 200 OK")

@@ -1,4 +1,4 @@
-"""What an operation does not declare is refused: query parameters, content types; ids are told from what follows."""
+"""Undeclared query parameters and content types are refused; ids are separated from the suffixes after them."""
 
 from __future__ import annotations
 

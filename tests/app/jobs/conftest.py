@@ -10,5 +10,5 @@ from tests.app.jobs.reindex import made_steps
 
 @pytest.fixture
 def steps(tmp_path: Path) -> Steps:
-    """Steps over a home with a model of the small world; RIYL_TABLES is that world's tables."""
+    """Make steps over a home with a model of the small world; RIYL_TABLES is that world's tables."""
     return made_steps(tmp_path, "pca")

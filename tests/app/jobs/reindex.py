@@ -13,7 +13,7 @@ from tests.conftest import SMALL_RECIPE, small_world
 
 
 def made_steps(folder: Path, config: str) -> Steps:
-    """Steps over a home with a model of this config on the small world; RIYL_TABLES is that world's tables."""
+    """Make steps over a home with a model of this config on the small world; RIYL_TABLES is that world's tables."""
     tables = small_world(folder / "catalog")
     settings = Settings(home=folder / "home", tables=tables)
     home = Home(settings.home)
@@ -23,7 +23,7 @@ def made_steps(folder: Path, config: str) -> Steps:
 
 
 def reindexed(steps: Steps) -> str:
-    """The version that the steps up to the promotion make."""
+    """Run the steps up to the promotion, and return the id of the version."""
     frozen = steps.freeze(None, "test")
     model = steps.choose_model(None)["model"]
     snapshot = steps.featurize(frozen, model)["snapshot"]

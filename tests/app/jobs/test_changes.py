@@ -1,4 +1,4 @@
-"""A re-index with changes makes what it would make of tables that had been written so in the first place."""
+"""A re-index with changes gives the same version as tables that contain the changes from the start."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ NEW = {
 MOVED = {"name": "Moved", "tags": {"bop": 9.0, "swing": 4.0}, "plays": {"u201": 30.0, "u202": 8.0}}
 SILENT = {"vectors": {"audio": None}}
 MERGED = {"tags": {"SKA": None, "noise": 7.0}, "plays": {"u007": None, "newcomer": 4.0}}
-"""What is said of four artists; a fifth, a004, is deleted, and a sixth, a005, merged into the new one."""
+"""Changes of four artists; a fifth, a004, is deleted, and a sixth, a005, is merged into the new one."""
 
 
 @pytest.fixture
 def steps(tmp_path: Path) -> Steps:
-    """Steps over a home with a model of the default config of the small world."""
+    """Make steps over a home with a model of the default config on the small world."""
     return made_steps(tmp_path, "default")
 
 
@@ -55,14 +55,14 @@ def all_changes(steps: Steps) -> None:
     change(steps, "a004", DELETE)
     change(steps, "new", PUT, NEW)
     change(steps, "a003", PUT, {**MOVED, "tags": {"bop": 9.0, "Dub": 1.0}})
-    change(steps, "a003", PATCH, {"tags": {"dub": None, "swing": 4.0}})  # what comes later counts
+    change(steps, "a003", PATCH, {"tags": {"dub": None, "swing": 4.0}})  # the later change wins
     change(steps, "a006", PATCH, SILENT)
     change(steps, "a005", MERGE, {"into": "new"})
     change(steps, "a012", PATCH, MERGED)
 
 
 def written_so(folder: Path) -> Path:
-    """The small world with the same changes written into its tables by hand."""
+    """Write the small world with the same changes in its tables."""
     small_world(folder)
 
     def rows(table: str) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ def test_changes_make_what_tables_written_so_would_make(steps: Steps, tmp_path: 
     assert changed[1].id != plain[1].id
     assert (changed[0].last_change, changed[1].manifest["last_change"]) == (7, 7)
     assert (plain[0].last_change, plain[1].manifest["last_change"]) == (0, 0)
-    # the other way: tables that say all this, and no changes
+    # the other way: tables with all these values, and no changes
     settings = steps.settings.model_copy(update={"home": tmp_path / "other"})
     other, home = Steps(settings, Database.of(settings), job="j1"), Home(settings.home)
     snapshot = build_snapshot(Tables.open(steps.settings.tables), SMALL_RECIPE, home.snapshots)  # type: ignore[arg-type]
@@ -135,19 +135,19 @@ def test_the_put_are_found_the_patched_move_and_the_deleted_are_nowhere(steps: S
     assert "a004" not in snapshot.artist_ids
 
     def scenes(version: Version, artist: str) -> list[int]:
-        """The scenes of the five most similar; artist i is of scene i % 3."""
+        """Return the scenes of the five most similar artists; artist i is of scene i % 3."""
         row = version.artist_ids.index(artist)
         near = [version.artist_ids[i] for i in version.neighbours[row, :6].tolist()]
         return [int(each[1:]) % 3 for each in near if each not in ("new", "a003")][:5]
 
     assert set(scenes(version, "new")) == {1}
     assert set(scenes(before, "a003")) == {0}
-    assert set(scenes(version, "a003")) <= {0, 2}  # its audio is that of its old scene, its tags and listeners are not
+    assert set(scenes(version, "a003")) <= {0, 2}  # only its audio is still that of its old scene
     assert 2 in scenes(version, "a003")
     assert version.artists.column("country").to_pylist()[ids.index("new")] == "IS"
     row = snapshot.artist_ids.index("a006")
     assert row not in snapshot.modalities["audio"].rows
-    # listeners whom the featurizer does not know are counted, and passed over where the artist is placed
+    # listeners unknown to the featurizer are counted, but skipped in the artist's embedding
     cf = snapshot.modalities["cf"]
     new = snapshot.artist_ids.index("new")
     assert snapshot.listeners[new] == 3

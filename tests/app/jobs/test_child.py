@@ -20,7 +20,7 @@ DIES = (sys.executable, "-c", 'import os; print(\'{"worker": ""}\', flush=True);
 
 
 class Heard(WorkerMonitor):
-    """Keeps all that it is told, for who waits."""
+    """Monitor that keeps all statuses for a test that waits for them."""
 
     def __init__(self) -> None:
         self.metrics = Metrics()

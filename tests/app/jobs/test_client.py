@@ -22,7 +22,7 @@ REINDEX = ReindexParams(tables="/catalog")
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """A home with no job in it, on each database."""
+    """Return settings of a home without jobs, on each database."""
     if request.param == "sqlite":
         return Settings(home=tmp_path)
     postgres_settings = Settings(home=tmp_path, database_url=SecretStr(request.getfixturevalue("postgres_url")))
@@ -93,7 +93,7 @@ def test_a_cancelled_job_is_joined_no_more(jobs: Jobs) -> None:
     second, joined = jobs.submit(JobKind.REINDEX, REINDEX, by="ann")
     assert second.id != first.id
     assert not joined
-    with pytest.raises(JobEndedError, match=f"job {first.id} is cancelled already"):
+    with pytest.raises(JobEndedError, match=f"job {first.id} is already cancelled"):
         jobs.cancel(first.id)
 
 
@@ -140,7 +140,7 @@ def test_a_database_that_is_away_is_said_so_at_once(tmp_path: Path) -> None:
 
 
 class Bomb:
-    """A value whose pickle makes a file when it is read."""
+    """Value whose pickle creates a file when it is read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""What HTTP shows of jobs: no value of a file, no folder of the server, no name of a key."""
+"""Jobs over HTTP: no value of a file, no folder of the server, no name of a key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from riyl.training.datasets.tables import check_tables
 from tests.conftest import write_tables
 
 SECRET = "hunter2"
-ALL = " (riyl jobs list, run where the service is, shows all of it)"
+ALL = " (riyl jobs list, run on the machine of the service, shows the full text)"
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ ALL = " (riyl jobs list, run where the service is, shows all of it)"
     [
         (
             TableError("/srv/tables/plays.csv", row=12, line=13, found=repr(SECRET), wanted="a number"),
-            f"plays.csv, row 12, line 13: found something else; wanted a number{ALL}",
+            f"plays.csv, row 12, line 13: found another value; wanted a number{ALL}",
         ),
         (InputError(f"/etc/passwd: found {SECRET}; wanted tables"), f"The input is not what it should be.{ALL}"),
         (
@@ -49,7 +49,7 @@ def test_an_error_is_shown_without_values_and_folders(error: BaseException, show
     read = JsonSerializer().deserialize(stored)
     assert isinstance(read, JobError)
     assert (str(read), read.shown) == (str(error), shown)
-    # as one job hands it to the job that waits for it
+    # as a child job passes it to its parent
     again = JsonSerializer().deserialize(JsonSerializer().serialize(read))
     assert (str(again), again.shown) == (str(error), shown)
     assert shown_error(error) == shown

@@ -14,7 +14,7 @@ from riyl.core.settings import Settings
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that the test advances."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0

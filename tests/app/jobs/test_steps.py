@@ -171,7 +171,7 @@ def test_the_recall_that_is_set_is_wanted_of_a_large_catalog(steps: Steps, monke
     )
     version = Version.open(find_version(home.versions, reindexed(steps)))
     assert version.manifest["ivf"]["wanted"] == version.manifest["settings"]["recall"] == 0.9
-    assert not list(home.versions.glob(".*.embedding"))  # the step before kept it for the same version
+    assert not list(home.versions.glob(".*.embedding"))  # the previous step kept it for the same version
 
 
 def test_an_evaluation_is_stored_once_under_its_job_however_often_it_runs(steps: Steps) -> None:

@@ -63,7 +63,7 @@ def test_dbos_waits_for_no_damaged_file_which_is_told_of(tmp_path: Path, how: st
 
 
 def watched_engine(home: Path, damages: list[DatabaseDamagedError]) -> Engine:
-    """An engine as a worker has it, and a table of many pages."""
+    """Make an engine like a worker's, and a table of many pages."""
     settings = Settings(home=home)
     engine = jobs_engine(settings)
     wait_for_storage(engine, jobs_file(settings), damages.append)

@@ -38,11 +38,11 @@ def test_tables_that_nobody_named_are_those_behind_the_current_version(steps: St
     assert catalog is not None
     first = unset.freeze(None, "test")
     assert first["source"] == str(catalog)
-    # another catalog is looked at, and is not taken at night
+    # importing another catalog does not change the catalog of the nightly re-index
     other = unset.freeze(str(small_world(tmp_path / "other", seed=1)), "test")
     unset.featurize(other, unset.choose_model(None)["model"])
     assert unset.freeze(None, "test") == first
-    # the folder is read anew
+    # the folder is read again
     (catalog / "similar.parquet").unlink()
     assert unset.freeze(None, "test")["tables"] not in (first["tables"], other["tables"])
     catalog.rename(tmp_path / "moved")
@@ -61,7 +61,7 @@ def test_an_import_is_taken_until_a_version_is_promoted_and_is_behind_that_one_t
     assert unset.freeze(None, "test")["tables"] == brought
     reindexed(unset.for_job("j2", unset.progress))
     assert (unset.freeze(None, "test")["tables"], unset.freeze(None, "test")["source"]) == (brought, None)
-    # and stays where it is needed, however many others come
+    # the copy in use stays, however many others are made
     for seed in (4, 5):
         unset.freeze(str(small_world(tmp_path / f"other {seed}", seed=seed)), "test")
     assert brought not in unset.prune([])["removed"]["tables"]
@@ -136,13 +136,13 @@ def test_a_job_over_http_takes_folders_below_the_root_alone_and_follows_no_link(
         assert behind.bring(ImportParams(source=name), "key:ops")["tables"] == behind.freeze(name, "key:ops")["tables"]
     refused = ["link", "loop", "file", "nowhere", "../outside", str(outside), "nightly/../../outside", "/", "~", "a\0b"]
     for name in refused:
-        with pytest.raises(InputError, match="wanted a folder below RIYL_IMPORT_ROOT of the worker"):
+        with pytest.raises(InputError, match="wanted a folder below the worker's RIYL_IMPORT_ROOT"):
             behind.freeze(name, "key:ops")
-        with pytest.raises(InputError, match="wanted a folder below RIYL_IMPORT_ROOT of the worker"):
+        with pytest.raises(InputError, match="wanted a folder below the worker's RIYL_IMPORT_ROOT"):
             behind.bring(ImportParams(source=name), "key:ops")
     with pytest.raises(InputError, match=r"found the link 'tags\.csv' in the folder 'linked'; wanted files"):
         behind.freeze("linked", "key:ops")
-    # by the id of tables that the home has, and as a command asks for it
+    # by the id of tables in the home, and as a command names it
     assert behind.freeze(behind.freeze("nightly", "key:ops")["tables"], "key:ops")["source"] is None
     assert behind.freeze(str(outside), "ann")["source"] == str(outside)
     with pytest.raises(InputError, match="found the folder 'nightly' and no RIYL_IMPORT_ROOT"):

@@ -31,7 +31,7 @@ DEADLINE_S = 120
 
 @contextmanager
 def worker(home: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """A worker process for the block."""
+    """Run a worker process for the block."""
     process = subprocess.Popen(
         [Path(sys.executable).parent / "riyl", "--home", home, "worker"],
         env={**os.environ, "RIYL_THREADS": "1", **variables},
@@ -54,7 +54,7 @@ def asking(home: Path) -> Iterator[Jobs]:
 
 
 def ended(jobs: Jobs, kind: JobKind, params: Params) -> Job:
-    """A job at its end."""
+    """Submit a job and wait for its end."""
     job, _ = jobs.submit(kind, params, by="test")
     return until_ended(jobs, job.id)
 
@@ -69,7 +69,7 @@ def until_ended(jobs: Jobs, identity: str) -> Job:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which a train job ran on the small world's tables, which RIYL_TABLES names no more."""
+    """Make a home with a completed train job on the small world's tables; RIYL_TABLES no longer names them."""
     base = tmp_path_factory.mktemp("jobs")
     small_world(base / "catalog")
     with worker(base / "home"), asking(base / "home") as jobs:
@@ -143,7 +143,7 @@ def test_a_version_that_a_night_promotes_is_evaluated_where_a_truth_is_set(home:
     stored = find_evaluation(Database.of(Settings(home=home)), evaluated.id)
     assert stored is not None
     assert (stored.figures["version"], stored.figures["truth"]["name"]) == (job.result["version"], "similar")
-    # what was current already is not measured once more
+    # a version that was current already is not evaluated again
     assert again.result is not None
     assert "evaluation" not in again.result
 
@@ -212,7 +212,7 @@ def test_a_schedule_asks_for_a_reindex_and_is_gone_when_it_is_unset(home: Path) 
 
 
 def schedules(home: Path) -> list[str]:
-    """Names of the schedules that are in force."""
+    """Return the names of the schedules in force."""
     engine = jobs_engine(Settings(home=home))
     with engine.connect() as connection:
         names = connection.exec_driver_sql("SELECT schedule_name FROM workflow_schedules").scalars().all()

@@ -62,9 +62,9 @@ def test_a_batch_has_a_verdict_a_line_in_their_order(home: Home) -> None:
     }
     assert [v["number"] for v in line_verdicts if "number" in v] == [1, 2, 3, 4]
     details = [v["problem"]["detail"] for v in line_verdicts if "problem" in v]
-    assert details[0] == "attributes.year: found '1999'; wanted a whole number of 64 bits, as the catalog has it"
+    assert details[0] == "attributes.year: found '1999'; wanted a whole number of 64 bits, as in the catalog"
     assert details[1] == "artist 'nobody' is in no version, and was not put"
-    assert details[2].startswith("body: found no JSON: EOF")
+    assert details[2].startswith("body: found invalid JSON: EOF")
     assert details[3].startswith("put.name: found nothing")
     assert details[4].startswith("merge.into: found nothing")
     assert details[-2:] == [
@@ -116,7 +116,7 @@ def test_a_batch_may_come_as_one_object_and_has_the_verdicts_of_its_lines(home: 
     assert [v["status"] for v in line_verdicts] == [201, 422, 200, 422, 404, 200, 422, 422]
     assert [v.get("id") for v in line_verdicts] == ["new", None, "a001", None, "nobody", "a003", None, None]
     assert line_verdicts[1]["problem"]["detail"] == (
-        "attributes.year: found '1999'; wanted a whole number of 64 bits, as the catalog has it"
+        "attributes.year: found '1999'; wanted a whole number of 64 bits, as in the catalog"
     )
     assert line_verdicts[6]["problem"]["detail"].startswith("body: found 'no change'")
     again = verdicts(sent(home, lines(*changes[:6])))

@@ -41,11 +41,11 @@ from tests.app.routes.changes import lines, put, sent, stands, verdicts, writer
         ({"name": "N", "attributes": {"year": "1999"}}, "attributes.year: found '1999'; wanted a whole number"),
         (
             {"name": "N", "attributes": {"country": 7}},
-            "attributes.country: found 7; wanted text, as the catalog has it",
+            "attributes.country: found 7; wanted text, as in the catalog",
         ),
         (
             {"name": "N", "attributes": {"name": "x"}},
-            "attributes: found 'name'; wanted a column beside artist_id, name",
+            "attributes: found 'name'; wanted a column other than artist_id, name",
         ),
         ({"name": "N", "attributes": {"new": [1]}}, "body.attributes.new"),
         ({"name": "N", "attributes": {"new": 2**63}}, "body.attributes.new"),
@@ -83,7 +83,10 @@ def test_what_is_no_json_is_refused(home: Home, body: bytes) -> None:
         ({"tags": {"ska": 1e-60}}, "tags: found 1e-60 of 'ska'"),
         ({"plays": {"u": {"count": 1}}}, "body.plays.u"),
         ({"vectors": {"audio": {"0": [1.0]}}}, "body.vectors.audio"),
-        ({"tags": {"Ska": 1, " sKA": None}}, "tags: found both 'Ska' and ' sKA', which are one; wanted it once"),
+        (
+            {"tags": {"Ska": 1, " sKA": None}},
+            "tags: found both 'Ska' and ' sKA', which are the same; wanted one of them",
+        ),
         ({"tags": {str(i): None for i in range(1001)}}, "body.tags"),
     ],
     ids=str,

@@ -62,7 +62,7 @@ async def test_a_job_is_asked_for_found_and_cancelled_once(home: Home, headers: 
         cancelled = await client.post(f"{path}/cancel", headers=headers)
         assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
         again = problem_of(await client.post(f"{path}/cancel", headers=headers), 409, "job has ended")
-        assert "is cancelled already" in again["detail"]
+        assert "is already cancelled" in again["detail"]
 
 
 async def test_a_reindex_that_waits_is_joined_and_an_evaluation_is_not(home: Home, headers: dict[str, str]) -> None:
@@ -120,7 +120,7 @@ async def test_what_is_no_json_says_so(home: Home) -> None:
         client.headers.update(headers)
         answer = await client.post("/v1/jobs", content=b'{"kind": ', headers=headers)
         (error,) = problem_of(answer, 422, "invalid request")["errors"]
-        assert error == {"where": "body", "found": "no JSON: Expecting value at 9", "wanted": "JSON"}
+        assert error == {"where": "body", "found": "invalid JSON: Expecting value at 9", "wanted": "JSON"}
         answer = await client.post("/v1/jobs", content=b"\xff", headers=headers)
         assert problem_of(answer, 400, "bad request")["detail"] == "the body cannot be read; wanted JSON in UTF-8"
         for odd in (b'{"kind": "\\ud800"}', b'{"\\ud800": 1, "kind": "reindex"}', b"[" * 60_000):
@@ -229,7 +229,7 @@ async def test_jobs_and_their_events_need_a_key_and_names_of_authors_an_admin(
                 asked_for = {"kind": kind, "params": {param: name}}
                 answer = await client.post("/v1/jobs", json=asked_for, headers=headers)
                 detail = problem_of(answer, 422, "invalid request")["detail"]
-                assert detail.startswith(f"found {name!r}; wanted a folder below RIYL_IMPORT_ROOT")
+                assert detail.startswith(f"found {name!r}; wanted a folder below the worker's RIYL_IMPORT_ROOT")
     async with running(home) as (_, client):
         answer = await client.post("/v1/jobs", json=body, headers=headers)
         assert "and no RIYL_IMPORT_ROOT; wanted that set" in problem_of(answer, 422, "invalid request")["detail"]

@@ -1,4 +1,4 @@
-"""Two artists with one mbid: whoever asks by it is told of both, and neither is answered or changed."""
+"""Two artists with one mbid: a request by the mbid gets an error with both, and neither is returned or changed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHARED = "several artists have this mbid"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose artists a003 and a007 share an mbid in two spellings."""
+    """Make a home whose artists a003 and a007 share an mbid in two spellings."""
     root = tmp_path_factory.mktemp("shared")
     folder = write_world(root / "given")
     artists = pq.read_table(folder / "artists.parquet")

@@ -1,4 +1,4 @@
-"""The bytes of the short way are those of the model, and the short way takes only what it may."""
+"""The bytes of the fast path are those of the model, and the fast path accepts only requests that it supports."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_of_an_artist_of_whom_nothing_is_known_there_are_no_bytes_and_the_model_
 @pytest.mark.parametrize("query", ["", "?k=1", "?k=50", "?k=200"])
 def test_the_short_way_and_the_route_give_the_same_answer(home: Home, query: str) -> None:
     path = f"/v1/artists/a001/similar{query}"
-    # a query spelled in another way than K_BY_QUERY is not for the short way
+    # the fast path declines a query in another form than K_BY_QUERY
     short, route = asked(home, path, f"{path}{'&' if query else '?'}uncorrected=false")
     assert short.status_code == route.status_code == 200
     assert short.content == route.content

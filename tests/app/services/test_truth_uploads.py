@@ -1,4 +1,4 @@
-"""The process that reads an upload: its limits, what it gets of the service, and that it ends whatever happens."""
+"""The process that reads an upload: its limits, what it gets from the service, and its end in all cases."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from tests.core.catalog.bombs import matrix_bomb, npy, npz, parquet_bomb
 MAX_BYTES = 768_000_000
 CSV = b"artist_id,similar_id\na,b\nb,a\nc,c\na,x\n"
 SLOW = b"artist_id,similar_id\n" + b'"a","b"\n' * 2_000_000
-"""Is read row by row."""
+"""Upload that is parsed row by row."""
 
 
 async def stays() -> dict[str, Any]:
-    """The `receive` of a client that waits for its answer."""
+    """Wait like the `receive` of a client that waits for its response."""
     await asyncio.Event().wait()
     return {}
 
@@ -50,7 +50,7 @@ def upload(content: bytes, name: str = "pairs.csv", ids: bytes | None = None, id
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folder of temporary folders."""
+    """Return the folder of temporary folders."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
@@ -61,7 +61,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def held_reading(
     folder: Path, receive: Any = stays
 ) -> AsyncIterator[tuple[asyncio.Task[KeptTruth], psutil.Process]]:
-    """An upload that is read, by a process that has been stopped."""
+    """Upload a file, and stop the process that reads it."""
     task = asyncio.create_task(keep_upload(upload(CSV), folder, None, receive))
     process = await reader_of()
     process.suspend()
@@ -90,7 +90,7 @@ async def test_the_same_truth_that_is_damaged_is_told_as_such(tmp_path: Path) ->
 
 
 def opened_by(pid: int) -> set[str]:
-    """What the descriptors of a process are open for."""
+    """Return the targets of the descriptors of a process."""
     links = Path(f"/proc/{pid}/fd").iterdir()
     return {str(link.readlink()) for link in links if link.is_symlink()}
 
@@ -124,10 +124,10 @@ async def test_the_process_has_its_limits_and_nothing_of_the_service(
 @pytest.mark.parametrize(
     ("number", "detail"),
     [
-        (signal.SIGSEGV, "pairs.csv: the process that read the file died of signal SIGSEGV; wanted a sound file"),
-        (signal.SIGABRT, "pairs.csv: the process that read the file died of signal SIGABRT; wanted a sound file"),
-        (signal.SIGKILL, "pairs.csv: the process that read the file died of signal SIGKILL; wanted a sound file"),
-        (signal.SIGXCPU, "pairs.csv: the file takes more than 60 s of computing, or 120 s in all, to read; wanted"),
+        (signal.SIGSEGV, "pairs.csv: the process that read the file died of signal SIGSEGV; wanted an undamaged file"),
+        (signal.SIGABRT, "pairs.csv: the process that read the file died of signal SIGABRT; wanted an undamaged file"),
+        (signal.SIGKILL, "pairs.csv: the process that read the file died of signal SIGKILL; wanted an undamaged file"),
+        (signal.SIGXCPU, "pairs.csv: the file takes more than 60 s of CPU time, or 120 s in all, to read; wanted"),
     ],
 )
 async def test_a_process_that_dies_is_told_as_a_fault_of_the_file(
@@ -147,7 +147,7 @@ async def test_a_process_that_does_not_end_is_ended(
 ) -> None:
     monkeypatch.setattr(truth_uploads, "MAX_S", 3.0)
     async with held_reading(tmp_path / "truths") as (task, _):
-        with pytest.raises(InputError, match=r"pairs\.csv: the file takes more than 60 s of computing, or 3 s in all"):
+        with pytest.raises(InputError, match=r"pairs\.csv: the file takes more than 60 s of CPU time, or 3 s in all"):
             await task
     assert list(temporary.iterdir()) == []
 
@@ -213,16 +213,17 @@ except Exception as error:
 own = peak() - before
 print(json.dumps([detail, own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10]))
 """
-"""Reads an upload as the service does, and prints the error, the rise of its own peak, and the peak of the other
-process, in bytes."""
+"""Program that reads an upload as the service does, and prints the error, the rise of its own peak memory, and the peak
+memory of the other process, in bytes.
+"""
 
 TOO_LARGE = "bytes once unpacked; wanted at most 134217728"
-OUT_OF_MEMORY = "the file takes more than 768 MB of memory to read; wanted one that takes less, as fewer pairs do"
+OUT_OF_MEMORY = "the file takes more than 768 MB of memory to read; wanted a smaller one, such as one with fewer pairs"
 NO_MATRIX = "wanted a scipy sparse matrix"
 
 
 def members(count: int) -> bytes:
-    """An archive that lists as many members, each without content."""
+    """Make an archive that lists as many members, each without content."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as file:
         for i in range(count):

@@ -1,4 +1,4 @@
-"""What tests of a service share that changes while it runs."""
+"""Fixtures for tests of a service that changes while it runs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tests.app.serving.service import Service
 from tests.conftest import SMALL_RECIPE, small_world
 
 N = 60
-"""Artists of the template."""
+"""Number of artists of the template."""
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with tables, a snapshot, a model and a version of them; no test may change it."""
+    """Make a home with tables, a snapshot, a model and a version of them; no test may change it."""
     home = Home(tmp_path_factory.mktemp("live") / "home")
     snapshot = build_snapshot(Tables.open(small_world(home.tables / "t", n=N)), SMALL_RECIPE, home.snapshots)
     version = build_version(train(*load_config("default"), snapshot, home.models), snapshot, home.versions)
@@ -43,6 +43,6 @@ def service(template: Home, tmp_path: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask a database again at once that was not believed."""
+    """Read a database that is not believed again at once."""
     monkeypatch.setattr("riyl.app.serving.reloader.FOLLOW_RETRY_S", 0.0)
     monkeypatch.setattr("riyl.app.serving.change_feed.AGAIN_S", 0.0)

@@ -26,7 +26,7 @@ SKA = {"tags": {"ska": 9.0, "dub": 4.0}, "vectors": {"audio": [[1.0, 0, 0, 0, 0,
 
 
 class Service:
-    """A service over a home, asked without a socket; it takes changes up when it is told to."""
+    """A service over a home, called without a socket; it applies changes when the test tells it to."""
 
     def __init__(self, home: Home, url: str | None = None) -> None:
         self.home = home
@@ -63,7 +63,7 @@ class Service:
         return answer.json()
 
     def change(self, method: str, path: str, payload: Any = None, status: int = 200) -> Any:
-        """Make a change, and let it be seen."""
+        """Make a change, and wait until it is visible."""
         answer = self.ask(method, f"/v1/artists/{path}", payload)
         assert answer.status_code == status, answer.text
         self.poll()
@@ -88,7 +88,7 @@ class Service:
 
 
 def reindex(service: Service) -> str:
-    """What the job does in its steps: fold what stands now into the tables, and promote the version of them."""
+    """Run a re-index as the job does: fold the effective changes into the tables, and promote the version of them."""
     home = service.home
     identity, last = freeze_changes(service.database, home.changes)
     tables: Tables = Tables.open(home.tables / "t")

@@ -1,4 +1,4 @@
-"""What was hidden before a database was replaced, and how the new one is accepted."""
+"""Hidden artists before a database was replaced, and acceptance of the new one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BLOCKED, DELETED = "a001", "a002"
 
 
 def accept(settings: Settings, *, as_it_is: bool = False) -> None:
-    """What `riyl db accept` does, of a home with this database."""
+    """Accept the database of a home as `riyl db accept` does."""
     opened = Database.of(settings)
     assert settle(Home(settings.home), opened, by="ann", why="disk died", as_it_is=as_it_is) is not None
     opened.close()

@@ -1,4 +1,4 @@
-"""Changes while the service runs: seen on every path, by every replica, through restarts, re-indexes and rollbacks."""
+"""Changes while the service runs: visible on every path and replica, after restarts, re-indexes and rollbacks."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_who_is_merged_is_answered_by_the_way_to_the_other(service: Service) -> 
     answer = service.ask("POST", "/v1/similar", {"seeds": [{"id": "new"}]})
     assert [each["id"] for each in answer.json()["asked"]["seeds"]] == ["a003"]
     assert "new" not in service.listed("/v1/artists/a000/similar?k=200")
-    # asked with plays or left out by its old id, it is the other one as well
+    # its old id in plays or excluded artists means the target as well
     answer = service.ask("POST", "/v1/similar", {"plays": {"m-2": 3}})
     assert (answer.json()["asked"]["plays"], answer.json()["asked"]["unknown_plays"]) == (1, [])
     assert "a003" not in service.asked({"seeds": [{"id": "a000"}], "exclude": ["new"], "k": 57})
@@ -126,7 +126,7 @@ def test_who_is_deleted_never_comes_back(service: Service) -> None:
         assert near not in service.asked({"seeds": [{"id": "a000"}, {"id": "a006"}], "k": 100})
     service.change("PUT", near, {"name": "Back"}, 201)
     assert service.get(f"/v1/artists/{near}")["artist"]["name"] == "Back"
-    assert near in service.listed("/v1/artists/a000/similar?k=200")  # what tables say of it still holds
+    assert near in service.listed("/v1/artists/a000/similar?k=200")  # the values of its tables still hold
 
 
 def test_a_replica_that_starts_late_answers_alike(service: Service) -> None:
@@ -230,7 +230,7 @@ def test_a_patch_of_one_listener_leaves_the_others(service: Service) -> None:
     after = service.ask("GET", "/v1/artists/a000/similar?k=50")
     for _ in range(2):
         assert about(service, "a000") == (listeners + 1, plays + 3)
-        # the new one is of no use to the featurizer, so who is similar stays
+        # the new tag is unknown to the featurizer, so the similar artists stay
         assert [each["id"] for each in after.json()["similar"]] == service.listed("/v1/artists/a000/similar?k=50")
         reindex(service)
         service.poll()
@@ -261,7 +261,7 @@ def test_where_the_snapshot_keeps_no_terms_a_patch_of_them_waits_for_the_re_inde
     line = json.dumps({"kind": "patch", "id": "a003", "tags": {"ska": None}}).encode()
     batch = service.post_lines(line)
     assert json.loads(batch)["visible_after"] == "reindex"
-    # what replaces the tables' terms, and a patch of that, does not wait
+    # a put that replaces the tables' terms, and a patch of it, does not wait
     assert service.change("PUT", "a001", {"name": "One", "tags": {"ska": 3}})["visible_after"] == "within_1s"
     assert service.change("PATCH", "a001", {"tags": {"ska": None, "dub": 2}})["visible_after"] == "within_1s"
     reindex(service)
@@ -294,7 +294,7 @@ def test_changes_are_shown_a_few_at_a_time_and_deletions_at_once(
         behind.append(feed.behind)
         seconds.append(feed.seconds_until(7))
         assert state.searcher.row_of("a003") is None  # deleted by the sixth change
-    # new0 is deleted by the last one, so it is never shown
+    # the last change deletes new0, so it is never shown
     there = ["new1", "new2", "new3", "new4"]
     assert shown == [there[:1], there[:3], there, there]
     assert etags == ['c2h7"', 'c4h7"', 'c6h7"', 'c7"']

@@ -1,4 +1,4 @@
-"""Random acts on a running service, against a dictionary: also over restarts, re-indexes and rollbacks."""
+"""Random operations on a running service, compared with a dictionary: also over restarts, re-indexes and rollbacks."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ patches = st.fixed_dictionaries(
 
 
 def in_one_form(payload: dict[str, Any]) -> dict[str, Any]:
-    """With tags as they are compared."""
+    """Return a payload with tags in the form in which they are compared."""
     if not payload.get("tags"):
         return payload
     return {**payload, "tags": {tag.strip().lower(): weight for tag, weight in payload["tags"].items()}}
 
 
 class Machine(RuleBasedStateMachine):
-    """Random acts against a dictionary: what is put and patched of each artist, or that it is gone and into whom."""
+    """Random operations compared with a dictionary of each artist's puts and patches, deletion or merge target."""
 
     template: Home
     folder: Path
@@ -88,7 +88,7 @@ class Machine(RuleBasedStateMachine):
         self.reindexed = False
 
     def said(self, artist: str) -> dict[str, Any]:
-        """The artist as tables, puts and patches make it, one after the other."""
+        """Return the artist as tables, puts and patches define it, one after the other."""
         payload: dict[str, Any] = self.tables[artist]
         for patch in self.patches.get(artist, []):
             payload = merge_patch(payload, patch)
@@ -102,7 +102,7 @@ class Machine(RuleBasedStateMachine):
         was = self.there(artist)
         payload = {"name": name, **(SKA if tags else {})}
         self.service.change("PUT", artist, payload, 200 if was else 201)
-        # a put replaces: as a patch that takes the field away first
+        # a put replaces: like a patch after removing the field
         self.patches[artist] = [dict.fromkeys(payload.keys() & {"tags"}), payload]
         self.gone.pop(artist, None)
 
@@ -139,7 +139,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(artist=ids)
     def drop(self, artist: str) -> None:
-        with suppress(NotFoundError, InputError):  # nothing to drop, or a circle of merges
+        with suppress(NotFoundError, InputError):  # nothing to drop, or a cycle of merges
             drop_changes(self.service.database, by="test", artist=artist)
             self.patches.pop(artist, None)
             self.gone.pop(artist, None)
@@ -164,7 +164,7 @@ class Machine(RuleBasedStateMachine):
         self.service.start()
 
     def tells_nothing(self, payload: dict[str, Any]) -> bool:
-        """Whether nobody is similar to one who has no sound: no tags, and only listeners whom nobody knows."""
+        """Return whether an artist without audio has no similar artists: no tags, and only unknown listeners."""
         return not payload.get("tags") and not payload.get("vectors") and not payload.get("plays", {}).keys() - {"who"}
 
     def leads_to(self, artist: str) -> str | None:
@@ -188,7 +188,7 @@ class Machine(RuleBasedStateMachine):
             else:
                 assert answer.status_code == 404, (artist, answer.text)
         everybody = {artist for artist in IDS if self.there(artist)} | {f"a{i:03d}" for i in range(N)} - set(IDS)
-        # of these something is known that tells who is similar: they all are
+        # these artists have known inputs, so they have similar artists: all the others
         comparable = everybody - {a for a in ("n0", "n1", "n2", "a059") if self.tells_nothing(self.said(a))}
         for artist in ("a001", "a000"):
             if artist in everybody:

@@ -1,4 +1,4 @@
-"""Promotions are taken up while requests run; what is damaged is never served."""
+"""Promotions take effect while requests run; a damaged version is never served."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from riyl.index.versions.lifecycle import CURRENT, promote
 from tests.app.conftest import database, flip_a_byte, record, running, until
 
 AWAY = Settings(database_url=SecretStr("postgresql://riyl@127.0.0.1:1/riyl"))
-"""A database that nobody answers for."""
+"""Settings of an unreachable database."""
 
 
 def expected_ids(version: Version, row: int, k: int) -> list[str]:
@@ -94,7 +94,7 @@ async def test_a_version_with_a_flipped_byte_is_not_served(
         promote(home.versions, Database.of(Settings(home=home.root)), version.id, by="test", why="test")
         await until(lambda: reloader.searcher.version_id == version.id)
 
-        # damaged after it was promoted for the first time, and promoted once more without a look at it
+        # damaged after its first promotion, and promoted again without a check
         flip_a_byte(home.versions / other_version.id / "scores.npy")
         record(home, other_version.id)
         await until(lambda: reloader.refused is not None)
@@ -104,7 +104,7 @@ async def test_a_version_with_a_flipped_byte_is_not_served(
         assert "scores.npy: damaged, found sha256" in ready["refused"]["reason"]
         assert (await client.get("/v1/artists/a001/similar")).json()["version"] == version.id
 
-        # tried once, not at every look
+        # tried once, not at every poll
         refusals = [r for r in caplog.records if r.getMessage() == "version_refused"]
         assert len(refusals) == 1
         assert refusals[0].levelno == logging.ERROR
@@ -112,7 +112,7 @@ async def test_a_version_with_a_flipped_byte_is_not_served(
             reloader.poll()
         assert len([r for r in caplog.records if r.getMessage() == "version_refused"]) == 1
 
-        # and tried again as soon as its files are others
+        # and tried again as soon as its files change
         shutil.copy(other_version.folder / "scores.npy", home.versions / other_version.id / "scores.npy")
         await until(lambda: reloader.searcher.version_id == other_version.id)
         assert (await client.get("/readyz")).json()["refused"] is None

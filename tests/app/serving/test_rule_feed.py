@@ -1,4 +1,4 @@
-"""Rules, and the copies of who is hidden, where the database lacks what its home has seen."""
+"""Rules, and the copies of the hidden artists, where the database lacks records that its home has seen."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ pytestmark = pytest.mark.usefixtures("soon")
 
 @pytest.fixture
 def backup(home: Home) -> Backup:
-    """Of a database without rules."""
+    """Back up a database without rules."""
     return Backup(Settings(home=home.root))
 
 
 @pytest.fixture
 def reloader(home: Home, backup: Backup) -> VersionReloader:
-    """One that has seen a rule which the backup lacks."""
+    """Make a reloader that has seen a rule which the backup lacks."""
     opened = database(home)
     add_rule(opened, RuleKind.BLOCK, BLOCKED, None, by="t", why="")
     reloader = VersionReloader(home, opened, Metrics())
@@ -43,7 +43,7 @@ def test_a_process_killed_between_the_database_and_the_copies_has_lost_nothing(h
     opened = database(home)
     reloader = VersionReloader(home, opened, Metrics())
     reloader.poll()
-    # written down by whoever was killed before it had copied them
+    # stored by a process that was killed before it had copied them
     add_rule(opened, RuleKind.BLOCK, BLOCKED, None, by="t", why="")
     write_change(opened, ChangeRequest(DELETED, ChangeKind.DELETE, {}, None), by="t")
     again = VersionReloader(home, database(home), Metrics())

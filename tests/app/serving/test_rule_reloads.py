@@ -1,4 +1,4 @@
-"""Rules taken up by every replica, and in force from the home's copy where the database is away."""
+"""Every replica loads the rules, and the home's copy keeps them in force while the database is unreachable."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_promotion_and_a_rule_are_taken_up_as_one(home: Home, version: Version
 
 def test_without_the_database_a_service_starts_under_the_rules_that_its_home_has(home: Home) -> None:
     make(home, (BLOCK, "a001", None))
-    asked(home, "/readyz")  # whoever sees the rules copies them
+    asked(home, "/readyz")  # a service that reads the rules copies them
     away = Settings(home=home.root, database_url=AWAY)
     refused, state = asked(home, "/v1/artists/a001/similar", "/v1/artists/a002/similar?k=200", settings=away)
     problem_of(refused, 404, "unknown artist")

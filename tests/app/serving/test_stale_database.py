@@ -1,4 +1,4 @@
-"""A service whose database lacks what its home has seen: it goes on hiding, says so, and refuses changes."""
+"""A service whose database lacks records that its home has seen: it still hides artists, says so, refuses changes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BLOCK = {"kind": "block", "artist": BLOCKED, "why": "letter"}
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def settings(request: pytest.FixtureRequest, home: Home, version: Version) -> Settings:
-    """Settings of a service over the home, with its SQLite or with PostgreSQL."""
+    """Return settings of a service over the home, with its SQLite or with PostgreSQL."""
     if request.param == "sqlite":
         return Settings(home=home.root)
     forget_database(home)
@@ -46,7 +46,7 @@ def settings(request: pytest.FixtureRequest, home: Home, version: Version) -> Se
 
 @pytest.fixture
 def headers(settings: Settings) -> dict[str, str]:
-    """Of an admin whose key is in every backup."""
+    """Return the headers of an admin whose key is in every backup."""
     opened = Database.of(settings)
     _, token = create_key(opened, "tester", Role.ADMIN)
     opened.close()
@@ -55,7 +55,7 @@ def headers(settings: Settings) -> dict[str, str]:
 
 @pytest.fixture
 def backup(settings: Settings, headers: dict[str, str]) -> Backup:
-    """Of the database with the admin's key, before anything is taken down."""
+    """Back up the database with the admin's key, before any artist is hidden."""
     return Backup(settings)
 
 
@@ -66,7 +66,7 @@ async def take_down(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
 
 
 async def hides(client: httpx.AsyncClient) -> None:
-    """Hold a service to hiding both."""
+    """Check that a service hides both."""
     for artist in (BLOCKED, DELETED):
         problem_of(await client.get(f"/v1/artists/{artist}"), 404, "unknown artist")
     for query in ("/v1/artists/a004/similar?k=200", "/v1/artists/a004/similar?k=200&explain=false"):
@@ -76,7 +76,7 @@ async def hides(client: httpx.AsyncClient) -> None:
 
 
 async def disbelieves(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
-    """Hold it to saying so, and to refusing whatever would be written down."""
+    """Check that a service reports the database as not believed, and refuses everything that would be stored."""
     ready = await client.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert "riyl db accept --why REASON" in ready.json()["database"]
@@ -106,7 +106,7 @@ def test_a_restored_database_is_settled_without_showing_what_was_taken_down(
     async def before() -> None:
         async with running(home, settings) as (_, client):
             await take_down(client, headers)
-            # both are in the home when they are answered: the process may be killed now
+            # both are in the home when the responses arrive: the process may be killed now
             copied = read_copy(home.rules)
             assert copied is not None
             assert [rule.artist for rule in copied.rules] == [BLOCKED]
@@ -140,7 +140,7 @@ def test_a_restored_database_is_settled_without_showing_what_was_taken_down(
     copies_before = copies(home)
     backup.restore()
     run(after())
-    # and it is forgotten by nobody: without the database, and with it
+    # and every service keeps it: without the database, and with it
     away = settings.model_copy(update={"database_url": SecretStr("postgresql://riyl@127.0.0.1:1/riyl")})
     for each in (away, settings):
         answers = asked(home, *(f"/v1/artists/{artist}" for artist in (BLOCKED, DELETED, AFTER)), settings=each)
@@ -165,7 +165,7 @@ async def test_a_database_that_is_replaced_under_a_running_service(
         accept(settings)
         await until(lambda: app.state.reloader.unbelieved is None)
         await hides(client)
-        # what hides nobody is not in the home's copies, and is lost with the database
+        # a rule that hides no artist is not in the home's copies, and is lost with the database
         await until(lambda: app.state.reloader.searcher.row_of("n1") is None)
         assert (await client.get("/readyz")).json()["status"] == "ready"
 
@@ -214,8 +214,8 @@ async def test_a_lost_database_and_another_one_are_not_believed(
     become(home)
     async with running(home) as (app, client):
         await hides(client)
-        await disbelieves(client, key_headers(home))  # a key of the database that is there now
-        # what either hides is hidden
+        await disbelieves(client, key_headers(home))  # a key of the present database
+        # an artist that either hides is hidden
         status = 404 if become is replace_by_another else 200
         assert (await client.get("/v1/artists/a010")).status_code == status
         accept(Settings(home=home.root))
@@ -237,7 +237,7 @@ async def test_a_file_that_is_taken_away_from_a_running_service(home: Home) -> N
         ready = (await client.get("/readyz")).json()
         assert ready["status"] == "degraded"
         assert ready["database"] == f"{FILE} is damaged: restore it from a backup"
-        backup.restore()  # one that lacks nothing
+        backup.restore()  # a backup that lacks nothing
         await until(lambda: app.state.reloader.unbelieved is None)
         assert (await client.get("/readyz")).json()["status"] == "ready"
         assert (await client.delete(f"/v1/artists/{AFTER}", headers=headers)).status_code == 200
