@@ -199,7 +199,7 @@ def test_missing_toml_is_refused(tmp_path: Path) -> None:
     "rate_limit", ["many", "600", "600/fortnight", "0/minute", "10/second;", "10/second & 3/minute", "-1/day"]
 )
 def test_a_malformed_rate_limit_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, rate_limit: str) -> None:
-    wanted = "wanted limits such as 600/minute, several of them with ; between"
+    wanted = "wanted limits such as 600/minute, separated by ;"
     message = f"RIYL_RATE_LIMIT: {wanted} (found {rate_limit!r})"
     assert refusal(monkeypatch, RIYL_RATE_LIMIT=rate_limit) == message
 

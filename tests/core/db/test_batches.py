@@ -29,7 +29,7 @@ VERDICTS = [
     ChangeResult(1, True, True),
     Refused("line 2 is wrong", missing=False),
     ChangeResult(2, False, True),
-    Refused("id: found '', 0 characters; wanted an artist's id of 1 to 200 characters, none NUL", missing=False),
+    Refused("id: found '', 0 characters; wanted an artist's id of 1 to 200 characters without NUL", missing=False),
     Refused("artist 'c' is in no version, and was not put", missing=True),
     ChangeResult(2, False, False),
 ]

@@ -155,7 +155,7 @@ def test_only_who_is_known_is_patched_or_deleted(database: Database) -> None:
 
 @pytest.mark.parametrize("artist", ["", "a" * 201, "a\0b"])
 def test_an_id_that_is_none_is_refused(database: Database, artist: str) -> None:
-    with pytest.raises(InputError, match="id: found .*; wanted an artist's id of 1 to 200 characters, none NUL"):
+    with pytest.raises(InputError, match="id: found .*; wanted an artist's id of 1 to 200 characters without NUL"):
         write(database, artist, name="A")
     assert last(database) == 0
 

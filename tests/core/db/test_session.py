@@ -118,8 +118,8 @@ def test_the_address_is_of_postgres_and_may_have_its_password_in_a_file(tmp_path
     url = database_url(settings)
     assert (url.drivername, url.username, url.password, url.host) == ("postgresql+psycopg", "riyl", "se/cr@t", "db")
     for wrong, message in (
-        ("mysql://a@b/c", "found mysql://; wanted postgresql://, or none for SQLite"),
-        ("nonsense", "found no address of a database; wanted postgresql://"),
+        ("mysql://a@b/c", "found mysql://; wanted postgresql://, or an unset variable for SQLite"),
+        ("nonsense", "found an invalid database address; wanted postgresql://"),
     ):
         with pytest.raises(ConfigError, match=message):
             database_url(Settings(database_url=SecretStr(wrong)))
