@@ -67,7 +67,7 @@ def test_an_import_that_the_snapshot_knows_nothing_of_is_kept_and_warned_of(home
         done = riyl(home, *json_, "truth", "import", str(tmp_path / "t.tsv"))
         assert done.exit_code == 0
         assert "warning: snapshot " in done.stderr
-        assert "has both artists of none of the pairs: nothing can be measured by them" in done.stderr
+        assert "has both artists of none of the pairs: nothing can be measured" in done.stderr
     assert json.loads(done.stdout)["warning"] in done.stderr
     assert len(truths(Home(home).truths)) == 1
 

@@ -183,4 +183,4 @@ def test_many_batches_give_what_a_loop_over_all_rows_gives(
         assert row is not None
         assert row.get("tags", {}) == expected
     assert len(heard) == 5 + 79
-    assert heard[-1] == ("keep tags beneath changes", 5000, 5000)
+    assert heard[-1] == ("keep base rows of tags", 5000, 5000)
