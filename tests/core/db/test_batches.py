@@ -30,7 +30,7 @@ VERDICTS = [
     Refused("line 2 is wrong", missing=False),
     ChangeResult(2, False, True),
     Refused("id: found '', 0 characters; wanted an artist's id of 1 to 200 characters without NUL", missing=False),
-    Refused("artist 'c' is in no version, and was not put", missing=True),
+    Refused("artist 'c' is in no version, and no PUT created it", missing=True),
     ChangeResult(2, False, False),
 ]
 
@@ -90,7 +90,7 @@ def test_of_one_batch_sent_twice_at_once_one_is_carried_out(database: Database) 
 
 def test_a_key_belongs_to_its_sender_and_to_one_batch(database: Database) -> None:
     send(database)
-    with pytest.raises(InputError, match="Idempotency-Key: found 'k' of another batch, sent before; wanted the same"):
+    with pytest.raises(InputError, match="Idempotency-Key: found 'k', the key of an earlier batch; wanted that batch"):
         send(database, LINES[:1], digest="e")
     assert send(database, LINES[:1], Sender("0b", "key:bob"), digest="e") == [ChangeResult(3, False, True)]
     assert send(database) == VERDICTS

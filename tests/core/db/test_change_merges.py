@@ -56,7 +56,7 @@ def test_anybody_can_be_merged_and_also_somewhere_else_later(database: Database)
 def test_into_whom_nobody_finds_nobody_is_merged(database: Database) -> None:
     write(database, "a", name="A")
     for artist in ("a", "b", "c"):
-        with pytest.raises(NotFoundError, match="'y' is in no version, and was not put"):
+        with pytest.raises(NotFoundError, match="'y' is in no version, and no PUT created it"):
             merge(database, artist, "y", into_known=False)
     with pytest.raises(InputError, match="into: found 'a' itself; wanted another artist"):
         merge(database, "a", "a", into_known=True)
@@ -98,7 +98,7 @@ def test_merges_never_close_a_circle(database: Database) -> None:
             merge(database, "c", artist, into_known=True)
     write(database, "a", name="A")  # 6
     merge(database, "c", "a")  # 7: b into c into a
-    with pytest.raises(InputError, match="'a', 'b', 'c' would be merged into each other; wanted one's merge dropped"):
+    with pytest.raises(InputError, match="'a', 'b', 'c' would be merged into each other; wanted the merge of one"):
         drop_changes(database, by="x", numbers=[6])
     assert last(database) == 7
     assert stands(database, "a") == EffectiveChanges("a", False, {"name": "A"})

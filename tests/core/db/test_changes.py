@@ -137,7 +137,7 @@ def test_what_changes_nothing_is_not_written_down(database: Database) -> None:
 
 def test_only_who_is_known_is_patched_or_deleted(database: Database) -> None:
     for kind, payload in ((PATCH, {"mbid": "m"}), (DELETE, {})):
-        with pytest.raises(NotFoundError, match="'a' is in no version, and was not put"):
+        with pytest.raises(NotFoundError, match="'a' is in no version, and no PUT created it"):
             write(database, "a", kind, artist_exists=False, **payload)
     assert last(database) == 0
     assert write(database, "a", PATCH, artist_exists=True, mbid="m") == ChangeResult(1, False, True)
@@ -206,7 +206,7 @@ def test_what_is_not_there_is_not_dropped(database: Database) -> None:
         drop_changes(database, by="x", numbers=[1, 9])
     with pytest.raises(NotFoundError, match="there is no change of artist 'c'"):
         drop_changes(database, by="x", numbers=[1], artist="c")
-    with pytest.raises(InputError, match="wanted which are to be dropped"):
+    with pytest.raises(InputError, match="wanted the changes to drop"):
         drop_changes(database, by="x")
     assert [each.number for each in listed(database)] == [1, 2]
     drop_changes(database, by="x", numbers=[1])

@@ -95,7 +95,7 @@ def test_a_restored_database_is_not_believed_whichever_stream_is_behind(
     assert check(database) == identity
     before = {path: path.read_bytes() for path in (home.rules, home.tombstones, home.versions / "CURRENT")}
     backup.restore()
-    with pytest.raises(StaleDatabaseError, match=f"this home has seen revision 2 of its {stream}, and it is at 1"):
+    with pytest.raises(StaleDatabaseError, match=f"has seen revision 2 of its {stream}, but the database is at 1"):
         check(database)
     for copy in (lambda: copy_rules(database, home.rules), lambda: copy_tombstones(database, home)):
         with pytest.raises(StaleDatabaseError):
@@ -141,7 +141,7 @@ def test_an_empty_database_and_another_one_are_not_believed(database: Database, 
     copy_all(database, home)
     rules_bytes = home.rules.read_bytes()
     empty.restore()
-    with pytest.raises(StaleDatabaseError, match="revision 1 of its rules, and it is at 0"):
+    with pytest.raises(StaleDatabaseError, match="revision 1 of its rules, but the database is at 0"):
         check(database)
     # another one, in which as much and more was done
     with database.write() as connection:
@@ -150,7 +150,7 @@ def test_an_empty_database_and_another_one_are_not_believed(database: Database, 
     block(database, "x")
     block(database, "y")
     home.rules.write_bytes(rules_bytes)
-    with pytest.raises(StaleDatabaseError, match="of the rules of database .*, and this is another, at revision 2"):
+    with pytest.raises(StaleDatabaseError, match="of the rules of database .*, but this is another, at revision 2"):
         check(database)
     assert home.rules.read_bytes() == rules_bytes
 
@@ -164,7 +164,7 @@ def test_a_restored_database_that_others_wrote_to_is_not_believed_when_its_revis
     backup.restore()
     others = Database(database.engine, Home(tmp_path / "another home"))
     block(others, "x")
-    with pytest.raises(StaleDatabaseError, match="revision 1 of its rules, and it has another one of that number"):
+    with pytest.raises(StaleDatabaseError, match="of its rules, but the database has another one of that number"):
         check(database)
     block(others, "y")
     with pytest.raises(StaleDatabaseError):
@@ -208,7 +208,7 @@ def test_copies_of_an_earlier_release_are_taken_over_once_unless_their_revision_
     assert read_copy(home.rules) == Rules(1, (Rule(1, BLOCK, "a", None),))
     assert read_tombstones(home.tombstones).stamp == stamps(database)[Stream.TOMBSTONES]
     home.rules.write_text(old % 2)
-    with pytest.raises(StaleDatabaseError, match="revision 2 of its rules, and it is at 1"):
+    with pytest.raises(StaleDatabaseError, match="revision 2 of its rules, but the database is at 1"):
         check(database)
 
 

@@ -37,7 +37,7 @@ def test_sqlite_is_made_where_it_is_not_there_and_postgres_is_not(settings: Sett
         with database.read() as connection:
             assert connection.execute(text("SELECT count(*) FROM promotions")).scalar() == 0
     else:
-        with pytest.raises(SchemaError, match="nothing in it yet; this RIYL needs schema 0007: run riyl db upgrade"):
+        with pytest.raises(SchemaError, match="no tables; this RIYL needs schema 0007: run riyl db upgrade"):
             database.read().__enter__()
 
 
@@ -68,7 +68,7 @@ def test_a_time_comes_back_aware_and_in_utc(settings: Settings, closing: Closing
         assert times == [datetime(2026, 2, 28, 23, 30, 0, 123456, tzinfo=UTC), None]
         assert times[0] is not None
         assert times[0].tzinfo is UTC
-        with pytest.raises(Exception, match="found the naive time 2026-03-01 00:00:00; wanted one with its zone"):
+        with pytest.raises(Exception, match="found the naive time 2026-03-01 00:00:00; wanted one with a time zone"):
             connection.execute(table.insert(), {"at": datetime(2026, 3, 1)})
 
 
@@ -134,7 +134,7 @@ def test_a_file_that_sqlite_cannot_open_is_named_with_the_reason(tmp_path: Path)
     with pytest.raises(DatabaseDamagedError) as caught:
         database.read().__enter__()
     assert str(caught.value) == (
-        "the database is damaged, and is to be restored from a backup: "
+        "the database is damaged; restore it from a backup: "
         f"{tmp_path / FILE}: unable to open database file (Is a directory)"
     )
     assert database.faults.recent() == [f"{FILE} is damaged: restore it from a backup"]
