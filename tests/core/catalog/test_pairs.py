@@ -93,7 +93,7 @@ def graph_refusal(folder: Path, matrix: Any, ids: str | None) -> str:
 def test_a_graph_and_ids_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     graph = sp.coo_matrix(([1], ([0], [1])), shape=(2, 2))
     assert graph_refusal(tmp_path, graph, None) == (
-        "g.npz: found no ids of its rows, nor olga.csv beside it; wanted them"
+        "g.npz: found neither ids of its rows nor olga.csv beside it; wanted one of them"
     )
     assert graph_refusal(tmp_path, graph, "a\n") == "ids.txt: found 1 rows; wanted 2, as g.npz has"
     assert graph_refusal(tmp_path, graph, "a\nb\nc\n") == "ids.txt: found 3 rows; wanted 2, as g.npz has"

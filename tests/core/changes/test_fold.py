@@ -193,7 +193,7 @@ def test_other_changes_are_another_catalog_and_the_same_are_the_same(tables: Tab
 
 
 def test_a_catalog_of_which_all_is_deleted_is_none(folded: Fold) -> None:
-    with pytest.raises(InputError, match="found every one of them deleted by changes"):
+    with pytest.raises(InputError, match="found all of them deleted by changes"):
         folded(a=None, b=None, c=None).artists()
 
 
