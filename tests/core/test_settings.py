@@ -1,4 +1,4 @@
-"""Settings come from the environment once."""
+"""Settings are read from the environment once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _no_riyl_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
-    """The message with which settings are refused that have these variables."""
+    """Return the error message of settings with these variables."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError) as caught:
@@ -263,7 +263,7 @@ def test_a_variable_of_an_earlier_release_is_refused_with_its_name_now(
 ) -> None:
     message = f"{name}: found a name of an earlier release; wanted {wanted}"
     assert refusal(monkeypatch, **{name: "0.5"}) == message
-    monkeypatch.setenv(name, "")  # compose passes on variables that are not set as empty ones
+    monkeypatch.setenv(name, "")  # compose passes unset variables on as empty ones
     load_settings()
 
 

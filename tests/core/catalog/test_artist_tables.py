@@ -1,4 +1,4 @@
-"""The table of artists: sorted by id and each once, with attributes in few types."""
+"""The artists table: sorted by id, without duplicates, with attributes of few types."""
 
 from __future__ import annotations
 

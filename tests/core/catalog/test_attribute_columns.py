@@ -1,4 +1,4 @@
-"""Attributes of Parquet tables: no number is changed in silence."""
+"""Attributes of Parquet tables: no number changes without an error or a note."""
 
 from __future__ import annotations
 

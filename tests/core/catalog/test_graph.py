@@ -1,4 +1,4 @@
-"""A graph in a file: every format that scipy stores, read as a naive loop would, and whatever can be wrong with it."""
+"""Graphs in files: every format of scipy, compared with a naive loop, and invalid files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def links(path: Path, **limits: Any) -> list[tuple[int, int]]:
 
 @contextmanager
 def traced() -> Iterator[Callable[[], int]]:
-    """Traces the memory that Python and NumPy take in the block: the most of it at once so far, in bytes."""
+    """Trace memory of Python and NumPy in the block; yields a function that returns the peak so far, in bytes."""
     tracemalloc.start()
     try:
         yield lambda: tracemalloc.get_traced_memory()[1]
@@ -143,7 +143,7 @@ def test_what_is_packed_in_another_way_is_refused(tmp_path: Path, method: int) -
 
 def test_an_array_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "g.npz", "w") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of zipfile, that it is
+        warnings.simplefilter("ignore", UserWarning)  # zipfile warns about the duplicate
         for name, content in [*COO.items(), ("row", COO["row"])]:
             file.writestr(f"{name}.npy", content)
     with pytest.raises(InputError, match=r"\(an array is stored twice\); wanted a scipy sparse matrix"):

@@ -1,4 +1,4 @@
-"""A folder of tables: what it may hold, what is refused, and that the message says where to look."""
+"""Folders of tables: valid content, refused content, and error messages that name the place."""
 
 from __future__ import annotations
 

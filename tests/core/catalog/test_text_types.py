@@ -1,4 +1,4 @@
-"""Types of text columns: a number where every value survives, and what keeps a column text is named."""
+"""Types of text columns: numeric if every value survives; values that keep a column text are named."""
 
 from __future__ import annotations
 

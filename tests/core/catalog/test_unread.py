@@ -1,4 +1,4 @@
-"""Files beside tables: each is named with why it is not read, and stops the work where it may be data."""
+"""Files beside tables: each is reported with a reason, and is an error if it may contain data."""
 
 from __future__ import annotations
 

@@ -51,13 +51,13 @@ def test_a_batch_sent_again_changes_nothing_and_is_told_the_same(
     monkeypatch.setattr(batches, "AT_ONCE", at_once)
     assert send(database) == VERDICTS
     assert written(database) == [(1, "key:ann", "k"), (2, "key:ann", "k")]
-    with database.write() as connection:  # so that it would be told something else
+    with database.write() as connection:  # so that a second run would give another result
         connection.exec_driver_sql("UPDATE changes_head SET number = 7")
     assert send(database) == VERDICTS
     assert len(written(database)) == 2
     assert send(database, key=None)[0] == ChangeResult(
         8, False, True
-    )  # by no key it is put once more, without the mbid
+    )  # without a key the batch runs again, now without the mbid
 
 
 def test_a_batch_that_was_cut_off_goes_on(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

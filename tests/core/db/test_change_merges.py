@@ -50,7 +50,8 @@ def test_anybody_can_be_merged_and_also_somewhere_else_later(database: Database)
     assert merge(database, "deleted", "y", artist_exists=True, into_known=True).changed
     assert merge(database, "nobody", "y", into_known=True).changed
     assert stands(database, "nobody") == EffectiveChanges("nobody", True, {}, "y")
-    assert merge(database, "z", "y", artist_exists=None, into_known=None).changed  # nothing serves, so nobody can tell
+    # no version serves, so it is unknown whether the artists exist
+    assert merge(database, "z", "y", artist_exists=None, into_known=None).changed
 
 
 def test_into_whom_nobody_finds_nobody_is_merged(database: Database) -> None:
@@ -63,7 +64,7 @@ def test_into_whom_nobody_finds_nobody_is_merged(database: Database) -> None:
     with pytest.raises(InputError, match="into: found ''"):
         merge(database, "a", "", into_known=True)
     write(database, "y", PATCH, artist_exists=True, mbid="m")
-    with pytest.raises(NotFoundError, match="'y' is in no version"):  # nobody knows a name of it any more
+    with pytest.raises(NotFoundError, match="'y' is in no version"):  # no name of it is known any more
         merge(database, "a", "y", into_known=False)
     write(database, "y", DELETE, artist_exists=True)
     with pytest.raises(NotFoundError, match="'y' is deleted; PUT brings it back"):
@@ -82,7 +83,7 @@ def test_the_last_known_mbid_of_who_is_merged_stays_with_it(database: Database) 
     for artist, mbid in (("payload", "said's"), ("none", None), ("gone", "version's"), ("new", "version's")):
         merge(database, artist, "y", mbid="version's")
         assert stands(database, artist) == EffectiveChanges(artist, True, {}, "y", mbid)
-    # no version has it any more
+    # no version has the artist any more
     assert not merge(database, "new", "y", artist_exists=False).changed
     assert merge(database, "new", "z", artist_exists=False).changed
     assert stands(database, "new") == EffectiveChanges("new", True, {}, "z", "version's")

@@ -1,4 +1,4 @@
-"""A database that lacks what its home has seen is not believed, and nothing is written to it."""
+"""A database that lacks what its home has seen is stale, and is not written to."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_each_act_raises_the_revision_of_its_stream_alone(database: Database) ->
             add_promotion(connection, "v", "promote", by="t", why="")
 
     assert raised(lambda: block(database, "a")) == [Stream.RULES]
-    assert raised(lambda: block(database, "a")) == []  # it is there already
+    assert raised(lambda: block(database, "a")) == []  # the rule exists already
     assert raised(lambda: drop_rule(database, 1)) == [Stream.RULES]
     assert raised(promoted) == [Stream.PROMOTIONS]
     assert raised(lambda: change(database, "n", ChangeKind.PUT, name="N")) == []
@@ -143,7 +143,7 @@ def test_an_empty_database_and_another_one_are_not_believed(database: Database, 
     empty.restore()
     with pytest.raises(StaleDatabaseError, match="revision 1 of its rules, but the database is at 0"):
         check(database)
-    # another one, in which as much and more was done
+    # another database, with at least as many acts
     with database.write() as connection:
         connection.execute(text("UPDATE database_identity SET id = 'another'"))
     home.rules.unlink()
@@ -172,7 +172,7 @@ def test_a_restored_database_that_others_wrote_to_is_not_believed_when_its_revis
 
 
 def test_a_home_that_has_seen_nothing_or_less_believes(database: Database, settings: Settings, home: Home) -> None:
-    copy_all(database, home)  # of a database in which nothing was done yet
+    copy_all(database, home)  # of a database without acts
     for artist in "abc":
         block(database, artist)
         change(database, artist, ChangeKind.DELETE)
@@ -181,7 +181,7 @@ def test_a_home_that_has_seen_nothing_or_less_believes(database: Database, setti
     stamp = stamps(database)[Stream.RULES]
     block(database, "d")
     assert check(database) == stamp.database
-    # killed between the database and the copy: the copy follows
+    # if a process is killed between writing the database and the copy, the next copy follows
     assert read_copy(home.rules) != copy_rules(database, home.rules) == read_copy(home.rules)
     assert read_tombstones(home.tombstones).artists == {}
     copy_tombstones(database, home)

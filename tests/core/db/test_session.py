@@ -16,7 +16,7 @@ from riyl.core.settings import Settings
 from tests.core.db.conftest import Closing
 
 CLOSED = "postgresql://riyl@127.0.0.1:1/riyl"
-"""Nobody listens at port 1."""
+"""Address of a closed port."""
 
 
 def test_a_fresh_home_is_opened_by_many_at_once(tmp_path: Path, closing: Closing) -> None:

@@ -1,4 +1,4 @@
-"""Ground truths: pairs are kept once, counted, found again, and laid over a catalog as a naive loop would."""
+"""Ground truths: pairs are stored once, counted, found, and matched with a catalog as by a naive loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IDS = list("abcdefg")
 
 
 def pairs(*both: str) -> pa.Table:
-    """A table of pairs from texts such as "ab"."""
+    """Return a table of pairs from texts such as "ab"."""
     columns = {"artist_id": [p[0] for p in both], "similar_id": [p[1] for p in both]}
     return pa.table(columns, schema=pa.schema([(c, pa.string()) for c in columns]))
 
