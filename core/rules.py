@@ -18,7 +18,7 @@ MAX_ID_LENGTH = 200
 class RuleKind(StrEnum):
     """Kind of a rule about X, its artist, and Y, its other artist.
 
-    `block`: X is never shown, as if it did not exist. `never`: neither is shown for the other. `pin`: Y heads X's list.
+    `block`: X is hidden, as if it did not exist. `never`: neither is shown for the other. `pin`: Y heads X's list.
     A block and a never take precedence over a pin.
     """
 
