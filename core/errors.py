@@ -64,7 +64,7 @@ class FormatError(RiylError):
 
     def __init__(self, message: str | None = None, *, file: str | None = None) -> None:
         super().__init__(message)
-        self.public = f"{file or 'a stored file'} is damaged; the log of the service says how"
+        self.public = f"{file or 'a stored file'} is damaged; see the log of the service"
 
 
 class OutdatedError(FormatError):

@@ -65,7 +65,7 @@ class ScoringSettings:
         hubness: b of h(y) = b (mean score of y for the artists it scores highest for) - w p(y), 0 for none.
         popularity: w, where p(y) is the rank of y by distinct listeners, from -1 to 1.
         neighbours: number of artists in that mean.
-        calibration: g of c(p, q) = g (mean over q' of t(p, q') - t(p, q)), with t of the patterns' best scores, 0 for none.
+        calibration: g of c(p, q) = g (mean over q' of t(p, q') - t(p, q)), t the mean best score; 0 for none.
         tail: share of the candidates whose scores count as the best.
     """
 

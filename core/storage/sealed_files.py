@@ -131,7 +131,7 @@ class SealedFiles:
         with self._guard:
             if name not in self._opened:
                 if name not in self._entries:
-                    raise FormatError(f"{self.folder}: damaged, found no {name} in its manifest; wanted an entry for it")
+                    raise FormatError(f"{self.folder}: damaged, found no {name} in its manifest; wanted an entry")
                 self._opened[name] = SealedFile(self.folder, name, self._entries[name]["size_bytes"])
             return self._opened[name]
 
