@@ -150,7 +150,7 @@ def test_what_is_said_may_be_large_and_not_too_large(home: Home) -> None:
     del plays["u0"]
     assert patched.payload == {"name": "N", "plays": plays}
     refused = put(home, "large", {"plays": {"too many": 1}}, 422, "PATCH")
-    assert "plays: found 100001 entries that changes of 'large'" in refused["detail"]
+    assert "plays: found 100001 entries in the effective changes of 'large'" in refused["detail"]
     too_large = b" " * (2 << 20) + b"{}"
     headers = {**writer(home), "content-type": "application/json"}
     (answer,) = asked(home, "/v1/artists/large", method="PUT", headers=headers, content=too_large)

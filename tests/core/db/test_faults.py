@@ -51,7 +51,7 @@ def test_a_damaged_file_is_told_from_one_that_is_away(how: str, tmp_path: Path, 
     database = closing(Database.of(Settings(home=tmp_path)))
     assert n_keys(database) == 0
     damage(tmp_path / FILE, DAMAGES[how])
-    with pytest.raises(DatabaseDamagedError, match=f"^the database is damaged, .*{tmp_path / FILE}"):
+    with pytest.raises(DatabaseDamagedError, match=f"^the database is damaged; .*{tmp_path / FILE}"):
         n_keys(database)
     assert database.faults.recent() == [f"{FILE} is damaged: restore it from a backup"]
 
@@ -195,7 +195,7 @@ def test_postgres_whose_file_is_damaged_is_damaged(
     server.cleanup()
     path.write_bytes(os.urandom(path.stat().st_size))
     again = get_server(folder, cleanup_mode="delete")
-    with pytest.raises(DatabaseDamagedError, match="^the database is damaged, .*invalid page"):
+    with pytest.raises(DatabaseDamagedError, match="^the database is damaged; .*invalid page"):
         n_keys(database)
     database.close()
     again.cleanup()
