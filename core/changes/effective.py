@@ -42,8 +42,9 @@ ASIDE = ".standing."
 class ChangeKind(StrEnum):
     """Kind of a change.
 
-    `put`: replaces all earlier changes of the artist. `patch`: is merged key by key into earlier changes and the tables
-    (RFC 7396). `replace`: replaces whole fields and keeps the others; patches of earlier releases, no longer created.
+    `put`: sets values of the artist and discards all its earlier changes. `patch`: is merged key by key into earlier
+    changes and the tables (RFC 7396). `replace`: replaces whole fields and keeps the others; the patches of earlier
+    releases, no longer created.
     `delete`: hides the artist until it is put again. `merge`: hides the artist, and another one replaces it. `drop`:
     records that earlier changes of the artist were dropped.
     """
@@ -58,7 +59,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True)
 class EffectiveChanges:
-    """Effective changes of an artist after all its changes.
+    """Combined effect of all changes of an artist.
 
     Attributes:
         deleted: whether the artist is hidden; then the payload is empty.
