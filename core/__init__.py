@@ -1,1 +1,1 @@
-"""What all packages share: ids and types, errors, settings, files, tables, snapshots, truths, models, metrics."""
+"""The shared layer: ids and types, errors, settings, files, tables, snapshots, ground truths, models, metrics."""

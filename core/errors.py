@@ -1,4 +1,4 @@
-"""Every error that RIYL raises on purpose. The docstring is the default message."""
+"""All errors that RIYL raises on purpose. The docstring of a class is its default message."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any, ClassVar
 
 
 class RiylError(Exception):
-    """RIYL could not do what was asked."""
+    """RIYL could not complete the request."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.default_message())
 
     @classmethod
     def default_message(cls) -> str:
-        """The message of an error that says no more than what it is."""
+        """Return the message of an error that is raised without a message: its docstring."""
         return inspect.cleandoc(cls.__doc__ or "")
 
 
 class InputError(RiylError):
-    """The input is not what it should be."""
+    """The input is invalid."""
 
 
 class TableError(InputError):
-    """A table of the catalog is not what it should be.
+    """A table of the catalog is invalid.
 
     Attributes:
         file_and_row: name of the file, and the row or line.
-        wanted: what was wanted there.
+        wanted: the content that is valid there.
     """
 
     def __init__(
@@ -43,36 +43,36 @@ class TableError(InputError):
 
 
 class ConfigError(InputError):
-    """A setting, recipe or training config is not what it should be."""
+    """A setting, recipe or training config is invalid."""
 
 
 class SettingsError(ConfigError):
-    """A RIYL_ variable is not what it should be."""
+    """A RIYL_ environment variable is invalid."""
 
 
 class NotFoundError(RiylError):
-    """There is no such thing in this home."""
+    """The requested object does not exist in this home."""
 
 
 class FormatError(RiylError):
-    """A stored folder is damaged, or of a format that this RIYL does not read.
+    """A stored folder is damaged, or has a format that this RIYL does not read.
 
     Args:
-        message: what is wrong and where, for those who run the home.
-        file: name of the file that is damaged, for everybody; None where it is not one file.
+        message: the fault and its place, for operators of the home.
+        file: name of the damaged file, for public answers; None if the fault is not in a single file.
     """
 
     def __init__(self, message: str | None = None, *, file: str | None = None) -> None:
         super().__init__(message)
-        self.public = f"{file or 'a stored file'} is damaged; the log of the service says how"
+        self.public = f"{file or 'a stored file'} is damaged; see the log of the service"
 
 
 class OutdatedError(FormatError):
-    """A stored folder is of an older format, which does not hold what was asked for."""
+    """A stored folder has an older format, which lacks the requested data."""
 
 
 class MismatchError(RiylError):
-    """Two things do not belong together."""
+    """Two objects do not fit each other, such as a model and a snapshot."""
 
 
 class FetchError(RiylError):
@@ -80,11 +80,11 @@ class FetchError(RiylError):
 
 
 class NothingKnownError(RiylError):
-    """Nothing is known of this artist yet: it has no embedding, so nobody is similar to it."""
+    """This artist has no embedding yet, so it has no similar artists."""
 
 
 class QualityCheckError(RiylError):
-    """The version failed its quality checks, and is not promoted."""
+    """The version failed its quality checks and is not promoted."""
 
     def __init__(self, message: str | None = None, checks: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
@@ -92,23 +92,23 @@ class QualityCheckError(RiylError):
 
 
 class DatabaseError(RiylError):
-    """The database refused."""
+    """The database rejected the operation."""
 
 
 class DatabaseDownError(DatabaseError):
-    """The database cannot be reached, or not be used; a subclass says more."""
+    """The database is unreachable or unusable; subclasses name the reason."""
 
 
 class DatabaseBusyError(DatabaseDownError):
-    """Other processes keep the database locked."""
+    """Other processes hold the lock of the database."""
 
 
 class StorageError(RiylError):
-    """A file cannot be read or written, for a fault of where it is stored.
+    """A file cannot be read or written because its storage has a fault.
 
     Args:
-        message: for those who run the home; it may have the file's path.
-        file: its name; None where the system does not say which file it is.
+        message: for operators of the home; may contain the path of the file.
+        file: name of the file; None if the operating system does not report it.
 
     Attributes:
         public: the fault without a path, for answers over HTTP.
@@ -128,9 +128,9 @@ class StorageFullError(StorageError):
 
 
 class StorageReadOnlyError(StorageError):
-    """The disk or the folder takes no writes."""
+    """The disk is read-only, or the permissions of the file or folder forbid writing."""
 
-    _state = "cannot be written: its disk is read-only, or its rights forbid it"
+    _state = "cannot be written: its disk is read-only, or its permissions forbid it"
 
 
 class DatabaseDamagedError(StorageError, DatabaseDownError):
@@ -144,23 +144,23 @@ class DatabaseFullError(StorageFullError, DatabaseDownError):
 
 
 class DatabaseReadOnlyError(StorageReadOnlyError, DatabaseDownError):
-    """The database takes no writes."""
+    """The database is read-only."""
 
 
 class StaleDatabaseError(DatabaseError):
-    """The database lacks what this home has seen, and is not believed: see riyl db accept."""
+    """The database lacks states that this home has seen, so RIYL does not trust it; see `riyl db accept`."""
 
 
 class SchemaError(DatabaseError):
-    """The database is of another release."""
+    """The schema of the database belongs to another release."""
 
 
 class MissingExtraError(RiylError):
-    """A package of an extra is not installed."""
+    """A package of an optional extra is not installed."""
 
 
 class JobEndedError(RiylError):
-    """The job has ended already."""
+    """The job has already ended."""
 
 
 class JobCancelledError(RiylError):

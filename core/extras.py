@@ -10,7 +10,7 @@ from riyl.core.errors import MissingExtraError
 
 @contextmanager
 def needs_extra(extra: str) -> Iterator[None]:
-    """Names the extra to install where the work inside imports a package that is not installed.
+    """Raise an error that names the extra to install if the block imports a package that is not installed.
 
     Raises:
         MissingExtraError: a package is missing.

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written aside, fsynced, renamed; folders sealed by sha256."""
+"""Atomic files (written aside, fsynced, renamed), and folders sealed by sha256."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Manifest = dict[str, Any]
 
 _BLOCK_BYTES = 1 << 20
 _FULL_BYTES = 1 << 16
-"""A disk with less than this free is what writing failed of."""
+"""Free space in bytes below which a failed write counts as a full disk."""
 
 
 def has_room(folder: Path) -> bool:
-    """Whether the disk of a folder has room for more than a few pages."""
+    """Check whether the disk of a folder has room for more than a few pages."""
     return shutil.disk_usage(folder).free >= _FULL_BYTES
 
 
 def sha256_of(path: Path) -> str:
-    """Hex sha256 of a file's bytes."""
+    """Return the hex sha256 of the bytes of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
@@ -38,7 +38,7 @@ def sha256_of(path: Path) -> str:
 
 
 def content_id(kind: str, value: Mapping[str, Any]) -> str:
-    """First 16 hex digits of the sha256 of `kind` and `value` as canonical JSON: the ids of snapshots and so on."""
+    """Return the first 16 hex digits of the sha256 of `kind` and `value` as canonical JSON, such as a snapshot's id."""
     text = json.dumps(
         {"kind": kind, **value}, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
     )
@@ -47,7 +47,7 @@ def content_id(kind: str, value: Mapping[str, Any]) -> str:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A path to write a file to, which takes the place of `path` when the block ends well and vanishes when it fails.
+    """Yield a temporary path that replaces `path` when the block succeeds and is deleted when the block fails.
 
     After a crash `path` holds the old bytes or the new ones, never a part.
     """
@@ -64,13 +64,13 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` at once."""
+    """Replace `path` by `data` atomically."""
     with replaced(path) as aside, aside.open("xb") as file:
         file.write(data)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Replace `path` by `value` as indented JSON with sorted keys."""
+    """Replace `path` by `value` as indented JSON with sorted keys, atomically."""
     write_bytes(
         path, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
     )
@@ -78,7 +78,7 @@ def write_json(path: Path, value: object) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Held by one process at a time; the file is made where it is not there, and stays."""
+    """Hold an exclusive lock between processes; the lock file is created if missing, and kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -90,13 +90,13 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def published(final: Path) -> Iterator[Path]:
-    """A new empty folder to fill, which becomes `final` when the block ends well and vanishes when it fails.
+    """Yield a new empty folder that is renamed to `final` when the block succeeds and is deleted when the block fails.
 
-    A reader sees nothing of it before. Where `final` exists by then (another process made the same
-    content), the new folder is dropped in its favour. What a killed process left aside is removed here.
+    Readers see nothing of the folder before the rename. If `final` exists by then (another process made the same
+    content), the new folder is dropped. Folders that killed processes left unfinished are removed first.
 
     Raises:
-        OSError: ENOSPC, whatever the block raised of it, where the disk is full.
+        OSError: ENOSPC if the disk is full, whatever error the block raised because of it.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     _sweep(final.parent, re.escape(final.name))
@@ -112,7 +112,7 @@ def published(final: Path) -> Iterator[Path]:
     except BaseException as error:
         full = isinstance(error, Exception) and not has_room(final.parent)
         shutil.rmtree(aside, ignore_errors=True)
-        if full:  # numpy, Faiss and tantivy say it in words of their own
+        if full:  # numpy, Faiss and tantivy raise other errors when the disk is full
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(final)) from error
         raise
     finally:
@@ -120,14 +120,14 @@ def published(final: Path) -> Iterator[Path]:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder; a reader sees all of it or nothing."""
+    """Remove a folder atomically: a reader sees either all of it or nothing."""
     aside = folder.with_name(f".{folder.name}.pruned")
     folder.rename(aside)
     shutil.rmtree(aside)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left of `published` and `discard` in a folder; what is being filled stays."""
+    """Remove the leftovers of `published` and `discard` by killed processes in a folder; folders being filled stay."""
     _sweep(folder, ".+")
     for left in folder.glob(".*.pruned"):
         shutil.rmtree(left, ignore_errors=True)
@@ -152,7 +152,7 @@ def _fsync(path: Path) -> None:
 
 
 def _new_aside(final: Path) -> tuple[Path, int]:
-    """A new empty folder beside `final`, and the descriptor whose lock says that somebody is filling it."""
+    """Make an empty folder beside `final`, and return it with the descriptor whose lock marks it as being filled."""
     while True:
         aside = Path(tempfile.mkdtemp(prefix=f".{final.name}.", suffix=".aside", dir=final.parent))
         lock = _lock(aside)
@@ -163,7 +163,7 @@ def _new_aside(final: Path) -> tuple[Path, int]:
 
 
 def _sweep(folder: Path, name: str) -> None:
-    """Remove the folders that nobody fills any more: a lock ends with its process, in any container; pids recur."""
+    """Remove the folders that no process fills: a lock ends with its process in any container, while pids recur."""
     aside = re.compile(rf"\.{name}\.[a-z0-9_]{{8}}\.aside")
     for stale in folder.iterdir():
         if aside.fullmatch(stale.name) and (lock := _lock(stale)) is not None:
@@ -172,7 +172,7 @@ def _sweep(folder: Path, name: str) -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    """A descriptor that holds the folder's lock for as long as it is open; None where it cannot be had."""
+    """Return a descriptor that locks the folder while open; None if the folder is locked, missing or unreadable."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except (FileNotFoundError, PermissionError):

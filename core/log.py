@@ -1,4 +1,4 @@
-"""Logging for command line and batch work: one line an event, to stderr."""
+"""Logging of commands and batch work: one line per event, to stderr."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import logging
 
 
 def configure(level: str = "WARNING") -> None:
-    """Send log records to stderr, from `level` upward. Called once, by the process's entry point."""
+    """Send log records from `level` upward to stderr; called once, by the entry point of the process."""
     logging.basicConfig(level=level.upper(), format="%(levelname)s %(name)s: %(message)s")

@@ -1,4 +1,4 @@
-"""Ranking metrics as pure functions of numpy arrays: how good lists are, and how evenly they use the candidates."""
+"""Ranking metrics as pure functions of numpy arrays: the quality of lists, and how evenly they use the candidates."""
 
 from __future__ import annotations
 
@@ -11,64 +11,66 @@ from numpy.typing import NDArray
 from riyl.core.types import Lists, Scores
 
 Hits: TypeAlias = NDArray[np.bool_]
-"""(q, k) bool: whether the candidate at that rank is relevant to the query; false behind the end of a short list."""
+"""(q, k) bool: whether the candidate at a rank is relevant to the query; false behind the end of a short list."""
 
 Counts: TypeAlias = NDArray[np.int64]
-"""(n,) int64: how many lists hold each candidate, or how many candidates are relevant to each query."""
+"""(n,) int64: number of lists that hold each candidate, or number of relevant candidates of each query."""
 
 
 class ListMetric(Protocol):
-    """A figure for each query: (q, k) hits and (q,) counts of relevant candidates give (q,) float64."""
+    """A metric of single lists: (q, k) hits and (q,) counts of relevant candidates to (q,) float64."""
 
     def __call__(self, hits: Hits, n_relevant: Counts) -> Scores: ...
 
 
 def ndcg(hits: Hits, n_relevant: Counts) -> Scores:
-    """Normalised discounted cumulative gain at k, with binary gains.
+    """Compute the normalised discounted cumulative gain at k, with binary gains.
 
     nDCG@k = DCG@k / IDCG@k with DCG@k = sum over ranks i = 1..k of hit_i / log2(i + 1) (Järvelin and Kekäläinen,
     ACM TOIS 20(4), 2002, with the discount of Burges et al., ICML 2005), and IDCG@k the DCG of a list whose first
     min(n_relevant, k) ranks are all hits. So a query with more than k relevant candidates can still reach 1.
 
     Args:
-        hits: (q, k) bool. A list shorter than k simply has no hits behind its end.
-        n_relevant: (q,) relevant candidates of each query, retrieved or not.
+        hits: (q, k) bool. A list shorter than k has no hits behind its end.
+        n_relevant: (q,) number of relevant candidates of each query, retrieved or not.
 
     Returns:
-        (q,) float64 in 0..1; NaN where nothing is relevant, or k is 0.
+        (q,) float64 in 0..1; NaN where no candidate is relevant, or k is 0.
     """
     k = hits.shape[1]
     discounts = 1.0 / np.log2(np.arange(2, k + 2, dtype=np.float64))
     ideal = np.concatenate([[0.0], np.cumsum(discounts)])[np.minimum(n_relevant, k)]
-    query, rank = np.nonzero(hits)  # few are true, so this beats a product of hits and discounts in memory and time
+    query, rank = np.nonzero(hits)  # few hits: cheaper in memory and time than hits * discounts
     return _ratio(np.bincount(query, discounts[rank], minlength=len(hits)), ideal)
 
 
 def precision(hits: Hits, n_relevant: Counts) -> Scores:
-    """Share of the k places that hold a relevant candidate: hits / k (trec_eval's P_k: empty places count as misses).
+    """Compute the share of the k ranks that hold a relevant candidate: hits / k.
+
+    Empty ranks count as misses, as in trec_eval's P_k.
 
     Returns:
-        (q,) float64 in 0..1; NaN where nothing is relevant, or k is 0.
+        (q,) float64 in 0..1; NaN where no candidate is relevant, or k is 0.
     """
     return _ratio(hits.sum(axis=1), np.where(n_relevant > 0, hits.shape[1], 0))
 
 
 def recall(hits: Hits, n_relevant: Counts) -> Scores:
-    """Share of the relevant candidates that the list holds: hits / n_relevant (trec_eval's recall_k).
+    """Compute the share of the relevant candidates that the list holds: hits / n_relevant (trec_eval's recall_k).
 
     Returns:
-        (q,) float64 in 0..1, at most k / n_relevant; NaN where nothing is relevant.
+        (q,) float64 in 0..1, at most k / n_relevant; NaN where no candidate is relevant.
     """
     return _ratio(hits.sum(axis=1), n_relevant)
 
 
 def r_precision(hits: Hits, n_relevant: Counts) -> Scores:
-    """Precision at rank R, R = n_relevant: hits among the first R / R (trec_eval's Rprec).
+    """Compute the precision at rank R, R = n_relevant: hits among the first R / R (trec_eval's Rprec).
 
-    Ranks behind k are unknown and count as misses, so a query with R > k reaches k / R at most.
+    Ranks behind k are unknown and count as misses, so a query with R > k reaches at most k / R.
 
     Returns:
-        (q,) float64 in 0..1; NaN where nothing is relevant.
+        (q,) float64 in 0..1; NaN where no candidate is relevant.
     """
     first = np.arange(hits.shape[1]) < n_relevant[:, None]  # (q, k)
     return _ratio((hits & first).sum(axis=1), n_relevant)
@@ -80,19 +82,19 @@ LIST_METRICS: Mapping[str, ListMetric] = {
     "recall": recall,
     "r_precision": r_precision,
 }
-"""Every figure of one list, by name."""
+"""Metrics of single lists, by name."""
 
 
 def mean_of(scores: NDArray[np.floating] | NDArray[np.bool_]) -> float:
-    """The mean over queries; NaN without any."""
+    """Return the mean over queries; NaN without queries."""
     return float(np.mean(scores)) if len(scores) else float("nan")
 
 
 def retrieval_counts(lists: Lists, n: int) -> Counts:
-    """How many lists hold each of n candidates.
+    """Count the lists that hold each of n candidates.
 
     Args:
-        lists: (q, k) int32 positions below n; -1 is no candidate and is not counted.
+        lists: (q, k) int32 positions below n; -1 marks an empty rank and is not counted.
         n: number of candidates.
 
     Returns:
@@ -108,24 +110,24 @@ def retrieval_counts(lists: Lists, n: int) -> Counts:
 
 
 def gini(counts: Counts) -> float:
-    """Gini coefficient of how often candidates are retrieved: 0 is all alike, towards 1 is a few hubs and nothing else.
+    """Compute the Gini coefficient of retrieval counts: 0 if all are equal, near 1 if a few hubs take everything.
 
     G = sum_i (2i - n - 1) x_i / (n sum_i x_i), x ascending, i = 1..n (Gini 1912), which equals the mean absolute
-    difference of all pairs over twice the mean. It is not scaled by n / (n - 1): one candidate with everything among
-    n gives 1 - 1/n. Its value depends on the number of lists (few lists cannot be even), so compare it only between
-    systems on the same artists.
+    difference of all pairs over twice the mean. It is not scaled by n / (n - 1): if one of n candidates has all
+    retrievals, G is 1 - 1/n. The value depends on the number of lists (few lists cannot be even), so compare it only
+    between systems on the same artists.
 
     Args:
-        counts: (n,) retrievals of every candidate, those never retrieved included; not negative.
+        counts: (n,) retrievals of every candidate, including those never retrieved; not negative.
 
     Returns:
-        A number in 0..1; NaN with no candidates or with no retrieval at all.
+        A number in 0..1; NaN without candidates or without retrievals.
     """
     return float(gini_rows(counts[None, :])[0])
 
 
 def gini_rows(counts: NDArray[np.integer]) -> Scores:
-    """`gini` of each row of (b, n) counts, as (b,) float64."""
+    """Compute `gini` for each row of (b, n) counts; returns (b,) float64."""
     n = counts.shape[1]
     ascending = np.sort(counts, axis=1)  # (b, n)
     factors = 2.0 * np.arange(1, n + 1) - n - 1  # (n,)
@@ -133,13 +135,13 @@ def gini_rows(counts: NDArray[np.integer]) -> Scores:
 
 
 def coverage(counts: Counts) -> float:
-    """Share of the candidates that at least one list holds.
+    """Compute the share of the candidates that at least one list holds.
 
     Args:
         counts: (n,) retrievals of every candidate.
 
     Returns:
-        A number in 0..1; NaN with no candidates.
+        A number in 0..1; NaN without candidates.
     """
     return mean_of(counts > 0)
 

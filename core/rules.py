@@ -1,4 +1,4 @@
-"""Editorial rules: who is never shown, who never beside whom, and who stands first; and a home's copy of them."""
+"""Editorial rules (block, never, pin): their kinds, ids and checks."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from riyl.core.files import content_id
 from riyl.core.types import ArtistId
 
 MAX_ID_LENGTH = 200
-"""Characters of an artist's id in a rule or a change."""
+"""Maximum length of an artist's id in a rule or a change, in characters."""
 
 
 class RuleKind(StrEnum):
-    """What a rule says of X, its artist, and Y, its other.
+    """Kind of a rule about X, its artist, and Y, its other artist.
 
-    `block`: X is as if it were not there. `never`: neither is shown for the other. `pin`: Y stands at the head of X's
-    list. A block and a never win over a pin.
+    `block`: X is hidden, as if it did not exist. `never`: neither is shown for the other. `pin`: Y heads X's list.
+    A block and a never take precedence over a pin.
     """
 
     BLOCK = "block"
@@ -29,11 +29,11 @@ class RuleKind(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule; its artists are named by the catalog's ids, whether or not a version has them.
+    """A rule; it names artists by the catalog's ids, whether or not a version has them.
 
     Attributes:
-        number: several pins of one artist stand in the order of these.
-        other: None of a block alone.
+        number: order of the pins of one artist.
+        other: the second artist; None for a block.
     """
 
     number: int
@@ -43,7 +43,7 @@ class Rule:
 
     @property
     def meaning(self) -> Hashable:
-        """Equal for rules that say the same: a never of a pair is one, whichever of them comes first."""
+        """Key that is equal for equivalent rules: the artists of a never are unordered."""
         pair = (self.artist, self.other)
         return self.kind, frozenset(pair) if self.kind is RuleKind.NEVER else pair
 
@@ -53,7 +53,7 @@ class Rules:
     """The rules in force.
 
     Attributes:
-        revision: changes with every act on them.
+        revision: number that changes with every change of the rules.
         rules: by number, ascending.
     """
 
@@ -62,7 +62,7 @@ class Rules:
 
     @cached_property
     def id(self) -> str:
-        """The same for the same rules, whatever became of others before; empty where there are none."""
+        """Id of the content: equal for equal rules, whatever their history; empty without rules."""
         if not self.rules:
             return ""
         return content_id("rules", {"rules": [[rule.kind, rule.artist, rule.other] for rule in self.rules]})
@@ -72,29 +72,31 @@ NO_RULES = Rules(0, ())
 
 
 def check_rule(kind: RuleKind, artist: ArtistId, other: ArtistId | None) -> None:
-    """Hold a rule that is to be made to what its kind wants.
+    """Check the artists of a new rule against its kind.
 
     Raises:
-        InputError: an id is empty, too long or has a NUL, the second artist is missing, one too many, or the first.
+        InputError: an id is empty, too long or contains NUL; or the second artist is missing, superfluous or the first.
     """
     check_id("artist", artist)
     if other is not None:
         check_id("other", other)
     if kind is RuleKind.BLOCK:
         if other is not None:
-            raise InputError(f"other: found {other!r}; wanted none, a block names one artist")
+            raise InputError(f"other: found {other!r}; wanted none: a block names one artist")
     elif other is None:
         raise InputError(f"other: found none; wanted the id of the second artist of a {kind}")
     elif other == artist:
-        raise InputError(f"other: found {other!r}, which is the artist itself; wanted another one")
+        raise InputError(f"other: found {other!r}, which is the artist itself; wanted another artist")
 
 
 def check_id(what: str, value: ArtistId) -> None:
-    """Hold the id of an artist, whom nobody need know yet, to what a database keeps.
+    """Check that the id of an artist, known or not, can be stored in the database.
 
     Raises:
-        InputError: it is empty, too long or has a NUL.
+        InputError: the id is empty, too long or contains NUL.
     """
     if not 0 < len(value) <= MAX_ID_LENGTH or "\0" in value:
         actual = f"{value[:MAX_ID_LENGTH]!r}, {len(value)} characters"
-        raise InputError(f"{what}: found {actual}; wanted an artist's id of 1 to {MAX_ID_LENGTH} characters, none NUL")
+        raise InputError(
+            f"{what}: found {actual}; wanted an artist's id of 1 to {MAX_ID_LENGTH} characters without NUL"
+        )

@@ -1,4 +1,4 @@
-"""Checks of single settings: each takes what was found and gives the value, or says what was wanted."""
+"""Checks of single settings: each takes the raw value and returns the parsed one, or raises an error."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-"""As browsers send it: no path, no slash at the end."""
+"""Origin as browsers send it: no path, no slash at the end."""
 
 HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*\]?")
-"""A name, every name below one, or an address; in lower case."""
+"""Host name, wildcard for every name below one, or IP address; in lower case."""
 
 SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S*")
-"""What Kubernetes and Docker put into NAME_PORT of every container beside a service called NAME."""
+"""Value that Kubernetes and Docker put into NAME_PORT of every container beside a service called NAME."""
 
 PORT = 8000
 
 
-# The libraries are loaded where they are needed: each takes a tenth of a second.
+# Libraries are imported where they are needed: each import takes a tenth of a second.
 
 
 def rate_limit(text: str) -> str:
-    """Limits such as "600/minute", several of them with ; between."""
+    """Check limits such as "600/minute", separated by `;`."""
     import limits
 
     try:
@@ -38,35 +38,37 @@ def rate_limit(text: str) -> str:
     except ValueError:
         rates = []
     if not rates or any(each.amount < 1 for each in rates):
-        raise PydanticCustomError("rate_limit", "wanted limits such as 600/minute, several of them with ; between")
+        raise PydanticCustomError("rate_limit", "wanted limits such as 600/minute, separated by ;")
     return text
 
 
 def origins(value: object) -> object:
-    """Origins of pages, from text with commas between."""
+    """Parse origins of pages from text, separated by commas."""
     if not isinstance(value, str):
         return value
     parts = tuple(part.strip() for part in value.split(","))
     if not all(origin == "*" or ORIGIN.fullmatch(origin) for origin in parts):
         raise PydanticCustomError(
-            "origins", "wanted origins such as https://music.example:8443, several of them with , between, or *"
+            "origins", "wanted origins such as https://music.example:8443, separated by commas, or *"
         )
     return parts
 
 
 def hosts(value: object) -> object:
-    """Names and addresses of hosts, from text with commas between; in lower case, without brackets."""
+    """Parse host names and addresses from text, separated by commas; returned in lower case, without brackets."""
     if not isinstance(value, str):
         return value
     parts = tuple(part.strip().lower() for part in value.split(","))
     if not all(part == "*" or HOST.fullmatch(part) for part in parts):
-        wanted = "wanted names such as riyl.example.org, *.example.org or 192.0.2.7, with , between and no port, or *"
+        wanted = (
+            "wanted names such as riyl.example.org, *.example.org or 192.0.2.7, separated by commas, without port, or *"
+        )
         raise PydanticCustomError("hosts", "{wanted}", {"wanted": wanted})
     return tuple(part.strip("[]") for part in parts)
 
 
 def cron(text: str) -> str:
-    """Five cron fields, or six with seconds first, that come to a date at some time, as the job engine reads them."""
+    """Check five cron fields, or six with seconds first, that match some date, as the job engine reads them."""
     from croniter import CroniterError, croniter
 
     wanted = "wanted minute, hour, day, month and weekday, such as 0 3 * * *"
@@ -80,25 +82,25 @@ def cron(text: str) -> str:
 
 
 def absolute_path(path: Path) -> Path:
-    """A path from the root on, with ~ and ~name as the shell has them."""
+    """Return the absolute form of a path, with ~ and ~name expanded as a shell does."""
     try:
         return path.expanduser().absolute()
     except RuntimeError as error:
-        raise PydanticCustomError("home", "wanted a path; ~ means no folder here: the user has no home") from error
+        raise PydanticCustomError("home", "wanted a path; ~ cannot be expanded: the user has no home") from error
 
 
 def folder_of_tables(path: Path | None) -> Path | None:
-    """A folder that is there."""
+    """Check that the folder exists."""
     if path is not None and not path.is_dir():
         actual = "a file" if path.exists() else "no such folder"
         raise PydanticCustomError(
-            "folder", "found {found}; wanted a folder of tables, or the variable not set", {"found": actual}
+            "folder", "found {found}; wanted a folder of tables, or an unset variable", {"found": actual}
         )
     return path
 
 
 def readable_file(path: Path | None) -> Path | None:
-    """A file that can be read."""
+    """Check that the file can be read."""
     if path is not None:
         try:
             path.read_bytes()
@@ -108,25 +110,27 @@ def readable_file(path: Path | None) -> Path | None:
 
 
 def postgres_url(address: str) -> URL:
-    """The address of a PostgreSQL database; messages leave it out, as it may have a password in it.
+    """Parse the address of a PostgreSQL database; error messages omit the address, which may contain a password.
 
     Raises:
-        ConfigError: it is not one.
+        ConfigError: the address is invalid, or of another kind of database.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         url = make_url(address)
-    except (ArgumentError, ValueError) as error:  # a port that is no number
-        raise ConfigError("RIYL_DATABASE_URL: found no address of a database; wanted postgresql://...") from error
+    except (ArgumentError, ValueError) as error:  # such as a port that is not a number
+        raise ConfigError("RIYL_DATABASE_URL: found an invalid database address; wanted postgresql://...") from error
     if url.get_backend_name() not in {"postgresql", "postgres"}:
-        raise ConfigError(f"RIYL_DATABASE_URL: found {url.drivername}://; wanted postgresql://, or none for SQLite")
+        raise ConfigError(
+            f"RIYL_DATABASE_URL: found {url.drivername}://; wanted postgresql://, or an unset variable for SQLite"
+        )
     return url
 
 
 def postgres_address(address: SecretStr | None) -> SecretStr | None:
-    """An address that `postgres_url` takes."""
+    """Check the address with `postgres_url`."""
     if address is not None:
         try:
             postgres_url(address.get_secret_value())
@@ -137,5 +141,5 @@ def postgres_address(address: SecretStr | None) -> SecretStr | None:
 
 
 def port(value: object) -> object:
-    """A port; the default one where an orchestrator put the address of a service there."""
+    """Return the default port in place of the address of a service that an orchestrator set; else the value itself."""
     return PORT if isinstance(value, str) and SERVICE_LINK.fullmatch(value) else value

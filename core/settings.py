@@ -1,4 +1,4 @@
-"""Settings of a process, read from RIYL_* environment variables once, at the edge; and the home's folders."""
+"""Settings of a process, read once from RIYL_* environment variables at the start, and the folders of a home."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ AnyPath = Annotated[Path, AfterValidator(checks.absolute_path)]
 class Settings(BaseSettings):
     """Settings shared by every command.
 
-    An unknown RIYL_ variable is ignored, an empty one is not set, a malformed value is an error. Paths are from the
-    root on, with ~ as the shell has it; what is relative is meant from the working directory at the start.
+    An unknown RIYL_ variable is ignored, an empty one counts as unset, and a malformed value is an error. Paths become
+    absolute: ~ is expanded as in a shell, and a relative path starts at the working directory of the process's start.
     """
 
     model_config = SettingsConfigDict(env_prefix="RIYL_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
@@ -31,89 +31,91 @@ class Settings(BaseSettings):
     home: AnyPath = Field(
         default=Path("riyl-home"), validate_default=True, description="Folder that holds everything RIYL stores."
     )
-    host: str = Field(default="127.0.0.1", description="Address to listen at.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: Annotated[int, BeforeValidator(checks.port)] = Field(
-        default=checks.PORT, ge=0, le=65535, description="Port to listen at."
+        default=checks.PORT, ge=0, le=65535, description="Port to listen on."
     )
     log_level: str = Field(
-        default="WARNING", pattern="(?i)^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level logged."
+        default="WARNING",
+        pattern="(?i)^(DEBUG|INFO|WARNING|ERROR)$",
+        description="Least severe log level that is written.",
     )
-    threads: int = Field(default=0, ge=0, description="Threads for training and search; 0 takes every core.")
+    threads: int = Field(default=0, ge=0, description="Threads for training and search; 0 uses every core.")
     database_url: SecretStr | None = Field(
-        default=None, description="postgresql://user:password@host/name; without it a SQLite file in the home."
+        default=None, description="postgresql://user:password@host/name; unset: a SQLite file in the home."
     )
     database_password_file: AnyPath | None = Field(
-        default=None, description="File with the database's password, instead of one in the address."
+        default=None, description="File with the password of the database, in place of one in the address."
     )
-    tables: AnyPath | None = Field(
-        default=None, description="Folder of tables that a re-index, and the demo, take where none is named."
-    )
+    tables: AnyPath | None = Field(default=None, description="Default folder of tables of a re-index and of the demo.")
     import_root: AnyPath | None = Field(
-        default=None, description="Folder below which jobs over HTTP may name folders of tables; without it none."
+        default=None,
+        description="Folder below which jobs over HTTP may name folders of tables; unset: they may name none.",
     )
     ignore_unread: bool = Field(
         default=False,
-        description="Whether files in a folder of tables that are not read are passed over, instead of refused.",
+        description="Whether files of a folder of tables that RIYL cannot read are ignored; else they are an error.",
     )
     worker: str = Field(
         default="worker",
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
-        description="Name of the worker: stays the same when it starts again, and no two have the same.",
+        description="Name of the worker: stable across restarts, and unique among workers.",
     )
     reindex_cron: Annotated[str, AfterValidator(checks.cron)] | None = Field(
-        default=None, description="When to re-index, as five cron fields in UTC."
+        default=None, description="Schedule of re-indexes, as five cron fields in UTC; unset: none."
     )
-    keep_versions: int = Field(default=3, ge=1, description="Newest versions that a re-index keeps.")
+    keep_versions: int = Field(default=3, ge=1, description="Number of newest versions that a re-index keeps.")
     quality_min_share: float = Field(
-        default=0.9, ge=0, le=1, description="Least artists embedded, as a share of the current version's."
+        default=0.9, ge=0, le=1, description="Minimum number of embedded artists, as a share of the current version's."
     )
     quality_min_table_share: float = Field(
         default=0.8,
         ge=0,
         le=1,
-        description="Least rows, artists and listeners of each table, as a share of those of the current version's.",
+        description="Minimum rows, artists and listeners of each table, as a share of the current version's.",
     )
     quality_min_recall: float = Field(
         default=0.99,
         ge=0.5,
         le=1,
-        description="Least recall@10 of the index of a large catalog; as many cells are searched as that takes.",
+        description="Minimum recall@10 of the index of a large catalog; it determines how many IVF lists are searched.",
     )
     quality_min_overlap: float = Field(
-        default=0.5, ge=0, le=1, description="Least mean overlap@50 of an artist's list with the current version's."
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Minimum mean overlap@50 of an artist's list with its list in the current version.",
     )
     quality_truth: str | None = Field(
-        default=None, description="Truth on which a version must not be worse than the current one."
+        default=None, description="Ground truth on which a version must not be worse than the current one."
     )
     quality_max_drop: float = Field(
         default=0.05,
         ge=0,
         le=1,
-        description="Most that nDCG@200 on that truth may fall, as a share of the current.",
+        description="Maximum drop of nDCG@200 on that ground truth, as a share of the current version's.",
     )
-    require_key: bool = Field(default=False, description="Whether reading over HTTP needs a key too.")
+    require_key: bool = Field(default=False, description="Whether reading over HTTP requires a key, as writing does.")
     rate_limit: Annotated[str, AfterValidator(checks.rate_limit)] | None = Field(
         default=None,
-        description="Most requests of a key, or of an address without one, such as 600/minute; several with ; between.",
+        description="Maximum request rate of a key, or of an address without one, such as 600/minute; separated by ;.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(checks.origins)] = Field(
-        default=(), description="Origins whose pages may ask, with commas between; * for any."
+        default=(), description="Origins whose pages may send requests, separated by commas; * allows any."
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(checks.hosts)] = Field(
         default=(),
-        description="Names of the header Host that are answered, with commas between; * for any. Without it loopback "
-        "names where the service listens on loopback, else any.",
+        description="Allowed names of the header Host, separated by commas; * allows any. Unset: loopback "
+        "names if the service listens on loopback, else any.",
     )
     concurrency_per_class: int = Field(
         default=4,
         ge=1,
-        description="Questions that are answered at once, and requests to the database; one interpreter runs them all, "
-        "so more would make each slower and take more memory.",
+        description="Maximum concurrent requests of each class (questions, database); one interpreter runs them all, "
+        "so more would slow each down and take more memory.",
     )
-    queue_per_class: int = Field(
-        default=64, ge=0, description="Requests of each of these kinds that wait for their turn."
-    )
-    queue_timeout_s: float = Field(default=2.0, gt=0, le=60, description="Longest that one waits, in seconds.")
+    queue_per_class: int = Field(default=64, ge=0, description="Maximum requests of a class that wait in its queue.")
+    queue_timeout_s: float = Field(default=2.0, gt=0, le=60, description="Maximum wait in a queue, in seconds.")
 
 
 RENAMED_VARIABLES = {
@@ -126,31 +128,32 @@ RENAMED_VARIABLES = {
     "RIYL_CONCURRENCY": "RIYL_CONCURRENCY_PER_CLASS",
     "RIYL_QUEUE": "RIYL_QUEUE_PER_CLASS",
 }
-"""Environment variables of earlier releases, each with its name now. Exact names: orchestrators set others that begin
-with RIYL_."""
+"""Environment variables of earlier releases, each with its present name. The names are exact because orchestrators set
+other variables that begin with RIYL_."""
 
 
 class _Given(Settings):
-    """Settings of a process that starts: what they name is there."""
+    """Settings of a starting process: the files that they name must exist."""
 
     database_url: Annotated[SecretStr | None, AfterValidator(checks.postgres_address)] = None
     database_password_file: Annotated[AnyPath | None, AfterValidator(checks.readable_file)] = None
 
 
 class _GivenWithTables(_Given):
-    """Settings of a process that reads the tables."""
+    """Settings of a process that reads the tables: their folder must exist too."""
 
     tables: Annotated[AnyPath | None, AfterValidator(checks.folder_of_tables)] = None
 
 
 def load_settings(home: Path | None = None, *, takes_tables: bool = False) -> Settings:
-    """Settings from the environment, with `home` taken from the command line where it was given.
+    """Read the settings from the environment.
 
     Args:
-        takes_tables: whether the process reads RIYL_TABLES, so that the folder must be there.
+        home: folder from the command line, which takes precedence over RIYL_HOME; None if it was not given.
+        takes_tables: whether the process reads RIYL_TABLES, so that the folder must exist.
 
     Raises:
-        SettingsError: variables are not what they should be; the message names every one, found and wanted.
+        SettingsError: variables are invalid; the message names each with the value found and the form wanted.
     """
     kind = _GivenWithTables if takes_tables else _Given
     renamed = [
@@ -166,14 +169,14 @@ def load_settings(home: Path | None = None, *, takes_tables: bool = False) -> Se
     except ValidationError as error:
         wrong = renamed + [
             f"{_variable(str(e['loc'][0]))}: {e['msg']}"
-            + ("" if e["loc"][0] == "database_url" else f" (found {e['input']!r})")  # it may have a password in it
+            + ("" if e["loc"][0] == "database_url" else f" (found {e['input']!r})")  # it may contain a password
             for e in error.errors()
         ]
     raise SettingsError(wrong[0] if len(wrong) == 1 else "\n  ".join([f"{len(wrong)} settings are wrong:", *wrong]))
 
 
 def mistyped(variables: Iterable[str]) -> dict[str, str]:
-    """Of these variables' names, those that are almost a setting's, and which one was probably meant."""
+    """Find variables whose names are almost the name of a setting; returns the probable setting's name by variable."""
     setting_names = [_variable(field) for field in Settings.model_fields]
     near = {
         name: difflib.get_close_matches(name.upper(), setting_names, 1, cutoff=0.85)
@@ -191,13 +194,16 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 def read_toml(path: Path, kind: type[Parsed], *, renamed: Mapping[str, str] | None = None) -> Parsed:
-    """A TOML file as a checked value; what the file leaves out has its default.
+    """Read a TOML file into a validated model; missing fields take their defaults.
 
     Args:
-        renamed: names of earlier releases, each with its name now, for the message about one.
+        path: the file.
+        kind: the model.
+        renamed: names of earlier releases, each with its present name, for the error message about one.
 
     Raises:
-        ConfigError: no such file, not TOML, an unknown name or a wrong value; names file, place, found and wanted.
+        ConfigError: the file is missing or not TOML, or has an unknown name or an invalid value; the message names
+            file, field, value found and value wanted.
     """
     try:
         return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -218,7 +224,7 @@ def read_toml(path: Path, kind: type[Parsed], *, renamed: Mapping[str, str] | No
 
 @dataclass(frozen=True)
 class Home:
-    """The folder under which everything lives, and where in it."""
+    """Folder that holds everything RIYL stores, and the paths in it."""
 
     root: Path
 
@@ -232,12 +238,12 @@ class Home:
 
     @property
     def frozen_tables(self) -> Path:
-        """Copies of tables as jobs found them, by their content's id."""
+        """Copies of tables as jobs found them, named by the id of their content."""
         return self.root / "frozen_tables"
 
     @property
     def changes(self) -> Path:
-        """What changes left standing as jobs found it, a file by its content's id."""
+        """Effective changes as jobs found them, one file each, named by the id of its content."""
         return self.root / "changes"
 
     @property
@@ -273,10 +279,10 @@ class Home:
 
     @property
     def evaluations(self) -> Path:
-        """What each query found, and the report, of the evaluations in the database, by their ids."""
+        """Results of each query and the report of the evaluations in the database, by evaluation id."""
         return self.root / "evaluations"
 
     @property
     def workers(self) -> Path:
-        """A file by each worker's name, whose modification time is when it last made sure of its place."""
+        """A file per worker, by its name, whose modification time is the last renewal of its claim to the name."""
         return self.root / "workers"

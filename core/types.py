@@ -1,4 +1,4 @@
-"""Names for the values that pass between packages."""
+"""Type aliases for the values that packages exchange."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 ArtistId: TypeAlias = str
-"""The catalog's own id of an artist, any non-empty text."""
+"""The catalog's own id of an artist: any non-empty text."""
 
 Matrix: TypeAlias = NDArray[np.float32]
-"""(n, d) float32, one artist a row."""
+"""(n, d) float32, one row per artist."""
 
 Vector: TypeAlias = NDArray[np.float32]
 """(d,) float32."""
 
 Rows: TypeAlias = NDArray[np.int32]
-"""(n,) int32 positions of artists in a snapshot, ascending unless said otherwise."""
+"""(n,) int32 positions of artists in a snapshot, ascending unless stated otherwise."""
 
 Mask: TypeAlias = NDArray[np.bool_]
 """(n,) bool over the artists of a snapshot."""
 
 Scores: TypeAlias = NDArray[np.float64]
-"""(n,) float64, one figure a query; NaN where the figure is undefined."""
+"""(n,) float64, one value per query; NaN where the value is undefined."""
 
 Lists: TypeAlias = NDArray[np.int32]
 """(q, k) int32 positions of retrieved artists, best first; -1 fills a list that is shorter than k."""
 
 
 class Progress(Protocol):
-    """Hears how far a step is. Called with done == total when the step ends."""
+    """Callback for the progress of a step; called with done == total when the step ends."""
 
     def __call__(self, step: str, done: int, total: int) -> None: ...
 
 
 def silent(step: str, done: int, total: int) -> None:
-    """The Progress that says nothing."""
+    """Ignore progress reports."""

@@ -1,1 +1,1 @@
-"""A catalog as files: tables, their columns and values, and ground truth pairs, read and checked."""
+"""The catalog as files: tables, their columns and values, and pairs of ground truths, read and checked."""

@@ -1,4 +1,4 @@
-"""Attributes of artists as Parquet has them, brought to few types: text, whole numbers, numbers, true or false."""
+"""Attribute columns of Parquet files, converted to few types: text, whole numbers, numbers, true or false."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from riyl.core.catalog.notes import Notes
 from riyl.core.errors import TableError
 
 _EXACT_DIGITS = 15
-"""Any decimal of so many digits survives in float64."""
+"""Number of digits up to which every decimal survives in float64."""
 
 
 def plain_attribute(path: Path, name: str, column: pa.Array, first_row: int, notes: Notes | None) -> pa.Array:
-    """An attribute's column as string, int64, float64, bool or null. NaN is none.
+    """Convert an attribute's column to string, int64, float64, bool or null. NaN counts as missing.
 
     Args:
-        path: named in errors and notes.
+        path: file, for errors and notes.
+        name: name of the attribute.
+        column: the column.
         first_row: number of the column's first row.
+        notes: receives the number of NaN values.
 
     Raises:
-        TableError: it is of another type, or a number does not fit.
+        TableError: the type is not supported, or a number does not fit.
     """
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
@@ -57,11 +60,11 @@ def plain_attribute(path: Path, name: str, column: pa.Array, first_row: int, not
         refuse(lambda value: bool(np.isinf(float(str(value)))), "a finite number")
     undefined = pc.fill_null(pc.is_nan(column), False)
     if notes is not None:
-        notes.add(f"{path.name}: value of column {name!r} taken for none", "nan", pc.sum(undefined).as_py() or 0)
+        notes.add(f"{path.name}: value of column {name!r} read as missing", "nan", pc.sum(undefined).as_py() or 0)
     return pc.if_else(undefined, pa.scalar(None, pa.float64()), column)
 
 
 def _is_inexact(value: object) -> bool:
-    """Whether a decimal is another number once it is read as float64 and written again."""
+    """Check whether a decimal changes when it is read as float64 and written again."""
     exact = Decimal(str(value))
     return Decimal(repr(float(exact))) != exact

@@ -1,4 +1,4 @@
-"""Attributes of artists that come one by one, as JSON: what type a column has, and what has a place in it."""
+"""Single attribute values from JSON: the type of a column for them, and conversion to the type of a column."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MIN_INT64, _MAX_INT64 = -(2**63), 2**63 - 1
 
 
 def as_type(kind: pa.DataType, value: Attribute) -> Attribute:
-    """The value as a column of this type holds it: text, whole numbers, numbers or true/false.
+    """Convert a value to this column type: text, whole numbers, numbers or true/false.
 
     Raises:
-        InputError: it is of another type; the message says found and wanted.
+        InputError: it is of another type; the message has the value found and wanted.
     """
     if pa.types.is_boolean(kind):
         if isinstance(value, bool):
@@ -36,7 +36,7 @@ def as_type(kind: pa.DataType, value: Attribute) -> Attribute:
 
 
 def type_for(values: Iterable[Attribute]) -> pa.DataType:
-    """The type of a new column: that of the first value, and of whole numbers among others these."""
+    """Return the type of a new column: that of the first value, or float64 for a mixture of whole and other numbers."""
     kinds = [_type_of(value) for value in values]
     if kinds[0] == pa.int64() and pa.float64() in kinds:
         return pa.float64()

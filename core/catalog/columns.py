@@ -1,4 +1,4 @@
-"""Check one column of a table and bring it to its canonical Arrow type; errors name file, row, found and wanted."""
+"""Checks of single columns, and their conversion to canonical Arrow types; errors name file, row, found and wanted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from riyl.core.types import Matrix
 
 
 class Kind(enum.Enum):
-    """What a column must hold."""
+    """Content that a column must have."""
 
     TEXT = "non-empty text"
     OPTIONAL_TEXT = "text, or nothing"
@@ -31,11 +31,11 @@ class ColumnCheck:
     """Checks the batches of one column of one file, in order.
 
     Args:
-        file: named in errors.
+        file: the file, for errors.
         name: the column's name.
-        kind: what it must hold.
-        notes: told of values that are taken for none. Where it is given, what exporters write for nothing is nothing
-            in columns of ids and names (`riyl.core.catalog.missing`); else it is text like any other.
+        kind: content that the column must have.
+        notes: receives the values that are read as missing. If given, exporters' placeholders count as missing in
+            columns of ids and names (`riyl.core.catalog.missing`); else they are ordinary text.
     """
 
     def __init__(self, file: Path, name: str, kind: Kind, notes: Notes | None = None) -> None:
@@ -46,14 +46,14 @@ class ColumnCheck:
         self._width: int | None = None
 
     def __call__(self, column: pa.Array, first_row: int) -> pa.Array:
-        """The column as string, list<string>, float64 or fixed_size_list<float32>.
+        """Return the column as string, list<string>, float64 or fixed_size_list<float32>.
 
         Args:
-            column: any Arrow type; numbers and lists may also come as text (CSV).
+            column: any Arrow type; numbers and lists may also be given as text (CSV).
             first_row: number of the batch's first row, counted from 1 behind the header.
 
         Raises:
-            TableError: the first value that is not of the kind.
+            TableError: a value is not of the kind; names the first one.
         """
         if isinstance(column, pa.DictionaryArray):
             column = column.dictionary_decode()
@@ -78,7 +78,7 @@ class ColumnCheck:
             blank = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(column, "")), "")
             self._refuse_first(blank, column, first_row)
             if missing is not None:
-                self._refuse_first(missing, column, first_row, ", which stands for nothing,")
+                self._refuse_first(missing, column, first_row, ", a placeholder for a missing value,")
         elif missing is not None:
             return self._without(missing, column, first_row)
         return column
@@ -97,7 +97,7 @@ class ColumnCheck:
         return self._without_missing_texts(column.cast(pa.list_(pa.string())), first_row)
 
     def _without_missing_texts(self, column: pa.Array, first_row: int) -> pa.Array:
-        """Lists without the texts that are null, blank or stand for nothing."""
+        """Return the lists without texts that are null, blank or placeholders."""
         missing = self._missing(column.flatten())
         if missing is None or not pc.any(missing).as_py():
             return column
@@ -171,7 +171,7 @@ class ColumnCheck:
         return pa.array(values, wanted)
 
     def _without(self, missing: pa.Array, column: pa.Array, first_row: int) -> pa.Array:
-        """The column with null where a value stands for nothing."""
+        """Return the column with null in place of placeholders."""
         column = column.cast(pa.string())
         written = pc.and_(missing, pc.is_valid(column))
         if left := pc.sum(written).as_py():
@@ -180,12 +180,12 @@ class ColumnCheck:
         return pc.if_else(missing, pa.scalar(None, column.type), column)
 
     def _missing(self, column: pa.Array) -> pa.Array | None:
-        """Where values stand for nothing; None where this column has no such. Rows of such tags are left out later."""
+        """Mark missing values; None for a column without placeholders. Rows with such tags are left out later."""
         return None if self._notes is None or self._name == "tag" else missing_in(self._name, column)
 
     def _note_none(self, example: str, count: int) -> None:
         if self._notes is not None:
-            self._notes.add(f"{self._file.name}: value of column {self._name!r} taken for none", example, count)
+            self._notes.add(f"{self._file.name}: value of column {self._name!r} read as missing", example, count)
 
     def _refuse_first(self, bad: pa.Array, column: pa.Array, first_row: int, why: str = "") -> None:
         position = pc.index(bad, True).as_py()
@@ -199,7 +199,7 @@ class ColumnCheck:
 
 
 def matrix(column: pa.Array) -> Matrix:
-    """(n, d) float32 of a checked vector column."""
+    """Convert a checked vector column to (n, d) float32."""
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(
         len(column), column.type.list_size
     )

@@ -1,8 +1,8 @@
-"""Delimited text (CSV, TSV): read strictly, every value as the text that stands there, in batches of bounded memory.
+"""Delimited text (CSV, TSV), parsed strictly, with every value as text, in batches of bounded memory.
 
-The grammar is that of RFC 4180 as Python's csv module reads it with strict=True. A quote within a value that has none
-around it is a character like any other (`12" Mix`); text behind a closing quote and a quote that is never closed are
-faults. Blocks without quotes are parsed by Arrow, which is ten times as fast and reads them alike.
+The grammar is RFC 4180 as Python's csv module reads it with strict=True. A quote inside an unquoted value is an
+ordinary character (`12" Mix`); text behind a closing quote and a quote that is never closed are errors. Blocks
+without quotes are parsed by Arrow, which gives the same result ten times as fast.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from riyl.core.errors import TableError
 
 BLOCK_BYTES = 1 << 20
 MAX_BYTES = 1 << 24
-"""Of a line, and of a value in quotes: a quote that is never closed ends here, not with the memory."""
+"""Maximum size of a line and of a quoted value, in bytes; without it, an unclosed quote would fill the memory."""
 
 QUOTING = 'a value that begins with a quote to be in quotes, and each quote in it doubled: """80s""", "12"" Mix"'
-PLAIN_LINES = f"one line a row, or {QUOTING} (a Parquet file has no such doubt)"
+PLAIN_LINES = f"one line a row, or {QUOTING} (a Parquet file is unambiguous)"
 
 _BOM = b"\xef\xbb\xbf"
 _WRONG = re.compile("[\udc80-\udcff\0]")
@@ -36,12 +36,12 @@ _DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 
 
 def delimiter_of(path: Path) -> str:
-    """A tab in .tsv, else a comma."""
+    """Return the delimiter: a tab for .tsv, else a comma."""
     return "\t" if path.suffix == ".tsv" else ","
 
 
 def other_delimiter(path: Path, header: Sequence[str]) -> str | None:
-    """What is to be said of a header that other marks seem to separate: by which it should be, and by which it is."""
+    """Describe the delimiter that is wanted, if the header seems to use another one; else None."""
     wanted = delimiter_of(path)
     if path.suffix != ".parquet" and len(header) == 1:
         for mark, name in _DELIMITERS.items():
@@ -51,7 +51,7 @@ def other_delimiter(path: Path, header: Sequence[str]) -> str | None:
 
 
 def read_header(path: Path) -> list[str]:
-    """Names of the columns, in the file's order; reads no rows.
+    """Return the names of the columns, in the file's order; reads no rows.
 
     Raises:
         TableError: the file is empty or not UTF-8, or a quote of the header is not closed.
@@ -61,11 +61,12 @@ def read_header(path: Path) -> list[str]:
 
 
 def read_delimited(path: Path, columns: Sequence[str], kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
-    """The rows in file order: these columns as strings, null where there is nothing. Blank lines are no rows.
+    """Yield the rows in file order: these columns as strings, null for empty values. Blank lines are skipped.
 
     Args:
-        columns: of the header's.
-        kinds: what columns must hold; tells whether a line could be a row.
+        path: the file.
+        columns: names of columns in the header.
+        kinds: content of columns, to decide whether a line could be a row.
 
     Raises:
         TableError: a row has too few or too many fields, a quote is not closed or has text behind it, or the bytes
@@ -78,7 +79,7 @@ def read_delimited(path: Path, columns: Sequence[str], kinds: Mapping[str, Kind]
 
 
 def count_delimited(path: Path) -> int:
-    """Number of rows, read as `read_delimited` reads them."""
+    """Count the rows that `read_delimited` yields."""
     with path.open("rb") as file:
         source = _Source(path, file)
         for _ in source.batches({source.header[0]: 0}, {}):
@@ -90,9 +91,9 @@ class _Source:
     """One pass over a file.
 
     Attributes:
-        header: fields of its first record.
-        row: rows read so far, the header not among them.
-        line: lines read so far, the header's among them.
+        header: fields of the first record.
+        row: number of rows read so far, without the header.
+        line: number of lines read so far, with those of the header.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
@@ -116,7 +117,7 @@ class _Source:
         self.row = 0
 
     def batches(self, places: Mapping[str, int], kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
-        """The rows behind the header; of each the values at these places."""
+        """Yield the rows behind the header, each with the values at these positions."""
         while True:
             if not self._pending:
                 block = self._file.read(BLOCK_BYTES)
@@ -137,12 +138,12 @@ class _Source:
                 yield _batch(rows, places)
 
     def _whole(self, block: bytes, places: Mapping[str, int]) -> pa.RecordBatch | None:
-        """The rows of a block at once; None where they must be read one by one."""
+        """Parse the rows of a block at once; None if they must be read one by one."""
         plain = self._plain(block, places)
         return self._one_line_each(block, places) if plain is None else plain
 
     def _plain(self, block: bytes, places: Mapping[str, int]) -> pa.RecordBatch | None:
-        """The rows of whole lines without quotes; None where they must be read one by one."""
+        """Parse the rows of whole lines without quotes; None if they must be read one by one."""
         if b'"' in block or b"\0" in block or block.count(b"\r") != block.count(b"\r\n"):
             return None
         names = [str(at) for at in range(len(self.header))]
@@ -168,7 +169,7 @@ class _Source:
         return pa.RecordBatch.from_arrays(arrays, names=list(places))
 
     def _one_line_each(self, block: bytes, places: Mapping[str, int]) -> pa.RecordBatch | None:
-        """The rows of whole lines each of which is a record; None where they must be read one by one."""
+        """Parse the rows of whole lines that are one record each; None if they must be read one by one."""
         try:
             lines = list(io.StringIO(block.decode(), newline=""))
             records = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
@@ -184,11 +185,11 @@ class _Source:
     def _rest_of_line(self) -> bytes:
         rest = self._file.readline(MAX_BYTES)
         if len(rest) == MAX_BYTES:
-            raise self._error(f"a line of more than {MAX_BYTES} bytes", "shorter ones")
+            raise self._error(f"a line of more than {MAX_BYTES} bytes", "shorter lines")
         return rest
 
     def _take(self, raw: bytes) -> None:
-        """Make whole lines the next to be read; each keeps its end."""
+        """Queue whole lines for reading; each keeps its line end."""
         try:
             text = raw.decode()
             self._suspect = "\0" in text
@@ -209,12 +210,12 @@ class _Source:
             self._lines.append(line)
             if self._suspect and (wrong := _WRONG.search(line)):
                 byte = ord(wrong[0]) & 0xFF
-                kind = "which is not UTF-8," if byte else "which is no text,"
+                kind = "which is not UTF-8," if byte else "which is not text,"
                 raise self._error(f"byte 0x{byte:02x}, {kind} in {_shown(line)}", "UTF-8 text")
             yield line
 
     def _next(self) -> list[str] | None:
-        """The next record that is no blank line; None at the end."""
+        """Return the next record that is not a blank line; None at the end."""
         while True:
             self._lines.clear()
             self._began = self.line + 1
@@ -236,10 +237,10 @@ class _Source:
             raise self._error(actual + ", ".join(map(_shown, self._lines[:2])), PLAIN_LINES, line=self._began)
 
     def _are_rows(self, kinds: Mapping[str, Kind]) -> bool:
-        """Whether the lines of the last record look like rows that a stray quote has made one.
+        """Check whether the lines of the last record look like rows that a stray quote has joined.
 
-        Each must have a row's fields where quotes mean nothing, and one behind the first must also hold ids like the
-        first one's, and numbers where numbers must be.
+        Each line must have as many fields as a row when quotes are ordinary characters, and a line behind the first
+        must also hold ids like the first one's, and numbers where numbers are required.
         """
         rows = [line.rstrip("\r\n").split(self._delimiter) for line in self._lines]
         if len(self.header) < 2 or any(len(row) != len(self.header) for row in rows):

@@ -1,4 +1,4 @@
-"""Copies of tables that stay as they are, whatever becomes of the folder that they came from."""
+"""Frozen copies of tables, which stay unchanged when their source folder changes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ IMPORTED = "imported.json"
 
 @dataclass(frozen=True)
 class Imported:
-    """The import of tables that was asked for last.
+    """The latest import of tables.
 
     Attributes:
         tables: id of the copy.
-        version: what was current then; None where nothing was.
+        version: version that was current at the time; None if there was none.
     """
 
     tables: str
@@ -28,13 +28,14 @@ class Imported:
 
 
 def freeze_tables(source: Path, folder: Path, *, ignore_unread: bool = False) -> Path:
-    """Copy the tables of `source` into a folder of their content's id in `folder`, or find them there.
+    """Copy the tables of `source` into a subfolder of `folder` that is named by the id of their content.
 
-    What was found is made the newest, which the file of artists tells. Columns are checked, rows are not read.
+    An existing copy is reused and becomes the newest, by the modification time of its artists file. Columns are
+    checked; rows are not read.
 
     Args:
-        source: folder of tables; what is no table in it is not copied.
-        folder: where the copies are.
+        source: folder of tables; its other files are not copied.
+        folder: folder of the copies.
         ignore_unread: see `Tables.open`.
 
     Raises:
@@ -55,18 +56,18 @@ def freeze_tables(source: Path, folder: Path, *, ignore_unread: bool = False) ->
         copied = Tables.open(aside).digests()
         if changed := [name for name in digests if copied[name] != digests[name]]:
             raise InputError(
-                f"{source}: found {', '.join(changed)} changed while being copied; wanted tables that nobody writes to"
+                f"{source}: found {', '.join(changed)} changed while being copied; wanted tables that stay unchanged"
             )
     return final
 
 
 def mark_imported(folder: Path, imported: Imported) -> None:
-    """Say which of the copies in `folder` was imported last."""
+    """Record which of the copies in `folder` was imported last."""
     write_json(folder / IMPORTED, {"tables": imported.tables, "version": imported.version})
 
 
 def last_import(folder: Path) -> Imported | None:
-    """The last import whose copy is there still; None where there is none, or an earlier release made it."""
+    """Return the last import whose copy still exists; None if there is none, or an earlier release made it."""
     try:
         document = json.loads((folder / IMPORTED).read_bytes())
         imported = Imported(str(document["tables"]), document["version"])

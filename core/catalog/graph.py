@@ -1,4 +1,4 @@
-"""A graph of similar artists as OLGA has it: a scipy sparse matrix in a file, and a list of who each of its rows is."""
+"""Graph of similar artists in OLGA's format: a scipy sparse matrix in a file, and a list of its rows' artists."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from riyl.core.errors import InputError, TableError
 from riyl.core.types import ArtistId
 
 OLGA_ARTISTS = "olga.csv"
-"""OLGA's own list of who each row of its graph is."""
+"""OLGA's own list of the artists of its graph's rows."""
 
 IDS_FORMATS = (".txt", ".csv", ".tsv")
 """Endings of files with such a list."""
 
 _LINK_BYTES = 16
-"""Size of a link once it is read, in bytes: the row and the column of every entry, also of one that stores 0."""
+"""Size of a link in memory, in bytes: row and column of every entry, including entries that store 0."""
 
 _PLAIN_KINDS = "biufcSU"
-"""Kinds of NumPy's types that are numbers and text, without objects, fields or arrays within."""
+"""Kinds of NumPy types that are numbers and text, without nested objects, fields or arrays."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """The links of n artists: (m,) rows of the matrix and (m,) columns, by row and then by column, each link once."""
+    """Links of n artists: (m,) rows of the matrix and (m,) columns, by row and then by column, each link once."""
 
     artists: int
     left: NDArray[np.int64]
@@ -42,14 +42,15 @@ class Graph:
 
 
 def read_graph(path: Path, *, most_bytes: int | None = None) -> Graph:
-    """The links of a square scipy sparse matrix of any stored format: wherever it is not 0.
+    """Read the links of a square scipy sparse matrix of any stored format: its entries that are not 0.
 
     Args:
-        most_bytes: of the file's arrays once they are unpacked, and of the links that their entries may be; None is no
+        path: the file.
+        most_bytes: limit for the unpacked arrays of the file, and for the links that their entries may be; None is no
             limit.
 
     Raises:
-        InputError: it is none, or too large; names found and wanted.
+        InputError: the file is not such a matrix, or too large; the message has found and wanted.
     """
     try:
         with path.open("rb") as file:
@@ -65,14 +66,14 @@ def read_graph(path: Path, *, most_bytes: int | None = None) -> Graph:
         undefined = np.isnan(links.data).any()
         links = scipy.sparse.coo_array((links.data != 0, links.coords), links.shape)
         links.eliminate_zeros()
-        links.sum_duplicates()  # which also sorts them
+        links.sum_duplicates()  # sum_duplicates also sorts the links
     except InputError:
         raise
-    except Exception as error:  # zipfile, numpy and scipy tell of damage by whatever they stumble over
+    except Exception as error:  # zipfile, numpy and scipy report damage with many types of errors
         problem = f"found something damaged or of another kind ({error})"
         raise InputError(f"{path}: {problem}; wanted a scipy sparse matrix") from error
     if n != width or not n:
-        raise InputError(f"{path}: found a matrix of {n} by {width}; wanted a square one, artists by artists")
+        raise InputError(f"{path}: found a matrix of {n} by {width}; wanted a square matrix, artists by artists")
     if undefined:
         raise InputError(f"{path}: found NaN in the matrix; wanted numbers, 0 where there is no link")
     left, right = (rows.astype(np.int64) for rows in links.coords)
@@ -80,13 +81,13 @@ def read_graph(path: Path, *, most_bytes: int | None = None) -> Graph:
 
 
 def read_row_ids(path: Path) -> list[ArtistId]:
-    """Which artist each row of a graph is: a text file with one id a line, or a table with a column of ids.
+    """Read the artist of each row of a graph: from a text file with one id per line, or a table with a column of ids.
 
-    The column is artist_id, or OLGA's musicbrainz_id, which counts in lower case. Where the table also numbers its
-    rows (a column called index, or nothing, as pandas writes it), they must stand in the graph's order, from 0.
+    The column is artist_id, or OLGA's musicbrainz_id, which is converted to lower case. If the table also numbers its
+    rows (in a column called index, or without a name, as pandas writes it), they must be in the graph's order, from 0.
 
     Raises:
-        InputError: it is no such file, an id is missing or stands twice, or the rows are out of order.
+        InputError: the file has another format, an id is missing or repeated, or the rows are out of order.
     """
     check_ending(path, IDS_FORMATS)
     ids, places = _from_text(path) if path.suffix == ".txt" else _from_table(path)
@@ -104,20 +105,20 @@ def read_row_ids(path: Path) -> list[ArtistId]:
 
 
 def refuse_large(path: Path, unpacked: int, most_bytes: int | None) -> None:
-    """Refuse a file that takes more bytes once it is unpacked than it may; None is no limit.
+    """Refuse a file that takes more bytes than allowed once it is unpacked; None is no limit.
 
     Raises:
-        InputError: it does; names found and wanted.
+        InputError: it is too large; the message has found and wanted.
     """
     if most_bytes is not None and unpacked > most_bytes:
         raise InputError(f"{path}: found {unpacked} bytes once unpacked; wanted at most {most_bytes}")
 
 
 def check_ending(path: Path, endings: Sequence[str]) -> None:
-    """A file is there, and its name says that it is of a known format.
+    """Check that a file exists, and that its name has a known ending.
 
     Raises:
-        InputError: it is not.
+        InputError: it does not.
     """
     if path.suffix not in endings or not path.is_file():
         actual = f"a file that ends in {path.suffix!r}" if path.is_file() else "no such file"
@@ -125,29 +126,29 @@ def check_ending(path: Path, endings: Sequence[str]) -> None:
 
 
 def _checked_entries(archive: zipfile.ZipFile) -> int:
-    """Number of entries of the matrix in an archive, of which headers alone are unpacked.
+    """Count the entries of the matrix in an archive, unpacking only headers.
 
-    Each header is held to the size of its member, beyond which nothing of the member is unpacked: NumPy takes memory
-    for what a header says before it reads the rest.
+    Each header is checked against the size of its member, beyond which nothing of the member is unpacked, because NumPy
+    allocates the memory that a header declares before it reads the data.
 
     Raises:
-        ValueError: a member is no plain array of the size that it says, is there twice, or is packed in a way that
-            takes memory as the file says.
+        ValueError: a member is not a plain array of the declared size, is stored twice, or uses a compression whose
+            memory use the file controls.
     """
     entries = 0
     members = archive.infolist()
     if len({member.filename for member in members}) != len(members):
-        raise ValueError("an array is there twice")
+        raise ValueError("an array is stored twice")
     for member in members:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"{member.filename} is neither stored nor deflated")
         with archive.open(member) as stream:
             if np.lib.format.read_magic(stream) != (1, 0):
-                raise ValueError(f"{member.filename} is no array of format 1.0")
+                raise ValueError(f"{member.filename} is not an array of format 1.0")
             shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
             size = math.prod(shape)
             if dtype.kind not in _PLAIN_KINDS or size * max(dtype.itemsize, 1) != member.file_size - stream.tell():
-                raise ValueError(f"{member.filename} is no array of numbers or text of the size that it says")
+                raise ValueError(f"{member.filename} is not an array of numbers or text of the size that it declares")
         if member.filename == "data.npy":
             entries = size
     return entries
@@ -162,7 +163,7 @@ def _from_text(path: Path) -> tuple[list[ArtistId], list[str | None]]:
         raise TableError(path, row=row, found=actual, wanted="UTF-8 text") from error
     ids = [line.strip() for line in text.removesuffix("\n").split("\n")]
     if "" in ids:
-        raise TableError(path, row=ids.index("") + 1, found="nothing", wanted="an artist id a line")
+        raise TableError(path, row=ids.index("") + 1, found="nothing", wanted="one artist id per line")
     return ids, []
 
 

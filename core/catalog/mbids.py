@@ -7,10 +7,10 @@ import pyarrow.compute as pc
 
 
 def shared_mbids(artists: pa.Table) -> dict[str, list[str]]:
-    """By mbid, in lower case, the ids of the artists that share it; only mbids of several artists.
+    """Return by mbid, in lower case, the ids of the artists that share it; only mbids of several artists.
 
     Args:
-        artists: artist_id and mbid, one artist a row; an mbid may be null or blank.
+        artists: artist_id and mbid, one row per artist; an mbid may be null or blank.
     """
     mbids = pc.utf8_lower(pc.utf8_trim_whitespace(artists.column("mbid").cast(pa.string()))).combine_chunks()
     counts = mbids.drop_null().value_counts()

@@ -1,8 +1,8 @@
-"""Spellings of a missing value, as exporters write them, and which of them a column takes for one.
+"""Placeholders for missing values, as exporters write them, and the columns that read them as missing.
 
-An id (of an artist, of a listener, of MusicBrainz) is made by machines: there `NULL`, `none` and `-` are never real,
-in whatever case. A name or a tag is a word of people, so only the very spellings of exporters count: an artist
-called "none" or "Nil" stays, one called "None" cannot be told from what Python writes for nothing.
+Ids (of artists, listeners, MusicBrainz) are made by machines: `NULL`, `none` and `-` are never real ids, in upper or
+lower case. Names and tags are words of people, so only the exact spellings of exporters count: an artist called "none"
+or "Nil" stays, one called "None" cannot be distinguished from Python's missing value.
 """
 
 from __future__ import annotations
@@ -21,57 +21,57 @@ EXPORTED = frozenset(
         *("NULL", "null", "(null)", "<null>", "\\N"),  # SQL clients and dumps
         *("None", "nan", "NaN", "-nan", "-NaN", "NaT", "<NA>"),  # Python and pandas
         *("NA", "N/A", "n/a", "#N/A", "#NA", "#N/A N/A"),  # R and spreadsheets
-        *("#NULL!", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NUM!"),  # errors of spreadsheets
+        *("#NULL!", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NUM!"),  # spreadsheet errors
         *("undefined", "<nil>"),  # JavaScript, Go
     }
 )
-"""What exporters write for nothing, letter by letter; blank text is nothing too."""
+"""Exporters' placeholders, case-sensitive; blank text counts as missing too."""
 
 ALWAYS = "\\N"
-"""The one that stands for nothing in any column: no text is written so."""
+"""Placeholder in every column, because real text is never written so."""
 
 NO_ID = frozenset(
     {each.casefold() for each in EXPORTED} | {"nil", "-", "--", "?", "00000000-0000-0000-0000-000000000000"}
 )
-"""What is no id, in lower case."""
+"""Placeholders in columns of ids, in lower case."""
 
 IDS = ("artist_id", "similar_id", "user_id", "mbid", "musicbrainz_id")
-"""Columns of ids."""
+"""Names of columns of ids."""
 
 NAMES = ("name", "aliases", "tag")
-"""Columns of words of people."""
+"""Names of columns with names and tags."""
 
 _EXPORTED, _NO_ID = pa.array(sorted(EXPORTED)), pa.array(sorted(NO_ID))
 
 
 def is_no_id(text: str) -> bool:
-    """Whether this stands for nothing where an id should be."""
+    """Check whether a text in place of an id is blank or a placeholder."""
     bare = text.strip()
     return not bare or bare.casefold() in NO_ID
 
 
 def is_no_name(text: str) -> bool:
-    """Whether this stands for nothing where a name or a tag should be."""
+    """Check whether a text in place of a name or a tag is blank or a placeholder."""
     bare = text.strip()
     return not bare or bare in EXPORTED
 
 
 def is_missing_name(column: pa.Array) -> pa.Array:
-    """(n,) bool without nulls: where a text column of names or tags is null, blank, or stands for nothing."""
+    """Return (n,) bool without nulls: where a text column of names or tags is null, blank, or a placeholder."""
     bare = _bare(column)
     return pc.or_(pc.is_in(bare, _EXPORTED), pc.equal(bare, ""))
 
 
 def is_missing_id(column: pa.Array) -> pa.Array:
-    """(n,) bool without nulls: where a text column of ids is null, blank, or stands for nothing."""
+    """Return (n,) bool without nulls: where a text column of ids is null, blank, or a placeholder."""
     bare = _bare(column)
     return pc.or_(pc.is_in(pc.utf8_lower(bare), _NO_ID), pc.equal(bare, ""))
 
 
 def missing_in(name: str, column: pa.Array) -> pa.Array | None:
-    """(n,) bool without nulls: where a text column of this name is null, blank, or stands for nothing.
+    """Return (n,) bool without nulls: where a text column of this name is null, blank, or a placeholder.
 
-    None where the column is neither one of ids nor one of names.
+    None if the column is neither one of ids nor one of names.
     """
     if name in IDS:
         return is_missing_id(column)
@@ -83,14 +83,14 @@ def _bare(column: pa.Array) -> pa.Array:
 
 
 def refuse_missing(payload: Mapping[str, Any], new_id: ArtistId | None = None) -> None:
-    """Refuse what is said of an artist over HTTP where it stands for nothing, as tables are refused.
+    """Refuse placeholders in a payload over HTTP, as in tables.
 
     Args:
-        payload: see `riyl.core.changes.effective.Payload`; what is null in it is said not to be there.
-        new_id: of an artist that is not known yet.
+        payload: see `riyl.core.changes.effective.Payload`; null fields are skipped.
+        new_id: id of an artist that does not exist yet.
 
     Raises:
-        InputError: an id, an mbid, a name, an alias, a tag or a listener stands for nothing; names the field.
+        InputError: an id, an mbid, a name, an alias, a tag or a listener is a placeholder; names the field.
     """
     ids: dict[str, list[str | None]] = {
         "id": [new_id],
@@ -102,11 +102,11 @@ def refuse_missing(payload: Mapping[str, Any], new_id: ArtistId | None = None) -
         "aliases": payload.get("aliases") or [],
         "tags": _said_keys(payload, "tags"),
     }
-    for fields, is_nothing, wanted in ((ids, is_no_id, "an id"), (names, is_no_name, "a word of its own")):
+    for fields, is_nothing, wanted in ((ids, is_no_id, "an id"), (names, is_no_name, "a real name or word")):
         for field, texts in fields.items():
             for text in texts:
                 if text is not None and is_nothing(text):
-                    raise InputError(f"{field}: found {text!r}, which stands for nothing; wanted {wanted}")
+                    raise InputError(f"{field}: found {text!r}, a placeholder for a missing value; wanted {wanted}")
 
 
 def _said_keys(payload: Mapping[str, Any], field: str) -> list[str | None]:

@@ -1,20 +1,20 @@
-"""Counts of what becomes of rows and columns while tables are read or made."""
+"""Counts of rows, columns and values that are read, left out or changed while tables are read or made."""
 
 from __future__ import annotations
 
 EXAMPLES = 3
-"""Cases of a note that are kept."""
+"""Maximum number of examples of a note."""
 
 
 class Notes:
-    """Counts what is read, left out, changed or worth knowing of tables, and keeps the first cases of each.
+    """Counters for the reading of tables, with the first examples of each note.
 
     Attributes:
-        counts: by note, how often.
-        read: by table, rows read.
-        skipped_rows: by table and reason, rows left out; a table's rows that were read and not left out were kept.
-        columns: by file, columns that are not read, and why.
-        files: files that are not read, and why.
+        counts: number of cases, by note.
+        read: rows read, by table.
+        skipped_rows: rows left out, by table and reason; the other rows that were read are kept.
+        columns: columns that are not read, with the reason, by file.
+        files: files that are not read, with the reason.
     """
 
     def __init__(self) -> None:
@@ -27,11 +27,11 @@ class Notes:
 
     @property
     def examples(self) -> dict[str, tuple[str, ...]]:
-        """By note, its first cases."""
+        """First examples of each note."""
         return {what: tuple(cases) for what, cases in self._examples.items()}
 
     def add(self, what: str, example: str | None = None, count: int = 1, *, keep: int = EXAMPLES) -> None:
-        """Count `what`; a count of 0 leaves no trace. Of its examples the first `keep` are kept."""
+        """Count `what`, and store its first `keep` examples; a count of 0 has no effect."""
         if not count:
             return
         self.counts[what] = self.counts.get(what, 0) + count
@@ -43,11 +43,11 @@ class Notes:
         self.read[table] = self.read.get(table, 0) + rows
 
     def leave_out(self, table: str, reason: str, count: int) -> None:
-        """Count rows of a table that were read and left out; a count of 0 leaves no trace."""
+        """Count rows of a table that were read and left out; a count of 0 has no effect."""
         if count:
             reasons = self.skipped_rows.setdefault(table, {})
             reasons[reason] = reasons.get(reason, 0) + count
 
     def kept(self, table: str) -> int:
-        """Rows of a table that were read and not left out."""
+        """Return the number of rows of a table that were read and not left out."""
         return self.read[table] - sum(self.skipped_rows.get(table, {}).values())

@@ -1,4 +1,4 @@
-"""Pairs of similar artists from a file: a table of pairs, or a graph with a list of who each of its rows is."""
+"""Pairs of similar artists from a file: a table of pairs, or a graph with a list of the artists of its rows."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from riyl.core.errors import InputError, TableError
 
 COLUMNS = REQUIRED["similar"]
 FORMATS = (".parquet", ".csv", ".tsv", ".npz")
-"""Endings of files of pairs."""
+"""Endings of files with pairs."""
 
 
 def read_pairs(path: Path, ids: Path | None = None, *, most_bytes: int | None = None) -> pa.Table:
-    """The pairs of a file as artist_id and similar_id, in its order.
+    """Read the pairs of a file as artist_id and similar_id, in its order.
 
     Args:
-        path: a Parquet, CSV or TSV file with these columns, or a scipy sparse matrix (.npz), artists by artists, of
+        path: a Parquet, CSV or TSV file with these columns, or a scipy sparse matrix (.npz), artists by artists, in
             which every link is a pair of its row's artist with its column's.
-        ids: who each row of the matrix is, as `riyl.core.catalog.graph.read_row_ids` reads it; None is olga.csv beside
-            it.
-        most_bytes: of the pairs as text, and of a compressed file once it is unpacked; None is no limit.
+        ids: file with the artist of each row of the matrix, see `riyl.core.catalog.graph.read_row_ids`; None is
+            olga.csv beside the matrix.
+        most_bytes: limit for the pairs as text, and for a compressed file once it is unpacked; None is no limit.
 
     Raises:
-        InputError: the file is none of these, damaged, or too large, or the ids do not fit it.
+        InputError: the file has another format, is damaged or too large, or the ids do not fit it.
     """
     check_ending(path, FORMATS)
     if path.suffix == ".npz":
         return _of_graph(path, _beside(path) if ids is None else ids, most_bytes)
     if ids is not None:
-        raise InputError(f"{ids}: found ids of rows beside {path.name}; wanted none: a table of pairs has its own")
+        raise InputError(f"{ids}: found ids of rows beside {path.name}; wanted none: a table of pairs contains its ids")
     column_names(path, COLUMNS)
     if path.suffix == ".parquet" and most_bytes is not None:
         _refuse_large_parquet(path, most_bytes)
@@ -57,16 +57,16 @@ def _of_graph(path: Path, listed: Path, most_bytes: int | None) -> pa.Table:
 def _beside(path: Path) -> Path:
     listed = path.with_name(OLGA_ARTISTS)
     if not listed.is_file():
-        raise InputError(f"{path}: found no ids of its rows, nor {OLGA_ARTISTS} beside it; wanted them")
+        raise InputError(f"{path}: found neither ids of its rows nor {OLGA_ARTISTS} beside it; wanted one of them")
     return listed
 
 
 def _refuse_large_parquet(path: Path, most_bytes: int) -> None:
-    """Refuse a Parquet file that is too large once unpacked, without unpacking it: what repeats in it is held once.
+    """Refuse a Parquet file that is too large once unpacked, without unpacking it: repeated values are held once.
 
     Raises:
-        InputError: it says that it is too large, or is.
-        TableError: a column is of a type that is no id's, or the file is damaged.
+        InputError: the file declares a size above the limit, or exceeds it.
+        TableError: a column has a type that is invalid for ids, or the file is damaged.
     """
     try:
         file = pyarrow.parquet.ParquetFile(path)
@@ -79,7 +79,7 @@ def _refuse_large_parquet(path: Path, most_bytes: int) -> None:
         unpacked = 0
         file = pyarrow.parquet.ParquetFile(path, read_dictionary=list(COLUMNS))
         for batch in file.iter_batches(columns=list(COLUMNS)):
-            batch.validate(full=True)  # a damaged file's dictionary indices may point past its dictionary
+            batch.validate(full=True)  # dictionary indices of a damaged file may exceed its dictionary
             unpacked += sum(_unpacked_bytes(column) for column in batch.columns)
             refuse_large(path, unpacked, most_bytes)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""The catalog as a user brings it: a folder of Parquet or CSV files, read in checked batches of bounded memory."""
+"""Tables of a user's catalog: a folder of Parquet or CSV files, read in checked batches of bounded memory."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from riyl.core.files import sha256_of
 BATCH_ROWS = 1 << 16
 
 MAX_SHOWN, MAX_SHOWN_LENGTH = 50, 100
-"""Maximum number of column names in an error, and of characters of each."""
+"""Maximum number of column names in an error, and maximum length of each, in characters."""
 
 VECTORS = {"artist_id": Kind.TEXT, "vector": Kind.VECTOR}
-"""Columns of a modality that comes as vectors (audio, and any that the user adds)."""
+"""Columns of a modality that is given as vectors (audio, and any that the user adds)."""
 
 REQUIRED: dict[str, dict[str, Kind]] = {
     "artists": {"artist_id": Kind.TEXT, "name": Kind.TEXT},
@@ -41,13 +41,13 @@ REQUIRED: dict[str, dict[str, Kind]] = {
 OPTIONAL: dict[str, dict[str, Kind]] = {"artists": {"mbid": Kind.OPTIONAL_TEXT, "aliases": Kind.TEXTS}}
 
 MODALITY_OF = {"plays": "cf"}
-"""Modality that a table gives, where it is not the table's own name."""
+"""Modality of a table, where it differs from the table's name."""
 
 NO_TAG = "of a tag that stands for nothing"
-"""Why a row of tags is left out that has no tag but an exporter's spelling of nothing."""
+"""Reason for leaving out a row of tags whose tag is a placeholder."""
 
 _UNNAMED = re.compile(r"\s*|Unnamed: [0-9]+(\.[0-9]+)*|__index_level_[0-9]+__|\.\.\.[0-9]+")
-"""Columns that nobody has named: of an index, or behind a delimiter at the end of the lines."""
+"""Names of columns that the author of a file did not name: an index, or delimiters at the end of lines."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,18 @@ class Tables:
 
     @staticmethod
     def open(folder: Path, *, ignore_unread: bool = False) -> Tables:
-        """Find the tables of `folder`.
+        """Find the tables of a folder.
 
         Args:
-            ignore_unread: whether files that may be tables in another format, or under another name, are passed over.
+            folder: the folder.
+            ignore_unread: whether to ignore files that may be tables in another format, or under another name.
 
         Raises:
-            InputError: no such folder, no artists table, a table in two formats, or a file that is not read.
+            InputError: the folder or the artists table is missing, a table is in two formats, or a file is not read.
         """
         if not folder.is_dir():
             raise InputError(
-                f"{folder}: found no such folder; wanted a folder of tables, artists.parquet or artists.csv among them"
+                f"{folder}: found no such folder; wanted a folder of tables, including artists.parquet or artists.csv"
             )
         files: dict[str, Path] = {}
         others: dict[str, Unread] = {}
@@ -88,8 +89,8 @@ class Tables:
             else:
                 files[path.stem] = path
         if lost := [f"{name} ({why.reason})" for name, why in others.items() if not (why.harmless or ignore_unread)]:
-            wanted = "tables alone, or to be told to leave out the others (--ignore-unread, RIYL_IGNORE_UNREAD=true)"
-            raise InputError(f"{folder}: found what is not read: {', '.join(lost)}; wanted {wanted}")
+            wanted = "only tables, or the option to ignore other entries (--ignore-unread, RIYL_IGNORE_UNREAD=true)"
+            raise InputError(f"{folder}: found entries that are not read: {', '.join(lost)}; wanted {wanted}")
         if "artists" not in files:
             raise InputError(
                 f"{folder}: found {', '.join(sorted(files)) or 'no tables'}; wanted artists.parquet or artists.csv"
@@ -102,51 +103,52 @@ class Tables:
 
     @property
     def modalities(self) -> dict[str, str]:
-        """Modality name to table name, sorted by modality."""
+        """Table name by modality name, sorted by modality."""
         tables_by_modality = {MODALITY_OF.get(t, t): t for t in self.files if t not in ("artists", "similar")}
         return dict(sorted(tables_by_modality.items()))
 
     def has_vectors(self, table: str) -> bool:
-        """Whether a modality's table holds vectors (else tags with weights, or plays)."""
+        """Check whether a modality's table holds vectors, rather than tags with weights, or plays."""
         return table not in REQUIRED or (table == "tags" and "vector" in _column_names(self.files[table]))
 
     def digests(self) -> dict[str, str]:
-        """sha256 of every table's file, by file name."""
+        """Return the sha256 of every table's file, by file name."""
         return {path.name: sha256_of(path) for path in self.files.values()}
 
     def count_rows(self, table: str) -> int:
-        """Rows of a table's file: from the footer for Parquet, by reading for CSV."""
+        """Count the rows of a table's file: from the footer for Parquet, by reading for CSV."""
         path = self.files[table]
         return int(_parquet(path).metadata.num_rows) if path.suffix == ".parquet" else count_delimited(path)
 
     def columns(self, table: str) -> list[str]:
-        """Names of a table's columns, those that it must have among them; reads no rows.
+        """Return the names of a table's columns, which include the required ones; reads no rows.
 
         Raises:
-            TableError: a column is missing, or a name stands twice.
+            TableError: a column is missing, or a name is repeated.
         """
         return column_names(self.files[table], self._required(table))
 
     def batches(self, table: str, notes: Notes | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows of a table without their numbers. Raises as `numbered_batches`."""
+        """Yield the rows of a table without their numbers. Raises as `numbered_batches`."""
         return (batch for _, batch in self.numbered_batches(table, notes))
 
     def numbered_batches(
         self, table: str, notes: Notes | None = None
     ) -> Iterator[tuple[NDArray[np.int64], pa.RecordBatch]]:
-        """The rows of a table in file order, every known column checked and in its canonical type.
+        """Yield the rows of a table in file order, with every known column checked and in its canonical type.
 
-        Columns beside the known ones are passed on for `artists` (attributes) and dropped elsewhere; so are columns
-        without a name. Rows of tags whose tag stands for nothing (`riyl.core.catalog.missing`) are left out.
+        Other columns are passed on for `artists` (attributes) and dropped elsewhere; so are columns without a name.
+        Rows of tags whose tag is a placeholder (`riyl.core.catalog.missing`) are left out.
 
         Args:
-            notes: told of rows read and left out, of columns that are dropped, and of values taken for none.
+            table: name of the table.
+            notes: receives rows read and left out, columns that are dropped, and values that are read as missing.
 
         Returns:
             (n,) numbers of the rows in the file, counted from 1 behind the header, and the rows.
 
         Raises:
-            TableError: a column is missing, or a value is not what it must be; names file, row, found, wanted.
+            TableError: a column is missing, or a value is invalid; names file, row, found, wanted.
         """
         notes = Notes() if notes is None else notes
         path = self.files[table]
@@ -156,7 +158,7 @@ class Tables:
         attributes = [n for n in others if table == "artists" and not _UNNAMED.fullmatch(n)]
         for name in others:
             if name not in attributes and name != "track_id":
-                why = "it has no name" if _UNNAMED.fullmatch(name) else "no table but artists has attributes"
+                why = "it has no name" if _UNNAMED.fullmatch(name) else "only the artists table has attributes"
                 notes.columns.setdefault(path.name, {})[name] = why
         first = 1
         for batch in checked_batches(path, kinds, attributes, notes):
@@ -169,10 +171,10 @@ class Tables:
             yield rows, batch
 
     def artists(self, notes: Notes | None = None) -> pa.Table:
-        """The whole artists table, sorted by artist_id, with mbid and aliases added where the file has none.
+        """Read the whole artists table, sorted by artist_id; mbid and aliases are added if the file lacks them.
 
         Raises:
-            TableError: as `batches`, or an artist_id that stands twice.
+            TableError: as `batches`, or an artist_id is repeated.
         """
         table = pa.Table.from_batches(self.batches("artists", notes))
         ids = table.column("artist_id").combine_chunks()
@@ -196,10 +198,10 @@ class Tables:
 
 
 def column_names(path: Path, required: Mapping[str, Kind]) -> list[str]:
-    """Names of the columns of a Parquet, CSV or TSV file, the required ones among them; reads no rows.
+    """Return the names of the columns of a Parquet, CSV or TSV file, which include the required ones; reads no rows.
 
     Raises:
-        TableError: a column is missing, or a name stands twice.
+        TableError: a column is missing, or a name is repeated.
     """
     names = _column_names(path)
     for name, kind in required.items():
@@ -221,15 +223,13 @@ def column_names(path: Path, required: Mapping[str, Kind]) -> list[str]:
 def checked_batches(
     path: Path, kinds: Mapping[str, Kind], attributes: Sequence[str] = (), notes: Notes | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a Parquet, CSV or TSV file in file order: columns of these kinds, and attributes, each checked.
+    """Yield the rows of a Parquet, CSV or TSV file in file order: columns of these kinds, and attributes, each checked.
 
-    Attributes of text files have the types that all of their values have: see `riyl.core.catalog.text_types`.
-
-    Args:
-        notes: see `riyl.core.catalog.columns.ColumnCheck`.
+    An attribute of a text file has the type that fits all of its values: see `riyl.core.catalog.text_types`. For
+    `notes` see `riyl.core.catalog.columns.ColumnCheck`.
 
     Raises:
-        TableError: a value is not what it must be, or there are no rows; names file, row, found, wanted.
+        TableError: a value is invalid, or there are no rows; names file, row, found, wanted.
     """
     checks = {name: ColumnCheck(path, name, kind, notes) for name, kind in kinds.items()}
     texts = text_columns(_read(path, attributes, {}), attributes) if path.suffix != ".parquet" and attributes else {}
@@ -247,11 +247,11 @@ def checked_batches(
         seen = seen or batch.num_rows > 0
         yield pa.RecordBatch.from_pydict(columns)
     if not seen:
-        raise TableError(path, found="no rows", wanted="at least one (leave the file out if there is nothing)")
+        raise TableError(path, found="no rows", wanted="at least one (omit the file if it would be empty)")
 
 
 def _without_tag(batch: pa.RecordBatch) -> NDArray[np.int64]:
-    """Places of rows whose tag stands for nothing."""
+    """Return the positions of rows whose tag is a placeholder."""
     tags = batch.column("tag")
     return np.flatnonzero(is_missing_name(tags))
 
@@ -259,7 +259,7 @@ def _without_tag(batch: pa.RecordBatch) -> NDArray[np.int64]:
 def _note_without_tag(
     path: Path, rows: NDArray[np.int64], batch: pa.RecordBatch, left: NDArray[np.int64], notes: Notes
 ) -> None:
-    what = f"{path.name}: row left out, its tag stands for nothing"
+    what = f"{path.name}: row left out, its tag is a placeholder for a missing value"
     notes.leave_out("tags", NO_TAG, len(left))
     for position in left[:EXAMPLES]:
         notes.add(what, f"row {rows[position]}: {batch.column('tag')[int(position)].as_py()!r}")

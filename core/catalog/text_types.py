@@ -1,9 +1,9 @@
-"""Types of columns that come as text: a number where every value is one and survives the way back, else text.
+"""Types of text columns: numeric if every value is a number whose spelling survives conversion, else text.
 
-A value survives where its number, written again, is the same text. Whole numbers are written one way: `12`, `-3`.
-Other numbers are written two ways, and a column must keep to one: whole ones among them as `2.0` (Python, pandas) or
-as `2` (R, JavaScript, spreadsheets). So `007`, `+5`, `-0`, `1.50`, `1E10`, `12:30`, and `1.0` beside `2` stay text.
-Truth values are `true` and `false`.
+A value survives if its number, written again, gives the same text. Whole numbers have one spelling: `12`, `-3`. Other
+numbers have two, and a column must keep to one: whole ones among them as `2.0` (Python, pandas) or as `2` (R,
+JavaScript, spreadsheets). So `007`, `+5`, `-0`, `1.50`, `1E10`, `12:30`, and `1.0` beside `2` stay text. Truth values
+are `true` and `false`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MIN_INT64, _MAX_INT64 = -(2**63), 2**63 - 1
 
 
 class Way(Flag):
-    """A way in which a text may be written so that it survives."""
+    """A spelling in which values survive conversion."""
 
     WHOLE = auto()
     WITH_POINT = auto()
@@ -38,7 +38,7 @@ _EVERY_WAY = Way.WHOLE | Way.WITH_POINT | Way.SHORTEST | Way.TRUTH
 
 
 def ways_of(text: str) -> Way:
-    """The ways in which this text is a value that survives; none where it is but text."""
+    """Return the spellings in which this text survives conversion; none if it is only text."""
     if text in ("true", "false"):
         return Way.TRUTH
     if _WHOLE.fullmatch(text):
@@ -53,13 +53,13 @@ def ways_of(text: str) -> Way:
 
 @dataclass
 class TextColumn:
-    """What is known of one column after some of its values.
+    """State of one column after some of its values.
 
     Attributes:
-        ways: in which all of them survive.
-        like: how many look like a number or a truth value, whether they survive or not.
-        spoilers: the first that do not survive, and how many there are.
-        missing: the first spellings of a missing value, and how many there are.
+        ways: spellings in which all values survive.
+        like: number of values that look like a number or a truth value, whether they survive or not.
+        spoilers: the first values that do not survive; `spoiled` counts them.
+        missing: the first placeholders; `missed` counts them.
     """
 
     name: str
@@ -73,7 +73,7 @@ class TextColumn:
     missed: int = 0
 
     def add(self, column: pa.Array, first_row: int) -> None:
-        """Take in more values; nulls say nothing."""
+        """Add values; nulls are skipped."""
         counted = column.drop_null().value_counts()
         for text, times in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True):
             if text == ALWAYS:
@@ -95,7 +95,7 @@ class TextColumn:
 
     @property
     def type(self) -> pa.DataType:
-        """The column's type; null where nothing stands in it."""
+        """Type of the column; null if it has no values."""
         if not self.values:
             return pa.string() if self.missed else pa.null()
         if self.ways & Way.TRUTH:
@@ -105,20 +105,20 @@ class TextColumn:
         return pa.float64() if self.ways & (Way.WITH_POINT | Way.SHORTEST) else pa.string()
 
     def note(self, notes: Notes, file: str) -> None:
-        """Note what kept the column text although it has numbers, and what was taken for a missing value."""
+        """Add notes about the values that keep a numeric column text, and about placeholders."""
         if self.type == pa.string() and self.like:
-            what = f"{file}: value that keeps column {self.name!r} text: no number, or one that would not be written so"
+            what = f"{file}: value that keeps column {self.name!r} text: not a number, or not in its canonical spelling"
             for example in self.spoilers:
                 notes.add(what, example)
             notes.add(what, count=max(0, self.spoiled - len(self.spoilers)))
         if self.missed and self.type not in (pa.string(), pa.null()):
-            what = f"{file}: value of column {self.name!r} taken for none"
+            what = f"{file}: value of column {self.name!r} read as missing"
             for example in self.missing:
                 notes.add(what, example)
             notes.add(what, count=max(0, self.missed - len(self.missing)))
 
     def typed(self, column: pa.Array) -> pa.Array:
-        """Values in the column's type."""
+        """Convert values to the column's type."""
         if pa.types.is_null(self.type):
             return pa.nulls(len(column))
         none = [ALWAYS] if self.type == pa.string() else sorted({ALWAYS, *EXPORTED})
@@ -127,7 +127,7 @@ class TextColumn:
 
 
 def text_columns(batches: Iterable[pa.RecordBatch], names: Sequence[str]) -> dict[str, TextColumn]:
-    """The columns of these names, by all values of all batches."""
+    """Determine the columns of these names from all values of all batches."""
     columns = {name: TextColumn(name) for name in names}
     row = 1
     for batch in batches:
@@ -138,7 +138,7 @@ def text_columns(batches: Iterable[pa.RecordBatch], names: Sequence[str]) -> dic
 
 
 def _number(text: str) -> float | None:
-    """The finite number that a text is in any spelling; None where it is none."""
+    """Parse a text as a finite number in any spelling; None if it is not one."""
     try:
         number = float(text)
     except ValueError:

@@ -1,1 +1,1 @@
-"""Changes of artists over HTTP: what stands after them, and tables with them folded in."""
+"""Changes of artists over HTTP: the effective changes after them, and tables with these folded in."""

@@ -1,4 +1,4 @@
-"""What changes over HTTP say of artists: what stands after several of one, and a job's copy of all that stands."""
+"""Effective changes: the combined effect of all changes of an artist, and a job's stored copy of them."""
 
 from __future__ import annotations
 
@@ -18,34 +18,35 @@ from riyl.core.files import content_id, replaced
 from riyl.core.types import ArtistId
 
 Payload: TypeAlias = Mapping[str, Any]
-"""What is said of an artist, as JSON; what is absent is not said, and what is null the artist has not.
+"""Content of a change of an artist, as JSON; an absent field is unchanged, and a null removes the value.
 
 name, mbid, aliases [text]; attributes {name: text, number or truth value}; tags {word: weight}, plays {user_id: count};
-vectors {modality: [vector]}, all of one modality equally long. An entry that is null is one that the artist has not.
-A merge says otherwise: into, the id of the artist that is in its place, and mbid, its own where one was known.
+vectors {modality: [vector]}, all of one modality equally long. A null entry of an object removes that entry.
+A merge has other fields: into, the id of the artist that replaces it, and mbid, its own if one was known.
 """
 
 MAX_ENTRIES = {"attributes": 100, "tags": 1000, "plays": 100_000, "vectors": 20}
-"""The fields that are objects, and how many entries of each changes may leave standing of an artist."""
+"""Object fields, and the maximum number of entries of each in an artist's effective changes."""
 
 BY_ENTRY = ("attributes", "vectors")
-"""The objects of which a put says each entry by itself; the others it replaces."""
+"""Object fields of which a put sets single entries; a put replaces the other objects as a whole."""
 
 _REPLACED = tuple(COLUMNS_OF)
 
 SUFFIX = ".ndjson"
 
 ASIDE = ".standing."
-"""What the name of a file in the making begins with."""
+"""Prefix of the names of unfinished files."""
 
 
 class ChangeKind(StrEnum):
-    """What a change does.
+    """Kind of a change.
 
-    `put`: this is said of the artist, and nothing that changes said before. `patch`: this is merged into what changes
-    and tables say, key by key (RFC 7396). `replace`: this is said instead, field by field, and the rest stays; so
-    patches were meant once, and no new ones are made. `delete`: the artist is nowhere, until it is put again.
-    `merge`: the same, and another one is in its place. `drop`: earlier changes of it were taken back.
+    `put`: sets values of the artist and discards all its earlier changes. `patch`: is merged key by key into earlier
+    changes and the tables (RFC 7396). `replace`: replaces whole fields and keeps the others; the patches of earlier
+    releases, no longer created.
+    `delete`: hides the artist until it is put again. `merge`: hides the artist, and another one replaces it. `drop`:
+    records that earlier changes of the artist were dropped.
     """
 
     PUT = "put"
@@ -58,15 +59,15 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True)
 class EffectiveChanges:
-    """What stands of an artist after all its changes.
+    """Combined effect of all changes of an artist.
 
     Attributes:
-        deleted: it is nowhere; then nothing is said.
-        payload: a merge patch over what the tables say: scalars and lists take their place, and so does each entry of
-            an object; what is null the artist has not. No object is null here.
-        into: who is in its place, where it is deleted by a merge; that one may be gone by now as well.
-        mbid: its own, as it was known when it was merged.
-        whole: the objects of which the tables' entries do not count: those that are said are all there are.
+        deleted: whether the artist is hidden; then the payload is empty.
+        payload: a merge patch over the values of the tables: scalars and lists replace them, and so does each entry of
+            an object; a null removes the value. No object is null here.
+        into: the artist that replaces it, if it was deleted by a merge; that artist may be deleted by now as well.
+        mbid: its own mbid, as known when it was merged.
+        whole: objects whose entries in the tables do not count: the payload has all of their entries.
     """
 
     artist: ArtistId
@@ -78,20 +79,20 @@ class EffectiveChanges:
 
     @property
     def empty(self) -> bool:
-        """Whether the artist is as the tables say."""
+        """Whether the artist is unchanged from the tables."""
         return not (self.deleted or self.payload or self.whole)
 
 
 EffectiveByArtist: TypeAlias = Mapping[ArtistId, EffectiveChanges | None]
-"""What stands of artists after all their changes; None of one of which nothing stands any more."""
+"""Effective changes by artist; None for an artist without any left."""
 
 
 def after(
     before: EffectiveChanges | None, artist: ArtistId, kind: ChangeKind, payload: Payload
 ) -> EffectiveChanges | None:
-    """What stands of an artist after one more change; None where nothing does.
+    """Apply one more change to the effective changes of an artist; None if none are left.
 
-    A patch of a deleted artist leaves it deleted, and one of a merged artist leaves it merged.
+    A patch leaves a deleted artist deleted, and a merged artist merged.
     """
     match kind:
         case ChangeKind.PUT:
@@ -105,19 +106,19 @@ def after(
             return EffectiveChanges(artist, True, {})
         case ChangeKind.MERGE:
             return EffectiveChanges(artist, True, {}, payload["into"], payload.get("mbid"))
-        case ChangeKind.DROP:  # what it took back is not there any more
+        case ChangeKind.DROP:  # the dropped changes are already removed
             return before
 
 
 def same(left: EffectiveChanges, right: EffectiveChanges) -> bool:
-    """Whether both say the same; of attributes, true is not 1, and 1 is not 1.0."""
-    # by the comparison of dictionaries, which is much faster than JSON of a hundred thousand plays
+    """Check whether both have the same content; in attributes, true differs from 1, and 1 from 1.0."""
+    # compares dictionaries, which is much faster than JSON of a hundred thousand plays
     texts = [json.dumps(each.payload.get("attributes"), sort_keys=True) for each in (left, right)]
     return left == right and texts[0] == texts[1]
 
 
 def check_entries(effective: EffectiveChanges) -> None:
-    """Refuse what would leave too much standing, as patch after patch adds to it.
+    """Refuse effective changes that have grown too large through successive patches.
 
     Raises:
         InputError: an object has more entries than `MAX_ENTRIES`.
@@ -125,13 +126,13 @@ def check_entries(effective: EffectiveChanges) -> None:
     for name, most in MAX_ENTRIES.items():
         if (count := len(effective.payload.get(name, ()))) > most:
             raise InputError(
-                f"{name}: found {count} entries that changes of {effective.artist!r} would leave standing; wanted at "
-                f"most {most} (bring the rest in the tables, and drop changes that say what these say)"
+                f"{name}: found {count} entries in the effective changes of {effective.artist!r}; wanted at "
+                f"most {most} (put the rest into the tables, and drop changes that the tables contain)"
             )
 
 
 def counts_of(payload: Payload) -> dict[str, int]:
-    """How much is said, by field, the entries of attributes and vectors by their own names; 0 of what is null."""
+    """Count the payload by field, with attributes and vectors by their own names; a null counts 0."""
     flat = {name: value for name, value in payload.items() if name not in BY_ENTRY or value is None}
     flat |= {f"{name}.{entry}": value for name in BY_ENTRY for entry, value in (payload.get(name) or {}).items()}
     return {
@@ -141,7 +142,7 @@ def counts_of(payload: Payload) -> dict[str, int]:
 
 
 def as_line(effective: EffectiveChanges) -> bytes:
-    """What stands as canonical JSON: equal where the same is said, and truth values are no numbers."""
+    """Serialize effective changes as canonical JSON: equal for equal content; truth values differ from numbers."""
     value = {"artist": effective.artist, "deleted": effective.deleted, "payload": effective.payload}
     if not effective.deleted:
         value["whole"] = sorted(effective.whole)
@@ -152,13 +153,16 @@ def as_line(effective: EffectiveChanges) -> bytes:
 
 
 def write_effective(folder: Path, effective: Iterable[EffectiveChanges]) -> str | None:
-    """Write what stands into a file of its content's id in a folder, or find it there; a line in memory at a time.
+    """Write effective changes into a folder, in a file named by the id of its content, unless it exists.
+
+    Holds one line in memory at a time.
 
     Args:
-        effective: of each artist once, by ascending id.
+        folder: the folder.
+        effective: effective changes of each artist once, by ascending id.
 
     Returns:
-        The id; None where nothing stands, and then there is no file.
+        The id; None without effective changes, in which case no file is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     digest, lines = hashlib.sha256(), 0
@@ -182,11 +186,11 @@ def write_effective(folder: Path, effective: Iterable[EffectiveChanges]) -> str 
 
 
 def read_effective(path: Path) -> Iterator[EffectiveChanges]:
-    """What `write_effective` wrote, a line in memory at a time.
+    """Read a file of `write_effective`, one line in memory at a time.
 
     Raises:
         FormatError: it is damaged.
-        FileNotFoundError: it is not there.
+        FileNotFoundError: it does not exist.
     """
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
@@ -194,7 +198,7 @@ def read_effective(path: Path) -> Iterator[EffectiveChanges]:
                 yield _effective(json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
                 raise FormatError(
-                    f"{path}, line {number}: damaged ({error}); wanted what stands of an artist"
+                    f"{path}, line {number}: damaged ({error}); wanted the effective changes of an artist"
                 ) from error
 
 
@@ -202,13 +206,13 @@ def _effective(line: Mapping[str, Any]) -> EffectiveChanges:
     artist, payload, into = line["artist"], line["payload"], line.get("into")
     if line["deleted"]:
         return EffectiveChanges(artist, True, payload, into, line.get("mbid"))
-    if "whole" not in line:  # written when all that was said replaced what the tables say
+    if "whole" not in line:  # a file from when every object of a payload replaced that of the tables
         return _merged(EffectiveChanges(artist, False, {}), payload, _REPLACED)
     return EffectiveChanges(artist, False, payload, whole=frozenset(line["whole"]))
 
 
 def _merged(before: EffectiveChanges, payload: Payload, replaced: Collection[str]) -> EffectiveChanges:
-    """What stands once this is said as well, the objects named in `replaced` instead of their entries of before."""
+    """Merge a payload into effective changes; objects named in `replaced` replace their earlier entries."""
     merged = {**before.payload, **{name: value for name, value in payload.items() if name not in MAX_ENTRIES}}
     whole_objects = set(before.whole)
     for name in MAX_ENTRIES:
@@ -219,7 +223,7 @@ def _merged(before: EffectiveChanges, payload: Payload, replaced: Collection[str
             merged.pop(name, None)
         patch = payload[name] or {}
         entries = merged_entries(name, merged.pop(name, {}), patch)
-        if name in whole_objects:  # nothing lies beneath that a null would take away
+        if name in whole_objects:  # the tables' entries do not count, so a null has nothing to remove
             for entry in [entry for entry, value in patch.items() if value is None]:
                 del entries[entry]
         if entries:

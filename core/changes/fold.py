@@ -1,4 +1,4 @@
-"""Tables and what changes leave standing, as one catalog: changes win field by field, and the deleted are not there."""
+"""Tables with effective changes folded in, as one catalog: changes win field by field; deleted artists are left out."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from riyl.core.types import ArtistId
 log = logging.getLogger(__name__)
 
 DIGEST = "changes.ndjson"
-"""What the changes are called among the digests of a catalog."""
+"""Name of the changes among the digests of a catalog."""
 
 _BETWEEN = "\0"
-"""Between an artist's id and a term in one text: no id that a change is about has it, so no two pairs are alike."""
+"""Separator between an artist's id and a term; no id of a change contains it, so distinct pairs give distinct texts."""
 
 
 @dataclass(frozen=True)
 class FoldedTables(Tables):
-    """Tables with changes folded in; read like any others.
+    """Tables with changes folded in, read like other tables.
 
-    What is said and has no place in the tables (a modality that they lack, a vector of another width, an attribute
-    of another type) is left out with a warning, and what the tables say stands.
+    Values that have no place in the tables (a modality that they lack, a vector of another width, an attribute of
+    another type) are left out with a warning, and the values of the tables remain.
 
     Attributes:
         base: the tables themselves.
-        effective: file of what stands, see `riyl.core.changes.effective.write_effective`.
-        last_change: number of the last change that counts in it.
+        effective: file of the effective changes, see `riyl.core.changes.effective.write_effective`.
+        last_change: number of the last change that the file includes.
         deleted: ids of the deleted artists.
-        says: by table, the artists of which changes say something that has a place there, and what.
-        patched: by table, the artists and terms, as `_pairs` joins them, that the table itself does not say any more.
-        widths: by table, of its vectors; 0 of one that has none.
+        says: by table, the artists with changes that have a place there, and how these combine with the table's rows.
+        patched: by table, pairs of artist and term, joined by `_pairs`, whose rows in the table do not count any more.
+        widths: by table, width of its vectors; 0 for a table without vectors.
     """
 
     base: Tables
@@ -57,11 +57,11 @@ class FoldedTables(Tables):
     widths: Mapping[str, int]
 
     def digests(self) -> dict[str, str]:
-        """sha256 of every table's file and of the changes, by file name: other changes are another catalog."""
+        """Return the sha256 of every table's file and of the changes, by file name: other changes, other catalog."""
         return {**self.base.digests(), DIGEST: sha256_of(self.effective)}
 
     def count_rows(self, table: str) -> int:
-        """Rows of a table; reads the ids of its artists, its terms where some are patched, and all that changes say."""
+        """Count the rows of a table; reads the artist ids, the terms if some are patched, and all changes."""
         if table == "artists":
             return int(self.artists().num_rows)
         columns = {"artist_id": Kind.TEXT} | ({COLUMNS_OF[table][0]: Kind.TEXT} if table in self.patched else {})
@@ -70,7 +70,7 @@ class FoldedTables(Tables):
         return int(remaining_rows + sum(batch.num_rows for batch in self._added(table)))
 
     def batches(self, table: str, notes: Notes | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows of a table, those of changed artists last. Raises as `Tables.batches`."""
+        """Yield the rows of a table, those of changed artists last. Raises as `Tables.batches`."""
         if table == "artists":
             yield from self.artists(notes).to_batches(BATCH_ROWS)
             return
@@ -80,11 +80,11 @@ class FoldedTables(Tables):
         yield from self._added(table)
 
     def artists(self, notes: Notes | None = None) -> pa.Table:
-        """The whole artists table, sorted by artist_id. Raises as `Tables.artists`, and where all are deleted."""
+        """Return the whole artists table, sorted by artist_id. Raises as `Tables.artists`, and if all are deleted."""
         return changed_artists(self.base.artists(notes), self.effective)
 
     def _filter(self, table: str) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
-        """What leaves of the table's own rows those that still count."""
+        """Return a filter that keeps those of the table's own rows that still count."""
         table_says = self.says.get(table, {})
         over = {artist for artist, says in table_says.items() if says is Says.OVER}
         replaced = pa.array(sorted(self.deleted | (table_says.keys() - over)), pa.string())
@@ -102,7 +102,7 @@ class FoldedTables(Tables):
         return filter_batch
 
     def _added(self, table: str) -> Iterator[pa.RecordBatch]:
-        """The rows that changes say, in the order of the artists."""
+        """Yield the rows that come from changes, in the order of the artists."""
         if all(says is Says.NOTHING for says in self.says.get(table, {}).values()):
             return
         width = self.widths[table]
@@ -121,11 +121,12 @@ class FoldedTables(Tables):
 
 
 def fold(tables: Tables, effective: Path, last_change: int) -> FoldedTables:
-    """The tables with changes folded in; reads what stands once.
+    """Fold effective changes into tables; reads the file of changes once.
 
     Args:
-        effective: file of it, see `riyl.core.changes.effective.write_effective`.
-        last_change: number of the last change that counts in it.
+        tables: the tables.
+        effective: file of the changes, see `riyl.core.changes.effective.write_effective`.
+        last_change: number of the last change that the file includes.
 
     Raises:
         FormatError: the file is damaged.
@@ -150,14 +151,14 @@ def fold(tables: Tables, effective: Path, last_change: int) -> FoldedTables:
 
 
 def _width(tables: Tables, table: str) -> int:
-    """Of a table's vectors; 0 of one that has none."""
+    """Return the width of a table's vectors; 0 for a table without vectors."""
     if not tables.has_vectors(table):
         return 0
     return int(next(tables.batches(table)).schema.field("vector").type.list_size)
 
 
 def _warn_without_place(effective: EffectiveChanges, widths: Mapping[str, int]) -> None:
-    """Name what is said of an artist in another form than the tables have."""
+    """Log the changes of an artist whose form differs from that of the tables."""
     payload = effective.payload
     forms = [(table, 0) for table in COLUMNS_OF if table in payload]
     forms += [(table, len(rows[0])) for table, rows in payload.get("vectors", {}).items() if rows]
@@ -170,7 +171,7 @@ def _warn_without_place(effective: EffectiveChanges, widths: Mapping[str, int]) 
 
 
 def _pairs(table: str, artists: pa.Array, terms: pa.Array) -> pa.Array:
-    """Artists and their terms as one text each, terms as `riyl.core.catalog.terms.term_keys` has them."""
+    """Join artists and their terms to one text each, terms in the form of `riyl.core.catalog.terms.term_keys`."""
     keys = normalised_tags(terms) if table == "tags" else terms
     return pc.binary_join_element_wise(artists, keys, _BETWEEN)
 
@@ -180,7 +181,7 @@ def _named(width: int | None) -> str:
 
 
 def _batch(table: str, ids: list[str], values: list[Any], width: int) -> pa.RecordBatch:
-    """In the types of `Tables.batches`."""
+    """Build a batch with the types of `Tables.batches`."""
     artists = pa.array(ids, pa.string())
     if width:
         flat = pa.array([number for vector in values for number in vector], pa.float64()).cast(pa.float32(), safe=False)

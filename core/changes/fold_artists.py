@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 
 
 def changed_artists(artists: pa.Table, effective: Path) -> pa.Table:
-    """The artists after changes, by ascending artist_id; memory grows with the artists that are changed.
+    """Fold changes into the artists table, by ascending artist_id; memory grows with the number of changed artists.
 
     A new attribute becomes a column behind the others. A value that has no place in its column is left out with a
-    warning, and so is an artist of whom nobody says a name.
+    warning, and so is an artist without a name in tables and changes.
 
     Args:
         artists: see `riyl.core.catalog.tables.Tables.artists`.
-        effective: file of what stands, see `riyl.core.changes.effective.write_effective`.
+        effective: file of the effective changes, see `riyl.core.changes.effective.write_effective`.
 
     Raises:
         InputError: every artist is deleted.
@@ -55,12 +55,12 @@ def changed_artists(artists: pa.Table, effective: Path) -> pa.Table:
     ]
     folded = pa.concat_tables([pa.table(columns, schema=schema), pa.Table.from_pylist(rows, schema)])
     if not folded.num_rows:
-        raise InputError("artists: found every one of them deleted by changes; wanted at least one that is not")
+        raise InputError("artists: found all of them deleted by changes; wanted at least one that is not deleted")
     return folded.take(pc.sort_indices(folded.column("artist_id"))).combine_chunks()
 
 
 def _widened(schema: pa.Schema, effective: Iterable[EffectiveChanges]) -> pa.Schema:
-    """The columns of the table, those without any value by what is said, and what is new behind them."""
+    """Return the table's columns, with types from changes for columns without values, and new columns behind them."""
     values: dict[str, list[Any]] = {}
     for each in effective:
         for name, value in each.payload.get("attributes", {}).items():
@@ -78,7 +78,7 @@ def _widened(schema: pa.Schema, effective: Iterable[EffectiveChanges]) -> pa.Sch
 def _row(
     effective: EffectiveChanges, before: Mapping[str, Any], types: Mapping[str, pa.DataType]
 ) -> dict[str, Any] | None:
-    """The row of an artist after its changes; None where neither the table nor a change has its name."""
+    """Return the row of an artist after its changes; None if neither the table nor a change has its name."""
     identity = identity_after(effective, before)
     if identity["name"] is None:
         log.warning("change_left_out artist=%s: found no name in any table or change; wanted one", effective.artist)

@@ -1,5 +1,6 @@
-"""Reads what changes say of an artist, over what the tables say: for tables with changes folded in, and for artists
-that change while a version serves."""
+"""Effective changes of an artist applied to values of the tables.
+
+Used for tables with changes folded in, and for artists that change while a version serves."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ IDENTITY_FIELDS = ("name", "mbid", "aliases")
 
 
 class Says(Enum):
-    """What changes say of an artist for a table: that it has nothing, all of its rows, or some over the table's own."""
+    """Effect of changes on an artist's rows in a table: none, all from changes, or some over the table's own."""
 
     NOTHING = "nothing"
     ALL = "all"
@@ -29,10 +30,11 @@ class Says(Enum):
 
 
 def identity_after(effective: EffectiveChanges, base: Mapping[str, Any]) -> dict[str, Any]:
-    """Name, mbid and aliases of an artist after its changes, each None where it has none.
+    """Return name, mbid and aliases of an artist after its changes, each None if it has none.
 
     Args:
-        base: the same as the tables say them.
+        effective: effective changes of the artist.
+        base: the same fields in the tables.
     """
     return {name: effective.payload.get(name, base.get(name)) for name in IDENTITY_FIELDS}
 
@@ -40,11 +42,12 @@ def identity_after(effective: EffectiveChanges, base: Mapping[str, Any]) -> dict
 def attributes_after(
     effective: EffectiveChanges, base: Mapping[str, Any], types: Mapping[str, pa.DataType]
 ) -> dict[str, Any]:
-    """Attributes of an artist after its changes; a value of another type than its column is left out with a warning.
+    """Return the attributes of an artist after its changes; a value of another type than its column logs a warning.
 
     Args:
-        base: what the tables say.
-        types: by column; a value of any other attribute is taken as it is.
+        effective: effective changes of the artist.
+        base: its attributes in the tables.
+        types: types by column; values of other attributes are taken as they are.
     """
     attributes = {} if "attributes" in effective.whole else dict(base)
     for name, value in effective.payload.get("attributes", {}).items():
@@ -56,13 +59,14 @@ def attributes_after(
 
 
 def table_changes(effective: EffectiveChanges, widths: Mapping[str, int]) -> Iterator[tuple[str, Says, Any]]:
-    """Read what changes say of an artist for each table; a table that is not yielded keeps its rows.
+    """Yield the effect of an artist's changes on each table; a table that is not yielded keeps its rows.
 
     Args:
-        widths: by table, of its vectors; 0 of one of weighted terms.
+        effective: effective changes of the artist.
+        widths: by table, width of its vectors; 0 for a table of weighted terms.
 
     Yields:
-        Table, what is said, and its entries: weight by term, None of one that is taken away, or vectors of that width.
+        Table, effect, and the entries: weight by term, None for a removed term, or vectors of that width.
     """
     payload, whole, vectors = effective.payload, effective.whole, effective.payload.get("vectors", {})
     for table, width in widths.items():

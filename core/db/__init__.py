@@ -1,1 +1,1 @@
-"""The SQL database: small things that change."""
+"""The SQL database, which holds small, mutable records."""

@@ -1,4 +1,4 @@
-"""Settling a database that is not believed: what it lacks, and bringing that in or doing without."""
+"""Acceptance of a stale database: comparison with the home's copies, and restoring of the lacking records or none."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from riyl.core.types import ArtistId
 
 @dataclass(frozen=True)
 class Differences:
-    """What a database that is not believed says otherwise than the home's copies.
+    """Differences between a stale database and the home's copies.
 
     Attributes:
-        reason: why it is not believed.
-        rules: of the home that it lacks.
-        tombstones: artists deleted or merged away by the home, and not by the database.
-        current: the version that the home has as current, where the database has another one or none.
-        current_there: the version that the database has as current.
-        more_rules: that the database has and the home has not.
-        more_tombstones: artists deleted or merged away by the database, and not by the home.
+        reason: why the database is stale.
+        rules: rules of the home that the database lacks.
+        tombstones: artists that are deleted or merged in the home, and not in the database.
+        current: the home's current version, if the database has another one or none.
+        current_there: the database's current version.
+        more_rules: rules of the database that the home lacks.
+        more_tombstones: artists that are deleted or merged in the database, and not in the home.
     """
 
     reason: str
@@ -52,10 +52,10 @@ class Differences:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """One time that a database was accepted.
+    """One acceptance of a database.
 
     Attributes:
-        restored: how many rules, tombstones and promotions were brought in from the home's copies.
+        restored: number of rules, tombstones and promotions that were restored from the home's copies.
     """
 
     at: datetime
@@ -65,13 +65,13 @@ class Acceptance:
 
 
 def acceptances_of(connection: Connection) -> list[Acceptance]:
-    """Every time that this database was accepted, the last one last."""
+    """Return every acceptance of this database, the latest last."""
     rows = connection.execute(select(acceptances).order_by(acceptances.c.number))
     return [Acceptance(row.at, row.by, row.why, row.restored) for row in rows]
 
 
 def differences(database: Database, home: Home) -> Differences | None:
-    """Compare the database with the home's copies; None where it is believed.
+    """Compare the database with the home's copies; None if the database is not stale.
 
     Raises:
         DatabaseDownError: it cannot be reached.
@@ -85,19 +85,23 @@ def differences(database: Database, home: Home) -> Differences | None:
 def accept(
     database: Database, home: Home, *, by: str, why: str, keep_current: bool, as_it_is: bool, folded: int
 ) -> Differences | None:
-    """Settle a database that is not believed, for this home and every other one that has seen no more than it.
+    """Accept a stale database, for this home and for every other home that has seen no later state.
 
-    What the home's copies hide is brought into the database, as rules and changes of `by`, and the home's current
-    version is promoted in it. The database gets a new id, and the reason is kept in it. Homes follow by themselves.
+    Restores the artists that the home's copies hide, as rules and changes made by `by`, and promotes the home's current
+    version in the database. The database gets a new id and keeps the reason. Other homes follow without a command.
 
     Args:
-        keep_current: whether to promote the home's current version; where its folder is not there, that is of no use.
-        as_it_is: bring in nothing: what the database does not hide is shown again.
-        folded: the highest number of a change that a version of this home has folded in; changes to come get higher
-            ones, or they would be taken for those.
+        database: the database.
+        home: the home whose copies are compared.
+        by: author of the acceptance.
+        why: reason, for the history.
+        keep_current: whether to promote the home's current version; useless if the version's folder is missing.
+        as_it_is: restore nothing: artists that the database does not hide are shown again.
+        folded: highest number of a change that a version of this home has folded in; later changes get higher numbers,
+            so that they are not mistaken for folded ones.
 
     Returns:
-        What was found; None where the database is believed, and nothing was done.
+        The differences; None if the database is not stale, in which case nothing was done.
 
     Raises:
         DatabaseDownError, SchemaError, FormatError: as `differences`; nothing has changed.
@@ -164,7 +168,7 @@ def _restore(connection: Connection, diff: Differences, *, by: str, why: str, ke
 
 
 def _hide(connection: Connection, effective: EffectiveChanges, *, by: str) -> None:
-    """Delete or merge an artist as a home has it; delete it where the merge cannot be, for hidden it must be."""
+    """Delete or merge an artist as in the home; delete it if the merge is impossible, because it must stay hidden."""
     if effective.into is not None:
         payload = (
             {"into": effective.into} if effective.mbid is None else {"into": effective.into, "mbid": effective.mbid}
@@ -172,18 +176,18 @@ def _hide(connection: Connection, effective: EffectiveChanges, *, by: str) -> No
         try:
             add_change(connection, ChangeRequest(effective.artist, ChangeKind.MERGE, payload, None), by=by)
             return
-        except (NotFoundError, InputError):  # into whom is gone as well
+        except (NotFoundError, InputError):  # the target of the merge is deleted too
             pass
     if (stored := effective_of(connection, effective.artist)) is None or not stored.deleted:
         add_change(connection, ChangeRequest(effective.artist, ChangeKind.DELETE, {}, None), by=by)
 
 
 def _in_order(tombstones: Iterable[EffectiveChanges]) -> list[EffectiveChanges]:
-    """Those merged into somebody before that one is merged or deleted itself, for later it cannot be."""
+    """Order artists so that each is merged before its target is merged or deleted, after which it could not be."""
     into: Mapping[ArtistId, ArtistId | None] = {each.artist: each.into for each in tombstones}
 
     def steps(artist: ArtistId) -> int:
-        """How many merges lead on from an artist; copies have no circles, and one would end here."""
+        """Count the merges that lead on from an artist; copies have no cycles, and the count stops if one had."""
         count, at = 0, into.get(artist)
         while at is not None and count < len(into):
             count, at = count + 1, into.get(at)

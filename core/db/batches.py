@@ -1,4 +1,4 @@
-"""Batches of changes: some lines a transaction, and what came of each kept under the sender's key, to go on by."""
+"""Batches of changes: some lines per transaction, with results stored under the sender's key, to resume by."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from riyl.core.db.tables import change_batches
 from riyl.core.errors import InputError, NotFoundError
 
 AT_ONCE = 50
-"""Lines of a transaction: for so long other writers wait."""
+"""Number of lines in a transaction; other writers wait for its duration."""
 
 KEPT_DAYS = 7
-"""How long what came of a batch is remembered."""
+"""Number of days for which the results of a batch are stored."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A line that was not carried out, and why.
+    """A rejected line of a batch, and the reason.
 
     Attributes:
-        missing: the line is right, but the artist is not there.
-        shared: the line names an artist by an mbid that several artists have.
+        missing: the line is valid, but the artist does not exist.
+        shared: the line names an artist by an mbid that several artists share.
     """
 
     detail: str
@@ -37,11 +37,11 @@ class Refused:
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sends a batch.
+    """Sender of a batch.
 
     Attributes:
         owner: id of the API key.
-        by: for the history.
+        by: author, for the history.
     """
 
     owner: str
@@ -51,18 +51,21 @@ class Sender:
 def write_batch(
     database: Database, lines: Sequence[ChangeRequest | Refused], sender: Sender, *, key: str | None, digest: str
 ) -> list[ChangeResult | Refused]:
-    """Carry out the lines in their order, each durable when this returns; one that cannot be is passed over.
+    """Apply the lines in order, each durable when this returns; rejected lines are skipped.
 
-    A batch that comes again under its key changes nothing, and gets what came of it; one that was cut off goes on.
+    A batch that is sent again under its key changes nothing and returns the stored results; an interrupted batch
+    resumes.
 
     Args:
-        lines: those refused already are answered as they are.
-        key: the sender's own name of the batch; None remembers nothing.
+        database: the database.
+        lines: the lines; a line that is already rejected is returned unchanged.
+        sender: sender of the batch.
+        key: the sender's own name of the batch; None stores no results.
         digest: sha256 of the whole batch, in hex.
 
     Raises:
-        InputError: there was another batch under this key.
-        DatabaseDownError: the database cannot be reached; the lines before are done, and the same key goes on.
+        InputError: an earlier, different batch has this key.
+        DatabaseDownError: the database cannot be reached; earlier lines are applied, and the same key resumes.
         StaleDatabaseError: it lacks what this home has seen; as above.
     """
     verdicts: list[ChangeResult | Refused] = []
@@ -70,7 +73,7 @@ def write_batch(
         chunk = lines[start : start + AT_ONCE]
         with database.write() as connection:
             database.check(connection)
-            lock_head(connection)  # so that of two senders of one key the second finds what the first did
+            lock_head(connection)  # so that of two senders of one key the second finds the results of the first
             done = None if key is None else _remembered(connection, sender, key, start, digest)
             if done is None:
                 done = [_carried_out(connection, line, sender, key) for line in chunk]
@@ -101,7 +104,7 @@ def _remembered(
     first = connection.execute(select(here.digest).where(*of_key, here.start == 0)).scalar()
     if first is not None and first != digest:
         raise InputError(
-            f"Idempotency-Key: found {key!r} of another batch, sent before; wanted the same lines again, or another key"
+            f"Idempotency-Key: found {key!r}, the key of an earlier batch; wanted that batch's lines, or another key"
         )
     verdicts = connection.execute(select(here.verdicts).where(*of_key, here.start == start)).scalar()
     return None if verdicts is None else [_verdict(entry) for entry in verdicts]

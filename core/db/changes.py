@@ -1,4 +1,4 @@
-"""Changes of artists, written: in a total order, and kept until they are dropped."""
+"""Writing of artist changes: in a total order, and kept until they are dropped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from riyl.core.rules import check_id
 from riyl.core.storage.stamps import Stream
 from riyl.core.types import ArtistId
 
-# made once: making one takes as long as running it
+# built once: building a statement takes as long as running it
 _LOCKED_HEAD = select(changes_head.c.number).with_for_update()
 _RAISED_HEAD = update(changes_head).values(number=bindparam("raised"))
 _ADDED = insert(changes)
@@ -27,11 +27,11 @@ _ADDED = insert(changes)
 
 @dataclass(frozen=True)
 class ChangeRequest:
-    """A change that is asked for.
+    """A requested change.
 
     Attributes:
-        artist_exists: whether the version that serves has the artist; None where none serves.
-        into_known: the same of the one that it is to be merged into.
+        artist_exists: whether the serving version has the artist; None if no version serves.
+        into_known: the same for the artist that it is to be merged into.
     """
 
     artist: ArtistId
@@ -43,14 +43,13 @@ class ChangeRequest:
 
 @dataclass(frozen=True)
 class ChangeResult:
-    """What became of a wish.
+    """Result of a requested change.
 
     Attributes:
-        number: of the change; of the last one of the artist where all this was said, or there was nothing to say; 0
-            where it has none.
-        new: nobody knew the artist, or it was deleted or merged.
-        changed: whether there is a change that was not there.
-        over: of the fields that are tables of terms, those of which what stands now lies over the tables' own.
+        number: number of the change; if it had no effect, of the artist's last change, 0 if it has none.
+        new: the artist did not exist, or was deleted or merged.
+        changed: whether a change was added.
+        over: fields of weighted terms (tags, plays) whose effective entries are merged over the tables' entries.
     """
 
     number: int
@@ -63,9 +62,9 @@ def write_change(database: Database, request: ChangeRequest, *, by: str) -> Chan
     """Make a change; it is durable when this returns.
 
     Raises:
-        InputError: the id is none, an artist is to be merged into itself, or too much would be said of one.
-        NotFoundError: to be patched or deleted is an artist whom neither a version nor a change has, or one is to be
-            merged into such a one, or into one that is deleted or merged itself.
+        InputError: the id is invalid, an artist is to be merged into itself, or an object would have too many entries.
+        NotFoundError: the artist to be patched or deleted is in no version and no change, or the target of a merge is,
+            or that target is itself deleted or merged.
         DatabaseDownError: the database cannot be reached.
         StaleDatabaseError: it lacks what this home has seen.
     """
@@ -75,9 +74,9 @@ def write_change(database: Database, request: ChangeRequest, *, by: str) -> Chan
 
 
 def add_change(connection: Connection, request: ChangeRequest, *, by: str, key: str | None = None) -> ChangeResult:
-    """The same inside a transaction, which from here on writes changes alone. Raises as `write_change`.
+    """Make a change inside a transaction, which from here on writes only changes. Raises as `write_change`.
 
-    One that changes nothing is not written down: who sends a catalog anew every night leaves no trace.
+    A change without effect is not stored, so sending the whole catalog anew every night adds no rows.
     """
     check_id("id", request.artist)
     last = lock_head(connection)
@@ -105,9 +104,9 @@ def add_change(connection: Connection, request: ChangeRequest, *, by: str, key: 
 
 
 def lock_head(connection: Connection) -> int:
-    """The number of the last change; whoever else writes waits until this transaction ends.
+    """Return the number of the last change, and block other writers until this transaction ends.
 
-    So numbers are in the order of commits: who has seen number n finds everything up to n.
+    So numbers are in the order of commits: a reader that has seen number n finds every change up to n.
     """
     return int(connection.execute(_LOCKED_HEAD).scalar_one())
 
@@ -115,22 +114,24 @@ def lock_head(connection: Connection) -> int:
 def drop_changes(
     database: Database, *, by: str, numbers: Collection[int] = (), artist: ArtistId | None = None
 ) -> dict[ArtistId, list[int]]:
-    """Take changes back: what they said is gone, and each artist has one change that says which are.
+    """Remove changes with their effects, and add one change per artist that lists the numbers of the removed ones.
 
     Args:
-        numbers: of the changes.
-        artist: all changes of this one as well.
+        database: the database.
+        by: author of the drop.
+        numbers: numbers of the changes.
+        artist: artist whose changes are all dropped as well.
 
     Returns:
-        By artist, the numbers of what was taken back.
+        By artist, the numbers of the dropped changes.
 
     Raises:
-        InputError: neither is given, or artists would be merged into each other; nothing was taken back.
-        NotFoundError: there is no such change, or none of that artist; nothing was taken back.
-        StaleDatabaseError: the database lacks what this home has seen; nothing was taken back.
+        InputError: neither is given, or artists would be merged into each other; nothing was dropped.
+        NotFoundError: there is no such change, or none of that artist; nothing was dropped.
+        StaleDatabaseError: the database lacks what this home has seen; nothing was dropped.
     """
     if not numbers and artist is None:
-        raise InputError("changes: found neither numbers nor an artist; wanted which are to be dropped")
+        raise InputError("changes: found neither numbers nor an artist; wanted the changes to drop")
     with database.write() as connection:
         database.check(connection)
         last = lock_head(connection)
@@ -152,7 +153,7 @@ def drop_changes(
         for each, tombstones in dropped.items():
             last += 1
             _insert(connection, last, each, ChangeKind.DROP, {"numbers": tombstones}, by=by, key=None)
-            raise_revision(connection, Stream.TOMBSTONES, last)  # whether or not one of them was a tombstone
+            raise_revision(connection, Stream.TOMBSTONES, last)  # whether or not a dropped change was a tombstone
             _check_way(connection, each)
     return dropped
 
@@ -162,24 +163,24 @@ def _tombstone(effective: EffectiveChanges | None) -> EffectiveChanges | None:
 
 
 def _there(before: EffectiveChanges | None, in_tables: bool | None) -> bool:
-    # of whom only patches stand, the tables may not know, and then there is nobody
+    # an artist that only has patches exists only if the tables have it
     return bool(in_tables) if before is None else not before.deleted and (bool(in_tables) or "name" in before.payload)
 
 
 def _check_there(
     artist: ArtistId, before: EffectiveChanges | None, in_tables: bool | None, merged: str = "PUT brings it back"
 ) -> None:
-    """Refuse an artist that is gone, or whom nobody knows; `merged` is what to do about one that was merged."""
+    """Refuse an artist that is deleted, merged or unknown; `merged` is the advice about a merged one."""
     if before is not None and before.into is not None:
         raise NotFoundError(f"artist {artist!r} is merged into {before.into!r}; {merged}")
     if before is not None and before.deleted:
         raise NotFoundError(f"artist {artist!r} is deleted; PUT brings it back")
     if in_tables is False and not _there(before, in_tables):
-        raise NotFoundError(f"artist {artist!r} is in no version, and was not put")
+        raise NotFoundError(f"artist {artist!r} is in no version, and no PUT created it")
 
 
 def _check_into(connection: Connection, request: ChangeRequest) -> None:
-    """Refuse to merge into whom nobody would find: so no merge closes a circle."""
+    """Refuse to merge into an artist that is deleted, merged or unknown, so that merges form no cycle."""
     into: ArtistId = request.payload["into"]
     check_id("into", into)
     if into == request.artist:
@@ -188,7 +189,7 @@ def _check_into(connection: Connection, request: ChangeRequest) -> None:
 
 
 def _with_mbid(before: EffectiveChanges | None, payload: Payload) -> Payload:
-    """What a merge says, with the mbid that changes said last, else the one that the version has."""
+    """Return the payload of a merge with the mbid: of the artist's changes if they have one, else of the version."""
     mbid = payload.get("mbid")
     if before is not None:
         mbid = before.payload.get("mbid", before.mbid or mbid)
@@ -196,13 +197,13 @@ def _with_mbid(before: EffectiveChanges | None, payload: Payload) -> Payload:
 
 
 def _check_way(connection: Connection, artist: ArtistId) -> None:
-    """Refuse a drop that brings a merge back by which a circle would close."""
+    """Refuse a drop that restores a merge which would close a cycle."""
     way = [artist]
     while (stands := effective_of(connection, way[-1])) is not None and stands.into is not None:
         if stands.into in way:
             circle = ", ".join(map(repr, way[way.index(stands.into) :]))
             raise InputError(
-                f"changes: found that {circle} would be merged into each other; wanted one's merge dropped as well"
+                f"changes: found that {circle} would be merged into each other; wanted the merge of one dropped as well"
             )
         way.append(stands.into)
 

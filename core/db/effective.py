@@ -1,4 +1,4 @@
-"""Changes of artists, read: in the order in which they were made, and what stands after them."""
+"""Reading of artist changes: in the order in which they were made, and the effective changes after them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from riyl.core.storage.stamps import Stream
 from riyl.core.types import ArtistId
 
 _AT_ONCE = 16
-"""Rows read at once of those with what they say, which may be some megabytes each."""
+"""Number of rows with payloads that are read at once; a payload may have some megabytes."""
 
-# made once: making one takes as long as running it
+# built once: building a statement takes as long as running it
 _WHOLE = select(func.max(changes.c.number)).where(
     changes.c.artist == bindparam("of"),
     changes.c.kind.in_([kind.value for kind in (ChangeKind.PUT, ChangeKind.DELETE, ChangeKind.MERGE)]),
@@ -30,16 +30,16 @@ _OF_ARTIST = (
     .where(changes.c.artist == bindparam("of"), changes.c.number >= func.coalesce(_WHOLE.scalar_subquery(), 0))
     .order_by(changes.c.number)
 )
-"""An artist's changes that count: from the last one on that lets nothing before it show through."""
+"""Changes of an artist that count: from the last one that replaces everything before it."""
 _INTO = case((changes.c.kind == ChangeKind.MERGE.value, changes.c.payload["into"].as_string())).label("into")
 
 
 @dataclass(frozen=True)
 class WrittenChange:
-    """A change without what it says: how much of what, who made it, when, and in which batch.
+    """A stored change without its payload: sizes by field, author, time, and batch.
 
     Attributes:
-        into: of a merge, who is in the artist's place.
+        into: target of a merge.
     """
 
     number: int
@@ -53,12 +53,12 @@ class WrittenChange:
 
 
 def head(connection: Connection) -> int:
-    """The number of the last change; 0 is none."""
+    """Return the number of the last change; 0 if there is none."""
     return int(connection.execute(select(changes_head.c.number)).scalar_one())
 
 
 def since(connection: Connection, number: int, limit: int, *, artist: ArtistId | None = None) -> list[WrittenChange]:
-    """The first changes after that number, in their order. Whoever follows them asks `effective_of` what each means."""
+    """Return the first changes after that number, in order; their effects are read with `effective_of`."""
     columns: list[ColumnElement[Any]] = [*(column for column in changes.c if column is not changes.c.payload), _INTO]
     wanted = select(*columns).where(changes.c.number > number).order_by(changes.c.number).limit(limit)
     if artist is not None:
@@ -70,18 +70,18 @@ def since(connection: Connection, number: int, limit: int, *, artist: ArtistId |
 
 
 def effective_of(connection: Connection, artist: ArtistId) -> EffectiveChanges | None:
-    """What stands of one artist; None where no change says anything of it."""
+    """Return the effective changes of one artist; None if it has none."""
     return last_of(connection, artist)[0]
 
 
 def last_of(connection: Connection, artist: ArtistId) -> tuple[EffectiveChanges | None, int]:
-    """The same, and the number of the artist's last change; 0 where there is none."""
+    """Return the effective changes of an artist and the number of its last change; None and 0 if it has none."""
     rows = connection.execute(_OF_ARTIST, {"of": artist}).all()
     return _after_all(artist, rows), int(rows[-1].number) if rows else 0
 
 
 def effective(connection: Connection, upto: int) -> Iterator[EffectiveChanges]:
-    """What the changes up to that number leave standing, by ascending artist id; one artist in memory at a time."""
+    """Yield the effective changes up to that number, by ascending artist id; one artist in memory at a time."""
     return (stands for _, stands in _each(connection, changes.c.number <= upto) if stands is not None)
 
 
@@ -90,10 +90,10 @@ class ChangesSince:
     """The changes after a number, or the first of them.
 
     Attributes:
-        last: number of the last change that counts in them.
-        head: number of the last change there is.
-        effective: by artist what stands once the last one counts; None where nothing does any more.
-        deleted: artists that changes after the last one delete or merge away.
+        last: number of the last change that they include.
+        head: number of the last change in the database.
+        effective: by artist its effective changes after `last`; None if it has none left.
+        deleted: artists that changes after `last` delete or merge.
     """
 
     last: int
@@ -103,11 +103,13 @@ class ChangesSince:
 
 
 def changed_since(database: Database, number: int, *, merged: bool = False, at_most: int | None = None) -> ChangesSince:
-    """What stands of every artist that a change after that number is about.
+    """Read the effective changes of every artist that has a change after that number.
 
     Args:
-        merged: of every artist that was merged into another as well, whenever.
-        at_most: maximum changes that are read; all with None.
+        database: the database.
+        number: number of the last change that is already known.
+        merged: also of every artist that was ever merged into another.
+        at_most: maximum number of changes that are read; None reads all.
 
     Raises:
         DatabaseDownError: the database cannot be reached.
@@ -129,14 +131,14 @@ def changed_since(database: Database, number: int, *, merged: bool = False, at_m
 
 
 def read_all_tombstones(connection: Connection) -> list[EffectiveChanges]:
-    """Who is deleted or merged away, by ascending artist id."""
+    """Return the deleted and merged artists, by ascending artist id."""
     kinds = [ChangeKind.DELETE.value, ChangeKind.MERGE.value]
     entries = _each(connection, _about(changes.c.kind.in_(kinds)))
     return [stands for _, stands in entries if stands is not None and stands.deleted]
 
 
 def tombstoned_or_restored(connection: Connection, number: int) -> list[EffectiveChanges]:
-    """Whom a change after that number has deleted, merged away or brought back, as they stand; by ascending id."""
+    """Return the artists that changes after that number deleted, merged or restored, in their present state; by id."""
     raised = select(revisions.c.number).where(
         revisions.c.stream == Stream.TOMBSTONES.value, revisions.c.number > number
     )
@@ -145,10 +147,10 @@ def tombstoned_or_restored(connection: Connection, number: int) -> list[Effectiv
 
 
 def freeze_changes(database: Database, folder: Path) -> tuple[str | None, int]:
-    """Write what stands now into a folder, as `riyl.core.changes.effective.write_effective` does.
+    """Write the present effective changes into a folder, as `riyl.core.changes.effective.write_effective` does.
 
     Returns:
-        The id of what was written and the number of the last change that counts in it; None and 0 where nothing stands.
+        The id of the written file and the number of the last change in it; None and 0 without effective changes.
 
     Raises:
         DatabaseDownError: the database cannot be reached.
@@ -162,12 +164,12 @@ def freeze_changes(database: Database, folder: Path) -> tuple[str | None, int]:
 
 
 def _about(wanted: ColumnElement[bool]) -> ColumnElement[bool]:
-    """All changes of the artists that any of these changes is about."""
+    """Return the condition of all changes of the artists that the given changes are about."""
     return changes.c.artist.in_(select(changes.c.artist).where(wanted))
 
 
 def _each(connection: Connection, wanted: ColumnElement[bool]) -> Iterator[tuple[ArtistId, EffectiveChanges | None]]:
-    """By ascending artist id what is left after these changes, all of an artist; None where nothing is."""
+    """Yield by ascending artist id the effective changes after the given ones, None if an artist has none left."""
     ordered = select(changes).where(wanted).order_by(changes.c.artist, changes.c.number)
     rows = connection.execute(ordered.execution_options(yield_per=_AT_ONCE))
     for artist, of_artist in groupby(rows, lambda row: str(row.artist)):

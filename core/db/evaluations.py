@@ -1,4 +1,4 @@
-"""Evaluations that ran: what was asked, every figure, and what lists of them show."""
+"""Stored evaluations: the request, every figure, and the summary that lists show."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SUMMARY = ("queries", "ndcg", "ndcg_low", "ndcg_high", "gini", "coverage")
 
 @dataclass(frozen=True)
 class Outline:
-    """What lists show of a stored run. Rows of earlier releases, and figures that lack them, have None.
+    """Summary of a stored run for lists. Rows of earlier releases, and figures that lack a value, have None.
 
     Attributes:
         id: of its job, or of the run of the command line.
-        by: who asked.
-        truth, truth_name: id and name.
-        version, model: what the reference is, the first system: a version of the index, or a model, by its id.
+        by: author of the request.
+        truth, truth_name: id and name of the ground truth.
+        version, model: id of the reference, the first system, which is a version of the index or a model.
         k: length of a list.
         summary: by condition, the reference's `SUMMARY`; an undefined figure is None.
     """
@@ -46,7 +46,7 @@ class Evaluation:
     """A stored run.
 
     Attributes:
-        figures: what `riyl --json evaluate` prints.
+        figures: the output of `riyl --json evaluate`.
     """
 
     outline: Outline
@@ -65,7 +65,7 @@ class Evaluation:
 def add_evaluation(
     database: Database, identity: str, request: dict[str, Any], figures: dict[str, Any], *, by: str
 ) -> None:
-    """Store a run; one that is stored already stays."""
+    """Store a run; a run that is already stored stays."""
     with database.alone() as connection:
         if connection.execute(select(evaluations.c.id).where(evaluations.c.id == identity)).first():
             return
@@ -74,17 +74,17 @@ def add_evaluation(
 
 
 def find_evaluation(database: Database, identity: str) -> Evaluation | None:
-    """The stored run of this id; None where there is none."""
+    """Return the stored run of this id; None if there is none."""
     with database.read() as connection:
         row = connection.execute(select(evaluations).where(evaluations.c.id == identity)).one_or_none()
     return None if row is None else _evaluation(row)
 
 
 def pick_evaluation(database: Database, begin: str) -> Evaluation:
-    """The stored run of this id, or whose id begins so.
+    """Return the stored run of this id, or the only one whose id begins so.
 
     Raises:
-        NotFoundError: there is none, or there are several; names these.
+        NotFoundError: there is none, or there are several, which the message names.
     """
     column = evaluations.c.id
     with database.read() as connection:
@@ -105,13 +105,14 @@ def list_evaluations(
     limit: int = 50,
     before: str | None = None,
 ) -> list[Outline]:
-    """The stored runs, the newest first; those of the same instant by id, the greatest first.
+    """List the stored runs, the newest first; those of the same instant by descending id.
 
     Args:
-        truth: only on this one, by id or name.
-        version: only of this version of the index, or how its id begins.
-        limit: how many at most.
-        before: only those that come after this id in the order.
+        database: the database.
+        truth: only on this ground truth, by id or name.
+        version: only of this version of the index, by its id or the beginning of it.
+        limit: maximum number of runs.
+        before: only those after this id in the order.
 
     Raises:
         NotFoundError: there is no run of the id `before`.
@@ -133,13 +134,13 @@ def _after(connection: Connection, wanted: Select[Any], identity: str) -> Select
     columns = evaluations.c
     at = connection.execute(select(columns.at).where(columns.id == identity)).scalar_one_or_none()
     if at is None:
-        raise NotFoundError(f"there is no stored evaluation {identity!r} to list those before of")
+        raise NotFoundError(f"there is no stored evaluation {identity!r} to continue the list after")
     return wanted.where(or_(columns.at < at, and_(columns.at == at, columns.id < identity)))
 
 
 def _columns(figures: dict[str, Any]) -> dict[str, Any]:
-    """The figures as the columns of `Outline`."""
-    results = figures["results"]  # none, where only groups were asked for
+    """Return the figures as the columns of `Outline`."""
+    results = figures["results"]  # empty if only groups were requested
     reference = results[0]["system"] if results else None
     return {
         "truth": figures["truth"]["id"],

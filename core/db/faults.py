@@ -1,4 +1,4 @@
-"""What errors of SQLite and PostgreSQL mean: the database is away, busy, damaged, full or read-only, or it refused."""
+"""Meaning of errors of SQLite and PostgreSQL: unreachable, busy, damaged, full, read-only, or a rejected statement."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from riyl.core.errors import (
 from riyl.core.files import has_room
 
 RECENT_S = 60.0
-"""Time for which a fault is told of after it was met last, in seconds."""
+"""Time after its last occurrence for which a fault is reported, in seconds."""
 
 PRIMARY = 0xFF
 """Mask of SQLite's primary result code in an extended one (https://sqlite.org/rescode.html)."""
@@ -49,7 +49,7 @@ SQLITE_KINDS: Mapping[int, type[DatabaseError]] = {
     sqlite3.SQLITE_LOCKED: DatabaseBusyError,
     sqlite3.SQLITE_PROTOCOL: DatabaseBusyError,
 }
-"""By extended or primary result code. Those that are not here depend on the file, see `_kind_by_file`."""
+"""Error by extended or primary result code. Codes that are missing here depend on the file, see `_kind_by_file`."""
 
 POSTGRES_KINDS: Mapping[str, type[DatabaseError]] = {
     "53100": DatabaseFullError,  # disk_full
@@ -61,17 +61,17 @@ POSTGRES_KINDS: Mapping[str, type[DatabaseError]] = {
     "40001": DatabaseBusyError,  # serialization_failure
     "40P01": DatabaseBusyError,  # deadlock_detected
 }
-"""By SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+"""Error by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-"""Numbers of the system's errors."""
+"""Error numbers of the operating system for a full and for a read-only storage."""
 
 TEXTS: Mapping[type[DatabaseError], str] = {
-    DatabaseError: "the database refused",
+    DatabaseError: "the database rejected the statement",
     DatabaseDownError: "the database cannot be reached",
     DatabaseBusyError: "other processes keep the database locked",
-    DatabaseDamagedError: "the database is damaged, and is to be restored from a backup",
+    DatabaseDamagedError: "the database is damaged; restore it from a backup",
     DatabaseFullError: "no space is left on the disk of the database",
     DatabaseReadOnlyError: "the database cannot be written",
     SchemaError: "the database is of another release, run riyl db upgrade",
@@ -79,10 +79,10 @@ TEXTS: Mapping[type[DatabaseError], str] = {
 
 
 class RecentFaults:
-    """Remembers which storage faults were met a moment ago.
+    """Storage faults that occurred recently.
 
     Args:
-        clock: seconds, from any beginning.
+        clock: returns seconds, from any starting point.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -90,31 +90,31 @@ class RecentFaults:
         self._met: dict[str, float] = {}
 
     def add(self, error: StorageError) -> None:
-        """Note a fault that was met now."""
+        """Record a fault that occurred now."""
         self._met[error.public] = self._clock()
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all faults."""
         self._met.clear()
 
     def recent(self) -> list[str]:
-        """Faults of the last `RECENT_S`, without the paths of files."""
+        """Return the faults of the last `RECENT_S`, without the paths of files."""
         since = self._clock() - RECENT_S
         return sorted(public for public, at in self._met.copy().items() if at > since)
 
 
 @contextmanager
 def translated(file: Path | None = None, faults: RecentFaults | None = None) -> Iterator[None]:
-    """Turn the driver's errors into ours.
+    """Translate the driver's errors into RIYL's.
 
     Args:
-        file: of SQLite, which names neither it nor why the system refused it.
-        faults: told of those of the storage.
+        file: file of SQLite, whose errors name neither the file nor the reason of the operating system.
+        faults: records storage faults.
 
     Raises:
         DatabaseDownError: the database cannot be used, see its subclasses.
         SchemaError: it lacks a table or column.
-        DatabaseError: it refused.
+        DatabaseError: it rejected the statement.
     """
     try:
         with _translated(file):
@@ -134,19 +134,19 @@ def _translated(file: Path | None) -> Iterator[None]:
     except (DBAPIError, PoolTimeoutError) as error:
         raise database_error(error, file) from error
     except Exception as error:
-        # rows that are damaged may have values that RIYL never writes, before SQLite notices
+        # damaged rows may have values that RIYL never writes, before SQLite notices the damage
         if file is None or is_whole(file):
             raise
         raise damaged(file, str(error)) from error
 
 
 def damaged(file: Path, reason: str) -> DatabaseDamagedError:
-    """The error of a file of SQLite that is damaged."""
+    """Return the error for a damaged file of SQLite."""
     return DatabaseDamagedError(_message(DatabaseDamagedError, file, reason), file=file.name)
 
 
 def database_error(error: DBAPIError | PoolTimeoutError, file: Path | None) -> DatabaseError:
-    """The error of ours that one of SQLAlchemy means, by its code; `file` is SQLite's."""
+    """Translate an error of SQLAlchemy by its code; `file` is SQLite's."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     text = str(cause).strip().split("\n", 1)[0]
     if isinstance(cause, sqlite3.Error) and file is not None:
@@ -158,8 +158,8 @@ def database_error(error: DBAPIError | PoolTimeoutError, file: Path | None) -> D
         default = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError)
         kind = POSTGRES_KINDS.get(_sqlstate(cause), DatabaseDownError if default else DatabaseError)
     if issubclass(kind, DatabaseBusyError):
-        # not in SQLite's words, by which DBOS knows what it tries again for ever
-        text = f"for longer than is waited for ({type(cause).__name__})"
+        # without SQLite's words, which make DBOS retry for ever
+        text = f"for longer than the timeout ({type(cause).__name__})"
     message = _message(kind, file, text)
     if issubclass(kind, StorageError):
         return kind(message, file="the database" if file is None else file.name)
@@ -167,7 +167,7 @@ def database_error(error: DBAPIError | PoolTimeoutError, file: Path | None) -> D
 
 
 def storage_error(error: OSError) -> StorageError | None:
-    """The storage fault that an error of the system is; None where it is none."""
+    """Return the storage fault that an operating system error stands for; None if it is of another kind."""
     if error.errno not in FULL | READ_ONLY:
         return None
     kind = StorageFullError if error.errno in FULL else StorageReadOnlyError
@@ -176,22 +176,22 @@ def storage_error(error: OSError) -> StorageError | None:
 
 
 def sqlite_code(error: sqlite3.Error) -> int:
-    """The result code of SQLite, extended; 0 where Python raised the error without it."""
+    """Return the result code of SQLite, extended; 0 if Python raised the error without a code."""
     return int(vars(error).get("sqlite_errorcode", 0))
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether other processes had the file locked."""
+    """Check whether other processes had locked the file."""
     return SQLITE_KINDS.get(sqlite_code(error) & PRIMARY) is DatabaseBusyError
 
 
 def is_whole(file: Path) -> bool:
-    """Whether SQLite finds no fault with a file of its own; True too where it cannot look."""
+    """Check whether SQLite finds its file undamaged; also true if it cannot check."""
     return _holds(file, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)")
 
 
 def has_tables(file: Path) -> bool:
-    """Whether there is any table in a file of SQLite; True too where it cannot look."""
+    """Check whether a file of SQLite has any table; also true if it cannot check."""
     return _holds(file, "SELECT count(*) > 0 FROM sqlite_master")
 
 
@@ -204,7 +204,7 @@ def _holds(file: Path, statement: str) -> bool:
 
 
 def _meant_by_sqlite(error: sqlite3.Error, file: Path) -> tuple[type[DatabaseError], str]:
-    """What an error of SQLite means, and what the system says besides."""
+    """Return the kind of a SQLite error, and the operating system's reason."""
     code = sqlite_code(error)
     primary = code & PRIMARY
     kind = SQLITE_KINDS.get(code) or SQLITE_KINDS.get(primary)
@@ -217,14 +217,14 @@ def _meant_by_sqlite(error: sqlite3.Error, file: Path) -> tuple[type[DatabaseErr
         return kind or by_file, reason
     if kind is not None:
         return kind, ""
-    if not code and isinstance(error, sqlite3.OperationalError):  # text of a row that is no UTF-8
+    if not code and isinstance(error, sqlite3.OperationalError):  # a row contains text that is not UTF-8
         return DatabaseDamagedError, ""
     down = isinstance(error, sqlite3.OperationalError | sqlite3.InterfaceError)
     return DatabaseDownError if down else DatabaseError, ""
 
 
 def _kind_by_file(file: Path) -> tuple[type[DatabaseError], str]:
-    """Why SQLite could not use a file, which it does not say: the system is asked the same again."""
+    """Find out why SQLite could not use a file, by opening it again; SQLite does not report the reason."""
     try:
         os.close(os.open(file, os.O_RDWR) if file.exists() else os.open(file.parent, os.O_RDONLY))
     except OSError as error:
@@ -242,7 +242,7 @@ def _kind_by_file(file: Path) -> tuple[type[DatabaseError], str]:
 
 
 def _sqlstate(error: BaseException) -> str:
-    from psycopg import Error as PostgresError  # not loaded where the database is SQLite
+    from psycopg import Error as PostgresError  # not imported if the database is SQLite
 
     return (error.sqlstate or "") if isinstance(error, PostgresError) else ""
 

@@ -1,4 +1,4 @@
-"""What is hidden: the one place that decides it from the database and the home's copies, whichever can be believed."""
+"""Hidden artists: decided in this one place, from the database, or from the home's copies if it is down or stale."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Hidden:
-    """The rules in force, and which artists are deleted or merged away.
+    """The rules in force, and the deleted and merged artists.
 
     Attributes:
-        believed: whether the database says so; else the home's copies do, and what the database hides besides.
+        believed: whether they are from the database; else they are from the home's copies, with what a stale database
+            hides besides.
     """
 
     rules: Rules
@@ -33,14 +34,14 @@ class Hidden:
     believed: bool
 
     def as_rules(self) -> Rules:
-        """Everything that is hidden as rules, for a version on which no changes are taken up."""
+        """Return everything that is hidden as rules, for a version that does not apply changes."""
         blocked = {rule.artist for rule in self.rules.rules if rule.kind is RuleKind.BLOCK}
         blocks = [Rule(0, RuleKind.BLOCK, artist, None) for artist in self.tombstones if artist not in blocked]
         return Rules(self.rules.revision, (*self.rules.rules, *blocks))
 
 
 def hidden(database: Database, home: Home) -> Hidden:
-    """What is hidden now.
+    """Return the rules and artists that are hidden now.
 
     Raises:
         DatabaseDownError: the database cannot be reached, and the home has no copy of the rules.
@@ -61,16 +62,16 @@ def hidden(database: Database, home: Home) -> Hidden:
 
 
 def hidden_by_copies(home: Home) -> Hidden:
-    """What the home's copies hide; nothing where there are none.
+    """Return what the home's copies hide; nothing without copies.
 
     Raises:
-        FormatError: one is damaged.
+        FormatError: a copy is damaged.
     """
     return Hidden(read_copy(home.rules) or NO_RULES, read_tombstones(home.tombstones).artists, False)
 
 
 def hidden_by_either(database: Database, home: Home) -> Hidden:
-    """What the home's copies hide, and what a database hides that is not believed, as far as it can be read.
+    """Return what the home's copies hide and what a stale database hides, as far as it can be read.
 
     Raises:
         FormatError: a copy is damaged.
@@ -85,7 +86,7 @@ def hidden_by_either(database: Database, home: Home) -> Hidden:
 
 
 def _with(rules: Rules, others: tuple[Rule, ...]) -> Rules:
-    """Rules with those others that hide somebody."""
+    """Return the rules extended by those of `others` that hide an artist."""
     meanings = {rule.meaning for rule in rules.rules}
     more = [rule for rule in others if rule.kind is not RuleKind.PIN and rule.meaning not in meanings]
     return replace(rules, rules=(*rules.rules, *more)) if more else rules

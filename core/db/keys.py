@@ -1,4 +1,4 @@
-"""Keys of the API: made once, kept as a hash, checked in constant time."""
+"""API keys: created once, stored as a hash, compared in constant time."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NOBODY = bytes(32)
 
 
 class Role(StrEnum):
-    """What a key may do; each may what those before it may."""
+    """Permissions of a key; each role includes the permissions of those before it."""
 
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
 
     def may(self, needed: Role) -> bool:
-        """Whether this role is enough where `needed` is asked for."""
+        """Check whether this role includes the permissions of `needed`."""
         order = list(Role)
         return order.index(self) >= order.index(needed)
 
@@ -46,13 +46,13 @@ class Key:
 
 
 def create_key(database: Database, name: str, role: Role) -> tuple[Key, str]:
-    """A new key and its token, which is nowhere else and never shown again.
+    """Create a key; returns it and its token, which is not stored and cannot be shown again.
 
     Raises:
         InputError: the name is empty.
     """
     if not name.strip():
-        raise InputError("name of the key: found none; wanted who will use it")
+        raise InputError("name of the key: found none; wanted the name of its user")
     key = Key(secrets.token_hex(4), name.strip(), role, datetime.now(UTC), None)
     secret = secrets.token_urlsafe(32)
     with database.write() as connection:
@@ -65,17 +65,17 @@ def create_key(database: Database, name: str, role: Role) -> tuple[Key, str]:
 
 
 def all_keys(database: Database) -> list[Key]:
-    """Every key, the oldest first, the revoked ones too."""
+    """Return every key, including revoked ones, the oldest first."""
     with database.read() as connection:
         rows = connection.execute(select(keys).order_by(keys.c.created, keys.c.id)).all()
     return [Key(row.id, row.name, Role(row.role), row.created, row.revoked) for row in rows]
 
 
 def revoke_key(database: Database, identity: str) -> None:
-    """Let a key open nothing any more; it stays in the list.
+    """Revoke a key; it stays in the list.
 
     Raises:
-        NotFoundError: there is none with this id, or it is revoked already.
+        NotFoundError: there is no key with this id, or it is already revoked.
     """
     with database.write() as connection:
         done = connection.execute(
@@ -87,7 +87,7 @@ def revoke_key(database: Database, identity: str) -> None:
 
 @dataclass(frozen=True)
 class KeysInForce:
-    """The keys that were in force at one time, to look tokens up in without the database.
+    """The keys in force at one time, to look up tokens without the database.
 
     Args:
         by_id: each key, and the digest of its secret.
@@ -96,7 +96,7 @@ class KeysInForce:
     by_id: Mapping[str, tuple[Key, bytes]]
 
     def key_of(self, token: str) -> Key | None:
-        """The key of a token; None where there is none. Takes as long for a wrong secret."""
+        """Return the key of a token, None if there is none; a wrong secret takes the same time as a right one."""
         match = TOKEN.fullmatch(token)
         identity, secret = match.groups() if match else ("", "")
         key, digest = self.by_id.get(identity, (None, _NOBODY))
@@ -104,7 +104,7 @@ class KeysInForce:
 
 
 def keys_in_force(database: Database, identity: str | None = None) -> KeysInForce:
-    """Read the keys that are in force; only the one with this id where an id is given."""
+    """Read the keys in force; only the key with this id if one is given."""
     query = select(keys).where(keys.c.revoked.is_(None))
     if identity is not None:
         query = query.where(keys.c.id == identity)
@@ -114,11 +114,11 @@ def keys_in_force(database: Database, identity: str | None = None) -> KeysInForc
 
 
 def key_of(database: Database, token: str) -> Key | None:
-    """The key of a token, as the database has it now; None where there is none, or it is revoked."""
+    """Read the key of a token from the database; None if there is none, or it is revoked."""
     match = TOKEN.fullmatch(token)
     return None if match is None else keys_in_force(database, match[1]).key_of(token)
 
 
 def _digest(secret: str) -> bytes:
-    # a slow hash is for what people choose; nobody guesses 256 random bits
+    # a slow hash protects secrets that people choose; 256 random bits cannot be guessed
     return hashlib.sha256(secret.encode()).digest()

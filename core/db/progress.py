@@ -1,4 +1,4 @@
-"""How far a job is: one row a job, replaced as it goes."""
+"""Progress of jobs: one row per job, replaced as the job advances."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from riyl.core.db.tables import job_progress
 
 @dataclass(frozen=True)
 class JobProgress:
-    """How far a job is.
+    """Progress of a job.
 
     Attributes:
-        step: what runs, as the `number`-th of `steps`.
-        what: what is counted in it, `done` of `total`; a total of 0 is not known.
-        seconds_left: until `total` is reached at the pace so far; None where it cannot be told.
+        step: the running step, the `number`-th of `steps`.
+        what: unit that is counted in the step, `done` of `total`; a total of 0 is unknown.
+        seconds_left: time until `total` is reached at the present pace; None if unknown.
     """
 
     step: str
@@ -31,13 +31,13 @@ class JobProgress:
 
 
 def save_progress(connection: Connection, job: str, progress: JobProgress) -> None:
-    """Put this in the place of what was said before."""
+    """Replace the stored progress of a job."""
     connection.execute(delete(job_progress).where(job_progress.c.job == job))
     connection.execute(insert(job_progress).values(job=job, **asdict(progress)))
 
 
 def progress_of(connection: Connection, jobs: list[str]) -> dict[str, JobProgress]:
-    """By job, how far it is; without those that have not begun."""
+    """Return the progress by job, without jobs that have not begun."""
     rows = connection.execute(select(job_progress).where(job_progress.c.job.in_(jobs)))
     return {
         row.job: JobProgress(row.step, row.number, row.steps, row.what, row.done, row.total, row.seconds_left, row.at)

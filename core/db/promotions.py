@@ -1,4 +1,4 @@
-"""Who made which version current, when and why; and what the promotion policy said of it."""
+"""History of promotions, and the verdicts of the promotion policy."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PromotionAction = Literal["promote", "rollback"]
 
 @dataclass(frozen=True)
 class Promotion:
-    """One act, in the order in which they took effect.
+    """One promotion; `number` orders promotions as they took effect.
 
     Attributes:
-        version: the id of what became current.
-        act: "promote", or "rollback" to what was current before.
-        at: when, in UTC.
+        version: id of the version that became current.
+        act: "promote", or "rollback" to the previously current version.
+        at: time, in UTC.
         forced: whether against the promotion policy.
-        job: the job that did it, if one did.
+        job: the job that promoted; None if no job did.
     """
 
     number: int
@@ -40,10 +40,10 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the promotion policy said of a version.
+    """Verdict of the promotion policy on a version.
 
     Attributes:
-        compared_to: the version that was current then.
+        compared_to: the version that was current at that time.
         checks: name, found, wanted and passed of each check.
     """
 
@@ -66,7 +66,7 @@ def add_promotion(
     job: str | None = None,
     at: datetime | None = None,
 ) -> Promotion:
-    """Write a promotion down, of now or of `at`; a job's second one is its first one.
+    """Store a promotion, with the present time or `at`; a second promotion of one job returns the first.
 
     The transaction must be the only one that promotes: `Database.alone`.
     """
@@ -82,12 +82,12 @@ def add_promotion(
 
 
 def all_promotions(connection: Connection) -> list[Promotion]:
-    """Every promotion, the last one last."""
+    """Return every promotion, the latest last."""
     return [_promotion(row) for row in connection.execute(select(promotions).order_by(promotions.c.number))]
 
 
 def last_promotion(connection: Connection) -> Promotion | None:
-    """The one that stands."""
+    """Return the promotion in effect."""
     row = connection.execute(select(promotions).order_by(promotions.c.number.desc()).limit(1)).one_or_none()
     return None if row is None else _promotion(row)
 
@@ -101,7 +101,7 @@ def add_verdict(
     *,
     job: str | None = None,
 ) -> None:
-    """Write down what the promotion policy said; a job says it once.
+    """Store the verdict of the promotion policy; only the first of each job is stored.
 
     Raises:
         DatabaseDownError: the database cannot be reached.
@@ -116,7 +116,7 @@ def add_verdict(
 
 
 def last_verdicts(connection: Connection) -> dict[str, Verdict]:
-    """By version, what the promotion policy said of it last."""
+    """Return the latest verdict by version."""
     rows = connection.execute(select(verdicts).order_by(verdicts.c.number))
     return {
         row.version: Verdict(row.version, row.compared_to, row.passed, list(row.checks), row.at, row.job)

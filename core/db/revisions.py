@@ -1,4 +1,4 @@
-"""The database's id and its revisions, and whether it has what a home has seen of it."""
+"""The database's id and its revisions, and the check whether it has all states that a home has seen."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from riyl.core.db.tables import acceptances, database_identity, revisions
 from riyl.core.errors import StaleDatabaseError
 from riyl.core.storage.stamps import Stamp, Stream
 
-HINT = "riyl db check says what it lacks, riyl db accept --why REASON settles it"
+HINT = "riyl db check lists what it lacks, riyl db accept --why REASON settles it"
 
 
 def database_id(connection: Connection) -> str:
-    """The id of the database's history; copies of a database have the same until one of them is accepted."""
+    """Return the id of the database's history; copies of a database share it until one of them is accepted."""
     return str(connection.execute(select(database_identity.c.id)).scalar_one())
 
 
 def new_database_id(connection: Connection) -> str:
-    """Give the database another id: its history is not the one that homes have seen."""
+    """Give the database a new id, because its history is not the one that homes have seen."""
     database_id = secrets.token_hex(16)
     connection.execute(update(database_identity).values(id=database_id))
     return database_id
 
 
 def raise_revision(connection: Connection, stream: Stream, number: int) -> None:
-    """Write down that something was done, in the transaction that does it.
+    """Record an act, in the transaction that performs it.
 
     Args:
-        number: above every number that the stream has. The transaction must be the only one that raises it.
+        connection: the transaction, which must be the only one that raises the stream's revision.
+        stream: the stream that the act belongs to.
+        number: revision after the act; above every number of the stream.
     """
     connection.execute(insert(revisions).values(stream=stream.value, number=number, mark=secrets.token_hex(16)))
 
 
 def newest_stamp(connection: Connection, stream: Stream) -> Stamp:
-    """The state that a stream is in now."""
+    """Return the present state of a stream."""
     columns = revisions.c
     wanted = select(columns.number, columns.mark).where(columns.stream == stream.value)
     row = connection.execute(wanted.order_by(columns.number.desc()).limit(1)).one()
@@ -44,23 +46,24 @@ def newest_stamp(connection: Connection, stream: Stream) -> Stamp:
 
 
 def has_stamp(connection: Connection, stream: Stream, stamp: Stamp) -> bool:
-    """Whether the stream was in this state once, and what was done since was done on top of it."""
+    """Check whether the stream was in this state once, so that its present state builds on it."""
     return not _missing(connection, {stream: stamp})
 
 
 def check_seen(connection: Connection, seen: Mapping[Stream, Stamp]) -> str:
-    """Hold the database to what a home has seen of it.
+    """Check that the database has every state that a home has seen.
 
-    Must be the first that the transaction reads: the home's copies may be newer than what it sees otherwise.
+    Must be the first read of the transaction; else the home's copies may be newer than its view of the database.
 
     Args:
+        connection: the transaction.
         seen: by stream, the newest state that the home has copied.
 
     Returns:
         The database's id.
 
     Raises:
-        StaleDatabaseError: the database was never in one of these states, and nobody accepted that.
+        StaleDatabaseError: the database was never in one of these states, and that was not accepted.
     """
     identity = database_id(connection)
     missing = _missing(connection, seen)
@@ -73,7 +76,7 @@ def check_seen(connection: Connection, seen: Mapping[Stream, Stamp]) -> str:
 
 
 def _missing(connection: Connection, seen: Mapping[Stream, Stamp]) -> dict[Stream, Stamp]:
-    stamps = {stream: stamp for stream, stamp in seen.items() if stamp.number}  # nothing was ever done, nothing is lost
+    stamps = {stream: stamp for stream, stamp in seen.items() if stamp.number}  # without acts, none can be missing
     if not stamps:
         return {}
     columns = revisions.c
@@ -89,7 +92,7 @@ def _missing(connection: Connection, seen: Mapping[Stream, Stamp]) -> dict[Strea
 
 
 def _accepted(connection: Connection, stream: Stream, stamp: Stamp) -> bool:
-    """Whether somebody accepted that the database lacks this state: a home had seen it, or a later one, and settled."""
+    """Check whether an acceptance covers the lack of this state: its home had seen the state, or a later one."""
     for seen in connection.execute(select(acceptances.c.seen)).scalars():
         entry = seen.get(stream.value)
         if entry is not None and entry["database"] == stamp.database and entry["number"] >= stamp.number:
@@ -101,7 +104,7 @@ def _told(stream: Stream, stamp: Stamp, current: Stamp) -> str:
     here = f"this home has seen revision {stamp.number} of its {stream}"
     if stamp.database is not None and stamp.database != current.database:
         here = f"this home has seen revision {stamp.number} of the {stream} of database {stamp.database[:8]}"
-        return f"{here}, and this is {current.database or '':.8}, at revision {current.number}"
+        return f"{here}, but this is {current.database or '':.8}, at revision {current.number}"
     if current.number < stamp.number:
-        return f"{here}, and it is at {current.number}"
-    return f"{here}, and it has another one of that number"
+        return f"{here}, but the database is at {current.number}"
+    return f"{here}, but the database has another one of that number"

@@ -1,4 +1,4 @@
-"""Editorial rules: made, dropped and listed by people, and read whole by whoever serves."""
+"""Editorial rules in the database: people add, drop and list them; services read all of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from riyl.core.types import ArtistId
 
 @dataclass(frozen=True)
 class WrittenRule:
-    """A rule with who made it, when, and why."""
+    """A rule with its author, time and reason."""
 
     rule: Rule
     why: str
@@ -33,7 +33,7 @@ class WrittenRule:
 def add_rule(
     database: Database, kind: RuleKind, artist: ArtistId, other: ArtistId | None, *, by: str, why: str
 ) -> tuple[WrittenRule, bool]:
-    """Make a rule; one that is there already stays as it is. A never of a pair is there whichever comes first in it.
+    """Add a rule; an existing one stays as it is. The order of the artists of a never does not matter.
 
     Returns:
         The rule, and whether it is new.
@@ -51,7 +51,7 @@ def add_rule(
 def insert_rule(
     connection: Connection, kind: RuleKind, artist: ArtistId, other: ArtistId | None, *, by: str, why: str
 ) -> tuple[WrittenRule, bool]:
-    """The same in a transaction, which must be the only one that acts on rules: `Database.alone`."""
+    """Add a rule as `add_rule` does, in a transaction that must be the only one to act on rules: `Database.alone`."""
     check_rule(kind, artist, other)
     existing = connection.execute(select(rules).where(_same(kind, artist, other))).one_or_none()
     if existing is not None:
@@ -70,10 +70,10 @@ def insert_rule(
 
 
 def drop_rule(database: Database, number: int) -> WrittenRule:
-    """Undo a rule.
+    """Drop a rule.
 
     Raises:
-        NotFoundError: there is none of this number.
+        NotFoundError: there is no rule of this number.
         DatabaseDownError: the database cannot be reached; nothing has changed.
         StaleDatabaseError: it lacks what this home has seen; nothing has changed.
     """
@@ -94,12 +94,14 @@ def list_rules(
     limit: int | None = None,
     before: int | None = None,
 ) -> list[WrittenRule]:
-    """Rules, the newest first.
+    """List rules, the newest first.
 
     Args:
-        artist: only those that name this one, first or second.
-        limit: how many at most.
-        before: only those of a lesser number.
+        database: the database.
+        kind: only those of this kind.
+        artist: only those that name this artist, first or second.
+        limit: maximum number of rules.
+        before: only those with a lower number.
     """
     wanted = select(rules).order_by(rules.c.number.desc()).limit(limit)
     if kind is not None:
@@ -113,27 +115,27 @@ def list_rules(
 
 
 def revision(connection: Connection) -> int:
-    """What changes with every act on the rules."""
+    """Return the number that changes with every act on the rules."""
     return int(connection.execute(select(rules_revision.c.revision)).scalar_one())
 
 
 def all_rules(connection: Connection) -> Rules:
-    """The rules in force."""
-    # the revision first: where another act comes between the two, its number is still to be seen
+    """Return the rules in force."""
+    # the revision first: if an act comes between the two reads, its revision is still unseen
     number = revision(connection)
     rows = connection.execute(select(rules).order_by(rules.c.number)).all()
     return Rules(number, tuple(_rule(row) for row in rows))
 
 
 def copy_rules(database: Database, copy: Path) -> Rules:
-    """Bring a home's copy of the rules to what the database says.
+    """Update a home's copy of the rules from the database.
 
     Raises:
         DatabaseDownError: the database cannot be reached; the copy stays.
         StaleDatabaseError: it lacks what this home has seen; the copy stays.
         OSError: the copy cannot be written; it stays.
     """
-    with locked(copy.with_name(f".{copy.name}.lock")):  # what was read first must not be written last
+    with locked(copy.with_name(f".{copy.name}.lock")):  # so that an older read is not written after a newer one
         with database.read_whole() as connection:
             database.check(connection)
             stamp, current_rules = newest_stamp(connection, Stream.RULES), all_rules(connection)

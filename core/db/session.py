@@ -1,4 +1,4 @@
-"""A connection to the database: SQLite in the home, or PostgreSQL; transactions, and what its errors mean here."""
+"""Connections to the database (SQLite in the home, or PostgreSQL), transactions, and translation of errors."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ FILE = "riyl.sqlite"
 JOBS_FILE = "jobs.sqlite"
 
 CONNECT_S = 3
-"""Seconds to wait for PostgreSQL."""
+"""Timeout of connecting to PostgreSQL, in seconds."""
 
 BUSY_MS = 30_000
-"""Milliseconds that one writer waits for another."""
+"""Maximum time that a writer waits for another, in milliseconds."""
 
 UPGRADE_LOCK = 0x5249594C
-"""PostgreSQL's advisory lock of who upgrades: "RIYL"."""
+"""Advisory lock of PostgreSQL that an upgrade holds; the letters "RIYL"."""
 
 POLL_S = 0.05
-"""Between looks at a lock that others hold."""
+"""Polling interval of a lock that another process holds, in seconds."""
 
 ALONE_LOCK = 0x5249594D
 
 
 def database_url(settings: Settings, file: str = FILE) -> URL:
-    """Where the database is: RIYL_DATABASE_URL, or with none of it `file` in the home.
+    """Return the address of the database: RIYL_DATABASE_URL, or if it is unset `file` in the home.
 
     Raises:
         ConfigError: the address is of another database, or its password cannot be read.
@@ -60,7 +60,7 @@ def database_url(settings: Settings, file: str = FILE) -> URL:
 
 
 def make_engine(url: URL) -> Engine:
-    """An engine with the pragmas, time limits and transactions that RIYL relies on; connects to nothing yet."""
+    """Make an engine with the pragmas, timeouts and transactions that RIYL relies on, without connecting."""
     if url.get_backend_name() == "sqlite":
         engine = make_sqlite_engine(url, isolation_level=None)
         event.listen(engine, "begin", _sqlite_begin)
@@ -69,9 +69,10 @@ def make_engine(url: URL) -> Engine:
 
 
 def make_sqlite_engine(url: URL, *, isolation_level: Literal["IMMEDIATE"] | None) -> Engine:
-    """An engine of SQLite that waits for others, loses nothing that was committed, and notices another file.
+    """Make an engine of SQLite that waits for other writers, keeps every commit, and notices a replaced file.
 
     Args:
+        url: address of the file.
         isolation_level: how sqlite3 begins transactions by itself; with None it begins none.
     """
 
@@ -94,10 +95,10 @@ class Database:
 
     Args:
         engine: from `make_engine`.
-        home: whose copies say what the database must have to be believed; with None it is believed.
+        home: home whose copies define what the database must have; None checks nothing.
 
     Attributes:
-        faults: of its storage, and of that of the jobs, which were met a moment ago.
+        faults: recent faults of its storage, and of the storage of the jobs.
     """
 
     def __init__(self, engine: Engine, home: Home | None = None) -> None:
@@ -111,13 +112,13 @@ class Database:
 
     @classmethod
     def of(cls, settings: Settings) -> Database:
-        """The database that the settings name; where it is SQLite and not there yet, it is made, once.
+        """Open the database that the settings name; a missing SQLite file is created.
 
         Raises:
-            ConfigError: RIYL_DATABASE_URL is not the address of one.
+            ConfigError: RIYL_DATABASE_URL is not the address of a database.
         """
         database = cls(make_engine(database_url(settings)), Home(settings.home))
-        with suppress(DatabaseDamagedError):  # told by whatever uses it; what does not goes on without it
+        with suppress(DatabaseDamagedError):  # later uses raise it again; some processes work without the database
             if database.is_sqlite and database.is_fresh():
                 database.upgrade()
         return database
@@ -128,12 +129,12 @@ class Database:
 
     @property
     def file(self) -> Path | None:
-        """SQLite's file; None of PostgreSQL."""
+        """File of SQLite; None for PostgreSQL."""
         return Path(self.engine.url.database or "") if self.is_sqlite else None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction; one writer at a time on SQLite.
+        """Open a transaction that writes; one writer at a time on SQLite.
 
         Raises:
             DatabaseDownError: it cannot be reached.
@@ -146,7 +147,7 @@ class Database:
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
-        """A transaction that waits until nobody else is in one of these. Raises as `write`."""
+        """Open a transaction that excludes all others of this kind. Raises as `write`."""
         with self.write() as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (ALONE_LOCK,))
@@ -154,7 +155,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads, and waits for no writer. Raises as `write`."""
+        """Open a transaction that only reads, and waits for no writer. Raises as `write`."""
         with translated(self.file, self.faults):
             self._check()
             with self.engine.connect() as connection:
@@ -162,26 +163,27 @@ class Database:
 
     @contextmanager
     def read_whole(self) -> Iterator[Connection]:
-        """The same, and all that is read is of one moment. Raises as `write`."""
+        """Open a transaction that reads a consistent state. Raises as `write`."""
         with self.read() as connection:
-            if not self.is_sqlite:  # SQLite's always is
+            if not self.is_sqlite:  # SQLite always reads a consistent state
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     def check(self, connection: Connection) -> str:
-        """Hold the database to what its home has seen of it; first in every transaction that decides what is hidden or
-        current, or that writes down what is.
+        """Check that the database has every state that its home has seen.
+
+        Must come first in every transaction that decides what is hidden or current, or that writes such facts.
 
         Returns:
             The database's id.
 
         Raises:
-            StaleDatabaseError: it lacks something of that.
+            StaleDatabaseError: it lacks such a state.
         """
         return check_seen(connection, {} if self._copies is None else self._copies.stamps())
 
     def is_fresh(self) -> bool:
-        """Whether nothing was ever made in it.
+        """Check whether the database has no tables yet.
 
         Raises:
             DatabaseDownError: it cannot be reached.
@@ -192,7 +194,7 @@ class Database:
             return revision_of(connection) is None
 
     def upgrade(self) -> None:
-        """Bring the tables to this release's. One process does it, the others wait; what is there stays.
+        """Upgrade the tables to this release, keeping their rows; one process upgrades while the others wait.
 
         Raises:
             DatabaseDownError: it cannot be reached.
@@ -203,7 +205,7 @@ class Database:
 
     @contextmanager
     def upgrade_lock(self) -> Iterator[None]:
-        """Held by the one process that upgrades."""
+        """Hold the lock of the one process that upgrades."""
         if not self.is_sqlite:
             with self.engine.connect() as opened:
                 # no transaction and no wait inside the database: DBOS's CREATE INDEX CONCURRENTLY waits for either
@@ -231,7 +233,7 @@ class Database:
     def _forget(self, connection: object, record: ConnectionPoolEntry) -> None:
         self._checked = False
         opened = record.info.get("file")
-        if opened != self._opened:  # what was wrong with another file is over
+        if opened != self._opened:  # faults of another file do not apply any more
             self._opened = opened
             self.faults.clear()
 
@@ -241,15 +243,15 @@ class Database:
         with self.engine.connect() as connection:
             revision = revision_of(connection)
         if revision is None and self._had_tables and self.file is not None:
-            raise damaged(self.file, "its tables are gone")
+            raise damaged(self.file, "its tables are missing")
         if revision != HEAD:
-            state = "nothing in it yet" if revision is None else f"schema {revision}"
+            state = "no tables" if revision is None else f"schema {revision}"
             raise SchemaError(f"found a database with {state}; this RIYL needs schema {HEAD}: run riyl db upgrade")
         self._checked = self._had_tables = True
 
 
 def set_pragmas(connection: sqlite3.Connection) -> None:
-    """Make a connection to SQLite wait for others, and keep what was committed through a loss of power."""
+    """Make a connection to SQLite wait for others, and keep commits through a loss of power."""
     for pragma in (f"busy_timeout={BUSY_MS}", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
     deadline = time.monotonic() + BUSY_MS / 1000
@@ -257,27 +259,27 @@ def set_pragmas(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             return
-        except sqlite3.OperationalError as error:  # here SQLite does not wait for others: somebody makes the file
+        except sqlite3.OperationalError as error:  # SQLite does not wait here for another process that creates the file
             if not is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(POLL_S)
 
 
 def _sqlite_taken(connection: object, record: ConnectionPoolEntry, proxy: object) -> None:
-    """Connect anew where another file has taken the place of the one that is open: nobody would see what is written."""
+    """Reconnect if the file was replaced since it was opened: writes to the old file would be lost."""
     path, opened = record.info["file"]
     if _file_at(path) != opened:
-        raise DisconnectionError(f"{path} is another file than before")
+        raise DisconnectionError(f"{path} was replaced by another file")
 
 
 def _sqlite_returned(connection: object, record: ConnectionPoolEntry) -> None:
-    """Keep no connection to a file that takes no writes: it would take none when the disk is mended."""
+    """Keep no connection to a read-only file: it would stay read-only after the disk is repaired."""
     if connection is not None and not record.info["writable"]:
         record.invalidate()
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:
-    """Device and inode."""
+    """Return device and inode."""
     try:
         status = path.stat()
     except FileNotFoundError:

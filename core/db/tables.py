@@ -25,14 +25,14 @@ from sqlalchemy import (
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """An instant; always aware and in UTC in Python, whatever the database can hold."""
+    """A point in time; aware and in UTC in Python, whatever type the database has."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is not None and value.tzinfo is None:
-            raise ValueError(f"found the naive time {value}; wanted one with its zone")
+            raise ValueError(f"found the naive time {value}; wanted one with a time zone")
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -46,7 +46,7 @@ metadata = MetaData()
 promotions = Table(
     "promotions",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True, comment="In the order they took effect."),
+    Column("number", Integer, primary_key=True, autoincrement=True, comment="In the order in which they took effect."),
     Column("version", String(64), nullable=False),
     Column("act", String(16), nullable=False, comment="promote or rollback"),
     Column("by", Text, nullable=False),
@@ -73,7 +73,7 @@ verdicts = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("id", String(16), primary_key=True, comment="The part of a key that is no secret."),
+    Column("id", String(16), primary_key=True, comment="The public part of the key."),
     Column("name", Text, nullable=False),
     Column("role", String(16), nullable=False),
     Column("digest", LargeBinary(32), nullable=False, comment="sha256 of the secret, which has 256 random bits"),
@@ -86,28 +86,28 @@ job_progress = Table(
     metadata,
     Column("job", String(64), primary_key=True),
     Column("step", String(64), nullable=False),
-    Column("number", Integer, nullable=False, comment="Of the step, from 1."),
+    Column("number", Integer, nullable=False, comment="Number of the step, from 1."),
     Column("steps", Integer, nullable=False),
-    Column("what", String(64), nullable=False, comment="What is counted in the step."),
+    Column("what", String(64), nullable=False, comment="Unit that is counted in the step."),
     Column("done", Integer, nullable=False),
-    Column("total", Integer, nullable=False, comment="0 where it is not known."),
-    Column("seconds_left", Float, comment="Of what is counted; null where it cannot be told."),
+    Column("total", Integer, nullable=False, comment="0 if unknown."),
+    Column("seconds_left", Float, comment="Time until the total is reached; null if unknown."),
     Column("at", UtcTime, nullable=False),
 )
 
 evaluations = Table(
     "evaluations",
     metadata,
-    Column("id", String(64), primary_key=True, comment="Of the job that made it, or of the run of the command line."),
+    Column("id", String(64), primary_key=True, comment="Id of its job, or of the run of the command line."),
     Column("request", JSON, nullable=False),
     Column("figures", JSON, nullable=False),
     Column("at", UtcTime, nullable=False, index=True),
-    Column("by", Text, comment="Who asked; null in rows of earlier releases, as the rest may be."),
-    Column("truth", String(64), comment="Its id."),
+    Column("by", Text, comment="Author; null in rows of earlier releases, as later columns may be."),
+    Column("truth", String(64), comment="Id of the ground truth."),
     Column("truth_name", Text),
     Column("snapshot", String(64)),
-    Column("version", String(64), comment="That was measured, if one was."),
-    Column("model", String(64), comment="Of the reference, where that is a model."),
+    Column("version", String(64), comment="Id of the measured version, if any."),
+    Column("model", String(64), comment="Id of the reference, if it is a model."),
     Column("k", Integer),
     Column("summary", JSON, comment="The reference's figures in each condition."),
 )
@@ -115,10 +115,12 @@ evaluations = Table(
 rules = Table(
     "rules",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True, comment="Pins of one artist stand in its order."),
+    Column("number", Integer, primary_key=True, autoincrement=True, comment="Orders the pins of one artist."),
     Column("kind", String(16), nullable=False, comment="block, never or pin"),
-    Column("artist", String(200), nullable=False, index=True, comment="Its id, whether or not a version has it."),
-    Column("other", String(200), nullable=False, index=True, comment="Of a pair the second; empty of a block."),
+    Column(
+        "artist", String(200), nullable=False, index=True, comment="Id of the artist, whether or not a version has it."
+    ),
+    Column("other", String(200), nullable=False, index=True, comment="Second artist of a pair; empty for a block."),
     Column("why", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
@@ -129,38 +131,45 @@ rules = Table(
 rules_revision = Table(
     "rules_revision",
     metadata,
-    Column("revision", Integer, nullable=False, comment="Of one row: raised by every act on the rules."),
+    Column("revision", Integer, nullable=False, comment="Single row; raised by every act on the rules."),
 )
 
-# in the order of code points on PostgreSQL too, which is SQLite's, and so the order of what stands
+# sorted by code points on PostgreSQL as on SQLite, which is the order of effective changes
 _ARTIST = String(200).with_variant(String(200, collation="C"), "postgresql")
 
 changes = Table(
     "changes",
     metadata,
-    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="In the order they were committed."),
-    Column("artist", _ARTIST, nullable=False, comment="Its id, whether or not a version has it."),
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="In the order of commits."),
+    Column("artist", _ARTIST, nullable=False, comment="Id of the artist, whether or not a version has it."),
     Column("kind", String(16), nullable=False, comment="See riyl.core.changes.effective.ChangeKind."),
-    Column("payload", JSON, nullable=False, comment="See riyl.core.changes.effective.Said."),
-    Column("counts", JSON, nullable=False, comment="Of what is said, how much: for lists, which do not read it."),
+    Column("payload", JSON, nullable=False, comment="See riyl.core.changes.effective.Payload."),
+    Column(
+        "counts",
+        JSON,
+        nullable=False,
+        comment="Sizes of the payload by field, for lists, which do not read the payload.",
+    ),
     Column("by", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
-    Column("key", String(200), comment="Idempotency-Key of the batch that it came with."),
+    Column("key", String(200), comment="Idempotency-Key of its batch."),
     Index("ix_changes_artist", "artist", "number"),
 )
 
 changes_head = Table(
     "changes_head",
     metadata,
-    Column("number", BigInteger, nullable=False, comment="Of one row, locked by who writes: of the last change."),
+    Column("number", BigInteger, nullable=False, comment="Single row, locked by writers: number of the last change."),
 )
 
 change_batches = Table(
     "change_batches",
     metadata,
-    Column("owner", String(16), primary_key=True, comment="Id of the API key that sent it."),
-    Column("key", String(200), primary_key=True, comment="Its Idempotency-Key."),
-    Column("start", Integer, primary_key=True, autoincrement=False, comment="Lines before those judged here."),
+    Column("owner", String(16), primary_key=True, comment="Id of the sender's API key."),
+    Column("key", String(200), primary_key=True, comment="Idempotency-Key of the batch."),
+    Column(
+        "start", Integer, primary_key=True, autoincrement=False, comment="Number of lines before those judged here."
+    ),
     Column("digest", String(64), nullable=False, comment="sha256 of the whole batch."),
     Column("verdicts", JSON, nullable=False),
     Column("at", UtcTime, nullable=False, index=True),
@@ -169,15 +178,15 @@ change_batches = Table(
 database_identity = Table(
     "database_identity",
     metadata,
-    Column("id", String(32), nullable=False, comment="Of one row: random; another one after an accept."),
+    Column("id", String(32), nullable=False, comment="Single row: random; replaced by an acceptance."),
 )
 
 revisions = Table(
     "revisions",
     metadata,
     Column("stream", String(16), primary_key=True, comment="See riyl.core.storage.stamps.Stream."),
-    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="Ascending, not without gaps."),
-    Column("mark", String(32), nullable=False, comment="Random: tells histories apart that have the same numbers."),
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="Ascending, with gaps."),
+    Column("mark", String(32), nullable=False, comment="Random: distinguishes histories with the same numbers."),
 )
 
 acceptances = Table(
@@ -187,7 +196,7 @@ acceptances = Table(
     Column("at", UtcTime, nullable=False),
     Column("by", Text, nullable=False),
     Column("why", Text, nullable=False),
-    Column("seen", JSON, nullable=False, comment="By stream, the stamp that the home had of the database before."),
-    Column("restored", JSON, nullable=False, comment="How many of what were brought in from the home's copies."),
+    Column("seen", JSON, nullable=False, comment="By stream, the stamp of the home's copy before the acceptance."),
+    Column("restored", JSON, nullable=False, comment="Number of records restored from the home's copies, by kind."),
     sqlite_autoincrement=True,
 )

@@ -1,4 +1,4 @@
-"""The home's copy of the tombstones, brought to what the database says."""
+"""Update of the home's copy of the tombstones from the database."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from riyl.core.storage.tombstones import append_tombstones, last_stamp, write_to
 
 
 def copy_tombstones(database: Database, home: Home, *, anew: bool = False) -> None:
-    """Bring a home's copy of who is deleted or merged away to what the database says; durable when this returns.
+    """Update a home's copy of the deleted and merged artists from the database; durable when this returns.
 
-    What changed since is added to the copy, so that one more costs the same however many there are.
+    Appends what changed since the copy's stamp, so the cost of one more does not grow with their number.
 
     Args:
-        anew: write the copy as a whole, which takes out what later lines have made untrue.
+        database: the database.
+        home: the home.
+        anew: rewrite the whole copy, without lines that later ones supersede.
 
     Raises:
         DatabaseDownError: the database cannot be reached; the copy stays.
@@ -25,7 +27,7 @@ def copy_tombstones(database: Database, home: Home, *, anew: bool = False) -> No
         OSError: the copy cannot be written; it stays.
     """
     copy = home.tombstones
-    with locked(copy.with_name(f".{copy.name}.lock")):  # what was read first must not be written last
+    with locked(copy.with_name(f".{copy.name}.lock")):  # so that an older read is not written after a newer one
         before = last_stamp(copy)
         with database.read_whole() as connection:
             database.check(connection)

@@ -1,4 +1,4 @@
-"""The schema's revisions, by Alembic: which one a database has, and bringing it to the newest."""
+"""Schema revisions, by Alembic: the revision of a database, and its upgrade to the newest."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from sqlalchemy import Connection, inspect, text
 from riyl.core.errors import SchemaError
 
 HEAD = "0007"
-"""The revision of this release."""
+"""Revision of this release."""
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The database's revision; None where nothing was ever made in it."""
+    """Return the database's revision; None if it has no tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def upgrade_schema(connection: Connection) -> None:
-    """Run every migration that is missing, all or none.
+    """Run every pending migration, all or none.
 
     Raises:
         SchemaError: the database is of a newer release.
     """
-    from alembic import command  # here: a service that finds its database in order need not wait for it
+    from alembic import command  # imported here so that a service with an up-to-date database does not wait for it
     from alembic.config import Config
 
     revision = revision_of(connection)

@@ -1,4 +1,4 @@
-"""The lock by which one process has the place of a worker, and nobody else."""
+"""Lock that lets one process at a time act under the name of a worker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from riyl.core.db.session import UPGRADE_LOCK, Database
 
 
 class WorkerLock:
-    """Held by a process as long as it lives: nobody else has it.
+    """Exclusive lock that a process holds as long as it lives.
 
     On PostgreSQL it is an advisory lock of a session of its own, by name; on SQLite a lock on a file in the home.
     """
@@ -29,7 +29,7 @@ class WorkerLock:
         self._guard = threading.Lock()
 
     def take(self) -> bool:
-        """Take it, or make sure that it is held still; False where another process has it.
+        """Acquire the lock, or confirm that it is still held; False if another process holds it.
 
         Raises:
             DatabaseDownError: the database cannot be reached.
@@ -38,13 +38,13 @@ class WorkerLock:
             return self._take_file() if self._database.is_sqlite else self._take_session()
 
     def release(self) -> None:
-        """Give it back."""
+        """Release the lock."""
         with self._guard:
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
             if self._connection is not None:
-                with suppress(DBAPIError):  # a session that is gone has let go of it
+                with suppress(DBAPIError):  # a session that has ended has released it
                     self._connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
                 self._connection.invalidate()
                 self._connection = None

@@ -1,4 +1,4 @@
-"""What the tables themselves say of artists that changes are about: a part of a snapshot that has changes folded in."""
+"""Base rows: the rows that the tables have of changed artists; a part of a snapshot that has changes folded in."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ from riyl.core.types import ArtistId, Progress, silent
 FOLDER = "base_rows"
 
 IDS = "artist-ids.arrow"
-"""No name of a table, of which each has a file of its own."""
+"""File of the artist ids. No table has this name; each table has a file of its own."""
 
 SUFFIX = ".arrow"
 
 _ARTIST_TYPES = (*ATTRIBUTE_TYPES, pa.list_(pa.string()))
-"""Types of what the tables may say of an artist: mbid, aliases and attributes."""
+"""Types of an artist's columns in the tables: mbid, aliases and attributes."""
 
 
 class BaseRows:
-    """Reads what `write_base_rows` wrote; files are mapped into memory, and an artist's rows found by bisection."""
+    """Reader of the files of `write_base_rows`; maps them into memory and finds an artist's rows by bisection."""
 
     def __init__(self, files: Mapping[str, SealedFile]) -> None:
         self._files = files
 
     @cached_property
     def ids(self) -> frozenset[ArtistId]:
-        """Of whom changes stood: of these alone it is known what the tables say."""
+        """Ids of the artists that had effective changes; base rows exist for these alone."""
         if IDS not in self._files:
             return frozenset()
         return frozenset(read_arrow(self._files[IDS], {"artist_id": pa.string()}).column("artist_id").to_pylist())
 
     def of(self, artist: ArtistId) -> dict[str, Any] | None:
-        """What the tables say of an artist; None where their artists lack it, or no changes of it stood.
+        """Return the values of an artist in the tables; None if the tables lack it, or if it had no effective changes.
 
         Returns:
-            name, mbid, aliases; attributes, by column, None where it has none; vectors, by table that has rows of it,
-            (m, w) float32 in the order of the table; tags and plays, where these have rows of it, weight by term as it
-            is written, of equal ones added up.
+            name, mbid, aliases; attributes, by column, None where it has none; vectors, by table that has rows of the
+            artist, (m, w) float32 in the order of the table; tags and plays, where their tables have rows of it, weight
+            by term as written, with the weights of equal terms added up.
         """
         rows = {name: matches for name, table in self._tables.items() if (matches := _rows_of(table, artist)).num_rows}
         if "artists" not in rows:
@@ -73,15 +73,17 @@ class BaseRows:
 def write_base_rows(
     folder: Path, tables: Tables, names: Iterable[str], effective: Path, progress: Progress = silent
 ) -> None:
-    """Write the rows of those artists of whom changes stand, a file a table, by ascending artist_id; else nothing.
+    """Write the rows of the artists with effective changes, one file per table, by ascending artist_id.
 
-    A batch of a table is in memory at a time, and all its rows that are kept.
+    Writes nothing if there are no effective changes. Holds one batch of a table in memory at a time, and all of the
+    table's rows that are kept.
 
     Args:
-        folder: to be made; it is sealed with what it is in.
-        tables: themselves, without changes.
-        names: of the tables, artists among them.
-        effective: file of what stands, see `riyl.core.changes.effective.write_effective`.
+        folder: the folder to create; it is sealed together with the folder that contains it.
+        tables: the tables themselves, without changes.
+        names: names of the tables, including artists.
+        effective: file of the effective changes, see `riyl.core.changes.effective.write_effective`.
+        progress: called after each batch.
 
     Raises:
         TableError: as `Tables.batches`.
@@ -96,17 +98,17 @@ def write_base_rows(
         for batch in tables.batches(name):
             batches.append(batch.filter(pc.is_in(batch.column("artist_id"), ids)))
             seen += batch.num_rows
-            progress(f"keep {name} beneath changes", seen, total)
+            progress(f"keep base rows of {name}", seen, total)
         _write(folder / f"{name}{SUFFIX}", pa.Table.from_batches(batches))
 
 
 def _write(path: Path, table: pa.Table) -> None:
-    """Arrow sorts stably."""
+    """Write a table sorted by artist_id; Arrow's sort is stable."""
     write_arrow(path, table.take(pc.sort_indices(table.column("artist_id"))))
 
 
 def _read(file: SealedFile, name: str) -> pa.Table:
-    """The rows of a table of that name."""
+    """Read the rows of the table of this name."""
     columns = {"artist_id": pa.string()}
     if name == "artists":
         return read_arrow(file, columns | {"name": pa.string()}, others=_ARTIST_TYPES)
@@ -122,7 +124,7 @@ def _rows_of(table: pa.Table, artist: ArtistId) -> pa.Table:
     def at(row: int) -> ArtistId:
         return str(ids[row].as_py())
 
-    # both sort by code points
+    # both Python and Arrow sort by code points
     first = bisect_left(range(len(ids)), artist, key=at)
     return table.slice(first, bisect_right(range(len(ids)), artist, lo=first, key=at) - first)
 

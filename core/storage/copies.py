@@ -1,4 +1,4 @@
-"""A home's copies of what the database says, and which states of it they have seen."""
+"""A home's copies of database state, and which state of each stream they hold."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from riyl.core.storage.tombstones import last_stamp, read_tombstones
 log = logging.getLogger(__name__)
 
 _State = tuple[int, int, int]
-"""Inode, size and modification time of a file: equal, and it was not changed."""
+"""Inode, size and modification time of a file; equal values mean that the file is unchanged."""
 
 
 class Copies:
-    """What a home has seen of its database.
+    """The newest state of each stream that a home has seen of its database.
 
-    A copy that cannot be read says nothing here: the others speak, and it is written anew.
+    A copy that cannot be read is left out here: the other copies count, and it is written anew.
     """
 
     def __init__(self, home: Home) -> None:
@@ -35,7 +35,7 @@ class Copies:
         self._read: dict[Stream, tuple[_State, Stamp | None]] = {}
 
     def stamps(self) -> Mapping[Stream, Stamp]:
-        """By stream, the newest state that this home has copied; a file is read again only when it has changed."""
+        """Return by stream the newest state that this home has copied; a file is read again only if it has changed."""
         by_stream = {stream: self._stamp(stream) for stream in self._readers}
         return {stream: stamp for stream, stamp in by_stream.items() if stamp is not None}
 

@@ -1,4 +1,4 @@
-"""CURRENT: a home's copy of which version is current, and which promotion made it so."""
+"""CURRENT: a home's copy of the current version's id, and of the promotion that made it current."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from riyl.core.storage.stamps import Stamp
 
 CURRENT = "CURRENT"
 """File in the folder of versions: the id of the current one in the first line, the stamp of the promotions in the
-second, as JSON; replaced at once. The database says which version is current; this copy is what a service starts from,
-whether or not the database can be reached."""
+second, as JSON; replaced atomically. The database decides which version is current; a service starts from this copy,
+whether or not it can reach the database."""
 
 
 def read_current(folder: Path) -> str | None:
-    """The id of the current version, by CURRENT alone; None where nothing was promoted yet.
+    """Return the id of the current version according to CURRENT alone; None if no version was promoted yet.
 
     Raises:
-        FormatError: it is damaged.
+        FormatError: CURRENT is damaged.
     """
     return _lines(folder)[0] or None
 
 
 def current_stamp(folder: Path) -> Stamp | None:
-    """The state of the promotions that CURRENT was taken from; None where there is none, or it has no stamp.
+    """Return the state of the promotions that CURRENT was taken from; None without CURRENT or without a stamp in it.
 
     Raises:
-        FormatError: it is damaged.
+        FormatError: CURRENT is damaged.
     """
     line = _lines(folder)[1]
     if not line:
@@ -40,7 +40,7 @@ def current_stamp(folder: Path) -> Stamp | None:
 
 
 def write_current(folder: Path, version: str, stamp: Stamp) -> None:
-    """Replace CURRENT at once."""
+    """Replace CURRENT atomically."""
     write_bytes(folder / CURRENT, f"{version}\n{json.dumps(stamp.as_dict(), sort_keys=True)}\n".encode())
 
 

@@ -1,4 +1,4 @@
-"""Homes of earlier releases: recognised, refused with what to run, and brought to the names of this release."""
+"""Homes of earlier releases: detected, refused with the command to run, and upgraded to this release's names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from riyl.core.settings import Home
 from riyl.core.storage import tombstones
 
 RENAMED = {"fixed": "frozen_tables", "links": "supervision", "gone.ndjson": "tombstones.ndjson"}
-"""Entries of a home, as releases before 0.2 called them, and their names now."""
+"""Names of a home's entries before release 0.2, each with its present name."""
 
 
 def check_home(home: Home) -> None:
-    """Refuse a home that has entries under the names of an earlier release.
+    """Refuse a home that has entries under names of an earlier release.
 
     Raises:
-        OutdatedError: it has some; the message names them, the names wanted and the command that renames them.
+        OutdatedError: it has such entries; the message names them, the names wanted and the command that renames them.
     """
     if old := [name for name in RENAMED if (home.root / name).exists()]:
         wanted = ", ".join(RENAMED[name] for name in old)
@@ -27,16 +27,16 @@ def check_home(home: Home) -> None:
 
 
 def upgrade_home(home: Home) -> list[str]:
-    """Bring the entries of a home of an earlier release to the names of this one.
+    """Rename the entries of a home of an earlier release to their present names.
 
-    Each entry is renamed or rewritten at once, so a killed upgrade goes on where it was. Snapshots, models and versions
-    stay as they are; opening one says how to make it anew.
+    Each entry is renamed or rewritten atomically, so a killed upgrade can be resumed. Snapshots, models and versions
+    stay as they are; the error on opening one says how to rebuild it.
 
     Returns:
         The new names of the entries that had an old one.
 
     Raises:
-        FormatError: the copy of the tombstones is damaged, or an entry is there under both names.
+        FormatError: the copy of the tombstones is damaged, or an entry exists under both names.
     """
     done = []
     for old, new in RENAMED.items():
@@ -45,7 +45,7 @@ def upgrade_home(home: Home) -> list[str]:
             continue
         if before.is_dir():
             if after.exists():
-                raise FormatError(f"{home.root}: found both {old} and {new}; wanted one: remove what is not needed")
+                raise FormatError(f"{home.root}: found both {old} and {new}; wanted one of them: remove the other")
             before.rename(after)
         else:
             if not after.exists():
@@ -56,7 +56,7 @@ def upgrade_home(home: Home) -> list[str]:
 
 
 def _tombstones(lines: bytes, name: str) -> bytes:
-    """Lines of a copy of format 1 or 2 as format 3 has them; a line that a crash cut off is dropped."""
+    """Convert the lines of a copy of format 1 or 2 to format 3; a last line that a crash cut off is dropped."""
     converted = []
     for number, line in enumerate(lines.split(b"\n")[:-1], start=1):
         try:

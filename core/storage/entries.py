@@ -1,4 +1,4 @@
-"""Entries of a folder of immutable folders: the newest, and one by its id or how that begins."""
+"""Entries of a folder of immutable folders: the newest entry, and an entry by its id or the beginning of its id."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from riyl.core.errors import NotFoundError
 
 
 def by_age(folder: Path, manifest: str) -> list[Path]:
-    """The manifests of the entries of `folder`, the most recently made or reused last; hidden ones are unfinished."""
+    """List the manifests of the entries of `folder`, the most recently made or reused last, without unfinished ones."""
     return sorted(folder.glob(f"[!.]*/{manifest}"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
 
 
 def newest(folder: Path, what: str, manifest: str, hint: str) -> Path:
-    """The most recently made or reused entry of `folder`, by its manifest's modification time.
+    """Return the most recently made or reused entry of `folder`, by the modification time of its manifest.
 
     Raises:
         NotFoundError: there is none; the message ends with `hint`.
@@ -25,10 +25,10 @@ def newest(folder: Path, what: str, manifest: str, hint: str) -> Path:
 
 
 def pick(folder: Path, name: str, what: str, manifest: str) -> Path:
-    """The entry of `folder` whose id is `name` or begins with it.
+    """Return the entry of `folder` whose id is `name` or begins with it.
 
     Raises:
-        NotFoundError: none or several do; the message lists what there is.
+        NotFoundError: no entry or several match; the message lists the candidates.
     """
     ids = sorted(p.parent.name for p in folder.glob(f"[!.]*/{manifest}"))
     matches = [i for i in ids if i == name] or [i for i in ids if name and i.startswith(name)]

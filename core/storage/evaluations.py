@@ -1,4 +1,4 @@
-"""The files of a stored evaluation: its figures, what came of each query, and the report, in a sealed folder."""
+"""Files of a stored evaluation in a sealed folder: its figures, the results of each query, and the report."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ QUERIES_SCHEMA = pa.schema(
         "retrieved": pa.list_(pa.string()),
     }
 )
-"""A row a condition, system and query: its nDCG and the first 10 of its list, best first; none where the system cannot
-embed the artist."""
+"""One row per condition, system and query: nDCG and the first 10 of the list, best first; both null where the system
+cannot embed the artist."""
 
 EXPECTED_SCHEMA = pa.schema(
     {
@@ -50,12 +50,12 @@ EXPECTED_SCHEMA = pa.schema(
         "expected": pa.list_(pa.string()),
     }
 )
-"""A row a condition and query: how many artists are relevant, and 10 of them at most, the most played first."""
+"""One row per condition and query: the number of relevant artists, and at most 10 of them, the most played first."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What a query should have found: `n_relevant` artists, of whom `first` are those most played."""
+    """Relevant artists of a query: their number `n_relevant`, and `first`, the most played of them."""
 
     n_relevant: int
     first: list[ArtistId]
@@ -72,10 +72,10 @@ SCHEMA = TypeAdapter(EvaluationManifest)
 
 @dataclass(frozen=True)
 class EvaluationFiles(SealedFolder):
-    """An opened folder. Each file is compared with its sha256 when it is first read.
+    """An opened evaluation folder. Each file is compared with its sha256 when it is first read.
 
     Raises (every method):
-        FormatError: the file is damaged; names it.
+        FormatError: the file is damaged; the message names it.
     """
 
     _whole: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
@@ -85,7 +85,7 @@ class EvaluationFiles(SealedFolder):
         """Open a stored evaluation.
 
         Raises:
-            NotFoundError: there is no such folder.
+            NotFoundError: the folder does not exist.
             FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`.
         """
         if not folder.is_dir():
@@ -93,7 +93,7 @@ class EvaluationFiles(SealedFolder):
         return EvaluationFiles(folder, read_sealed(folder, MANIFEST, KIND, FORMAT, schema=SCHEMA))
 
     def figures(self) -> dict[str, Any]:
-        """Every figure, as it was given to `save_evaluation`."""
+        """Return every figure, as passed to `save_evaluation`."""
         file = self._verified(FIGURES)
         figures = file.document()
         if not isinstance(figures, dict):
@@ -101,28 +101,28 @@ class EvaluationFiles(SealedFolder):
         return figures
 
     def report(self) -> bytes:
-        """The report, as HTML."""
+        """Return the report, as HTML."""
         return self._verified(REPORT).read()
 
     def ndcg(self, condition: str, system: str) -> pa.Table:
-        """artist_id and ndcg of every query; without a row where the system was not measured in the condition."""
+        """Return artist_id and ndcg of every query; no rows where the system was not measured in the condition."""
         rows = _is("condition", condition) & _is("system", system)
         return self._read(QUERIES, QUERIES_SCHEMA, ["artist_id", "ndcg"], rows)
 
     def retrieved(self, condition: str, system: str, artist_ids: Sequence[ArtistId]) -> dict[ArtistId, list[ArtistId]]:
-        """By query, the first 10 of its list, best first."""
+        """Return by query the first 10 of its list, best first."""
         rows = _is("condition", condition) & _is("system", system) & _among(artist_ids)
         columns = self._read(QUERIES, QUERIES_SCHEMA, ["artist_id", "retrieved"], rows).to_pydict()
         return dict(zip(columns["artist_id"], columns["retrieved"], strict=True))
 
     def expected(self, condition: str, artist_ids: Sequence[ArtistId]) -> dict[ArtistId, Expected]:
-        """By query, what it should have found."""
+        """Return by query its relevant artists."""
         rows = _is("condition", condition) & _among(artist_ids)
         records = self._read(EXPECTED, EXPECTED_SCHEMA, ["artist_id", "n_relevant", "expected"], rows).to_pylist()
         return {row["artist_id"]: Expected(row["n_relevant"], row["expected"]) for row in records}
 
     def _read(self, name: str, schema: pa.Schema, columns: list[str], rows: pc.Expression) -> pa.Table:
-        """Some columns of some rows."""
+        """Read the selected columns and rows of a file."""
         types = dict(zip(schema.names, schema.types, strict=True))
         return read_parquet(self._verified(name), types, required=("artist_id",), select=columns, filters=rows)
 
@@ -136,14 +136,15 @@ class EvaluationFiles(SealedFolder):
 def save_evaluation(
     folder: Path, identity: str, figures: dict[str, Any], queries: pa.Table, expected: pa.Table, report: bytes
 ) -> EvaluationFiles:
-    """Keep an evaluation's files under its id in the folder of evaluations; those that are there already stay.
+    """Store the files of an evaluation under its id in the folder of evaluations; existing files stay.
 
     Args:
-        folder: `riyl.core.settings.Home.evaluations`. What killed processes left in it is removed.
+        folder: `riyl.core.settings.Home.evaluations`. Leftovers of killed processes in it are removed.
+        identity: id of the evaluation.
         figures: as JSON holds them.
-        queries: columns of `QUERIES_SCHEMA`; text may be dictionaries.
+        queries: columns of `QUERIES_SCHEMA`; text columns may be dictionary-encoded.
         expected: columns of `EXPECTED_SCHEMA`, likewise.
-        report: HTML in UTF-8 that needs nothing else and runs nothing.
+        report: HTML in UTF-8 that loads no other file and runs no script.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
@@ -159,7 +160,7 @@ def save_evaluation(
 
 
 def _write(path: Path, table: pa.Table, schema: pa.Schema, by: list[str]) -> None:
-    """Write a table so that the rows of equal `by` are row groups of their own."""
+    """Write a table so that rows with equal values of `by` form row groups of their own."""
     rows = table.select(schema.names).cast(schema)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for part in rows.select(by).group_by(by, use_threads=False).aggregate([]).to_pylist():

@@ -1,4 +1,4 @@
-"""A ground truth: which artists are similar to which, by artist_id, as an immutable folder."""
+"""A ground truth: pairs of similar artists, by artist_id, as an immutable folder."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ PAIRS = "pairs.parquet"
 PAIR_COLUMNS = {"artist_id": pa.string(), "similar_id": pa.string()}
 
 MAX_NAME_LENGTH = 100
-"""Characters of a truth's name, and of its source."""
+"""Maximum length of a truth's name, and of its source, in characters."""
 
 EXAMPLES, MAX_EXAMPLE_LENGTH = 5, 200
-"""Maximum number of unknown ids that are shown, and of characters of each."""
+"""Maximum number of unknown ids that are shown, and maximum length of each, in characters."""
 
 _LINES = 1 << 12
 
 
 @dataclass(frozen=True)
 class Relevance:
-    """The truth over the artists of one catalog, in CSR form: what row i is similar to, ascending, itself left out."""
+    """A ground truth over one catalog, in CSR form: row i lists the artists similar to i, ascending, without i."""
 
     indptr: NDArray[np.int64]
     columns: NDArray[np.int32]
@@ -52,11 +52,11 @@ class Relevance:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of a truth the artists of one catalog are.
+    """Overlap of a ground truth with the artists of one catalog.
 
     Attributes:
-        pairs, unknown_pairs: those with both artists in the catalog, and the others.
-        artists, unknown_artists: of the truth, those in the catalog, and the others.
+        pairs, unknown_pairs: number of pairs with both artists in the catalog, and of all other pairs.
+        artists, unknown_artists: number of the truth's artists that are in the catalog, and of the others.
         examples: ids of unknown artists, at most five, each cut after 200 characters.
     """
 
@@ -67,14 +67,14 @@ class Coverage:
     examples: list[ArtistId]
 
     def warning(self, catalog: str) -> str | None:
-        """What must be said where the truth says nothing of the catalog; None where it does."""
+        """Return a warning if no pair has both artists in the catalog; else None."""
         if self.pairs:
             return None
-        return f"{catalog} has both artists of none of the pairs: nothing can be measured by them; are the ids its own?"
+        return f"{catalog} has both artists of none of the pairs: nothing can be measured; are the ids of this catalog?"
 
 
 class TruthManifest(TypedDict):
-    """The fields of a truth's manifest."""
+    """Fields of a truth's manifest."""
 
     id: FolderId
     name: str
@@ -88,7 +88,7 @@ SCHEMA = TypeAdapter(TruthManifest)
 
 @dataclass(frozen=True)
 class Truth(SealedFolder):
-    """An opened truth; `pairs` holds artist_id, similar_id, each pair once as it was given."""
+    """An opened truth; `pairs` holds artist_id and similar_id, each pair once, as it was given."""
 
     pairs: pa.Table
 
@@ -111,9 +111,9 @@ class Truth(SealedFolder):
         return bool(self.manifest["directed"])
 
     def coverage(self, ids: pa.Array) -> Coverage:
-        """How many of the pairs, and of their artists, a catalog with these ids (strings) has.
+        """Count the pairs, and their artists, that a catalog with these ids (strings) contains.
 
-        It takes memory for the truth, and none for the ids, which may be those of a mapped file.
+        Memory grows with the truth, not with the ids, which may be those of a mapped file.
         """
         ends = [self.pairs.column(c) for c in ("artist_id", "similar_id")]
         artists = pa.chunked_array([chunk for end in ends for chunk in end.chunks], pa.string()).unique()
@@ -130,7 +130,7 @@ class Truth(SealedFolder):
         )
 
     def relevance(self, artist_ids: list[ArtistId]) -> Relevance:
-        """The pairs with both artists in `artist_ids`; an undirected pair counts both ways, a double one once."""
+        """Select the pairs with both artists in `artist_ids`; an undirected pair counts both ways, a duplicate once."""
         ids = pa.array(artist_ids, pa.string())
         left = pc.index_in(self.pairs.column("artist_id").combine_chunks(), ids)
         right = pc.index_in(self.pairs.column("similar_id").combine_chunks(), ids)
@@ -151,18 +151,22 @@ class Truth(SealedFolder):
 
 
 def save_truth(folder: Path, name: str, pairs: pa.Table, *, directed: bool, source: str) -> Truth:
-    """Keep `pairs` (artist_id, similar_id) as a truth called `name` in the folder of truths.
+    """Store `pairs` (artist_id, similar_id) as a truth called `name` in the folder of truths.
 
-    Pairs of an artist with itself are left out, and a pair given twice (of an undirected truth: either way round)
-    counts once; the manifest counts both. The same pairs under the same name give the same id, and then nothing new
-    is written.
+    Pairs of an artist with itself are left out, and a duplicate pair (of an undirected truth: in either direction)
+    counts once; the manifest counts both kinds. The same pairs under the same name give the same id, and then no new
+    folder is written.
 
     Args:
-        source: what they come from, for people.
+        folder: the folder of truths.
+        name: name of the truth.
+        pairs: the pairs.
+        directed: whether a pair says only that `similar_id` is similar to `artist_id`, not the reverse.
+        source: origin of the pairs, for people.
 
     Raises:
         InputError: name or source is not 1 to 100 printable characters.
-        FormatError: the same truth is there already, and damaged.
+        FormatError: the same truth exists already, and is damaged.
     """
     for what, text in (("name", name), ("source", source)):
         if not (0 < len(text) <= MAX_NAME_LENGTH and text.isprintable()):
@@ -182,7 +186,7 @@ def save_truth(folder: Path, name: str, pairs: pa.Table, *, directed: bool, sour
 
 
 def _each_once(pairs: pa.Table, directed: bool) -> tuple[pa.Table, dict[str, int]]:
-    """The pairs in the order of their ids, and how many were left out of which kind."""
+    """Return the pairs in the order of their ids, and the number of pairs that were left out, by kind."""
     left, right = (pairs.column(name) for name in ("artist_id", "similar_id"))
     ids = pa.chunked_array([*left.chunks, *right.chunks], pa.string()).unique()
     ids = ids.take(pc.sort_indices(ids))
@@ -197,7 +201,7 @@ def _each_once(pairs: pa.Table, directed: bool) -> tuple[pa.Table, dict[str, int
 
 
 def _identity(name: str, directed: bool, pairs: pa.Table) -> str:
-    """`riyl.core.files.content_id` of name, directed, and the pairs as lines, without all lines in memory at once."""
+    """Compute `riyl.core.files.content_id` of name, directed, and the pairs as lines, with few lines in memory."""
     digest = hashlib.sha256()
 
     def add(text: str) -> None:
@@ -215,7 +219,7 @@ def _identity(name: str, directed: bool, pairs: pa.Table) -> str:
 
 
 def truths(folder: Path) -> dict[str, Manifest | FormatError]:
-    """By id, the newest last, a truth's manifest, or what is wrong with it; files are checked by size alone."""
+    """Return by id, the newest last, a truth's manifest or the error of reading it; checks only the sizes of files."""
     manifests: dict[str, Manifest | FormatError] = {}
     for path in by_age(folder, MANIFEST):
         try:
@@ -226,12 +230,12 @@ def truths(folder: Path) -> dict[str, Manifest | FormatError]:
 
 
 def find_truth(folder: Path, name: str | None) -> Truth:
-    """The newest truth called `name` (or of that id); the newest of all with None.
+    """Open the newest truth called `name` (or with that id); the newest of all with None.
 
     Raises:
-        NotFoundError: there is none; the message says how to bring one.
+        NotFoundError: there is none; the message says how to import one.
     """
-    hint = "bring one with: riyl truth import FILE, or a `similar` table in the catalog"
+    hint = "import one with: riyl truth import FILE, or a `similar` table in the catalog"
     if name is None:
         return Truth.open(newest(folder, "truth", MANIFEST, hint))
     candidates = truths(folder)
@@ -247,11 +251,11 @@ def _name(manifest: Manifest | FormatError) -> str | None:
 
 
 def relevant_to(folder: Path, artist_ids: Collection[ArtistId]) -> dict[ArtistId, set[ArtistId]]:
-    """By artist, who is relevant to it in a truth; of the folder's pairs no more is held than those.
+    """Return by artist the artists relevant to it in a truth; reads into memory only the pairs of these artists.
 
     Args:
-        folder: of the truth.
-        artist_ids: who is asked for; one without a pair has an empty set.
+        folder: folder of the truth.
+        artist_ids: the artists; one without a pair has an empty set.
 
     Raises:
         FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`.
@@ -268,7 +272,7 @@ def relevant_to(folder: Path, artist_ids: Collection[ArtistId]) -> dict[ArtistId
 
 
 def _verified(folder: Path) -> tuple[Manifest, SealedFile]:
-    """The manifest of a truth and its pairs, compared with their sha256."""
+    """Return the manifest of a truth and its pairs, after comparing the files with their sha256."""
     manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, schema=SCHEMA)
     files = SealedFiles(folder, manifest["files"])
     files.verify()

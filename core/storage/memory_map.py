@@ -1,4 +1,4 @@
-"""Arrays and tables of sealed folders, mapped into memory, once they are what they should be."""
+"""Arrays and tables of sealed folders, mapped into memory; their types, shapes and values are checked."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ ARTIST_COLUMNS = {
     "mbid": pa.string(),
     "aliases": pa.list_(pa.string()),
 }
-"""The first columns of a stored table of artists; attributes follow."""
+"""First columns of a stored table of artists; attributes follow."""
 
 ATTRIBUTE_TYPES = (pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.null())
-"""Types that a column of attributes has, see `riyl.core.catalog.attribute_columns`."""
+"""Types of attribute columns, see `riyl.core.catalog.attribute_columns`."""
 
 VECTORS = pa.list_(pa.float32())
-"""Stands for lists of float32 of any one length."""
+"""Type that stands for lists of float32 of any one length."""
 
 _HEADER_BYTES = 1 << 14
 _CHUNK_BYTES = 1 << 24
@@ -43,14 +43,15 @@ Number = TypeVar("Number", bound=np.generic)
 def load_array(
     file: SealedFile, kind: type[Number] | tuple[type[Number], ...], shape: Sequence[int | None]
 ) -> NDArray[Number]:
-    """An array that `np.save` wrote, mapped read-only, in C order.
+    """Map an array that `np.save` wrote, read-only, in C order.
 
     Args:
-        kind: of its numbers; or those that they may be of.
-        shape: with None for lengths that the file may choose.
+        file: the file.
+        kind: type of its numbers, or the types that are allowed.
+        shape: its shape, with None for lengths that the file may choose.
 
     Raises:
-        FormatError: it has other numbers or another shape, or is not as long as those take.
+        FormatError: the array has another type or shape, or its file another size than these take.
     """
     stream = io.BytesIO(file.map[:_HEADER_BYTES])
     kinds = [np.dtype(each) for each in (kind if isinstance(kind, tuple) else (kind,))]
@@ -58,8 +59,8 @@ def load_array(
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         stored_shape, fortran, stored = read(stream)
-    except Exception as error:  # the header is Python, and what is none of it is told in many ways
-        raise file.damaged(f"no array ({error})", "one that numpy wrote") from error
+    except Exception as error:  # the header is Python code; an invalid one raises errors of many types
+        raise file.damaged(f"no array ({error})", "an array that numpy wrote") from error
     if stored not in kinds or (fortran and len(stored_shape) > 1):
         raise file.damaged(f"{stored}{' in Fortran order' if fortran else ''}", " or ".join(map(str, kinds)))
     wanted = "(" + ", ".join("any" if length is None else str(length) for length in shape) + ")"
@@ -80,10 +81,10 @@ def load_array(
 
 
 def load_rows(file: SealedFile, n: int, m: int | None = None) -> Rows:
-    """(m,) int32, strictly ascending rows from 0 below n; None lets the file choose m.
+    """Map (m,) int32 rows, strictly ascending, from 0 and below n; None lets the file choose m.
 
     Raises:
-        FormatError: see `load_array`; or they are not.
+        FormatError: see `load_array`; or a row is out of range or out of order.
     """
     rows = load_array(file, np.int32, (m,))
     require_between(file, rows, 0, n - 1)
@@ -92,7 +93,7 @@ def load_rows(file: SealedFile, n: int, m: int | None = None) -> Rows:
 
 
 def chunks(file: SealedFile, array: NDArray[Any]) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Rows of a mapped array, some megabytes at a time; those before leave memory, so that checks take little."""
+    """Yield the rows of a mapped array in chunks of some megabytes; earlier chunks leave memory."""
     rows = max(1, _CHUNK_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
         yield slice(start, start + rows), array[start : start + rows]
@@ -101,10 +102,10 @@ def chunks(file: SealedFile, array: NDArray[Any]) -> Iterator[tuple[slice, NDArr
 
 
 def require(file: SealedFile, holds: NDArray[np.bool_], values: NDArray[Any], wanted: str) -> None:
-    """See that something holds of every value.
+    """Check that a condition holds for every value.
 
     Raises:
-        FormatError: it does not; the message has the first value that it does not hold of.
+        FormatError: it does not; the message has the first value that fails it.
     """
     if not holds.all():
         where = np.unravel_index(int(np.argmin(holds)), holds.shape)
@@ -113,27 +114,27 @@ def require(file: SealedFile, holds: NDArray[np.bool_], values: NDArray[Any], wa
 
 
 def require_between(file: SealedFile, array: NDArray[Any], low: float, high: float) -> None:
-    """See that every number lies between two, these included; NaN does not.
+    """Check that every number lies in `low` to `high`, bounds included; NaN fails.
 
     Raises:
-        FormatError: one does not.
+        FormatError: a number is outside, or NaN.
     """
     for _, chunk in chunks(file, array):
         require(file, (chunk >= low) & (chunk <= high), chunk, f"numbers from {low} to {high}")
 
 
 def require_ascending(file: SealedFile, array: NDArray[Any], *, strictly: bool) -> None:
-    """See that each number is at least the one before it, or above it.
+    """Check that each number is at least the one before it, or above it if `strictly` is set.
 
     Raises:
-        FormatError: one is not.
+        FormatError: a number is not.
     """
     steps = array[1:] > array[:-1] if strictly else array[1:] >= array[:-1]
     require(file, steps, array[1:], f"{'strictly ' if strictly else ''}ascending numbers")
 
 
 def require_bounds(file: SealedFile, indptr: NDArray[np.int64], end: int) -> None:
-    """See that row pointers of a CSR form begin at 0, ascend, and end at the number of its entries.
+    """Check that the row pointers of a CSR form begin at 0, ascend, and end at the number of its entries.
 
     Raises:
         FormatError: they do not.
@@ -144,17 +145,17 @@ def require_bounds(file: SealedFile, indptr: NDArray[np.int64], end: int) -> Non
 
 
 def write_arrow(path: Path, table: pa.Table) -> None:
-    """Write a table as one uncompressed batch, to be mapped into memory."""
+    """Write a table as one uncompressed batch, which can be mapped into memory."""
     table = table.replace_schema_metadata(None).combine_chunks()
     with pa.ipc.new_file(path, table.schema) as file:
         file.write_table(table)
 
 
 def arrow_columns(file: SealedFile) -> list[str]:
-    """Names of the columns of a table that `write_arrow` wrote.
+    """Return the names of the columns of a table that `write_arrow` wrote.
 
     Raises:
-        FormatError: it is no Arrow file.
+        FormatError: the file is not an Arrow file.
     """
     with _arrow_errors_raised(file, "Arrow file"):
         return list(_opened_arrow(file).schema.names)
@@ -168,16 +169,17 @@ def read_arrow(
     required: Sequence[str] | None = None,
     others: Sequence[pa.DataType] = (),
 ) -> pa.Table:
-    """A table that `write_arrow` wrote, mapped into memory.
+    """Map a table that `write_arrow` wrote into memory.
 
     Args:
-        columns: that it must have, in any order.
-        rows: how many it must have; None lets the file choose.
+        file: the file.
+        columns: the columns that it must have, in any order.
+        rows: the number of rows that it must have; None accepts any.
         required: columns without nulls; None is all of `columns`.
         others: types that further columns may have.
 
     Raises:
-        FormatError: it is no Arrow file, has other columns or another number of rows, or is not valid in every value.
+        FormatError: it is not an Arrow file, has other columns or another number of rows, or contains an invalid value.
     """
     with _arrow_errors_raised(file, "Arrow file"):
         reader = _opened_arrow(file)
@@ -198,11 +200,16 @@ def read_parquet(
     select: Sequence[str] | None = None,
     filters: pc.Expression | None = None,
 ) -> pa.Table:
-    """A Parquet file, read on one thread; see `read_arrow`.
+    """Read a Parquet file on one thread.
 
     Args:
+        file: the file.
+        columns: the columns that it must have, in any order.
+        rows: the number of rows that it must have; None accepts any.
+        required: columns without nulls; None is all of `columns`.
+        others: types that further columns may have.
         select: columns to read; None reads all.
-        filters: of the rows to read; row groups without such rows are not read.
+        filters: condition on the rows to read; row groups without such rows are skipped.
 
     Raises:
         FormatError: as `read_arrow`.
@@ -214,17 +221,17 @@ def read_parquet(
         if rows is not None and opened.metadata.num_rows != rows:
             raise file.damaged(f"{opened.metadata.num_rows} rows", f"{rows}")
         names = None if select is None else list(select)
-        # on one thread, so that queries to the service wait for none of it
+        # on one thread, so that requests to the service do not wait for shared threads
         table = pq.read_table(pa.BufferReader(buffer), columns=names, filters=filters, use_threads=False)
     named = [name for name in (list(columns) if required is None else required) if select is None or name in select]
     return checked_table(file, table, rows if filters is None else None, named)
 
 
 def checked_table(file: SealedFile, table: pa.Table, rows: int | None, required: Sequence[str]) -> pa.Table:
-    """The table, after every offset and text of it was looked at.
+    """Return the table after validating all of its offsets and texts.
 
     Raises:
-        FormatError: one is not valid, a required value is null, or it has another number of rows.
+        FormatError: a value is invalid, a required value is null, or the number of rows differs.
     """
     if rows is not None and table.num_rows != rows:
         raise file.damaged(f"{table.num_rows} rows", f"{rows}")
@@ -237,7 +244,7 @@ def checked_table(file: SealedFile, table: pa.Table, rows: int | None, required:
 
 
 def require_ascending_texts(file: SealedFile, column: pa.ChunkedArray) -> None:
-    """See that texts ascend strictly, by code points, and none is empty.
+    """Check that texts ascend strictly, by code points, and that none is empty.
 
     Raises:
         FormatError: they do not.

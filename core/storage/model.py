@@ -1,4 +1,4 @@
-"""The model on disk: an immutable folder that turns features into parts, one ONNX file a modality."""
+"""Model on disk: an immutable folder that turns features into parts, one ONNX file per modality."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ FORMAT = 2
 REMEDY = "train it anew with: riyl train"
 
 MAX_DIM = 1 << 16
-"""Maximum length of a vector or token."""
+"""Maximum number of dimensions of a vector or token."""
 
 SUPERVISED_ARTISTS = "supervised_artists.parquet"
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one modality of a model takes.
+    """Input of one modality of a model.
 
     Attributes:
         input: "vector": `vectors` (n, width) float32, as the snapshot holds them; "terms": `tokens` (n, s, width)
             float32, the featurizer's factors of an artist's heaviest terms, and `mask` (n, s) bool; "weighted": `terms`
-            (n, s) int64, an artist's heaviest terms, and `weights_of_terms` (n, s) float32, 0 where there is none.
-        width: numbers in a vector or token; of weighted terms, how many the featurizer knows.
-        max_terms: terms taken of an artist at most; 0 for vectors.
-    The ONNX file gives `part` (n, dim) float32.
+            (n, s) int64, an artist's heaviest terms, and `weights_of_terms` (n, s) float32, 0 in unused places.
+        width: numbers in a vector or token; for weighted terms, the size of the featurizer's vocabulary.
+        max_terms: maximum number of terms taken of an artist; 0 for vectors.
+    The ONNX file outputs `part` (n, dim) float32.
     """
 
     input: Literal["vector", "terms", "weighted"]
@@ -52,20 +52,21 @@ class Part:
 PART = TypeAdapter(Part)
 
 Strength = Annotated[float, Field(ge=-1000, le=1000)]
-"""How strongly scores are corrected."""
+"""Range of the strengths of score corrections."""
 
 
 @dataclass(frozen=True)
 class ScoringSettings:
-    """How strongly the versions of a model correct scores; see `riyl.index.scoring.score`. The paper's method corrects
-    nothing.
+    """Strength of the score corrections of a model's versions; see `riyl.index.scoring.score`.
+
+    The paper's method corrects nothing.
 
     Attributes:
         hubness: b of h(y) = b (mean score of y for the artists it scores highest for) - w p(y), 0 for none.
         popularity: w, where p(y) is the rank of y by distinct listeners, from -1 to 1.
-        neighbours: how many those are.
-        calibration: g of c(p, q) = g (what tells apart the best scores between patterns p and q), 0 for none.
-        tail: share of the candidates whose scores are the best.
+        neighbours: number of artists in that mean.
+        calibration: g of c(p, q) = g (mean over q' of t(p, q') - t(p, q)), t the mean best score; 0 for none.
+        tail: share of the candidates whose scores count as the best.
     """
 
     hubness: Strength = 0.0
@@ -79,11 +80,11 @@ SCORING = TypeAdapter(ScoringSettings)
 
 
 NO_SCORING = ScoringSettings()
-"""Scores are cosines."""
+"""No corrections: scores are cosines."""
 
 
 class ModelCard(TypedDict):
-    """The fields of a model's card that are read."""
+    """Fields of a model's card that are read."""
 
     id: FolderId
     name: str
@@ -109,7 +110,7 @@ class Model(SealedFolder):
 
         Raises:
             FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`.
-            OutdatedError: it is of an earlier release; the message says what to run.
+            OutdatedError: it is of an earlier release; the message has the command to run.
         """
         card = read_sealed(folder, CARD, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, schema=SCHEMA)
         model = Model(folder, card)
@@ -118,7 +119,7 @@ class Model(SealedFolder):
 
     @property
     def card(self) -> Manifest:
-        """What the model is."""
+        """Description of the model: the content of its manifest."""
         return self.manifest
 
     @property
@@ -131,24 +132,24 @@ class Model(SealedFolder):
 
     @property
     def parts(self) -> dict[str, Part]:
-        """What each of the model's modalities takes, names ascending."""
+        """Input of each of the model's modalities, names ascending."""
         return {name: PART.validate_python(entry) for name, entry in sorted(self.card["parts"].items())}
 
     @property
     def scoring(self) -> ScoringSettings:
-        """The scoring that its config wants; none where the card, an older one, does not say."""
+        """Score corrections of the model's config; none where an older card lacks them."""
         return SCORING.validate_python(self.card.get("scoring", {}))
 
     @property
     def supervised_artists(self) -> list[ArtistId]:
-        """The artists whose links it was refined on, ids ascending; none of a model without links."""
+        """Artists of the pairs that the model was fine-tuned on, ids ascending; none without supervision."""
         if SUPERVISED_ARTISTS not in self.files:
             return []
         table = read_parquet(self.files[SUPERVISED_ARTISTS], {"artist_id": pa.string()})
         return list(table.column("artist_id").to_pylist())
 
     def onnx(self, modality: str) -> SealedFile:
-        """The ONNX file of a modality.
+        """Return the ONNX file of a modality.
 
         Raises:
             FormatError: the model has none.
@@ -156,7 +157,7 @@ class Model(SealedFolder):
         return self.files[f"{modality}.onnx"]
 
     def check_fits(self, snapshot: Snapshot) -> None:
-        """A model speaks of the featurizer that it was fitted on and of no other.
+        """Check that the snapshot has the featurizer that the model was fitted on.
 
         Raises:
             MismatchError: the snapshot has another featurizer; the message names both.
@@ -165,16 +166,17 @@ class Model(SealedFolder):
             own_id, other = self.card["snapshot"], snapshot.id
             raise MismatchError(
                 f"model {self.name} {self.id} was fitted on featurizer {self.card['featurizer']} (snapshot {own_id}); "
-                f"snapshot {other} has featurizer {snapshot.featurizer_id}. To give its artists to this model, place "
-                f"them in its featurizer: riyl snapshot build TABLES --featurizer-from {own_id}, where TABLES is the "
-                f"folder that snapshot {other} was made of; or train a model on it: riyl train --snapshot {other}"
+                f"snapshot {other} has featurizer {snapshot.featurizer_id}. To use its artists with this model, encode "
+                f"them with its featurizer: riyl snapshot build TABLES --featurizer-from {own_id}, where TABLES is the "
+                f"folder of tables of snapshot {other}; or train a model on it: riyl train --snapshot {other}"
             )
 
 
 def snapshot_for(model: Model, snapshots: Path, name: str | None) -> Snapshot:
-    """The snapshot whose id is `name` or begins with it; with None the newest that has the model's featurizer.
+    """Return the snapshot whose id is `name` or begins with it; with None the newest that has the model's featurizer.
 
-    Where none has it, the newest of all, which `Model.check_fits` then says about what is to be done.
+    If no snapshot has that featurizer, return the newest of all; `Model.check_fits` then raises an error that says
+    how to continue.
 
     Raises:
         NotFoundError: there is no such snapshot.
@@ -197,10 +199,11 @@ def save_model(
     """Write a model into the folder of models.
 
     Args:
-        parts: by modality what it takes, and its ONNX file.
+        models: the folder of models.
+        parts: by modality its input, and its ONNX file.
         weights: safetensors to resume training from, where the method has any.
         card: id, name, config, seed, snapshot, featurizer, dim, scores, scoring, links, version and commit.
-        supervised: the artists whose links it was refined on.
+        supervised: the artists of the pairs that the model was fine-tuned on.
     """
     final = models / str(card["id"])
     with published(final) as aside:

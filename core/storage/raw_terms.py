@@ -1,4 +1,4 @@
-"""The raw terms of a snapshot's artists: of each table of weighted terms, which an artist has."""
+"""Raw terms of a snapshot's artists: for each table of weighted terms, the terms of each artist."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TERMS = "terms.arrow"
 
 @dataclass(frozen=True)
 class RawTerms:
-    """The terms of a snapshot's artists, known to its featurizer or not, in CSR form and mapped into memory.
+    """Terms of a snapshot's artists, known to its featurizer or not, in CSR form and mapped into memory.
 
     Attributes:
         indptr: (n + 1,) int64; artist i has the entries `indptr[i]:indptr[i + 1]`.
-        columns: (m,) int32, places in `terms`.
+        columns: (m,) int32, positions in `terms`.
         weights: (m,) uint32 or float64, above 0.
-        terms: texts, as `riyl.core.catalog.terms.term_keys` gives them.
+        terms: texts, normalised by `riyl.core.catalog.terms.term_keys`.
     """
 
     indptr: NDArray[np.int64]
@@ -34,10 +34,12 @@ class RawTerms:
 
     @staticmethod
     def open(files: SealedFiles, prefix: str, n: int) -> RawTerms:
-        """Open what `write_raw_terms` wrote of n artists.
+        """Open the files that `write_raw_terms` wrote.
 
         Args:
-            prefix: folder of it among the files.
+            files: files of the snapshot.
+            prefix: folder of the terms among the files.
+            n: number of artists.
 
         Raises:
             FormatError: a file is damaged.
@@ -52,13 +54,13 @@ class RawTerms:
         require_between(weights_file, weights, 0, np.finfo(np.float64).max)
         indptr = load_array(indptr_file, np.int64, (n + 1,))
         require_bounds(indptr_file, indptr, len(columns))
-        # to combine chunks copies even one
+        # combine_chunks copies even a single chunk
         return RawTerms(
             indptr, columns, weights, column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         )
 
     def of(self, row: int) -> dict[str, float]:
-        """Weight by term of one artist; takes time by how many it has."""
+        """Return the weight by term of one artist; takes time proportional to the number of its terms."""
         span = slice(self.indptr[row], self.indptr[row + 1])
         texts = self.terms.take(pa.array(np.asarray(self.columns[span]))).to_pylist()
         return dict(zip(texts, np.asarray(self.weights[span], np.float64).tolist(), strict=True))
@@ -67,7 +69,7 @@ class RawTerms:
 def write_raw_terms(
     folder: Path, indptr: NDArray[Any], columns: NDArray[Any], weights: NDArray[np.float64], terms: list[str]
 ) -> None:
-    """Write the terms of artists into a new folder; weights take half the bytes where all are whole and below 2^32."""
+    """Write the terms of artists into a new folder; weights take half the bytes if all are whole and below 2^32."""
     folder.mkdir(parents=True)
     integral = bool(np.all((weights < 2**32) & (weights == np.floor(weights))))
     np.save(folder / "indptr.npy", indptr.astype(np.int64))

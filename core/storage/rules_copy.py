@@ -1,4 +1,4 @@
-"""A home's copy of the editorial rules."""
+"""Copy of the editorial rules in a home."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from riyl.core.storage.stamps import Stamp
 KIND = "riyl-rules"
 
 FORMAT = 2
-"""Of a home's copy; those of format 1 do not say which database they were taken from."""
+"""Format number of the copy; copies of format 1 do not name the database that they were taken from."""
 
 
 def write_copy(path: Path, rules: Rules, stamp: Stamp) -> None:
-    """Replace a home's copy of the rules at once."""
+    """Replace a home's copy of the rules atomically."""
     value = {"revision": rules.revision, "rules": [asdict(rule) for rule in rules.rules]}
     write_json(path, {"kind": KIND, "format": FORMAT, **value, "database": stamp.database, "mark": stamp.mark})
 
 
 def read_copy(path: Path) -> Rules | None:
-    """The rules as a home's copy has them; None where it has none.
+    """Read the rules from a home's copy; None if there is none.
 
     Raises:
-        FormatError: it is damaged, of another kind or of a newer format; the message names found and wanted.
+        FormatError: it is damaged, of another kind or of a newer format; the message has the value found and wanted.
     """
     stored = read_stamped(path)
     return None if stored is None else stored[0]
 
 
 def read_stamped(path: Path) -> tuple[Rules, Stamp] | None:
-    """The same, with the state of the database that it was taken from. Raises as `read_copy`."""
+    """Read the rules and the state of the database that the copy was taken from. Raises as `read_copy`."""
     try:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Sealed folders as they are read: the manifest, and with it the files that it lists."""
+"""Reading of sealed folders: the manifest, and the files that it lists."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ MAX_MANIFEST_BYTES = 1 << 24
 """Maximum size of a manifest, in bytes."""
 
 FolderId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,99}$")]
-"""Id of a sealed folder, which is its name: it leads out of no folder."""
+"""Id of a sealed folder, which is its name; it cannot lead out of the parent folder."""
 
 
 Count = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
-"""A number of artists: rows are int32."""
+"""Number of artists; rows are int32."""
 
 
 ChangeNumber = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
-"""Number of the last change that a folder has; the database counts in 64 bits."""
+"""Number of the last change that a folder contains; the database counts in 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class SealedFolder:
     """An immutable folder.
 
     Attributes:
-        manifest: what it is, and every file in it with its sha256, see `riyl.core.files.seal`.
+        manifest: description of the folder, and the sha256 of every file in it, see `riyl.core.files.seal`.
     """
 
     folder: Path
@@ -45,12 +45,12 @@ class SealedFolder:
 
     @property
     def id(self) -> str:
-        """What the folder is called, and named by."""
+        """Name of the folder, which is its id."""
         return str(self.manifest["id"])
 
     @cached_property
     def files(self) -> SealedFiles:
-        """The files that the manifest lists; others in the folder are not read."""
+        """Files that the manifest lists; other files in the folder are not read."""
         return SealedFiles(self.folder, self.manifest["files"])
 
 
@@ -64,18 +64,22 @@ def read_sealed(
     remedy: str = "",
     schema: TypeAdapter[Any] | None = None,
 ) -> Manifest:
-    """The manifest of a sealed folder, after its kind, format number and the files' kinds and sizes were checked.
+    """Read the manifest of a sealed folder, and check its kind and format number and the types and sizes of the files.
 
     Args:
-        newest, oldest: the format numbers that are read lie between these.
-        remedy: what to run where the folder is older, as the message says it.
-        schema: of the manifest's own fields; further ones are let be.
+        folder: the folder.
+        name: file name of the manifest.
+        kind: the kind that it must have.
+        newest: highest format number that is read.
+        oldest: lowest format number that is read.
+        remedy: command to run if the folder is older, for the message.
+        schema: schema of the manifest's own fields; further fields are ignored.
 
     Raises:
-        OutdatedError: its format is older than `oldest`; the message names found, wanted and the remedy.
+        OutdatedError: its format is older than `oldest`; the message has found, wanted and the remedy.
         FormatError: the manifest is missing or unreadable, of another kind, newer than this RIYL reads, names files
             outside of the folder or too many, or a file is missing, of another size, a link or not a regular file;
-            the message names found and wanted.
+            the message has the value found and the value wanted.
     """
     path = folder / name
     manifest = parse_json(path, _manifest_bytes(folder, name, kind))

@@ -1,4 +1,4 @@
-"""Files of sealed folders: regular ones that a manifest lists, each opened once and held."""
+"""Files of sealed folders: regular files that a manifest lists, each opened once and held open."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 from riyl.core.errors import FormatError
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-"""Of opening a file: neither a link is followed, nor a pipe waited for."""
+"""Flags of opening a file: do not follow a link, do not wait for a pipe."""
 
 _BLOCK_BYTES = 1 << 20
 _IRREGULAR = {
@@ -32,12 +32,12 @@ _IRREGULAR = {
 
 
 class SealedFile:
-    """A regular file of a sealed folder, opened once: what is checked of it is what is mapped.
+    """A regular file of a sealed folder, opened once, so that the checked bytes are the mapped ones.
 
     Attributes:
-        path: where it was opened, for errors.
-        descriptor: held until this is collected.
-        size_bytes: as the manifest lists it.
+        path: path at which it was opened, for errors.
+        descriptor: open until this object is collected.
+        size_bytes: size that the manifest lists.
     """
 
     def __init__(self, folder: Path, name: str, size_bytes: int) -> None:
@@ -52,25 +52,25 @@ class SealedFile:
 
     @property
     def held_path(self) -> Path:
-        """A path of the held descriptor, in this process, for libraries that open by path."""
+        """Path of the open descriptor in this process, for libraries that open files by path."""
         return Path(f"/dev/fd/{self.descriptor}")
 
     @cached_property
     def map(self) -> mmap.mmap | bytes:
-        """The bytes, mapped into memory read-only; plain bytes where there are none."""
+        """Bytes of the file, mapped into memory read-only; plain bytes of an empty file."""
         return mmap.mmap(self.descriptor, self.size_bytes, access=mmap.ACCESS_READ) if self.size_bytes else b""
 
     def release(self) -> None:
-        """Let the pages of the map that were read leave this process's memory; they are mapped in again when needed."""
+        """Drop the pages of the map that were read from this process's memory; they are mapped in again when needed."""
         if isinstance(self.map, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
             self.map.madvise(mmap.MADV_DONTNEED)
 
     def read(self) -> bytes:
-        """The bytes, read."""
+        """Return the bytes of the file."""
         return b"".join(self._blocks())
 
     def document(self) -> Any:
-        """The JSON value in it.
+        """Parse the file as JSON.
 
         Raises:
             FormatError: it is not JSON.
@@ -78,18 +78,19 @@ class SealedFile:
         return parse_json(self.path, self.read())
 
     def sha256(self) -> str:
-        """Hex sha256 of the bytes."""
+        """Return the hex sha256 of the bytes."""
         digest = hashlib.sha256()
         for block in self._blocks():
             digest.update(block)
         return digest.hexdigest()
 
     def changed(self, sha256: str) -> str | None:
-        """What was done to the file since it was opened; None where nothing was. It is read where its modification time
-        is another one.
+        """Describe how the file changed since it was opened; None if it did not.
+
+        The file is read only if its modification time differs.
 
         Args:
-            sha256: that it should have.
+            sha256: the hash that it should have.
         """
         status = os.fstat(self.descriptor)
         if status.st_size != self.size_bytes:
@@ -101,7 +102,7 @@ class SealedFile:
         return None
 
     def damaged(self, found: object, wanted: object) -> FormatError:
-        """The error that names the file, what is in it and what should be."""
+        """Return the error that names the file, its content and the content wanted."""
         return FormatError(f"{self.path}: damaged, found {found}; wanted {wanted}", file=self.path.name)
 
     def _blocks(self) -> Iterator[bytes]:
@@ -112,7 +113,7 @@ class SealedFile:
 
 
 class SealedFiles:
-    """The files that a manifest lists, by name; each is opened at its first use, once, and held from then on."""
+    """Files that a manifest lists, by name; each is opened once, at its first use, and then held open."""
 
     def __init__(self, folder: Path, entries: Mapping[str, Any]) -> None:
         self.folder = folder
@@ -130,19 +131,19 @@ class SealedFiles:
         with self._guard:
             if name not in self._opened:
                 if name not in self._entries:
-                    raise FormatError(f"{self.folder}: damaged, found no {name} in its manifest; wanted it")
+                    raise FormatError(f"{self.folder}: damaged, found no {name} in its manifest; wanted an entry")
                 self._opened[name] = SealedFile(self.folder, name, self._entries[name]["size_bytes"])
             return self._opened[name]
 
     def in_folder(self, prefix: str) -> dict[str, SealedFile]:
-        """The files in one folder of it, by what their names have behind that."""
+        """Return the files in one subfolder, by the rest of their names."""
         return {name[len(prefix) + 1 :]: self[name] for name in self if name.startswith(f"{prefix}/")}
 
     def verify(self, names: Iterable[str] | None = None) -> None:
         """Compare files with their sha256; all of them with None.
 
         Raises:
-            FormatError: one differs; the message names it, found and wanted.
+            FormatError: one differs; the message names it, the value found and the value wanted.
         """
         for name in self if names is None else names:
             actual, wanted = self[name].sha256(), self._entries[name]["sha256"]
@@ -150,7 +151,7 @@ class SealedFiles:
                 raise FormatError(f"{self[name].path}: damaged, found sha256 {actual}; wanted {wanted}")
 
     def changed(self) -> str | None:
-        """What was done to an opened file since, the first that there is of; None where all are as they were."""
+        """Describe the first change of an opened file since it was opened; None if all are unchanged."""
         with self._guard:
             opened = list(self._opened.items())
         changes = (file.changed(self._entries[name]["sha256"]) for name, file in opened)
@@ -158,14 +159,14 @@ class SealedFiles:
 
 
 def parse_json(path: Path, text: bytes) -> Any:
-    """The value of a JSON document; numbers are finite.
+    """Parse a JSON document; its numbers must be finite.
 
     Raises:
         FormatError: it is not JSON.
     """
 
     def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no number of JSON")
+        raise ValueError(f"{constant} is not a JSON number")
 
     try:
         return json.loads(text, parse_constant=refuse)
@@ -174,10 +175,10 @@ def parse_json(path: Path, text: bytes) -> Any:
 
 
 def read_regular(folder: Path, name: str, most_bytes: int) -> bytes:
-    """The bytes of a regular file in a folder, of which no size is known.
+    """Read the bytes of a regular file of unknown size in a folder.
 
     Raises:
-        FormatError: it is missing, a link, special, or larger.
+        FormatError: it is missing, a link, special, or larger than `most_bytes`.
     """
     with parent_of(folder, name, 0) as (parent, last):
         descriptor = os.open(last, READ_FLAGS, dir_fd=parent)
@@ -192,9 +193,9 @@ def read_regular(folder: Path, name: str, most_bytes: int) -> bytes:
 
 @contextmanager
 def parent_of(folder: Path, name: str, size_bytes: int) -> Iterator[tuple[int, str]]:
-    """A descriptor of the folder that a file lies in, and its name there; no link is followed in `folder`.
+    """Yield a descriptor of the folder that contains a file, and the file's name there; follows no link in `folder`.
 
-    What the block raises of a file that is missing or irregular is raised as a FormatError.
+    If the block fails because a file is missing or irregular, its error is raised as a FormatError.
     """
     *parents, last = PurePosixPath(name).parts
     path, opened = folder, list[int]()
@@ -216,7 +217,7 @@ def parent_of(folder: Path, name: str, size_bytes: int) -> Iterator[tuple[int, s
 
 
 def check_status(path: Path, status: os.stat_result, size_bytes: int) -> None:
-    """See that a file is a regular one of that size.
+    """Check that a file is a regular file of this size.
 
     Raises:
         FormatError: it is not.

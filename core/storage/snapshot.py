@@ -1,4 +1,4 @@
-"""The snapshot on disk: an immutable folder of features, opened without reading what is not asked for."""
+"""Snapshot on disk: an immutable folder of features, whose files are read when they are first used."""
 
 from __future__ import annotations
 
@@ -44,27 +44,27 @@ FORMAT = 2
 REMEDY = "make it anew with: riyl snapshot build TABLES"
 
 MAX_LISTENERS = 1 << 62
-"""Maximum stored number of listeners: sums of two stay whole numbers."""
+"""Maximum stored number of listeners: sums of two stay in the range of int64."""
 
 HOLDOUT = "holdout.npy"
 
 _OF_ROWS = ("rows", "vectors", "evidence")
-"""Files of a modality with an entry for each artist that has it."""
+"""Files of a modality that have one entry per artist of the modality."""
 
 RAW = "raw"
-"""Folder of the artists' raw terms, a folder a table; a snapshot made before there were any lacks it."""
+"""Folder of the artists' raw terms, with a subfolder per table; snapshots made before raw terms existed lack it."""
 
 
 @dataclass(frozen=True)
 class Modality:
-    """What a snapshot knows in one modality.
+    """Features of one modality in a snapshot.
 
     Attributes:
         name: "tags", "cf", "audio", or one that the user added.
         rows: (m,) positions, in the snapshot, of the artists that have it, ascending.
         vectors: (m, d) float32, memory-mapped; row i belongs to artist rows[i]; not scaled to unit length.
-        evidence: (m,) int32, how much it rests on: tags, listeners or tracks of the artist.
-        sets: the weighted tag sets behind the vectors, where the modality is made of sets.
+        evidence: (m,) int32, number of tags, listeners or tracks of the artist that the vector rests on.
+        sets: the weighted tag sets behind the vectors, if the modality is made of sets.
     """
 
     name: str
@@ -78,13 +78,13 @@ class Modality:
         return int(self.vectors.shape[1])
 
     def take(self, places: NDArray[np.int64]) -> Modality:
-        """The artists at these places of `rows`, in their order."""
+        """Select the artists at these positions of `rows`, in the given order."""
         sets = None if self.sets is None else self.sets.take(places)
         return Modality(self.name, self.rows[places], self.vectors[places], self.evidence[places], sets)
 
 
 class SnapshotManifest(TypedDict):
-    """The fields of a snapshot's manifest that are read."""
+    """Fields of a snapshot's manifest that are read."""
 
     id: FolderId
     featurizer: str
@@ -100,15 +100,15 @@ SCHEMA = TypeAdapter(SnapshotManifest)
 
 @dataclass(frozen=True)
 class Snapshot(SealedFolder):
-    """An opened snapshot. Artists stand in the order of their ids; a position in that order is a row."""
+    """An opened snapshot. Artists are sorted by id; a position in that order is a row."""
 
     @staticmethod
     def open(folder: Path, *, verify: bool = False) -> Snapshot:
         """Open a snapshot folder; sizes are always checked, sha256 when `verify` is set.
 
         Raises:
-            FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`. What is read later raises it too.
-            OutdatedError: it is of an earlier release; the message says what to run.
+            FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`. So do properties that read files.
+            OutdatedError: it is of an earlier release; the message has the command to run.
         """
         manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, schema=SCHEMA)
         snapshot = Snapshot(folder, manifest)
@@ -122,7 +122,7 @@ class Snapshot(SealedFolder):
 
     @cached_property
     def artists(self) -> pa.Table:
-        """artist_id, name, mbid, aliases and the attributes, one artist a row, by ascending artist_id."""
+        """Columns artist_id, name, mbid, aliases and the attributes, one row per artist, by ascending artist_id."""
         file = self.files["artists.parquet"]
         table = read_parquet(
             file, ARTIST_COLUMNS, rows=self.n_artists, required=("artist_id", "name"), others=ATTRIBUTE_TYPES
@@ -136,10 +136,10 @@ class Snapshot(SealedFolder):
 
     @property
     def source(self) -> Path | None:
-        """Folder of the tables that it was made of last; None of a snapshot of an earlier release.
+        """Folder of the tables that the snapshot was last made from; None for a snapshot of an earlier release.
 
         Raises:
-            FormatError: the file that says so is damaged.
+            FormatError: the file that names the folder is damaged.
         """
         return read_source(self.folder)
 
@@ -150,13 +150,13 @@ class Snapshot(SealedFolder):
 
     @cached_property
     def base_rows(self) -> BaseRows | None:
-        """What the tables themselves say of artists that changes are about; None where it does not have that."""
+        """Base rows of changed artists; None where the snapshot has none."""
         files = self.files.in_folder(BASE_ROWS)
         return BaseRows(files) if files else None
 
     @cached_property
     def raw_terms(self) -> Mapping[str, RawTerms]:
-        """By table, the weighted terms of each artist, changes folded in; none of a table that it does not keep."""
+        """Weighted terms of each artist, by table, changes folded in; a table whose terms are not stored is missing."""
         return {
             table: RawTerms.open(self.files, f"{RAW}/{table}", self.n_artists)
             for table in COLUMNS_OF
@@ -169,9 +169,9 @@ class Snapshot(SealedFolder):
 
     @property
     def sizes(self) -> Mapping[str, Mapping[str, int]] | None:
-        """By table what it has: `rows`, `artists`, `listeners` and `used`, see `riyl.training.features.sizes`.
+        """Sizes of each table: `rows`, `artists`, `listeners` and `used`, see `riyl.training.features.sizes`.
 
-        None where the snapshot was made before that was counted.
+        None for a snapshot made before sizes were recorded.
         """
         return self.manifest.get("sizes")
 
@@ -187,7 +187,7 @@ class Snapshot(SealedFolder):
 
     @cached_property
     def holdout(self) -> Mask:
-        """(n,) bool: the artists that the featurizer was fitted without, and models are not trained on; mostly none."""
+        """(n,) bool: artists excluded from fitting the featurizer and from training models; usually none."""
         if HOLDOUT not in self.files:
             return np.zeros(self.n_artists, bool)
         bits = load_array(self.files[HOLDOUT], np.uint8, (-(-self.n_artists // 8),))
@@ -195,16 +195,16 @@ class Snapshot(SealedFolder):
 
     @cached_property
     def modalities(self) -> Mapping[str, Modality]:
-        """Every modality of the snapshot by name, names ascending."""
+        """Modalities of the snapshot by name, names ascending."""
         return {name: self._modality(name) for name in sorted(self.manifest["modalities"])}
 
     @property
     def modalities_had(self) -> list[str]:
-        """The modalities that somebody has, names ascending."""
+        """Modalities that at least one artist has, names ascending."""
         return [name for name, modality in self.modalities.items() if len(modality.rows)]
 
     def having(self, names: list[str] | None = None) -> Mask:
-        """(n,) bool: the artists that have all the named modalities; with None, those that have any at all."""
+        """Return (n,) bool: the artists that have all the named modalities; with None, those that have any."""
         counts = np.zeros(self.n_artists, np.int32)
         for modality in self.modalities.values() if names is None else [self.modalities[n] for n in names]:
             counts[modality.rows] += 1
@@ -222,7 +222,7 @@ class Snapshot(SealedFolder):
 
 
 def open_counts(files: SealedFiles, n: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """(n,) listeners and (n,) plays, none of them negative."""
+    """Open (n,) listeners and (n,) plays, all of them at least 0."""
     listeners = load_array(files["listeners.npy"], np.int64, (n,))
     require_between(files["listeners.npy"], listeners, 0, MAX_LISTENERS)
     plays = load_array(files["plays.npy"], np.float64, (n,))
@@ -231,7 +231,7 @@ def open_counts(files: SealedFiles, n: int) -> tuple[NDArray[np.int64], NDArray[
 
 
 def find_snapshot(folder: Path, name: str | None) -> Snapshot:
-    """The snapshot whose id is `name` or begins with it; the newest with None.
+    """Open the snapshot whose id is `name` or begins with it; the newest with None.
 
     Raises:
         NotFoundError: there is none.
@@ -243,7 +243,7 @@ def find_snapshot(folder: Path, name: str | None) -> Snapshot:
 
 
 def snapshot_states(folder: Path) -> Iterator[tuple[str, Snapshot | OutdatedError]]:
-    """Open the snapshots of a folder one by one, the newest first: by id, each, or why this release cannot read it."""
+    """Open the snapshots of a folder, the newest first; yields id and snapshot, or the error of an older format."""
     for path in reversed(by_age(folder, MANIFEST)):
         try:
             yield path.parent.name, Snapshot.open(path.parent)
@@ -252,14 +252,14 @@ def snapshot_states(folder: Path) -> Iterator[tuple[str, Snapshot | OutdatedErro
 
 
 def write_artists(folder: Path, artists: pa.Table, listeners: NDArray[np.int64], plays: NDArray[np.float64]) -> None:
-    """Write what `Snapshot` knows of the artists themselves."""
+    """Write the artists, their listeners and their plays, as `Snapshot` reads them."""
     pyarrow.parquet.write_table(artists, folder / "artists.parquet", compression="zstd")
     np.save(folder / "listeners.npy", listeners)
     np.save(folder / "plays.npy", plays)
 
 
 def write_holdout(folder: Path, holdout: Mask) -> None:
-    """Write who is held out, a bit an artist; nothing where nobody is."""
+    """Write the holdout artists, one bit per artist; writes nothing if there are none."""
     if holdout.any():
         np.save(folder / HOLDOUT, np.packbits(holdout))
 
@@ -268,7 +268,7 @@ def write_modality(folder: Path, modality: Modality) -> None:
     """Write one modality; its vectors must be finite.
 
     Raises:
-        ValueError: rows, vectors, evidence and sets do not agree in length, or a vector is not finite.
+        ValueError: rows, vectors, evidence and sets differ in length, or a vector is not finite.
     """
     n = len(modality.rows)
     lengths = [
@@ -277,7 +277,9 @@ def write_modality(folder: Path, modality: Modality) -> None:
         n if modality.sets is None else len(modality.sets.indptr) - 1,
     ]
     if any(length != n for length in lengths) or not np.isfinite(modality.vectors).all():
-        raise ValueError(f"modality {modality.name}: {n} rows against {lengths}, or vectors that are not finite")
+        raise ValueError(
+            f"modality {modality.name}: found {n} rows with arrays of lengths {lengths}, or vectors that are not finite"
+        )
     into = folder / "modalities" / modality.name
     into.mkdir(parents=True)
     np.save(into / "rows.npy", modality.rows.astype(np.int32))

@@ -1,4 +1,4 @@
-"""Where the tables of a snapshot lay, so that a re-index that names no tables reads them again."""
+"""Location of the tables of a snapshot, which a re-index without named tables reads again."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from riyl.core.errors import FormatError
 from riyl.core.files import write_json
 
 SOURCE = "source.json"
-"""A file beside those of the snapshot. Not sealed, as the same tables may be found elsewhere later."""
+"""File beside those of the snapshot. It is not sealed, because the tables may move later."""
 
 
 def read_source(snapshot: Path) -> Path | None:
-    """Reads the folder of tables that a snapshot was made of last; None of a snapshot of an earlier release.
+    """Read the path of the folder of tables that a snapshot was last made from; None for one of an earlier release.
 
     Args:
-        snapshot: its folder, in a home's folder of snapshots.
+        snapshot: folder of the snapshot, in a home's folder of snapshots.
 
     Raises:
-        FormatError: the file that says so is damaged.
+        FormatError: the file that holds the path is damaged.
     """
     path = snapshot / SOURCE
     try:
@@ -34,6 +34,6 @@ def read_source(snapshot: Path) -> Path | None:
 
 
 def write_source(snapshot: Path, tables: Path) -> None:
-    """Writes where the tables lie now, from the home on where they lie in it."""
+    """Write the present path of the tables, relative to the home if they are in it."""
     home, lie = snapshot.absolute().parent.parent, tables.absolute()
     write_json(snapshot / SOURCE, {"tables": str(lie.relative_to(home) if lie.is_relative_to(home) else lie)})

@@ -1,4 +1,4 @@
-"""Stamps: which state of the database a home's copy was taken from."""
+"""Stamps: the state of the database that a home's copy was taken from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Stream(StrEnum):
-    """One of the histories in the database that homes keep a copy of, each with a revision of its own."""
+    """A history in the database that homes keep a copy of; each has a revision of its own."""
 
     RULES = "rules"
     TOMBSTONES = "tombstones"
@@ -21,10 +21,10 @@ class Stamp:
     """A state of one stream.
 
     Attributes:
-        database: the id that the database had; None in copies from before databases had one.
-        number: the stream's revision; 0 is a stream in which nothing was ever done.
-        mark: random, made with the revision: two histories that reach the same number have different marks. None as
-            for `database`.
+        database: id of the database at that time; None in copies from before databases had ids.
+        number: revision of the stream; 0 for a stream without any act.
+        mark: random value made with the revision: two histories that reach the same number have different marks. None
+            as for `database`.
     """
 
     database: str | None
@@ -32,15 +32,15 @@ class Stamp:
     mark: str | None
 
     def as_dict(self) -> dict[str, Any]:
-        """The stamp as JSON."""
+        """Return the stamp as JSON."""
         return asdict(self)
 
     @staticmethod
     def of(record: Mapping[str, Any]) -> Stamp:
-        """The stamp that `as_dict` made.
+        """Parse a stamp that `as_dict` returned.
 
         Raises:
-            KeyError, TypeError, ValueError: it is none.
+            KeyError, TypeError, ValueError: the record is not a stamp.
         """
         database, mark = (None if record[name] is None else str(record[name]) for name in ("database", "mark"))
         return Stamp(database, int(record["number"]), mark)

@@ -1,4 +1,4 @@
-"""A home's copy of the tombstones: which artists are deleted or merged away, as lines that are added to."""
+"""Copy of the tombstones in a home: deleted and merged artists, as a file that lines are appended to."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from riyl.core.types import ArtistId
 
 KIND = "riyl-tombstones"
 FORMAT = 3
-"""Format number in the stamp's lines."""
+"""Format number in the stamp lines."""
 
 _TAIL_BYTES = 1024
 
 
 @dataclass(frozen=True)
 class Tombstones:
-    """What a home's copy says.
+    """Content of a home's copy.
 
     Attributes:
-        stamp: the state of the database up to which the copy is whole; None in files of format 1.
-        artists: deleted or merged, by id.
+        stamp: state of the database that the copy is complete up to; None in files of format 1.
+        artists: deleted or merged artists, by id.
     """
 
     stamp: Stamp | None
@@ -36,7 +36,7 @@ class Tombstones:
 
 
 def read_tombstones(path: Path) -> Tombstones:
-    """The copy; no artists where there is none. A last line that a crash cut off is left out.
+    """Read the copy; without a file there are no artists. A last line that a crash cut off is ignored.
 
     Raises:
         FormatError: it is damaged, or of a newer format; the message names the line.
@@ -64,9 +64,9 @@ def read_tombstones(path: Path) -> Tombstones:
 
 
 def last_stamp(path: Path) -> Stamp | None:
-    """The stamp in the last line; None where the file is not there, has none, or was cut off behind it.
+    """Return the stamp in the last line; None if the file is missing, has none, or was cut off behind it.
 
-    Reads the end of the file alone, however long it is.
+    Reads only the end of the file, however long it is.
     """
     try:
         with path.open("rb") as file:
@@ -85,16 +85,17 @@ def last_stamp(path: Path) -> Stamp | None:
 
 
 def write_tombstones(path: Path, artists: Iterable[EffectiveChanges], stamp: Stamp) -> None:
-    """Replace the copy at once by these artists."""
+    """Replace the copy atomically by these artists."""
     write_bytes(path, _lines(artists, stamp))
 
 
 def append_tombstones(path: Path, artists: Iterable[EffectiveChanges], stamp: Stamp) -> None:
-    """Add to a copy what changed since its last stamp; durable when this returns.
+    """Append the changes since the last stamp to a copy; they are durable when this returns.
 
     Args:
-        artists: as they stand now; one that is not deleted is taken out of the copy.
-        stamp: the state that the copy then shows.
+        path: the copy.
+        artists: present state of the artists; one that is not deleted is removed from the copy.
+        stamp: state of the database that the copy then holds.
     """
     with path.open("ab") as file:
         file.write(_lines(artists, stamp))

@@ -19,7 +19,7 @@ class WeightedSets:
     Attributes:
         indptr: (n + 1,) int64.
         terms: int32 indexes into the featurizer's vocabulary.
-        weights: float32, as the catalog gives them, above 0.
+        weights: float32, as in the catalog, above 0.
     """
 
     indptr: NDArray[np.int64]
@@ -27,21 +27,21 @@ class WeightedSets:
     weights: Matrix
 
     def take(self, rows: NDArray[np.int64]) -> WeightedSets:
-        """The sets of these rows, in their order."""
+        """Select the sets of these rows, in the given order."""
         lengths = self.indptr[rows + 1] - self.indptr[rows]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         at = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
         return WeightedSets(indptr, self.terms[at], self.weights[at])
 
     def padded(self, rows: NDArray[np.int64], max_terms: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """The `max_terms` heaviest terms of each set as a rectangle.
+        """Return the `max_terms` heaviest terms of each set as a rectangle.
 
         Args:
-            rows: (m,) sets asked for.
-            max_terms: width limit; the rectangle is as wide as its fullest row needs.
+            rows: (m,) the sets.
+            max_terms: maximum width; the rectangle is as wide as its longest row.
 
         Returns:
-            (m, w) int32 terms, 0 where there is none, and (m, w) bool, true where there is one.
+            (m, w) int32 terms, 0 in unused places, and (m, w) bool, true in used places.
         """
         places, mask = self._places(rows, max_terms)
         terms = np.zeros(mask.shape, np.int32)
@@ -49,7 +49,7 @@ class WeightedSets:
         return terms, mask
 
     def padded_weights(self, rows: NDArray[np.int64], max_terms: int) -> Matrix:
-        """(m, w) float32 weights of the terms that `padded` gives, 0 where there is none."""
+        """Return (m, w) float32 weights of the terms that `padded` returns, 0 in unused places."""
         places, mask = self._places(rows, max_terms)
         weights = np.zeros(mask.shape, np.float32)
         weights[mask] = self.weights[places[mask]]
@@ -62,11 +62,13 @@ class WeightedSets:
 
 
 def open_sets(files: SealedFiles, prefix: str, n: int, n_terms: int | None) -> WeightedSets:
-    """n sets of terms; a set is empty where an artist has none.
+    """Open n sets of terms; the set of an artist without terms is empty.
 
     Args:
-        prefix: of the names of the files.
-        n_terms: of the vocabulary; None where it is not known here.
+        files: files of the folder.
+        prefix: prefix of the file names.
+        n: number of sets.
+        n_terms: size of the vocabulary; None if unknown.
     """
     indptr_file, terms_file, weights_file = (files[f"{prefix}{end}.npy"] for end in ("indptr", "terms", "weights"))
     terms = load_array(terms_file, np.int32, (None,))

@@ -1,4 +1,4 @@
-"""Files are whole or not there: after an exception, after a killed process, and when two make the same thing."""
+"""Files are complete or absent: after an exception, after a killed process, and if two processes make the same."""
 
 from __future__ import annotations
 

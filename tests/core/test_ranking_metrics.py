@@ -25,7 +25,7 @@ def hits_of(*rows):
 
 
 def naive(name, hits, n_relevant):
-    """One query, in plain Python."""
+    """Compute the metric of one query in plain Python."""
     k = len(hits)
     if n_relevant == 0:
         return math.nan
@@ -42,7 +42,7 @@ def naive(name, hits, n_relevant):
 
 @st.composite
 def judged(draw):
-    """(q, k) hits with at least as many relevant candidates as hits in each row."""
+    """Draw (q, k) hits and counts of relevant candidates, at least as many as hits in each row."""
     hits = draw(arrays(bool, st.tuples(st.integers(0, 6), st.integers(0, 12))))
     missed = draw(arrays(np.int64, len(hits), elements=st.integers(0, 20)))
     return hits, hits.sum(axis=1) + missed
@@ -92,7 +92,7 @@ def test_list_metrics_equal_plain_loops(name, drawn):
 
 
 def made_run(seed, q=40, n=60, k=25):
-    """Lists of different lengths (padded with -1) and relevant candidates, some queries with more than k of them."""
+    """Make lists of different lengths (padded with -1) and relevant candidates, for some queries more than k."""
     rng = np.random.default_rng(seed)
     lists = np.full((q, k), -1, np.int32)
     relevant = []
@@ -105,7 +105,7 @@ def made_run(seed, q=40, n=60, k=25):
 
 
 def as_dicts(lists, relevant):
-    """Judgements and a run for the reference tools: our order as strictly decreasing scores, so they see no tie."""
+    """Convert to the reference tools' form, with our order as strictly decreasing scores, so that there are no ties."""
     judgements = {f"q{q:03}": {f"c{c:03}": 1 for c in candidates} for q, candidates in enumerate(relevant)}
     run = {
         f"q{q:03}": {f"c{c:03}": float(len(row) - rank) for rank, c in enumerate(row) if c >= 0}

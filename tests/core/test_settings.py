@@ -1,4 +1,4 @@
-"""Settings come from the environment once."""
+"""Settings are read from the environment once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _no_riyl_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
-    """The message with which settings are refused that have these variables."""
+    """Return the error message of settings with these variables."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError) as caught:
@@ -199,7 +199,7 @@ def test_missing_toml_is_refused(tmp_path: Path) -> None:
     "rate_limit", ["many", "600", "600/fortnight", "0/minute", "10/second;", "10/second & 3/minute", "-1/day"]
 )
 def test_a_malformed_rate_limit_is_told_what_is_wanted(monkeypatch: pytest.MonkeyPatch, rate_limit: str) -> None:
-    wanted = "wanted limits such as 600/minute, several of them with ; between"
+    wanted = "wanted limits such as 600/minute, separated by ;"
     message = f"RIYL_RATE_LIMIT: {wanted} (found {rate_limit!r})"
     assert refusal(monkeypatch, RIYL_RATE_LIMIT=rate_limit) == message
 
@@ -263,7 +263,7 @@ def test_a_variable_of_an_earlier_release_is_refused_with_its_name_now(
 ) -> None:
     message = f"{name}: found a name of an earlier release; wanted {wanted}"
     assert refusal(monkeypatch, **{name: "0.5"}) == message
-    monkeypatch.setenv(name, "")  # compose passes on variables that are not set as empty ones
+    monkeypatch.setenv(name, "")  # compose passes unset variables on as empty ones
     load_settings()
 
 

@@ -66,7 +66,7 @@ def test_a_worker_by_itself_names_the_damaged_file_as_it_ends(sqlite_site: Site)
         assert process.wait(60) == 1
     log = site.log.read_text()
     assert "database_damaged" in log
-    assert f"the database is damaged, and is to be restored from a backup: {jobs}: " in log
+    assert f"the database is damaged; restore it from a backup: {jobs}: " in log
 
 
 def schema(jobs: Path, version: int) -> int:

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations in one transaction of the connection that it is handed."""
+"""Alembic's entry point: runs the migrations in one transaction of the connection that it is given."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_changes_are_listed_and_dropped(home: Home) -> None:
         assert effective_of(connection, "new") is None
     with pytest.raises(NotFoundError, match="there is no change 2"):
         riyl(home, "changes", "drop", "2")
-    with pytest.raises(InputError, match="wanted which are to be dropped"):
+    with pytest.raises(InputError, match="wanted the changes to drop"):
         riyl(home, "changes", "drop")
 
 

@@ -33,10 +33,10 @@ def test_rows_columns_values_and_files_are_accounted_for(folder: Path, tmp_path:
     assert output["skipped_rows"] == {"tags": {"of a tag that stands for nothing": 1}}
     assert output["columns"] == {
         "artists.csv": {"": "it has no name"},
-        "tags.csv": {"by": "no table but artists has attributes"},
+        "tags.csv": {"by": "only the artists table has attributes"},
     }
     assert output["files"] == {"README.md": "a document"}
-    assert output["notes"]["artists.csv: value of column 'mbid' taken for none"] == 2
+    assert output["notes"]["artists.csv: value of column 'mbid' read as missing"] == 2
 
 
 def test_a_person_reads_the_same(folder: Path, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_file_that_is_not_read_stops_every_command(command: str, tmp_path: Pat
     folder = small_world(tmp_path / "given")
     (folder / "mood.npy").write_bytes(b"x")
     places = {"IN": str(folder), "OUT": str(tmp_path / "out")}
-    with pytest.raises(InputError, match=r"found what is not read: mood\.npy .*--ignore-unread"):
+    with pytest.raises(InputError, match=r"found entries that are not read: mood\.npy .*--ignore-unread"):
         riyl(tmp_path / "home", *(places.get(each, each) for each in command.split()))
 
 
@@ -66,7 +66,7 @@ def test_told_so_a_snapshot_is_built_without_it_and_says_what_became_of_rows(
     printed = riyl(tmp_path / "home", "snapshot", "build", str(folder), "--ignore-unread").stdout
     assert "artists: 60 rows read, 60 kept" in printed
     assert "audio: 118 rows read, 118 kept" in printed
-    assert "mood.npy is not read: .npy is no format of tables" in printed
+    assert "mood.npy is not read: .npy is not a table format" in printed
     output = as_json(tmp_path / "home", "snapshot", "build", str(folder), "--ignore-unread")
     assert output["rows"]["similar"]["skipped"] == {}
     assert output["files_not_read"].keys() == {"mood.npy"}

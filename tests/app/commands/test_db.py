@@ -40,7 +40,7 @@ def stale(home: Home, other_version: Version) -> Home:
 def test_check_says_what_the_database_lacks_and_accept_settles_it(
     stale: Home, version: Version, other_version: Version
 ) -> None:
-    with pytest.raises(StaleDatabaseError, match="this home has seen revision 1 of its rules, and it is at 0"):
+    with pytest.raises(StaleDatabaseError, match="has seen revision 1 of its rules, but the database is at 0"):
         riyl(stale, "db", "check")
     output = as_json(stale, "db", "accept", "--why", "disk died")
     assert output["accepted"]

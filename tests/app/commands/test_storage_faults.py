@@ -64,7 +64,7 @@ def test_a_damaged_database_is_named(file: str, how: str, home_with_jobs: Home, 
     damage(home.root / file, DAMAGES[how])
     for command in (*COMMANDS, *JOB_COMMANDS[:2]) if file == FILE else JOB_COMMANDS:
         line = error_of(home, *command)
-        assert line.startswith("error: the database is damaged, and is to be restored from a backup: "), command
+        assert line.startswith("error: the database is damaged; restore it from a backup: "), command
         assert str(home.root / file) in line, command
 
 

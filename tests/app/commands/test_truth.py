@@ -67,7 +67,7 @@ def test_an_import_that_the_snapshot_knows_nothing_of_is_kept_and_warned_of(home
         done = riyl(home, *json_, "truth", "import", str(tmp_path / "t.tsv"))
         assert done.exit_code == 0
         assert "warning: snapshot " in done.stderr
-        assert "has both artists of none of the pairs: nothing can be measured by them" in done.stderr
+        assert "has both artists of none of the pairs: nothing can be measured" in done.stderr
     assert json.loads(done.stdout)["warning"] in done.stderr
     assert len(truths(Home(home).truths)) == 1
 
@@ -90,7 +90,7 @@ def test_another_snapshot_may_be_named_and_must_be_there(home: Path, pairs: Path
 def test_a_graph_is_imported_with_the_ids_named_or_beside_it(home: Path, tmp_path: Path) -> None:
     graph = tmp_path / "artist_connections.npz"
     sp.save_npz(graph, sp.csr_matrix(np.triu(np.ones((3, 3), np.bool_), 1)))
-    with pytest.raises(InputError, match=r"found no ids of its rows, nor olga\.csv beside it; wanted them"):
+    with pytest.raises(InputError, match=r"found neither ids of its rows nor olga\.csv beside it; wanted one of them"):
         riyl(home, "truth", "import", str(graph))
     assert truths(Home(home).truths) == {}
     (tmp_path / "ids.txt").write_text("a000\na001\nzz\n")

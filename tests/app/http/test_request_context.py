@@ -50,7 +50,7 @@ async def test_a_damaged_file_is_a_503_that_names_the_file_and_not_where_it_is_o
     async with running(home) as (app, client):
         app.add_api_route("/fails", fail)
         body = problem_of(await client.get("/fails"), 503, "damaged file")
-    assert body["detail"] == "plays.arrow is damaged; the log of the service says how"
+    assert body["detail"] == "plays.arrow is damaged; see the log of the service"
     (record,) = [r for r in caplog.records if r.getMessage() == "damaged_file"]
     assert vars(record)["reason"].startswith("/secret/plays.arrow")
 

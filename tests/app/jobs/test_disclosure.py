@@ -27,10 +27,10 @@ ALL = " (riyl jobs list, run on the machine of the service, shows the full text)
             TableError("/srv/tables/plays.csv", row=12, line=13, found=repr(SECRET), wanted="a number"),
             f"plays.csv, row 12, line 13: found another value; wanted a number{ALL}",
         ),
-        (InputError(f"/etc/passwd: found {SECRET}; wanted tables"), f"The input is not what it should be.{ALL}"),
+        (InputError(f"/etc/passwd: found {SECRET}; wanted tables"), f"The input is invalid.{ALL}"),
         (
             ConfigError(f"/a/b.toml: seed: not an integer (found {SECRET!r})"),
-            f"A setting, recipe or training config is not what it should be.{ALL}",
+            f"A setting, recipe or training config is invalid.{ALL}",
         ),
         (ValueError(SECRET), f"ValueError{ALL}"),
         (OSError(28, "No space left on device", f"/data/{SECRET}"), "No space left on device"),

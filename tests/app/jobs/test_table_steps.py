@@ -116,7 +116,7 @@ def test_tables_with_a_wrong_row_are_not_imported(steps: Steps, tmp_path: Path) 
 def test_a_night_says_which_file_it_does_not_read(steps: Steps, tmp_path: Path) -> None:
     folder = small_world(tmp_path / "given")
     (folder / "plays.csv.gz").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"found what is not read: plays\.csv\.gz \(packed: unpack it\)"):
+    with pytest.raises(InputError, match=r"found entries that are not read: plays\.csv\.gz \(packed: unpack it\)"):
         steps.freeze(str(folder), "test")
     lenient_steps = Steps(steps.settings.model_copy(update={"ignore_unread": True}), steps.database)
     assert lenient_steps.freeze(str(folder), "test")["files_not_read"] == {"plays.csv.gz": "packed: unpack it"}

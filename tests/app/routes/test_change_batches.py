@@ -63,7 +63,7 @@ def test_a_batch_has_a_verdict_a_line_in_their_order(home: Home) -> None:
     assert [v["number"] for v in line_verdicts if "number" in v] == [1, 2, 3, 4]
     details = [v["problem"]["detail"] for v in line_verdicts if "problem" in v]
     assert details[0] == "attributes.year: found '1999'; wanted a whole number of 64 bits, as in the catalog"
-    assert details[1] == "artist 'nobody' is in no version, and was not put"
+    assert details[1] == "artist 'nobody' is in no version, and no PUT created it"
     assert details[2].startswith("body: found invalid JSON: EOF")
     assert details[3].startswith("put.name: found nothing")
     assert details[4].startswith("merge.into: found nothing")
@@ -133,7 +133,7 @@ def test_a_batch_as_an_object_goes_by_its_key_too(home: Home) -> None:
     assert items(home, body, **owner).content == first.content
     assert stands(home, "new") == EffectiveChanges("new", False, {"name": "Later"})
     other = items(home, {"items": [{"kind": "delete", "id": "new"}]}, **owner)
-    assert "of another batch" in problem_of(other, 422, "invalid request")["detail"]
+    assert "the key of an earlier batch" in problem_of(other, 422, "invalid request")["detail"]
 
 
 @pytest.mark.parametrize(

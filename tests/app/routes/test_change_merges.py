@@ -36,7 +36,7 @@ def test_an_artist_is_merged_into_another_one(home: Home) -> None:
 
 
 def test_nobody_is_merged_into_whom_nobody_finds(home: Home) -> None:
-    assert merge(home, "a001", "nobody", 404)["detail"] == "artist 'nobody' is in no version, and was not put"
+    assert merge(home, "a001", "nobody", 404)["detail"] == "artist 'nobody' is in no version, and no PUT created it"
     for same in ("a001", MBID):
         assert merge(home, "a001", same, 422)["detail"] == "into: found 'a001' itself; wanted another artist"
     for body in ({}, {"into": ""}, {"into": None}, {"into": "a" * 201}, {"into": "a\0"}, {"into": "a002", "name": "N"}):

@@ -73,7 +73,7 @@ def test_whom_the_version_knows_by_mbid_is_meant(home: Home) -> None:
 def test_nobody_is_patched_or_deleted_who_is_not_there(home: Home) -> None:
     for method, body in (("PATCH", {"mbid": "m"}), ("DELETE", None)):
         (answer,) = asked(home, "/v1/artists/nobody", method=method, headers=writer(home), json=body)
-        assert "'nobody' is in no version, and was not put" in problem_of(answer, 404, "not found")["detail"]
+        assert "'nobody' is in no version, and no PUT created it" in problem_of(answer, 404, "not found")["detail"]
     put(home, "a002", {"mbid": "m"}, 200, "PATCH")
     assert stands(home, "nobody") is None
 
@@ -150,7 +150,7 @@ def test_what_is_said_may_be_large_and_not_too_large(home: Home) -> None:
     del plays["u0"]
     assert patched.payload == {"name": "N", "plays": plays}
     refused = put(home, "large", {"plays": {"too many": 1}}, 422, "PATCH")
-    assert "plays: found 100001 entries that changes of 'large'" in refused["detail"]
+    assert "plays: found 100001 entries in the effective changes of 'large'" in refused["detail"]
     too_large = b" " * (2 << 20) + b"{}"
     headers = {**writer(home), "content-type": "application/json"}
     (answer,) = asked(home, "/v1/artists/large", method="PUT", headers=headers, content=too_large)

@@ -82,7 +82,7 @@ def test_a_body_that_is_no_rule_is_422_and_makes_none(home: Home, body: Any, whe
 
 def test_a_pair_of_one_artist_is_422(home: Home, headers: dict[str, str]) -> None:
     (answer,) = asked(home, "/v1/rules", method="POST", headers=headers, json=rule(PIN, "a001", "a001"))
-    assert "wanted another one" in problem_of(answer, 422, "invalid request")["detail"]
+    assert "wanted another artist" in problem_of(answer, 422, "invalid request")["detail"]
 
 
 @pytest.mark.parametrize(

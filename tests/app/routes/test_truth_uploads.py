@@ -35,7 +35,7 @@ from tests.core.catalog.bombs import parquet_bomb
         ({"file": ("x.csv", "artist_id,similar_id\na,\n")}, "x.csv, row 1: found nothing in column 'similar_id'"),
         ({"file": ("x.csv", b"artist_id,similar_id\na,\xff\n")}, "x.csv, row 1: found byte 0xff, which is not UTF-8"),
         ({"file": ("../../x.parquet", b"PAR1")}, "x.parquet: found no readable Parquet file"),
-        ({"file": ("x.npz", LINK)}, "x.npz: found no ids of its rows, nor olga.csv beside it; wanted them"),
+        ({"file": ("x.npz", LINK)}, "x.npz: found neither ids of its rows nor olga.csv beside it; wanted one of them"),
         ({"file": ("x.npz", LINK), "ids": ("i.txt", "a\nb\n")}, "i.txt: found 2 rows; wanted 3, as x.npz has"),
         ({"file": ("x.npz", LINK), "ids": ("i.txt", "a\na\nb\n")}, "i.txt, row 2: found a again (first in row 1)"),
         ({"file": ("x.npz", LINK), "ids": ("i.pdf", "a\na\nb\n")}, "body.ids: found a file called 'i.pdf'; wanted"),

@@ -1,4 +1,4 @@
-"""Small files that say, or are, much more than they hold."""
+"""Small files that declare, or unpack to, much more data than they hold."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 HUGE = 120 << 20
-"""Entries of a matrix, of a byte each."""
+"""Number of entries of a matrix, of one byte each."""
 
 
 def npy(array: np.ndarray) -> bytes:
-    """An array as NumPy writes it."""
+    """Return an array as NumPy writes it."""
     out = io.BytesIO()
     np.save(out, array)
     return out.getvalue()
 
 
 def npy_header(descr: Any, shape: tuple[int, ...]) -> bytes:
-    """The header of an array, without the array."""
+    """Return the header of an array, without the array."""
     out = io.BytesIO()
     np.lib.format.write_array_header_1_0(out, {"descr": descr, "fortran_order": False, "shape": shape})
     return out.getvalue()
 
 
 def npz(compression: int = zipfile.ZIP_DEFLATED, **members: bytes) -> bytes:
-    """An archive of arrays, each as `npy` makes it."""
+    """Return an archive of arrays, each as `npy` makes it."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", compression) as file:
         for name, content in members.items():
@@ -38,7 +38,7 @@ def npz(compression: int = zipfile.ZIP_DEFLATED, **members: bytes) -> bytes:
 
 
 def matrix_bomb(name: str, entries: int = HUGE) -> bytes:
-    """A matrix in a format that stores as many entries, all 1, in some hundred kilobytes."""
+    """Return a matrix in a format that stores that many entries, all 1, in some hundred kilobytes."""
     data, zeros = np.ones(entries, np.int8), np.zeros(entries, np.int8)
     arrays: dict[str, np.ndarray] = {"format": np.array(name.encode()), "shape": np.array([3, 3]), "data": data}
     match name:
@@ -55,7 +55,7 @@ def matrix_bomb(name: str, entries: int = HUGE) -> bytes:
 
 
 def falsified(parquet: bytes, actual: int, claimed: int) -> bytes:
-    """A Parquet file whose footer says another number, in as many bytes (Thrift's compact protocol, zigzag)."""
+    """Replace a number in the footer of a Parquet file by one of as many bytes (Thrift's compact protocol, zigzag)."""
 
     def varint(number: int, size: int | None = None) -> bytes:
         digits = []
@@ -74,7 +74,7 @@ def falsified(parquet: bytes, actual: int, claimed: int) -> bytes:
 
 
 def parquet_bomb(rows: int = 750, length: int = 1 << 20) -> bytes:
-    """Pairs of an id of a million characters with a short one, whose footer says that they are some bytes."""
+    """Return pairs of an id of a million characters with a short one, whose footer declares a size of some bytes."""
     table = pa.table({"artist_id": ["x" * length] * rows, "similar_id": ["y"] * rows})
     out = io.BytesIO()
     pq.write_table(table, out, compression="zstd", use_dictionary=False, data_page_size=1 << 30, write_batch_size=rows)

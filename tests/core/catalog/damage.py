@@ -1,4 +1,4 @@
-"""Files that are not as they were written."""
+"""Randomly damaged files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 
 def damaged(data: st.DataObject, content: bytes, max_bytes: int) -> bytes:
-    """Content with one to `max_bytes` of its bytes set to others, and up to the second half of it cut off."""
+    """Return content with one to `max_bytes` of its bytes changed, and at most its second half cut off."""
     changed = bytearray(content)
     for _ in range(data.draw(st.integers(1, max_bytes))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))

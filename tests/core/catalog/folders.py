@@ -1,4 +1,4 @@
-"""Folders of tables, written from text, bytes or Arrow tables; and the message with which one is refused."""
+"""Folders of tables, written from text, bytes or Arrow tables, and the error message for an invalid one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ARTISTS = "artist_id,name\na,Ann\nb,Bob\n"
 
 
 def put(folder: Path, **tables: str | bytes | pa.Table) -> Tables:
-    """Write CSV text or bytes, or Parquet, by table name (artists are added where none are given), and open it."""
+    """Write CSV text or bytes, or Parquet, by table name (artists are added if missing), and open the folder."""
     for name, content in {"artists": ARTISTS, **tables}.items():
         if isinstance(content, pa.Table):
             pq.write_table(content, folder / f"{name}.parquet")
@@ -29,7 +29,7 @@ def rows(tables: Tables, table: str) -> list[dict[str, object]]:
 
 
 def refusal(folder: Path, table: str, content: str | bytes | pa.Table) -> str:
-    """The message with which a table is refused, from its file's name on."""
+    """Return the error message for an invalid table, from its file name on."""
     with pytest.raises(TableError) as caught:
         rows(put(folder, **{table: content}), table)
     return str(caught.value).removeprefix(f"{folder}/")

@@ -1,4 +1,4 @@
-"""The table of artists: sorted by id and each once, with attributes in few types."""
+"""The artists table: sorted by id, without duplicates, with attributes of few types."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_an_attribute_has_the_type_of_its_whole_column(tmp_path: Path) -> None:
     assert artists.column("year").to_pylist() == ["1990"] * 60_000 + ["ca. 1990"]
     assert artists.column("late").to_pylist() == [None] * 60_000 + [7]
     assert notes.examples == {
-        "artists.csv: value that keeps column 'year' text: no number, or one that would not be written so": (
+        "artists.csv: value that keeps column 'year' text: not a number, or not in its canonical spelling": (
             "row 60001: 'ca. 1990'",
         )
     }
@@ -109,8 +109,8 @@ def test_mbids_and_aliases_that_stand_for_nothing_are_none_and_counted(tmp_path:
     assert artists.column("mbid").to_pylist() == [None, None, "m-1"]
     assert artists.column("aliases").to_pylist() == [None, ["x"], None]
     assert notes.counts == {
-        "artists.csv: value of column 'mbid' taken for none": 2,
-        "artists.csv: value of column 'aliases' taken for none": 2,
+        "artists.csv: value of column 'mbid' read as missing": 2,
+        "artists.csv: value of column 'aliases' read as missing": 2,
     }
 
 

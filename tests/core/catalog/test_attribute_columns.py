@@ -1,4 +1,4 @@
-"""Attributes of Parquet tables: no number is changed in silence."""
+"""Attributes of Parquet tables: no number changes without an error or a note."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_text_stays_text() -> None:
 def test_nan_is_none_and_counted() -> None:
     notes = Notes()
     assert plain(pa.array([1.5, np.nan, None]), notes).to_pylist() == [1.5, None, None]
-    assert notes.counts == {"artists.parquet: value of column 'col' taken for none": 1}
+    assert notes.counts == {"artists.parquet: value of column 'col' read as missing": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Each kind of column: what is taken, in which form it comes out, and how what is refused is named."""
+"""Kinds of columns: accepted types, canonical types, and error messages."""
 
 from __future__ import annotations
 

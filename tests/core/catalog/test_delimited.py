@@ -1,4 +1,4 @@
-"""Delimited text: read as Python's csv module reads it, or refused with file, row and line."""
+"""Delimited text: parsed as by Python's csv module, or refused with file, row and line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TAGS = "artist_id,tag,weight\n"
 
 
 def read(path: Path, kinds: dict[str, Kind] = KINDS) -> list[list[str | None]]:
-    """Every value of a file, row by row."""
+    """Return every value of a file, row by row."""
     header = read_header(path)
     batches = read_delimited(path, header, {name: kind for name, kind in kinds.items() if name in header})
     return [list(row.values()) for batch in batches for row in batch.to_pylist()]
@@ -141,7 +141,7 @@ PIECES = st.lists(st.sampled_from(MARKS), max_size=30)
 
 
 def read_in_blocks(content: str, block: int) -> tuple[list[list[str | None]], int] | str:
-    """Every value and the number of rows, read by blocks of so many bytes; or the message with which it is refused."""
+    """Return every value and the number of rows, read in blocks of this size; or the error message."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(riyl.core.catalog.delimited, "BLOCK_BYTES", block)
         path = put(Path(folder), content)

@@ -1,4 +1,4 @@
-"""Tables in CSV files: rows, quotes and encodings, and that the message says where to look."""
+"""Tables in CSV files: rows, quotes and encodings, and error messages that name the place."""
 
 from __future__ import annotations
 

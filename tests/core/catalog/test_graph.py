@@ -1,4 +1,4 @@
-"""A graph in a file: every format that scipy stores, read as a naive loop would, and whatever can be wrong with it."""
+"""Graphs in files: every format of scipy, compared with a naive loop, and invalid files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def links(path: Path, **limits: Any) -> list[tuple[int, int]]:
 
 @contextmanager
 def traced() -> Iterator[Callable[[], int]]:
-    """Traces the memory that Python and NumPy take in the block: the most of it at once so far, in bytes."""
+    """Trace memory of Python and NumPy in the block; yields a function that returns the peak so far, in bytes."""
     tracemalloc.start()
     try:
         yield lambda: tracemalloc.get_traced_memory()[1]
@@ -68,7 +68,7 @@ def test_a_matrix_that_is_not_of_artists_by_artists_is_refused(tmp_path: Path, s
     sp.save_npz(tmp_path / "g.npz", sp.csr_matrix(shape))
     with pytest.raises(InputError) as caught:
         read_graph(tmp_path / "g.npz")
-    wanted = f"found a matrix of {shape[0]} by {shape[1]}; wanted a square one, artists by artists"
+    wanted = f"found a matrix of {shape[0]} by {shape[1]}; wanted a square matrix, artists by artists"
     assert str(caught.value) == f"{tmp_path}/g.npz: {wanted}"
 
 
@@ -127,7 +127,7 @@ def test_an_array_that_is_not_what_its_header_says_is_refused(
     (tmp_path / "g.npz").write_bytes(npz(**COO))
     assert links(tmp_path / "g.npz", most_bytes=most) == [(0, 1)]
     (tmp_path / "g.npz").write_bytes(npz(**COO | {member: content}))
-    with traced() as peak, pytest.raises(InputError, match=rf"\({member}\.npy is no array of .*wanted a scipy sparse"):
+    with traced() as peak, pytest.raises(InputError, match=rf"\({member}\.npy is not an array of .*wanted a scipy"):
         read_graph(tmp_path / "g.npz", most_bytes=most)
     assert peak() < 1 << 20
 
@@ -143,10 +143,10 @@ def test_what_is_packed_in_another_way_is_refused(tmp_path: Path, method: int) -
 
 def test_an_array_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "g.npz", "w") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of zipfile, that it is
+        warnings.simplefilter("ignore", UserWarning)  # zipfile warns about the duplicate
         for name, content in [*COO.items(), ("row", COO["row"])]:
             file.writestr(f"{name}.npy", content)
-    with pytest.raises(InputError, match=r"\(an array is there twice\); wanted a scipy sparse matrix"):
+    with pytest.raises(InputError, match=r"\(an array is stored twice\); wanted a scipy sparse matrix"):
         read_graph(tmp_path / "g.npz")
 
 
@@ -231,8 +231,8 @@ def test_ids_are_read_in_row_order(tmp_path: Path, name: str, content: str) -> N
     ("name", "content", "message"),
     [
         ("i.txt", "a\nb\na\n", ", row 3: found a again (first in row 1); wanted each artist once"),
-        ("i.txt", "a\n\nb\n", ", row 2: found nothing; wanted an artist id a line"),
-        ("i.txt", "", ", row 1: found nothing; wanted an artist id a line"),
+        ("i.txt", "a\n\nb\n", ", row 2: found nothing; wanted one artist id per line"),
+        ("i.txt", "", ", row 1: found nothing; wanted one artist id per line"),
         ("i.txt", b"a\nB\xf6hse\n", ", row 2: found byte 0xf6, which is not UTF-8; wanted UTF-8 text"),
         ("i.csv", "a000\na001\n", ": found columns a000; wanted a column 'artist_id' (non-empty text)"),
         ("i.csv", 'artist_id\na\n""\n', ", row 2: found nothing in column 'artist_id'; wanted non-empty text"),

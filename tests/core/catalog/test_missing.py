@@ -1,4 +1,4 @@
-"""What stands for nothing in a column of ids, names or tags, and what is a word like any other."""
+"""Placeholders for missing values in columns of ids, names or tags, and ordinary words."""
 
 from __future__ import annotations
 

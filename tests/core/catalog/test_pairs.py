@@ -1,4 +1,4 @@
-"""Pairs from files: tables and graphs give the same ones; what is wrong is refused, and what is too large too."""
+"""Pairs from files: tables and graphs give the same pairs; invalid and large files are refused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write(path: Path, pairs: pa.Table) -> Path:
 
 
 def refusal(path: Path, content: str | bytes | pa.Table, **limits: Any) -> str:
-    """The message with which a file is refused, from its name on."""
+    """Return the error message for an invalid file, from its name on."""
     if isinstance(content, pa.Table):
         pq.write_table(content, path)
     else:
@@ -93,7 +93,7 @@ def graph_refusal(folder: Path, matrix: Any, ids: str | None) -> str:
 def test_a_graph_and_ids_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     graph = sp.coo_matrix(([1], ([0], [1])), shape=(2, 2))
     assert graph_refusal(tmp_path, graph, None) == (
-        "g.npz: found no ids of its rows, nor olga.csv beside it; wanted them"
+        "g.npz: found neither ids of its rows nor olga.csv beside it; wanted one of them"
     )
     assert graph_refusal(tmp_path, graph, "a\n") == "ids.txt: found 1 rows; wanted 2, as g.npz has"
     assert graph_refusal(tmp_path, graph, "a\nb\nc\n") == "ids.txt: found 3 rows; wanted 2, as g.npz has"
@@ -257,7 +257,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_olgas_own_graph_gives_the_pairs_of_the_real_catalog(real_data: Path, tmp_path: Path) -> None:
-    """Its rows called as the catalog calls them: the catalog's similar table was made from the same graph."""
+    """The rows get the catalog's ids: the catalog's similar table was made from the same graph."""
     artists = pq.read_table(real_data / "olga-artists" / "artists.parquet", columns=["artist_id", "olga_row"])
     graph = real_data / "archives" / "olga" / "artist_connections.npz"
     ids = [f"olga:{row}" for row in range(17_673)]

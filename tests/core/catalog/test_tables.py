@@ -1,4 +1,4 @@
-"""A folder of tables: what it may hold, what is refused, and that the message says where to look."""
+"""Folders of tables: valid content, refused content, and error messages that name the place."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
 def test_parquet_without_rows_is_refused(tmp_path: Path) -> None:
     empty = pa.table({"artist_id": pa.array([], pa.string()), "vector": pa.array([], pa.list_(pa.float32()))})
     assert refusal(tmp_path, "audio", empty) == (
-        "audio.parquet: found no rows; wanted at least one (leave the file out if there is nothing)"
+        "audio.parquet: found no rows; wanted at least one (omit the file if it would be empty)"
     )
 
 
@@ -214,7 +214,7 @@ def test_digests_change_with_a_file_and_only_then(tmp_path: Path) -> None:
 def test_an_id_or_name_that_stands_for_nothing_is_refused(tmp_path: Path, table: str, row: dict[str, object]) -> None:
     message = refusal(tmp_path, table, pa.Table.from_pylist([row]))
     assert message.startswith(f"{table}.parquet, row 1: found ")
-    assert ", which stands for nothing, in column " in message
+    assert ", a placeholder for a missing value, in column " in message
 
 
 def test_rows_whose_tag_stands_for_nothing_are_left_out_and_the_others_keep_their_numbers(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Types of text columns: a number where every value survives, and what keeps a column text is named."""
+"""Types of text columns: numeric if every value survives; values that keep a column text are named."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_values_that_keep_a_column_text_are_named_with_their_rows() -> None:
     columns, notes = text_columns(batches, ["year", "genre"]), Notes()
     for column in columns.values():
         column.note(notes, "artists.csv")
-    what = "artists.csv: value that keeps column 'year' text: no number, or one that would not be written so"
+    what = "artists.csv: value that keeps column 'year' text: not a number, or not in its canonical spelling"
     assert notes.counts == {what: 1}
     assert notes.examples == {what: ("row 5: 'ca. 1990'",)}
 
@@ -98,7 +98,7 @@ def test_two_ways_of_writing_in_one_column_are_named() -> None:
 def test_spellings_of_nothing_among_numbers_are_named_and_counted() -> None:
     notes = Notes()
     column_of(["1990", "NA", "NA", "1991"]).note(notes, "artists.csv")
-    assert notes.counts == {"artists.csv: value of column 'col' taken for none": 2}
+    assert notes.counts == {"artists.csv: value of column 'col' read as missing": 2}
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))

@@ -1,4 +1,4 @@
-"""Files beside tables: each is named with why it is not read, and stops the work where it may be data."""
+"""Files beside tables: each is reported with a reason, and is an error if it may contain data."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def folder(tmp_path: Path) -> Path:
         ("plays.csv.gz", "packed"),
         ("plays.parquet.zst", "packed"),
         ("audio.CSV", r"its name ends in \.CSV: wanted \.csv"),
-        ("mood.npy", r"\.npy is no format of tables"),
-        ("tags.txt", r"\.txt is no format of tables"),
-        ("mood.txt", r"\.txt is no format of tables"),
-        ("tags", "a name without an ending is no format of tables"),
+        ("mood.npy", r"\.npy is not a table format"),
+        ("tags.txt", r"\.txt is not a table format"),
+        ("mood.txt", r"\.txt is not a table format"),
+        ("tags", "a name without an ending is not a table format"),
         ("Tags.csv", "found table name 'Tags'"),
         ("tags (1).csv", r"found table name 'tags \(1\)'"),
         ("_tags.csv", "found table name '_tags'"),
-        ("tags.json", r"\.json is no format of tables"),
+        ("tags.json", r"\.json is not a table format"),
     ],
 )
 def test_what_may_be_data_is_refused_unless_told(folder: Path, name: str, reason: str) -> None:
     (folder / name).write_text("a,rock,1\n")
-    with pytest.raises(InputError, match=rf"found what is not read: .*{reason}.*--ignore-unread, RIYL_IGNORE_UNREAD"):
+    with pytest.raises(InputError, match=rf"found entries that are not read: .*{reason}.*RIYL_IGNORE_UNREAD"):
         Tables.open(folder)
     opened = Tables.open(folder, ignore_unread=True)
     assert list(opened.files) == ["artists"]
@@ -53,13 +53,13 @@ def test_all_of_them_are_named_at_once(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["parts", "tags.parquet"])
 def test_a_folder_is_no_table(folder: Path, name: str) -> None:
     (folder / name).mkdir()
-    with pytest.raises(InputError, match="a folder: wanted one file a table"):
+    with pytest.raises(InputError, match="a folder: wanted one file per table"):
         Tables.open(folder)
 
 
 def test_a_link_to_nothing_is_named(folder: Path) -> None:
     (folder / "tags.csv").symlink_to(folder / "gone")
-    with pytest.raises(InputError, match=r"tags\.csv \(no regular file, or a link to none\)"):
+    with pytest.raises(InputError, match=r"tags\.csv \(neither a regular file nor a link to one\)"):
         Tables.open(folder)
 
 
@@ -77,9 +77,9 @@ def test_documents_checksums_and_marks_are_named_and_pass(folder: Path, name: st
 
 def test_a_list_of_lines_is_no_table_but_a_table_in_text_is_data(folder: Path) -> None:
     (folder / "test-ids.txt").write_text("a1\na2\n")
-    assert Tables.open(folder).unread["test-ids.txt"].reason == "a list of lines, no table"
+    assert Tables.open(folder).unread["test-ids.txt"].reason == "a list of lines, not a table"
     (folder / "test-ids.txt").write_text("a1\trock\na2\tpop\n")
-    with pytest.raises(InputError, match=r"test-ids\.txt \(\.txt is no format"):
+    with pytest.raises(InputError, match=r"test-ids\.txt \(\.txt is not a table format"):
         Tables.open(folder)
 
 

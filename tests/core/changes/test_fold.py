@@ -44,8 +44,7 @@ def tables(tmp_path: Path) -> Tables:
 
 @pytest.fixture
 def folded(tables: Tables, tmp_path: Path) -> Fold:
-    """Tables with what is put of each artist folded in; None deletes it, an id merges it into that one, and what stands
-    is taken as it is."""
+    """Fold changes into the tables: a payload is put, None deletes, an id merges; effective changes stay."""
 
     def stands(artist: str, payload: dict[str, Any] | EffectiveChanges | str | None) -> EffectiveChanges | None:
         if isinstance(payload, EffectiveChanges):
@@ -193,7 +192,7 @@ def test_other_changes_are_another_catalog_and_the_same_are_the_same(tables: Tab
 
 
 def test_a_catalog_of_which_all_is_deleted_is_none(folded: Fold) -> None:
-    with pytest.raises(InputError, match="found every one of them deleted by changes"):
+    with pytest.raises(InputError, match="found all of them deleted by changes"):
         folded(a=None, b=None, c=None).artists()
 
 
@@ -223,7 +222,7 @@ def test_a_patch_is_merged_into_the_rows_of_the_tables_key_by_key(folded: Fold) 
         n=patched("n", name="N", tags={"ska": 1.0, "dub": None}),
     )
     assert rows(changed, "tags") == [("a", "dub", 3.0), ("a", "noise", 9.0), ("c", "Ska ", 2.5), ("n", "ska", 1.0)]
-    # listeners are who they are, by every letter
+    # listeners are compared exactly
     assert rows(changed, "plays") == [("v", "b", 2.0), ("u", "c", 3.0), ("u", "a", 7.0), ("x", "a", 1.0)]
     assert rows(changed, "audio") == [("a", [1.0, 2.0]), ("b", [3.0, 4.0]), ("b", [5.0, 6.0])]
     for table in ("tags", "plays", "audio", "artists"):

@@ -1,4 +1,4 @@
-"""What changes say of an artist, case by case."""
+"""Effects of changes on an artist, case by case."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def changes(*whole: str, **payload: Any) -> EffectiveChanges:
         (changes(vectors={"audio": None}), TERMS, [("audio", Says.NOTHING, {})]),
         (changes("vectors"), TERMS, [("audio", Says.NOTHING, {}), ("attributes", Says.NOTHING, {})]),
         (changes("attributes"), TERMS, []),
-        # of another width, or of no such table: the table's own stand, also where its others do not
+        # of another width, or of a missing table: the table keeps its rows, even if others lose theirs
         (changes(vectors={"audio": [[1.0]], "bio": [[1.0]]}), TERMS, []),
         (changes("vectors", vectors={"audio": [[1.0]]}), TERMS, [("attributes", Says.NOTHING, {})]),
-        # terms and vectors of one name
+        # terms and vectors of the same name
         (changes(tags={"x": 1.0}, vectors={"tags": [[1.0]]}), TERMS, [("tags", Says.OVER, {"x": 1.0})]),
         (changes(vectors={"tags": None}), TERMS, [("tags", Says.NOTHING, {})]),
         (changes(tags={"x": 1.0}, vectors={"tags": None}), TERMS, [("tags", Says.OVER, {"x": 1.0})]),

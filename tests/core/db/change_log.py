@@ -1,4 +1,4 @@
-"""Changes written to a database, and what stands in it afterwards."""
+"""Changes written to a database, and the effective changes that they leave."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write(
 
 
 def merge(database: Database, artist: str, into: str, **options: Any) -> ChangeResult:
-    """Merge an artist into another; `options` as `write` takes them."""
+    """Merge an artist into another; `options` as for `write`."""
     return write(database, artist, MERGE, into=into, **options)
 
 
@@ -34,7 +34,7 @@ def stands(database: Database, artist: str) -> EffectiveChanges | None:
 
 
 def put(artist: str, **payload: Any) -> EffectiveChanges:
-    """What stands where the tags and plays that there are were put."""
+    """Return the effective changes after a put, which replaces the tags and plays that it has."""
     return EffectiveChanges(artist, False, payload, whole=frozenset({"tags", "plays"} & payload.keys()))
 
 

@@ -1,4 +1,4 @@
-"""What tests of the database share: each runs on SQLite and on PostgreSQL."""
+"""Fixtures for tests of the database; each test runs on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from riyl.core.settings import Home, Settings
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """Settings that name a database with nothing in it."""
+    """Return settings that name an empty database."""
     if request.param == "sqlite":
         return Settings(home=tmp_path, database_url=None)
     return Settings(home=tmp_path, database_url=SecretStr(request.getfixturevalue("postgres_url")))
@@ -27,7 +27,7 @@ def home(settings: Settings) -> Home:
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    """A database of this release, without a row."""
+    """Return a database of this release, without rows."""
     database = Database.of(settings)
     database.upgrade()
     yield database
@@ -39,7 +39,7 @@ Closing = Callable[[Database], Database]
 
 @pytest.fixture
 def closing() -> Iterator[Closing]:
-    """Closes, when the test has ended, the databases that it was handed."""
+    """Return a function that registers databases, which are closed when the test ends."""
     opened: list[Database] = []
 
     def close_later(database: Database) -> Database:

@@ -10,7 +10,7 @@ from tests.conftest import REPOSITORY
 
 
 def start(code: str, settings: Settings) -> subprocess.Popen[str]:
-    """A Python process with these settings that waits for a line after it wrote one."""
+    """Start a Python process with these settings, which waits for a line after it has written one."""
     environment = {"RIYL_HOME": str(settings.home)}
     if settings.database_url is not None:
         environment["RIYL_DATABASE_URL"] = settings.database_url.get_secret_value()

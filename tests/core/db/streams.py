@@ -1,4 +1,4 @@
-"""Acts of each stream that a home has copies of, and the copies."""
+"""Acts of each stream that homes copy, and the copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settling a database that is not believed: what it lacks is brought in, or done without, and every home follows."""
+"""Acceptance of a stale database: the lacking records are restored or discarded, and every home follows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def gone_of(database: Database) -> dict[str, EffectiveChanges]:
 
 @pytest.fixture
 def stale(database: Database, settings: Settings, home: Home) -> Database:
-    """A restored database: since the backup the home has seen rules, deletions, merges and a promotion."""
+    """Return a restored database: since the backup, the home has seen rules, deletions, merges and a promotion."""
     add_rule(database, BLOCK, "kept", None, by="t", why="")
     add_rule(database, BLOCK, "dropped since", None, by="t", why="")
     change(database, "n", ChangeKind.PUT, name="N")

@@ -29,8 +29,8 @@ VERDICTS = [
     ChangeResult(1, True, True),
     Refused("line 2 is wrong", missing=False),
     ChangeResult(2, False, True),
-    Refused("id: found '', 0 characters; wanted an artist's id of 1 to 200 characters, none NUL", missing=False),
-    Refused("artist 'c' is in no version, and was not put", missing=True),
+    Refused("id: found '', 0 characters; wanted an artist's id of 1 to 200 characters without NUL", missing=False),
+    Refused("artist 'c' is in no version, and no PUT created it", missing=True),
     ChangeResult(2, False, False),
 ]
 
@@ -51,13 +51,13 @@ def test_a_batch_sent_again_changes_nothing_and_is_told_the_same(
     monkeypatch.setattr(batches, "AT_ONCE", at_once)
     assert send(database) == VERDICTS
     assert written(database) == [(1, "key:ann", "k"), (2, "key:ann", "k")]
-    with database.write() as connection:  # so that it would be told something else
+    with database.write() as connection:  # so that a second run would give another result
         connection.exec_driver_sql("UPDATE changes_head SET number = 7")
     assert send(database) == VERDICTS
     assert len(written(database)) == 2
     assert send(database, key=None)[0] == ChangeResult(
         8, False, True
-    )  # by no key it is put once more, without the mbid
+    )  # without a key the batch runs again, now without the mbid
 
 
 def test_a_batch_that_was_cut_off_goes_on(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ def test_of_one_batch_sent_twice_at_once_one_is_carried_out(database: Database) 
 
 def test_a_key_belongs_to_its_sender_and_to_one_batch(database: Database) -> None:
     send(database)
-    with pytest.raises(InputError, match="Idempotency-Key: found 'k' of another batch, sent before; wanted the same"):
+    with pytest.raises(InputError, match="Idempotency-Key: found 'k', the key of an earlier batch; wanted that batch"):
         send(database, LINES[:1], digest="e")
     assert send(database, LINES[:1], Sender("0b", "key:bob"), digest="e") == [ChangeResult(3, False, True)]
     assert send(database) == VERDICTS

@@ -50,20 +50,21 @@ def test_anybody_can_be_merged_and_also_somewhere_else_later(database: Database)
     assert merge(database, "deleted", "y", artist_exists=True, into_known=True).changed
     assert merge(database, "nobody", "y", into_known=True).changed
     assert stands(database, "nobody") == EffectiveChanges("nobody", True, {}, "y")
-    assert merge(database, "z", "y", artist_exists=None, into_known=None).changed  # nothing serves, so nobody can tell
+    # no version serves, so it is unknown whether the artists exist
+    assert merge(database, "z", "y", artist_exists=None, into_known=None).changed
 
 
 def test_into_whom_nobody_finds_nobody_is_merged(database: Database) -> None:
     write(database, "a", name="A")
     for artist in ("a", "b", "c"):
-        with pytest.raises(NotFoundError, match="'y' is in no version, and was not put"):
+        with pytest.raises(NotFoundError, match="'y' is in no version, and no PUT created it"):
             merge(database, artist, "y", into_known=False)
     with pytest.raises(InputError, match="into: found 'a' itself; wanted another artist"):
         merge(database, "a", "a", into_known=True)
     with pytest.raises(InputError, match="into: found ''"):
         merge(database, "a", "", into_known=True)
     write(database, "y", PATCH, artist_exists=True, mbid="m")
-    with pytest.raises(NotFoundError, match="'y' is in no version"):  # nobody knows a name of it any more
+    with pytest.raises(NotFoundError, match="'y' is in no version"):  # no name of it is known any more
         merge(database, "a", "y", into_known=False)
     write(database, "y", DELETE, artist_exists=True)
     with pytest.raises(NotFoundError, match="'y' is deleted; PUT brings it back"):
@@ -82,7 +83,7 @@ def test_the_last_known_mbid_of_who_is_merged_stays_with_it(database: Database) 
     for artist, mbid in (("payload", "said's"), ("none", None), ("gone", "version's"), ("new", "version's")):
         merge(database, artist, "y", mbid="version's")
         assert stands(database, artist) == EffectiveChanges(artist, True, {}, "y", mbid)
-    # no version has it any more
+    # no version has the artist any more
     assert not merge(database, "new", "y", artist_exists=False).changed
     assert merge(database, "new", "z", artist_exists=False).changed
     assert stands(database, "new") == EffectiveChanges("new", True, {}, "z", "version's")
@@ -98,7 +99,7 @@ def test_merges_never_close_a_circle(database: Database) -> None:
             merge(database, "c", artist, into_known=True)
     write(database, "a", name="A")  # 6
     merge(database, "c", "a")  # 7: b into c into a
-    with pytest.raises(InputError, match="'a', 'b', 'c' would be merged into each other; wanted one's merge dropped"):
+    with pytest.raises(InputError, match="'a', 'b', 'c' would be merged into each other; wanted the merge of one"):
         drop_changes(database, by="x", numbers=[6])
     assert last(database) == 7
     assert stands(database, "a") == EffectiveChanges("a", False, {"name": "A"})

@@ -85,7 +85,7 @@ def test_a_later_writer_waits_for_the_commit_of_an_earlier_one(postgres_url: str
         first = add_change(connection, ChangeRequest("a", PUT, {"name": "A"}, None), by="x")
         later.start()
         deadline = time.monotonic() + 20
-        while True:  # the later one is held by the lock of the first, which has not committed
+        while True:  # the later one waits for the lock of the first, which has not committed
             with database.read() as watching:
                 if watching.execute(waiting).scalar_one() == 1:
                     break

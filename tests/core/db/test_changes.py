@@ -74,7 +74,7 @@ def test_put_replaces_patch_merges_null_takes_away_and_delete_hides(database: Da
     assert stands(database, "a") == EffectiveChanges("a", True, {})
     assert write(database, "a", PUT, name="C") == ChangeResult(6, True, True)
     assert stands(database, "a") == EffectiveChanges("a", False, {"name": "C"})
-    # a job that fixed an earlier number sees what stood then
+    # a job that froze an earlier number reads the effective changes of that time
     assert all_standing(database, 5) == [EffectiveChanges("a", True, {})]
     assert all_standing(database, 3) == [put("a", **patched)]
 
@@ -90,7 +90,7 @@ def test_patches_of_one_whom_tables_have_are_kept_as_patches(database: Database)
         3, False, True, ("tags", "plays")
     )
     assert stands(database, "a") == EffectiveChanges("a", False, {"plays": {"u": 1.0, "v": 3.0}, "tags": {"ska": 2.0}})
-    # of several one is dropped, and of a put what came after it
+    # drops one of several patches, and then a put before a patch
     assert drop_changes(database, by="x", numbers=[3]) == {"a": [3]}
     assert stands(database, "a") == EffectiveChanges("a", False, {"plays": {"u": 1.0, "v": None}, "tags": {"ska": 2.0}})
     assert write(database, "a", PUT, name="A", plays={"w": 1.0}).over == ()
@@ -117,7 +117,7 @@ def test_a_patch_that_says_nothing_new_is_not_written_down(database: Database) -
 def test_patches_do_not_heap_up_without_end(database: Database) -> None:
     write(database, "a", PATCH, artist_exists=True, tags={f"t{i}": 1.0 for i in range(999)})
     write(database, "a", PATCH, artist_exists=True, tags={"one": None})
-    with pytest.raises(InputError, match="tags: found 1001 entries that changes of 'a' would leave standing"):
+    with pytest.raises(InputError, match="tags: found 1001 entries in the effective changes of 'a'"):
         write(database, "a", PATCH, artist_exists=True, tags={"another": 1.0})
     assert last(database) == 2
 
@@ -130,18 +130,18 @@ def test_what_changes_nothing_is_not_written_down(database: Database) -> None:
     assert (len(listed(database)), last(database)) == (2, 2)
     assert write(database, "a", PATCH, attributes={"x": True}) == ChangeResult(
         3, False, True
-    )  # which Python takes for 1
+    )  # which Python compares as equal to 1
     assert write(database, "b", DELETE) == ChangeResult(4, False, True)
     assert write(database, "b", DELETE) == ChangeResult(4, False, False)
 
 
 def test_only_who_is_known_is_patched_or_deleted(database: Database) -> None:
     for kind, payload in ((PATCH, {"mbid": "m"}), (DELETE, {})):
-        with pytest.raises(NotFoundError, match="'a' is in no version, and was not put"):
+        with pytest.raises(NotFoundError, match="'a' is in no version, and no PUT created it"):
             write(database, "a", kind, artist_exists=False, **payload)
     assert last(database) == 0
     assert write(database, "a", PATCH, artist_exists=True, mbid="m") == ChangeResult(1, False, True)
-    with pytest.raises(NotFoundError, match="'a' is in no version"):  # nobody knows a name of it any more
+    with pytest.raises(NotFoundError, match="'a' is in no version"):  # no name of it is known any more
         write(database, "a", PATCH, artist_exists=False, mbid="n")
     write(database, "b", PUT, artist_exists=False, name="B")
     write(database, "b", PATCH, artist_exists=False, mbid="m")
@@ -150,12 +150,12 @@ def test_only_who_is_known_is_patched_or_deleted(database: Database) -> None:
         write(database, "b", PATCH, artist_exists=True, mbid="n")
     with pytest.raises(NotFoundError, match="'b' is deleted"):
         write(database, "b", PATCH, artist_exists=None, mbid="n")
-    assert write(database, "c", DELETE, artist_exists=None).changed  # nothing serves, so nobody can tell
+    assert write(database, "c", DELETE, artist_exists=None).changed  # no version serves, so it may exist
 
 
 @pytest.mark.parametrize("artist", ["", "a" * 201, "a\0b"])
 def test_an_id_that_is_none_is_refused(database: Database, artist: str) -> None:
-    with pytest.raises(InputError, match="id: found .*; wanted an artist's id of 1 to 200 characters, none NUL"):
+    with pytest.raises(InputError, match="id: found .*; wanted an artist's id of 1 to 200 characters without NUL"):
         write(database, artist, name="A")
     assert last(database) == 0
 
@@ -206,9 +206,9 @@ def test_what_is_not_there_is_not_dropped(database: Database) -> None:
         drop_changes(database, by="x", numbers=[1, 9])
     with pytest.raises(NotFoundError, match="there is no change of artist 'c'"):
         drop_changes(database, by="x", numbers=[1], artist="c")
-    with pytest.raises(InputError, match="wanted which are to be dropped"):
+    with pytest.raises(InputError, match="wanted the changes to drop"):
         drop_changes(database, by="x")
     assert [each.number for each in listed(database)] == [1, 2]
     drop_changes(database, by="x", numbers=[1])
-    with pytest.raises(NotFoundError, match="there is no change 3"):  # that one says what was dropped
+    with pytest.raises(NotFoundError, match="there is no change 3"):  # change 3 lists the dropped ones
         drop_changes(database, by="x", numbers=[3])

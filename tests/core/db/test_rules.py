@@ -117,11 +117,11 @@ def test_rules_are_listed_by_kind_by_artist_and_in_pages(database: Database) -> 
     [
         (BLOCK, "", None, "artist: found '', 0 characters; wanted an artist's id of 1 to 200 characters"),
         (BLOCK, "a" * 201, None, "201 characters; wanted an artist's id of 1 to 200"),
-        (BLOCK, "a\0", None, "wanted an artist's id of 1 to 200 characters, none NUL"),
-        (BLOCK, "a", "b", "other: found 'b'; wanted none, a block names one artist"),
+        (BLOCK, "a\0", None, "wanted an artist's id of 1 to 200 characters without NUL"),
+        (BLOCK, "a", "b", "other: found 'b'; wanted none: a block names one artist"),
         (PIN, "a", None, "other: found none; wanted the id of the second artist of a pin"),
         (NEVER, "a", "", "other: found '', 0 characters"),
-        (NEVER, "a", "a", "other: found 'a', which is the artist itself; wanted another one"),
+        (NEVER, "a", "a", "other: found 'a', which is the artist itself; wanted another artist"),
     ],
 )
 def test_what_is_no_rule_is_refused(

@@ -16,7 +16,7 @@ from riyl.core.settings import Settings
 from tests.core.db.conftest import Closing
 
 CLOSED = "postgresql://riyl@127.0.0.1:1/riyl"
-"""Nobody listens at port 1."""
+"""Address of a closed port."""
 
 
 def test_a_fresh_home_is_opened_by_many_at_once(tmp_path: Path, closing: Closing) -> None:
@@ -37,7 +37,7 @@ def test_sqlite_is_made_where_it_is_not_there_and_postgres_is_not(settings: Sett
         with database.read() as connection:
             assert connection.execute(text("SELECT count(*) FROM promotions")).scalar() == 0
     else:
-        with pytest.raises(SchemaError, match="nothing in it yet; this RIYL needs schema 0007: run riyl db upgrade"):
+        with pytest.raises(SchemaError, match="no tables; this RIYL needs schema 0007: run riyl db upgrade"):
             database.read().__enter__()
 
 
@@ -68,7 +68,7 @@ def test_a_time_comes_back_aware_and_in_utc(settings: Settings, closing: Closing
         assert times == [datetime(2026, 2, 28, 23, 30, 0, 123456, tzinfo=UTC), None]
         assert times[0] is not None
         assert times[0].tzinfo is UTC
-        with pytest.raises(Exception, match="found the naive time 2026-03-01 00:00:00; wanted one with its zone"):
+        with pytest.raises(Exception, match="found the naive time 2026-03-01 00:00:00; wanted one with a time zone"):
             connection.execute(table.insert(), {"at": datetime(2026, 3, 1)})
 
 
@@ -118,8 +118,8 @@ def test_the_address_is_of_postgres_and_may_have_its_password_in_a_file(tmp_path
     url = database_url(settings)
     assert (url.drivername, url.username, url.password, url.host) == ("postgresql+psycopg", "riyl", "se/cr@t", "db")
     for wrong, message in (
-        ("mysql://a@b/c", "found mysql://; wanted postgresql://, or none for SQLite"),
-        ("nonsense", "found no address of a database; wanted postgresql://"),
+        ("mysql://a@b/c", "found mysql://; wanted postgresql://, or an unset variable for SQLite"),
+        ("nonsense", "found an invalid database address; wanted postgresql://"),
     ):
         with pytest.raises(ConfigError, match=message):
             database_url(Settings(database_url=SecretStr(wrong)))
@@ -134,7 +134,7 @@ def test_a_file_that_sqlite_cannot_open_is_named_with_the_reason(tmp_path: Path)
     with pytest.raises(DatabaseDamagedError) as caught:
         database.read().__enter__()
     assert str(caught.value) == (
-        "the database is damaged, and is to be restored from a backup: "
+        "the database is damaged; restore it from a backup: "
         f"{tmp_path / FILE}: unable to open database file (Is a directory)"
     )
     assert database.faults.recent() == [f"{FILE} is damaged: restore it from a backup"]

@@ -35,7 +35,7 @@ EarlierDatabase = Callable[[str], Database]
 
 @pytest.fixture
 def earlier_database(settings: Settings, closing: Closing) -> EarlierDatabase:
-    """Makes a database with an earlier schema."""
+    """Make a database with an earlier schema."""
 
     def make(schema: str) -> Database:
         database = closing(Database(make_engine(database_url(settings))))
@@ -90,7 +90,7 @@ def test_migrations_give_the_tables_that_the_code_knows(database: Database) -> N
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         differences = compare_metadata(context, metadata)
-    # the comments are for those who read the code
+    # comments exist only for readers of the code
     assert [difference for difference in differences if difference[0][0] != "modify_comment"] == []
 
 

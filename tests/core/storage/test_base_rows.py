@@ -1,4 +1,4 @@
-"""What tables say of artists that changes are about is kept and found again, artist by artist."""
+"""Base rows of changed artists are written and read, artist by artist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ["artists", "tags", "plays", "audio", "bio"]
 
 @pytest.fixture
 def tables(tmp_path: Path) -> Tables:
-    """Artists in no order, tags of somebody who is no artist, and rows of one artist that are apart."""
+    """Return tables with unsorted artists, tags of an unknown artist, and rows of one artist that are not adjacent."""
     return Tables.open(
         write_tables(
             tmp_path / "tables",
@@ -64,7 +64,7 @@ def payload(artist: str, **fields: Any) -> EffectiveChanges:
 
 
 def plain(row: Any) -> Any:
-    """With vectors as lists, to be compared."""
+    """Return a copy with vectors as lists, for comparison."""
     assert all(vectors.dtype == np.float32 for vectors in row["vectors"].values())
     return {**row, "vectors": {name: vectors.tolist() for name, vectors in row["vectors"].items()}}
 
@@ -107,7 +107,7 @@ def test_of_whom_changes_are_it_is_kept_what_the_tables_say(tables: Tables, tmp_
 def test_of_whom_the_tables_have_no_artist_there_is_nothing(tables: Tables, tmp_path: Path) -> None:
     base_rows = kept(tables, tmp_path, payload("x", name="X"), payload("new", name="N"), payload("b", mbid="m"))
     assert [base_rows.of(artist) for artist in ("x", "new", "", "zz")] == [None, None, None, None]
-    assert base_rows.of("a") is None  # no change of it stands
+    assert base_rows.of("a") is None  # it has no effective changes
     for path in (tmp_path / "base_rows").iterdir():
         with pa.ipc.open_file(path) as file:
             assert "a" not in file.read_all().column("artist_id").to_pylist()
@@ -183,4 +183,4 @@ def test_many_batches_give_what_a_loop_over_all_rows_gives(
         assert row is not None
         assert row.get("tags", {}) == expected
     assert len(heard) == 5 + 79
-    assert heard[-1] == ("keep tags beneath changes", 5000, 5000)
+    assert heard[-1] == ("keep base rows of tags", 5000, 5000)

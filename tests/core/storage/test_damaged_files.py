@@ -1,4 +1,4 @@
-"""Truths and evaluations whose files were changed and sealed again are read, or refused as damaged: nothing else."""
+"""Truths and evaluations with changed files that were sealed again are either read or refused as damaged."""
 
 from __future__ import annotations
 

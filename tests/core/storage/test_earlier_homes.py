@@ -20,7 +20,7 @@ LINES = [
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    """A home as a release before the standard names left it."""
+    """Make a home of a release before the standard names."""
     (tmp_path / "fixed" / "0123").mkdir(parents=True)
     (tmp_path / "fixed" / "0123" / "artists.csv").write_text("artist_id,name\na,A\n")
     (tmp_path / "links").mkdir()

@@ -1,4 +1,4 @@
-"""Entries of a folder are picked by id, prefix or age."""
+"""Entries of a folder, picked by id, prefix or age."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of a stored evaluation, made by hand, and read again by condition, system and artist."""
+"""Files of a stored evaluation, made by hand, and read by condition, system and artist."""
 
 from __future__ import annotations
 

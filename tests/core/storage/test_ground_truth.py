@@ -1,4 +1,4 @@
-"""Ground truths: pairs are kept once, counted, found again, and laid over a catalog as a naive loop would."""
+"""Ground truths: pairs are stored once, counted, found, and matched with a catalog as by a naive loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IDS = list("abcdefg")
 
 
 def pairs(*both: str) -> pa.Table:
-    """A table of pairs from texts such as "ab"."""
+    """Return a table of pairs from texts such as "ab"."""
     columns = {"artist_id": [p[0] for p in both], "similar_id": [p[1] for p in both]}
     return pa.table(columns, schema=pa.schema([(c, pa.string()) for c in columns]))
 
@@ -85,7 +85,7 @@ def test_where_no_pair_is_known_there_is_a_warning(tmp_path: Path, catalog: str)
     coverage = truth.coverage(pa.array(list(catalog), pa.string()))
     assert (coverage.pairs, coverage.unknown_pairs, coverage.unknown_artists) == (0, 1, 1 if catalog == "a" else 2)
     assert coverage.warning("snapshot s") == (
-        "snapshot s has both artists of none of the pairs: nothing can be measured by them; are the ids its own?"
+        "snapshot s has both artists of none of the pairs: nothing can be measured; are the ids of this catalog?"
     )
 
 
@@ -260,12 +260,12 @@ def test_an_unknown_truth_is_not_found_and_the_others_are_listed(tmp_path: Path)
     save_truth(tmp_path, "editors", pairs("ab"), directed=False, source="test")
     with pytest.raises(NotFoundError) as caught:
         find_truth(tmp_path, "none")
-    assert f"there is no truth 'none' in {tmp_path}; there are: editors, olga; bring one with:" in str(caught.value)
+    assert f"there is no truth 'none' in {tmp_path}; there are: editors, olga; import one with:" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["olga", None])
 def test_where_there_are_no_truths_the_message_says_how_to_bring_one(tmp_path: Path, name: str | None) -> None:
-    with pytest.raises(NotFoundError, match="bring one with: riyl truth import FILE"):
+    with pytest.raises(NotFoundError, match="import one with: riyl truth import FILE"):
         find_truth(tmp_path, name)
 
 

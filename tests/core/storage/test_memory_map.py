@@ -1,4 +1,4 @@
-"""Arrays and tables of sealed folders: what is in them is what their readers take it for, or they are refused."""
+"""Arrays and tables of sealed folders: either as their readers expect, or refused."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_another_table_is_refused(tmp_path: Path, table: pa.Table, message: str)
 
 @pytest.mark.parametrize("offsets", [[0, 1, 2**30, 4], [0, 3, 1, 4], [0, -5, 2, 4]])
 def test_texts_whose_offsets_lead_elsewhere_are_refused(tmp_path: Path, offsets: list[int]) -> None:
-    """Arrow itself reads what lies there, in this process or beyond it."""
+    """Without the check, Arrow would read outside the buffer, in this process's memory or beyond it."""
     right, wrong = np.array([0, 1, 2, 4], np.int32).tobytes(), np.array(offsets, np.int32).tobytes()
     data = arrow(tmp_path, NAMES)
     assert data.count(right) == 1

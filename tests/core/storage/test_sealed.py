@@ -1,4 +1,4 @@
-"""A sealed folder lists its files, and what was damaged since is refused."""
+"""A sealed folder lists its files; later damage is refused."""
 
 from __future__ import annotations
 

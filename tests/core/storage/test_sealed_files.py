@@ -1,4 +1,4 @@
-"""A sealed folder names regular files in it alone; each is opened once, and what is done to it later is found."""
+"""A sealed folder lists only regular files inside it; each is opened once, and later changes are detected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = b"root:x:0:0:0"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A sealed folder with data.bin and sub/more.bin, and a foreign file beside it."""
+    """Make a sealed folder with data.bin and sub/more.bin, and an unlisted file beside it."""
     (tmp_path / "foreign").write_bytes(SECRET)
     folder = tmp_path / "sealed"
     (folder / "sub").mkdir(parents=True)
@@ -37,7 +37,7 @@ def entries(folder: Path) -> dict[str, Any]:
 
 
 def listed(folder: Path, name: str, size: int) -> None:
-    """Let the manifest name another file."""
+    """Add an entry for a file to the manifest."""
     manifest = json.loads((folder / "manifest.json").read_bytes())
     manifest["files"][name] = {"size_bytes": size, "sha256": "0" * 64}
     (folder / "manifest.json").write_text(json.dumps(manifest))

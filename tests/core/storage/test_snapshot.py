@@ -1,4 +1,4 @@
-"""A snapshot on disk comes back as it was written, and weighted sets become rectangles."""
+"""Snapshots on disk read back as written, and weighted sets become rectangles."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def modality(name: str, rows: list[int], width: int = 2, sets: WeightedSets | No
 
 
 def named(ids: list[str]) -> pa.Table:
-    """Artists who are called as their ids are."""
+    """Return artists whose names are their ids."""
     nothing = pa.nulls(len(ids), pa.string()), pa.nulls(len(ids), pa.list_(pa.string()))
     return pa.table([ids, [each.upper() for each in ids], *nothing], ["artist_id", "name", "mbid", "aliases"])
 

@@ -61,7 +61,7 @@ def test_a_graph_that_is_not_strictly_upper_triangular_is_refused(
 
 def test_a_graph_that_is_not_square_is_refused(tmp_path: Path) -> None:
     put_graph(tmp_path, shape=(N, N + 1))
-    wanted = "wanted a square one, artists by artists"
+    wanted = "wanted a square matrix, artists by artists"
     assert refusal(tmp_path) == f"artist_connections.npz: found a matrix of 5 by 6; {wanted}"
 
 

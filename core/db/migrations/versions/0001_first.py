@@ -1,4 +1,4 @@
-"""Promotions, verdicts of the gate, keys, progress of jobs, evaluations."""
+"""Promotions, verdicts of the promotion policy, keys, progress of jobs, evaluations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lists of evaluations show, in columns of its own, so that nobody reads every figure for it."""
+"""Columns for the summary of evaluations, so that lists do not read every figure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 
 def _outline(figures: dict[str, Any]) -> dict[str, Any]:
-    """The columns by the figures of release 0001; null is what they do not say."""
+    """Compute the columns from the figures of release 0001; null where they lack a value."""
     results = figures.get("results") or []
     truth = figures["truth"] if isinstance(figures.get("truth"), dict) else {}
     system = results[0]["system"] if results else None

@@ -1,4 +1,4 @@
-"""Patches merge key by key; those written before replaced whole fields, and keep doing so as a kind of their own."""
+"""Patches merge key by key; earlier ones, which replaced whole fields, become a kind of their own, `replace`."""
 
 from __future__ import annotations
 

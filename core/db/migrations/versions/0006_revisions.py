@@ -1,4 +1,4 @@
-"""The database's id, the revisions of what homes keep copies of, and what was accepted of a database behind them."""
+"""The database's id, revisions of the streams that homes copy, and acceptances of stale databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns under the names of the field: payload, compared_to, request."""
+"""Standard column names: payload, compared_to, request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ revision = "0007"
 down_revision = "0006"
 
 RENAMED = (("changes", "said", "payload"), ("verdicts", "against", "compared_to"), ("evaluations", "asked", "request"))
-"""Table, column and its new name."""
+"""Table, old column name and new column name."""
 
 
 def upgrade() -> None:
