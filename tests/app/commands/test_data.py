@@ -41,7 +41,7 @@ def test_rows_columns_values_and_files_are_accounted_for(folder: Path, tmp_path:
 
 def test_a_person_reads_the_same(folder: Path, tmp_path: Path) -> None:
     printed = riyl(tmp_path / "home", "data", "tables", str(folder), str(tmp_path / "out")).stdout
-    assert "tags: 4 rows read, 3 kept; left out 1 of a tag that stands for nothing" in printed
+    assert "tags: 4 rows read, 3 kept; skipped 1 of a tag that stands for nothing" in printed
     assert "row 2: 'ca. 1990'" in printed
     assert "artists.csv: column '' is not read: it has no name" in printed
     assert "README.md is not read: a document" in printed

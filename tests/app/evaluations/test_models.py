@@ -96,7 +96,7 @@ def test_a_model_is_measured_on_another_catalog_that_has_some_of_its_modalities(
     assert named["models"][f"pca {elsewhere.id}"]["id"] == elsewhere.id
     arguments = ["evaluate", "--model", "mine", "--snapshot", placed.id, "-k", "10", "--rounds", "50"]
     printed = riyl(own, *arguments).stdout
-    assert "fmc: no artists, so nothing to measure" in printed
+    assert "fmc: no artists, so nothing is measured" in printed
     assert "raw: 48 artists" in printed
 
 

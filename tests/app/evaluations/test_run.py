@@ -180,7 +180,7 @@ def test_queries_outside_the_links_of_a_model_are_reported_apart(tmp_path: Path)
 
 
 def test_links_are_a_file_or_a_truth(home: Home, tmp_path: Path) -> None:
-    for named, message in (("no.csv", "links: found no file no.csv"), ("nothing", "there is no truth 'nothing'")):
+    for named, message in (("no.csv", "supervision: found no file no.csv"), ("nothing", "there is no truth 'nothing'")):
         done = CliRunner().invoke(app, ["--home", str(home.root), "train", "--supervision", named])
         assert done.exit_code != 0
         assert message in done.output + str(done.exception)
