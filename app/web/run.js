@@ -104,7 +104,7 @@ function groupTable(groups) {
         el("tbody", {}, ...lines),
       ),
     ),
-    el("p", { class: "what" }, "Mean and deviation over random groupings. Entropy (nats) is higher if lists mix groups."),
+    el("p", { class: "what" }, "Mean and deviation over groupings; higher entropy (nats) means more mixed lists."),
   ];
 }
 

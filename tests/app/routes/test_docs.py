@@ -151,7 +151,7 @@ def test_a_host_that_is_none_is_not_shown(home: Home) -> None:
 def test_every_field_of_a_question_is_shown_with_type_bounds_and_default(home: Home) -> None:
     (docs,) = asked(home, "/docs")
     fields = rows(section(docs.text, "similar_to"))
-    assert fields["min_score"] == ("number (-10 to 10) or null", "", "Least score of an answer.")
+    assert fields["min_score"] == ("number (-10 to 10) or null", "", "Minimum score.")
     kind, default, meaning = fields["exclude"]
     assert (kind, default) == ("list of string (1 to 1,000 characters) (at most 10,000 items)", "[]")
     assert meaning.startswith("Ids or mbids that must not be answered")
