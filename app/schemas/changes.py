@@ -233,8 +233,7 @@ class ChangeResponse(BaseModel, frozen=True):
     ]
     changed: Annotated[bool, Field(description="False if the artist had all these values already.")]
     visible_after: Annotated[
-        VisibleAfter,
-        Field(description="Time until every replica shows it; within_1s for a deletion."),
+        VisibleAfter, Field(description="Time until every replica shows it; within_1s for a deletion.")
     ]
     unknown_tags: Annotated[
         list[str],

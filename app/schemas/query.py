@@ -116,8 +116,7 @@ class Condition(Question):
 
     eq: Annotated[Scalar | None, Field(description="Equal to this value.")] = None
     in_: Annotated[
-        list[Scalar] | None,
-        Field(alias="in", max_length=1000, fail_fast=True, description="One of these values."),
+        list[Scalar] | None, Field(alias="in", max_length=1000, fail_fast=True, description="One of these values.")
     ] = None
     gte: Annotated[Scalar | None, Field(description="At least this value; texts and dates by their order.")] = None
     lte: Annotated[Scalar | None, Field(description="At most this value.")] = None

@@ -68,7 +68,7 @@ async def test_unknown_evaluation_is_404_and_so_is_a_job_of_another_kind(home: H
     async with running(home) as (_, client):
         id = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()["id"]
         body = problem_of(await client.get(f"/v1/evaluations/{id}"), 404, "not found")
-        assert body["detail"] == f"the job '{id}' is no evaluation: found the kind reindex"
+        assert body["detail"] == f"job '{id}' is not an evaluation: found the kind reindex"
         body = problem_of(await client.get("/v1/evaluations/nobody"), 404, "not found")
         assert body["detail"] == "there is no evaluation 'nobody'"
 
@@ -174,7 +174,7 @@ def test_a_row_without_its_files_says_so_and_shows_its_figures(home: Home) -> No
     for answer in asked(home, *(f"/v1/evaluations{path}" for path in FILED)):
         detail = problem_of(answer, 404, "not found")["detail"]
         assert detail.startswith(
-            "of evaluation 'e1' only the figures are here: found no folder evaluations/e1 in this home"
+            "evaluation 'e1' has only figures here: found no folder evaluations/e1 in this home"
         )
     complete, without_files, listing = asked(home, "/v1/evaluations/e2", "/v1/evaluations/e1", "/v1/evaluations")
     assert (complete.json()["files"], without_files.json()["files"]) == (True, False)

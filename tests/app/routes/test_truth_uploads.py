@@ -75,7 +75,7 @@ def test_a_form_field_that_belongs_into_the_address_is_told_so(home: Home, heade
     files = {"file": ("t.csv", CSV)}
     (answer,) = asked(home, "/v1/truths", method="POST", headers=headers, files=files, data={"directed": "true"})
     detail = problem_of(answer, 422, "invalid request")["detail"]
-    assert detail == "body: found a part called 'directed'; wanted file and ids (the rest belongs into the address)"
+    assert detail == "body: found a part called 'directed'; wanted file and ids (other values go into the address)"
 
 
 @pytest.mark.parametrize("kind", [None, "text/csv", "application/json", "application/x-www-form-urlencoded", "x"])
