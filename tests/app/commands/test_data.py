@@ -1,4 +1,4 @@
-"""riyl data tables, snapshot build and demo on folders as people have them."""
+"""Tests of `riyl data tables`, `riyl snapshot build` and `riyl demo` on realistic folders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import small_world
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A catalog in CSV with most of what may be odd in one."""
+    """Create a catalog in CSV with many of the oddities that occur in practice."""
     catalog_folder = tmp_path / "given"
     catalog_folder.mkdir()
     (catalog_folder / "artists.csv").write_text(

@@ -28,7 +28,7 @@ def fit(home: Path, method: str) -> Model:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a snapshot, two models, and the version of the first of them promoted."""
+    """Create a home with a snapshot, two models, and the promoted version of the first model."""
     folder = tmp_path_factory.mktemp("home")
     build_snapshot(Tables.open(write_world(folder / "tables")), SMALL_RECIPE, folder / "snapshots")
     first = fit(folder, "pca")

@@ -1,4 +1,4 @@
-"""riyl rules, and the commands that obey them."""
+"""Tests of `riyl rules`, and of the commands that apply rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""riyl truth: what an import says, what it refuses, and what the list shows."""
+"""Tests of `riyl truth`: messages and errors of imports, and the list."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CSV = "artist_id,similar_id\na000,a003\na003,a000\na001,a001\na001,a004\na002,no
 
 @pytest.fixture
 def home(snapshot: Snapshot, tmp_path: Path) -> Path:
-    """A home with the small world's snapshot, artists a000 to a059."""
+    """Create a home with the small world's snapshot, artists a000 to a059."""
     shutil.copytree(snapshot.folder, tmp_path / "home" / "snapshots" / snapshot.id)
     return tmp_path / "home"
 
@@ -80,7 +80,7 @@ def test_without_a_snapshot_it_is_kept_and_said(pairs: Path, tmp_path: Path) -> 
 
 def test_another_snapshot_may_be_named_and_must_be_there(home: Path, pairs: Path, snapshot: Snapshot) -> None:
     done = riyl(home, "truth", "import", str(pairs), "--snapshot", snapshot.id[:6])
-    assert f"snapshot {snapshot.id} knows 2 pairs" in done.stdout
+    assert f"snapshot {snapshot.id} has 2 pairs" in done.stdout
     with pytest.raises(NotFoundError, match="snapshot 'zz' does not exist"):
         riyl(home, "truth", "import", str(pairs), "--snapshot", "zz", "--name", "other")
     assert len(truths(Home(home).truths)) == 1

@@ -81,7 +81,7 @@ def test_a_version_alone_is_in_the_groups_as_its_model_is(home: Home, version: V
     )
     actual, wanted = alone["groups"][0], model["groups"][0]
     assert (actual["system"], wanted["system"]) == (f"version {version.id}", "mine")
-    for name in ("entropy", "ndcg", "ndcg_own"):  # equal but for ties that rounding breaks
+    for name in ("entropy", "ndcg", "ndcg_own"):  # equal except for ties that rounding breaks
         assert actual[name]["mean"] == pytest.approx(wanted[name]["mean"], abs=0.02)
     assert [c["system"] for c in alone["coherence"]] == [f"version {version.id}"]
 
@@ -115,7 +115,7 @@ def test_every_seed_of_a_config_and_every_subset_is_measured(home: Home, tmp_pat
         train("mine", load_config("random-projection")[1], snapshot, home_copy.models, seed=seed)
     evaluation = figures(home_copy, systems=["all"], conditions=["raw", "groups"])
     model_names = ["mine", *MASKED, "mine (seed 3)"]
-    assert systems(evaluation) == [*model_names, *BASELINES, *FLOORS]  # that of seed 5 has another config
+    assert systems(evaluation) == [*model_names, *BASELINES, *FLOORS]  # the model of seed 5 has another config
     assert [(m["id"], m["seed"]) for m in list(evaluation["models"].values())[:2]] == [
         (Model.open(home_copy.models / evaluation["models"]["mine"]["id"]).id, 4),
         (evaluation["models"]["mine (seed 3)"]["id"], 3),

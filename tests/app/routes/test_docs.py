@@ -14,12 +14,12 @@ from tests.app.conftest import asked
 
 
 def section(page: str, operation: str) -> str:
-    """What the page says of an operation."""
+    """Part of the page about one operation."""
     return page.split(f'<h2 id="{operation}">')[1].split("<h2 ")[0]
 
 
 def rows(text: str) -> dict[str, tuple[str, str, str]]:
-    """Type, default and meaning of each field or parameter, by its name."""
+    """Type, default and description of each field or parameter, by its name."""
     fields = {}
     for row in text.split("<tr><td><code>")[1:]:
         name, *cells = (unescape(cell.split("</td>")[0]) for cell in row.split("<td>"))
@@ -28,7 +28,7 @@ def rows(text: str) -> dict[str, tuple[str, str, str]]:
 
 
 def examples_of(text: str) -> list[str]:
-    """Everything shown as it is typed or answered."""
+    """Preformatted texts: commands and responses."""
     return [unescape(part.split("</pre>")[0]) for part in text.split("<pre>")[1:]]
 
 
@@ -174,7 +174,7 @@ def test_texts_are_escaped_and_what_stands_in_backticks_is_code() -> None:
 
 
 def properties(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
-    """The last names of all properties below a schema, found without regard to where they stand."""
+    """Return the last names of all properties below a schema, at any depth."""
     names, text, seen = set[str](), json.dumps(schema), set[str]()
     while True:
         missing = {name for name in document["components"]["schemas"] if f'/{name}"' in text} - seen
