@@ -55,7 +55,7 @@ def test_what_must_be_known_and_how_many_listeners(site: str, page: Page) -> Non
     page.get_by_label("at least").fill("6")
     most.fill("5")
     most.press("Enter")
-    expect(page.get_by_role("alert")).to_have_text("Found at least 6 and at most 5 listeners; nobody has both.")
+    expect(page.get_by_role("alert")).to_have_text("Found at least 6 and at most 5 listeners; no artist can satisfy both.")
     expect(page).to_have_url(f"{site}/?artist=a007&having=tags")
     page.get_by_label("at least").fill("5")
     page.get_by_label("at least").press("Enter")
@@ -72,7 +72,7 @@ def test_what_must_be_known_and_how_many_listeners(site: str, page: Page) -> Non
 def test_conditions_on_attributes_are_typed_and_are_chips(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007")
     fine_tune(page)
-    expect(page.locator("#attributes-hint")).to_have_text("The catalog has country, founded.")
+    expect(page.locator("#attributes-hint")).to_have_text("Attributes of this catalog: country, founded.")
     typed = page.get_by_label("Attribute")
     typed.fill("country")
     typed.press("Enter")

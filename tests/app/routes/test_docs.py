@@ -154,7 +154,7 @@ def test_every_field_of_a_question_is_shown_with_type_bounds_and_default(home: H
     assert fields["min_score"] == ("number (-10 to 10) or null", "", "Minimum score.")
     kind, default, meaning = fields["exclude"]
     assert (kind, default) == ("list of string (1 to 1,000 characters) (at most 10,000 items)", "[]")
-    assert meaning.startswith("Ids or mbids that must not be answered")
+    assert meaning.startswith("Ids or mbids of artists to omit")
     assert fields["k"][:2] == ("integer (1 to 1,000)", "10")
     assert fields["seeds[].weight"][:2] == ("number (at most 1,000,000,000, more than 0)", "1.0")
     assert fields["filters.attributes.{key}.missing"][0] == "boolean or null"

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 @pytest.mark.parametrize(
     ("query", "title", "text"),
     [
-        ("?id=nobody", "No such evaluation", "There is none with the id nobody."),
-        ("?id=%3Cb%3E/", "No such evaluation", "There is none with the id <b>/."),
+        ("?id=nobody", "No such evaluation", "There is no evaluation with the id nobody."),
+        ("?id=%3Cb%3E/", "No such evaluation", "There is no evaluation with the id <b>/."),
         ("?id=nobody&artists=worst", "Not found", "nobody"),
         ("?a=e1&b=nobody", "Not found", "there is no stored evaluation 'nobody'"),
         ("?a=e1&b=X", "No such evaluation", "The address names no evaluation that exists."),
