@@ -69,7 +69,7 @@ export function refine(change) {
     const low = whole(least, "At least");
     const high = whole(most, "At most");
     if (low !== null && high !== null && low > high) {
-      const message = `Found at least ${low} and at most ${high} listeners; no artist can satisfy both.`;
+      const message = `Found at least ${low} and at most ${high} listeners; no artist fits both.`;
       throw Object.assign(new ConditionError(message), { field: most });
     }
     return {

@@ -55,7 +55,7 @@ def test_what_must_be_known_and_how_many_listeners(site: str, page: Page) -> Non
     page.get_by_label("at least").fill("6")
     most.fill("5")
     most.press("Enter")
-    expect(page.get_by_role("alert")).to_have_text("Found at least 6 and at most 5 listeners; no artist can satisfy both.")
+    expect(page.get_by_role("alert")).to_have_text("Found at least 6 and at most 5 listeners; no artist fits both.")
     expect(page).to_have_url(f"{site}/?artist=a007&having=tags")
     page.get_by_label("at least").fill("5")
     page.get_by_label("at least").press("Enter")

@@ -242,5 +242,5 @@ def test_a_condition_of_others_artists_names_whose_it_is(home: Home, version: Ve
     ids.write_text("a000\nnobody\n")
     snapshot = Snapshot.open(home.snapshots / version.manifest["snapshot"])
     for question, whose in (({"systems": ["pca"]}, f"snapshot {snapshot.id}"), ({"version": version.id}, "version")):
-        with pytest.raises(InputError, match=f"found 1 ids that {whose} .*the first is 'nobody'; wanted ids of its artists"):
+        with pytest.raises(InputError, match=f"found 1 ids that {whose} .* is 'nobody'; wanted ids of its artists"):
             figures(home, conditions=[str(ids)], **question)
