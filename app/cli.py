@@ -36,14 +36,16 @@ from riyl.core.settings import load_settings
 from riyl.core.storage.earlier_homes import check_home
 
 TAKES_TABLES = ("demo", "serve", "worker")
-"""Commands that read RIYL_TABLES themselves."""
+"""Commands that read the setting RIYL_TABLES themselves."""
 
 OWN_LOGS = ("serve", "worker")
-"""Commands that configure JSON logs themselves."""
+"""Commands that configure JSON logs themselves when they start."""
 
 app = typer.Typer(
     name="riyl",
-    help="Artist similarity from any data about artists. A name or id that is left out means the newest.",
+    help="Find similar artists from any available data: tags, listening counts, sound, or other vectors. "
+    "If a command needs a snapshot, model or ground truth and you name none, it takes the newest one. "
+    "Square brackets in a description show the default or the environment variable.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -78,12 +80,12 @@ def _show_version(value: bool) -> None:
 def root(
     context: typer.Context,
     home: Annotated[
-        Path | None, typer.Option(parser=path, help="Folder that holds everything [RIYL_HOME, else ./riyl-home].")
+        Path | None, typer.Option(parser=path, help="Folder of all data of RIYL [RIYL_HOME, else ./riyl-home].")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the Python traceback of an error.")] = False,
     show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version, and end.", callback=_show_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
     command = context.invoked_subcommand
@@ -97,7 +99,10 @@ def root(
 
 
 def main() -> None:
-    """Run the command line: exit with 0, with 1 where the work failed, with 2 where the command was misused."""
+    """Run the command line.
+
+    The exit code is 0 for success, 1 if the work failed, and 2 if the arguments or settings are wrong.
+    """
     with standard_streams():
         try:
             app(arguments())
@@ -109,7 +114,7 @@ def main() -> None:
 
 
 def _told(error: Exception) -> str:
-    """Return an error as one line; an error of a file names the file and the reason."""
+    """Describe an error in one line; a file error names the file and the reason."""
     if isinstance(error, UnicodeError):
         return f"found text that is not UTF-8: {error}"
     if isinstance(error, MemoryError):

@@ -1,4 +1,4 @@
-"""riyl changes list | drop; and the tables that a command folds them into."""
+"""Commands `riyl changes list` and `riyl changes drop`, and the folding of changes into tables."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from riyl.core.changes.fold import fold
 from riyl.core.db.changes import drop_changes
 from riyl.core.db.effective import WrittenChange, freeze_changes, since
 
-app = typer.Typer(no_args_is_help=True, help="Artists put, patched, deleted and merged over HTTP, kept until dropped.")
+app = typer.Typer(no_args_is_help=True, help="Changes to artists made over HTTP. They are kept until dropped.")
 
 
 @app.command("list")
 def list_(
     context: typer.Context,
-    since_number: Annotated[int, typer.Option("--since", min=0, help="Only those after this number.")] = 0,
-    artist: Annotated[str | None, typer.Option(help="Only those of this artist.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
+    since_number: Annotated[int, typer.Option("--since", min=0, help="Show only changes with a higher number.")] = 0,
+    artist: Annotated[str | None, typer.Option(help="Show only changes of this artist, by id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of changes.")] = 100,
 ) -> None:
-    """List the changes in the order in which they were made, with how much each says of what."""
+    """List the changes in the order in which they were made.
+
+    The payload is the number of values that a change sets, per field.
+    """
     run = session(context)
     with run.database.read() as connection:
         changes = since(connection, since_number, limit, artist=artist)
@@ -40,10 +43,15 @@ def list_(
 @app.command()
 def drop(
     context: typer.Context,
-    numbers: Annotated[list[int] | None, typer.Argument(min=1, max=2**63 - 1, help="Numbers of changes.")] = None,
-    artist: Annotated[str | None, typer.Option(help="All changes of this artist.")] = None,
+    numbers: Annotated[
+        list[int] | None, typer.Argument(min=1, max=2**63 - 1, help="Numbers of the changes to drop.")
+    ] = None,
+    artist: Annotated[str | None, typer.Option(help="Drop all changes of this artist, by id.")] = None,
 ) -> None:
-    """Take changes back: what they said is gone, and the next re-index goes by the tables again."""
+    """Drop changes.
+
+    Their values are discarded, and the next re-index uses the values of the tables again.
+    """
     run = session(context)
     dropped = drop_changes(run.database, by=who(), numbers=numbers or (), artist=artist)
     run.show(dropped)
@@ -52,7 +60,7 @@ def drop(
 
 
 def with_changes(run: Session, tables: Tables) -> Tables:
-    """The tables with the changes folded in that stand now."""
+    """Return the tables with all changes in effect folded in."""
     identity, last = freeze_changes(run.database, run.home.changes)
     return tables if identity is None else fold(tables, run.home.changes / f"{identity}{SUFFIX}", last)
 

@@ -1,4 +1,4 @@
-"""The current version as the service answers from it, for commands: with the changes on it, under the rules."""
+"""Current version as the service uses it, for commands: with its changes and the editorial rules."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from riyl.index.versions.lifecycle import find_version
 
 
 def current(run: Session, *, verify: bool = True) -> ServingState:
-    """What serves in this home.
+    """Return the state that a service in this home would answer from.
 
-    Where the database cannot be reached, or lacks what this home has seen, what is hidden is by `riyl.core.db.hidden`,
-    and other changes are not seen.
+    If the database cannot be reached, or lacks changes that this home has seen, `riyl.core.db.hidden` decides which
+    artists are hidden, and other changes are ignored.
 
     Raises:
         NotFoundError: no version is promoted.
-        FormatError: it, or a copy, is damaged.
+        FormatError: the version, or a copy of the rules or tombstones, is damaged.
         DatabaseDownError: the database cannot be reached, and the home has no copy of the rules.
     """
     opened = Searcher.open(find_version(run.home.versions, None), verify=verify)
@@ -33,7 +33,7 @@ def current(run: Session, *, verify: bool = True) -> ServingState:
 
 
 def hidden_of(run: Session) -> Hidden:
-    """The rules in force, and who was deleted or merged away. Raises as `current`."""
+    """Return the rules in force, and the artists that were deleted or merged. Raises the errors of `current`."""
     if run.settings.database_url is None and not (run.home.root / FILE).exists():
-        return hidden_by_copies(run.home)  # who only reads makes no database
+        return hidden_by_copies(run.home)  # a command that only reads creates no database
     return hidden(run.database, run.home)

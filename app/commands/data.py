@@ -1,4 +1,4 @@
-"""riyl data list | info | fetch | tables | join."""
+"""Commands `riyl data list`, `info`, `fetch`, `tables` and `join`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from riyl.training.datasets.fetch import fetch_all
 from riyl.training.datasets.join import join as join_tables
 from riyl.training.datasets.registry import DATASETS, downloads_of, get, make_tables
 
-app = typer.Typer(no_args_is_help=True, help="Sources of catalogs, and folders of tables.")
+app = typer.Typer(
+    no_args_is_help=True, help="Datasets, and folders of tables. A catalog is a folder of Parquet or CSV files."
+)
 
 IgnoreUnread = Annotated[
-    bool, typer.Option("--ignore-unread", help="Pass over files of a folder that are not read [RIYL_IGNORE_UNREAD].")
+    bool, typer.Option("--ignore-unread", help="Skip files that are not tables of a known name [RIYL_IGNORE_UNREAD].")
 ]
-Name = Annotated[str, typer.Argument(help="Dataset, or a folder of tables.")]
-NewFolder = Annotated[Path, typer.Argument(parser=path, help="New folder.")]
+Name = Annotated[str, typer.Argument(help="Name of a dataset, or a folder of tables.")]
+NewFolder = Annotated[Path, typer.Argument(parser=path, help="Folder to create for the tables.")]
 
 
 @app.command("list")
 def list_(context: typer.Context) -> None:
-    """List the datasets."""
+    """List the datasets that RIYL can turn into tables."""
     run = session(context)
     run.show([{"name": d.name, "summary": d.summary, "licence": d.licence} for d in DATASETS.values()])
     run.table("datasets", ["name", "summary"], [[d.name, d.summary] for d in DATASETS.values()], words=True)
@@ -36,7 +38,7 @@ def list_(context: typer.Context) -> None:
 
 @app.command()
 def info(context: typer.Context, name: Name) -> None:
-    """Say what a dataset is: files, addresses, licence, citation."""
+    """Show the files of a dataset, its licence and citation."""
     run = session(context)
     dataset = get(expanded(name))
     files = [asdict(file) for file in dataset.files]
@@ -53,12 +55,15 @@ def info(context: typer.Context, name: Name) -> None:
     for file in dataset.files:
         folder = downloads_of(dataset, run.home.downloads)
         state = "here" if (folder / file.name).exists() else "optional" if file.optional else "to fetch"
-        run.say(f"file      {folder / file.name} ({state}) from {file.address or 'wherever you have it'}")
+        run.say(f"file      {folder / file.name} ({state}) from {file.address or 'your own copy'}")
 
 
 @app.command()
 def fetch(context: typer.Context, name: Name) -> None:
-    """Download a dataset's files; goes on where it was cut off."""
+    """Download the files of a dataset.
+
+    An interrupted download resumes.
+    """
     run = session(context)
     dataset = get(expanded(name))
     with run.progress() as progress:
@@ -67,12 +72,15 @@ def fetch(context: typer.Context, name: Name) -> None:
     for here in fetched.files.values():
         run.say(str(here))
     for file, reason in fetched.unavailable.items():
-        run.say(f"left out {file}: {reason}")
+        run.say(f"skipped {file}: {reason}")
 
 
 @app.command()
 def tables(context: typer.Context, name: Name, out: NewFolder, ignore_unread: IgnoreUnread = False) -> None:
-    """Make a dataset's tables; of a folder of tables, check every value and write a clean copy."""
+    """Make the tables of a dataset, or check your own.
+
+    If NAME is a folder of tables, every value is checked, and a clean copy is written.
+    """
     run = session(context)
     ignore = ignore_unread or run.settings.ignore_unread
     with run.progress() as progress:
@@ -83,12 +91,18 @@ def tables(context: typer.Context, name: Name, out: NewFolder, ignore_unread: Ig
 @app.command()
 def join(
     context: typer.Context,
-    a: Annotated[Path, typer.Argument(parser=path, help="Folder of tables, whose ids are kept.")],
-    b: Annotated[Path, typer.Argument(parser=path, help="Folder of tables, matched to it by mbid and name.")],
+    a: Annotated[Path, typer.Argument(parser=path, help="Folder of tables; the result keeps its artist ids.")],
+    b: Annotated[
+        Path,
+        typer.Argument(
+            parser=path,
+            help="Folder of tables, whose artists are matched to those of the first by MusicBrainz id and name.",
+        ),
+    ],
     out: NewFolder,
     ignore_unread: IgnoreUnread = False,
 ) -> None:
-    """Join two catalogs into one."""
+    """Join two catalogs into one catalog."""
     run = session(context)
     ignore = ignore_unread or run.settings.ignore_unread
     first, second = (Tables.open(each, ignore_unread=ignore) for each in (a, b))

@@ -1,4 +1,4 @@
-"""riyl db upgrade | check | accept."""
+"""Commands `riyl db upgrade`, `check` and `accept`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,20 @@ from riyl.core.errors import StaleDatabaseError
 from riyl.core.rules import Rule
 from riyl.core.storage.earlier_homes import upgrade_home
 
-app = typer.Typer(no_args_is_help=True, help="The database: promotions, jobs, keys, evaluations, rules, changes.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Upgrade, check or accept the database. It holds promotions, jobs, keys, evaluations, rules and changes.",
+)
 
-BELIEVED = "the database has everything that this home has seen of it"
+BELIEVED = "the database contains everything that this home has read from it"
 
 
 @app.command()
 def upgrade(context: typer.Context) -> None:
-    """Bring the database's tables, and the names of the home's files, to this release; what is in them stays."""
+    """Upgrade the database to this release.
+
+    Its tables, and the names of files in the home, are brought to this release; their contents are kept.
+    """
     from riyl.app.jobs.store import upgrade_jobs
 
     run = session(context)
@@ -36,12 +42,16 @@ def upgrade(context: typer.Context) -> None:
     run.show({"schema": HEAD, "renamed": renamed})
     run.say(f"the database is at schema {HEAD}")
     if renamed:
-        run.say(f"{run.home.root}: {', '.join(renamed)} renamed from an earlier release's names")
+        run.say(f"{run.home.root}: {', '.join(renamed)} renamed from the names of an earlier release")
 
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Say whether the database has what this home has seen of it, and what it lacks; exit 1 where it lacks some."""
+    """Check the database for data that it has lost.
+
+    Lists the rules, deletions, merges and promotions that this home has seen and the database lacks, as after a restore
+    from an old backup. The exit code is 1 if there are any.
+    """
     run = session(context)
     diff = differences(run.database, run.home)
     with run.database.read() as connection:
@@ -60,17 +70,22 @@ def check(context: typer.Context) -> None:
 @app.command()
 def accept(
     context: typer.Context,
-    why: Annotated[str, typer.Option(help="Reason, kept in the database.")],
-    by: Annotated[str | None, typer.Option(help="Who accepts it [the user].")] = None,
+    why: Annotated[str, typer.Option(help="Reason, which the database keeps.")],
+    by: Annotated[
+        str | None, typer.Option(help="Name of the person who accepts it [the user of this command].")
+    ] = None,
     as_it_is: Annotated[
         bool,
-        typer.Option("--as-it-is", help="Bring nothing in: what the database does not hide is shown again."),
+        typer.Option(
+            "--as-it-is", help="Restore nothing: artists that are hidden in this home but not in the database reappear."
+        ),
     ] = False,
 ) -> None:
-    """Settle a database that is not believed, as one is that was restored from an older backup.
+    """Accept a database that has lost data.
 
-    The rules, deletions and merges that this home has seen and the database lacks are brought into it, and the home's
-    current version is promoted in it. Services and workers go by the database from then on, those of other homes too.
+    Use it after a restore from an older backup. The rules, deletions and merges that this home has seen and the
+    database lacks are copied into the database, and the home's current version is promoted in it. From then on all
+    services and workers trust the database, including those of other homes.
     """
     run = session(context)
     diff = settle(run.home, run.database, by=by or who(), why=why, as_it_is=as_it_is)
@@ -79,12 +94,12 @@ def accept(
         run.say(f"nothing to accept: {BELIEVED}")
         return
     _tell(run, diff)
-    run.say("accepted as it is" if as_it_is else "accepted: what it lacked was brought in")
-    run.say("Keys, jobs, evaluations and other changes made since the backup are not in it; see riyl keys list")
+    run.say("accepted as it is" if as_it_is else "accepted: what it lacked was copied into it")
+    run.say("Keys, jobs, evaluations and other changes made since the backup are lost; see riyl keys list")
 
 
 def _as_json(diff: Differences | None) -> dict[str, Any]:
-    """The differences as JSON; of a tombstone the artist, and the one that it was merged into."""
+    """Return the differences as JSON; a tombstone is the artist, and the artist that it was merged into."""
     if diff is None:
         return {}
     of_tombstones = {
@@ -95,7 +110,7 @@ def _as_json(diff: Differences | None) -> dict[str, Any]:
 
 
 def _tell(run: Session, diff: Differences) -> None:
-    """Each thing in which the database differs, a line each."""
+    """Print one line for each difference between the database and this home."""
     run.say(diff.reason)
     for rule in diff.rules:
         run.say(f"  lacks   {_named(rule)}")
@@ -104,9 +119,9 @@ def _tell(run: Session, diff: Differences) -> None:
     if diff.current is not None:
         run.say(f"  current {diff.current_there or 'none'}; this home has {diff.current}")
     for rule in diff.more_rules:
-        run.say(f"  has     {_named(rule)}, which this home has not")
+        run.say(f"  has     {_named(rule)}, which this home lacks")
     for each in diff.more_tombstones:
-        run.say(f"  has     {_act(each)}, which this home has not")
+        run.say(f"  has     {_act(each)}, which this home lacks")
 
 
 def _named(rule: Rule) -> str:

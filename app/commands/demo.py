@@ -1,4 +1,4 @@
-"""riyl demo: the whole way, on a made-up catalog or the user's own."""
+"""Command `riyl demo`: all steps from tables to a running service, on a synthetic catalog or the user's own."""
 
 from __future__ import annotations
 
@@ -44,19 +44,22 @@ HOST = "127.0.0.1"
 def demo(
     context: typer.Context,
     tables: Annotated[
-        Path | None, typer.Argument(parser=path, help="Folder of tables [RIYL_TABLES, else a made-up catalog].")
+        Path | None, typer.Argument(parser=path, help="Folder of tables [RIYL_TABLES, else a synthetic catalog].")
     ] = None,
-    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the catalog at the end.")] = True,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve at.")] = 8000,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Start the service at the end.")] = True,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the service.")] = 8000,
     ignore_unread: Annotated[
         bool,
-        typer.Option("--ignore-unread", help="Pass over files of the folder that are not read [RIYL_IGNORE_UNREAD]."),
+        typer.Option("--ignore-unread", help="Skip files that are not tables of a known name [RIYL_IGNORE_UNREAD]."),
     ] = False,
-    once: Annotated[bool, typer.Option("--once", help="Make nothing where a version is current already.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Build nothing if the home already has a current version.")
+    ] = False,
 ) -> None:
-    """The whole way: catalog, snapshot, model, baselines, the table of figures, index, service.
+    """Run all steps, from a catalog to a running service.
 
-    A re-index that names no tables takes the same ones.
+    Reads the catalog, trains a model, compares it to baselines (simple methods), builds an index, and serves it. A
+    later re-index that names no tables uses the same tables.
     """
     run = session(context)
     if not once or not _current(run):
@@ -68,7 +71,7 @@ def demo(
 def _current(run: Session) -> bool:
     try:
         lifecycle.follow(run.home.versions, run.database)
-    except StaleDatabaseError as error:  # what this home has as current stands
+    except StaleDatabaseError as error:  # the home's own current version remains in use
         log.warning("promotions_unknown reason=%s", error)
     version = lifecycle.current(run.home.versions)
     if version is not None:
@@ -93,12 +96,14 @@ def _make(run: Session, tables: Path | None, ignore_unread: bool) -> None:
             question = Question(truth="similar", snapshot=snapshot.id)
             evaluated = run_evaluation(run.home, question, threads=run.threads, progress=progress)
             show_results(run, evaluated)
-            # by its content: the same figures are one evaluation, however often the demo is run
+            # the id is a hash of the content: repeated demos with equal figures store one evaluation
             identity = content_id("evaluation", {"asked": asdict(question), "figures": evaluated.figures})
             store_run(run, identity, question, evaluated, by="demo")
         else:
-            run.say("\nThe catalog has no `similar` table, so there is nothing to measure against; bring a truth with")
-            run.say("riyl truth import FILE, then run riyl evaluate.")
+            run.say(
+                "\nThe catalog has no `similar` table, so the model is not evaluated. To evaluate it, import pairs of"
+            )
+            run.say("similar artists with riyl truth import FILE, then run riyl evaluate.")
         recall = run.settings.quality_min_recall
         version = build_version(
             model, snapshot, run.home.versions, recall=recall, threads=run.threads, progress=progress
@@ -116,7 +121,7 @@ def _catalog(run: Session, progress: Progress) -> Path:
 
 
 def _serve(run: Session, port: int) -> None:
-    """Serve until Ctrl-C; once the service answers, ask it three times."""
+    """Serve until Ctrl-C; when the service has started, send it three example requests."""
     configure("WARNING")
     serve_until_signalled(create_app(run.settings), HOST, port, when_started=lambda: _ask(run, f"http://{HOST}:{port}"))
 
@@ -129,11 +134,11 @@ def _ask(run: Session, address: str) -> None:
             run.say(f"\nGET {query}\n{artist.name} ({', '.join(artist.modalities)}; {artist.listeners:,} listeners)")
             for neighbour in run_query["similar"]:
                 run.say(f"  {neighbour['score']:.3f}  {neighbour['name']}  ({', '.join(neighbour['modalities'])})")
-    run.say(f"\nServing at {address}, its interface at {address}/docs, until Ctrl-C.")
+    run.say(f"\nServing at {address} until Ctrl-C; the API is documented at {address}/docs.")
 
 
 def _examples(run: Session) -> list[Artist]:
-    """The best known artist, one in the middle and one whom hardly anybody knows."""
+    """Return the most popular artist, one of median popularity and the least popular one."""
     state = current(run, verify=False)
     searcher, version = state.searcher, state.searcher.version
     rows = version.by_popularity[searcher.overlay.searchable[version.by_popularity]]

@@ -1,4 +1,4 @@
-"""riyl evaluate."""
+"""Command `riyl evaluate`."""
 
 from __future__ import annotations
 
@@ -23,52 +23,65 @@ from riyl.evaluation.table import Comparison
 
 def evaluate(
     context: typer.Context,
-    truth: Annotated[str | None, typer.Option(help="Truth by name or id [the newest].")] = None,
+    truth: Annotated[str | None, typer.Option(help="Ground truth, by name or id [the newest].")] = None,
     systems: Annotated[
         str | None,
         typer.Option(
-            help="Models by name or id, commas between; `all`: every model of the snapshot, with each subset of its "
-            "modalities and from each seed, and the baselines. Left out: the newest model of each name and the "
-            "baselines, or with --version or --model none."
+            help="Models and baselines (simple methods to compare to), by name or id, separated by commas. `all`: "
+            "every model of the snapshot, also with each subset of its modalities and from each random seed, and every "
+            "baseline. [the newest model of each name and every baseline; with --version or --model none]"
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="Model by name or id that the others are compared to; with --snapshot on the artists of another "
-            "catalog, placed in its featurizer."
+            help="Model, by name or id, that the other systems are compared to. With --snapshot it is evaluated on the "
+            "artists of another catalog, which that snapshot encodes with the model's featurizer."
         ),
     ] = None,
     version: Annotated[
-        str | None, typer.Option(help="Version of the index to measure too, or how its id begins.")
+        str | None, typer.Option(help="Version of the index to evaluate too, by id or a prefix of it.")
     ] = None,
     conditions: Annotated[
         str,
         typer.Option(
-            help="raw, fmc, raw-judged, fmc-judged (artists that the truth has pairs of), groups, or text files of "
-            "artist ids, one a line; commas between."
+            help="Sets of artists to evaluate on, separated by commas. raw: artists with data of any modality (tags, "
+            "listeners, sound). fmc: artists with data of every modality. raw-judged, fmc-judged: those of them that "
+            "occur in the ground truth. groups: artists of full coverage, dealt into groups that keep only some "
+            "modalities. Or a text file of artist ids, one per line."
         ),
     ] = "raw,fmc",
     snapshot: Annotated[
         str | None,
-        typer.Option(help="Snapshot [the newest; with --model the newest of its featurizer, with --version its own]."),
+        typer.Option(
+            help="Snapshot whose artists are used [the newest; with --model the newest that fits the model, with "
+            "--version the one that the version was built from]."
+        ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Length of a list.")] = 200,
-    rounds: Annotated[int, typer.Option(min=1, help="Bootstrap rounds.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of ties, noise, groups, resampling and the baselines.")] = 0,
-    figures: Annotated[Path | None, typer.Option(parser=path, help="JSON file to write every figure to.")] = None,
-    report: Annotated[Path | None, typer.Option(parser=path, help="HTML file to write the report to.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Number of similar artists per list.")] = 200,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of resamples for the confidence intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of ties, noise, groups, resampling and baselines.")] = 0,
+    figures: Annotated[Path | None, typer.Option(parser=path, help="JSON file for all measured figures.")] = None,
+    report: Annotated[Path | None, typer.Option(parser=path, help="HTML file for the report.")] = None,
     figures_dir: Annotated[
-        Path | None, typer.Option(parser=path, help="Folder to write each figure to, as SVG and as PDF.")
+        Path | None, typer.Option(parser=path, help="Folder for each plot, as SVG and as PDF.")
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--store/--no-store", help="Keep the run in the home: see riyl evaluations.")
+        bool, typer.Option("--store/--no-store", help="Store the evaluation in the home; see riyl evaluations.")
     ] = True,
 ) -> None:
-    """Hold models, baselines and a version against a ground truth; prints the table and the protocol."""
+    """Measure how well systems find similar artists.
+
+    A system is a model, a baseline or a version of the index. Its lists are compared to a ground truth: pairs of
+    artists known to be similar. Prints a table per set of artists, and how the figures were measured.
+
+    nDCG is 0 to 1: 1 if all known similar artists come first in every list, and less the lower they stand. Gini is 0 to
+    1: 0 if all artists appear equally often in the lists, near 1 if few artists fill them. Coverage is the share of
+    artists that appear in any list.
+    """
     run = session(context)
     if keep:
-        with run.database.read():  # or it would refuse when all is done
+        with run.database.read():  # fails now rather than after the whole evaluation
             pass
     names = None if systems is None else systems.split(",")
     question = Question(
@@ -91,7 +104,7 @@ def evaluate(
     if report is not None:
         write_bytes(report, evaluated.report)
     if figures_dir is not None:
-        # here, because matplotlib takes its time to load
+        # imported here, because matplotlib loads slowly
         from riyl.evaluation.figures import write_figures
 
         write_figures(evaluated.figures, figures_dir)
@@ -102,7 +115,7 @@ def evaluate(
 
 
 def store_run(run: Session, identity: str, question: Question, evaluated: Evaluated, *, by: str) -> None:
-    """Keep a run in the home under its id, and say so; one that is there already stays."""
+    """Store a run in the home under its id, and print the id; a run that is already stored is kept."""
     store.store(
         run.home,
         run.database,
@@ -118,13 +131,13 @@ def store_run(run: Session, identity: str, question: Question, evaluated: Evalua
 
 
 def show_results(run: Session, evaluated: Evaluated) -> None:
-    """Print a table a condition, one of the modality groups, and the protocol."""
+    """Print a table for each condition, a table of the modality groups, and the protocol."""
     truth = evaluated.figures["truth"]["name"]
     differences = {(c.condition, c.system): c for c in evaluated.comparisons}
     for condition in dict.fromkeys(r.condition for r in evaluated.results):
         condition_results = [r for r in evaluated.results if r.condition == condition]
         if not condition_results[0].n_artists:
-            run.say(f"\n{condition}: no artists, so nothing to measure")
+            run.say(f"\n{condition}: no artists, so nothing is measured")
             continue
         k, reference = condition_results[0].k, condition_results[0].system
         rows = []
@@ -155,13 +168,15 @@ def show_results(run: Session, evaluated: Evaluated) -> None:
 
 
 def _show_unseen(run: Session, unseen: list[dict[str, Any]], k: int) -> None:
-    """Print the queries apart that nothing was learnt from: of models that have learnt, those alone say how good."""
+    """Print figures for queries that the models learned from and for the others, which alone show generalization."""
     rows = [
         [row["system"], row["condition"], *(_of_group(row[group]) for group in ("seen", "unseen"))] for row in unseen
     ]
     head = ["system", "condition", f"nDCG@{k} seen (queries)", f"nDCG@{k} unseen (queries)"]
     run.table(
-        "\nqueries by artists that featurizer or a model learnt from (links count), and by the others", head, rows
+        "\nqueries of artists that the featurizer or a model learned from, also by similar pairs, and of the others",
+        head,
+        rows,
     )
 
 
@@ -171,7 +186,7 @@ def _of_group(group: dict[str, Any]) -> str:
 
 
 def _show_groups(run: Session, groups: list[dict[str, Any]], k: int) -> None:
-    """Print what each system does in modality groups: mean and deviation over the groupings."""
+    """Print the figures of each system in modality groups: mean and deviation over the groupings."""
     rows = [
         [
             row["system"],
@@ -185,8 +200,8 @@ def _show_groups(run: Session, groups: list[dict[str, Any]], k: int) -> None:
     n, most = len(groups[0]["groupings"]), math.log(len(groups[0]["subsets"]))
     run.table(
         f"\nmodality groups: {len(groups[0]['subsets'])} groups, mean and deviation over {n} groupings; entropy of the "
-        f"top {TOP} in nats, {most:.3f} at most",
-        ["system", "entropy", f"nDCG@{k} in the groups", "in each by itself", "share of the own group"],
+        f"groups in the top {TOP} in nats, maximum {most:.3f}",
+        ["system", "entropy", f"nDCG@{k} in the groups", "within each group", "share of the own group"],
         rows,
     )
 

@@ -1,4 +1,4 @@
-"""riyl evaluations list | show | compare."""
+"""Commands `riyl evaluations list`, `show` and `compare`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from riyl.app.evaluations import comparison
 from riyl.app.evaluations.store import files_of, has_files
 from riyl.core.db.evaluations import Outline, list_evaluations, pick_evaluation
 
-app = typer.Typer(no_args_is_help=True, help="Stored evaluations: what was measured, and how two compare.")
+app = typer.Typer(no_args_is_help=True, help="Stored evaluations: list, show, compare.")
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the evaluation, or how it begins.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the evaluation, or a prefix of it.")]
 
 
 @app.command("list")
 def list_(
     context: typer.Context,
-    truth: Annotated[str | None, typer.Option(help="Only on this truth, by name or id.")] = None,
-    version: Annotated[str | None, typer.Option(help="Only of this version, or how its id begins.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    truth: Annotated[str | None, typer.Option(help="Only evaluations on this ground truth, by name or id.")] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Only evaluations of this version, by id or a prefix of it.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of evaluations.")] = 20,
 ) -> None:
-    """List the stored evaluations, the newest first, with the reference's nDCG."""
+    """List the stored evaluations, the newest first.
+
+    The nDCG is that of the first system, to which the others were compared.
+    """
     run = session(context)
     outlines = list_evaluations(run.database, truth=truth, version=version, limit=limit)
     run.show([_plain(asdict(each)) for each in outlines])
@@ -39,7 +44,10 @@ def list_(
 
 @app.command()
 def show(context: typer.Context, identity: Id) -> None:
-    """Show the figures of a stored evaluation."""
+    """Show the figures of a stored evaluation.
+
+    See riyl evaluate --help for their meaning.
+    """
     run = session(context)
     evaluation = pick_evaluation(run.database, identity)
     files = has_files(run.home, evaluation.id)
@@ -73,10 +81,15 @@ def compare(
     context: typer.Context,
     a: Id,
     b: Id,
-    system_a: Annotated[str | None, typer.Option(help="System of the first [its reference].")] = None,
-    system_b: Annotated[str | None, typer.Option(help="System of the second [its reference].")] = None,
+    system_a: Annotated[str | None, typer.Option(help="System of the first evaluation [its first].")] = None,
+    system_b: Annotated[str | None, typer.Option(help="System of the second evaluation [its first].")] = None,
 ) -> None:
-    """Hold two stored evaluations of one truth and k against each other, by paired bootstrap."""
+    """Compare two stored evaluations.
+
+    Both must have the same ground truth and list length. Prints the difference of their nDCG (see riyl evaluate --help)
+    over the artists that were queries in both, with a 95 % confidence interval and a p-value by paired bootstrap: a
+    small p-value means that chance alone hardly explains the difference.
+    """
     run = session(context)
     left, right = _side(run, a, system_a), _side(run, b, system_b)
     comparisons = comparison.compare(left, right)
@@ -128,7 +141,7 @@ def _figure(value: float | None) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON knows it: times in ISO 8601, an undefined figure null."""
+    """Convert a value to what JSON holds: a time becomes ISO 8601, an undefined figure null."""
     match value:
         case datetime():
             return value.isoformat()

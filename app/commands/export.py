@@ -1,4 +1,4 @@
-"""riyl export embeddings | neighbours."""
+"""Commands `riyl export embeddings` and `riyl export neighbours`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from riyl.index.search.rules import BoundRules
 from riyl.index.search.searcher import Searcher
 from riyl.index.versions.lifecycle import find_version
 
-app = typer.Typer(no_args_is_help=True, help="Results as Parquet files.")
+app = typer.Typer(no_args_is_help=True, help="Write results to Parquet files.")
 
 
 @app.command()
@@ -37,10 +37,13 @@ def embeddings(
     out: Annotated[
         Path, typer.Option(parser=path, help="Parquet file to write: artist_id, vector (unit length), modalities.")
     ],
-    model: Annotated[str | None, typer.Option(help="Model [the newest].")] = None,
-    snapshot: Annotated[str | None, typer.Option(help="Snapshot [the newest].")] = None,
+    model: Annotated[str | None, typer.Option(help="Model, by name or id [the newest].")] = None,
+    snapshot: Annotated[str | None, typer.Option(help="Snapshot, by id [the newest].")] = None,
 ) -> None:
-    """Write every artist's embedding; an artist of whom nothing is known has no vector."""
+    """Write the embedding of every artist.
+
+    An embedding is the vector by which artists are compared; an artist without data has none.
+    """
     run = session(context)
     _check_out(out)
     chosen = open_model(run.home.models, model)
@@ -68,19 +71,20 @@ def neighbours(
     out: Annotated[
         Path, typer.Option(parser=path, help="Parquet file to write: artist_id, rank from 1, similar_id, score.")
     ],
-    k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Length of a list.")] = 200,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Number of similar artists per artist.")] = 200,
     having: Annotated[
-        str | None, typer.Option(help="Keep only artists that have all these modalities, commas between.")
+        str | None, typer.Option(help="Keep only artists that have all these modalities, separated by commas.")
     ] = None,
     only: Annotated[
-        Path | None, typer.Option(parser=path, help="Keep only the artists of this file, an id a line.")
+        Path | None, typer.Option(parser=path, help="Keep only the artists of this text file, one id per line.")
     ] = None,
-    version: Annotated[str | None, typer.Option(help="Version [the current one].")] = None,
-    no_rules: Annotated[bool, typer.Option("--no-rules", help="Leave the editorial rules out.")] = False,
+    version: Annotated[str | None, typer.Option(help="Version of the index, by id [the current one].")] = None,
+    no_rules: Annotated[bool, typer.Option("--no-rules", help="Ignore the editorial rules.")] = False,
 ) -> None:
-    """Write every artist's similar artists, as the editorial rules will have it; nobody who was deleted.
+    """Write the similar artists of every artist.
 
-    What is kept both asks and can be found, and its lists are made anew.
+    The editorial rules apply, and deleted artists are omitted. With --having or --only, lists are computed anew among
+    the kept artists.
     """
     run = session(context)
     _check_out(out)
@@ -88,7 +92,7 @@ def neighbours(
     names = None if having is None else [name.strip() for name in having.split(",")]
     ids = None if only is None else read_ids(only)
     keep = None if names is None and ids is None else restrict(opened, names, ids)
-    # a deleted artist is nowhere, whichever version is asked
+    # a deleted artist appears in no export, whichever version is named
     hidden = hidden_of(run)
     in_force = (replace(hidden, rules=NO_RULES) if no_rules else hidden).as_rules()
     rules = BoundRules.of(in_force, Searcher(opened)) if in_force.rules else None

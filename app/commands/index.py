@@ -1,4 +1,4 @@
-"""riyl index build | list | promote | rollback | verify | prune."""
+"""Commands `riyl index build`, `list`, `promote`, `rollback`, `verify` and `prune`."""
 
 from __future__ import annotations
 
@@ -22,20 +22,25 @@ from riyl.index.versions.promotion import promote_checked
 from riyl.index.versions.promotion_policy import Limits
 from riyl.index.versions.report import Report
 
-app = typer.Typer(no_args_is_help=True, help="Versions of the index: what the service answers from.")
+app = typer.Typer(
+    no_args_is_help=True, help="Versions of the index that the service answers from. One is the current version."
+)
 
-Why = Annotated[str, typer.Option(help="Reason, for the history.")]
+Why = Annotated[str, typer.Option(help="Reason, for the history of promotions.")]
 
 
 @app.command()
 def build(
     context: typer.Context,
-    promote: Annotated[bool, typer.Option("--promote", help="Make it current if its quality checks pass.")] = False,
-    model: Annotated[str | None, typer.Option(help="Model [the newest].")] = None,
-    snapshot: Annotated[str | None, typer.Option(help="Snapshot [the newest that fits the model].")] = None,
+    promote: Annotated[bool, typer.Option("--promote", help="Make it the current version if its checks pass.")] = False,
+    model: Annotated[str | None, typer.Option(help="Model, by name or id [the newest].")] = None,
+    snapshot: Annotated[str | None, typer.Option(help="Snapshot, by id [the newest that fits the model].")] = None,
     why: Why = "",
 ) -> None:
-    """Embed a snapshot's artists with a model, and make a version of it; the same two give the same version."""
+    """Build a version of the index.
+
+    A model embeds the artists of a snapshot. The same model and snapshot give the same version.
+    """
     run = session(context)
     version = build_newest(run, model, snapshot)
     if promote:
@@ -47,7 +52,7 @@ def build(
         f"{version.manifest['model_name']}; {'current' if promote else _state(quality_checks)}"
     )
     for reason, count in counts["not_embedded"].items():
-        run.say(f"  left out {count:,}: {reason}")
+        run.say(f"  without embedding {count:,}: {reason}")
     for check in quality_checks["checks"]:
         run.say(f"  {'ok    ' if check['passed'] else 'FAILED'} {check['name']}: {_figure(check)} ({check['wanted']})")
     if "ivf" in version.manifest:
@@ -59,12 +64,12 @@ def build(
     if not quality_checks["passed"]:
         failures = Report.of(quality_checks).failures
         raise QualityCheckError(
-            f"version {version.id} failed its quality checks; it is kept, and cannot be promoted: {failures}"
+            f"version {version.id} failed its quality checks; it is kept but cannot be promoted: {failures}"
         )
 
 
 def build_newest(run: Session, model: str | None, snapshot: str | None) -> Version:
-    """Build a version; of the newest model, and of the newest snapshot that has its featurizer, where none is named."""
+    """Build a version; the defaults are the newest model and the newest snapshot that has the model's featurizer."""
     chosen = open_model(run.home.models, model)
     opened = snapshot_for(chosen, run.home.snapshots, snapshot)
     with run.progress() as progress:
@@ -74,7 +79,7 @@ def build_newest(run: Session, model: str | None, snapshot: str | None) -> Versi
 
 @app.command("list")
 def list_(context: typer.Context) -> None:
-    """List the versions, the newest last; the current one is marked."""
+    """List the versions, the newest last, and mark the current one."""
     run = session(context)
     states, current = lifecycle.states(run.home.versions), lifecycle.current(run.home.versions)
     manifests = [state for state in states.values() if not isinstance(state, FormatError)]
@@ -100,18 +105,22 @@ def list_(context: typer.Context) -> None:
 @app.command()
 def promote(
     context: typer.Context,
-    version: Annotated[str, typer.Argument(help="Version, or how its id begins.")],
+    version: Annotated[str, typer.Argument(help="Version, by id or a prefix of it.")],
     why: Why = "",
-    force: Annotated[bool, typer.Option("--force", help="Against the promotion policy; that is written down.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Promote even if checks refuse; this is recorded.")] = False,
 ) -> None:
-    """Hold a version against the current one, and make it current; a running service takes it up."""
+    """Make a version the current one.
+
+    The version is first compared to the current one, and refused if it does not meet the promotion policy: it must
+    keep most artists, for example, and its lists must not differ too much. A running service switches to it.
+    """
     run = session(context)
     _show(run, promote_judged(run, version, why, force=force))
 
 
 @app.command()
 def rollback(context: typer.Context, why: Why = "") -> None:
-    """Make current what was current before the last promotion."""
+    """Return to the version before the last promotion."""
     run = session(context)
     _show(run, lifecycle.rollback(run.home.versions, run.database, by=who(), why=why))
 
@@ -119,14 +128,17 @@ def rollback(context: typer.Context, why: Why = "") -> None:
 @app.command()
 def verify(
     context: typer.Context,
-    version: Annotated[str | None, typer.Argument(help="Version [all].")] = None,
+    version: Annotated[str | None, typer.Argument(help="Version, by id [all].")] = None,
 ) -> None:
-    """Compare every file of the versions with its sha256."""
+    """Check the files of versions for damage.
+
+    Every file is compared to its SHA-256 checksum.
+    """
     run = session(context)
     problems = lifecycle.verify(run.home.versions, version)
     run.show(problems)
     for identity, problem in problems.items():
-        run.say(f"version {identity}: {problem or 'whole'}")
+        run.say(f"version {identity}: {problem or 'intact'}")
     if damaged := [identity for identity, problem in problems.items() if problem]:
         raise FormatError(f"found {len(damaged)} of {len(problems)} versions damaged: {', '.join(damaged)}")
 
@@ -134,9 +146,12 @@ def verify(
 @app.command()
 def prune(
     context: typer.Context,
-    keep: Annotated[int, typer.Option(min=0, help="Newest versions to keep.")] = 3,
+    keep: Annotated[int, typer.Option(min=0, help="Number of newest versions to keep.")] = 3,
 ) -> None:
-    """Remove old versions; never the current one, nor the one that a rollback goes to."""
+    """Delete old versions.
+
+    The current version, and the one that a rollback returns to, are always kept.
+    """
     run = session(context)
     removed = lifecycle.prune(run.home.versions, run.database, keep=keep)
     run.show(removed)
@@ -144,7 +159,7 @@ def prune(
 
 
 def who() -> str:
-    """The user who runs this, for the history."""
+    """Return the user who runs the command, for the history."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user may have no name
@@ -152,7 +167,7 @@ def who() -> str:
 
 
 def promote_judged(run: Session, version: str, why: str, *, force: bool) -> Promotion:
-    """Make a version current if the promotion policy lets it through, or by force.
+    """Make a version current if the promotion policy accepts it, or by force.
 
     Raises:
         QualityCheckError: the promotion policy refuses it.

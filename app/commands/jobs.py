@@ -1,4 +1,4 @@
-"""riyl jobs run | list | watch | cancel | adopt."""
+"""Commands `riyl jobs run`, `list`, `watch`, `cancel` and `adopt`."""
 
 from __future__ import annotations
 
@@ -23,42 +23,43 @@ from riyl.core.errors import InputError, RiylError
 if TYPE_CHECKING:
     from riyl.app.jobs.client import Jobs
 
-app = typer.Typer(no_args_is_help=True, help="Jobs: re-index, train, evaluate, import; a worker runs them.")
+app = typer.Typer(no_args_is_help=True, help="Background jobs: re-index, train, evaluate, import. A worker runs them.")
 
 POLL_S = 0.5
 
-Identity = Annotated[str, typer.Argument(help="Job, or how its id begins.")]
+Identity = Annotated[str, typer.Argument(help="Job, by id or a prefix of it.")]
 
 
 @app.command()
 def run(
     context: typer.Context,
-    kind: Annotated[JobKind, typer.Argument(help="What to do.")],
+    kind: Annotated[JobKind, typer.Argument(help="Kind of job.")],
     param: Annotated[
-        list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE; riyl jobs run KIND -p help lists them.")
+        list[str] | None,
+        typer.Option("--param", "-p", help="Parameter as NAME=VALUE; riyl jobs run KIND -p help lists the names."),
     ] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Print the job's id and leave it.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the id of the job and exit at once.")] = False,
 ) -> None:
-    """Ask for a job, and watch it to its end."""
+    """Start a job, and show its progress until it ends."""
     chosen = session(context)
     params = parse(kind, param or [])
     with opened(chosen) as jobs:
         job, joined = jobs.submit(kind, params, by=who())
-        chosen.say(f"job {job.id}: {'joined the one that waits' if joined else 'asked for'}")
+        chosen.say(f"job {job.id}: {'already waits, joined' if joined else 'submitted'}")
         if detach:
             chosen.show(as_json(job))
             return
         if not jobs.runs(chosen.settings.worker):
-            chosen.say("No worker runs now: start riyl worker, or riyl serve, which has one of its own.")
+            chosen.say("No worker is running: start riyl worker, or riyl serve, which starts one itself.")
         follow(chosen, jobs, job)
 
 
 @app.command("list")
 def list_(
     context: typer.Context,
-    kind: Annotated[JobKind | None, typer.Option(help="Only these.")] = None,
-    state: Annotated[JobState | None, typer.Option(help="Only these.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    kind: Annotated[JobKind | None, typer.Option(help="Only jobs of this kind.")] = None,
+    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 20,
 ) -> None:
     """List the jobs, the newest first."""
     chosen = session(context)
@@ -66,12 +67,12 @@ def list_(
         job_list = jobs.all(kind=kind, state=state, limit=limit)
     chosen.show([as_json(job) for job in job_list])
     rows = [[_short(job), job.kind, job.state, job.by, _when(job.created), _story(job)] for job in job_list]
-    chosen.table("jobs", ["job", "kind", "state", "asked by", "asked at (UTC)", ""], rows, words=True)
+    chosen.table("jobs", ["job", "kind", "state", "submitted by", "submitted at (UTC)", ""], rows, words=True)
 
 
 @app.command()
 def watch(context: typer.Context, job: Identity) -> None:
-    """Watch a job to its end."""
+    """Show the progress of a job until it ends."""
     chosen = session(context)
     with opened(chosen) as jobs:
         follow(chosen, jobs, jobs.get(job))
@@ -79,7 +80,7 @@ def watch(context: typer.Context, job: Identity) -> None:
 
 @app.command()
 def cancel(context: typer.Context, job: Identity) -> None:
-    """Cancel a job."""
+    """Cancel a job that waits or runs."""
     chosen = session(context)
     with opened(chosen) as jobs:
         cancelled = jobs.cancel(job)
@@ -90,10 +91,13 @@ def cancel(context: typer.Context, job: Identity) -> None:
 @app.command()
 def adopt(
     context: typer.Context,
-    worker: Annotated[str, typer.Argument(help="The lost worker's name (RIYL_WORKER).")],
-    force: Annotated[bool, typer.Option("--force", help="Even though it still holds its place.")] = False,
+    worker: Annotated[str, typer.Argument(help="Name of the lost worker (its RIYL_WORKER).")],
+    force: Annotated[bool, typer.Option("--force", help="Even if the worker still counts as running.")] = False,
 ) -> None:
-    """Hand the jobs of a worker that will not come back to those that live (PostgreSQL)."""
+    """Hand the jobs of a lost worker to the running ones.
+
+    Use it for a worker that will not start again; PostgreSQL only.
+    """
     chosen = session(context)
     with opened(chosen) as jobs:
         adopted = jobs.adopt(worker, force=force)
@@ -102,10 +106,10 @@ def adopt(
 
 
 def parse(kind: JobKind, arguments: list[str]) -> Params:
-    """The params of a job from NAME=VALUE; a list's values have commas between.
+    """Parse the parameters of a job from NAME=VALUE; the values of a list are separated by commas.
 
     Raises:
-        InputError: a name that the job does not know, or a wrong value; lists the names.
+        InputError: a name is not a parameter of the job, or a value is wrong; the message lists the names.
     """
     fields = PARAMS[kind].model_fields
     listed = "".join(f"\n  {name}: {field.description}" for name, field in fields.items())
@@ -123,19 +127,22 @@ def parse(kind: JobKind, arguments: list[str]) -> Params:
 
 
 def _placed(name: str, value: str) -> str:
-    """A folder of tables as the worker finds it, whose working directory is another; any other value as it is."""
+    """Make the path of a folder of tables absolute, since the worker has another working directory.
+
+    Other values are returned unchanged.
+    """
     if name not in ("tables", "source"):
         return value
     folder = path(value)
-    # what is one word and no folder here is the id of tables, or a dataset
+    # a single word that is not a folder here is the id of tables, or a dataset
     return str(folder.absolute()) if len(folder.parts) > 1 or folder.is_dir() else value
 
 
 def follow(chosen: Session, jobs: Jobs, job: Job) -> None:
-    """Show a job's progress until it has ended.
+    """Show the progress of a job until it has ended.
 
     Raises:
-        RiylError: it failed or was cancelled.
+        RiylError: the job failed or was cancelled.
     """
     with chosen.progress() as bars:
         while not job.state.ended:
@@ -155,9 +162,9 @@ def follow(chosen: Session, jobs: Jobs, job: Job) -> None:
 
 @contextmanager
 def opened(chosen: Session) -> Iterator[Jobs]:
-    """The jobs of the home, for the block."""
+    """Open the jobs of the home for the duration of the block."""
     from riyl.app.jobs.client import (
-        Jobs,  # here, for dbos takes most of a second, which the other commands need not wait for
+        Jobs,  # imported here, because dbos takes most of a second to load, which would delay the other commands
     )
 
     jobs = Jobs(chosen.settings, chosen.database)
@@ -168,7 +175,7 @@ def opened(chosen: Session) -> Iterator[Jobs]:
 
 
 def as_json(job: Job) -> dict[str, Any]:
-    """A job as JSON knows it: times in ISO 8601."""
+    """Convert a job to what JSON holds: times become ISO 8601."""
     return {name: _plain(value) for name, value in asdict(job).items()}
 
 
@@ -187,7 +194,7 @@ def _draw(bars: Bars, job: Job) -> None:
 
 
 def _story(job: Job) -> str:
-    """The end of a job, or how far it is, in a few words."""
+    """Describe the result of a job, or its progress, in a few words."""
     if job.error:
         return str(Text(job.error.split("\n", 1)[0]).plain)[:100]
     if job.result is not None:
@@ -198,7 +205,7 @@ def _story(job: Job) -> str:
 
 
 def _short(job: Job) -> str:
-    """The beginning of a job's id; of one that another job asked for its number too."""
+    """Return the beginning of a job's id, with its number if another job started it."""
     head, dash, number = job.id.partition("-")
     return head[:8] + dash + number
 

@@ -1,4 +1,4 @@
-"""riyl keys create | list | revoke."""
+"""Commands `riyl keys create`, `list` and `revoke`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ import typer
 from riyl.app.commands.session import session
 from riyl.core.db.keys import Key, Role, all_keys, create_key, revoke_key
 
-app = typer.Typer(no_args_is_help=True, help="Keys of the API: who may do what over HTTP.")
+app = typer.Typer(no_args_is_help=True, help="API keys, which grant access to the service over HTTP.")
 
 
 @app.command()
 def create(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Who will use it; histories name it.")],
-    role: Annotated[Role, typer.Option(help="What it may do; admin may run jobs and promote versions.")],
+    name: Annotated[str, typer.Argument(help="Name of its user, which histories show.")],
+    role: Annotated[Role, typer.Option(help="What the key permits; admin may also run jobs and promote versions.")],
 ) -> None:
-    """Make a key and print it, this once: only a hash of it is kept."""
+    """Create a key and print it.
+
+    The key cannot be shown again: only a hash of it is stored.
+    """
     run = session(context)
     key, token = create_key(run.database, name, role)
     run.show({**_told(key), "token": token})
-    run.say(f"{token}\nkey {key.id} of {key.name}, role {key.role}; it is not shown again")
+    run.say(f"{token}\nkey {key.id} of {key.name}, role {key.role}; it cannot be shown again")
 
 
 @app.command("list")
@@ -48,7 +51,10 @@ def list_(context: typer.Context) -> None:
 def revoke(
     context: typer.Context, identity: Annotated[str, typer.Argument(metavar="ID", help="Id of the key.")]
 ) -> None:
-    """Let a key open nothing any more, from the next request on."""
+    """Revoke a key.
+
+    It grants no access from the next request on.
+    """
     run = session(context)
     revoke_key(run.database, identity)
     run.show({"revoked": identity})

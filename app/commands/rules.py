@@ -1,4 +1,4 @@
-"""riyl rules list | add | drop; and the rules that other commands obey."""
+"""Commands `riyl rules list`, `add` and `drop`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from riyl.core.rules import RuleKind
 
 log = logging.getLogger(__name__)
 
-app = typer.Typer(no_args_is_help=True, help="Editorial rules: who is never shown, who never beside whom, who first.")
+app = typer.Typer(no_args_is_help=True, help="Editorial rules: hide an artist, separate two, or pin one.")
 
 
 @app.command("list")
 def list_(
     context: typer.Context,
-    kind: Annotated[RuleKind | None, typer.Option(help="Only of this kind.")] = None,
-    artist: Annotated[str | None, typer.Option(help="Only those that name this artist.")] = None,
+    kind: Annotated[RuleKind | None, typer.Option(help="Only rules of this kind.")] = None,
+    artist: Annotated[str | None, typer.Option(help="Only rules that name this artist, by id.")] = None,
 ) -> None:
-    """List the rules, the newest first, and what has become of each in the current version."""
+    """List the rules, the newest first.
+
+    The state says whether a rule takes effect in the current version.
+    """
     run = session(context)
     rules, state = list_rules(run.database, kind=kind, artist=artist), _current(run)
     described = [_told(each, state) for each in rules]
@@ -52,26 +55,38 @@ def list_(
 @app.command()
 def add(
     context: typer.Context,
-    kind: Annotated[RuleKind, typer.Argument(help="block ARTIST; never ARTIST OTHER; pin ARTIST OTHER.")],
-    artist: Annotated[str, typer.Argument(help="Id of the artist, also of one that is not there yet.")],
-    other: Annotated[str | None, typer.Argument(help="Id of the second artist of a pair.")] = None,
-    why: Annotated[str, typer.Option(help="Reason, for the list.")] = "",
+    kind: Annotated[
+        RuleKind,
+        typer.Argument(
+            help="block ARTIST: hide it everywhere. never ARTIST OTHER: list neither as similar to the other. "
+            "pin ARTIST OTHER: put OTHER first in the list of ARTIST."
+        ),
+    ],
+    artist: Annotated[str, typer.Argument(help="Id of the artist; it need not be in the catalog yet.")],
+    other: Annotated[str | None, typer.Argument(help="Id of the second artist, for never and pin.")] = None,
+    why: Annotated[str, typer.Option(help="Reason, shown in the list of rules.")] = "",
 ) -> None:
-    """Make a rule; a service obeys it within a second or so."""
+    """Add a rule.
+
+    Services apply it within about a second.
+    """
     run = session(context)
     written, new = add_rule(run.database, kind, artist, other, by=who(), why=why)
     copy_rules(run.database, run.home.rules)
     described = _told(written, _current(run))
     run.show({**described, "new": new})
     named = f"{kind} {artist}" + (f" {other}" if other else "")
-    run.say(f"rule {written.rule.number}, {named}: {'made' if new else 'was there already'}")
+    run.say(f"rule {written.rule.number}, {named}: {'added' if new else 'existed already'}")
     if described["state"] not in (None, "in force"):
         run.say(f"in the current version: {described['state']}")
 
 
 @app.command()
 def drop(context: typer.Context, number: Annotated[int, typer.Argument(help="Number of the rule.")]) -> None:
-    """Undo a rule; a service does so within a second or so."""
+    """Remove a rule.
+
+    Services stop applying it within about a second.
+    """
     run = session(context)
     written = drop_rule(run.database, number)
     copy_rules(run.database, run.home.rules)

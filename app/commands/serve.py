@@ -1,4 +1,4 @@
-"""riyl serve."""
+"""Command `riyl serve`."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ log = logging.getLogger(__name__)
 
 def serve(
     context: typer.Context,
-    host: Annotated[str | None, typer.Option(help="Address to listen at [RIYL_HOST, else 127.0.0.1].")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on [RIYL_HOST, else 127.0.0.1].")] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port to listen at [RIYL_PORT, else 8000].")
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on [RIYL_PORT, else 8000].")
     ] = None,
     worker: Annotated[
-        bool | None, typer.Option("--worker/--no-worker", help="Start a worker too [with SQLite]")
+        bool | None, typer.Option("--worker/--no-worker", help="Also start a worker, which runs jobs [with SQLite].")
     ] = None,
 ) -> None:
-    """Answer over HTTP from the promoted version, take up new promotions, and run jobs in a worker of its own.
+    """Run the service, which answers over HTTP.
 
-    Logs JSON on stderr, one line a request. RIYL_LOG_LEVEL=WARNING leaves the requests out.
+    It answers from the current version of the index, switches to another version when one is promoted, and runs jobs in
+    a worker process of its own. It logs JSON to standard error, one line per request; RIYL_LOG_LEVEL=WARNING omits the
+    requests.
     """
-    # the server is imported where it is used: the other commands start faster
+    # imported here, so that the other commands start faster
     from riyl.app.http.dependencies import held
     from riyl.app.http.hosts import is_loopback
     from riyl.app.http.logging import configure
@@ -46,7 +48,7 @@ def serve(
     warn_of_variables()
     host, port = host or run.settings.host, port_of(run.settings) if port is None else port
     if not (run.settings.require_key or is_loopback(host)):
-        log.warning("open_to_all", extra={"host": host, "hint": "RIYL_REQUIRE_KEY=true lets in those with a key alone"})
+        log.warning("open_to_all", extra={"host": host, "hint": "RIYL_REQUIRE_KEY=true requires a key"})
     if run.database.is_sqlite:
         _check_writable(run.home.root)
     service = create_app(run.settings.model_copy(update={"host": host}))
@@ -56,15 +58,15 @@ def serve(
             stack.enter_context(OwnWorker(run.settings, held(service, "own_worker", WorkerMonitor)))
 
         with_worker = run.database.is_sqlite if worker is None else worker
-        # after the first answer, which it would slow down
+        # the worker starts after the server, whose first answer it would delay
         serve_until_signalled(service, host, port, when_started=start_worker if with_worker else None)
 
 
 def _check_writable(home: Path) -> None:
-    """Refuse a home that takes no writes, in which SQLite works or not, by what others have opened.
+    """Refuse a home that is not writable: whether SQLite works there depends on what other processes have open.
 
     Raises:
-        RiylError: it takes none.
+        RiylError: the home is not writable.
     """
     if not os.access(home, os.W_OK):
         reason = os.strerror(errno.EROFS if os.statvfs(home).f_flag & os.ST_RDONLY else errno.EACCES)
@@ -75,7 +77,7 @@ def _check_writable(home: Path) -> None:
 
 
 def port_of(settings: Settings) -> int:
-    """The port that is set; says so where what is set is none, but an orchestrator's address of a service."""
+    """Return the configured port; warn if RIYL_PORT holds an orchestrator's service address instead of a port."""
     value = os.environ.get("RIYL_PORT", "")
     if SERVICE_LINK.fullmatch(value):
         hint = "orchestrators set it for a service named riyl; name the port with --port, or switch service links off"

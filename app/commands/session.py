@@ -1,4 +1,4 @@
-"""What every command shares: the home, the settings, and how to speak to a person or to a program."""
+"""Session that all commands share: home, settings, and output for a person or a program."""
 
 from __future__ import annotations
 
@@ -37,26 +37,29 @@ class Session:
 
     @property
     def threads(self) -> int:
-        """How many a command computes with: every core, unless the settings say."""
+        """Number of threads that a command computes with: the setting, else one per core."""
         return self.settings.threads or os.cpu_count() or 1
 
     @cached_property
     def database(self) -> Database:
-        """The home's database; opened when it is first asked for."""
+        """Database of the home, opened at first use."""
         return Database.of(self.settings)
 
     def show(self, value: object) -> None:
-        """Print what a program asked for with --json; a person sees nothing."""
+        """Print a value as JSON if --json is given; else print nothing."""
         if self.json:
             sys.stdout.write(json.dumps(value, ensure_ascii=not in_utf8(), indent=2) + "\n")
 
     def say(self, text: str) -> None:
-        """Print a line for a person; a program sees nothing."""
+        """Print a line for a person; with --json print nothing."""
         if not self.json:
             _console().print(text, markup=False, highlight=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: bool = False) -> None:
-        """Print a table for a person; the first column to the left, the others to the right unless they are words."""
+        """Print a table for a person; with --json print nothing.
+
+        The first column is left-aligned; so are the others if `words`, else they are right-aligned.
+        """
         if self.json:
             return
         drawn = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -68,7 +71,7 @@ class Session:
 
     @contextmanager
     def progress(self) -> Iterator[Bars]:
-        """Progress bars on stderr while the block runs; nothing where stderr is not a terminal."""
+        """Show progress bars on stderr while the block runs, if stderr is a terminal."""
         bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -83,7 +86,7 @@ class Session:
 
 
 class Bars:
-    """A riyl.core.types.Progress: one bar a step; a total of 0 is not known yet."""
+    """Implementation of `riyl.core.types.Progress` with one bar per step; a total of 0 means unknown."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -96,7 +99,7 @@ class Bars:
 
 
 def session(context: typer.Context) -> Session:
-    """The Session that the command line's entry point made."""
+    """Return the Session that the entry point of the command line created."""
     run = context.find_object(Session)
     if run is None:
         raise TypeError("a command ran without the entry point's Session")
@@ -104,13 +107,13 @@ def session(context: typer.Context) -> Session:
 
 
 def warn_of_variables() -> None:
-    """Say which variables of the environment are almost a setting, and count for nothing."""
+    """Warn of environment variables that resemble a setting and are therefore ignored."""
     for name, near in mistyped(os.environ).items():
         log.warning("unknown_setting found=%s meant=%s", name, near)
 
 
 def counts(values: Mapping[str, int]) -> str:
-    """'tags 8,849, cf 6,985'."""
+    """Format counts, such as 'tags 8,849, cf 6,985'."""
     return ", ".join(f"{name} {value:,}" for name, value in values.items())
 
 

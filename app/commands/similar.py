@@ -1,4 +1,4 @@
-"""riyl similar."""
+"""Command `riyl similar`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ NEAR = 5
 
 def similar(
     context: typer.Context,
-    artist: Annotated[str, typer.Argument(help="Name, id or mbid.")],
-    k: Annotated[int, typer.Option("-k", min=1, max=200, help="How many.")] = 10,
+    artist: Annotated[str, typer.Argument(help="Name, id or MusicBrainz id of the artist.")],
+    k: Annotated[int, typer.Option("-k", min=1, max=200, help="Number of similar artists.")] = 10,
     uncorrected: Annotated[
-        bool, typer.Option("--uncorrected", help="The nearest by cosine, without corrections.")
+        bool, typer.Option("--uncorrected", help="Rank by plain cosine similarity, without corrections.")
     ] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Say why.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show why each artist is similar.")] = False,
 ) -> None:
-    """List the artists most similar to one, from the current version and the changes on it, as rules will have it."""
+    """List the artists most similar to one artist.
+
+    The list comes from the current version of the index, with the changes made since and the editorial rules applied.
+    """
     run = session(context)
     state = current(run)
     searcher, row = state.searcher, _find(state, artist)
@@ -63,7 +66,7 @@ def similar(
 
 
 def _in_words(why: Why) -> str:
-    """The three largest shares, and the tags in common."""
+    """Describe the three largest shares of the score, and three common tags."""
     shares = [f"{p.asked if p.asked == p.found else f'{p.asked}-{p.found}'} {p.share:+.2f}" for p in why.pairs[:3]]
     terms = [common.term for listed in why.common.values() for common in listed][:3]
     return "; ".join([", ".join(shares), *([", ".join(terms)] if terms else [])])
@@ -75,14 +78,14 @@ def _find(state: ServingState, text: str) -> int:
     if len(rows) == 1:
         return rows[0]
     if rows:
-        raise InputError(f"several artists have the mbid {text!r}; say which by id: {_listed(searcher, rows)}")
+        raise InputError(f"several artists have the mbid {text!r}; name one by its id: {_listed(searcher, rows)}")
     named = searcher.named(text, blocked)
     if len(named) == 1:
         return named[0]
     if named:
-        raise InputError(f"several artists are called {text!r}; say which by id: {_listed(searcher, named)}")
+        raise InputError(f"several artists are called {text!r}; name one by its id: {_listed(searcher, named)}")
     near = searcher.search_names(text, NEAR, blocked)
-    hint = f"; there are: {_listed(searcher, near)}" if near else ""
+    hint = f"; similar names: {_listed(searcher, near)}" if near else ""
     raise NotFoundError(f"there is no artist {text!r} in version {searcher.version_id}{hint}")
 
 

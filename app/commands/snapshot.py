@@ -1,4 +1,4 @@
-"""riyl snapshot build | list."""
+"""Commands `riyl snapshot build` and `riyl snapshot list`."""
 
 from __future__ import annotations
 
@@ -22,63 +22,70 @@ from riyl.training.features.recipe import Recipe, load_recipe
 from riyl.training.features.tune import Tuning, tune_cf
 
 app = typer.Typer(
-    no_args_is_help=True, help="Features of a catalog, and the featurizer that places new artists among them."
+    no_args_is_help=True,
+    help="Snapshots: a catalog's data as numbers, to train models on. These numbers are called features; a snapshot "
+    "also holds the featurizer, which computes them from the raw data of any artist.",
 )
 
 
 @app.command()
 def build(
     context: typer.Context,
-    tables: Annotated[Path, typer.Argument(parser=path, help="Folder of tables.")],
-    features: Annotated[Path | None, typer.Option(parser=path, help="Recipe, a TOML file.")] = None,
+    tables: Annotated[Path, typer.Argument(parser=path, help="Folder of tables to read.")],
+    features: Annotated[
+        Path | None, typer.Option(parser=path, help="Recipe: settings of the features, in a TOML file.")
+    ] = None,
     featurizer_from: Annotated[
-        str | None, typer.Option(help="Snapshot whose featurizer is kept: artists are placed in it, nothing is fitted.")
+        str | None,
+        typer.Option(help="Snapshot whose featurizer is used instead of a new one, so that its models fit."),
     ] = None,
     pass_over: Annotated[
         str | None,
-        typer.Option(help="Modalities that the kept featurizer lacks and that are left out, commas between."),
+        typer.Option(help="Modalities to omit because the featurizer of --featurizer-from lacks them, by commas."),
     ] = None,
     tune: Annotated[
-        Literal["cf"] | None, typer.Option(help="Search these hyper-parameters first, from the recipe's own on.")
+        Literal["cf"] | None, typer.Option(help="First search for better settings of CF, starting at the recipe's.")
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Trials of --tune in all; those already made count.")] = 30,
+    trials: Annotated[int, typer.Option(min=1, help="Total trials of --tune, including earlier ones.")] = 30,
     holdout: Annotated[
         float | None,
         typer.Option(
-            min=0, max=0.5, help="Share of the artists that featurizer and models never see; the recipe's held_out."
+            min=0, max=0.5, help="Share of the artists that featurizer and models never see [holdout of the recipe]."
         ),
     ] = None,
     ignore_unread: Annotated[
         bool,
-        typer.Option("--ignore-unread", help="Pass over files of the folder that are not read [RIYL_IGNORE_UNREAD]."),
+        typer.Option("--ignore-unread", help="Skip files that are not tables of a known name [RIYL_IGNORE_UNREAD]."),
     ] = False,
     changes: Annotated[
         bool,
         typer.Option(
-            "--changes", help="Fold in what was put, patched, deleted and merged over HTTP, as a re-index does."
+            "--changes", help="Apply the changes made over HTTP (put, patch, delete, merge) first, as a re-index does."
         ),
     ] = False,
 ) -> None:
-    """Turn tables into a snapshot; a `similar` table becomes the truth "similar".
+    """Build a snapshot from a folder of tables.
 
-    With --tune cf, CF's regularization, alpha and iterations are searched on held-back plays. A search that was
-    stopped goes on where it was.
+    A `similar` table in the folder becomes the ground truth "similar".
 
-    With --featurizer-from, artists are placed where a model expects them, another catalog's too: it may lack modalities
-    of the featurizer, and what the featurizer cannot use of it is counted.
+    With --tune cf, regularization, alpha and iterations of CF (collaborative filtering, which compares artists by
+    their listeners) are searched, and judged on plays that are kept out of the fit. An interrupted search resumes.
 
-    With --holdout, a share of the artists is placed like all others, but featurizer, encoders and baselines are fitted
-    without them, to measure what a model makes of artists that it has not seen.
+    With --featurizer-from, existing models can be applied to the new snapshot, also if it is of another catalog. The
+    catalog may lack modalities of the featurizer; values that the featurizer cannot use are counted.
+
+    With --holdout, a share of the artists gets features like all others, but featurizer, encoders and baselines are
+    fitted without them. This measures how well a model handles artists that it has never seen.
     """
     if tune is not None and featurizer_from is not None:
-        raise typer.BadParameter("--tune fits a featurizer and --featurizer-from keeps one; wanted one of them")
+        raise typer.BadParameter("--tune fits a new featurizer and --featurizer-from keeps one; give only one of them")
     if holdout is not None and (featurizer_from is not None or math.isnan(holdout)):
         raise typer.BadParameter(
-            "--holdout takes a share, 0 to 0.5, and a featurizer to fit: --featurizer-from keeps one"
+            "--holdout wants a share from 0 to 0.5, and a featurizer to fit, so not with --featurizer-from"
         )
     if pass_over is not None and featurizer_from is None:
         raise typer.BadParameter(
-            "--pass-over leaves out what a kept featurizer lacks; wanted --featurizer-from with it"
+            "--pass-over omits modalities that a kept featurizer lacks; it needs --featurizer-from"
         )
     run = session(context)
     folder = Tables.open(tables, ignore_unread=ignore_unread or run.settings.ignore_unread)
@@ -111,11 +118,11 @@ def build(
     if tuning is not None:
         run.say(_outcome(tuning))
         if not (snapshot.folder / TUNING).exists():
-            run.say(f"  this snapshot was there before: the trials are in {run.home.root / 'tunings'} alone")
+            run.say(f"  this snapshot existed already: the trials are only in {run.home.root / 'tunings'}")
     run.say(f"snapshot {snapshot.id}: {snapshot.n_artists:,} artists; {counts(snapshot.manifest['modalities'])}")
     if snapshot.holdout.any():
         run.say(
-            f"  held out {np.count_nonzero(snapshot.holdout):,} artists: featurizer and models are fitted without them"
+            f"  holdout: {np.count_nonzero(snapshot.holdout):,} artists, without which featurizer and models are fitted"
         )
     if featurizer_snapshot is not None:
         for line in _missing(snapshot, left):
@@ -124,24 +131,24 @@ def build(
 
 
 def _missing(snapshot: Snapshot, passed_over: list[str]) -> list[str]:
-    """What of the featurizer nobody has, and what it has no place for."""
+    """Describe modalities without artists in the new snapshot, and modalities that were omitted."""
     absent = [name for name in load_featurizer(snapshot).modalities if name not in snapshot.modalities]
     unused = [name for name in snapshot.modalities if name not in snapshot.modalities_had]
     return [
-        *(f"{name}: the tables have none, so nobody has it" for name in absent),
-        *(f"{name}: the kept featurizer knows nothing of what the tables have, so nobody has it" for name in unused),
-        *(f"{name}: passed over, the kept featurizer has none" for name in passed_over),
+        *(f"{name}: not in the tables, so no artist has it" for name in absent),
+        *(f"{name}: the kept featurizer knows none of the tables' values, so no artist has it" for name in unused),
+        *(f"{name}: omitted, because the kept featurizer lacks it" for name in passed_over),
     ]
 
 
 def _outcome(tuning: Tuning) -> str:
     best, start = tuning.best, tuning.trials[0]
     if best is start:
-        return f"cf: of {len(tuning.trials)} trials none is above the recipe's own values, {start.score:.4f}; they stay"
+        return f"cf: none of {len(tuning.trials)} trials exceeds the recipe's values, {start.score:.4f}; they stay"
     values = ", ".join(f"{name} {value:g}" for name, value in best.values.items())
     gain = f"{best.score / start.score - 1:+.1%}" if start.score else "from nothing"
     return (
-        f"cf: best of {len(tuning.trials)} trials is {best.number}: {values}; nDCG@200 of held-back plays "
+        f"cf: best of {len(tuning.trials)} trials is {best.number}: {values}; nDCG@200 on validation plays "
         f"{best.score:.4f}, with the recipe's own values {start.score:.4f} ({gain})"
     )
 

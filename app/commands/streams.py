@@ -1,4 +1,4 @@
-"""The edge of the command line: what comes in as arguments, and what goes out to a terminal, a pipe or a file."""
+"""Arguments and standard streams of the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def arguments() -> list[str]:
-    """The process's arguments as UTF-8 text, also where the locale is none that knows it."""
+    """Return the process's arguments as UTF-8 text, also under a locale without UTF-8."""
     argv = sys.argv[1:]
     if sys.getfilesystemencoding().lower().replace("-", "") == "utf8":
         return argv
@@ -19,30 +19,30 @@ def arguments() -> list[str]:
 
 
 def path(text: str) -> Path:
-    """A path as it was typed, with ~ as the shell has it, which leaves it alone in --option=~/x.
+    """Convert typed text to a path and expand ~, which the shell leaves alone in --option=~/x.
 
     Raises:
-        OSError: ~ means no folder here.
+        OSError: ~ cannot be expanded.
     """
-    # back into the form in which this process names files
+    # back to the encoding in which this process names files
     typed_path = Path(os.fsdecode(text.encode("utf-8", "surrogateescape")))
     try:
         return typed_path.expanduser()
     except RuntimeError as error:
-        raise OSError(f"{text}: ~ means no folder here: the user has no home") from error
+        raise OSError(f"{text}: found ~, but the user has no home folder") from error
 
 
 def expanded(text: str) -> str:
-    """A name, or the path of a file or folder; of a path with ~ in front what the shell would make of it."""
+    """Return a name or path as typed, with a leading ~ expanded as the shell does."""
     return str(path(text)) if text.startswith("~") else text
 
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Standard output and error for the block: what the encoding lacks is written as an escape, not raised.
+    """Prepare standard output and error for the block: characters outside the encoding are written as escapes.
 
-    Output that nobody reads any more (`| head`) ends the process with 1 and without a word; output that cannot be
-    written otherwise (a full disk) with 1 and the reason.
+    A closed pipe (`| head`) ends the process silently with exit code 1; any other failure to write (a full disk) ends
+    it with exit code 1 and the reason.
     """
     _open(1)
     _open(2)
@@ -57,7 +57,7 @@ def standard_streams() -> Iterator[None]:
         try:
             sys.stdout.flush()
         except OSError as error:
-            # or the interpreter would try again at its end, and print a traceback
+            # else the interpreter would flush again at exit, and print a traceback
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             if not isinstance(error, BrokenPipeError):
                 sys.stderr.write(f"error: cannot write to standard output: {error.strerror}\n")
@@ -65,12 +65,12 @@ def standard_streams() -> Iterator[None]:
 
 
 def in_utf8() -> bool:
-    """Whether standard output takes every character."""
+    """Return whether standard output can encode every character."""
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def _open(descriptor: int) -> None:
-    """Where the process was started without this one of the standard streams, write to nowhere."""
+    """Open the null device in place of a standard stream that the process was started without."""
     try:
         os.fstat(descriptor)
     except OSError:

@@ -1,4 +1,4 @@
-"""riyl train."""
+"""Command `riyl train`."""
 
 from __future__ import annotations
 
@@ -22,22 +22,26 @@ from riyl.training.train import train as train_model
 
 def train(
     context: typer.Context,
-    config: Annotated[str, typer.Option(help="Config by name, or a TOML file.")] = DEFAULT,
+    config: Annotated[str, typer.Option(help="Settings of the training: a config by name, or a TOML file.")] = DEFAULT,
     snapshot: Annotated[str | None, typer.Option(help="Snapshot to train on [the newest].")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that chance decides.")] = 0,
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to train.")] = "cpu",
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; equal seeds give equal models.")] = 0,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Device to train on.")] = "cpu",
     name: Annotated[
-        str | None, typer.Option(help="Name of the model [the config's; with links, and -supervised].")
+        str | None, typer.Option(help="Name of the model [the config's; with --supervision plus -supervised].")
     ] = None,
     supervision: Annotated[
         str | None,
         typer.Option(
-            help="Pairs of artists known to be similar, to refine a closed-form model on: a file with artist_id and "
-            "similar_id, or a truth by its name."
+            help="Pairs of artists known to be similar, to refine a closed-form model with: a file with the columns "
+            "artist_id and similar_id, or the name of a ground truth."
         ),
     ] = None,
 ) -> None:
-    """Train a model on a snapshot. A run that was killed goes on where it was."""
+    """Train a model on a snapshot.
+
+    The model turns the features of an artist into an embedding, the vector by which artists are compared. An
+    interrupted run resumes.
+    """
     run = session(context)
     label, settings = load_config(expanded(config))
     truth = None if supervision is None else _supervision(run.home, expanded(supervision))
@@ -59,25 +63,27 @@ def train(
 
 
 def open_model(folder: Path, name: str | None) -> Model:
-    """The named model, or the newest.
+    """Return the named model, or the newest one.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is no such model.
     """
     hint = "make one with: riyl train"
     return Model.open(newest(folder, "model", CARD, hint) if name is None else pick(folder, name, "model", CARD))
 
 
 def _supervision(home: Home, named: str) -> Truth:
-    """A truth of the home, or the pairs of a file, kept beside the truths.
+    """Return a ground truth of the home, or the pairs of a file, which are stored beside the ground truths.
 
     Raises:
-        NotFoundError: it is neither.
+        NotFoundError: there is no such ground truth and no such file.
         InputError: the file holds no pairs.
     """
     file = Path(named)
     if file.suffix not in FORMATS:
         return find_truth(home.truths, named)
     if not file.is_file():
-        raise NotFoundError(f"links: found no file {named}; wanted a file of pairs, or the name of a truth")
+        raise NotFoundError(
+            f"supervision: found no file {named}; wanted a file of pairs, or the name of a ground truth"
+        )
     return save_truth(home.supervision, file.stem, read_pairs(file), directed=False, source=file.name)

@@ -1,4 +1,4 @@
-"""riyl truth import | list."""
+"""Commands `riyl truth import` and `riyl truth list`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from riyl.core.storage.entries import by_age
 from riyl.core.storage.ground_truth import MANIFEST, Truth, save_truth
 from riyl.core.storage.snapshot import Snapshot, find_snapshot
 
-app = typer.Typer(no_args_is_help=True, help="Ground truths: which artists are similar.")
+app = typer.Typer(
+    no_args_is_help=True, help="Pairs of artists known to be similar, to evaluate against (ground truths)."
+)
 
 
 @app.command("import")
@@ -27,25 +29,28 @@ def import_(
         Path,
         typer.Argument(
             parser=path,
-            help="Parquet, CSV or TSV file with artist_id and similar_id; or OLGA's artist_connections.npz, or any "
-            "other scipy sparse matrix of artists by artists.",
+            help="Parquet, CSV or TSV file with the columns artist_id and similar_id; or artist_connections.npz of the "
+            "OLGA dataset, or any other SciPy sparse matrix of artists by artists.",
         ),
     ],
-    name: Annotated[str | None, typer.Option(help="Name of the truth [the file's].")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the ground truth [the file's].")] = None,
     directed: Annotated[
-        bool, typer.Option("--directed", help="A pair counts from artist_id to similar_id alone.")
+        bool, typer.Option("--directed", help="Pairs count only from artist_id to similar_id, not back.")
     ] = False,
     ids: Annotated[
         Path | None,
         typer.Option(
             parser=path,
-            help="Who each row of the matrix is: .txt with an id a line, or .csv with artist_id or OLGA's "
-            "musicbrainz_id [olga.csv beside it].",
+            help="Artist of each row of the matrix: .txt with one id per line, or .csv with artist_id or OLGA's "
+            "musicbrainz_id [olga.csv beside the matrix].",
         ),
     ] = None,
-    snapshot: Annotated[str | None, typer.Option(help="Snapshot whose artists are looked for [the newest].")] = None,
+    snapshot: Annotated[str | None, typer.Option(help="Snapshot whose artists to look for [the newest].")] = None,
 ) -> None:
-    """Keep similar pairs as a truth, and say how many of them a snapshot knows."""
+    """Store pairs of similar artists as a ground truth.
+
+    Prints how many of the pairs have both artists in a snapshot.
+    """
     run = session(context)
     catalog = _catalog(run, snapshot)
     pairs = read_pairs(file, ids)
@@ -56,17 +61,17 @@ def import_(
     run.show({**truth.manifest, "known": compared_to, "warning": warning})
     counts, artists = truth.manifest["counts"], coverage.artists + coverage.unknown_artists
     run.say(
-        f"truth {truth.name} {truth.id}: {counts['pairs']:,} pairs of {artists:,} artists, {_kind(truth)}; left out "
-        f"{counts['self_pairs']:,} of an artist with itself and {counts['double_pairs']:,} double ones"
+        f"truth {truth.name} {truth.id}: {counts['pairs']:,} pairs of {artists:,} artists, {_kind(truth)}; skipped "
+        f"{counts['self_pairs']:,} of an artist with itself and {counts['double_pairs']:,} duplicates"
     )
     if catalog is None:
-        run.say("  there is no snapshot yet that may know them")
+        run.say("  there is no snapshot yet to look for the artists in")
     else:
         unknown = f"{coverage.unknown_artists:,} artists"
         if coverage.examples:
             unknown += f", such as {', '.join(coverage.examples)}"
         run.say(
-            f"  snapshot {catalog.id} knows {coverage.pairs:,} pairs; not {coverage.unknown_pairs:,}, nor {unknown}"
+            f"  snapshot {catalog.id} has {coverage.pairs:,} pairs; lacks {coverage.unknown_pairs:,} pairs, {unknown}"
         )
     if warning is not None:
         typer.echo(f"warning: {warning}", err=True)
@@ -74,7 +79,10 @@ def import_(
 
 @app.command("list")
 def list_(context: typer.Context) -> None:
-    """List the truths, the newest last, and how many pairs of each the newest snapshot knows."""
+    """List the ground truths, the newest last.
+
+    The column `known` counts the pairs of which the newest snapshot has both artists.
+    """
     run = session(context)
     catalog = _catalog(run, None)
     opened = [Truth.open(path.parent) for path in by_age(run.home.truths, MANIFEST)]
@@ -96,7 +104,7 @@ def _ids(catalog: Snapshot) -> pa.Array:
 
 
 def _catalog(run: Session, name: str | None) -> Snapshot | None:
-    """The snapshot of this name; with None the newest, if there is any."""
+    """Return the snapshot of this name; with None the newest one, or None if there is no snapshot."""
     try:
         return find_snapshot(run.home.snapshots, name)
     except NotFoundError:

@@ -1,4 +1,4 @@
-"""riyl worker."""
+"""Command `riyl worker`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ def worker(
         bool, typer.Option("--until-closed", hidden=True, help="End when standard input is closed.")
     ] = False,
 ) -> None:
-    """Run the jobs that are asked for, until SIGTERM. A job that a worker was stopped or killed in goes on when it
-    starts again.
+    """Run submitted jobs until stopped by SIGTERM.
 
-    RIYL_WORKER names it; RIYL_REINDEX_CRON, such as '0 3 * * *', has it re-index by itself, in UTC. Logs JSON on
-    stderr.
+    An interrupted job resumes when its worker starts again. RIYL_WORKER names the worker. RIYL_REINDEX_CRON, such as
+    '0 3 * * *', makes it re-index on that schedule, in UTC. It logs JSON to standard error.
     """
     from riyl.app.http.logging import configure
     from riyl.app.jobs.worker import work

@@ -1,4 +1,4 @@
-"""Two stored evaluations held against each other, on the queries that both asked."""
+"""Comparison of two stored evaluations, over the queries that both have."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from riyl.core.types import ArtistId, Scores
 
 ROUNDS = 1000
 MAX_QUERIES_SHOWN = 10
-"""Queries named that gained, and that lost."""
+"""Maximum number of queries listed as gained, and as lost."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: a system of a run."""
+    """One side of a comparison: a system of an evaluation."""
 
     run: Evaluation
     files: EvaluationFiles
@@ -31,7 +31,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Change:
-    """nDCG of one query on either side."""
+    """nDCG of one query on both sides."""
 
     artist_id: ArtistId
     a: float
@@ -44,15 +44,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two systems in one condition. A figure without a query is NaN.
+    """Comparison of two systems in one condition. Figures are NaN if there are no queries.
 
     Attributes:
-        common, only_a, only_b: queries of both, and of one alone.
+        common, only_a, only_b: number of queries on both sides, and on one side only.
         ndcg_a, ndcg_b: mean nDCG over the common queries.
         difference, low, high, p: of a - b over the common queries, see `riyl.evaluation.bootstrap.paired`.
-        gini_a, gini_b: as they stand in the figures: over all the lists of either; None where they do not.
-        gained, lost: the queries on which a is most above b, and most below it, the greatest difference first and equal
-            ones by artist_id; 10 of each at most.
+        gini_a, gini_b: Gini over all lists of a side, from its figures; None if the figures lack it.
+        gained, lost: queries on which a is most above b, and most below it, the greatest difference first and equal
+            ones by artist_id; at most 10 of each.
     """
 
     condition: str
@@ -72,26 +72,26 @@ class Compared:
 
 
 def side(run: Evaluation, files: EvaluationFiles, system: str | None) -> Side:
-    """One side of a comparison; its reference where no system is named.
+    """Return a side of a comparison; the system defaults to the reference of the evaluation.
 
     Raises:
-        NotFoundError: the run measured no such system.
-        MismatchError: it measured none.
+        NotFoundError: the evaluation has no such system.
+        MismatchError: the evaluation has no systems.
     """
     measured = list(dict.fromkeys(name for names in systems_in(run.figures).values() for name in names))
     if not measured:
-        raise MismatchError(f"evaluation {run.id!r} has no figures of a system; wanted one to compare")
+        raise MismatchError(f"evaluation {run.id!r}: found no figures of a system; wanted a system to compare")
     if system is not None and system not in measured:
         raise NotFoundError(f"evaluation {run.id!r}: found no system {system!r}; wanted one of {', '.join(measured)}")
     return Side(run, files, system or measured[0])
 
 
 def compare(a: Side, b: Side) -> list[Compared]:
-    """Each condition in which both were measured: how far a is from b by paired bootstrap (seed 0, 1,000 rounds).
+    """Compare a to b in each condition of both, by paired bootstrap (seed 0, 1,000 rounds).
 
     Raises:
-        MismatchError: the truths or k differ, or no condition is in both; names what was found.
-        FormatError: a file is damaged; names it.
+        MismatchError: the ground truths or k differ, or no condition is in both; the message names the values.
+        FormatError: a file is damaged; the message names it.
     """
     left, right = a.run.outline, b.run.outline
     for what, left_value, right_value in (("truth", left.truth, right.truth), ("k", left.k, right.k)):
@@ -110,12 +110,12 @@ def compare(a: Side, b: Side) -> list[Compared]:
 
 
 def _figures(side: Side) -> dict[str, dict[str, Any]]:
-    """The side's rows of figures, by condition."""
+    """Return the side's rows of figures, by condition."""
     return {row["condition"]: row for row in side.run.figures["results"] if row["system"] == side.system}
 
 
 def _compared(condition: str, a: Side, b: Side, figures_a: dict[str, Any], figures_b: dict[str, Any]) -> Compared:
-    # here, for SciPy takes a moment that the service's start need not wait for
+    # imported here, because loading SciPy would delay the start of the service
     from riyl.evaluation.bootstrap import paired
 
     left, right = a.files.ndcg(condition, a.system), b.files.ndcg(condition, b.system)
@@ -141,7 +141,7 @@ def _compared(condition: str, a: Side, b: Side, figures_a: dict[str, Any], figur
 
 
 def _most(joined: pa.Table, gains: Scores) -> list[Change]:
-    """The queries with the greatest gains above 0; `joined` is by artist_id, and so are equal ones."""
+    """Return the queries with the greatest gains above 0; equal gains keep the order of `joined`, by artist_id."""
     rows = np.argsort(-gains, kind="stable")[:MAX_QUERIES_SHOWN]
     top_rows = joined.take(pa.array(rows[gains[rows] > 0])).to_pylist()
     return [Change(row["artist_id"], row["ndcg"], row["ndcg_b"]) for row in top_rows]

@@ -1,4 +1,4 @@
-"""Which queries of a stored evaluation fail most: what was expected of them, and what came."""
+"""Results of the queries of a stored evaluation: expected and retrieved artists, worst or best queries first."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from riyl.core.types import ArtistId
 
 @dataclass(frozen=True)
 class Query:
-    """A query and what came of it.
+    """Query and its result.
 
     Attributes:
-        n_relevant: artists of the condition that are relevant.
-        expected: up to 10 of these, the most played first, each with its rank in the first 10 of the list; None where
-            it is not among them.
-        retrieved: the first 10 of the list, each with whether it is relevant; None where that cannot be told: the truth
-            is not in this home, and more artists are relevant than are stored.
+        n_relevant: number of relevant artists in the condition.
+        expected: up to 10 relevant artists, the most played first, each with its rank in the first 10 of the list, or
+            None if it is not among them.
+        retrieved: first 10 of the list, each with whether it is relevant, or None if unknown: the ground truth is not
+            in this home, and more artists are relevant than are stored.
     """
 
     artist_id: ArtistId
@@ -40,15 +40,13 @@ def query_results(
     limit: int = 20,
     offset: int = 0,
 ) -> tuple[int, list[Query]]:
-    """How many queries there are, and some of them by nDCG, the worst first; equal ones by artist_id.
+    """Return the number of queries, and a page of them by nDCG, the worst first; equal ones by artist_id.
 
-    Args:
-        truth: folder of the truth; it need not be there.
-        best: the best first.
-        limit, offset: how many, after how many.
+    The folder `truth` need not exist. With `best`, the best queries come first. The page has at most `limit` queries,
+    after the first `offset`.
 
     Raises:
-        FormatError: a file is damaged; names it.
+        FormatError: a file is damaged; the message names it.
     """
     every = files.ndcg(condition, system)
     order = every.sort_by([("ndcg", "descending" if best else "ascending"), ("artist_id", "ascending")])

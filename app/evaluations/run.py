@@ -1,4 +1,4 @@
-"""Models, baselines and a version of the index against a truth: one way for the command line and for the job."""
+"""Evaluation of models, baselines and an index version on a ground truth, for the command line and for jobs."""
 
 from __future__ import annotations
 
@@ -34,36 +34,36 @@ from riyl.index.versions.lifecycle import find_version
 from riyl.training.config import SINGLE
 
 FORMAT = 2
-"""Of the figures."""
+"""Format number of the figures."""
 
 GROUPS = "groups"
-"""The condition of modality groups, which is none of single artists."""
+"""Condition of modality groups, which is not a set of single artists."""
 
 CF = f"{SINGLE}cf"
-"""The system that popularity groups are relative to, as in the paper."""
+"""System that popularity groups are relative to, as in Ferraro et al."""
 
 Figures: TypeAlias = dict[str, Any]
-"""What was measured, as JSON holds it: an undefined figure is null."""
+"""Measured figures as JSON values: an undefined figure is null."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is held against which truth.
+    """Parameters of an evaluation.
 
     Attributes:
-        truth: name or id; None is the newest.
-        systems: models and baselines by name or id; "all" is every model of the snapshot's featurizer with each subset
-            of its modalities and from each seed, and every baseline, but for those that could embed nobody. None is the
-            newest model of each name and every baseline, or none where a version or a model is named.
-        model: a model by name or id, wherever it was trained: it stands first, so that the others are compared to it.
-        version: a version, or how its id begins; it stands first, so that the others are compared to it.
-        conditions: "raw", "fmc", the same with "-judged" behind it (see `riyl.evaluation.conditions.judged_only`),
-            "groups", or text files of artist ids, one a line.
-        snapshot: whose artists, or how its id begins; None is the newest, where a model is named the newest that has
-            its featurizer, and the version's own where one is named.
+        truth: name or id of the ground truth; None is the newest.
+        systems: models and baselines by name or id. "all" is every model of the snapshot's featurizer with each subset
+            of its modalities and from each seed, and every baseline, except those that could embed no artist. None is
+            the newest model of each name and every baseline, or none if a version or a model is named.
+        model: model by name or id, wherever it was trained. It comes first, so that the others are compared to it.
+        version: version by id or a prefix of it. It comes first, so that the others are compared to it.
+        conditions: "raw", "fmc", the same with the suffix "-judged" (see `riyl.evaluation.conditions.judged_only`),
+            "groups", or text files of artist ids, one per line.
+        snapshot: snapshot whose artists are used, by id or a prefix of it. None is the newest; if a model is named,
+            the newest that has its featurizer; if a version is named, the version's own.
         k: length of a list.
-        rounds: of the bootstrap.
-        seed: of ties, noise, groups, resampling and the baselines.
+        rounds: number of bootstrap rounds.
+        seed: seed of ties, noise, groups, resampling and the baselines.
     """
 
     truth: str | None = None
@@ -79,11 +79,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What was found.
+    """Results of an evaluation.
 
     Attributes:
-        figures: every figure.
-        results, comparisons: the same before they became plain values.
+        figures: all figures.
+        results, comparisons: the same before their conversion to plain values.
         queries: `riyl.evaluation.queries.query_table`.
         expected: `riyl.evaluation.queries.expected_table`.
     """
@@ -96,25 +96,23 @@ class Evaluated:
 
     @cached_property
     def report(self) -> bytes:
-        """The figures as `riyl.evaluation.report.report_html` has them, in UTF-8."""
-        # here, because matplotlib takes its time to load
+        """Report of the figures by `riyl.evaluation.report.report_html`, in UTF-8."""
+        # imported here, because matplotlib loads slowly
         from riyl.evaluation.report import report_html
 
         return report_html(self.figures).encode()
 
 
 def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress: Progress = silent) -> Evaluated:
-    """Every figure of the systems in the conditions, and the differences to the first system.
+    """Measure all figures of the systems in the conditions, and the differences to the first system.
 
-    A version knows its artists, their plays and what each has: measured alone it needs no snapshot.
-
-    Args:
-        threads: of embedding, search and resampling.
+    A version contains its artists, their plays and modalities, so it needs no snapshot if measured alone. `threads` is
+    the number of threads of embedding, search and resampling.
 
     Raises:
-        NotFoundError: there is no such truth, system, version or snapshot.
-        InputError: a condition is none, there is no system, or a snapshot or a model is named beside a version.
-        MismatchError: a model was fitted on another featurizer and other tables; says what to run.
+        NotFoundError: there is no such ground truth, system, version or snapshot.
+        InputError: a condition is invalid, there is no system, or a version is named with a snapshot or a model.
+        MismatchError: a model was fitted on another featurizer and other tables; the message says what to run.
     """
     model = None if question.model is None else find_model(home, question.model, question.snapshot)
     catalog = _catalog(home, question, model)
@@ -122,7 +120,7 @@ def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress
     relevance = truth.relevance(catalog.artist_ids)
     conditions = [_condition(name, catalog, relevance) for name in question.conditions if name != GROUPS]
     if not conditions:
-        raise InputError(f"conditions: found {GROUPS} alone; wanted raw, fmc or a text file of artist ids beside it")
+        raise InputError(f"conditions: found only {GROUPS}; wanted also raw, fmc or a text file of artist ids")
     groupings = []
     if GROUPS in question.conditions:
         full = next(c for c in conditions_of(catalog) if c.name == "fmc")
@@ -153,11 +151,12 @@ def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress
 
 
 def quality_ndcg(settings: Settings) -> Callable[[Version], float] | None:
-    """What the promotion policy measures versions by: mean nDCG@200 on the truth that the settings name; None where
-    they do not.
+    """Return the function by which the promotion policy measures versions; None if the settings name no ground truth.
+
+    The function returns the mean nDCG@200 of a version on the ground truth of the settings.
 
     Raises:
-        NotFoundError: there is no such truth.
+        NotFoundError: there is no such ground truth.
     """
     if settings.quality_truth is None:
         return None
@@ -172,7 +171,7 @@ def _catalog(home: Home, question: Question, model: Model | None) -> Snapshot | 
     if question.snapshot is not None:
         raise InputError("found a version and a snapshot; wanted one: a version is measured on its own snapshot")
     if model is not None:
-        raise InputError("found a version and a model; wanted one to compare to: the other can be one of the systems")
+        raise InputError("found a version and a model; wanted one to compare to: name the other one in systems")
     return Version.open(find_version(home.versions, question.version))
 
 
@@ -190,15 +189,15 @@ def _condition(name: str, catalog: Snapshot | Version, relevance: Relevance) -> 
     unknown = [artist_id for artist_id in ids if artist_id not in at]
     if unknown:
         kind = "snapshot" if isinstance(catalog, Snapshot) else "version"
-        shown_ids = f"{len(unknown)} ids that {kind} {catalog.id} has not, {unknown[0]!r} first"
-        raise InputError(f"{path}: found {shown_ids}; wanted ids of its artists, one a line")
+        shown_ids = f"{len(unknown)} ids that {kind} {catalog.id} lacks, the first is {unknown[0]!r}"
+        raise InputError(f"{path}: found {shown_ids}; wanted ids of its artists, one per line")
     return Condition(path.stem, np.unique([at[artist_id] for artist_id in ids]).astype(np.int32))
 
 
 def _study_systems(
     home: Home, question: Question, catalog: Snapshot | Version, model: Model | None, threads: int, progress: Progress
 ) -> tuple[Iterator[Subject], list[SelectedModel]]:
-    """The version or the model that is named, and the systems behind it; and the models of these."""
+    """Return the systems of a study, the named version or model first, and the models of these systems."""
     versions = []
     if isinstance(catalog, Version):
         parts = version_parts(catalog)
@@ -215,7 +214,7 @@ def _study_systems(
 
 
 def _unseen(home: Home, catalog: Snapshot | Version, chosen: Sequence[SelectedModel]) -> Mask | None:
-    """(n,) the artists that neither featurizer nor any of the models learnt from; None where nobody was kept out."""
+    """Return the (n,) mask of artists that neither featurizer nor models learned from; None if none were held out."""
     models = [selected.model for selected in chosen]
     if isinstance(catalog, Version) and (folder := home.models / str(catalog.manifest["model"])).exists():
         models.append(Model.open(folder))
@@ -234,7 +233,7 @@ def _snapshot_id(catalog: Snapshot | Version) -> str:
 def _header(
     question: Question, truth: Truth, unknown_pairs: int, catalog: Snapshot | Version, chosen: Sequence[SelectedModel]
 ) -> Figures:
-    """What ran on what."""
+    """Describe the inputs of an evaluation."""
     having = {name: int(catalog.having([name]).sum()) for name in catalog.modalities}
     return {
         "format": FORMAT,
@@ -264,7 +263,7 @@ def _header(
 
 
 def _patterns(catalog: Snapshot | Version) -> list[Figures]:
-    """How many artists have which modalities and no others, the commonest first."""
+    """Count the artists of each exact set of modalities, the most frequent set first."""
     names = list(catalog.modalities)
     codes = np.zeros(catalog.n_artists, np.int64)
     for bit, name in enumerate(names):

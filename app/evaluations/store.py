@@ -1,4 +1,4 @@
-"""Stored evaluations: the files in the home first, then the row in the database that names them."""
+"""Storage of evaluations: files in the home are written first, then the row in the database that names them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,11 @@ def store(
     expected: pa.Table,
     report: bytes,
 ) -> None:
-    """Keep a run under its id; one that is there already stays, and a row says what its files say.
+    """Store an evaluation under its id; existing files are kept, and the row takes its figures from them.
 
-    Args:
-        identity: of the job, or of the run of the command line.
-        request: what the run was asked for with, as JSON knows it.
-        by: who asked.
-        figures, queries, expected, report: see `riyl.core.storage.evaluations.save_evaluation`.
+    `identity` is the id of the job, or of the run on the command line; `request` the parameters of the evaluation, as
+    JSON values; `by` its author. For `figures`, `queries`, `expected` and `report` see
+    `riyl.core.storage.evaluations.save_evaluation`.
 
     Raises:
         DatabaseDownError: the database cannot be reached; the files stay, and storing again finds them.
@@ -41,10 +39,10 @@ def store(
 
 
 def stored(database: Database, identity: str) -> Evaluation:
-    """The run of this id.
+    """Return the stored evaluation with this id.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is no such evaluation.
     """
     evaluation = find_evaluation(database, identity)
     if evaluation is None:
@@ -53,27 +51,27 @@ def stored(database: Database, identity: str) -> Evaluation:
 
 
 def has_files(home: Home, identity: str) -> bool:
-    """Whether the files of a run are in this home."""
+    """Return whether the files of an evaluation are in this home."""
     return (home.evaluations / identity).is_dir()
 
 
 def files_of(home: Home, identity: str) -> EvaluationFiles:
-    """The files of a run.
+    """Open the files of an evaluation.
 
     Raises:
-        NotFoundError: they are not in this home.
-        FormatError: they are damaged.
+        NotFoundError: the files are not in this home.
+        FormatError: a file is damaged.
     """
     if not has_files(home, identity):
         raise NotFoundError(
-            f"of evaluation {identity!r} only the figures are here: found no folder evaluations/{identity} in this "
-            "home; it was stored by an earlier release, or in another home"
+            f"evaluation {identity!r} has only figures here: found no folder evaluations/{identity} in this home; "
+            "it was stored by an earlier release, or in another home"
         )
     return EvaluationFiles.open(home.evaluations / identity)
 
 
 def systems_in(figures: dict[str, Any]) -> dict[str, list[str]]:
-    """By condition, the systems that were measured in it; both in order, the reference first."""
+    """Return the measured systems by condition; both in the order of the figures, the reference first."""
     systems: dict[str, list[str]] = {}
     for row in figures.get("results", []):
         systems.setdefault(row["condition"], []).append(row["system"])

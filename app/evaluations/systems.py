@@ -1,4 +1,4 @@
-"""Which systems an evaluation is of: models and baselines of the home, each whole, masked and from other seeds."""
+"""Choice of the systems of an evaluation: models and baselines, also with fewer modalities and from other seeds."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from riyl.training.config import BASELINES, SINGLE, load_config
 from riyl.training.train import train
 
 ALL = "all"
-"""Every model of the snapshot's featurizer, whole and with each subset of its modalities, from every seed; every
-baseline.
+"""Name that selects every baseline, and every model of the snapshot's featurizer: whole, with each subset of its
+modalities, and from every seed.
 """
 
 
 @dataclass(frozen=True)
 class SelectedModel:
-    """A model that is to be evaluated.
+    """Model to evaluate.
 
     Attributes:
-        name: of its system.
+        name: name of its system.
         role: "system" or "seed".
-        of: name of the system that it is another seed of.
-        subsets: whether it is also asked with every subset of its modalities.
+        of: name of the system that this is another seed of.
+        subsets: whether the model is also evaluated with every subset of its modalities.
     """
 
     name: str
@@ -50,14 +50,17 @@ def choose(
     *,
     first: Model | None = None,
 ) -> list[SelectedModel]:
-    """The models that are asked for; baselines are fitted where they are not there yet.
+    """Choose the models to evaluate; baselines that do not exist yet are fitted.
 
     Args:
+        home: home of the models.
+        snapshot: snapshot whose artists are used.
         names: models by name or id, and baselines, which are fitted on this snapshot unless an id names one of
-            another; [`ALL`]; or None: the newest trained model of each name, and every baseline. Models that could
-            embed nobody are left out of the last two.
-        seed: of the baselines.
-        first: a model that stands before them, once.
+            another; [`ALL`]; or None: the newest trained model of each name, and every baseline. The last two skip
+            models that could embed no artist.
+        seed: seed of the baselines.
+        progress: progress of fitting.
+        first: model that comes before the others, and is not repeated among them.
 
     Raises:
         NotFoundError: there is no such model.
@@ -90,7 +93,9 @@ def choose(
 
 
 def find_model(home: Home, name: str, snapshot: str | None) -> Model:
-    """The newest model of that name, one with the named snapshot's featurizer before others; else the one of that id.
+    """Find a model by name or id.
+
+    Of several models of the name, those with the named snapshot's featurizer come first, then the newest.
 
     Raises:
         NotFoundError: there is no such model, or no such snapshot.
@@ -105,10 +110,10 @@ def find_model(home: Home, name: str, snapshot: str | None) -> Model:
 def systems(
     home: Home, snapshot: Snapshot, chosen: Sequence[SelectedModel], *, threads: int, progress: Progress
 ) -> Iterator[Subject]:
-    """The chosen models as subjects of a study, embedded one at a time; behind each its subsets.
+    """Yield the chosen models as subjects of a study, embedded one at a time, each followed by its subsets.
 
     Raises:
-        MismatchError: a model was fitted on another featurizer and other tables; names both.
+        MismatchError: a model was fitted on another featurizer and other tables; the message names both.
     """
     for selected in chosen:
         on = _snapshot_of(home, selected.model, snapshot)
@@ -122,7 +127,7 @@ def systems(
 
 
 def _stored(home: Home) -> list[Model]:
-    """All models that this release reads, the newest first."""
+    """Return all models that this release can read, the newest first."""
     models = []
     for path in reversed(by_age(home.models, CARD)):
         with contextlib.suppress(OutdatedError):
@@ -142,7 +147,7 @@ def _chosen(model: Model, snapshot: Snapshot, *, subsets: bool = False) -> Selec
 
 
 def _told_apart(chosen: Sequence[SelectedModel]) -> list[SelectedModel]:
-    """Of several models of one name, all but the first are called by their ids too."""
+    """Add the id to the names of models that share the name of an earlier one."""
     named = list[SelectedModel]()
     for selected in chosen:
         taken = any(other.name == selected.name for other in named)
@@ -151,7 +156,7 @@ def _told_apart(chosen: Sequence[SelectedModel]) -> list[SelectedModel]:
 
 
 def _other_seeds(model: Model, stored: Sequence[Model]) -> list[SelectedModel]:
-    """The same config on the same snapshot and links from other seeds, by seed."""
+    """Return the models with equal config, snapshot and supervision from other seeds, by seed."""
     same = ("name", "snapshot", "config", "supervision")
     alike = [m for m in stored if m.id != model.id and all(m.card.get(f) == model.card.get(f) for f in same)]
     by_seed = sorted(alike, key=lambda m: int(m.card["seed"]))
@@ -164,10 +169,10 @@ def _baseline(home: Home, snapshot: Snapshot, name: str, seed: int, progress: Pr
 
 
 def _snapshot_of(home: Home, model: Model, snapshot: Snapshot) -> Snapshot:
-    """The snapshot whose features a model takes: this one, or the one it was fitted on where the tables are the same.
+    """Return the snapshot whose features a model takes: this one, or the one it was fitted on if the tables are equal.
 
     Raises:
-        MismatchError: it was fitted on another featurizer and other tables; names both.
+        MismatchError: the model was fitted on another featurizer and other tables; the message names both.
     """
     if model.card["featurizer"] != snapshot.featurizer_id:
         folder = home.snapshots / str(model.card["snapshot"])

@@ -1,4 +1,4 @@
-"""Artists by name and by id, and who is similar to them."""
+"""Routes of artists: search by name, details by id, and similar artists."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ router = APIRouter(prefix="/v1", tags=["artists"], route_class=StrictRoute)
 QUESTION = RouteFacts(concurrency=Concurrency.QUESTIONS)
 
 SIMILAR = "/similar"
-"""What the address of an artist's similar ones ends in."""
+"""End of the address of an artist's similar artists."""
 
 MAX_NAME_LENGTH = 1000
-"""Characters of a name that is searched for."""
+"""Maximum length of a searched name, in characters."""
 
-UNKNOWN = {404: "There is no such artist; `near` has artists with near names."}
+UNKNOWN = {404: "There is no such artist; `near` lists artists with similar names."}
 UNCLEAR = {
-    409: "The artist is there, but cannot be answered for: several share the name or mbid (`candidates`), or nothing "
-    "is known of it yet."
+    409: "The artist exists, but there is no answer: several artists share the name or mbid (`candidates`), or the "
+    "artist has no data yet."
 }
 SHARED = {409: "Several artists share the mbid (`candidates`)."}
 
-MOVED: dict[int | str, dict[str, Any]] = {301: {"description": "The artist was merged into another one: Location."}}
+MOVED: dict[int | str, dict[str, Any]] = {301: {"description": "The artist was merged into the one at Location."}}
 
 ArtistPath = Annotated[str, Path(description="The catalog's own id of the artist, or its MusicBrainz id.")]
 NameQuery = Annotated[str, Query(max_length=MAX_NAME_LENGTH, description="The whole name.")]
@@ -53,12 +53,12 @@ async def search_artists(
         str,
         Query(
             max_length=MAX_NAME_LENGTH,
-            description="The name or its beginning; accents, case and one typo do not matter. Empty finds nothing.",
+            description="Name or its beginning; accents, case and one typo are ignored. An empty text finds nothing.",
         ),
     ],
-    limit: Annotated[int, Query(ge=1, le=50, description="How many at most.")] = 10,
+    limit: Annotated[int, Query(ge=1, le=50, description="Maximum number of artists.")] = 10,
 ) -> Response:
-    """Artists whose name or alias begins like `q`, the best match first and among equals the most listened to."""
+    """Search artists whose name or alias begins with `q`, best match first, equal matches by number of listeners."""
     searcher = state.searcher
     artists = summaries(searcher, searcher.search_names(q, limit, state.rules.blocked))
     return versioned(request, state, ArtistsResponse(version=searcher.version_id, artists=artists))
@@ -66,13 +66,13 @@ async def search_artists(
 
 @router.get(
     "/artists:resolve",
-    summary="Find the one artist of a name",
+    summary="Find the artist with a given name",
     response_model=ResolveResponse,
     responses={**VERSIONED, **problems(UNKNOWN | UNCLEAR)},
 )
 @QUESTION
 async def resolve_artist(request: Request, state: TheState, name: NameQuery) -> Response:
-    """The artist that is called `name`. 409 with `candidates` when several are, 404 with `near` names when none is."""
+    """Find the artist called `name`: 409 with `candidates` if several are, 404 with `near` names if none is."""
     searcher = state.searcher
     rows = searcher.named(name, state.rules.blocked)
     if not rows:
@@ -83,10 +83,10 @@ async def resolve_artist(request: Request, state: TheState, name: NameQuery) -> 
     return versioned(request, state, ResolveResponse(version=searcher.version_id, artist=artists[0]))
 
 
-# before the next one, whose id would take "/similar" in: ids may hold slashes
+# registered before the next route, whose id would match "/similar" too: ids may contain slashes
 @router.get(
     f"/artists/{{id:path}}{SIMILAR}",
-    summary="Who is similar to an artist",
+    summary="Find artists similar to an artist",
     response_model=SimilarResponse | ExplainedResponse,
     responses={**VERSIONED, **MOVED, **problems(UNKNOWN | UNCLEAR)},
 )
@@ -95,25 +95,25 @@ async def similar_artists(
     request: Request,
     state: TheState,
     id: ArtistPath,
-    k: Annotated[int, Query(ge=1, le=MAX_K, description="How many at most.")] = DEFAULT_K,
+    k: Annotated[int, Query(ge=1, le=MAX_K, description="Maximum number of artists.")] = DEFAULT_K,
     uncorrected: Annotated[
         bool,
         Query(
-            description="Leave the version's corrections out: the nearest by cosine, whoever is near everybody and "
-            "whatever is known of them. Searched for anew, so slower.",
+            description="Score by cosine alone, without the corrections for hubness and for the modalities that an "
+            "artist has. Slower, because it needs a new search.",
         ),
     ] = False,
     explain: Annotated[
         bool,
         Query(
-            description="Say why, with each answer: its score in shares by two modalities, the tags in common, and "
-            "what is known of it.",
+            description="Add reasons to each artist: the shares of its score by pairs of modalities, common tags, and "
+            "the amount of its data.",
         ),
     ] = False,
 ) -> Response:
-    """The artists most similar to this one, best first, behind those that are pinned to it by rule.
+    """Find the artists most similar to this one: first those pinned by editorial rules, then the best ones.
 
-    409 when nothing is known yet that could tell.
+    Answers 409 if the artist has no data yet.
     """
     if (moved := moved_to(request, state, id, SIMILAR)) is not None:
         return moved
@@ -122,20 +122,20 @@ async def similar_artists(
         return versioned(
             request, state, await asyncio.to_thread(explain_similar, state, row, k, uncorrected=uncorrected)
         )
-    if uncorrected or state.rules:  # what is searched for, and not read, takes its time
+    if uncorrected or state.rules:  # a search takes longer than reading a ready list
         return versioned(request, state, await asyncio.to_thread(similar_model, state, row, k, uncorrected=uncorrected))
     return versioned(request, state, similar_model(state, row, k))
 
 
 @router.get(
     "/artists/{id:path}",
-    summary="What is known of an artist",
+    summary="Get an artist",
     response_model=ArtistResponse,
     responses={**VERSIONED, **MOVED, **problems(UNKNOWN | SHARED)},
 )
 @QUESTION
 async def get_artist(request: Request, state: TheState, id: ArtistPath) -> Response:
-    """Names, attributes, modalities and popularity of one artist."""
+    """Get the names, attributes, modalities and popularity of an artist."""
     if (moved := moved_to(request, state, id)) is not None:
         return moved
     artist = state.searcher.artist(known_row(state, id))
@@ -149,10 +149,10 @@ async def get_artist(request: Request, state: TheState, id: ArtistPath) -> Respo
 
 
 def moved_to(request: Request, state: ServingState, artist: str, behind: str = "") -> Response | None:
-    """The way to the artist into whom that one was merged, by the same question; None where it is there itself."""
+    """Redirect the request to the artist that `artist` was merged into; None if `artist` was not merged."""
     if state.searcher.rows_of(artist) or (to := state.searcher.moved_to(artist)) is None:
         return None
     query = f"?{request.url.query}" if request.url.query else ""
     where = f"/v1/artists/{quote(to, safe='')}{behind}{query}"
-    # the client may keep it while nothing changes: an artist that is put again is there again
+    # the client must revalidate the redirect: a merged artist that is put again exists again
     return Response(status_code=301, headers={"location": where, "cache-control": "no-cache"})

@@ -1,4 +1,4 @@
-"""Artists put, patched, deleted and merged; durable when answered."""
+"""Routes that put, patch, delete and merge artists. A change is durable once its response is sent."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ log = logging.getLogger(__name__)
 
 
 async def _own_address(request: Request) -> None:
-    # what StrictRoute tells apart for reading is told apart here too: the id that ends so is spelled another way
+    # as StrictRoute does for reading: an id that ends in /similar must be percent-encoded
     if request.scope["raw_path"].endswith(SIMILAR.encode()):
         artist_id = request.scope["path"].rpartition("/v1/artists/")[2]
         raise InputError(
-            f"id: found {artist_id!r}, the address of similar artists; wanted %2Fsimilar, if the id ends so"
+            f"id: found {artist_id!r}, the address of similar artists; wanted %2Fsimilar if the id ends in /similar"
         )
 
 
@@ -72,7 +72,7 @@ WRITER_OF_ARTIST = RouteFacts(role=Role.WRITE, max_body_bytes=MAX_ARTIST_BYTES)
 WRITER_OF_BATCH = RouteFacts(role=Role.WRITE, max_body_bytes=16 << 20)
 
 MAX_NUMBER = 2**53 - 1
-"""What JSON's readers hold."""
+"""Largest integer that JSON readers represent exactly."""
 
 LINES: dict[str, Any] = {
     "required": True,
@@ -82,17 +82,17 @@ LINES: dict[str, Any] = {
             "schema": {
                 "type": "string",
                 "format": "binary",
-                "description": "A line a change: kind (put, patch, delete, merge), id, and what is said, as of PUT, "
-                "PATCH and a merge.",
+                "description": "One change per line: kind (put, patch, delete, merge), id, and the fields of PUT, "
+                "PATCH or a merge.",
             }
         },
     },
 }
-NO_ADDRESS = {404: "The id has a line break, which this address cannot have; a batch can."}
+NO_ADDRESS = {404: "The id contains a line break, which this address cannot hold; use a batch."}
 SHARED = {409: "The id is an mbid that several artists share (`candidates`)."}
-NOT_FOUND = {404: "The artist is in no version and was not put, or is deleted or merged."}
-NOT_INTO = {404: "The artist to merge into is in no version and was not put, or is deleted or merged itself."}
-WRONG_BATCH = {422: "There are no changes, or too many, or another batch came under this key."}
+NOT_FOUND = {404: "The artist is in no version and was not put, or it is deleted or merged."}
+NOT_INTO = {404: "The artist to merge into is in no version and was not put, or it is itself deleted or merged."}
+WRONG_BATCH = {422: "The batch has no changes or too many, or another batch was sent with this key."}
 
 IdPath = Annotated[
     str,
@@ -100,7 +100,7 @@ IdPath = Annotated[
         min_length=1,
         max_length=MAX_ID_LENGTH,
         pattern=r"^[^\x00]*$",
-        description="The catalog's own id of the artist, or its MusicBrainz id where the version that serves has it.",
+        description="The catalog's own id of the artist, or its MusicBrainz id if the version that serves has it.",
     ),
 ]
 
@@ -112,15 +112,15 @@ IdPath = Annotated[
     response_model=ChangeResponse,
     responses={
         **problems(NO_ADDRESS | SHARED),
-        200: {"description": "The artist was there.", "model": ChangeResponse},
+        200: {"description": "The artist existed already.", "model": ChangeResponse},
     },
 )
 @WRITER_OF_ARTIST
 def put_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath, payload: ArtistPut) -> Response:
-    """Say this of an artist, new or known, instead of all that earlier changes said of it.
+    """Set the values of an artist, new or existing; they replace those of all earlier changes.
 
-    Tags and plays that are said replace those of the tables; of attributes and vectors each entry does, by itself. What
-    is not said the tables say. An attribute of another type than the catalog's is refused.
+    Given tags and plays replace those of the tables as a whole; given attributes and vectors replace them one by one.
+    The tables supply the values that are omitted. An attribute of another type than the catalog's is refused.
     """
     return _change(by, database, reloader, change_request(reloader.state, id, ChangeKind.PUT, payload))
 
@@ -136,11 +136,11 @@ def put_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: 
 def patch_artist(
     by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath, payload: ArtistPatch
 ) -> Response:
-    """Merge this into what changes and tables say of an artist, as a merge patch (RFC 7396).
+    """Merge values into those that changes and tables give an artist, as a merge patch (RFC 7396).
 
-    Tags, plays, attributes and vectors merge key by key, and null takes a key away; null instead of a field takes all
-    of it. Text, numbers and lists replace what was there. What is left out stays, also as the tables come to say it.
-    The same body is taken as application/json.
+    Tags, plays, attributes and vectors merge key by key: null removes a key, and null instead of a whole field removes
+    all its keys. Text, numbers and lists replace the former value. Omitted values stay, and follow later tables. The
+    same body is accepted as application/json.
     """
     return _change(by, database, reloader, change_request(reloader.state, id, ChangeKind.PATCH, payload))
 
@@ -153,7 +153,7 @@ def patch_artist(
 )
 @WRITER
 def delete_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath) -> Response:
-    """Let an artist be in no version, whatever tables say, until it is put again."""
+    """Hide an artist in every version, even if tables contain it, until it is put again."""
     return _change(by, database, reloader, change_request(reloader.state, id, ChangeKind.DELETE))
 
 
@@ -165,9 +165,9 @@ def delete_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, i
 )
 @WRITER
 def merge_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath, merge: MergeInto) -> Response:
-    """Let an artist be in no version, whatever tables say, until it is put again, and another one in its place.
+    """Hide an artist as if deleted, and redirect its id to another artist, until it is put again.
 
-    The other one keeps its own inputs. Of whom is merged nothing need be known: it may be an id of long ago.
+    The other artist keeps its own data. The merged id need not exist: it may be an id from an earlier catalog.
     """
     return _change(by, database, reloader, merge_request(reloader.state, id, merge.into))
 
@@ -196,15 +196,15 @@ async def change_artists(
             min_length=1,
             max_length=MAX_KEY_LENGTH,
             pattern="^[!-~]+$",
-            description="Your own name of this batch. Sent again under it, the batch changes nothing and is answered "
-            "alike; one that was cut off goes on. Remembered for a week.",
+            description="Name that you give this batch. A batch sent again under its name changes nothing and gets the "
+            "same response; an interrupted one is completed. Names are remembered for a week.",
         ),
     ] = None,
 ) -> Response:
-    """Changes in, a verdict each out, in their order: what became of the change, or what was wrong with it.
+    """Apply changes in order and return a verdict for each: the result of the change, or its problem.
 
-    Either one JSON object with `items`, or lines of JSON (application/x-ndjson); the answer is of the same kind. A
-    change that is refused does not hold up the others.
+    The body is one JSON object with `items`, or lines of JSON (application/x-ndjson); the response has the same format.
+    A refused change does not stop the others.
     """
     body, sender, as_lines = await request.body(), Sender(writer.id, by), content_type_of(request) == NDJSON
     batch = await run_in_threadpool(_batch, body, as_lines)
@@ -222,11 +222,11 @@ def get_changes(
     database: TheDatabase,
     number: Annotated[
         int,
-        Query(alias="since", ge=0, le=MAX_NUMBER, description="Only those after this number."),
+        Query(alias="since", ge=0, le=MAX_NUMBER, description="Only changes with a higher number."),
     ] = 0,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Maximum number of changes.")] = 50,
 ) -> Response:
-    """Changes of artists in the order in which they were made, with how much each says of what."""
+    """List changes in the order in which they were made, with the number of values that each sets by field."""
     with database.read() as connection:
         last = head(connection)
         changes = since(connection, number, limit)

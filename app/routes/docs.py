@@ -1,4 +1,4 @@
-"""The API's reference at /docs: one page without any script, made from the OpenAPI document by docs.html."""
+"""Reference of the API at /docs: one page without scripts, rendered from the OpenAPI document by docs.html."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TEMPLATES = Environment(
 @router.get("/docs")
 @OPEN
 def docs(request: Request) -> HTMLResponse:
-    """Every operation with its parameters, all fields of its body, its examples, and its errors."""
+    """Show every operation with its parameters, the fields of its body, its examples, and its errors."""
     page = render(request.app.openapi(), load_examples(), str(request.base_url).rstrip("/"))
     return HTMLResponse(page, headers={"cache-control": "no-cache"})
 
@@ -38,23 +38,19 @@ def docs(request: Request) -> HTMLResponse:
 @router.get("/openapi.json")
 @OPEN
 async def openapi(request: Request) -> Response:
-    """The OpenAPI document, for programs; written once."""
+    """Return the OpenAPI document, for programs; it is serialized once."""
     return Response(held(request.app, "openapi", bytes), media_type=JSON)
 
 
 @router.get("/docs/style.css")
 @OPEN
 async def style() -> FileResponse:
-    """The style of the reference."""
+    """Return the style sheet of the reference."""
     return FileResponse(FOLDER / "docs.css", headers={"cache-control": "no-cache"})
 
 
 def render(document: OpenApi, examples: Sequence[Example], address: str) -> str:
-    """The OpenAPI document as a page.
-
-    Args:
-        address: of the service, as examples are to ask it.
-    """
+    """Render the OpenAPI document and its examples as a page; the examples send requests to `address`."""
     operations = [
         (f"{method.upper()} {path}", operation)
         for path, operations in document["paths"].items()
@@ -74,7 +70,7 @@ def render(document: OpenApi, examples: Sequence[Example], address: str) -> str:
 
 
 def _curl(document: OpenApi, address: str, example: Example, operation: OpenApi) -> str:
-    """The command that sends an example."""
+    """Return the shell command that sends an example."""
     method, path, headers = request_of(document, example)
     options = [] if method == "GET" else [f"-X {method}"]
     if "security" in operation:
@@ -89,5 +85,5 @@ def _curl(document: OpenApi, address: str, example: Example, operation: OpenApi)
 
 
 def _quoted(text: str) -> str:
-    """A text as a shell takes it literally."""
+    """Quote a text for a shell."""
     return "'" + text.replace("'", "'\\''") + "'"

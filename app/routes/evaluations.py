@@ -1,4 +1,4 @@
-"""Evaluations: asking for them, which run as jobs, and what the stored ones found."""
+"""Routes of evaluations: start one as a job, and read the results of stored ones."""
 
 from __future__ import annotations
 
@@ -38,27 +38,27 @@ router = APIRouter(prefix="/v1", tags=["evaluations"], route_class=StrictRoute)
 
 
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-"""Content security policy of a report: it is static, and nothing in it may run or be fetched."""
+"""Content security policy of a report, which is static: nothing in it may run or be fetched."""
 
 
 UNFINISHED = frozenset({JobState.WAITING, JobState.RUNNING, JobState.FAILED})
 
 ID = r"^[0-9a-z-]{1,64}$"
 TEXT = r"^[^\x00]*$"
-"""PostgreSQL takes every character but this one."""
+"""Pattern of text without NUL, the one character that PostgreSQL does not store."""
 
 NO_FILES = {404: "There is no such evaluation, condition or system, or its files are not in this home."}
-DAMAGED = {409: "A file of it is damaged; `detail` names it."}
+DAMAGED = {409: "A file of the evaluation is damaged; `detail` names it."}
 
 RunPath = Annotated[str, Path(pattern=ID, description="Id of the evaluation.")]
 
 
-@router.post("/evaluations", status_code=202, summary="Ask for an evaluation", response_model=EvaluationResponse)
+@router.post("/evaluations", status_code=202, summary="Start an evaluation", response_model=EvaluationResponse)
 @RouteFacts(role=Role.ADMIN)
 def ask_for_evaluation(
     by: TheAuthor, authors: TheAuthors, jobs: TheJobs, params: Annotated[EvaluateParams, Body()]
 ) -> Response:
-    """Hold models, baselines or a version against a truth: nDCG and Gini with intervals, as `riyl evaluate` does."""
+    """Start a job that measures systems on a ground truth: nDCG and Gini with intervals, as `riyl evaluate` does."""
     job, _ = jobs.open().submit(JobKind.EVALUATE, params, by=by)
     return fresh(_unfinished(job, authors), 202, {"location": f"/v1/evaluations/{job.id}"})
 
@@ -67,7 +67,7 @@ def ask_for_evaluation(
     "/evaluations",
     summary="List evaluations",
     response_model=EvaluationsResponse,
-    responses=problems({404: "There is no such evaluation as `before` names."}),
+    responses=problems({404: "There is no evaluation with the id `before`."}),
 )
 def get_evaluations(
     authors: TheAuthors,
@@ -75,26 +75,28 @@ def get_evaluations(
     jobs: TheJobs,
     truth: Annotated[
         str | None,
-        Query(max_length=200, pattern=TEXT, description="Only on this truth, by name or id."),
+        Query(max_length=200, pattern=TEXT, description="Only evaluations on this ground truth, by name or id."),
     ] = None,
     version: Annotated[
         str | None,
         Query(
             pattern="^[0-9a-f]{1,16}$",
-            description="Only of this version of the index, or how its id begins.",
+            description="Only evaluations of this version of the index, by id or a prefix of it.",
         ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Maximum number of evaluations.")] = 50,
     before: Annotated[
         str | None,
         Query(
             pattern=ID,
-            description="Only those after this one in the list, for pages.",
+            description="Only evaluations after this one in the list, for paging.",
         ),
     ] = None,
 ) -> Response:
-    """Stored runs, the newest first, each with the reference's figures. The first page, asked for without a truth or a
-    version, has also the jobs that wait, run or failed."""
+    """List stored evaluations, the newest first, each with the figures of its reference.
+
+    The first page, if requested without a ground truth or version, also has the jobs that wait, run or failed.
+    """
     outlines = list_evaluations(database, truth=truth, version=version, limit=limit, before=before)
     recent_jobs = [] if truth or version or before else jobs.open().all(kind=JobKind.EVALUATE)
     return fresh(
@@ -105,29 +107,32 @@ def get_evaluations(
     )
 
 
-# before the next one, whose id would take "compare" in
+# registered before the next route, whose id would match "compare"
 @router.get(
     "/evaluations/compare",
-    summary="Hold two evaluations against each other",
+    summary="Compare two evaluations",
     response_model=ComparisonResponse,
     responses=problems(
-        NO_FILES | {409: "Truth or k differ, no condition is in both, or a file is damaged; `detail` says what."}
+        NO_FILES | {409: "Ground truth or k differ, no condition is in both, or a file is damaged; see `detail`."}
     ),
 )
 def compare_evaluations(
     settings: TheSettings,
     database: TheDatabase,
     reloader: TheReloader,
-    a: Annotated[str, Query(pattern=ID, description="Id of one evaluation.")],
-    b: Annotated[str, Query(pattern=ID, description="Id of the other one, or the same.")],
+    a: Annotated[str, Query(pattern=ID, description="Id of the first evaluation.")],
+    b: Annotated[str, Query(pattern=ID, description="Id of the second evaluation, which may be the first.")],
     system_a: Annotated[
         str | None,
-        Query(max_length=200, description="System of a; left out: its reference."),
+        Query(max_length=200, description="System of a; default: its reference."),
     ] = None,
-    system_b: Annotated[str | None, Query(max_length=200, description="System of b; left out: its reference.")] = None,
+    system_b: Annotated[str | None, Query(max_length=200, description="System of b; default: its reference.")] = None,
 ) -> Response:
-    """How far a is from b in each condition that both have: the mean difference of nDCG over the queries of both, with
-    its interval by paired bootstrap, and the queries on which they differ most."""
+    """Compare two evaluations in each condition that both have.
+
+    Returns the mean difference of nDCG over the common queries, with its interval by paired bootstrap, and the queries
+    on which the two differ most.
+    """
     home = Home(settings.home)
     with damage_raised_as(DamagedEvaluationError):
         left, right = (
@@ -153,14 +158,14 @@ def compare_evaluations(
 
 @router.get(
     "/evaluations/{id}",
-    summary="What an evaluation found",
+    summary="Get an evaluation",
     response_model=EvaluationResponse,
     responses=problems({404: "There is no such evaluation."}),
 )
 def get_evaluation(
     id: RunPath, authors: TheAuthors, settings: TheSettings, database: TheDatabase, jobs: TheJobs
 ) -> Response:
-    """Its figures once it is done, and until then the state of its job."""
+    """Get the figures of an evaluation, or the state of its job until it is done."""
     evaluation = find_evaluation(database, id)
     if evaluation is not None:
         done = EvaluationResponse(
@@ -178,13 +183,13 @@ def get_evaluation(
     except NotFoundError as error:
         raise NotFoundError(f"there is no evaluation {id!r}") from error
     if job.kind is not JobKind.EVALUATE:
-        raise NotFoundError(f"the job {id!r} is no evaluation: found the kind {job.kind}")
+        raise NotFoundError(f"job {id!r} is not an evaluation: found the kind {job.kind}")
     return fresh(_unfinished(job, authors))
 
 
 @router.get(
     "/evaluations/{id}/report",
-    summary="Read the report of an evaluation",
+    summary="Get the report of an evaluation",
     response_class=HTMLResponse,
     responses={
         **problems(NO_FILES | DAMAGED),
@@ -192,7 +197,7 @@ def get_evaluation(
     },
 )
 def get_report(id: RunPath, settings: TheSettings, database: TheDatabase) -> Response:
-    """Tables, figures and the protocol on one page that needs nothing else and runs nothing."""
+    """Get a self-contained page without scripts that shows tables, figures and the protocol."""
     stored(database, id)
     with damage_raised_as(DamagedEvaluationError):
         report = files_of(Home(settings.home), id).report()
@@ -201,7 +206,7 @@ def get_report(id: RunPath, settings: TheSettings, database: TheDatabase) -> Res
 
 @router.get(
     "/evaluations/{id}/artists",
-    summary="See which queries fail most",
+    summary="List the queries of an evaluation with the worst results",
     response_model=QueriesResponse,
     responses=problems(NO_FILES | DAMAGED),
 )
@@ -210,15 +215,15 @@ def get_queries(
     settings: TheSettings,
     database: TheDatabase,
     reloader: TheReloader,
-    sort: Annotated[Literal["worst", "best"], Query(description="By nDCG.")] = "worst",
+    sort: Annotated[Literal["worst", "best"], Query(description="Order by nDCG.")] = "worst",
     condition: Annotated[
-        str | None, Query(max_length=200, description="Left out: the first of the evaluation.")
+        str | None, Query(max_length=200, description="Default: the first one of the evaluation.")
     ] = None,
-    system: Annotated[str | None, Query(max_length=200, description="Left out: the reference, the first.")] = None,
-    limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 20,
-    offset: Annotated[int, Query(ge=0, le=10_000_000, description="How many to leave out first.")] = 0,
+    system: Annotated[str | None, Query(max_length=200, description="Default: the reference, the first one.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100, description="Maximum number of queries.")] = 20,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="Number of queries to skip.")] = 0,
 ) -> Response:
-    """Artists that asked, by nDCG and equal ones by id, with who should have been found and who was."""
+    """List queries by nDCG, equal ones by id, each with the artists that were expected and those that were found."""
     run, home = stored(database, id), Home(settings.home)
     measured = systems_in(run.figures)
     condition = next(iter(measured), "") if condition is None else condition

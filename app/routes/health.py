@@ -1,4 +1,4 @@
-"""For those who run the service: is it alive, is it ready, what has it done."""
+"""Routes for operators: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ router = APIRouter(tags=["operation"])
 NO_STORE = {"cache-control": "no-store"}
 
 
-@router.get("/healthz", summary="Is the process alive", response_model=Alive)
+@router.get("/healthz", summary="Check that the process is alive", response_model=Alive)
 @OPEN
 async def healthz() -> Response:
-    """Answers as long as the process does; says nothing of versions."""
+    """Confirm that the process runs, whatever the state of versions."""
     return Response(Alive(status="alive").model_dump_json(), headers=NO_STORE, media_type="application/json")
 
 
 @router.get(
-    "/readyz", summary="Does the service answer queries", response_model=Ready, responses=problems({503: NOT_SERVED})
+    "/readyz", summary="Check that the service is ready", response_model=Ready, responses=problems({503: NOT_SERVED})
 )
 @OPEN
 async def readyz(request: Request, reloader: TheReloader, database: TheDatabase, own_worker: TheOwnWorker) -> Response:
-    """200 with the version that serves, `refused` where a newer promoted one is damaged or of a foreign format, and
-    `worker` where the service has one of its own: queries are answered also while it cannot run.
+    """Check that the service answers queries.
 
-    200 and the status "degraded" where the database is not believed, as one is that was restored from an old backup,
-    or where its storage was damaged, full or read-only within the last minute: queries are answered as before, changes
-    are refused. 503 says what to run.
+    Answers 200 with the version that serves. `refused` is set if a newer promoted version is damaged or has a foreign
+    format, and `worker` if the service has a worker of its own; queries are answered even if the worker cannot run.
+
+    The status is "degraded", also with 200, if the database is not trusted, as after a restore from an old backup, or
+    if its storage was damaged, full or read-only within the last minute: queries are answered as before, and changes
+    are refused. A 503 names the command to run.
     """
     worker = None if own_worker.now is None else OwnWorkerResponse.model_validate(own_worker.now)
     try:
@@ -59,11 +61,11 @@ async def readyz(request: Request, reloader: TheReloader, database: TheDatabase,
 
 @router.get(
     "/metrics",
-    summary="Figures for Prometheus",
+    summary="Get metrics for Prometheus",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 @OPEN
 async def metrics(metrics: TheMetrics) -> Response:
-    """Requests and latency by route template and status; the version that serves, its artists; the process."""
+    """Get counts and latencies of requests by route and status, the version that serves, and process metrics."""
     return Response(metrics.render(), headers={**NO_STORE, "content-type": CONTENT_TYPE_LATEST})

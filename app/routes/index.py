@@ -1,4 +1,4 @@
-"""What the version that serves is made of."""
+"""Route that describes the version that serves."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from riyl.core.files import Manifest
 router = APIRouter(prefix="/v1", tags=["index"], route_class=StrictRoute)
 
 
-@router.get("/index", summary="What answers", response_model=IndexResponse, responses=VERSIONED)
+@router.get("/index", summary="Get the version that serves", response_model=IndexResponse, responses=VERSIONED)
 @RouteFacts(concurrency=Concurrency.QUESTIONS)
 async def get_index(request: Request, state: TheState) -> Response:
-    """The version that serves: its model and snapshot, how many artists it has and knows, and the report of its quality
-    checks."""
+    """Get the version that serves.
+
+    Returns its model and snapshot, the number of artists with and without embeddings, and its quality checks.
+    """
     return versioned(request, state, described(state.searcher.manifest))
 
 
 def described(manifest: Manifest) -> IndexResponse:
-    """A version's manifest as the API tells it."""
+    """Convert a version's manifest to a response."""
     counts = manifest["counts"]
     by_pattern = counts["by_pattern"]
     sets = [(names, by_pattern.get("+".join(names) or "nothing", 0)) for names in manifest["patterns"]]

@@ -1,4 +1,4 @@
-"""Jobs: asking for them, looking after them, cancelling them, and hearing how far they are."""
+"""Routes of jobs: submit, list, read, cancel, and follow their progress."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ JobPath = Annotated[str, Path(pattern=r"^[0-9a-z-]{1,64}$", description="Id of t
 
 
 def find_job(jobs: LazyJobs, id: str) -> Job:
-    """The job with this id, the whole of it.
+    """Find the job with exactly this id.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is no such job.
         DatabaseDownError: the database cannot be reached.
     """
     job = jobs.open().get(id)
@@ -58,7 +58,7 @@ def _job(id: JobPath, jobs: TheJobs) -> Job:
 TheJob = Annotated[Job, Depends(_job)]
 
 
-@router.post("/jobs", status_code=202, summary="Ask for a job", response_model=JobTaken)
+@router.post("/jobs", status_code=202, summary="Submit a job", response_model=JobTaken)
 @RouteFacts(role=Role.ADMIN)
 def ask_for_job(
     by: TheAuthor,
@@ -67,9 +67,9 @@ def ask_for_job(
     settings: TheSettings,
     request: Annotated[JobRequest, Body()],
 ) -> Response:
-    """A worker runs it when its turn comes. A re-index or training that waits already is joined and not asked twice.
+    """Submit a job, which a worker runs in turn; an equal re-index or training that already waits is returned instead.
 
-    Folders of tables lie below RIYL_IMPORT_ROOT of the worker; configs go by name.
+    Folders of tables must be inside RIYL_IMPORT_ROOT of the worker; configs are given by name.
     """
     _check_folder(settings, request)
     job, joined = jobs.open().submit(JobKind(request.kind), request.params, by=by)
@@ -81,19 +81,19 @@ def ask_for_job(
 def list_jobs(
     authors: TheAuthors,
     jobs: TheJobs,
-    kind: Annotated[JobKind | None, Query(description="Only of this kind.")] = None,
-    state: Annotated[JobState | None, Query(description="Only in this state.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
+    kind: Annotated[JobKind | None, Query(description="Only jobs of this kind.")] = None,
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Maximum number of jobs.")] = 50,
 ) -> Response:
-    """The jobs asked for last, the newest first."""
+    """List the jobs submitted last, the newest first."""
     job_list = jobs.open().all(kind=kind, state=state, limit=limit)
     return fresh(JobsResponse(jobs=[JobResponse.of(job, authors(job.by)) for job in job_list]))
 
 
-@router.get("/jobs/{id}", summary="How far a job is", response_model=JobResponse, responses=problems(NO_JOB))
+@router.get("/jobs/{id}", summary="Get a job", response_model=JobResponse, responses=problems(NO_JOB))
 @READER
 def get_job(authors: TheAuthors, job: TheJob) -> Response:
-    """One job: its state, its progress, and what came of it."""
+    """Get the state, progress and result of a job."""
     return fresh(JobResponse.of(job, authors(job.by)))
 
 
@@ -105,13 +105,13 @@ def get_job(authors: TheAuthors, job: TheJob) -> Response:
 )
 @RouteFacts(role=Role.ADMIN)
 def cancel_job(authors: TheAuthors, job: TheJob, jobs: TheJobs) -> Response:
-    """One that waits never runs; one that runs stops at its next sign of progress."""
+    """Cancel a job: a waiting job never runs, a running job stops at its next progress report."""
     return fresh(JobResponse.of(jobs.open().cancel(job.id), authors(job.by)))
 
 
 @router.get(
     "/jobs/{id}/events",
-    summary="Hear how far a job is",
+    summary="Follow the progress of a job",
     response_class=EventSourceResponse,
     responses={
         **problems(NO_JOB),
@@ -122,9 +122,9 @@ def cancel_job(authors: TheAuthors, job: TheJob, jobs: TheJobs) -> Response:
 async def job_events(
     authors: TheAuthors, job: TheJob, jobs: TheJobs, streams: TheStreams
 ) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `job`, with the job as JSON, now and whenever anything in it changed, until it has ended.
+    """Stream the job as JSON in server-sent events `job`, at once and after every change, until it has ended.
 
-    The stream ends earlier where the service does; a client that connects again hears on.
+    The stream ends earlier if the service stops; a client can then connect again.
     """
     last_sent = None
     while True:
@@ -143,20 +143,20 @@ async def job_events(
 
 
 def _check_folder(settings: Settings, request: JobRequest) -> None:
-    """See that a folder which a job names may lie where it is allowed; the worker looks at the folder itself.
+    """Check that the folder of a job is below the allowed root; the worker checks the folder itself.
 
     Raises:
-        InputError: it cannot.
+        InputError: the folder is elsewhere.
     """
     match request.params:
         case ReindexParams(tables=folder) | TrainParams(tables=folder) | ImportParams(source=folder):
-            # a word may be the id of tables or a dataset
+            # a single word may be the id of tables or a dataset
             if folder is not None and (not WORD.fullmatch(folder) or folder == ".."):
                 named_below(settings.import_root, folder)
 
 
 async def _ends_within(streams: Streams) -> bool:
-    """Whether the service ends before it is time to look again; waits until then."""
+    """Wait until the next poll, or until the service ends; return whether it ends."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(streams.poll_s):
             await streams.ending.wait()

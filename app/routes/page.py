@@ -1,4 +1,4 @@
-"""The pages at / and /evaluations, and the files they are made of."""
+"""Pages at / and /evaluations, and their files."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ WEB = Path(__file__).parent.parent / "web"
 @router.get("/")
 @OPEN
 async def page() -> FileResponse:
-    """The page, whatever its address asks for: it reads that itself."""
+    """Return the page; its script reads the query from the address."""
     return FileResponse(WEB / "index.html", headers={"cache-control": "no-cache"})
 
 
 @router.get("/evaluations")
 @OPEN
 async def evaluations_page() -> FileResponse:
-    """The page of stored evaluations, likewise."""
+    """Return the page of stored evaluations; its script reads the view from the address."""
     return FileResponse(WEB / "evaluations.html", headers={"cache-control": "no-cache"})
 
 
 class WebFiles(StaticFiles):
-    """Scripts and styles of the pages; the folder is a Python package, whose own files are nobody's business."""
+    """Scripts and styles of the pages. The folder is a Python package, whose Python files are not served."""
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """The file of a path, and what the file system says of it; Starlette answers 404 without that."""
+        """Find a file of the pages; without a stat result, Starlette answers 404."""
         return super().lookup_path(path) if PurePath(path).suffix in SERVED else ("", None)
 
 
 def web_files() -> StaticFiles:
-    """What is served under /web/."""
+    """Create the application that serves /web/."""
     return WebFiles(directory=WEB)

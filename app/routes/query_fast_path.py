@@ -1,4 +1,4 @@
-"""The fast path of POST /v1/similar."""
+"""Fast path of POST /v1/similar."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from riyl.app.serving.reloader import VersionReloader
 from riyl.core.errors import RiylError
 
 MAX_CHEAP_BYTES = 4096
-"""Maximum body of a query that can be cheap, in bytes; it is parsed before the request has a place."""
+"""Maximum body of a query that can be cheap, in bytes; it is parsed before the concurrency limit applies."""
 
 
 class QueryFastPath:
-    """Answers cheap queries on the event loop; stands before the routes, and within the limits of the documented one.
+    """ASGI application that answers cheap queries on the event loop, before the routes but within their limits.
 
-    A thread takes turns with the event loop, which costs as much as such an answer, and so does a FastAPI route.
-    Everything else, and with it every error, goes on to the documented route, which gives the same answer.
+    Switching to a thread costs as much as such an answer, and so does a FastAPI route. Everything else, including every
+    error, goes on to the documented route, which gives the same answer.
 
     Args:
-        app: what answers everything else.
+        app: application that answers all other requests.
         route: the documented route, `riyl.app.routes.similar.similar_to`.
     """
 
@@ -58,7 +58,7 @@ class QueryFastPath:
         await self._app(scope, replay, send)
 
     def _cheap(self, message: Message) -> SimilarRequest | None:
-        """The query, if its answer is worth no thread; None where it is for the route."""
+        """Parse the query; None if it is not cheap enough for the event loop, or is left to the route."""
         state = self._reloader.state
         if state is None or message["type"] != "http.request":
             return None
@@ -69,7 +69,7 @@ class QueryFastPath:
         return query if fits_event_loop(state, query) else None
 
     async def _answered(self, query: SimilarRequest, scope: Scope, send: Send) -> bool:
-        """Whether the query was answered; an error is for the route."""
+        """Answer the query; return whether it was answered. Errors are left to the route."""
         state = self._reloader.state
         try:
             if state is None:
@@ -87,7 +87,7 @@ class QueryFastPath:
 
 
 def _is_small(scope: Scope) -> bool:
-    """Whether a small body comes as JSON and without a query: anything else the route checks."""
+    """Return whether the request has a small JSON body and no query string; the route checks all others."""
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"")
     return (

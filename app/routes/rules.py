@@ -1,4 +1,4 @@
-"""Editorial rules: blocked artists, pairs that are never shown, pinned pairs; for admins alone."""
+"""Routes of editorial rules (blocked artists, separated pairs, pinned pairs), for admins only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["rules"], route_class=StrictRoute)
 
 MAX_NUMBER = 2**31 - 1
-"""What a database's integer holds."""
+"""Largest value of an integer column in the database."""
 
 
 @router.get("/rules", summary="List editorial rules", response_model=RulesResponse)
@@ -32,23 +32,23 @@ MAX_NUMBER = 2**31 - 1
 def get_rules(
     database: TheDatabase,
     reloader: TheReloader,
-    kind: Annotated[RuleKind | None, Query(description="Only of this kind.")] = None,
+    kind: Annotated[RuleKind | None, Query(description="Only rules of this kind.")] = None,
     artist: Annotated[
         str | None,
         Query(
             min_length=1,
             max_length=MAX_ID_LENGTH,
             pattern=r"^[^\x00]*$",
-            description="Only those that name this artist, first or second.",
+            description="Only rules that name this artist, first or second.",
         ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Maximum number of rules.")] = 50,
     before: Annotated[
         int | None,
-        Query(ge=1, le=MAX_NUMBER, description="Only those of a lesser number, for pages."),
+        Query(ge=1, le=MAX_NUMBER, description="Only rules with a lower number, for paging."),
     ] = None,
 ) -> Response:
-    """The rules, the newest first, each with what has become of it in the version that serves."""
+    """List the rules, the newest first, each with its state in the version that serves."""
     rules = list_rules(database, kind=kind, artist=artist, limit=limit, before=before)
     state = reloader.state
     return fresh(RulesResponse(rules=[describe_rule(each, state) for each in rules]))
@@ -57,19 +57,19 @@ def get_rules(
 @router.post(
     "/rules",
     status_code=201,
-    summary="Make an editorial rule",
+    summary="Add an editorial rule",
     response_model=RuleResponse,
     responses={
-        200: {"description": "The rule was there already, and stays as it was.", "model": RuleResponse},
+        200: {"description": "The rule existed already and is unchanged.", "model": RuleResponse},
     },
 )
 @RouteFacts(role=Role.ADMIN)
 def make_rule(
     by: TheAuthor, database: TheDatabase, reloader: TheReloader, request: Annotated[RuleRequest, Body()]
 ) -> Response:
-    """This replica obeys it before it answers, every other one within a second or so.
+    """Add a rule; this replica applies it before it responds, other replicas within about a second.
 
-    An artist that the version that serves has not is accepted: `known` is false.
+    The artists need not be in the version that serves; `known` is then false.
     """
     other = None if isinstance(request, BlockRequest) else request.other
     written, new = add_rule(database, RuleKind(request.kind), request.artist, other, by=by, why=request.why)
@@ -93,7 +93,7 @@ def remove_rule(
     reloader: TheReloader,
     number: Annotated[int, Path(ge=1, le=MAX_NUMBER, description="Number of the rule.")],
 ) -> Response:
-    """Undo it; this replica does so before it answers, every other one within a second or so."""
+    """Drop a rule; this replica does so before it responds, other replicas within about a second."""
     dropped = drop_rule(database, number)
     reloader.reload_rules()
     log.info("rule_dropped", extra={"rule": number, "kind": dropped.rule.kind, "by": by})

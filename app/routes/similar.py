@@ -1,4 +1,4 @@
-"""Who is similar to anything: artists, words, vectors, a listener's plays, and any mix, under conditions."""
+"""Routes that find artists similar to a mixed query: artists, tags, vectors and plays, with filters."""
 
 from __future__ import annotations
 
@@ -29,45 +29,50 @@ from riyl.core.errors import RiylError
 router = APIRouter(prefix="/v1", tags=["similar"], route_class=OffLoopBodyRoute)
 
 MAX_QUERY_BYTES, MAX_BATCH_BYTES = 1 << 20, 2 << 20
-"""Maximum body of a query and of a batch, in bytes: JSON of that size holds the interpreter for some 50 ms."""
+"""Maximum body of a query and of a batch, in bytes: parsing JSON of that size holds the interpreter for some 50 ms."""
 
-UNKNOWN = {404: "A seed is no artist; `near` has artists with near names."}
+UNKNOWN = {404: "A seed does not exist; `near` lists artists with similar names."}
 UNCLEAR = {
-    409: "A seed's name or mbid is that of several (`candidates`), nothing is known of what was asked with, the model "
-    "does not take it, or the version holds no reasons."
+    409: "Several artists share the name or mbid of a seed (`candidates`), there is no data on any part of the query, "
+    "the model cannot use it, or the version holds no reasons."
 }
 
 
 @router.post(
     "/similar",
-    summary="Who is similar to artists, words, vectors, plays, or a mix of them",
+    summary="Find artists similar to a mixed query",
     response_model=QueryResponse,
     responses=problems(UNKNOWN | UNCLEAR),
 )
 @RouteFacts(concurrency=Concurrency.QUESTIONS, max_body_bytes=MAX_QUERY_BYTES)
 async def similar_to(state: TheState, limits: TheLimits, request: SimilarRequest) -> Response:
-    """The artists that fit all that is asked best, best first, none of those asked with among them."""
+    """Find the artists most similar to a mix of artists, tags, vectors and plays, best first.
+
+    The artists of the query are not among them.
+    """
     async with _heavy_entered(limits, request.n_shares):
         return await asyncio.to_thread(lambda: fresh(run_query(state, request)))
 
 
-@router.post("/similar:batch", summary="Up to 1,000 such questions at once", response_model=BatchResponse)
+@router.post("/similar:batch", summary="Answer up to 1,000 mixed queries", response_model=BatchResponse)
 @RouteFacts(concurrency=Concurrency.BATCHES, max_body_bytes=MAX_BATCH_BYTES)
 async def similar_to_each(state: TheState, limits: TheLimits, request: BatchRequest) -> Response:
-    """Each question's answer, or what was wrong with it, in their order; all by one version and its rules."""
+    """Answer each query, or describe its problem, in order; all use the same version and rules."""
     async with _heavy_entered(limits, request.n_shares):
         body = await asyncio.to_thread(_batch_body, state, request)
     return Response(body, headers={"cache-control": "no-store"}, media_type=JSON)
 
 
 def _heavy_entered(limits: RequestLimits, n_shares: int) -> AbstractAsyncContextManager[None]:
-    """The place that explaining so many shares takes beside that of its class."""
+    """Enter the limiter for heavy explanations, in addition to the limiter of the request's class."""
     return limits.limiters[Concurrency.HEAVY].entered() if n_shares > HEAVY_SHARES else nullcontext()
 
 
 def _batch_body(state: ServingState, request: BatchRequest) -> bytes:
-    """The response as JSON, written entry by entry: all at once would hold the interpreter, and every entry in memory
-    twice."""
+    """Serialize the response entry by entry.
+
+    Serializing all entries at once would hold the interpreter, and every entry in memory twice.
+    """
     entries = b",".join(_entry(state, query).model_dump_json().encode() for query in request.queries)
     empty = BatchResponse(version=state.searcher.version_id, answers=[]).model_dump_json()
     return empty.removesuffix("]}").encode() + entries + b"]}"

@@ -1,4 +1,4 @@
-"""The fast path of GET /v1/artists/{id}/similar."""
+"""Fast path of GET /v1/artists/{id}/similar."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from riyl.app.services.similar import DEFAULT_K, MAX_BYTES, MAX_K, SimilarBytes
 from riyl.app.serving.reloader import VersionReloader
 
 K_BY_QUERY = {b"": DEFAULT_K, **{b"k=%d" % k: k for k in range(1, MAX_K + 1)}}
-"""Query strings that the fast path takes, as every sane client spells them."""
+"""Query strings that the fast path accepts, in their usual spelling."""
 
 
 class SimilarFastPath:
-    """Answers GET similar from ready bytes, at a fraction of what a FastAPI route costs; stands before the others.
+    """ASGI application that answers GET similar from ready bytes, before the routes, at a fraction of a route's cost.
 
-    It takes a known artist that no rule blocks, a k in range spelled `k=50` or left out, and a version that serves.
-    Everything else, every error and what has to be searched for, goes on to the documented route, which gives the same
-    answer.
+    It accepts requests for a known artist that no rule blocks, with a k in range spelled `k=50` or omitted, while a
+    version serves. Everything else, including every error and everything that needs a search, goes on to the documented
+    route, which gives the same answer.
 
     Args:
-        app: what answers everything else.
+        app: application that answers all other requests.
         route: the documented route, `riyl.app.routes.artists.similar_artists`.
-        most_bytes: maximum memory of answers that are kept ready, in bytes.
+        most_bytes: maximum memory of cached responses, in bytes.
     """
 
     def __init__(

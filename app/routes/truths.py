@@ -1,4 +1,4 @@
-"""Ground truths: bringing one, which there are, and how much of them the catalog knows."""
+"""Routes of ground truths: upload, list, and coverage by the catalog."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ router = APIRouter(prefix="/v1", tags=["truths"], route_class=StrictRoute)
 MAX_UPLOAD_BYTES = 64 << 20
 
 MAX_FIELD_BYTES = 1 << 12
-"""Maximum size of a part that is no file, in bytes; every such part is refused, by its name."""
+"""Maximum size of a part that is not a file, in bytes; every such part is refused, with its name."""
 
 PARTS = {"file": FORMATS, "ids": IDS_FORMATS}
 BODY_OF_FORM: dict[str, Any] = {
@@ -59,26 +59,26 @@ BODY_OF_FORM: dict[str, Any] = {
                     "file": {
                         "type": "string",
                         "format": "binary",
-                        "description": "Parquet, CSV or TSV file with artist_id and similar_id, or a scipy sparse "
-                        "matrix (.npz) of artists by artists; the file's name says which.",
+                        "description": "Parquet, CSV or TSV file with artist_id and similar_id, or a SciPy sparse "
+                        "matrix (.npz) of artists by artists; the ending of the file name gives the format.",
                     },
                     "ids": {
                         "type": "string",
                         "format": "binary",
-                        "description": "Who each row of the matrix is: .txt with an id a line, or .csv with artist_id "
-                        "or OLGA's musicbrainz_id.",
+                        "description": "Artist of each row of the matrix: .txt with one id per line, or .csv with "
+                        "artist_id or OLGA's musicbrainz_id.",
                     },
                 },
             }
         }
     },
 }
-DAMAGED = {409: "It is there, and damaged."}
+DAMAGED = {409: "The ground truth exists already, and is damaged."}
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """A version or snapshot that truths are held against: its kind, its id, and the ids of its artists."""
+    """Version or snapshot that ground truths are compared to: its kind, its id, and the ids of its artists."""
 
     kind: str
     id: str
@@ -88,10 +88,10 @@ class Catalog:
 @router.post(
     "/truths",
     status_code=201,
-    summary="Bring a ground truth",
+    summary="Upload a ground truth",
     response_model=TruthDetails,
     responses=problems(
-        DAMAGED | {422: "The file is not what it should be: `detail` says where, what was found and what was wanted."}
+        DAMAGED | {422: "The file is invalid: `detail` gives the place, the value found and the value wanted."}
     ),
     openapi_extra={"requestBody": BODY_OF_FORM},
 )
@@ -104,13 +104,13 @@ async def bring_truth(
     uploads: TheUploads,
     name: Annotated[
         str | None,
-        Query(min_length=1, max_length=MAX_NAME_LENGTH, description="Name [the file's]."),
+        Query(min_length=1, max_length=MAX_NAME_LENGTH, description="Name; default: that of the file."),
     ] = None,
-    directed: Annotated[bool, Query(description="Whether a pair counts from artist_id to similar_id alone.")] = False,
+    directed: Annotated[bool, Query(description="Whether pairs count only from artist_id to similar_id.")] = False,
 ) -> Response:
-    """Keep a file of similar pairs, as `riyl truth import` does; the answer counts what the catalog does not know.
+    """Store a file of similar pairs, as `riyl truth import` does, and count the pairs that the catalog does not know.
 
-    The same pairs under the same name are the same truth, and become the newest.
+    The same pairs under the same name are the same ground truth, which becomes the newest.
     """
     try:
         async with request.form(max_files=len(PARTS), max_fields=len(PARTS), max_part_size=MAX_FIELD_BYTES) as form:
@@ -121,13 +121,13 @@ async def bring_truth(
                 with damage_raised_as(DamagedTruthError):
                     kept = await keep_upload(upload, Home(settings.home).truths, known, request.receive)
     except HTTPException as error:
-        raise InputError(f"body: found no readable {FORM} ({error.detail}); wanted one with the part file") from error
+        raise InputError(f"body: found no readable {FORM} ({error.detail}); wanted one with a part `file`") from error
     except ClientDisconnect as error:
-        raise InputError("body: found an early end; wanted the whole of it") from error
+        raise InputError("body: found an early end; wanted the whole body") from error
     except OSError as error:
         if not error.errno or error.filename is not None:
             raise
-        # of what writes the parts, which does not say where
+        # an error of the code that spools the parts, which does not name the folder
         raise OSError(error.errno, error.strerror, gettempdir()) from error
     details = _details(kept.manifest, catalog, kept.coverage)
     log.info("truth_brought", extra={"truth": details.id, "called": details.name, "by": by})
@@ -136,7 +136,7 @@ async def bring_truth(
 
 @router.get("/truths", summary="List ground truths", response_model=TruthsResponse)
 def list_truths(settings: TheSettings) -> Response:
-    """Every truth of this home, the newest first."""
+    """List the ground truths of this home, the newest first."""
     listed, damaged = list[TruthResponse](), list[DamagedTruth]()
     for id, state in reversed(truths(Home(settings.home).truths).items()):
         if isinstance(state, FormatError):
@@ -148,16 +148,16 @@ def list_truths(settings: TheSettings) -> Response:
 
 @router.get(
     "/truths/{id}",
-    summary="What the catalog knows of a ground truth",
+    summary="Get a ground truth and its coverage",
     response_model=TruthDetails,
-    responses=problems({404: "There is no such truth.", 409: "It is damaged."}),
+    responses=problems({404: "There is no such ground truth.", 409: "The ground truth is damaged."}),
 )
 def get_truth(
-    id: Annotated[str, InPath(pattern="^[0-9a-f]{16}$", description="Id of the truth.")],
+    id: Annotated[str, InPath(pattern="^[0-9a-f]{16}$", description="Id of the ground truth.")],
     settings: TheSettings,
     reloader: TheReloader,
 ) -> Response:
-    """One truth, and how many of its pairs have both artists in the version that serves."""
+    """Get a ground truth, and the number of its pairs that have both artists in the version that serves."""
     with damage_raised_as(DamagedTruthError):
         truth = Truth.open(pick(Home(settings.home).truths, id, "truth", MANIFEST))
     catalog = _catalog(settings.home, reloader)
@@ -165,21 +165,21 @@ def get_truth(
 
 
 def _upload(form: FormData, name: str | None, directed: bool) -> Upload:
-    """The upload of a form, of which nothing is read yet.
+    """Return the upload of a form, whose files are not read yet.
 
     Raises:
         InputError: a part is missing, of another kind or unknown.
     """
     if unknown := form.keys() - PARTS.keys():
         shown_part = f"a part called {min(unknown)[:MAX_NAME_LENGTH]!r}"
-        raise InputError(f"body: found {shown_part}; wanted {' and '.join(PARTS)} (the rest belongs into the address)")
+        raise InputError(f"body: found {shown_part}; wanted {' and '.join(PARTS)} (other values go into the address)")
     file = _file(form, "file")
     ids = _file(form, "ids") if "ids" in form else None
     return Upload(file, ids, name or PurePosixPath(file.name).stem, directed)
 
 
 def _file(form: FormData, name: str) -> UploadedFile:
-    """A part of the form as a file, whose name says its format."""
+    """Return a part of the form as a file; the ending of its name gives its format."""
     values = form.getlist(name)
     if len(values) != 1 or not isinstance(values[0], UploadFile):
         raise InputError(f"body.{name}: found {_told(values)}; wanted one file, as curl -F {name}=@FILE sends it")
@@ -195,7 +195,7 @@ def _told(parts: Sequence[object]) -> str:
 
 
 def _catalog(home: Path, reloader: VersionReloader) -> Catalog | None:
-    """What a truth is held against: the version that serves, else the newest snapshot, if there is any."""
+    """Return the catalog that a ground truth is compared to: the version that serves, else the newest snapshot."""
     searcher = reloader.searcher
     if searcher is not None:
         return Catalog("version", searcher.version_id, searcher.artist_ids)
@@ -207,7 +207,7 @@ def _catalog(home: Path, reloader: VersionReloader) -> Catalog | None:
 
 
 def _details(manifest: Manifest, catalog: Catalog | None, coverage: Coverage | None) -> TruthDetails:
-    """The truth held against a catalog, else alone."""
+    """Describe a ground truth, with its coverage by the catalog if there is one."""
     if catalog is None or coverage is None:
         return TruthDetails(**TruthResponse.of(manifest).model_dump(), known=None, warning=None)
     return TruthDetails.held(manifest, catalog.kind, catalog.id, coverage)

@@ -1,4 +1,4 @@
-"""Versions of the index: which there are, and which is current."""
+"""Routes of index versions: list, promote, and roll back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ HISTORY_LENGTH = 100
 
 @router.get("/index/versions", summary="List versions", response_model=VersionsResponse)
 def list_versions(authors: TheAuthors, settings: TheSettings, database: TheDatabase, reloader: TheReloader) -> Response:
-    """Every version of this home with what the promotion policy said of it, and the history of promotions."""
+    """List all versions of this home with the verdicts of the promotion policy, and the history of promotions."""
     with database.read() as connection:
         promotions, verdicts = all_promotions(connection), last_verdicts(connection)
     current = promotions[-1].version if promotions else None
@@ -67,7 +67,7 @@ def list_versions(authors: TheAuthors, settings: TheSettings, database: TheDatab
     summary="Make a version current",
     response_model=PromotionResponse,
     responses=problems(
-        {404: "There is no such version.", 409: "The policy refuses it, and `checks` says why; or it is damaged."}
+        {404: "There is no such version.", 409: "The promotion policy refuses it (see `checks`), or it is damaged."}
     ),
 )
 @RouteFacts(role=Role.ADMIN)
@@ -79,7 +79,10 @@ def promote_version(
     database: TheDatabase,
     reloader: TheReloader,
 ) -> Response:
-    """It is verified, and held against the current one; then every replica takes it up while it answers."""
+    """Make a version current after its files are verified and it is compared to the current one.
+
+    Every replica then switches to it without interrupting its answers.
+    """
     with damage_raised_as(DamagedVersionError):
         entry = promote_checked(
             Home(settings.home).versions,
@@ -96,9 +99,11 @@ def promote_version(
 
 @router.post(
     "/index:rollback",
-    summary="Go back to the version before",
+    summary="Return to the previous version",
     response_model=PromotionResponse,
-    responses=problems({404: "There was none before, or it is gone.", 409: "It is damaged."}),
+    responses=problems(
+        {404: "There is no previous version, or it was removed.", 409: "The previous version is damaged."}
+    ),
 )
 @RouteFacts(role=Role.ADMIN)
 def rollback_version(
@@ -108,7 +113,7 @@ def rollback_version(
     database: TheDatabase,
     reloader: TheReloader,
 ) -> Response:
-    """Make current what was so before the last promotion; once more goes one further back."""
+    """Make the version current that was current before the last promotion; a repeat goes back one more."""
     with damage_raised_as(DamagedVersionError):
         entry = rollback(Home(settings.home).versions, database, by=by, why=request.why)
     reloader.poll()

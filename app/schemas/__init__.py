@@ -1,1 +1,1 @@
-"""The API's contract as pydantic models, one module a resource."""
+"""Contract of the API as pydantic models, one module per resource."""

@@ -1,4 +1,4 @@
-"""What the service answers, as pydantic models: the API's contract and its documentation."""
+"""Responses of the routes that read artists."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ JsonObject = dict[str, JsonValue]
 
 Id = Annotated[str, Field(description="The catalog's own id of the artist.")]
 Name = Annotated[str, Field(description="The artist's name as the catalog spells it.")]
-Mbid = Annotated[str | None, Field(description="MusicBrainz id, where the catalog has one.")]
-Modalities = Annotated[list[str], Field(description="What is known of the artist, by name, such as tags, cf, audio.")]
+Mbid = Annotated[str | None, Field(description="MusicBrainz id, if the catalog has one.")]
+Modalities = Annotated[list[str], Field(description="Kinds of data that the artist has, such as tags, cf, audio.")]
 Version = Annotated[str, Field(description="Id of the index version that answered.")]
 
 
 class Summary(BaseModel, frozen=True):
-    """An artist in a list."""
+    """Artist in a list."""
 
     id: Id
     name: Name
     mbid: Mbid
     modalities: Modalities
-    listeners: Annotated[int, Field(ge=0, description="Distinct listeners in the catalog; 0 where none is known.")]
+    listeners: Annotated[int, Field(ge=0, description="Distinct listeners in the catalog; 0 if unknown.")]
 
 
 class Details(Summary, frozen=True):
-    """All that a version tells of an artist."""
+    """All fields of an artist in a version."""
 
     aliases: Annotated[list[str], Field(description="Other names.")]
     attributes: Annotated[dict[str, object], Field(description="Further columns of the catalog's artists table.")]
-    plays: Annotated[float, Field(ge=0, description="Plays in the catalog; 0 where none is known.")]
+    plays: Annotated[float, Field(ge=0, description="Plays in the catalog; 0 if unknown.")]
 
 
 class Similar(BaseModel, frozen=True):
-    """One of the artists that are similar to another."""
+    """Artist that is similar to another one."""
 
     id: Id
     name: Name
@@ -45,42 +45,43 @@ class Similar(BaseModel, frozen=True):
     score: Annotated[
         float,
         Field(
-            description="How similar; higher is more. A cosine with the corrections of the version's model, or with "
-            "uncorrected=true without them. Comparable inside one version, raw ones with raw ones."
+            description="Similarity; higher is more similar. It is a cosine with the corrections of the version's "
+            "model, or without them if uncorrected=true. Scores are comparable within one version, and only with or "
+            "only without corrections."
         ),
     ]
     pinned: Annotated[
         bool,
         Field(
-            description="True where the artist stands here by rule, whatever the score; left out of all others.",
+            description="True if an editorial rule put the artist here, whatever its score; omitted otherwise.",
             exclude_if=operator.not_,
         ),
     ] = False
 
 
 class ArtistsResponse(BaseModel, frozen=True):
-    """Artists by name, best first."""
+    """Artists found by name, best match first."""
 
     version: Version
     artists: list[Summary]
 
 
 class ResolveResponse(BaseModel, frozen=True):
-    """The one artist of this name."""
+    """The only artist of this name."""
 
     version: Version
     artist: Summary
 
 
 class ArtistResponse(BaseModel, frozen=True):
-    """One artist."""
+    """One artist and the version that it is from."""
 
     version: Version
     artist: Details
 
 
 class SimilarResponse(BaseModel, frozen=True):
-    """The artists most similar to one, best first behind those pinned; fewer than k where the version has no more."""
+    """Artists most similar to one: pinned ones, then the best first; fewer than k if the version has no more."""
 
     version: Version
     artist: Summary

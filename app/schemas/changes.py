@@ -1,4 +1,4 @@
-"""What is said of artists over the API, and what it answers."""
+"""Requests and responses of the routes that change artists."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from riyl.core.db.effective import WrittenChange
 from riyl.core.rules import MAX_ID_LENGTH
 
 MAX_ARTIST_BYTES = 2 << 20
-"""Maximum JSON of one artist, and of a batch that is one object, in bytes: reading it holds the interpreter for some
-50 ms. What is more goes through tables, or through several patches."""
+"""Maximum size of one artist's JSON, and of a batch that is one object, in bytes: parsing more would hold the
+interpreter for longer than some 50 ms. Larger artists go through tables, or through several patches."""
 
 MAX_VECTORS = 1000
 MAX_VECTOR_WIDTH = 4096
@@ -35,12 +35,13 @@ MAX_NAME_LENGTH = 1000
 MAX_TEXT_LENGTH = 10_000
 MAX_KEY_LENGTH = 200
 MAX_LINES = 10_000
-"""Of a batch."""
+"""Maximum number of changes in a batch."""
 
 
 class VisibleAfter(StrEnum):
-    """When answers show a change: in a moment; later, where many wait before it; or after the next re-index, where
-    nothing can encode it here or the snapshot does not tell what it is merged into."""
+    """Time until responses show a change: a second, or more if many changes wait before it.
+
+    It is the next re-index if the service cannot encode the change, or cannot tell what to merge it into."""
 
     MOMENT = "within_1s"
     MINUTE = "within_1min"
@@ -48,10 +49,10 @@ class VisibleAfter(StrEnum):
     REINDEX = "reindex"
 
 
-# PostgreSQL keeps every character but NUL; tables want text that is not blank
+# PostgreSQL stores every character but NUL; tables require text that is not blank
 _WORDS = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
-ArtistName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH, pattern=_WORDS, description="Its name.")]
+ArtistName = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH, pattern=_WORDS, description="Name.")]
 ChangeId = Annotated[
     str,
     Field(
@@ -66,7 +67,7 @@ Weight = Annotated[float, Field(gt=0, strict=True)]
 
 
 def _is_no_whole_number(value: Any) -> Any:
-    # a float takes whole numbers, too, and would round those that are too large for an integer
+    # a float field also accepts whole numbers, and would round those that are too large for an integer
     if isinstance(value, int):
         raise PydanticCustomError("int_size", "a whole number of 64 bits")
     return value
@@ -90,13 +91,13 @@ Vectors = Annotated[
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
-    """Describe no defaults: a client that sent them in place of what is left out would say something."""
+    """Remove defaults from the schema: sending a default explicitly differs from omitting the field."""
     for field in schema["properties"].values():
         field.pop("default", None)
 
 
 class ArtistFields(BaseModel):
-    """What is said of an artist besides tags and plays. What is left out is not said; null says that it has none."""
+    """Fields of an artist besides tags and plays. An omitted field is not set; null means that there is no value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_schema_extra=_without_defaults)
 
@@ -115,8 +116,8 @@ class ArtistFields(BaseModel):
         dict[Word, Attribute | None] | None,
         Field(
             max_length=MAX_ENTRIES["attributes"],
-            description="By name, to filter by; a new one becomes a column, an old one keeps its type. Each is said "
-            "by itself.",
+            description="Values by name, to filter by. A new name adds a column; a column keeps its type. Each "
+            "attribute is set on its own.",
         ),
         at_most(MAX_ENTRIES["attributes"]),
     ] = {}
@@ -124,40 +125,39 @@ class ArtistFields(BaseModel):
         dict[Modality, Vectors | None] | None,
         Field(
             max_length=MAX_ENTRIES["vectors"],
-            description="Raw vectors by table, such as audio: those of a table are equally long, and are averaged. "
-            "Each table is said by itself.",
+            description="Raw vectors by table, such as audio. Those of a table have equal length and are averaged. "
+            "Each table is set on its own.",
         ),
         at_most(MAX_ENTRIES["vectors"]),
     ] = {}
 
 
 class ArtistPut(ArtistFields):
-    """All that changes are to say of an artist. Tags and plays take the place of all that the tables have of it."""
+    """Complete changes to an artist, which replace all earlier ones. Tags and plays replace those of the tables."""
 
     name: ArtistName
     tags: Annotated[
         dict[Word, Weight] | None,
-        Field(max_length=MAX_ENTRIES["tags"], description="Words by weight, as in the table of tags."),
+        Field(max_length=MAX_ENTRIES["tags"], description="Weights by tag, as in the table of tags."),
         at_most(MAX_ENTRIES["tags"]),
     ] = None
     plays: Annotated[
         dict[Word, Weight] | None,
-        Field(max_length=MAX_ENTRIES["plays"], description="Counts by user_id, as in the table of plays."),
+        Field(max_length=MAX_ENTRIES["plays"], description="Play counts by user_id, as in the table of plays."),
         at_most(MAX_ENTRIES["plays"]),
     ] = None
 
 
 class ArtistPatch(ArtistFields):
-    """A merge patch (RFC 7396) over what changes and tables say of an artist: objects merge key by key, null removes a
-    key or a field, everything else replaces what was there."""
+    """Merge patch (RFC 7396) over an artist: objects merge key by key, null removes, any other value replaces."""
 
     name: Annotated[ArtistName, Field(default_factory=str)]
     tags: Annotated[
         dict[Word, Weight | None] | None,
         Field(
             max_length=MAX_ENTRIES["tags"],
-            description="Words by weight, merged into those that the artist has; null takes one away, however it is "
-            "written there (case, outer blanks, Unicode form).",
+            description="Weights by tag, merged into the artist's tags. null removes a tag in any spelling (case, "
+            "outer blanks, Unicode form).",
         ),
         at_most(MAX_ENTRIES["tags"]),
     ] = None
@@ -165,14 +165,14 @@ class ArtistPatch(ArtistFields):
         dict[Word, Weight | None] | None,
         Field(
             max_length=MAX_ENTRIES["plays"],
-            description="Counts by user_id, merged into those that the artist has; null takes a listener away.",
+            description="Play counts by user_id, merged into the artist's plays. null removes a listener.",
         ),
         at_most(MAX_ENTRIES["plays"]),
     ] = None
 
 
 class MergeInto(BaseModel, extra="forbid", frozen=True):
-    """Which artist is in the place of another one from now on."""
+    """Artist that replaces another one from now on."""
 
     into: ChangeId
 
@@ -209,48 +209,48 @@ Line = Annotated[PutLine | PatchLine | DeleteLine | MergeLine, Field(discriminat
 
 
 class ChangeBatch(BaseModel, extra="forbid", frozen=True):
-    """A batch of changes as one JSON object. Each item is read by itself: one that is wrong holds up no other."""
+    """Batch of changes as one JSON object. Each item is read on its own: an invalid one does not stop the others."""
 
-    items: Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES, description="Changes, in their order.")]
+    items: Annotated[list[Line], Field(min_length=1, max_length=MAX_LINES, description="Changes, applied in order.")]
 
 
 class ChangeItems(BaseModel, extra="forbid", frozen=True):
-    """The same, with items that are not read yet."""
+    """Batch of changes whose items are not parsed yet."""
 
     items: Annotated[list[Any], Field(min_length=1, max_length=MAX_LINES)]
 
 
 class ChangeResponse(BaseModel, frozen=True):
-    """What became of a change; it is durable."""
+    """Result of a change, which is stored durably."""
 
     id: Annotated[str, Field(description="The catalog's own id of the artist.")]
     number: Annotated[
         int,
         Field(
-            description="Of the change, in the order in which all were made; of the artist's last one where this "
-            "changes nothing, 0 where it has none."
+            description="Number of the change, in the order in which changes were made. If nothing changed, the number "
+            "of the artist's last change, or 0 if it has none."
         ),
     ]
-    changed: Annotated[bool, Field(description="False where all this was said already.")]
+    changed: Annotated[bool, Field(description="False if the artist had all these values already.")]
     visible_after: Annotated[
-        VisibleAfter, Field(description="Until answers show it, in every replica; of a deletion always a moment.")
+        VisibleAfter, Field(description="Time until every replica shows it; within_1s for a deletion.")
     ]
     unknown_tags: Annotated[
         list[str],
-        Field(description="Tags that the model's featurizer does not know: kept, and of no use until it does."),
+        Field(description="Tags that the model's featurizer does not know. They are stored, and used once it does."),
     ] = []
-    unknown_plays: Annotated[int, Field(ge=0, description="How many listeners it does not know, likewise.")] = 0
-    unused: Annotated[list[str], Field(description="Tables that it does not have, likewise.")] = []
+    unknown_plays: Annotated[int, Field(ge=0, description="Number of listeners that the featurizer does not know.")] = 0
+    unused: Annotated[list[str], Field(description="Tables that the featurizer does not have.")] = []
 
 
 class Verdict(BaseModel, frozen=True):
-    """What became of a line or an item of a batch: a change, or a problem. What does not apply is left out."""
+    """Result of a line or an item of a batch: a change or a problem. Fields that do not apply are omitted."""
 
-    line: Annotated[int, Field(description="Number of the line of the body, or of the item, from 1.")]
-    id: Annotated[str | None, Field(description="The catalog's own id of the artist, where the change was read.")] = (
+    line: Annotated[int, Field(description="Number of the line or item in the body, from 1.")]
+    id: Annotated[str | None, Field(description="The catalog's own id of the artist, if the change could be read.")] = (
         None
     )
-    status: Annotated[int, Field(description="What the change alone would have been answered with.")]
+    status: Annotated[int, Field(description="HTTP status of a response to this change alone.")]
     number: int | None = None
     changed: bool | None = None
     visible_after: VisibleAfter | None = None
@@ -261,40 +261,40 @@ class Verdict(BaseModel, frozen=True):
 
 
 class ChangeVerdicts(BaseModel):
-    """What became of each item of a batch, in their order."""
+    """Results of the items of a batch, in their order."""
 
     items: list[Verdict]
 
 
 class ListedChange(BaseModel, frozen=True):
-    """A change without what it says."""
+    """Change without its values."""
 
     number: int
     id: str
     kind: Annotated[
         ChangeKind,
         Field(
-            description="`drop` takes earlier ones of the artist back; `replace` is a patch of an earlier release, "
-            "which replaced whole fields."
+            description="Kind of change. `drop` discards earlier changes of the artist; `replace` is a patch of an "
+            "earlier release, which replaced whole fields."
         ),
     ]
     payload: Annotated[
         dict[str, int],
-        Field(description="By field, how much is said; 0 of null. Of tags and plays, how many keys, null or not."),
+        Field(description="Number of values by field; 0 for null. For tags and plays, number of keys, null or not."),
     ]
-    by: Annotated[str, Field(description="Who made it.")]
+    by: Annotated[str, Field(description="Author of the change.")]
     at: datetime
-    key: Annotated[str | None, Field(description="Idempotency-Key of the batch that it came with.")]
-    into: Annotated[str | None, Field(description="Of a merge, the id of the artist in whose place it is.")]
+    key: Annotated[str | None, Field(description="Idempotency-Key of the batch with the change.")]
+    into: Annotated[str | None, Field(description="For a merge, the id of the artist that was merged into.")]
 
     @staticmethod
     def of(change: WrittenChange) -> ListedChange:
-        """The change as lists show it."""
+        """Convert a change to its entry in a list."""
         return ListedChange.model_validate({**vars(change), "id": change.artist, "payload": change.counts})
 
 
 class ChangesResponse(BaseModel, frozen=True):
     """Changes in the order in which they were made."""
 
-    head: Annotated[int, Field(ge=0, description="Number of the last change there is; 0 is none.")]
+    head: Annotated[int, Field(ge=0, description="Number of the last change; 0 if there are none.")]
     changes: list[ListedChange]

@@ -1,4 +1,4 @@
-"""What the API answers about two evaluations held against each other."""
+"""Responses of the route that compares two evaluations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from riyl.core.types import ArtistId
 
 
 class SideResponse(BaseModel):
-    """A system of an evaluation that is compared."""
+    """System of an evaluation, as one side of a comparison."""
 
     id: EvaluationId
     at: datetime
@@ -28,7 +28,7 @@ class SideResponse(BaseModel):
 
 
 class QueryDifference(BaseModel, frozen=True):
-    """nDCG of one query in both."""
+    """nDCG of one query in both evaluations."""
 
     id: str
     name: Named
@@ -43,20 +43,20 @@ class QueryDifference(BaseModel, frozen=True):
 
 
 class ComparedResponse(BaseModel, frozen=True):
-    """Both in one condition. Means and difference are over the queries of both; null where there is none."""
+    """Comparison in one condition. Means and difference are over the common queries; null if there are none."""
 
     condition: Condition
-    common: Annotated[int, Field(description="Queries of both.")]
-    only_a: Annotated[int, Field(description="Queries of a alone.")]
-    only_b: Annotated[int, Field(description="Queries of b alone.")]
+    common: Annotated[int, Field(description="Number of queries in both.")]
+    only_a: Annotated[int, Field(description="Number of queries only in a.")]
+    only_b: Annotated[int, Field(description="Number of queries only in b.")]
     ndcg_a: Figure
     ndcg_b: Figure
     difference: Annotated[float | None, Field(description="Mean of a - b.")]
-    low: Annotated[float | None, Field(description="Where the 95 % interval of the difference begins.")]
-    high: Annotated[float | None, Field(description="Where it ends.")]
-    p: Annotated[float | None, Field(description="Two-sided, by the same paired bootstrap of 1,000 rounds.")]
-    gini_a: Annotated[float | None, Field(description="Over all lists of a.")]
-    gini_b: Annotated[float | None, Field(description="Over all lists of b.")]
+    low: Annotated[float | None, Field(description="Lower end of the 95 % interval of the difference.")]
+    high: Annotated[float | None, Field(description="Upper end of that interval.")]
+    p: Annotated[float | None, Field(description="Two-sided p-value of the paired bootstrap with 1,000 rounds.")]
+    gini_a: Annotated[float | None, Field(description="Gini over all lists of a.")]
+    gini_b: Annotated[float | None, Field(description="Gini over all lists of b.")]
     gained: Annotated[list[QueryDifference], Field(description="The 10 queries on which a is most above b.")]
     lost: Annotated[list[QueryDifference], Field(description="The 10 queries on which a is most below b.")]
 
@@ -68,7 +68,7 @@ class ComparedResponse(BaseModel, frozen=True):
 
 
 class ComparisonResponse(BaseModel, frozen=True):
-    """Two stored evaluations, a against b."""
+    """Comparison of two stored evaluations, a and b."""
 
     truth: str | None
     truth_name: str | None

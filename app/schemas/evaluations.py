@@ -1,4 +1,4 @@
-"""What the API answers about evaluations."""
+"""Responses of the routes of evaluations."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from riyl.app.jobs.types import JobState
 from riyl.app.schemas.jobs import Author, JobResponse
 from riyl.core.types import ArtistId
 
-Condition = Annotated[str, Field(description="Which artists asked and could be found.")]
-System = Annotated[str, Field(description="What was measured.")]
-Figure = Annotated[float | None, Field(description="Null where it is undefined.")]
-Named = Annotated[str | None, Field(description="Its name in the version that serves; null where that has it not.")]
-EvaluationId = Annotated[str, Field(description="Id of its job, or of the run of the command line that stored it.")]
+Condition = Annotated[str, Field(description="Set of artists that are queries and candidates.")]
+System = Annotated[str, Field(description="Model, baseline or index version that was measured.")]
+Figure = Annotated[float | None, Field(description="Null if undefined.")]
+Named = Annotated[str | None, Field(description="Name in the version that serves; null if it lacks the artist.")]
+EvaluationId = Annotated[str, Field(description="Id of the evaluation's job, or of its run on the command line.")]
 
 
 class ConditionSummary(BaseModel, frozen=True):
-    """The reference, the first system, in one condition."""
+    """Figures of the reference, the first system, in one condition."""
 
     condition: Condition
     system: System
@@ -33,80 +33,78 @@ class ConditionSummary(BaseModel, frozen=True):
 
 
 class OutlineResponse(BaseModel, frozen=True, from_attributes=True):
-    """A stored evaluation in a list. What rows of earlier releases do not say is null."""
+    """Stored evaluation in a list. Fields that an earlier release did not store are null."""
 
     id: EvaluationId
-    at: Annotated[datetime, Field(description="When its figures were stored.")]
+    at: Annotated[datetime, Field(description="Time when the figures were stored.")]
     by: Author | None
-    truth: Annotated[str | None, Field(description="Id of the truth.")]
+    truth: Annotated[str | None, Field(description="Id of the ground truth.")]
     truth_name: str | None
-    snapshot: Annotated[str | None, Field(description="Whose artists.")]
-    version: Annotated[str | None, Field(description="The version of the index that was measured, if one was.")]
-    model: Annotated[str | None, Field(description="The reference's model, where it is one.")]
+    snapshot: Annotated[str | None, Field(description="Id of the snapshot whose artists were used.")]
+    version: Annotated[str | None, Field(description="Id of the index version that was measured, if any.")]
+    model: Annotated[str | None, Field(description="Id of the reference's model, if the reference is a model.")]
     k: Annotated[int | None, Field(description="Length of a list.")]
-    summary: Annotated[list[ConditionSummary], Field(description="By condition, the reference's figures.")]
+    summary: Annotated[list[ConditionSummary], Field(description="Figures of the reference by condition.")]
 
 
 class EvaluationsResponse(BaseModel, frozen=True):
-    """Stored evaluations, the newest first, and the jobs that have not stored theirs."""
+    """Stored evaluations, the newest first, and evaluation jobs without stored figures."""
 
     evaluations: list[OutlineResponse]
     jobs: Annotated[
         list[JobResponse],
-        Field(description="Of the last 50 evaluations asked for, those that wait, run or failed; the newest first."),
+        Field(description="Waiting, running and failed jobs among the last 50 evaluations; the newest first."),
     ]
 
 
 class EvaluationResponse(BaseModel, frozen=True):
-    """An evaluation."""
+    """Evaluation with its figures, or the state of its job."""
 
     id: EvaluationId
     state: JobState
-    request: Annotated[dict[str, Any], Field(description="What it was asked for with.")]
-    error: Annotated[str | None, Field(description="Why it failed.")] = None
-    at: Annotated[datetime | None, Field(description="When its figures were stored.")] = None
+    request: Annotated[dict[str, Any], Field(description="Parameters of the evaluation.")]
+    error: Annotated[str | None, Field(description="Reason why it failed.")] = None
+    at: Annotated[datetime | None, Field(description="Time when the figures were stored.")] = None
     by: Author | None = None
-    files: Annotated[bool, Field(description="Whether its report and what came of its queries are in this home.")] = (
-        False
-    )
+    files: Annotated[bool, Field(description="Whether this home has the report and the result of each query.")] = False
     figures: Annotated[
-        dict[str, Any] | None, Field(description="What riyl --json evaluate prints; null until it is done.")
+        dict[str, Any] | None, Field(description="Figures as riyl --json evaluate prints them; null until done.")
     ] = None
 
 
 class ExpectedResponse(BaseModel):
-    """An artist that should have been found."""
+    """Artist that should have been found."""
 
     id: str
     name: Named
-    found: Annotated[int | None, Field(description="Its rank in the first 10 of the list; null where it is not there.")]
+    found: Annotated[int | None, Field(description="Rank in the first 10 of the list; null if it is not among them.")]
 
 
 class RetrievedResponse(BaseModel):
-    """An artist that was found."""
+    """Artist that was found."""
 
     id: str
     name: Named
     right: Annotated[
         bool | None,
         Field(
-            description="Whether it is relevant; null where that cannot be told: the truth is not in this home, and "
-            "more artists are relevant than `expected` has."
+            description="Whether the artist is relevant. Null if unknown: the ground truth is not in this home, and "
+            "more artists are relevant than `expected` lists."
         ),
     ]
 
 
 class MeasuredQuery(BaseModel, frozen=True):
-    """A query and what came of it."""
+    """Query with its expected and retrieved artists."""
 
     id: str
     name: Named
     ndcg: float
-    relevant: Annotated[int, Field(description="How many artists of the condition are relevant.")]
-    expected: Annotated[list[ExpectedResponse], Field(description="10 of these at most, the most played first.")]
+    relevant: Annotated[int, Field(description="Number of relevant artists in the condition.")]
+    expected: Annotated[list[ExpectedResponse], Field(description="At most 10 relevant artists, most played first.")]
     retrieved: Annotated[
         list[RetrievedResponse],
-        Field(description="The first 10 of the list, best first; none where the system cannot embed the artist."),
+        Field(description="First 10 of the list, best first; empty if the system cannot embed the query's artist."),
     ]
 
     @classmethod
@@ -122,10 +120,10 @@ class MeasuredQuery(BaseModel, frozen=True):
 
 
 class QueriesResponse(BaseModel, frozen=True):
-    """Queries of a stored evaluation by their nDCG."""
+    """Queries of a stored evaluation, sorted by nDCG."""
 
     id: EvaluationId
     condition: Condition
     system: System
-    total: Annotated[int, Field(description="Queries of the condition.")]
+    total: Annotated[int, Field(description="Number of queries in the condition.")]
     artists: list[MeasuredQuery]

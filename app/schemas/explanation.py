@@ -1,4 +1,4 @@
-"""Why an artist is answered, as the API says it."""
+"""Responses that explain why an artist is similar."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from riyl.app.schemas.artists import Similar, Summary, Version
 
 
 class PairShare(BaseModel):
-    """What one modality of what was asked with and one of the artist add to the score."""
+    """Share of the score that one modality of the query and one modality of the artist add."""
 
     asked: str
     found: str
@@ -18,42 +18,42 @@ class PairShare(BaseModel):
 
 
 class SeedShare(BaseModel):
-    """What one thing that was asked with adds; those to be avoided stand last."""
+    """Share of the score that one part of the query adds; artists to avoid come last."""
 
-    id: Annotated[str | None, Field(description="Of the artist; null for what tags and vectors describe.")]
+    id: Annotated[str | None, Field(description="Id of the artist; null for the query's tags and vectors.")]
     share: float
 
 
 class CommonTerm(BaseModel):
-    """A tag that both have."""
+    """Tag that the query and the artist have in common."""
 
     term: str
-    asked: Annotated[float, Field(description="Its weight in what was asked with: the mean, by weights.")]
-    found: Annotated[float, Field(description="Its weight in the catalog.")]
+    asked: Annotated[float, Field(description="Weight in the query: the weighted mean over its artists and tags.")]
+    found: Annotated[float, Field(description="Weight in the catalog.")]
 
 
 class Why(BaseModel, frozen=True):
-    """Why an artist is answered: `pairs`, `hubness`, `calibration` and `popularity` add up to the score."""
+    """Reasons for an artist: `pairs`, `hubness`, `calibration` and `popularity` add up to the score."""
 
-    pairs: Annotated[list[PairShare], Field(description="By two modalities, the largest first.")]
-    hubness: Annotated[float, Field(description="Taken off for being near everybody.")]
-    calibration: Annotated[float, Field(description="Evens out what is known of either.")]
-    popularity: Annotated[float, Field(description="For the popularity that was asked for.")]
-    seeds: Annotated[list[SeedShare], Field(description="Add up to the sum of the pairs.")]
-    common: Annotated[dict[str, list[CommonTerm]], Field(description="Tags that both have, the weightiest first.")]
+    pairs: Annotated[list[PairShare], Field(description="Shares by pair of modalities, the largest first.")]
+    hubness: Annotated[float, Field(description="Correction for an artist that is near to everything.")]
+    calibration: Annotated[float, Field(description="Correction for the modalities that query and artist have.")]
+    popularity: Annotated[float, Field(description="Share of the query's preference in popularity.")]
+    seeds: Annotated[list[SeedShare], Field(description="Shares by part of the query; their sum is that of the pairs.")]
+    common: Annotated[dict[str, list[CommonTerm]], Field(description="Common tags, those with most weight first.")]
     evidence: Annotated[
-        dict[str, int], Field(description="By modality, what is known of the artist: tags, listeners, tracks.")
+        dict[str, int], Field(description="Amount of data on the artist by modality: tags, listeners, tracks.")
     ]
 
 
 class Explained(Similar, frozen=True):
-    """An artist that is similar, and why."""
+    """Similar artist with its reasons."""
 
     why: Why
 
 
 class ExplainedResponse(BaseModel):
-    """The artists most similar to one, best first, and why; `evidence` of the one asked for."""
+    """Artists most similar to one, best first, with reasons; `evidence` is that of the queried artist."""
 
     version: Version
     artist: Summary

@@ -1,4 +1,4 @@
-"""What the API answers about ground truths."""
+"""Responses of the routes of ground truths."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from riyl.core.storage.ground_truth import Coverage
 
 
 class TruthResponse(BaseModel, frozen=True):
-    """A ground truth."""
+    """Ground truth."""
 
     id: str
     name: str
-    directed: Annotated[bool, Field(description="Whether a pair counts from artist_id to similar_id alone.")]
-    source: Annotated[str, Field(description="File that it came from.")]
-    pairs: Annotated[int, Field(ge=0, description="Pairs, each once.")]
-    self_pairs: Annotated[int, Field(ge=0, description="Of an artist with itself: left out.")]
-    double_pairs: Annotated[int, Field(ge=0, description="Given again, or the other way round: left out.")]
+    directed: Annotated[bool, Field(description="Whether pairs count only from artist_id to similar_id.")]
+    source: Annotated[str, Field(description="File that it was read from.")]
+    pairs: Annotated[int, Field(ge=0, description="Number of distinct pairs.")]
+    self_pairs: Annotated[int, Field(ge=0, description="Skipped pairs of an artist with itself.")]
+    double_pairs: Annotated[int, Field(ge=0, description="Skipped repeated pairs, in either direction.")]
 
     @classmethod
     def of(cls, manifest: Manifest) -> TruthResponse:
@@ -29,40 +29,40 @@ class TruthResponse(BaseModel, frozen=True):
 
 
 class KnownResponse(BaseModel):
-    """How much of a truth a catalog knows."""
+    """Coverage of a ground truth by a catalog."""
 
-    version: Annotated[str | None, Field(description="Whose artists: the version's that serves,")]
-    snapshot: Annotated[str | None, Field(description="or the newest snapshot's where none serves.")]
-    pairs: Annotated[int, Field(ge=0, description="Pairs of which it has both artists.")]
-    unknown_pairs: Annotated[int, Field(ge=0, description="The other ones, which count for nothing.")]
-    artists: Annotated[int, Field(ge=0, description="Artists of the truth that it has.")]
-    unknown_artists: Annotated[int, Field(ge=0, description="Those that it has not.")]
-    examples: Annotated[list[str], Field(description="Five of these at most.")]
+    version: Annotated[str | None, Field(description="Id of the version that serves, if it is the catalog.")]
+    snapshot: Annotated[str | None, Field(description="Id of the newest snapshot, the catalog if no version serves.")]
+    pairs: Annotated[int, Field(ge=0, description="Pairs of which the catalog has both artists.")]
+    unknown_pairs: Annotated[int, Field(ge=0, description="Other pairs, which are not used.")]
+    artists: Annotated[int, Field(ge=0, description="Artists of the ground truth that the catalog has.")]
+    unknown_artists: Annotated[int, Field(ge=0, description="Artists of the ground truth that it lacks.")]
+    examples: Annotated[list[str], Field(description="At most five of the artists that it lacks.")]
 
 
 class TruthDetails(TruthResponse, frozen=True):
-    """A ground truth, and how much of it is known."""
+    """Ground truth, and its coverage by the catalog."""
 
-    known: Annotated[KnownResponse | None, Field(description="Null where there is neither a version nor a snapshot.")]
-    warning: Annotated[str | None, Field(description="What is to be looked at: no pair is known.")]
+    known: Annotated[KnownResponse | None, Field(description="Null if there is neither a version nor a snapshot.")]
+    warning: Annotated[str | None, Field(description="Warning that no pair is known.")]
 
     @classmethod
     def held(cls, manifest: Manifest, kind: str, catalog: str, coverage: Coverage) -> TruthDetails:
-        """A truth held against a catalog: the version or snapshot with this id."""
+        """Describe a ground truth and its coverage by a catalog: the version or snapshot with this id."""
         counts = KnownResponse(**{"version": None, "snapshot": None, kind: catalog, **asdict(coverage)})
         facts = TruthResponse.of(manifest).model_dump()
         return cls(**facts, known=counts, warning=coverage.warning(f"{kind} {catalog}"))
 
 
 class DamagedTruth(BaseModel, frozen=True):
-    """A truth that cannot be read."""
+    """Ground truth that cannot be read."""
 
-    truth: Annotated[str, Field(description="Its id.")]
-    reason: Annotated[str, Field(description="What is wrong with it.")]
+    truth: Annotated[str, Field(description="Id of the ground truth.")]
+    reason: Annotated[str, Field(description="Reason why it cannot be read.")]
 
 
 class TruthsResponse(BaseModel, frozen=True):
-    """Every truth of the home, the newest first."""
+    """All ground truths of the home, the newest first."""
 
     truths: list[TruthResponse]
-    damaged: Annotated[list[DamagedTruth], Field(description="Those that cannot be read, and why.")]
+    damaged: Annotated[list[DamagedTruth], Field(description="Ground truths that cannot be read.")]

@@ -1,4 +1,4 @@
-"""What the version that serves is made of."""
+"""Response of GET /v1/index: the contents of the version that serves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from riyl.app.schemas.artists import Version
 
 
 class QualityCheck(BaseModel):
-    """One thing that had to hold before the version could be promoted."""
+    """Check that a version must pass before it can be promoted."""
 
     name: str
     found: float
@@ -19,31 +19,31 @@ class QualityCheck(BaseModel):
 
 
 class QualityChecks(BaseModel):
-    """What the quality checks found."""
+    """Results of the quality checks."""
 
     passed: bool
     checks: list[QualityCheck]
 
 
 class Pattern(BaseModel):
-    """A set of modalities, and how many artists have exactly these."""
+    """Set of modalities, with the number of artists that have exactly these."""
 
     modalities: list[str]
     artists: Annotated[int, Field(ge=0)]
 
 
 class IndexResponse(BaseModel, frozen=True):
-    """What the version that serves is made of."""
+    """Contents of the version that serves."""
 
     version: Version
-    format: Annotated[int, Field(description="Number of the format of its files.")]
+    format: Annotated[int, Field(description="Format number of its files.")]
     model: Annotated[str, Field(description="Id of the model that embedded the artists.")]
-    model_name: Annotated[str, Field(description="What the model is called.")]
+    model_name: Annotated[str, Field(description="Name of the model.")]
     snapshot: Annotated[str, Field(description="Id of the snapshot that the artists come from.")]
-    last_change: Annotated[int, Field(ge=0, description="Number of the last change folded in; 0 is none.")]
-    artists: Annotated[int, Field(ge=0, description="All artists.")]
-    embedded: Annotated[int, Field(ge=0, description="Those that can be asked for and be neighbours.")]
-    not_embedded: Annotated[dict[str, int], Field(description="The others, by the reason.")]
-    modalities: Annotated[dict[str, int], Field(description="By modality, the artists that have it.")]
-    patterns: Annotated[list[Pattern], Field(description="By set of modalities, the artists that have exactly it.")]
+    last_change: Annotated[int, Field(ge=0, description="Number of the last change folded in; 0 if none.")]
+    artists: Annotated[int, Field(ge=0, description="Number of artists.")]
+    embedded: Annotated[int, Field(ge=0, description="Number of artists with an embedding, which can be similar.")]
+    not_embedded: Annotated[dict[str, int], Field(description="Number of other artists by reason.")]
+    modalities: Annotated[dict[str, int], Field(description="Number of artists by modality.")]
+    patterns: Annotated[list[Pattern], Field(description="Number of artists by exact set of modalities.")]
     quality_checks: QualityChecks

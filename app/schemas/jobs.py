@@ -1,4 +1,4 @@
-"""What the API takes and answers about jobs."""
+"""Requests and responses of the routes of jobs."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from riyl.app.jobs.types import EvaluateParams, ImportParams, Job, JobKind, JobS
 
 
 class Asked(BaseModel):
-    """A job as it is asked for."""
+    """Base of the requests for jobs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ReindexRequest(Asked):
-    """Ask for a re-index."""
+    """Request for a re-index."""
 
     kind: Literal["reindex"]
     params: ReindexParams = ReindexParams()
 
 
 class TrainRequest(Asked):
-    """Ask for a training and the re-index that follows it."""
+    """Request for a training, and the re-index that follows it."""
 
     kind: Literal["train"]
     params: TrainParams = TrainParams()
 
 
 class EvaluateRequest(Asked):
-    """Ask for an evaluation."""
+    """Request for an evaluation."""
 
     kind: Literal["evaluate"]
     params: EvaluateParams = EvaluateParams()
 
 
 class ImportRequest(Asked):
-    """Ask for tables to be brought in."""
+    """Request for an import of tables."""
 
     kind: Literal["import"]
     params: ImportParams
@@ -49,45 +49,45 @@ JobRequest = Annotated[ReindexRequest | TrainRequest | EvaluateRequest | ImportR
 
 
 Author = Annotated[
-    str, Field(description="Author: its name to a key of the role admin, else key, schedule or command.")
+    str, Field(description="Author: its name if the reader's key has the role admin, else key, schedule or command.")
 ]
 
 
 class ProgressResponse(BaseModel, from_attributes=True):
-    """How far a job is."""
+    """Progress of a job."""
 
-    step: Annotated[str, Field(description="What runs.")]
-    number: Annotated[int, Field(description="Of the step, from 1.")]
-    steps: Annotated[int, Field(description="How many steps there are.")]
-    what: Annotated[str, Field(description="What is counted in the step.")]
-    done: Annotated[int, Field(ge=0, description="How many of these are done.")]
-    total: Annotated[int, Field(ge=0, description="How many there are; 0 where it is not known.")]
-    seconds_left: Annotated[float | None, Field(description="Until all are done; null where it cannot be told.")]
-    at: Annotated[datetime, Field(description="When this was so.")]
+    step: Annotated[str, Field(description="Step that runs.")]
+    number: Annotated[int, Field(description="Number of the step, from 1.")]
+    steps: Annotated[int, Field(description="Number of steps.")]
+    what: Annotated[str, Field(description="Kind of items that the step counts.")]
+    done: Annotated[int, Field(ge=0, description="Number of items that are done.")]
+    total: Annotated[int, Field(ge=0, description="Number of items; 0 if unknown.")]
+    seconds_left: Annotated[float | None, Field(description="Estimated seconds until all are done; null if unknown.")]
+    at: Annotated[datetime, Field(description="Time of this report.")]
 
 
 class JobResponse(BaseModel, frozen=True):
-    """A job, without values of files and folders of the server: see `riyl.app.jobs.disclosure`."""
+    """Job, without file and folder names of the server; see `riyl.app.jobs.disclosure`."""
 
     id: str
     kind: JobKind
-    state: Annotated[JobState, Field(description="The last three are for good.")]
-    params: Annotated[dict[str, Any], Field(description="What it was asked for with.")]
+    state: Annotated[JobState, Field(description="State; done, failed and cancelled are final.")]
+    params: Annotated[dict[str, Any], Field(description="Parameters of the job.")]
     by: Author
     created: datetime
     started: datetime | None
     ended: datetime | None
-    worker: Annotated[str | None, Field(description="Who runs or ran it; null while it waits.")]
-    progress: Annotated[ProgressResponse | None, Field(description="How far it is; null before its first step.")]
-    result: Annotated[dict[str, Any] | None, Field(description="What came of it, once it is done.")]
+    worker: Annotated[str | None, Field(description="Worker that runs or ran it; null while it waits.")]
+    progress: Annotated[ProgressResponse | None, Field(description="Progress; null before the first step.")]
+    result: Annotated[dict[str, Any] | None, Field(description="Result, once the job is done.")]
     error: Annotated[
         str | None,
-        Field(description="Why it failed; of a table, which file and row, and what was wanted there."),
+        Field(description="Reason why it failed; for a table the file and row, and the value wanted there."),
     ]
 
     @staticmethod
     def fields(job: Job, by: str) -> dict[str, Any]:
-        """The fields of a job's answer."""
+        """Return the fields of a job's response."""
         return {
             **vars(job),
             "by": by,
@@ -99,22 +99,18 @@ class JobResponse(BaseModel, frozen=True):
 
     @classmethod
     def of(cls, job: Job, by: str) -> JobResponse:
-        """A job as it is answered.
-
-        Args:
-            by: its author, as the client may see it.
-        """
+        """Convert a job to its response; `by` is its author, as the client may see it."""
         return cls(**cls.fields(job, by))
 
 
 class JobTaken(JobResponse, frozen=True):
-    """The job that was asked for."""
+    """Job that was submitted."""
 
-    joined: Annotated[bool, Field(description="Whether it was waiting already, asked for with the same params.")]
+    joined: Annotated[bool, Field(description="Whether an equal job was waiting already, which is returned.")]
 
     @classmethod
     def taken(cls, job: Job, by: str, *, joined: bool) -> JobTaken:
-        """A job that was asked for just now, as it is answered."""
+        """Convert a job that was just submitted to its response."""
         return cls(**cls.fields(job, by), joined=joined)
 
 

@@ -1,4 +1,4 @@
-"""The body of every error (RFC 9457)."""
+"""Body of every error response (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from riyl.app.schemas.index import QualityCheck
 
 
 class InvalidInput(BaseModel):
-    """One thing that is wrong with a request."""
+    """Error in a request."""
 
     where: Annotated[str, Field(description="Place in the request, such as query.k.")]
-    found: Annotated[str, Field(description="What it was, cut to 100 characters.")]
-    wanted: Annotated[str, Field(description="What it should be.")]
+    found: Annotated[str, Field(description="Value found, cut to 100 characters.")]
+    wanted: Annotated[str, Field(description="Value wanted.")]
 
 
 class Problem(BaseModel, frozen=True):
-    """The body of every error (RFC 9457)."""
+    """Body of every error response (RFC 9457)."""
 
-    type: Annotated[str, Field(description="Stable name of the kind of problem.")]
-    title: Annotated[str, Field(description="The kind of problem, for people.")]
-    status: Annotated[int, Field(description="The HTTP status.")]
-    detail: Annotated[str, Field(description="What happened this time.")]
-    request_id: Annotated[str, Field(description="Finds the request in the log; also in X-Request-ID.")]
-    version: Annotated[str | None, Field(description="The version asked, where one was.")] = None
-    near: Annotated[list[Summary] | None, Field(description="Artists with names near the one asked for.")] = None
-    candidates: Annotated[list[Summary] | None, Field(description="The artists that share the name or mbid.")] = None
-    checks: Annotated[list[QualityCheck] | None, Field(description="What was checked, where that refused.")] = None
-    errors: Annotated[list[InvalidInput] | None, Field(description="Everything wrong with the request.")] = None
+    type: Annotated[str, Field(description="Stable identifier of the kind of problem.")]
+    title: Annotated[str, Field(description="Kind of problem, for people.")]
+    status: Annotated[int, Field(description="HTTP status.")]
+    detail: Annotated[str, Field(description="Details of this occurrence.")]
+    request_id: Annotated[str, Field(description="Id of the request in the log; also in X-Request-ID.")]
+    version: Annotated[str | None, Field(description="Version of the index that was queried, if any.")] = None
+    near: Annotated[list[Summary] | None, Field(description="Artists with similar names.")] = None
+    candidates: Annotated[list[Summary] | None, Field(description="Artists that share the name or mbid.")] = None
+    checks: Annotated[list[QualityCheck] | None, Field(description="Checks, if one of them refused.")] = None
+    errors: Annotated[list[InvalidInput] | None, Field(description="All errors in the request.")] = None

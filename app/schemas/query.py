@@ -1,4 +1,4 @@
-"""What POST similar is asked with, and what it answers."""
+"""Requests and responses of POST similar."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ MAX_PLAYS = 5000
 MAX_EXCLUDED = 10_000
 MAX_QUERIES = 1000
 MAX_ANSWERS = 50_000
-"""Of all queries of a batch together."""
+"""Maximum number of answers of all queries of a batch together."""
 MAX_SHARES = 200_000
-"""Of all explained answers of a request together: each has a share of every artist that is asked with."""
+"""Maximum number of shares in all explained answers of a request: each answer has one share per artist of the query."""
 HEAVY_SHARES = 10_000
-"""Shares of a request, some 10 MiB of memory, beyond which it is explained while no other such one is."""
+"""Number of shares of a request, some 10 MiB of memory, above which it must not run beside another such request."""
 MAX_TEXT_LENGTH = 1000
 MAX_FIELDS = 100
-"""Of an object, known or not."""
+"""Maximum number of fields of an object, known or not."""
 SHOWN_UNKNOWN = 100
 
 
 def few_fields(value: Any) -> Any:
-    """Refuse an object with more fields than any has, before each of them is told as unknown."""
+    """Refuse an object with too many fields, before each of them is reported as unknown."""
     if isinstance(value, dict) and len(value) > MAX_FIELDS:
         raise ValueError(f"at most {MAX_FIELDS} fields, not {len(value)}")
     return value
 
 
 def at_most(entries: int) -> BeforeValidator:
-    """Refuse an object with more entries before each of them is looked at, as each may be a fault to tell."""
+    """Refuse an object with more entries, before each entry is validated: each may be an error to report."""
 
     def check(value: Any) -> Any:
         if isinstance(value, dict) and len(value) > entries:
@@ -67,13 +67,13 @@ def _is_no_truth_value(value: Any) -> Any:
 
 
 NUMBER = BeforeValidator(_is_no_truth_value)
-"""True is no number, though it counts as 1 in Python. Stands behind a type's bounds, which pydantic then describes."""
+"""Validator that refuses True as the number 1. It stands after a type's bounds, so that pydantic describes these."""
 
-Weight = Annotated[float, Field(gt=0, le=1e9, description="What it weighs beside the others."), NUMBER]
+Weight = Annotated[float, Field(gt=0, le=1e9, description="Weight relative to the others."), NUMBER]
 
 
 class Question(BaseModel):
-    """Anything that is asked: what is not known to it is refused, and numbers are finite."""
+    """Base of all parts of a query: unknown fields are refused, and numbers must be finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -84,11 +84,11 @@ class Question(BaseModel):
 
 
 class Seed(Question):
-    """An artist, named by one of id, mbid and name."""
+    """Artist, named by one of id, mbid and name."""
 
     id: Annotated[Text | None, Field(description="The catalog's own id.")] = None
-    mbid: Annotated[Text | None, Field(description="MusicBrainz id; 409 where several artists have it.")] = None
-    name: Annotated[Text | None, Field(description="The whole name; 409 where several artists have it.")] = None
+    mbid: Annotated[Text | None, Field(description="MusicBrainz id; 409 if several artists have it.")] = None
+    name: Annotated[Text | None, Field(description="The whole name; 409 if several artists have it.")] = None
     weight: Weight = 1.0
 
     @model_validator(mode="after")
@@ -99,7 +99,7 @@ class Seed(Question):
 
 
 class Bounds(Question):
-    """From gte to lte, both in it."""
+    """Range from gte to lte, both included."""
 
     gte: Annotated[float | None, NUMBER] = None
     lte: Annotated[float | None, NUMBER] = None
@@ -107,20 +107,20 @@ class Bounds(Question):
     @model_validator(mode="after")
     def _in_order(self) -> Bounds:
         if self.gte is not None and self.lte is not None and self.gte > self.lte:
-            raise ValueError("gte at most lte: nothing can fulfil this")
+            raise ValueError("gte at most lte, else nothing can match")
         return self
 
 
 class Condition(Question):
-    """What an attribute must be; of a list, what one of its entries must be. All that is given must hold."""
+    """Condition on an attribute; if its value is a list, on one entry. All given fields must hold."""
 
-    eq: Annotated[Scalar | None, Field(description="This.")] = None
+    eq: Annotated[Scalar | None, Field(description="Equal to this value.")] = None
     in_: Annotated[
-        list[Scalar] | None, Field(alias="in", max_length=1000, fail_fast=True, description="One of these.")
+        list[Scalar] | None, Field(alias="in", max_length=1000, fail_fast=True, description="One of these values.")
     ] = None
-    gte: Annotated[Scalar | None, Field(description="This or more; of texts and dates, in their order.")] = None
-    lte: Annotated[Scalar | None, Field(description="This or less.")] = None
-    missing: Annotated[bool | None, Field(description="Whether the artist has no such attribute.")] = None
+    gte: Annotated[Scalar | None, Field(description="At least this value; texts and dates by their order.")] = None
+    lte: Annotated[Scalar | None, Field(description="At most this value.")] = None
+    missing: Annotated[bool | None, Field(description="Whether the artist must lack the attribute.")] = None
 
     @model_validator(mode="after")
     def _possible(self) -> Condition:
@@ -128,76 +128,82 @@ class Condition(Question):
         if not wants and self.missing is None:
             raise ValueError("at least one of eq, in, gte, lte and missing")
         if wants and self.missing:
-            raise ValueError("missing alone: nothing can be missing and have a value")
+            raise ValueError("missing alone: a missing attribute has no value")
         if self.eq is not None and self.in_ is not None:
             raise ValueError("eq or in, not both")
         return self
 
 
 class FiltersRequest(Question):
-    """Conditions on the artists that may answer; all must hold."""
+    """Conditions on the artists in the answer; all must hold."""
 
     attributes: Annotated[
         dict[Text, Condition],
-        Field(max_length=20, description="By the name of a column of the artists table."),
+        Field(max_length=20, description="Conditions by the name of a column of the artists table."),
         at_most(20),
     ] = {}
-    listeners: Annotated[Bounds, Field(description="Distinct listeners.")] = Bounds()
+    listeners: Annotated[Bounds, Field(description="Number of distinct listeners.")] = Bounds()
     popularity: Annotated[
-        Bounds, Field(description="0 to 1: share of the artists that are less listened to, half of the equals counted.")
+        Bounds,
+        Field(
+            description="Popularity from 0 to 1: share of the artists with fewer listeners, plus half of those with "
+            "equally many."
+        ),
     ] = Bounds()
     modalities: Annotated[
-        list[Text], Field(max_length=20, fail_fast=True, description="That the artist must all have.")
+        list[Text], Field(max_length=20, fail_fast=True, description="Modalities that the artist must all have.")
     ] = []
 
 
 class SimilarRequest(Question):
-    """Who is similar to all this together."""
+    """Query for artists that are similar to seeds, tags, vectors and plays together."""
 
-    seeds: Annotated[list[Seed], Field(max_length=MAX_SEEDS, fail_fast=True, description="Artists.")] = []
+    seeds: Annotated[list[Seed], Field(max_length=MAX_SEEDS, fail_fast=True, description="Seed artists.")] = []
     avoid: Annotated[
-        list[Seed], Field(max_length=MAX_SEEDS, fail_fast=True, description="Artists that answers are to be unlike.")
+        list[Seed], Field(max_length=MAX_SEEDS, fail_fast=True, description="Artists to be dissimilar to.")
     ] = []
     tags: Annotated[
         dict[Text, Weight],
         Field(
             max_length=MAX_TAGS,
-            description="Weighted words, as an artist who is not in the catalog would have; weighs as one seed of "
-            "weight 1, together with `vectors`. Those that the model does not know are named in the answer.",
+            description="Weights by tag, which describe an artist that need not be in the catalog. Together with "
+            "`vectors` they count as one seed of weight 1. The answer names tags that the model does not know.",
         ),
         at_most(MAX_TAGS),
     ] = {}
     vectors: Annotated[
         dict[Text, Annotated[list[float], Field(max_length=4096, fail_fast=True)]],
-        Field(max_length=20, description="By modality, a vector of such an artist in the featurizer's space."),
+        Field(max_length=20, description="Vectors of this artist by modality, in the featurizer's space."),
         at_most(20),
     ] = {}
     plays: Annotated[
         dict[Text, Weight],
         Field(
             max_length=MAX_PLAYS,
-            description="A listener's counts by artist id or mbid: seeds by log(1 + count), together of weight 1. "
-            "Unknown ones are named in the answer.",
+            description="Play counts of a listener, by artist id or mbid. They are seeds weighted by log(1 + count), "
+            "which count together as one seed of weight 1. The answer names unknown artists.",
         ),
         at_most(MAX_PLAYS),
     ] = {}
-    k: Annotated[int, Field(ge=1, le=MAX_K, description="How many at most."), NUMBER] = 10
+    k: Annotated[int, Field(ge=1, le=MAX_K, description="Maximum number of similar artists."), NUMBER] = 10
     filters: FiltersRequest = FiltersRequest()
     exclude: Annotated[
         list[Text],
         Field(
             max_length=MAX_EXCLUDED,
             fail_fast=True,
-            description="Ids or mbids that must not be answered; all who share an mbid.",
+            description="Ids or mbids of artists to omit from the answer; an mbid omits all artists that share it.",
         ),
     ] = []
     diversity: Annotated[
-        float, Field(ge=0, le=1, description="0 the best; 1 as unlike each other as can be."), NUMBER
+        float,
+        Field(ge=0, le=1, description="0 for the best artists; 1 for artists as unlike each other as possible."),
+        NUMBER,
     ] = 0.0
-    popularity: Annotated[float, Field(ge=-1, le=1, description="-1 prefers the obscure, 1 the popular."), NUMBER] = 0.0
-    min_score: Annotated[float | None, Field(ge=-10, le=10, description="Least score of an answer."), NUMBER] = None
-    uncorrected: Annotated[bool, Field(description="Leave the version's corrections out: cosines.")] = False
-    explain: Annotated[bool, Field(description="Say why, with each answer.")] = False
+    popularity: Annotated[float, Field(ge=-1, le=1, description="-1 prefers obscure, 1 popular artists."), NUMBER] = 0.0
+    min_score: Annotated[float | None, Field(ge=-10, le=10, description="Minimum score."), NUMBER] = None
+    uncorrected: Annotated[bool, Field(description="Score by cosine alone, without corrections.")] = False
+    explain: Annotated[bool, Field(description="Add the reasons to each artist of the answer.")] = False
 
     @model_validator(mode="after")
     def _something(self) -> SimilarRequest:
@@ -208,25 +214,25 @@ class SimilarRequest(Question):
 
     @property
     def n_shares(self) -> int:
-        """Shares of scores that the answer explains at most: one an answer and artist that is asked with."""
+        """Maximum number of shares that the answer explains: one per similar artist and artist of the query."""
         return self.k * (len(self.seeds) + len(self.avoid) + len(self.plays) + 1) if self.explain else 0
 
 
 class BatchRequest(Question):
-    """Many questions at once."""
+    """Batch of queries."""
 
     queries: Annotated[list[SimilarRequest], Field(min_length=1, max_length=MAX_QUERIES, fail_fast=True)]
 
     @model_validator(mode="after")
     def _bounded(self) -> BatchRequest:
         if sum(query.k for query in self.queries) > MAX_ANSWERS:
-            raise ValueError(f"at most {MAX_ANSWERS} answers in all: less queries, or smaller k")
+            raise ValueError(f"at most {MAX_ANSWERS} answers in all: fewer queries, or smaller k")
         _check_shares(self.n_shares)
         return self
 
     @property
     def n_shares(self) -> int:
-        """Shares of scores that all answers together explain at most."""
+        """Maximum number of shares that all answers together explain."""
         return sum(query.n_shares for query in self.queries)
 
 
@@ -239,7 +245,7 @@ def _check_shares(n_shares: int) -> None:
 
 
 class ResolvedSeed(BaseModel):
-    """An artist that was asked with, as it was understood."""
+    """Artist of the query, as it was resolved."""
 
     id: Id
     name: Name
@@ -247,24 +253,24 @@ class ResolvedSeed(BaseModel):
 
 
 class ResolvedQuery(BaseModel):
-    """What became of the question."""
+    """Query as it was resolved."""
 
     seeds: list[ResolvedSeed]
     avoid: list[ResolvedSeed]
-    tags: Annotated[dict[str, float], Field(description="Known, as the model has them.")]
+    tags: Annotated[dict[str, float], Field(description="Known tags, as the model spells them.")]
     unknown_tags: list[str]
-    plays: Annotated[int, Field(description="Of the listener's artists, those that were used.")]
+    plays: Annotated[int, Field(description="Number of the listener's artists that were used.")]
     unknown_plays: Annotated[
         list[str],
         Field(
-            description="Those that are not there, of whom nothing is known, or whose mbid several artists share; "
-            f"{SHOWN_UNKNOWN} at most."
+            description="The listener's artists that do not exist, have no data, or share their mbid with others; at "
+            f"most {SHOWN_UNKNOWN}."
         ),
     ]
 
 
 class QueryResponse(BaseModel, frozen=True):
-    """The artists that fit best, best first; fewer than k where no more exist."""
+    """Most similar artists, best first; fewer than k if no more exist."""
 
     version: Version
     asked: ResolvedQuery
@@ -272,7 +278,7 @@ class QueryResponse(BaseModel, frozen=True):
 
 
 class BatchProblem(BaseModel):
-    """Why one question of a batch has no answer."""
+    """Reason why a query of a batch has no answer."""
 
     title: str
     status: int
@@ -280,14 +286,14 @@ class BatchProblem(BaseModel):
 
 
 class BatchEntry(BaseModel):
-    """The answer to one question, or what was wrong with it."""
+    """Answer to one query of a batch, or its problem."""
 
     answer: QueryResponse | None
     problem: BatchProblem | None
 
 
 class BatchResponse(BaseModel, frozen=True):
-    """The answers, in the order of the questions."""
+    """Answers, in the order of the queries."""
 
     version: Version
     answers: list[BatchEntry]

@@ -1,4 +1,4 @@
-"""What the API takes and answers about editorial rules."""
+"""Requests and responses of the routes of editorial rules."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from riyl.app.schemas.versions import Why
 from riyl.core.rules import MAX_ID_LENGTH, RuleKind
 from riyl.index.search.rules import RuleState
 
-# PostgreSQL keeps every character but this one
+# PostgreSQL stores every character but NUL
 RuleId = Annotated[
     str,
     Field(
         min_length=1,
         max_length=MAX_ID_LENGTH,
         pattern=r"^[^\x00]*$",
-        description="The catalog's own id of an artist, also of one that the version that serves has not, or not yet.",
+        description="The catalog's own id of an artist, which the version that serves need not have.",
     ),
 ]
-RuleWhy = Annotated[Why, Field(description="Reason, for the list.")]
+RuleWhy = Annotated[Why, Field(description="Reason, shown in the list of rules.")]
 
 
 class Asked(BaseModel):
-    """A rule as it is asked for."""
+    """Base of the requests for rules."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class BlockRequest(Asked):
-    """Let an artist be as if it were not there."""
+    """Hide an artist everywhere."""
 
     kind: Literal["block"]
     artist: RuleId
@@ -39,7 +39,7 @@ class BlockRequest(Asked):
 
 
 class NeverRequest(Asked):
-    """Show neither of two artists for the other."""
+    """List neither of two artists as similar to the other."""
 
     kind: Literal["never"]
     artist: RuleId
@@ -48,7 +48,7 @@ class NeverRequest(Asked):
 
 
 class PinRequest(Asked):
-    """Let `other` stand at the head of the list of `artist`."""
+    """Put `other` at the head of the list of `artist`."""
 
     kind: Literal["pin"]
     artist: RuleId
@@ -60,28 +60,29 @@ RuleRequest = Annotated[BlockRequest | NeverRequest | PinRequest, Field(discrimi
 
 
 class RuleResponse(BaseModel, frozen=True):
-    """A rule, and what has become of it in the version that serves."""
+    """Rule, and its state in the version that serves."""
 
-    number: Annotated[int, Field(description="Several pins of one artist stand in the order of these.")]
+    number: Annotated[int, Field(description="Number of the rule; pins of one artist are ordered by it.")]
     kind: RuleKind
     artist: str
-    other: Annotated[str | None, Field(description="Of a pair the second; null of a block.")]
+    other: Annotated[str | None, Field(description="Second artist of a pair; null for a block.")]
     why: str
-    by: Annotated[str, Field(description="Who made it.")]
+    by: Annotated[str, Field(description="Author of the rule.")]
     at: datetime
     known: Annotated[
-        bool | None, Field(description="Whether the version that serves has the artists; null where none serves.")
+        bool | None, Field(description="Whether the version that serves has the artists; null if none serves.")
     ]
     state: Annotated[
         RuleState | None,
         Field(
-            description="`unknown artist`: not in the version that serves, and obeyed as soon as one has it. "
-            "`no embedding`: of a pin, cannot be shown yet. `overruled`: of a pin, by a block or a never."
+            description="`unknown artist`: the version that serves lacks it, and the rule applies once a version has "
+            "it. `no embedding`: the pinned artist cannot be shown yet. `overruled`: a block or a never overrides the "
+            "pin."
         ),
     ]
 
 
 class RulesResponse(BaseModel, frozen=True):
-    """Rules, the newest first."""
+    """Editorial rules, the newest first."""
 
     rules: list[RuleResponse]

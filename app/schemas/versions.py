@@ -1,4 +1,4 @@
-"""What the API takes and answers about versions and what became of them."""
+"""Requests and responses of the routes of versions and promotions."""
 
 from __future__ import annotations
 
@@ -11,57 +11,59 @@ from riyl.app.schemas.health import Refused
 from riyl.app.schemas.index import IndexResponse, QualityCheck
 from riyl.app.schemas.jobs import Author
 
-# PostgreSQL keeps every character but this one
-Why = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$", description="Reason, for the history.")]
+# PostgreSQL stores every character but NUL
+Why = Annotated[
+    str, Field(max_length=1000, pattern=r"^[^\x00]*$", description="Reason, for the history of promotions.")
+]
 
 
 class PromoteRequest(BaseModel, frozen=True, extra="forbid"):
-    """Why a version is to become current."""
+    """Request to make a version current."""
 
     why: Why
-    force: Annotated[bool, Field(description="Promote against the policy's verdict; that is written down.")] = False
+    force: Annotated[bool, Field(description="Promote even if the promotion policy refuses; this is recorded.")] = False
 
 
 class RollbackRequest(BaseModel, frozen=True, extra="forbid"):
-    """Why what was current before is to be so again."""
+    """Request to return to the version that was current before."""
 
     why: Why
 
 
 class PromotionResponse(BaseModel, frozen=True, from_attributes=True):
-    """One act of the history."""
+    """Entry of the history of promotions."""
 
-    number: Annotated[int, Field(description="In the order they took effect.")]
-    version: Annotated[str, Field(description="What became current.")]
+    number: Annotated[int, Field(description="Number, in the order of taking effect.")]
+    version: Annotated[str, Field(description="Id of the version that became current.")]
     act: Literal["promote", "rollback"]
     by: Author
     why: str
     at: datetime
-    forced: Annotated[bool, Field(description="Whether against the promotion policy's verdict.")]
-    job: Annotated[str | None, Field(description="The job that did it, if one did.")]
+    forced: Annotated[bool, Field(description="Whether the promotion policy was overridden.")]
+    job: Annotated[str | None, Field(description="Id of the job that promoted the version, if any.")]
 
 
 class VerdictResponse(BaseModel, frozen=True, from_attributes=True):
-    """What the promotion policy said of a version."""
+    """Verdict of the promotion policy on a version."""
 
     passed: bool
-    compared_to: Annotated[str | None, Field(description="The version that was current then.")]
+    compared_to: Annotated[str | None, Field(description="Id of the version that was current then.")]
     checks: list[QualityCheck]
     at: datetime
-    job: Annotated[str | None, Field(description="The job that asked, if one did.")]
+    job: Annotated[str | None, Field(description="Id of the job that asked for the verdict, if any.")]
 
 
 class VersionResponse(IndexResponse, frozen=True):
-    """A version, and what it is to this home and this replica."""
+    """Version, and its role in this home and this replica."""
 
-    current: Annotated[bool, Field(description="Whether it is what every replica should serve.")]
-    serving: Annotated[bool, Field(description="Whether the replica that answers this serves it.")]
-    verdict: Annotated[VerdictResponse | None, Field(description="What the promotion policy said of it last.")]
+    current: Annotated[bool, Field(description="Whether every replica should serve it.")]
+    serving: Annotated[bool, Field(description="Whether the replica that sends this response serves it.")]
+    verdict: Annotated[VerdictResponse | None, Field(description="Last verdict of the promotion policy on it.")]
 
 
 class VersionsResponse(BaseModel, frozen=True):
-    """Every version of the home, the newest first, and how they came and went."""
+    """All versions of the home, the newest first, and the history of promotions."""
 
     versions: list[VersionResponse]
-    damaged: Annotated[list[Refused], Field(description="Those that cannot be read, and why.")]
-    promotions: Annotated[list[PromotionResponse], Field(description="The last hundred, the newest first.")]
+    damaged: Annotated[list[Refused], Field(description="Versions that cannot be read.")]
+    promotions: Annotated[list[PromotionResponse], Field(description="Last 100 promotions, the newest first.")]

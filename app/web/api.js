@@ -1,10 +1,10 @@
-// Questions to the service, and what can go wrong with them.
+// Requests to the service, and their errors.
 
 import { authorization } from "./key.js";
 
 const TIMEOUT_MS = 15_000;
 
-/** The service refused, or could not be reached (status 0). `problem` is its problem+json body, or {}. */
+/** Error response of the service, or no response (status 0). `problem` is the problem+json body, or {}. */
 export class ApiError extends Error {
   constructor(status, problem = {}) {
     super(problem.detail || problem.title || `HTTP ${status}`);
@@ -13,13 +13,13 @@ export class ApiError extends Error {
   }
 }
 
-/** Called with the index version that each answer names. */
+/** Callback that receives the index version named in each response. */
 export const listener = { version: () => {} };
 
 /**
- * The JSON that `path` answers, to GET or, with a body, to POST.
- * @throws {ApiError} for any answer but a good one
- * @throws {DOMException} AbortError where `signal` was aborted: the answer is no longer wanted
+ * Fetch JSON from `path`, by GET or, with a body, by POST.
+ * @throws {ApiError} for an error response, or none
+ * @throws {DOMException} AbortError if `signal` was aborted, because the response is no longer needed
  */
 async function call(path, signal, question) {
   const posted = question && { method: "POST", body: JSON.stringify(question) };
@@ -50,8 +50,8 @@ async function call(path, signal, question) {
 export const get = (path, signal) => call(path, signal);
 
 /**
- * What lies at `path`, as a file.
- * @throws {ApiError} for any answer but a good one
+ * Fetch `path` as a file.
+ * @throws {ApiError} for an error response, or none
  */
 export async function file(path) {
   let response;
@@ -83,7 +83,7 @@ export const similar = (key, k, explain, signal) =>
 export const similarTo = (question, signal) => call("/v1/similar", signal, question);
 export const index = (signal) => get("/v1/index", signal);
 
-/** `?a=1&b=2` of what is neither empty nor left out. */
+/** Build a query string such as `?a=1&b=2` from the values that are set. */
 const query = (values) => {
   const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== "");
   return given.length ? `?${new URLSearchParams(given)}` : "";

@@ -1,4 +1,4 @@
-// The page: what it shows is a function of its address; question.js says which address asks what.
+// The page. Its content is a function of its address; question.js maps addresses to queries.
 
 import * as api from "./api.js";
 import { chips } from "./chips.js";
@@ -16,7 +16,7 @@ const known = memory();
 const row = chips(document.getElementById("asked"));
 const now = () => ask.question(location.search);
 
-/** Ask for one more, which settles the text that was typed. */
+/** Add an entry to a list of the query, and clear the typed text. */
 const add = (list, each) => go(ask.address({ ...ask.added(now(), list, each), text: "" }));
 
 const field = search({
@@ -37,7 +37,7 @@ api.listener.version = (version) => {
   document.getElementById("version").textContent = `index ${version.slice(0, 12)}`;
 };
 
-/** Show what the address asks, in the field, the chips and the panel. */
+/** Show the query of the address in the field, the chips and the panel. */
 function settle() {
   const asked = now();
   field.settle(asked.text);
@@ -58,7 +58,7 @@ const { show, go } = shell({
     try {
       return await view(asked, signal, known);
     } finally {
-      // names and unknown tags came with the answer
+      // the response brings names and unknown tags
       if (!signal.aborted) row.show(asked, known);
     }
   },
@@ -83,7 +83,7 @@ function more(k) {
   const links = () => main.querySelectorAll(".found .who > a");
   const before = links().length;
   history.replaceState(null, "", ask.address({ ...now(), k }));
-  // on to the first artist that was not there before
+  // focus the first artist that was not shown before
   show({ focus: false }).then(() => links()[before]?.focus({ preventScroll: true }));
 }
 
@@ -92,18 +92,18 @@ document.getElementById("asked").addEventListener("click", (event) => {
   if (!clicked) return;
   const place = row.place(clicked);
   go(ask.address(ask.dropped(now(), clicked.dataset.drop, clicked.dataset.value)), { focus: false });
-  // the next chip, or the field where none is left
+  // focus the next chip, or the field if no chip is left
   (row.at(place) ?? document.getElementById("q")).focus();
 });
 
-/** What can be ticked and typed in the panel is asked for when it is first opened. */
+/** Request for the modalities and attributes that the panel offers; sent when the panel is first opened. */
 let offered = null;
 panel.addEventListener("toggle", () => {
   if (panel.open) offered ??= offer();
 });
 
 async function offer() {
-  // any artist tells which attributes there are
+  // any artist lists all attributes of the catalog
   const one = main.querySelector("[data-id]")?.dataset.id ?? now().seeds[0];
   try {
     const [{ modalities }, found] = await Promise.all([api.index(), one && api.artist(one)]);

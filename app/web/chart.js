@@ -1,4 +1,4 @@
-// Small pictures of figures, as SVG.
+// Small charts of figures, as SVG.
 
 const WIDTH = 320;
 const HEIGHT = 124;
@@ -7,7 +7,7 @@ const RIGHT = 10;
 const TOP = 10;
 const BOTTOM = 22;
 
-/** An SVG element; children that are null or false are left out. */
+/** Create an SVG element; children that are null or false are skipped. */
 function svg(tag, attributes = {}, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -17,7 +17,7 @@ function svg(tag, attributes = {}, ...children) {
 
 const scale = (from, to, low, high) => (value) => low + ((value - from) / (to - from || 1)) * (high - low);
 
-/** Two to five round numbers between low and high, and how many decimals tell them apart. */
+/** Return two to five round numbers between low and high, and the number of decimals that distinguishes them. */
 function ticks(low, high) {
   const rough = (high - low) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -29,9 +29,9 @@ function ticks(low, high) {
 }
 
 /**
- * A figure over time: a point with its interval a run, in even steps, the oldest to the left.
+ * Draw a figure over time: one point with its interval per run, evenly spaced, the oldest at the left.
  * @param {{at: string, value: number, low: number | null, high: number | null}[]} points the oldest first, two or more
- * @param {{label: string, day: (at: string) => string}} words label: what the picture says to who does not see it
+ * @param {{label: string, day: (at: string) => string}} words label: text alternative of the chart
  */
 export function overTime(points, { label, day }) {
   const ends = points.flatMap((point) => [point.value, point.low ?? point.value, point.high ?? point.value]);
@@ -60,8 +60,8 @@ export function overTime(points, { label, day }) {
 }
 
 /**
- * A figure and its interval on an axis from `from` to `to`; a line stands at 0 where the axis passes it.
- * What it shows stands in words beside it, so that it is hidden from who does not see it.
+ * Draw a figure and its interval on an axis from `from` to `to`, with a line at 0 if the axis contains it.
+ * Text beside it gives the same values, so it is hidden from screen readers.
  */
 export function interval(value, low, high, from, to) {
   const x = scale(from, to, 4, 116);

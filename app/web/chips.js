@@ -1,4 +1,4 @@
-// What is asked with, as chips under the field: artists, artists to be unlike, tags, conditions on attributes.
+// The query as chips under the field: artists, artists to avoid, tags, conditions on attributes.
 
 import { el } from "./render.js";
 
@@ -29,17 +29,17 @@ function chip(list, kind, before, value, { name, unknown, wrong }) {
 }
 
 /**
- * The row of chips.
- * @param {HTMLElement} row the list that holds them
+ * Manage the row of chips.
+ * @param {HTMLElement} row the list that holds the chips
  */
 export function chips(row) {
   let shown = "";
 
   /**
-   * Show a question.
+   * Show a query.
    * @param {object} asked
    * @param {{name: (id: string) => string, unknown: (tag: string) => boolean, wrong: (typed: string) => boolean}} known
-   *   name: of an artist; unknown: whether the last answers did not know a tag; wrong: whether a condition is none
+   *   name: name of an artist; unknown: whether the last response lacked a tag; wrong: whether a condition is invalid
    */
   function show(asked, known) {
     const made = KINDS.flatMap(([list, kind, before]) =>
@@ -51,14 +51,14 @@ export function chips(row) {
     shown = html;
     const held = row.contains(document.activeElement) ? document.activeElement.dataset : null;
     row.replaceChildren(...made);
-    if (made.length > 1) row.append(el("li", {}, el("a", { class: "anew", href: "/" }, "Start anew")));
+    if (made.length > 1) row.append(el("li", {}, el("a", { class: "anew", href: "/" }, "Clear all")));
     if (held) find(held.drop, held.value)?.focus();
   }
 
   const buttons = () => [...row.querySelectorAll("button")];
   const find = (list, value) => buttons().find(({ dataset }) => dataset.drop === list && dataset.value === value);
 
-  /** The place of a chip's button in the row, and the button at a place or before it. */
+  /** Return the button at a position in the row, or the last button if the row is shorter. */
   const at = (i) => buttons()[Math.min(i, buttons().length - 1)];
   return { show, at, place: (button) => buttons().indexOf(button) };
 }

@@ -1,5 +1,5 @@
-// The page of evaluations: what it shows is a function of its address. /evaluations lists, ?id=ID shows one,
-// ?id=ID&artists=worst its artists, ?a=ID&b=ID compares two.
+// The page of evaluations. Its content is a function of its address: /evaluations lists evaluations, ?id=ID shows one,
+// ?id=ID&artists=worst shows its artists, ?a=ID&b=ID compares two.
 
 import * as api from "./api.js";
 import { absent } from "./figures.js";
@@ -12,7 +12,7 @@ import { versus } from "./versus.js";
 
 const main = document.getElementById("main");
 
-/** Systems by condition, as they stand in the figures. */
+/** Return the systems of each condition, in the order of the figures. */
 function systems({ results = [] }) {
   const found = new Map();
   for (const { condition, system } of results) found.set(condition, [...(found.get(condition) ?? []), system]);
@@ -37,7 +37,7 @@ async function queriesView(asked, signal) {
   const { figures } = await api.evaluation(id, signal);
   const measured = systems(figures ?? {});
   const condition = measured.has(asked.get("condition")) ? asked.get("condition") : [...measured.keys()][0];
-  // a condition that was chosen anew may lack the system chosen before
+  // the newly chosen condition may lack the system that was chosen before
   const system = measured.get(condition)?.includes(asked.get("system")) ? asked.get("system") : "";
   const found = await api.queries(id, { sort, condition, system, limit: QUERIES, offset }, signal);
   return { title: "Artists", nodes: queries(found, { sort, offset, measured }) };
@@ -49,7 +49,7 @@ async function versusView(asked, signal) {
   const found = await api.compared(values, signal);
   const [left, right] = await Promise.all([a, b].map((id) => api.evaluation(id, signal)));
   const every = ({ figures }) => [...new Set([...systems(figures).values()].flat())];
-  return { title: "Two compared", nodes: versus(found, every(left), every(right)) };
+  return { title: "Comparison", nodes: versus(found, every(left), every(right)) };
 }
 
 const TITLES = {
@@ -67,14 +67,14 @@ async function view(signal) {
     if (error.status === 404 && asked.get("id") && !asked.has("artists")) return unknown(asked.get("id"));
     if (error.status === 422) return unknown(asked.get("id") ?? "");
     if (![404, 409].includes(error.status)) throw error;
-    const title = TITLES[error.problem.title] ?? "That is not here";
+    const title = TITLES[error.problem.title] ?? "Not found";
     return { title, nodes: absent(title, error.message) };
   }
 }
 
 function unknown(id) {
   const title = "No such evaluation";
-  const detail = id ? `There is none with the id ${id}.` : "The address asks for none that there is.";
+  const detail = id ? `There is no evaluation with the id ${id}.` : "The address names no evaluation that exists.";
   return { title, nodes: absent(title, detail) };
 }
 

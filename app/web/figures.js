@@ -1,4 +1,4 @@
-// What the views of evaluations share: addresses, figures, times, and where a view stands.
+// Helpers of the evaluation views: addresses, figures, times, and breadcrumbs.
 
 import { el, heading } from "./render.js";
 
@@ -6,17 +6,17 @@ const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
 const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const NUMBER = new Intl.NumberFormat("en");
 
-/** The address of a view of this page. */
+/** Return the address of a view of this page. */
 export const address = (values) => `/evaluations?${new URLSearchParams(values)}`;
 
-/** A figure from 0 to 1; a dash where it is undefined. */
+/** Format a figure from 0 to 1; a dash if it is undefined. */
 export const figure = (value) => (typeof value === "number" ? value.toFixed(3) : "–");
 
-/** A difference, with its sign. */
+/** Format a difference, with its sign. */
 export const signed = (value) =>
   typeof value === "number" ? `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}` : "–";
 
-/** An interval; nothing where it is undefined. */
+/** Format an interval; empty if it is undefined. */
 const between = (low, high, show = figure) => (typeof low === "number" ? `${show(low)} to ${show(high)}` : "");
 
 export const count = (n) => NUMBER.format(n);
@@ -25,19 +25,19 @@ export const day = (at) => DAY.format(new Date(at));
 export const clock = (at) => MOMENT.format(new Date(at));
 export const moment = (at) => el("time", { datetime: at }, clock(at));
 
-/** Where a view stands among the others. */
+/** Create breadcrumbs: links from the list of evaluations to this view. */
 export const trail = (...steps) =>
   el(
     "nav",
-    { class: "trail", "aria-label": "Where this is" },
+    { class: "trail", "aria-label": "Breadcrumb" },
     el("a", { href: "/evaluations" }, "Evaluations"),
     ...steps.flatMap((step) => [el("span", { "aria-hidden": "true" }, " / "), step]),
   );
 
-/** An id. */
+/** Show an id in a monospaced font. */
 export const mono = (text) => el("code", {}, text);
 
-/** Something is not there, or is not what it should be. */
+/** View for something that is missing or damaged. */
 export const absent = (title, detail) => [
   trail(),
   el("div", { class: "head" }, heading(title)),
@@ -45,14 +45,14 @@ export const absent = (title, detail) => [
   el("p", {}, el("a", { href: "/evaluations" }, "All evaluations")),
 ];
 
-/** A figure and its interval. */
+/** Show a figure and its interval. */
 export const spanned = (value, low, high, show = figure) =>
   el("span", {}, show(value), " ", el("span", { class: "what" }, between(low, high, show)));
 
-/** What is known of something, in one line. */
+/** Join the parts that are set into one line. */
 export const listed = (parts) => parts.filter(Boolean).join(" · ");
 
-/** The states of a job, as what it does. */
+/** States of a job, as verbs. */
 export const STATES = {
   waiting: "waits",
   running: "runs",
@@ -61,10 +61,10 @@ export const STATES = {
   done: "is done",
 };
 
-/** A table that scrolls where it is too wide. */
+/** Wrap a table so that it scrolls if it is too wide. */
 export const scrolling = (label, table) =>
   el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, table);
 
-/** A row of cells of this tag. */
+/** Create a table row with cells of this tag. */
 export const row = (tag, cells) =>
   el("tr", {}, ...cells.map((cell) => el(tag, tag === "th" ? { scope: "col" } : {}, cell)));

@@ -1,4 +1,4 @@
-// The key to ask with, where reading needs one. It is kept as long as its tab is open, and sent to this service alone.
+// API key, for a service that requires one. It is kept while the tab is open, and sent only to this service.
 
 import { el } from "./render.js";
 
@@ -9,30 +9,30 @@ function stored() {
   try {
     return sessionStorage.getItem(NAME);
   } catch {
-    return null; // the browser keeps nothing for this page
+    return null; // the browser stores nothing for this page
   }
 }
 
-/** Ask with this key from now on. */
+/** Use this key for all further requests. */
 export function keep(given) {
   key = given.trim();
   try {
     sessionStorage.setItem(NAME, key);
   } catch {
-    // then until the page is loaded anew
+    // the key is then kept until the page is reloaded
   }
 }
 
-/** Whether there is a key. */
+/** Return whether a key is set. */
 export const kept = () => key !== "";
 
-/** The headers of a request that say the key. */
+/** Return the request headers that carry the key. */
 export const authorization = () => (key ? { authorization: `Bearer ${key}` } : {});
 
-/** Asks for a key, why there has to be one, and another one where there was one. */
+/** View that asks for a key, with the reason; if a key was refused, it asks for another one. */
 export const asking = (detail) => [
   el("div", { class: "head" }, el("h1", { tabindex: "-1" }, "A key is needed")),
-  el("p", { class: "lead" }, kept() ? detail : "Who runs this service lets in those who have a key of it."),
+  el("p", { class: "lead" }, kept() ? detail : "This service can only be used with a key from its operator."),
   el(
     "form",
     { class: "key", "data-key": "" },
@@ -46,10 +46,10 @@ export const asking = (detail) => [
       spellcheck: "false",
       required: "",
       pattern: "\\s*riyl_[0-9a-f]{8}_[A-Za-z0-9_\\-]{43}\\s*",
-      title: "riyl_ and what follows, as it was shown once",
+      title: "The whole key, which starts with riyl_",
     }),
     " ",
-    el("button", { type: "submit" }, "Go on"),
+    el("button", { type: "submit" }, "Continue"),
   ),
-  el("p", { class: "what" }, "It is forgotten when this tab is closed."),
+  el("p", { class: "what" }, "The key is forgotten when this tab is closed."),
 ];

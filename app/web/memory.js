@@ -1,16 +1,16 @@
-// What answers have told: names of artists, so that chips need not ask for them, and tags that are not known.
+// Facts from earlier responses: names of artists, so that chips need not request them, and unknown tags.
 
 import { condition, ConditionError } from "./conditions.js";
 
-/** A memory that lasts as long as the page. */
+/** Create a memory that lasts as long as the page. */
 export function memory() {
   const names = new Map();
   const unknown = new Set();
 
   /**
-   * Keep the names of artists.
+   * Remember the names of artists.
    * @param {{id: string, name?: string}[]} found
-   * @param {string[]} keys what they were asked for by, where that is not their id
+   * @param {string[]} keys keys by which they were requested, where these are not their ids
    */
   function artists(found, keys = []) {
     found.forEach(({ id, name }, i) => {
@@ -22,7 +22,7 @@ export function memory() {
 
   return {
     artists,
-    /** Keep how a question was understood: its artists, in their order, and the tags that nobody knows. */
+    /** Remember how a query was resolved: its artists, in their order, and its unknown tags. */
     understood: (asked, { seeds = [], avoid = [], unknown_tags: words = [] } = {}) => {
       artists(seeds, asked.seeds);
       artists(avoid, asked.avoid);

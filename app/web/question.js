@@ -1,4 +1,4 @@
-// What is asked, as it stands in the address: /?artist=ID&artist=ID&avoid=ID&tag=WORD&where=country=GB&having=audio
+// The query in the address: /?artist=ID&artist=ID&avoid=ID&tag=WORD&where=country=GB&having=audio
 // &min_listeners=10&max_listeners=500&diversity=0.3&popularity=-0.5&q=TEXT&k=50.
 
 import { conditions } from "./conditions.js";
@@ -23,14 +23,14 @@ const PLACES = { seeds: "artist", avoid: "avoid", tags: "tag", where: "where", h
 
 const whole = (text) => (/^\d{1,12}$/.test(text ?? "") ? Number(text) : null);
 
-/** A number between two in tenths, as the sliders have them; 0 where it is none. */
+/** Parse a number, rounded to tenths and clipped to a range, as the sliders have it; 0 if it is not a number. */
 function between(text, low, high) {
   const found = Number(text ?? 0);
   return Number.isFinite(found) ? Math.round(Math.min(high, Math.max(low, found)) * 10) / 10 : 0;
 }
 
 /**
- * The question that an address asks.
+ * Parse the query of an address.
  * @param {string} search from "?" on
  */
 export function question(search) {
@@ -48,7 +48,7 @@ export function question(search) {
   };
 }
 
-/** The address that asks it; what is not asked is left out. */
+/** Build the address of a query; default values are omitted. */
 export function address(asked) {
   const lists = Object.entries(PLACES).flatMap(([name, place]) => asked[name].map((each) => [place, each]));
   const single = {
@@ -65,13 +65,13 @@ export function address(asked) {
 
 export const wanted = (asked) => asked.k ?? STEPS[0];
 
-/** Whether there is an artist or a tag that answers can be like. */
+/** Return whether a query has an artist or a tag to find similar artists for. */
 export const asks = (asked) => asked.seeds.length > 0 || asked.tags.length > 0;
 
-/** Whether it is about one artist, under whatever conditions. */
+/** Return whether a query has exactly one artist, no tags and no artists to avoid; conditions do not matter. */
 export const alone = (asked) => asked.seeds.length === 1 && !asked.tags.length && !asked.avoid.length;
 
-/** What is asked, without conditions and sliders. */
+/** Return a query without its conditions and sliders. */
 export const bare = (asked) => ({
   ...NOTHING,
   seeds: asked.seeds,
@@ -81,18 +81,18 @@ export const bare = (asked) => ({
   k: asked.k,
 });
 
-/** Whether it is one artist and nothing else, which GET similar answers. */
+/** Return whether a query is one artist and nothing else, which GET similar can answer. */
 export function plain(asked) {
   return asked.seeds.length === 1 && address({ ...asked, k: null }) === address({ ...NOTHING, seeds: asked.seeds });
 }
 
-/** Whether nothing at all is asked. */
+/** Return whether a query is empty. */
 export const empty = (asked) => address({ ...asked, k: null }) === "/";
 
 const and = (list, each) => (list.includes(each) ? list : [...list, each]);
 const without = (list, each) => list.filter((other) => other !== each);
 
-/** With one more in a list: what is a seed is not avoided, nor the other way round. */
+/** Add an entry to a list of a query; a seed is removed from the artists to avoid, and the reverse. */
 export function added(asked, list, each) {
   const other = { seeds: "avoid", avoid: "seeds" }[list];
   const freed = other ? { [other]: without(asked[other], each) } : {};
@@ -102,8 +102,8 @@ export function added(asked, list, each) {
 export const dropped = (asked, list, each) => ({ ...asked, [list]: without(asked[list], each) });
 
 /**
- * The words of `tag:dub` or `tag:dub, roots`; null where a text is none.
- * @returns {string[] | null} empty where nothing stands behind the colon
+ * Parse the tags of `tag:dub` or `tag:dub, roots`; null if the text has another form.
+ * @returns {string[] | null} empty if nothing follows the colon
  */
 export function tagsIn(text) {
   const found = /^tags?:(.*)$/isu.exec(text.trim());
@@ -112,8 +112,8 @@ export function tagsIn(text) {
 }
 
 /**
- * The body of POST similar.
- * @throws {ConditionError} a condition cannot be understood
+ * Build the body of POST similar.
+ * @throws {ConditionError} a condition is invalid
  */
 export function body(asked, explain) {
   const bounds = { ...(asked.least !== null && { gte: asked.least }), ...(asked.most !== null && { lte: asked.most }) };

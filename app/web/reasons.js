@@ -1,4 +1,4 @@
-// Why an artist is answered: its score in shares, in words with bars beside them.
+// Why an artist is similar: the shares of its score, in words and as bars.
 
 import { el, plural, MODALITIES } from "./render.js";
 
@@ -6,21 +6,21 @@ const SAME = { tags: "same tags", cf: "same listeners", audio: "sounds alike" };
 const FITS = { tags: "tags fit", cf: "listeners fit", audio: "sound fits" };
 const COUNTED = { tags: "tag", cf: "listener", audio: "track" };
 const CORRECTIONS = {
-  hubness: "for being near everybody",
-  calibration: "for how much is known",
+  hubness: "for being close to many artists",
+  calibration: "for the kinds of data available",
   popularity: "for its popularity",
 };
 
-/** A share to two decimals, with a real minus. */
+/** Format a share to two decimals, with a minus sign instead of a hyphen. */
 export const figure = (share) => (Math.abs(share) < 0.005 ? "0.00" : share.toFixed(2).replace("-", "−"));
 
-/** What two modalities have to do with each other; `whose` are those of what was asked with. */
+/** Describe a pair of modalities; `whose` refers to the artists or tags of the query. */
 function words({ asked, found }, whose) {
   if (asked === found) return SAME[found] ?? `alike in ${found}`;
   return `its ${FITS[found] ?? `${found} fits`} ${whose} ${MODALITIES[asked] ?? asked}`;
 }
 
-/** A bar from 0 to `share` on an axis that all of an artist's bars have in common. */
+/** Create a bar from 0 to `share`, on the common axis of all bars of an artist. */
 function bar(share, kind, low, high) {
   const at = (value) => String((value - low) / (high - low));
   const made = el("span", { class: `share ${kind}`, "aria-hidden": "true" });
@@ -59,19 +59,19 @@ function bars({ pairs, ...why }, score, whose) {
     el(
       "li",
       { class: "sum" },
-      el("span", { class: "part" }, "together"),
+      el("span", { class: "part" }, "total"),
       el("span", { class: "figure" }, figure(score)),
     ),
   );
 }
 
-/** How much each of several seeds adds, in words. */
+/** Describe the share that each of several seeds adds. */
 function bySeed(seeds, name) {
   const part = ({ id, share }) => [id === null ? "the tags" : el("bdi", {}, name(id)), ` ${figure(share)}`];
   return el(
     "p",
     { class: "seeds" },
-    el("span", { class: "what" }, "by what was asked with: "),
+    el("span", { class: "what" }, "by part of the query: "),
     ...seeds.flatMap((seed, i) => (i ? [", ", ...part(seed)] : part(seed))),
   );
 }
@@ -85,22 +85,22 @@ function common(terms) {
   );
 }
 
-/** What is known of the artist: '12 tags, 340 listeners, 3 tracks'. */
+/** List the amount of data on the artist: '12 tags, 340 listeners, 3 tracks'. */
 function evidence(counts) {
   const order = Object.keys(COUNTED);
   const place = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
   const known = Object.entries(counts).sort(([a], [b]) => place(a) - place(b) || a.localeCompare(b));
   const said = known.map(([name, n]) => (name in COUNTED ? plural(n, COUNTED[name]) : `${name}: ${n}`));
-  return el("p", { class: "evidence" }, el("span", { class: "what" }, "rests on "), said.join(", "));
+  return el("p", { class: "evidence" }, el("span", { class: "what" }, "based on "), said.join(", "));
 }
 
-/** Tags that both have, in one line, the weightiest first. */
+/** Return the common tags, those with the greatest weights first. */
 export const shared = (why, most) => Object.values(why.common).flat().slice(0, most).map(({ term }) => term);
 
 /**
- * All that speaks for an artist.
+ * Show all reasons for an artist.
  * @param {object} artist with its `why` and `score`
- * @param {{alike: boolean, name: (id: string) => string}} asked alike: whether artists were asked with, not tags alone
+ * @param {{alike: boolean, name: (id: string) => string}} asked alike: whether the query has artists, not tags alone
  */
 export function reasons({ why, score }, asked) {
   const terms = Object.values(why.common).flat();

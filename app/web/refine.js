@@ -1,18 +1,18 @@
-// Sliders and conditions: how varied, how popular, what must be known, how many listeners, which attributes.
+// Panel of sliders and conditions: variety, popularity, required modalities, number of listeners, attributes.
 
 import { ConditionError, conditions } from "./conditions.js";
 import { el, MODALITIES, ordered, plural } from "./render.js";
 
 const SETTLE_MS = 200;
 
-/** What a question asks here, in a few words. */
+/** Summarize the sliders and conditions of a query. */
 function summary(asked) {
   const { diversity, popularity, having, least, most } = asked;
   return [
     diversity > 0 && `variety ${diversity}`,
     popularity < 0 && `obscure ${-popularity}`,
     popularity > 0 && `popular ${popularity}`,
-    having.length > 0 && `known by ${having.map((m) => MODALITIES[m] ?? m).join(", ")}`,
+    having.length > 0 && `has ${having.map((m) => MODALITIES[m] ?? m).join(", ")}`,
     least !== null && `at least ${plural(least, "listener")}`,
     most !== null && `at most ${plural(most, "listener")}`,
   ]
@@ -20,18 +20,18 @@ function summary(asked) {
     .join(" · ");
 }
 
-/** A whole number, or null where nothing was typed. */
+/** Parse a whole number; null if the field is empty. */
 function whole(field, words) {
   const typed = field.value.trim();
   if (!typed) return null;
   if (/^\d{1,12}$/.test(typed)) return Number(typed);
-  const message = `${words}: found “${typed}”; wanted a whole number of listeners.`;
+  const message = `${words}: found “${typed}”; enter a whole number of listeners.`;
   throw Object.assign(new ConditionError(message), { field });
 }
 
 /**
- * Bring the panel to life.
- * @param {(part: object) => void} change called with what is asked anew of a question: diversity, popularity, having,
+ * Activate the panel.
+ * @param {(part: object) => void} change called with the changed parts of the query: diversity, popularity, having,
  *   least, most, where
  * @returns {{show: (asked: object) => void, modalities: (names: string[]) => void,
  *   attributes: (names: string[]) => void}}
@@ -64,12 +64,12 @@ export function refine(change) {
     }
   }
 
-  /** What the controls say; a field that says nothing sensible is complained of. */
+  /** Read the controls; throws a ConditionError for an invalid field. */
   function collected() {
     const low = whole(least, "At least");
     const high = whole(most, "At most");
     if (low !== null && high !== null && low > high) {
-      const message = `Found at least ${low} and at most ${high} listeners; nobody has both.`;
+      const message = `Found at least ${low} and at most ${high} listeners; no artist fits both.`;
       throw Object.assign(new ConditionError(message), { field: most });
     }
     return {
@@ -81,7 +81,7 @@ export function refine(change) {
     };
   }
 
-  /** One condition more, where one is typed. */
+  /** Return the conditions with the typed one added, if one is typed. */
   function typed() {
     const one = where.value.trim();
     if (!one) return {};
@@ -122,14 +122,14 @@ export function refine(change) {
     changed(typed);
   });
 
-  /** Put a value where another was asked before; what is being typed stays. */
+  /** Set a field if the query's value changed; text that is being typed stays. */
   function put(field, value) {
     if (settled.get(field) === value) return;
     settled.set(field, value);
     field.value = value;
   }
 
-  /** A box for each modality of the version, and for those that only the address knows. */
+  /** Show a box for each modality of the version, and for those that only the address names. */
   function ticks() {
     const wanted = ordered([...new Set([...known, ...now.having])]);
     const boxed = [...boxes.querySelectorAll("input")].map((box) => box.value);
@@ -163,7 +163,7 @@ export function refine(change) {
       const options = names.map((name) => el("option", { value: `${name}=` }));
       document.getElementById("attributes").replaceChildren(...options);
       document.getElementById("attributes-hint").textContent = names.length
-        ? `The catalog has ${names.join(", ")}.`
+        ? `Attributes of this catalog: ${names.join(", ")}.`
         : "The catalog's artists have no attributes.";
     },
   };

@@ -1,11 +1,11 @@
-// What is known of artists, as elements. Every name goes in as text, never as HTML.
+// Elements that show artists. Every name is inserted as text, never as HTML.
 
-/** Modalities in people's words. */
+/** Modalities in everyday words. */
 export const MODALITIES = { tags: "tags", cf: "listeners", audio: "sound" };
 const ORDER = Object.keys(MODALITIES);
 const number = new Intl.NumberFormat("en");
 
-/** An element; children that are null or false are left out, strings become text. */
+/** Create an element; children that are null or false are skipped, strings become text. */
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -16,17 +16,17 @@ export function el(tag, attributes = {}, ...children) {
 export const plural = (n, word) => `${number.format(n)} ${word}${n === 1 ? "" : "s"}`;
 export const link = (artist) => `/?artist=${encodeURIComponent(artist.id)}`;
 
-/** An artist's name, in its own writing direction. */
+/** Show an artist's name, in its own writing direction. */
 export const named = (artist, tag = "span", attributes = {}) =>
   el(tag, { class: "name", dir: "auto", ...attributes }, artist.name || artist.id);
 
-/** Modalities always in one order: that of MODALITIES, then by name. */
+/** Sort modalities: in the order of MODALITIES, then by name. */
 export function ordered(modalities) {
   const place = (m) => (ORDER.includes(m) ? ORDER.indexOf(m) : ORDER.length);
   return [...modalities].sort((a, b) => place(a) - place(b) || a.localeCompare(b));
 }
 
-/** The modalities that an artist has. */
+/** Show the modalities of an artist. */
 export function badges(modalities = []) {
   return el(
     "span",
@@ -40,7 +40,7 @@ export function badges(modalities = []) {
 
 export const heading = (...text) => el("h1", { tabindex: "-1" }, ...text);
 
-/** Artists to choose from; `to` is where one leads. */
+/** List artists to choose from; `to` returns the address of one. */
 const choices = (artists, to = link) =>
   el(
     "ul",
@@ -48,10 +48,10 @@ const choices = (artists, to = link) =>
     ...artists.map((a) => el("li", {}, named(a, "a", { href: to(a) }), badges(a.modalities))),
   );
 
-/** Said in words of their own, also where the catalog has columns of these names. */
+/** Attributes that are shown separately, also if the catalog has columns of these names. */
 const COUNTS = ["listeners", "plays"];
 
-/** One line of what is known: attributes, listeners, plays. */
+/** Show the attributes, listeners, plays and aliases of an artist. */
 function facts(artist) {
   const known = Object.entries(artist.attributes ?? {})
     .filter(([name, value]) => !COUNTS.includes(name) && value !== null && value !== "" && String(value).length <= 60)
@@ -67,7 +67,7 @@ function facts(artist) {
   ];
 }
 
-/** One artist, over those like it. */
+/** Show one artist, above the list of similar artists. */
 export function head(artist) {
   return el(
     "div",
@@ -77,52 +77,52 @@ export function head(artist) {
     el(
       "p",
       { class: "known" },
-      artist.modalities?.length ? el("span", { class: "what" }, "known by ") : null,
+      artist.modalities?.length ? el("span", { class: "what" }, "compared by ") : null,
       badges(artist.modalities),
     ),
   );
 }
 
-/** An artist of whom there is only a name. */
+/** View of an artist without data. */
 export const unknown = (artist) => [
   head(artist),
-  el("p", { class: "lead" }, "Nothing is known yet that this artist could be compared by."),
-  el("p", {}, "As soon as something is, similar artists appear here."),
+  el("p", { class: "lead" }, "There is no data yet to compare this artist by."),
+  el("p", {}, "Similar artists will appear here once there is."),
 ];
 
 const asked = (before, text) => el("div", { class: "head" }, heading(before, el("q", { dir: "auto" }, text)));
-const near = (artists, to) => (artists.length ? [el("h2", {}, "Near names"), choices(artists, to)] : []);
+const near = (artists, to) => (artists.length ? [el("h2", {}, "Similar names"), choices(artists, to)] : []);
 
-/** Several artists share the name that was searched for; `to` is where each leads. */
+/** View for a name that several artists share; `to` returns the address of one. */
 export const several = (text, artists, to) => [
   asked("Several artists are called ", text),
   el("h2", {}, "Which one?"),
   choices(artists, to),
 ];
 
-/** Nobody has the name that was searched for; `asTag` is where it is asked for as a tag. */
+/** View for a name that no artist has; `asTag` is the address that searches for it as a tag. */
 export const nobody = (text, artists, to, asTag) => [
   asked("No artist called ", text),
-  !artists.length && el("p", { class: "lead" }, "Nor is there a name near it. A few letters are enough to search."),
+  !artists.length && el("p", { class: "lead" }, "There is no similar name either. A few letters are enough to search."),
   ...near(artists, to),
-  el("p", { class: "note" }, "Is it a tag? ", el("a", { href: asTag }, "Ask for artists with it"), "."),
+  el("p", { class: "note" }, "Is it a tag? ", el("a", { href: asTag }, "Find artists with this tag"), "."),
 ].filter(Boolean);
 
-/** A link led to an artist that is not in this index. */
+/** View for a link to an artist that is not in this index. */
 export const missing = (key, artists = []) => [
   asked("No artist ", key),
-  el("p", { class: "lead" }, "This index has no artist with that id. It may have been removed, or renamed."),
+  el("p", { class: "lead" }, "There is no artist with this id. It may have been removed or renamed."),
   ...near(artists),
 ];
 
-/** The first page, with a few artists to begin with. */
+/** Start view, with a few example artists. */
 export const start = (examples) => [
   el("div", { class: "head" }, heading("Who else will you like?")),
   el(
     "p",
     { class: "lead" },
-    "Name an artist you like, or several, and see who is most alike: ",
-    "by the tags people give, by who listens, and by the sound itself. A tag will do too: ",
+    "Enter one or more artists that you like, and see the most similar artists: ",
+    "by the tags people give them, by their listeners, and by their sound. You can also enter a tag: ",
     el("code", {}, "tag:dub"),
     ".",
   ),
@@ -134,7 +134,7 @@ export const start = (examples) => [
   ),
 ];
 
-/** Something that was asked cannot be answered as it is; the question stays as it was typed. */
+/** View for a query that cannot be answered; the query stays as it was typed. */
 export const refused = (title, detail, artists = []) => [
   el("div", { class: "head" }, heading(title)),
   el("p", { class: "lead" }, detail),
@@ -143,27 +143,27 @@ export const refused = (title, detail, artists = []) => [
 
 const lead = (...text) => el("p", { class: "lead" }, ...text);
 
-/** There is no other artist to answer with. */
-export const nobodyElse = () => lead("No other artist is known well enough to compare with.");
+/** Text if there is no other artist to show. */
+export const nobodyElse = () => lead("There is no other artist with data to compare with.");
 
-/** No artist passes the conditions; `to` asks without them. */
+/** Text if no artist meets the conditions; `to` is the address without them. */
 export const nobodyFits = (to) =>
-  lead("No artist fits all of this. ", el("a", { href: to }, "Ask without the conditions"), ".");
+  lead("No artist meets all conditions. ", el("a", { href: to }, "Search without the conditions"), ".");
 
-/** None of the tags is known, and nothing else was asked with. */
-export const wordless = () => lead("Nothing else was asked with, so there is nobody to be like.");
+/** Text if none of the tags is known, and the query has nothing else. */
+export const wordless = () => lead("The query has no other tag and no artist, so there is nothing to compare with.");
 
 const TROUBLE = {
   0: ["The service cannot be reached", "It may be restarting, or you may be offline."],
-  429: ["Too many questions at once", "Wait a moment, then try again."],
+  429: ["Too many requests at once", "Wait a moment, then try again."],
   503: ["The service is not ready", "It has no index to answer from yet."],
-  overloaded: ["The service has too much to do", "Wait a moment, then try again."],
+  overloaded: ["The service is overloaded", "Wait a moment, then try again."],
 };
 
-/** The service did not answer the question. */
+/** View for an error of the service. */
 export function trouble(error) {
   const kind = error.problem?.title === "overloaded" ? "overloaded" : error.status;
-  const [title, advice] = TROUBLE[kind] ?? ["That did not work", "The service answered with an error."];
+  const [title, advice] = TROUBLE[kind] ?? ["Something went wrong", "The service answered with an error."];
   const { detail, request_id: request } = error.problem ?? {};
   return [
     el("div", { class: "head" }, heading(title)),
@@ -176,7 +176,7 @@ export function trouble(error) {
 const ghost = (tag, kind, ...children) => el(tag, { class: `${kind} ghost`, "aria-hidden": "true" }, ...children);
 const blank = (tag, kind = "") => el(tag, { class: kind }, "\u00a0");
 
-/** Grey bars in the places of an answer to come. */
+/** Grey bars as placeholders for results. */
 export const skeleton = (rows) => [
   ghost("div", "head artist", blank("h1"), blank("p", "facts")),
   ghost("h2", "", "\u00a0"),

@@ -1,4 +1,4 @@
-// The artists that answer, best first; each can be opened, and steers what is asked next.
+// Similar artists, best first; each can be expanded, and added to the query.
 
 import { badges, el, heading, link, named, plural } from "./render.js";
 import { figure, reasons, shared } from "./reasons.js";
@@ -26,7 +26,7 @@ function icon(...paths) {
   return made;
 }
 
-/** A button that steers: `data-add` says into which list of the question, `data-id` whom. */
+/** Create a button that changes the query: `data-add` is a list of the query, `data-id` the artist to add. */
 const steer = (artist, list, words, paths) =>
   el(
     "button",
@@ -41,7 +41,7 @@ const steer = (artist, list, words, paths) =>
     icon(...paths),
   );
 
-/** The button that opens an artist's reasons; they are made when they are first wanted. */
+/** Create the button that shows an artist's reasons; they are rendered when first opened. */
 function opener(artist, place, asked) {
   const panel = el("div", { class: "why", id: `why-${place}`, hidden: "" });
   const button = el(
@@ -78,7 +78,7 @@ function row(artist, place, asked) {
         "span",
         { class: "who" },
         named(artist, "a", { href: link(artist) }),
-        artist.pinned && el("span", { class: "pinned", title: "Placed here by rule, whatever the score" }, "pinned"),
+        artist.pinned && el("span", { class: "pinned", title: "Placed here by a rule, not by its score" }, "pinned"),
         terms.length > 0 && el("span", { class: "terms", dir: "auto" }, terms.join(" · ")),
       ),
       badges(artist.modalities),
@@ -104,7 +104,7 @@ const listed = (items) => {
   });
 };
 
-/** The question in words, as parts of a heading; tags that are not known stand there only where all are such. */
+/** Describe the query, as parts of a heading; unknown tags are named only if all tags are unknown. */
 function said(asked, { name, unknown }) {
   const names = (ids) => listed(ids.map((id) => el("bdi", {}, name(id))));
   const used = asked.tags.filter((tag) => !unknown(tag));
@@ -116,23 +116,23 @@ function said(asked, { name, unknown }) {
   ];
 }
 
-/** The head over an answer to more than one artist. */
+/** Heading of the results of a query that is not about one artist. */
 export const spoken = (asked, known) => el("div", { class: "head spoken" }, heading(...said(asked, known)));
 
-/** The words that nobody knew, and that were left out. */
+/** Note that names the unknown tags, which were ignored. */
 export const leftOut = (words) =>
   words.length > 0 &&
   el(
     "p",
     { class: "note" },
-    `Not known as ${words.length === 1 ? "a tag" : "tags"}, and left out: `,
+    `Not known as ${words.length === 1 ? "a tag" : "tags"} and ignored: `,
     ...listed(words.map((word) => el("q", { dir: "auto" }, word))),
   );
 
 /**
- * The artists that answer.
+ * List the similar artists.
  * @param {object[]} similar
- * @param {{question: object, name: (id: string) => string, more: number}} asked more: the k to offer next, or 0
+ * @param {{question: object, name: (id: string) => string, more: number}} asked more: the next k to offer, or 0
  */
 export function results(similar, { question, name, more }) {
   const how = { alike: question.seeds.length > 0, name };

@@ -1,11 +1,11 @@
-// One stored evaluation: what ran on what, and every figure of it.
+// One stored evaluation: its inputs and all its figures.
 
 import { interval } from "./chart.js";
 import { address, asks, count, figure, listed, moment, mono, row } from "./figures.js";
 import { scrolling, signed, spanned, STATES, trail } from "./figures.js";
 import { el, heading, plural } from "./render.js";
 
-const CONDITIONS = { raw: "artists of whom anything is known", fmc: "artists of whom every modality is known" };
+const CONDITIONS = { raw: "artists with any data", fmc: "artists with every kind of data" };
 const OTHERS = [
   ["Gini", "gini"],
   ["coverage", "coverage"],
@@ -14,14 +14,14 @@ const OTHERS = [
   ["R-precision", "r_precision"],
 ];
 
-/** An evaluation that has no figures. */
+/** View of an evaluation without figures. */
 export const unfinished = (run) => [
   trail(mono(run.id.slice(0, 8))),
   el("div", { class: "head" }, heading(`This evaluation ${STATES[run.state] ?? run.state}`)),
   run.error ? el("p", { class: "lead error" }, run.error) : null,
-  el("p", { class: "lead" }, "It was asked for with ", mono(JSON.stringify(run.request))),
+  el("p", { class: "lead" }, "Its parameters are ", mono(JSON.stringify(run.request))),
   ["waiting", "running"].includes(run.state)
-    ? el("p", {}, el("button", { type: "button", "data-retry": "" }, "Look again"))
+    ? el("p", {}, el("button", { type: "button", "data-retry": "" }, "Refresh"))
     : null,
 ].filter(Boolean);
 
@@ -30,7 +30,7 @@ function fact(term, ...values) {
   return given.length ? el("div", {}, el("dt", {}, term), el("dd", {}, ...given)) : null;
 }
 
-/** What ran on what. */
+/** List the inputs of an evaluation. */
 function facts(run, figures) {
   const { truth = {}, catalog, models = {}, rounds, seed } = figures;
   const pairs = truth.pairs ? `, ${plural(truth.pairs, "pair")}` : "";
@@ -39,7 +39,7 @@ function facts(run, figures) {
   const artists = catalog?.artists && `: ${plural(catalog.artists, "artist")}${by.length ? ` (${by.join(", ")})` : ""}`;
   const chance = [
     typeof seed === "number" && `seed ${seed}`,
-    rounds && `${count(rounds)} bootstrap rounds`,
+    rounds && `${count(rounds)} random samples for the intervals`,
   ].filter(Boolean);
   const trained = Object.entries(models).flatMap(([name, model], i) => [
     i ? ", " : "",
@@ -50,11 +50,11 @@ function facts(run, figures) {
   return el(
     "dl",
     { class: "ran" },
-    fact("truth", truth.id ? el("span", {}, `${truth.name} `, mono(truth.id), `${kind}${pairs}`) : null),
+    fact("ground truth", truth.id ? el("span", {}, `${truth.name} `, mono(truth.id), `${kind}${pairs}`) : null),
     fact("snapshot", figures.snapshot && mono(figures.snapshot), artists),
     fact("version", figures.version && mono(figures.version)),
     fact("models", ...trained),
-    fact("chance", chance.join(", ")),
+    fact("randomness", chance.join(", ")),
     fact("by", run.by),
   );
 }
@@ -76,7 +76,7 @@ function conditionTable(run, condition, rows, differences) {
     ]);
   });
   const { k } = rows[0];
-  const columns = ["system", el("span", { class: "unseen" }, "picture"), `nDCG@${k}`, `minus ${reference}`];
+  const columns = ["system", el("span", { class: "unseen" }, "chart"), `nDCG@${k}`, `minus ${reference}`];
   return scrolling(
     `Systems, ${condition}`,
     el(
@@ -94,21 +94,21 @@ function groupTable(groups) {
     row("td", [each.system, spread(each.entropy), spread(each.ndcg), spread(each.ndcg_own)]),
   );
   return [
-    el("h2", { id: "groups" }, "groups", el("span", { class: "what" }, "artists known by one to three modalities")),
+    el("h2", { id: "groups" }, "groups", el("span", { class: "what" }, "artists with one to three kinds of data")),
     scrolling(
       "Modality groups",
       el(
         "table",
         {},
-        el("thead", {}, row("th", ["system", "entropy", "nDCG", "nDCG in the own group"])),
+        el("thead", {}, row("th", ["system", "entropy", "nDCG", "nDCG within the own group"])),
         el("tbody", {}, ...lines),
       ),
     ),
-    el("p", { class: "what" }, "Mean and deviation over groupings. Entropy in nats; more is lists more mixed."),
+    el("p", { class: "what" }, "Mean and deviation over groupings; higher entropy (nats) means more mixed lists."),
   ];
 }
 
-/** The figures of one evaluation. */
+/** Show the figures of one evaluation. */
 export function run(found) {
   const { figures } = found;
   const { results = [], differences = [], groups = [], protocol } = figures;
@@ -123,9 +123,9 @@ export function run(found) {
       ...(found.files
         ? [
             el("a", { href: `/v1/evaluations/${kept}/report` }, "Full report"),
-            el("a", { href: address({ id: found.id, artists: "worst" }) }, "Artists that fail"),
+            el("a", { href: address({ id: found.id, artists: "worst" }) }, "Artists with the worst lists"),
           ]
-        : [el("span", { class: "what" }, "Its report and its artists are not in this home.")]),
+        : [el("span", { class: "what" }, "Its report and its results by artist are not stored here.")]),
       el("a", { href: `/v1/evaluations/${kept}` }, "Figures as JSON"),
     ),
     facts(found, figures),
@@ -136,7 +136,7 @@ export function run(found) {
         CONDITIONS[condition],
         typeof artists === "number" && plural(artists, "artist"),
         typeof queries === "number" && asks(queries),
-        typeof without === "number" && `${count(without)} without a similar artist`,
+        typeof without === "number" && `${count(without)} without a known similar artist`,
       ]);
       return [
         el("h2", {}, condition, el("span", { class: "what" }, known)),
@@ -144,6 +144,23 @@ export function run(found) {
       ];
     }),
     ...(groups.length ? groupTable(groups) : []),
-    protocol ? el("details", {}, el("summary", {}, "How this was measured"), el("p", {}, protocol)) : null,
+    protocol
+      ? el(
+          "details",
+          {},
+          el("summary", {}, "How this was measured"),
+          el(
+            "p",
+            {},
+            "A query is an artist whose similar artists are looked for; a system is a model, a simpler method to " +
+              "compare it to, or a version of the index. nDCG rates lists from 0 to 1: 1 if all artists known to be " +
+              "similar come first, lower the further down they stand. Gini is 0 if all artists appear equally often " +
+              "in the lists, and near 1 if few artists fill them. Coverage is the share of artists that appear in " +
+              "any list. Precision is the share of a list that is known to be similar, recall the share of the artists " +
+              "known to be similar that a list contains. R-precision is the precision of the first R places, where R " +
+              `is the number of artists known to be similar. In detail: ${protocol}`,
+          ),
+        )
+      : null,
   ].filter(Boolean);
 }

@@ -1,4 +1,4 @@
-// The list of stored evaluations, and their figures over time.
+// List of stored evaluations, and their figures over time.
 
 import { overTime } from "./chart.js";
 import { address, clock, count, day, figure, listed, moment, mono, spanned, STATES, trail } from "./figures.js";
@@ -6,10 +6,10 @@ import { el, heading } from "./render.js";
 
 const CHARTS = 6;
 
-/** Evaluations of a page. */
+/** Number of evaluations per page. */
 export const PAGE = 50;
 
-/** Runs by truth, k and condition, the oldest first, where there are two or more. */
+/** Group runs by ground truth, k and condition, the oldest first; groups of fewer than two runs are skipped. */
 function series(runs) {
   const found = new Map();
   for (const run of [...runs].reverse()) {
@@ -74,12 +74,12 @@ function jobRow(job) {
     "li",
     {},
     el("a", { href: address({ id: job.id }) }, (STATES[job.state] ?? job.state) + far),
-    el("p", { class: "what" }, "asked for ", moment(job.created), ` by ${job.by}`),
+    el("p", { class: "what" }, "submitted ", moment(job.created), ` by ${job.by}`),
     job.error && el("p", { class: "error" }, job.error),
   );
 }
 
-/** The stored evaluations; `first` is whether nothing newer was left out. */
+/** Show stored evaluations; `first` is whether this is the first page. */
 export function list({ evaluations, jobs }, first) {
   const charts = series(evaluations).map(chart);
   const rows = evaluations.map(runRow);
@@ -88,24 +88,30 @@ export function list({ evaluations, jobs }, first) {
     first ? null : trail("older"),
     el("div", { class: "head" }, heading("Evaluations")),
     rows.length || jobs.length
-      ? el("p", { class: "lead" }, "How well each index and model finds the artists that are known to be similar.")
+      ? el(
+          "p",
+          { class: "lead" },
+          "How well each model and index version finds the artists that are known to be similar. nDCG rates the " +
+            "lists found from 0 to 1: it is 1 if all artists known to be similar come first, and lower the further " +
+            "down they stand.",
+        )
       : null,
     ...(charts.length
       ? [
           el("div", { class: "charts" }, ...charts),
-          el("p", { class: "what" }, "Each point is the first system of a run, with its 95 % interval."),
+          el("p", { class: "what" }, "Each point is the first system of a run, with its 95 % confidence interval."),
         ]
       : []),
     ...(jobs.length
       ? [
-          el("h2", { id: "jobs" }, "Not stored"),
+          el("h2", { id: "jobs" }, "Waiting, running or failed"),
           el("ul", { class: "jobs", role: "list", "aria-labelledby": "jobs" }, ...jobs.map(jobRow)),
-          el("p", {}, el("button", { type: "button", "data-retry": "" }, "Look again")),
+          el("p", {}, el("button", { type: "button", "data-retry": "" }, "Refresh")),
         ]
       : []),
     ...(rows.length
       ? [
-          el("h2", { id: "runs" }, "Runs", el("span", { class: "what" }, "nDCG, 95 % interval")),
+          el("h2", { id: "runs" }, "Stored evaluations", el("span", { class: "what" }, "nDCG, 95 % interval")),
           el(
             "form",
             { id: "pick", action: "/evaluations" },
@@ -119,11 +125,11 @@ export function list({ evaluations, jobs }, first) {
           ),
         ]
       : [empty(first)]),
-    older && el("p", { class: "more" }, el("a", { href: older }, "Older ones")),
+    older && el("p", { class: "more" }, el("a", { href: older }, "Older evaluations")),
   ].filter(Boolean);
 }
 
 const empty = (first) =>
   first
-    ? el("p", { class: "lead" }, "None is stored yet. Run one with ", mono("riyl evaluate --truth NAME"), ".")
-    : el("p", { class: "lead" }, "There are no older ones.");
+    ? el("p", { class: "lead" }, "No evaluation is stored yet. Run one with ", mono("riyl evaluate --truth NAME"), ".")
+    : el("p", { class: "lead" }, "There are no older evaluations.");

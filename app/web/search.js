@@ -1,4 +1,4 @@
-// The search field: a combobox with a list of suggestions (WAI-ARIA authoring practices, list autocomplete).
+// Search field: a combobox with a list of suggestions (WAI-ARIA authoring practices, list autocomplete).
 
 import { ApiError, find } from "./api.js";
 import { tagsIn } from "./question.js";
@@ -8,9 +8,9 @@ const WAIT_MS = 120;
 const SHOWN = 8;
 
 /**
- * Bring the field to life.
+ * Activate the field.
  * @param {{choose: (artist: {id: string}) => void, ask: (text: string) => void, tags: (words: string[]) => void}} on
- *   choose: an artist was taken; ask: Enter was pressed on the text as it stands; tags: words were typed behind `tag:`
+ *   choose: an artist was chosen; ask: Enter was pressed on typed text; tags: words were typed after `tag:`
  * @returns {{settle: (text: string) => void, focus: () => void, typing: () => boolean}}
  */
 export function search(on) {
@@ -50,7 +50,7 @@ export function search(on) {
     }
   }
 
-  /** Offer artists, or tags all at once as `{words}`. */
+  /** Offer artists, or all tags together as `{words}`. */
   function offer(choices, message) {
     found = choices;
     activate(-1);
@@ -76,7 +76,7 @@ export function search(on) {
     badges(artist.modalities),
   ];
 
-  /** Forget the question under way, so that its answer never shows. */
+  /** Cancel the pending request, so that its response is not shown. */
   function drop() {
     clearTimeout(timer);
     asked.abort();
@@ -87,7 +87,7 @@ export function search(on) {
     drop();
     const words = tagsIn(text);
     if (words) {
-      offer(words.length ? [{ words }] : [], words.length ? "" : "A tag comes behind the colon, as in tag:dub.");
+      offer(words.length ? [{ words }] : [], words.length ? "" : "Enter a tag after the colon, as in tag:dub.");
       return;
     }
     const { signal } = asked;
@@ -97,7 +97,7 @@ export function search(on) {
     } catch (error) {
       if (signal.aborted) return;
       const away = error instanceof ApiError && error.status === 0;
-      offer([], away ? "The service cannot be reached." : `The search did not work: ${error.message}`);
+      offer([], away ? "The service cannot be reached." : `The search failed: ${error.message}`);
     }
   }
 
@@ -107,7 +107,7 @@ export function search(on) {
     else on.choose(choice);
   }
 
-  /** Show `text`, with nothing under way and no suggestions. */
+  /** Show `text`, without suggestions, and cancel the pending request. */
   function settle(text) {
     drop();
     settled = text;
@@ -133,7 +133,7 @@ export function search(on) {
       const step = event.key === "ArrowDown" ? 1 : -1;
       if (popup.hidden && !found.length && input.value.trim()) suggest(input.value.trim());
       if (popup.hidden) open();
-      // one place more than there are options: the field itself, where none is active
+      // one place more than there are options: the field itself, where no option is active
       const places = found.length + 1;
       if (found.length) activate(((active + 1 + step + places) % places) - 1);
     } else if (event.key === "Escape") {
@@ -161,7 +161,7 @@ export function search(on) {
 
   input.addEventListener("focus", () => found.length && open());
   input.addEventListener("blur", close);
-  // the field keeps the focus, or its blur would close the list before the click
+  // the field keeps the focus; else its blur would close the list before the click
   popup.addEventListener("pointerdown", (event) => event.preventDefault());
   popup.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => {
@@ -169,7 +169,7 @@ export function search(on) {
     if (choice) take(choice);
   });
 
-  // what was typed while this script was still on its way
+  // text that was typed while this script was loading
   if (input.value) input.dispatchEvent(new Event("input"));
 
   return {

@@ -1,4 +1,4 @@
-// What stands between a page's address and what it shows: history, the view under way, errors.
+// Navigation of a page: maps its address to a view, and handles history, pending views and errors.
 
 import { ApiError, file } from "./api.js";
 import * as key from "./key.js";
@@ -7,19 +7,20 @@ import { el, trouble } from "./render.js";
 const KEPT = 30;
 const SAVING_MS = 60_000;
 
-/** @typedef {{focus?: boolean, top?: boolean}} How whether the heading takes the focus, and whether to go to the top */
+/** @typedef {{focus?: boolean, top?: boolean}} How whether to focus the heading, and whether to scroll to the top */
 
 /**
- * Keep `main` what the address says.
+ * Keep the content of `main` in step with the address.
  * @param {{
  *   path: string, title: string,
  *   view: (signal: AbortSignal) => Promise<{title: string, nodes: Node[]} | {moved: string}>,
  *   skeleton: () => Node[],
  *   begin?: () => void, settle?: () => void, typing?: () => boolean,
  * }} page
- *   path: of the page; links to it are followed without loading it anew. title: where a view has none.
- *   view: answers the address as it is. skeleton: stands in its place the first time.
- *   begin: a view is asked for. settle: an earlier one is shown again. typing: the focus is taken.
+ *   path: path of the page; links to it are followed without reloading. title: title if a view has none.
+ *   view: returns the view of the current address. skeleton: placeholder while the first view loads.
+ *   begin: called before a view loads. settle: called when an earlier view is shown again.
+ *   typing: whether the user is typing, so that the focus must not move.
  * @returns {{show: (how?: How) => Promise<void>, go: (href: string, how?: How) => Promise<void>}}
  */
 export function shell({ path, title, view, skeleton, begin = () => {}, settle = () => {}, typing = () => false }) {
@@ -34,14 +35,14 @@ export function shell({ path, title, view, skeleton, begin = () => {}, settle = 
     document.title = answer.title ? `${answer.title} · RIYL` : title;
   }
 
-  /** Remember a view, so that going back shows it at once, at the place it was left. */
+  /** Remember a view, so that going back shows it at once, at its former scroll position. */
   function keep(place, answer) {
     seen.delete(place);
     seen.set(place, answer);
     if (seen.size > KEPT) seen.delete(seen.keys().next().value);
   }
 
-  /** Answer the address. The page as it was stays until the answer is there. */
+  /** Show the view of the address. The former view stays until the new one has loaded. */
   async function show({ focus = true, top = false } = {}) {
     wanted.abort();
     wanted = new AbortController();
@@ -72,10 +73,10 @@ export function shell({ path, title, view, skeleton, begin = () => {}, settle = 
   function refusal(error) {
     if (!(error instanceof ApiError)) console.error(error);
     const nodes = error.status === 401 ? key.asking(error.message) : trouble(error);
-    return { title: "Trouble", nodes };
+    return { title: "Error", nodes };
   }
 
-  /** Save what a link leads to: the browser itself would ask for it without the key. */
+  /** Save the target of a link as a file: the browser itself would request it without the key. */
   async function save(path) {
     try {
       const found = await file(path);
@@ -94,7 +95,7 @@ export function shell({ path, title, view, skeleton, begin = () => {}, settle = 
   }
 
   document.addEventListener("click", (event) => {
-    // with a key held, the browser opens a tab or a window
+    // with a modifier key held, the browser opens a tab or a window
     const held = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
     if (event.defaultPrevented || event.button || held) return;
     const clicked = event.target.closest("a, button");
@@ -109,7 +110,7 @@ export function shell({ path, title, view, skeleton, begin = () => {}, settle = 
     }
   });
 
-  // before the page's own forms, which go into the address
+  // in the capture phase, before the page's own forms, whose values go into the address
   document.addEventListener(
     "submit",
     (event) => {

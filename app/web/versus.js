@@ -1,16 +1,16 @@
-// Two stored evaluations held against each other.
+// Comparison of two stored evaluations.
 
 import { interval } from "./chart.js";
 import { address, asks, count, figure, listed, moment, mono } from "./figures.js";
 import { row, scrolling, signed, spanned, trail } from "./figures.js";
 import { el, heading, link, named } from "./render.js";
 
-/** What a difference a - b says, in plain words. */
+/** State the meaning of a difference a - b in plain words. */
 function verdict({ low, high }) {
-  if (low === null) return ["nothing", "No query was asked of both"];
+  if (low === null) return ["nothing", "No query is in both evaluations"];
   if (low > 0) return ["better", "A is better"];
   if (high < 0) return ["worse", "A is worse"];
-  return ["same", "No difference that the queries can tell"];
+  return ["same", "No clear difference"];
 }
 
 function side(letter, one) {
@@ -47,7 +47,7 @@ function changes(title, rows) {
 function condition(one) {
   const [kind, words] = verdict(one);
   const reach = 1.1 * Math.max(Math.abs(one.low), Math.abs(one.high), 1e-4);
-  const apart = [one.only_a && `${count(one.only_a)} only of A`, one.only_b && `${count(one.only_b)} only of B`];
+  const apart = [one.only_a && `${count(one.only_a)} only in A`, one.only_b && `${count(one.only_b)} only in B`];
   return [
     el("h2", {}, one.condition, el("span", { class: "what" }, listed([asks(one.common), ...apart]))),
     el("p", { class: `verdict ${kind}` }, words),
@@ -59,9 +59,9 @@ function condition(one) {
           interval(one.difference, one.low, one.high, -reach, reach),
           `nDCG ${figure(one.ndcg_a)} against ${figure(one.ndcg_b)}: `,
           spanned(one.difference, one.low, one.high, signed),
-          el("span", { class: "what" }, `p ${one.p.toFixed(3)}`),
+          el("span", { class: "what" }, `p-value ${one.p.toFixed(3)}`),
         ),
-    el("p", { class: "what" }, `Gini ${figure(one.gini_a)} against ${figure(one.gini_b)}; less is more even.`),
+    el("p", { class: "what" }, `Gini ${figure(one.gini_a)} against ${figure(one.gini_b)}; lower is more even.`),
     one.common
       ? el(
           "div",
@@ -89,19 +89,21 @@ function systems(letter, measured, chosen) {
 const turned = ({ a, b }) => ({ a: b.id, b: a.id, system_a: b.system, system_b: a.system });
 
 /**
- * How far a is from b.
- * @param {object} found what the service answered
+ * Show the comparison of a and b.
+ * @param {object} found response of the service
  * @param {string[]} ofA systems of a
  * @param {string[]} ofB systems of b
  */
 export const versus = (found, ofA, ofB) => [
-  trail("two compared"),
+  trail("comparison"),
   el("div", { class: "head" }, heading("Is A better than B?")),
   el("dl", { class: "ran" }, side("A", found.a), side("B", found.b)),
   el(
     "p",
     { class: "what" },
-    `Truth ${found.truth_name}, nDCG@${found.k}, on the queries that both asked; 95 % intervals by paired bootstrap.`,
+    `Ground truth ${found.truth_name}; nDCG@${found.k} over the queries of both, with the 95 % confidence interval ` +
+      "of the difference by paired bootstrap (many random samples of the queries). Gini is 0 if all artists appear " +
+      "equally often in the lists, and near 1 if few artists fill them.",
   ),
   el(
     "form",
@@ -111,7 +113,7 @@ export const versus = (found, ofA, ofB) => [
     systems("A", ofA, found.a.system),
     systems("B", ofB, found.b.system),
     el("button", { type: "submit" }, "Compare"),
-    el("a", { href: address(turned(found)) }, "B against A"),
+    el("a", { href: address(turned(found)) }, "Swap A and B"),
   ),
   ...found.conditions.flatMap(condition),
 ];

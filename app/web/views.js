@@ -1,4 +1,4 @@
-// What an address shows: artists that answer a question, artists of a name, the first page, or why there is no answer.
+// Views of an address: the similar artists of a query, the artists of a name, the start view, or an error.
 
 import * as api from "./api.js";
 import { ConditionError } from "./conditions.js";
@@ -10,7 +10,7 @@ const EXAMPLES = ["s", "m", "a", "d", "t", "b"];
 const NOTHING_KNOWN = "urn:riyl:problem:nothing-known-yet";
 const OLDER = "urn:riyl:problem:version-of-an-older-format";
 
-/** The answer, with reasons where the version holds them. */
+/** Fetch the response, with reasons if the version holds them. */
 async function answered(asked, signal) {
   const from = (explain) =>
     ask.plain(asked)
@@ -24,7 +24,7 @@ async function answered(asked, signal) {
   }
 }
 
-/** Artists that answer. */
+/** View of the similar artists. */
 async function answerView(asked, signal, known) {
   const [key] = asked.seeds;
   const alone = ask.alone(asked);
@@ -51,9 +51,9 @@ function none(asked) {
   return ask.address(asked) === bare ? render.nobodyElse() : render.nobodyFits(bare);
 }
 
-/** What was wrong with a question, in words. Names of what it asks with are looked up, or chips would show ids. */
+/** View that explains the error of a query. The names of its artists are looked up, else chips would show ids. */
 async function refusedView(asked, about, error, signal, known) {
-  if (error instanceof ConditionError) return refused("That is no condition", error.message);
+  if (error instanceof ConditionError) return refused("Invalid condition", error.message);
   if (![404, 409, 422].includes(error.status)) throw error;
   const { type, near } = error.problem;
   const unnamed = [...asked.seeds, ...asked.avoid].filter((id) => !known.has(id));
@@ -61,21 +61,21 @@ async function refusedView(asked, about, error, signal, known) {
   found.forEach(({ value }, i) => value && known.artists([value.artist], [unnamed[i]]));
   const [key] = asked.seeds;
   if (error.status === 404 && ask.plain(asked)) return { title: "No such artist", nodes: render.missing(key, near) };
-  if (error.status === 404) return refused("One of them is not here", error.message, near);
+  if (error.status === 404) return refused("One of the artists was not found", error.message, near);
   if (type === NOTHING_KNOWN && !asked.seeds.length) {
     known.understood(asked, { unknown_tags: asked.tags });
-    return { title: "Nothing known", nodes: [spoken(asked, known), leftOut(asked.tags), render.wordless()] };
+    return { title: "Unknown tags", nodes: [spoken(asked, known), leftOut(asked.tags), render.wordless()] };
   }
   if (type === NOTHING_KNOWN && ask.alone(asked)) {
     const artist = { id: key, name: known.name(key), ...about };
     return { title: artist.name, nodes: render.unknown(artist) };
   }
-  return refused("That cannot be answered", error.message);
+  return refused("This query cannot be answered", error.message);
 }
 
 const refused = (title, detail, near) => ({ title, nodes: render.refused(title, detail, near) });
 
-/** The artist of a name, or several, or none. */
+/** View of a typed name: its artist, several artists, or none. */
 async function textView(asked, signal, known) {
   const { text } = asked;
   const added = (list, each) => ask.address({ ...ask.added(asked, list, each), text: "" });
@@ -91,7 +91,7 @@ async function textView(asked, signal, known) {
     }
     if (error.status !== 404) throw error;
     let near = error.problem.near ?? [];
-    // names that begin alike are better than an empty page
+    // names with the same beginning are better than an empty page
     const begin = text.slice(0, Math.ceil(text.length / 2));
     if (!near.length && begin.length > 1) near = (await api.find(begin, 10, signal)).artists;
     known.artists(near);
@@ -108,15 +108,15 @@ async function startView(_, signal, known) {
   return { title: "", nodes: render.start(examples) };
 }
 
-const seedless = () => refused("Like whom?", "There is no artist and no tag yet to be like. Add one above.");
+const seedless = () => refused("Similar to which artist?", "The query has no artist and no tag yet. Add one above.");
 
 /**
- * The view of a question.
+ * Return the view of a query.
  * @param {object} asked
  * @param {AbortSignal} signal
- * @param {object} known the page's memory, which is added to
+ * @param {object} known the page's memory, to which names are added
  * @returns {Promise<{title: string, nodes: Node[]} | {moved: string}>}
- * @throws {api.ApiError} there is no answer, and it is not for what was asked
+ * @throws {api.ApiError} the service failed for a reason other than the query
  */
 export function view(asked, signal, known) {
   if (asked.text) return textView(asked, signal, known);

@@ -1,4 +1,4 @@
-"""The command line's edge: versions, wrong settings, and terminals that lack characters or go away."""
+"""Tests of the command line: versions, wrong settings, and terminals that lack characters or close."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_whatever_a_terminal_lacks_is_written_as_an_escape(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     helps, names = done.stdout.split(b"NAMES")
     assert helps.count(b"Usage: ") >= 45
-    # created, listed as a table, and as JSON, in which it is the same text again
+    # created, listed as a table, and listed as JSON, with the same text
     escaped = b"\\u5b87\\u591a\\u7530\\u30d2\\u30ab\\u30eb"
     assert names.count(escaped) == 3
     assert done.stderr == b"error: there is no key '" + escaped + b"' that is in force; see riyl keys list\n"

@@ -22,7 +22,7 @@ def similar(page: Page) -> Locator:
 
 
 def chips(page: Page) -> Locator:
-    return page.get_by_role("list", name="Asked with").locator(".chip")
+    return page.get_by_role("list", name="Query").locator(".chip")
 
 
 def rows(page: Page) -> Locator:

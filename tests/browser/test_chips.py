@@ -40,7 +40,7 @@ def test_artists_picked_one_after_another_are_chips_and_are_asked_together(site:
     page.go_back()
     expect(heading(page)).to_have_text("Like Artist 7 and Artist 13")
     expect(chips(page).locator(".name")).to_have_text(["Artist 7", "Artist 13"])
-    page.get_by_role("link", name="Start anew").click()
+    page.get_by_role("link", name="Clear all").click()
     expect(page).to_have_url(f"{site}/")
 
 
@@ -68,7 +68,7 @@ def test_a_result_asks_for_more_like_it_or_for_less(site: str, page: Page) -> No
 def test_words_behind_tag_are_tags_and_those_not_known_are_marked(site: str, page: Page) -> None:
     page.goto(site)
     field(page).fill("tag:")
-    expect(page.locator("#popup")).to_have_text("A tag comes behind the colon, as in tag:dub.")
+    expect(page.locator("#popup")).to_have_text("Enter a tag after the colon, as in tag:dub.")
     field(page).fill("tag:dub")
     expect(page.get_by_role("option")).to_have_text(["Tagged dub"])
     page.keyboard.press("Enter")
@@ -81,7 +81,7 @@ def test_words_behind_tag_are_tags_and_those_not_known_are_marked(site: str, pag
     page.get_by_role("option").click()
     expect(chips(page).locator(".name")).to_have_text(["dub", "roots", "<b>zz</b>"])
     expect(page.locator(".chip.doubtful")).to_have_text(re.compile("<b>zz</b>.*not known"))
-    expect(page.get_by_role("main")).to_contain_text("Not known as a tag, and left out: <b>zz</b>")
+    expect(page.get_by_role("main")).to_contain_text("Not known as a tag and ignored: <b>zz</b>")
     expect(heading(page)).to_have_text("Tagged dub and roots")
     assert names(page) == answered(site, tags={"dub": 1, "roots": 1})
     pick(page, "Artist 6")
@@ -91,8 +91,8 @@ def test_words_behind_tag_are_tags_and_those_not_known_are_marked(site: str, pag
 def test_tags_of_which_none_is_known_stay_and_are_said_to_be_so(site: str, page: Page) -> None:
     page.goto(f"{site}/?tag=zzqq")
     expect(heading(page)).to_have_text("Tagged zzqq")
-    expect(page.get_by_role("main")).to_contain_text("Not known as a tag, and left out: zzqq")
+    expect(page.get_by_role("main")).to_contain_text("Not known as a tag and ignored: zzqq")
     expect(page.locator(".chip.doubtful")).to_have_count(1)
     page.goto(f"{site}/?avoid=a007")
-    expect(heading(page)).to_have_text("Like whom?")
+    expect(heading(page)).to_have_text("Similar to which artist?")
     expect(chips(page)).to_have_count(1)

@@ -49,7 +49,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
 
 def enter(page: Page, token: str) -> None:
     page.get_by_label("Key", exact=True).fill(token)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
 
 
 def heading(page: Page, text: str) -> None:

@@ -62,7 +62,7 @@ def test_a_link_to_an_artist_that_is_gone_says_so(site: str, page: Page) -> None
 def test_an_artist_of_whom_nothing_is_known_is_shown_as_such(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a059")
     expect(heading(page)).to_have_text("Artist 59")
-    expect(page.get_by_role("main")).to_contain_text("Nothing is known yet")
+    expect(page.get_by_role("main")).to_contain_text("There is no data yet")
     expect(page.get_by_role("main")).to_contain_text("country IS")
 
 
@@ -163,7 +163,7 @@ def test_what_has_the_focus_is_seen(site: str, page: Page) -> None:
         )
     first, second = [item["name"] for item in ask(site, "/v1/artists/a007/similar", k=2)["similar"]]
     assert [name for name, _ in seen] == [
-        "Skip to the answer", "RIYL recommended if you like", "q", "Remove Artist 7", "Refine",
+        "Skip to the results", "RIYL recommended if you like", "q", "Remove Artist 7", "Refine",
         first, f"More like {first}", f"Less like {first}", f"Why {first}",
         second, f"More like {second}", f"Less like {second}", f"Why {second}",
         "Show more", "Evaluations",

@@ -41,7 +41,7 @@ def test_a_name_that_is_none_can_be_asked_for_as_a_tag(site: str, page: Page) ->
     enter(page, "dub")
     expect(heading(page)).to_have_text("No artist called dub")
     expect(chips(page)).to_have_count(1)
-    page.get_by_role("link", name="Ask for artists with it").click()
+    page.get_by_role("link", name="Find artists with this tag").click()
     expect(page).to_have_url(f"{site}/?artist=a006&tag=dub")
     expect(heading(page)).to_have_text("Like Artist 6, tagged dub")
 
@@ -56,20 +56,20 @@ def test_a_name_of_several_is_settled_beside_what_is_asked_already(site: str, pa
 
 def test_what_the_service_refuses_is_said_in_its_words_and_nothing_is_lost(site: str, page: Page) -> None:
     page.goto(f"{site}/?artist=a007&artist=a013&where=planet%3DMars&tag=dub")
-    expect(heading(page)).to_have_text("That cannot be answered")
+    expect(heading(page)).to_have_text("This query cannot be answered")
     expect(page.get_by_role("main")).to_contain_text("found 'planet'; wanted one of country, founded")
     expect(chips(page).locator(".name")).to_have_text(["Artist 7", "Artist 13", "dub", "planet=Mars"])
     page.get_by_role("button", name="Remove planet=Mars").click()
     expect(heading(page)).to_have_text("Like Artist 7 and Artist 13, tagged dub")
     page.goto(f"{site}/?artist=a007&where=planet")
-    expect(heading(page)).to_have_text("That is no condition")
+    expect(heading(page)).to_have_text("Invalid condition")
     expect(page.locator(".chip.doubtful")).to_have_text(re.compile("planet.*not understood"))
     page.goto(f"{site}/?artist=a007&artist=nobody")
-    expect(heading(page)).to_have_text("One of them is not here")
+    expect(heading(page)).to_have_text("One of the artists was not found")
     expect(page.get_by_role("main")).to_contain_text("there is no artist 'nobody'")
     expect(chips(page).locator(".name")).to_have_text(["Artist 7", "nobody"])
     page.goto(f"{site}/?artist=a059&diversity=0.5")
-    expect(page.get_by_role("main")).to_contain_text("Nothing is known yet")
+    expect(page.get_by_role("main")).to_contain_text("There is no data yet")
 
 
 def test_a_whole_question_is_in_its_address(site: str, page: Page) -> None:
@@ -149,7 +149,7 @@ def test_a_question_that_did_not_get_through_can_be_asked_again(site: str, page:
 def test_all_of_it_fits_is_labelled_and_stands_out(site: str, open_page: OpenPage, width: int, scheme: str) -> None:
     page = open_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page.goto(f"{site}{FULL}&where={quote('a' * 120 + '=b')}".replace("&where=founded%3E%3D1970", ""))
-    expect(heading(page)).to_have_text("That cannot be answered")
+    expect(heading(page)).to_have_text("This query cannot be answered")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.goto(f"{site}{FULL}")
     fine_tune(page)

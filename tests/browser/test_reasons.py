@@ -37,7 +37,7 @@ def test_a_result_is_opened_for_its_reasons(site: str, page: Page) -> None:
     why = artist["why"]
     assert len(why["pairs"]) > 1
     wanted = [(words[pair["asked"], pair["found"]], pair["share"]) for pair in why["pairs"]]
-    wanted += [("corrections", why["hubness"] + why["calibration"]), ("together", artist["score"])]
+    wanted += [("corrections", why["hubness"] + why["calibration"]), ("total", artist["score"])]
     for line, (text, share) in zip(shares.get_by_role("listitem").all(), wanted, strict=True):
         expect(line.locator(".part")).to_have_text(text)
         expect(line.locator(".figure")).to_have_text(re.sub(r"^-?0\.00$", "0.00", f"{share:.2f}").replace("-", "−"))
@@ -47,7 +47,7 @@ def test_a_result_is_opened_for_its_reasons(site: str, page: Page) -> None:
         (m, why["evidence"].get(m, 0), word) for m, word in (("tags", "tag"), ("cf", "listener"), ("audio", "track"))
     ]
     evidence = ", ".join(f"{n} {word}{'s' if n != 1 else ''}" for _, n, word in counts if n)
-    expect(panel.locator(".evidence")).to_have_text(f"rests on {evidence}")
+    expect(panel.locator(".evidence")).to_have_text(f"based on {evidence}")
     # a bar begins where the axis has 0, and goes to its left for what is taken off; all are to one scale
     lengths = []
     for bar, (_, share) in zip(shares.locator(".share").all(), wanted, strict=False):
@@ -70,7 +70,7 @@ def test_reasons_tell_what_each_thing_asked_with_adds(site: str, page: Page) -> 
     rows(page).first.get_by_role("button", name="Why").click()
     by = dict(zip(("Artist 7", "Artist 13", "the tags", "Artist 6"), artist["why"]["seeds"], strict=True))
     shares = ", ".join(f"{name} {seed['share']:.2f}".replace("-", "−") for name, seed in by.items())
-    expect(rows(page).first.locator(".seeds")).to_have_text(f"by what was asked with: {shares}")
+    expect(rows(page).first.locator(".seeds")).to_have_text(f"by part of the query: {shares}")
     hubness, calibration, popularity = (artist["why"][name] for name in ("hubness", "calibration", "popularity"))
     assert abs(popularity) > 0.005
     corrections = rows(page).first.locator(".shares li").filter(has_text="corrections")

@@ -100,7 +100,7 @@ def test_nothing_found_is_said_and_near_names_are_offered(site: str, page: Page)
     expect(heading(page)).to_have_text("No artist called artichoke heart")
     expect(field(page)).to_have_value("artichoke heart")
     enter(page, "the doubbles")
-    expect(page.get_by_role("heading", name="Near names")).to_be_visible()
+    expect(page.get_by_role("heading", name="Similar names")).to_be_visible()
     expect(page.locator("main").get_by_role("link").first).to_have_text(SHARED_NAME)
 
 

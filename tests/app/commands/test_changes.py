@@ -1,4 +1,4 @@
-"""riyl changes, and the snapshot that folds them in."""
+"""Tests of `riyl changes`, and of a snapshot with changes folded in."""
 
 from __future__ import annotations
 

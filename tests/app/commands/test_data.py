@@ -1,4 +1,4 @@
-"""riyl data tables, snapshot build and demo on folders as people have them."""
+"""Tests of `riyl data tables`, `riyl snapshot build` and `riyl demo` on realistic folders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import small_world
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A catalog in CSV with most of what may be odd in one."""
+    """Create a catalog in CSV with many of the oddities that occur in practice."""
     catalog_folder = tmp_path / "given"
     catalog_folder.mkdir()
     (catalog_folder / "artists.csv").write_text(
@@ -41,7 +41,7 @@ def test_rows_columns_values_and_files_are_accounted_for(folder: Path, tmp_path:
 
 def test_a_person_reads_the_same(folder: Path, tmp_path: Path) -> None:
     printed = riyl(tmp_path / "home", "data", "tables", str(folder), str(tmp_path / "out")).stdout
-    assert "tags: 4 rows read, 3 kept; left out 1 of a tag that stands for nothing" in printed
+    assert "tags: 4 rows read, 3 kept; skipped 1 of a tag that stands for nothing" in printed
     assert "row 2: 'ca. 1990'" in printed
     assert "artists.csv: column '' is not read: it has no name" in printed
     assert "README.md is not read: a document" in printed

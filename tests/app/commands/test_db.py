@@ -1,4 +1,4 @@
-"""`riyl db`, and what every other command does where the database lacks what the home has seen."""
+"""Tests of `riyl db`, and of other commands if the database lacks data that the home has seen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.conftest import Backup
 
 @pytest.fixture
 def stale(home: Home, other_version: Version) -> Home:
-    """A home whose database was restored from before a block, a delete and a promotion."""
+    """Create a home whose database was restored from before a block, a delete and a promotion."""
     backup = Backup(Settings(home=home.root))
     opened = database(home)
     assert riyl(home, "rules", "add", "block", "a001", "--why", "letter").exit_code == 0

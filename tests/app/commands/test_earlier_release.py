@@ -1,4 +1,4 @@
-"""What a home of an earlier release answers, and what works once its derived folders were made anew beside the old."""
+"""Tests of a home of an earlier release: its errors, and its use once its derived folders are rebuilt."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def place(artifact: str, folder: Path) -> str:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Home:
-    """A home whose snapshot, model and version an earlier release made."""
+    """Create a home whose snapshot, model and version are of an earlier release."""
     home = Home(tmp_path / "home")
     place("snapshot-1", home.snapshots)
     place("model-1", home.models)

@@ -23,7 +23,7 @@ def database(home: Home) -> Database:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    """A home with the evaluations aa1 and ab2 of one truth, and ab3 of another."""
+    """Create a home with the evaluations aa1 and ab2 of one ground truth, and ab3 of another."""
     home, scores = Home(tmp_path), {"a": 0.5, "b": 0.0, "c": 1.0}
     runs = {
         "aa1": made_up_run({("raw", "mine"): scores, ("fmc", "mine"): scores}, version="5f2a9c0e41d7b386"),

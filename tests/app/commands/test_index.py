@@ -28,7 +28,7 @@ def fit(home: Path, method: str) -> Model:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a snapshot, two models, and the version of the first of them promoted."""
+    """Create a home with a snapshot, two models, and the promoted version of the first model."""
     folder = tmp_path_factory.mktemp("home")
     build_snapshot(Tables.open(write_world(folder / "tables")), SMALL_RECIPE, folder / "snapshots")
     first = fit(folder, "pca")
@@ -40,7 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_build_shows_counts_and_the_gate(home: Path) -> None:
     printed = riyl(home, "index", "build", "--model", fit(home, "pca").id).stdout
     assert "59 of 60 artists embedded by pca; ready" in printed
-    assert "left out 1: no input" in printed
+    assert "without embedding 1: no input" in printed
     assert printed.count("  ok ") == 7
     assert "recall@10 of the Faiss index: 1 (at least 0.99)" in printed
 
@@ -59,7 +59,7 @@ def test_the_life_of_versions_by_the_command_line(home: Path) -> None:
     assert [(e.version, e.act, e.why) for e in last] == [(second, "promote", "a try"), (first, "rollback", "no better")]
     assert all(e.by for e in last)
     assert as_json(home, "index", "verify") == {first: None, second: None}
-    assert f"version {first}: whole" in riyl(home, "index", "verify", str(first)).stdout
+    assert f"version {first}: intact" in riyl(home, "index", "verify", str(first)).stdout
     assert as_json(home, "index", "prune", "--keep", "0") == [second]
 
 
@@ -107,12 +107,12 @@ def test_a_name_is_shown_as_it_is(home: Path) -> None:
         (
             "aurora",
             InputError,
-            r"several artists are called 'aurora'; say which by id: Aurora \(a005, .*, AURORA \(a006, ",
+            r"several artists are called 'aurora'; name one by its id: Aurora \(a005, .*, AURORA \(a006, ",
         ),
         (
             "radiohed",
             NotFoundError,
-            r"no artist 'radiohed' in version \w+; there are: Radiohead \(a001, \d+ listeners\)",
+            r"no artist 'radiohed' in version \w+; similar names: Radiohead \(a001, \d+ listeners\)",
         ),
         ("zzzzzzz", NotFoundError, r"there is no artist 'zzzzzzz' in version \w+$"),
         ("nobody knows", NothingKnownError, r"Nobody Knows \(a059\) has no embedding"),
@@ -193,12 +193,12 @@ def test_a_catalog_of_strangers_is_placed_built_and_exported(tmp_path: Path) -> 
     folder = world_of_strangers(tmp_path / "t")
     keep = ("snapshot", "build", str(folder), "--featurizer-from", first.id)
     output = riyl(tmp_path, *keep).stdout
-    assert "audio: the tables have none, so nobody has it" in output
-    assert "cf: the kept featurizer knows nothing of what the tables have, so nobody has it" in output
+    assert "audio: not in the tables, so no artist has it" in output
+    assert "cf: the kept featurizer knows none of the tables' values, so no artist has it" in output
     write_tables(folder, bio={"artist_id": ["a000"], "vector": [[1.0]]})
     with pytest.raises(MismatchError, match="the tables also have bio"):
         riyl(tmp_path, *keep)
-    assert "bio: passed over, the kept featurizer has none" in riyl(tmp_path, *keep, "--pass-over", "bio").stdout
+    assert "bio: omitted, because the kept featurizer lacks it" in riyl(tmp_path, *keep, "--pass-over", "bio").stdout
     assert riyl(tmp_path, "snapshot", "build", str(folder), "--pass-over", "bio").exit_code == 2
     assert "48 of 60 artists embedded by pca; current" in riyl(tmp_path, "index", "build", "--promote").stdout
     assert len(as_json(tmp_path, "similar", "a000", "-k", "4")["similar"]) == 4

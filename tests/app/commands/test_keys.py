@@ -17,7 +17,7 @@ def test_a_key_is_shown_once_and_listed_without_its_secret(tmp_path: Path) -> No
     key = key_of(Database.of(Settings(home=tmp_path)), token)
     assert key is not None
     assert (key.name, key.role) == ("nightly job", Role.ADMIN)
-    assert message == f"key {key.id} of nightly job, role admin; it is not shown again"
+    assert message == f"key {key.id} of nightly job, role admin; it cannot be shown again"
     table = riyl(tmp_path, "keys", "list").stdout
     assert key.id in table
     assert "in force" in table

@@ -1,4 +1,4 @@
-"""riyl rules, and the commands that obey them."""
+"""Tests of `riyl rules`, and of the commands that apply rules."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.app.conftest import as_json, riyl
 
 
 def test_rules_are_added_listed_and_dropped(home: Home) -> None:
-    assert riyl(home, "rules", "add", "block", "a001", "--why", "a letter").stdout == "rule 1, block a001: made\n"
-    assert riyl(home, "rules", "add", "block", "a001").stdout == "rule 1, block a001: was there already\n"
+    assert riyl(home, "rules", "add", "block", "a001", "--why", "a letter").stdout == "rule 1, block a001: added\n"
+    assert riyl(home, "rules", "add", "block", "a001").stdout == "rule 1, block a001: existed already\n"
     early = riyl(home, "rules", "add", "pin", "a002", "not-yet").stdout
-    assert early == "rule 2, pin a002 not-yet: made\nin the current version: unknown artist\n"
+    assert early == "rule 2, pin a002 not-yet: added\nin the current version: unknown artist\n"
     assert read_copy(home.rules) == Rules(
         2, (Rule(1, RuleKind.BLOCK, "a001", None), Rule(2, RuleKind.PIN, "a002", "not-yet"))
     )

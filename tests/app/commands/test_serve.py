@@ -1,4 +1,4 @@
-"""`riyl serve` as a process of its own: it starts, answers, logs, keeps its limits, and ends in order."""
+"""Tests of `riyl serve` as a process: start, answers, logs, limits, and orderly shutdown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.conftest import REPOSITORY
 
 @contextmanager
 def serve(home: Path, log: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """`riyl serve` on a free port, once it listens."""
+    """Start `riyl serve` on a free port, and wait until it listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -122,7 +122,7 @@ def test_who_lets_everybody_read_is_told_so(
 
 def test_a_running_request_ends_before_the_service_does(home: Home, tmp_path: Path) -> None:
     with serve(home.root, tmp_path / "log") as (process, port), socket.create_connection(("127.0.0.1", port)) as slow:
-        # more than the socket takes at once is asked for, and not read until the service was told to end
+        # requests more than the socket buffers hold, and reads nothing until the service was told to end
         request = b"GET /v1/artists/a001/similar?k=200 HTTP/1.1\r\nhost: localhost\r\n\r\n"
         slow.sendall(request * 300 + request.replace(b"host: localhost", b"host: localhost\r\nconnection: close"))
         slow.settimeout(20)
@@ -131,7 +131,7 @@ def test_a_running_request_ends_before_the_service_does(home: Home, tmp_path: Pa
         answers = first + read_until_closed(slow)
         assert process.wait(timeout=20) == 0
     assert answers.count(b"HTTP/1.1 200 OK") >= 1
-    # whatever was begun was brought to its end
+    # responses that had begun were completed
     head, body = answers[answers.rindex(b"HTTP/1.1 200") :].split(b"\r\n\r\n", 1)
     assert f"content-length: {len(body)}".encode() in head
 
@@ -145,7 +145,7 @@ def test_event_streams_end_when_the_service_is_told_to(home: Home, tmp_path: Pat
             lines = stream.iter_lines()
             assert next(lines) == "event: job"
             process.send_signal(signal.SIGTERM)
-            # to its proper end: a connection that is cut raises
+            # reads to the end: a cut connection would raise
             assert [line[:5] for line in lines] == ["data:", ""]
         assert process.wait(timeout=10) == 0
     (entry,) = [line for line in lines_of(tmp_path / "log") if line.get("path") == "/v1/jobs/{id}/events"]

@@ -1,4 +1,4 @@
-"""Commands over a damaged database, a full disk or one that takes no writes: exit 1, and a line that names the file."""
+"""Tests of commands over a damaged database, a full or a read-only disk: exit 1, and a line that names the file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ JOB_COMMANDS = (["jobs", "list"], ["jobs", "run", "train", "--detach"], ["jobs",
 
 @pytest.fixture
 def error_of(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> ErrorOf:
-    """Gives the one line that a command writes to standard error as it fails."""
+    """Run a failing command, and return the only line that it writes to standard error."""
     for name in os.environ:
         if name.startswith("RIYL_"):
             monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""riyl truth: what an import says, what it refuses, and what the list shows."""
+"""Tests of `riyl truth`: messages and errors of imports, and the list."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CSV = "artist_id,similar_id\na000,a003\na003,a000\na001,a001\na001,a004\na002,no
 
 @pytest.fixture
 def home(snapshot: Snapshot, tmp_path: Path) -> Path:
-    """A home with the small world's snapshot, artists a000 to a059."""
+    """Create a home with the small world's snapshot, artists a000 to a059."""
     shutil.copytree(snapshot.folder, tmp_path / "home" / "snapshots" / snapshot.id)
     return tmp_path / "home"
 
@@ -40,9 +40,8 @@ def test_an_import_says_what_it_left_out_and_what_the_snapshot_does_not_know(
     done = riyl(home, "truth", "import", str(pairs))
     (identity,) = truths(Home(home).truths)
     assert done.stdout.splitlines() == [
-        f"truth mine {identity}: 3 pairs of 6 artists, undirected; left out 1 of an artist with itself and "
-        "1 double ones",
-        f"  snapshot {snapshot.id} knows 2 pairs; not 1, nor 1 artists, such as nobody",
+        f"truth mine {identity}: 3 pairs of 6 artists, undirected; skipped 1 of an artist with itself and 1 duplicates",
+        f"  snapshot {snapshot.id} has 2 pairs; lacks 1 pairs, 1 artists, such as nobody",
     ]
     assert done.stderr == ""
 
@@ -74,14 +73,14 @@ def test_an_import_that_the_snapshot_knows_nothing_of_is_kept_and_warned_of(home
 
 def test_without_a_snapshot_it_is_kept_and_said(pairs: Path, tmp_path: Path) -> None:
     done = riyl(tmp_path / "empty", "truth", "import", str(pairs))
-    assert done.stdout.endswith("  there is no snapshot yet that may know them\n")
+    assert done.stdout.endswith("  there is no snapshot yet to look for the artists in\n")
     assert as_json(tmp_path / "empty", "truth", "import", str(pairs))["known"] is None
     assert [t["known_pairs"] for t in as_json(tmp_path / "empty", "truth", "list")] == [None]
 
 
 def test_another_snapshot_may_be_named_and_must_be_there(home: Path, pairs: Path, snapshot: Snapshot) -> None:
     done = riyl(home, "truth", "import", str(pairs), "--snapshot", snapshot.id[:6])
-    assert f"snapshot {snapshot.id} knows 2 pairs" in done.stdout
+    assert f"snapshot {snapshot.id} has 2 pairs" in done.stdout
     with pytest.raises(NotFoundError, match="snapshot 'zz' does not exist"):
         riyl(home, "truth", "import", str(pairs), "--snapshot", "zz", "--name", "other")
     assert len(truths(Home(home).truths)) == 1
@@ -96,9 +95,9 @@ def test_a_graph_is_imported_with_the_ids_named_or_beside_it(home: Path, tmp_pat
     (tmp_path / "ids.txt").write_text("a000\na001\nzz\n")
     named = riyl(home, "truth", "import", str(graph), "--ids", str(tmp_path / "ids.txt")).stdout
     assert "3 pairs of 3 artists" in named
-    assert "knows 1 pairs; not 2, nor 1 artists, such as zz" in named
+    assert "has 1 pairs; lacks 2 pairs, 1 artists, such as zz" in named
     (tmp_path / "olga.csv").write_text("index,musicbrainz_id,partition\n0,A000,train\n1,a001,val\n2,a002,test\n")
-    assert "knows 3 pairs; not 0, nor 0 artists\n" in riyl(home, "truth", "import", str(graph)).stdout
+    assert "has 3 pairs; lacks 0 pairs, 0 artists\n" in riyl(home, "truth", "import", str(graph)).stdout
 
 
 def test_a_similar_table_of_a_catalog_is_a_file_of_pairs(home: Path, world: Path) -> None:
@@ -106,7 +105,7 @@ def test_a_similar_table_of_a_catalog_is_a_file_of_pairs(home: Path, world: Path
     (manifest,) = truths(Home(home).truths).values()
     assert isinstance(manifest, dict)
     assert manifest["counts"]["pairs"] == pq.read_metadata(world / "similar.parquet").num_rows
-    assert f"knows {manifest['counts']['pairs']:,} pairs; not 0, nor 0 artists" in done.stdout
+    assert f"has {manifest['counts']['pairs']:,} pairs; lacks 0 pairs, 0 artists" in done.stdout
 
 
 def test_the_list_shows_how_many_pairs_the_newest_snapshot_knows(home: Path, pairs: Path) -> None:

@@ -13,7 +13,7 @@ from tests.conftest import SMALL_RECIPE, small_world
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with a snapshot, its truth, a model called mine and the version of that."""
+    """Create a home with a snapshot, its ground truth, a model called mine and the version of that model."""
     home = Home(tmp_path_factory.mktemp("home"))
     tables = Tables.open(small_world(home.root / "tables"))
     snapshot = build_snapshot(tables, SMALL_RECIPE, home.snapshots)

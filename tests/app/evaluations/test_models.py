@@ -50,14 +50,14 @@ def test_evaluating_leaves_the_newest_model_what_it_was(home: Home, tmp_path: Pa
 
 
 def in_basis_of(home: Home, folder: Path) -> Snapshot:
-    """The tables of a folder placed in the featurizer of the home's snapshot."""
+    """Build a snapshot of a folder's tables with the featurizer of the home's snapshot."""
     snapshot = Snapshot.open(next(home.snapshots.glob("[!.]*/manifest.json")).parent)
     return build_snapshot(Tables.open(folder), Recipe(), home.snapshots, keep=snapshot)
 
 
 @pytest.fixture
 def own(home: Home, tmp_path: Path) -> Home:
-    """A copy of the home, to change."""
+    """Copy the home, so that the test can change it."""
     copy = Home(tmp_path / "home")
     shutil.copytree(home.root, copy.root)
     return copy
@@ -85,18 +85,20 @@ def test_a_model_is_measured_on_another_catalog_that_has_some_of_its_modalities(
     rows_by_condition = {row["condition"]: row for row in evaluation["results"] if row["system"] == "mine"}
     assert (rows_by_condition["raw"]["artists"], rows_by_condition["raw"]["covered"]) == (48, 1)
     (noise,) = (row for row in evaluation["results"] if (row["condition"], row["system"]) == ("raw", "noise"))
-    assert rows_by_condition["raw"]["ndcg"] > 2 * noise["ndcg"]  # tags tell the three scenes
+    assert rows_by_condition["raw"]["ndcg"] > 2 * noise["ndcg"]  # tags distinguish the three scenes
     assert (
         rows_by_condition["fmc"]["artists"],
         rows_by_condition["fmc"]["ndcg"],
         rows_by_condition["fmc"]["gini"],
     ) == (0, None, None)
     named = figures(own, model="mine", snapshot=placed.id, systems=["pca", elsewhere.id])
-    assert named["models"]["pca"] == evaluation["models"]["pca"]  # fitted on these artists, unless the other is meant
+    assert (
+        named["models"]["pca"] == evaluation["models"]["pca"]
+    )  # fitted on these artists, unless the other model is meant
     assert named["models"][f"pca {elsewhere.id}"]["id"] == elsewhere.id
     arguments = ["evaluate", "--model", "mine", "--snapshot", placed.id, "-k", "10", "--rounds", "50"]
     printed = riyl(own, *arguments).stdout
-    assert "fmc: no artists, so nothing to measure" in printed
+    assert "fmc: no artists, so nothing is measured" in printed
     assert "raw: 48 artists" in printed
 
 
@@ -112,7 +114,7 @@ def test_a_model_of_another_basis_says_what_to_run_and_then_it_works(own: Home, 
     arguments = command.replace("TABLES", str(other)).split()[1:]
     placed = as_json(own, *arguments)["id"]
     assert figures(own, model="mine", snapshot=placed)["snapshot"] == placed
-    assert figures(own, model="mine")["snapshot"] == placed  # the newest of its featurizer
+    assert figures(own, model="mine")["snapshot"] == placed  # the newest snapshot of its featurizer
 
 
 def test_of_two_models_of_one_name_the_one_of_the_snapshots_basis_is_meant_and_both_can_stand_in_a_table(

@@ -81,7 +81,7 @@ def test_a_version_alone_is_in_the_groups_as_its_model_is(home: Home, version: V
     )
     actual, wanted = alone["groups"][0], model["groups"][0]
     assert (actual["system"], wanted["system"]) == (f"version {version.id}", "mine")
-    for name in ("entropy", "ndcg", "ndcg_own"):  # equal but for ties that rounding breaks
+    for name in ("entropy", "ndcg", "ndcg_own"):  # equal except for ties that rounding breaks
         assert actual[name]["mean"] == pytest.approx(wanted[name]["mean"], abs=0.02)
     assert [c["system"] for c in alone["coherence"]] == [f"version {version.id}"]
 
@@ -115,7 +115,7 @@ def test_every_seed_of_a_config_and_every_subset_is_measured(home: Home, tmp_pat
         train("mine", load_config("random-projection")[1], snapshot, home_copy.models, seed=seed)
     evaluation = figures(home_copy, systems=["all"], conditions=["raw", "groups"])
     model_names = ["mine", *MASKED, "mine (seed 3)"]
-    assert systems(evaluation) == [*model_names, *BASELINES, *FLOORS]  # that of seed 5 has another config
+    assert systems(evaluation) == [*model_names, *BASELINES, *FLOORS]  # the model of seed 5 has another config
     assert [(m["id"], m["seed"]) for m in list(evaluation["models"].values())[:2]] == [
         (Model.open(home_copy.models / evaluation["models"]["mine"]["id"]).id, 4),
         (evaluation["models"]["mine (seed 3)"]["id"], 3),
@@ -180,14 +180,14 @@ def test_queries_outside_the_links_of_a_model_are_reported_apart(tmp_path: Path)
 
 
 def test_links_are_a_file_or_a_truth(home: Home, tmp_path: Path) -> None:
-    for named, message in (("no.csv", "links: found no file no.csv"), ("nothing", "there is no truth 'nothing'")):
+    for named, message in (("no.csv", "supervision: found no file no.csv"), ("nothing", "there is no truth 'nothing'")):
         done = CliRunner().invoke(app, ["--home", str(home.root), "train", "--supervision", named])
         assert done.exit_code != 0
         assert message in done.output + str(done.exception)
 
 
 def test_groups_want_another_condition_beside_them(home: Home) -> None:
-    with pytest.raises(InputError, match="conditions: found groups alone; wanted raw, fmc or a text file"):
+    with pytest.raises(InputError, match="conditions: found only groups; wanted also raw, fmc or a text file"):
         figures(home, conditions=["groups"])
 
 
@@ -242,5 +242,5 @@ def test_a_condition_of_others_artists_names_whose_it_is(home: Home, version: Ve
     ids.write_text("a000\nnobody\n")
     snapshot = Snapshot.open(home.snapshots / version.manifest["snapshot"])
     for question, whose in (({"systems": ["pca"]}, f"snapshot {snapshot.id}"), ({"version": version.id}, "version")):
-        with pytest.raises(InputError, match=f"found 1 ids that {whose} .*'nobody' first; wanted ids of its artists"):
+        with pytest.raises(InputError, match=f"found 1 ids that {whose} .* is 'nobody'; wanted ids of its artists"):
             figures(home, conditions=[str(ids)], **question)

@@ -1,4 +1,4 @@
-"""What tests of changes over HTTP share: how they are sent, and what is answered and stored."""
+"""Helpers for tests of changes over HTTP: they send changes, and check responses and stored values."""
 
 from __future__ import annotations
 
@@ -61,6 +61,6 @@ def lines(*changes: dict[str, Any] | str) -> str:
 
 
 def done(artist: str, number: int, changed: bool = True, visible_after: str = "within_1s") -> dict[str, Any]:
-    """What is answered where all that is said has its place; a home without models encodes nothing."""
+    """Return the response to a change whose values are all known; a home without models encodes nothing."""
     nothing = {"unknown_tags": [], "unknown_plays": 0, "unused": []}
     return {"id": artist, "number": number, "changed": changed, "visible_after": visible_after, **nothing}

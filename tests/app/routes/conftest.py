@@ -14,7 +14,7 @@ from tests.app.routes.test_artists import Asking
 
 @pytest.fixture(scope="module")
 def asking(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
-    """A service over the small world's version, which the tests of one module ask."""
+    """Start a service over the small world's version, shared by the tests of a module."""
     home = Home(tmp_path_factory.mktemp("asking"))
     shutil.copytree(version.folder, home.versions / version.id)
     promote(home.versions, database(home), version.id, by="test", why="test")

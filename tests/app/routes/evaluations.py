@@ -13,7 +13,7 @@ SCORES = {
     ("fmc", "mine"): {"a000": 0.5},
     ("fmc", "pca"): {"a000": 0.0},
 }
-"""The first four artists of the small world, and one that the version has not."""
+"""First four artists of the small world, and one that the version lacks."""
 
 
 def kept(home: Home, identity: str, scores: dict[tuple[str, str], dict[str, float]] = SCORES, **options: Any) -> None:

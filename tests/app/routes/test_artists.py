@@ -1,4 +1,4 @@
-"""What others would try: the whole OpenAPI document, and names that nobody has."""
+"""Tests of all operations by the OpenAPI document, and of names that no artist has."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ ROUTES = ["/v1/artists?q={}", "/v1/artists:resolve?name={}", "/v1/artists/{}", "
 def state(
     version: Version, named_model: Model, named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory
 ) -> Home:
-    """A home that no test of this module changes."""
+    """Create a home that no test of this module changes."""
     home = Home(tmp_path_factory.mktemp("served"))
-    # a copy: what is promoted is written beside the versions, and other homes are of other databases
+    # a copy, because a promotion writes beside the versions, and other homes have other databases
     shutil.copytree(version.folder, home.versions / version.id)
     for name, folder in {"models": named_model.folder, "snapshots": named_snapshot.folder}.items():
         (home.root / name).symlink_to(folder.parent)
@@ -106,7 +106,7 @@ def state(
 
 
 class Asking:
-    """The app, started, and a client of it, for code that is not asynchronous."""
+    """Started app with a client, for code that is not asynchronous."""
 
     def __init__(self, home: Home) -> None:
         self.app = create_app(Settings(home=home.root))
@@ -123,7 +123,7 @@ class Asking:
         return self.run(ask())
 
     def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """Run a coroutine where the app runs."""
+        """Run a coroutine in the event loop of the app."""
         return self._runner.run(work)
 
     def close(self) -> None:
@@ -141,7 +141,7 @@ def asking(state: Home) -> Iterator[Asking]:
 def check(asking: Asking, name: str) -> None:
     escaped = quote(name.encode(errors="surrogatepass"), safe="")
     for answer in asking.get(*(route.format(escaped) for route in ROUTES)):
-        # /v1/artists/../similar is asked for as /v1/similar
+        # /v1/artists/../similar is requested as /v1/similar
         assert answer.status_code in (200, 404, 405, 409, 414, 422), (name, answer.text)
         answer.json()
 
@@ -167,7 +167,7 @@ def test_bytes_that_are_no_text_are_answered(asking: Asking, raw: str) -> None:
 
 
 def explore(asking: Asking, operation: APIOperation, headers: dict[str, str], seen: set[int]) -> None:
-    """Ask an operation for what its description allows and for what it does not, and hold it to its description."""
+    """Send valid and invalid requests to an operation, and check the responses against its description."""
 
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
@@ -182,10 +182,10 @@ def explore(asking: Asking, operation: APIOperation, headers: dict[str, str], se
         case.validate_response(response, excluded_checks=excluded)
 
     ids = ids_of(asking, operation.path, headers)
-    # a key and an id that are right may have taken the place of all that was wrong
+    # a valid key and a valid id may have replaced all the invalid values
     excluded = [ignored_auth, negative_data_rejection] if "security" in operation.definition.raw else []
     if "multipart/form-data" in operation.definition.raw.get("requestBody", {}).get("content", {}):
-        # what a file must hold is not described
+        # the required content of a file is not described
         excluded.append(positive_data_acceptance)
     if (operation.method, operation.path) in {
         ("post", "/v1/rules"),
@@ -197,14 +197,14 @@ def explore(asking: Asking, operation: APIOperation, headers: dict[str, str], se
         ("patch", "/v1/artists/{id}"),
         ("post", "/v1/artists/{id}:merge"),
     }:
-        # nor that the second artist of a pair or merge is not the first, that a condition can be fulfilled, what a
+        # nor that the second artist of a pair or merge differs from the first, that a condition can hold, what a
         # column of the catalog holds, which folder lies below RIYL_IMPORT_ROOT, or what a line of a batch is
         excluded.append(positive_data_acceptance)
     ask()
 
 
 def ids_of(asking: Asking, path: str, headers: dict[str, str]) -> list[str]:
-    """Ids that there are of what a path names, and one that there is not."""
+    """Existing ids for the parameters of paths, and one id that does not exist."""
     if path.startswith("/v1/artists"):
         return ["a001", "a059", "nobody"]
     if path.startswith("/v1/index"):
@@ -217,7 +217,7 @@ def ids_of(asking: Asking, path: str, headers: dict[str, str]) -> list[str]:
         truths = asking.get("/v1/truths")[0].json()["truths"]
         return ["0123456789abcdef", *(truth["id"] for truth in truths)]
     jobs = asking.get("/v1/jobs?limit=200", headers=headers)[0].json()["jobs"]
-    # the events of others would not end
+    # the events of other jobs would not end
     return ["nobody", *(job["id"] for job in jobs if job["state"] == "cancelled" or not path.endswith("/events"))]
 
 

@@ -1,4 +1,4 @@
-"""Batches of changes over HTTP: a verdict for each change, and once for each key."""
+"""Tests of batches of changes over HTTP: a verdict for each change, and one execution per key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of changes over HTTP that are refused, and that change nothing."""
+"""Tests of bodies of changes that are refused or change nothing."""
 
 from __future__ import annotations
 

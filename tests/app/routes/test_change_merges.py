@@ -1,4 +1,4 @@
-"""Artists merged over HTTP."""
+"""Tests of merges of artists over HTTP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def merge(home: Home, artist: str, into: Any, status: int) -> dict[str, Any]:
 def test_an_artist_is_merged_into_another_one(home: Home) -> None:
     body = merge(home, MBID.upper(), "a002", 200)
     assert body == done("a001", 1)
-    assert stands(home, "a001") == EffectiveChanges("a001", True, {}, "a002", MBID.upper())  # as the catalog writes it
+    assert stands(home, "a001") == EffectiveChanges("a001", True, {}, "a002", MBID.upper())  # as the catalog spells it
     assert merge(home, "a001", "a002", 200) == {**body, "changed": False}
     assert "'a001' is merged into 'a002'; PUT" in put(home, "a001", {"mbid": "m"}, 404, "PATCH")["detail"]
     assert merge(home, "old/id ö:merge", "a002", 200)["id"] == "old/id ö:merge"

@@ -1,4 +1,4 @@
-"""Artists put, patched and deleted over HTTP: durable when answered, and checked."""
+"""Tests of putting, patching and deleting artists over HTTP: changes are durable once answered, and checked."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_patch_of_another_kind_is_refused(home: Home) -> None:
 def test_the_document_names_both_kinds_of_patch_and_describes_the_body_once(home: Home) -> None:
     (answer,) = asked(home, "/openapi.json")
     operation = answer.json()["paths"]["/v1/artists/{id}"]["patch"]
-    # a generator takes two types of one model for one
+    # a generator of clients merges two types of one model
     (content,) = operation["requestBody"]["content"].items()
     assert content[0] == "application/merge-patch+json"
     assert content[1]["schema"] == {"$ref": "#/components/schemas/ArtistPatch"}

@@ -14,12 +14,12 @@ from tests.app.conftest import asked
 
 
 def section(page: str, operation: str) -> str:
-    """What the page says of an operation."""
+    """Part of the page about one operation."""
     return page.split(f'<h2 id="{operation}">')[1].split("<h2 ")[0]
 
 
 def rows(text: str) -> dict[str, tuple[str, str, str]]:
-    """Type, default and meaning of each field or parameter, by its name."""
+    """Type, default and description of each field or parameter, by its name."""
     fields = {}
     for row in text.split("<tr><td><code>")[1:]:
         name, *cells = (unescape(cell.split("</td>")[0]) for cell in row.split("<td>"))
@@ -28,7 +28,7 @@ def rows(text: str) -> dict[str, tuple[str, str, str]]:
 
 
 def examples_of(text: str) -> list[str]:
-    """Everything shown as it is typed or answered."""
+    """Preformatted texts: commands and responses."""
     return [unescape(part.split("</pre>")[0]) for part in text.split("<pre>")[1:]]
 
 
@@ -151,10 +151,10 @@ def test_a_host_that_is_none_is_not_shown(home: Home) -> None:
 def test_every_field_of_a_question_is_shown_with_type_bounds_and_default(home: Home) -> None:
     (docs,) = asked(home, "/docs")
     fields = rows(section(docs.text, "similar_to"))
-    assert fields["min_score"] == ("number (-10 to 10) or null", "", "Least score of an answer.")
+    assert fields["min_score"] == ("number (-10 to 10) or null", "", "Minimum score.")
     kind, default, meaning = fields["exclude"]
     assert (kind, default) == ("list of string (1 to 1,000 characters) (at most 10,000 items)", "[]")
-    assert meaning.startswith("Ids or mbids that must not be answered")
+    assert meaning.startswith("Ids or mbids of artists to omit")
     assert fields["k"][:2] == ("integer (1 to 1,000)", "10")
     assert fields["seeds[].weight"][:2] == ("number (at most 1,000,000,000, more than 0)", "1.0")
     assert fields["filters.attributes.{key}.missing"][0] == "boolean or null"
@@ -174,7 +174,7 @@ def test_texts_are_escaped_and_what_stands_in_backticks_is_code() -> None:
 
 
 def properties(document: dict[str, Any], schema: dict[str, Any]) -> set[str]:
-    """The last names of all properties below a schema, found without regard to where they stand."""
+    """Return the last names of all properties below a schema, at any depth."""
     names, text, seen = set[str](), json.dumps(schema), set[str]()
     while True:
         missing = {name for name in document["components"]["schemas"] if f'/{name}"' in text} - seen

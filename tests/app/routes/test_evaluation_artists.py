@@ -41,7 +41,7 @@ def test_the_worst_queries_come_with_what_was_expected_and_what_came(home: Home)
             {"id": "a002", "name": "AC/DC", "found": 2},
             {"id": "gone", "name": None, "found": None},
         ],
-        # the third is relevant by the truth, though it is not among those stored
+        # the third is relevant by the ground truth, but is not among the stored ones
         "retrieved": [
             {"id": "a003", "name": "Sigur Rós", "right": False},
             {"id": "a002", "name": "AC/DC", "right": True},

@@ -69,7 +69,7 @@ def test_what_cannot_be_compared_is_409(home: Home) -> None:
         ("a=e1&b=e2", f"'e1' and 'e2': found truth 0123456789abcdef and {'ff' * 8}; wanted the same"),
         ("a=e1&b=e3", "'e1' and 'e3': found k 10 and 20; wanted the same"),
         ("a=e4&b=e4&system_b=pca", "found 'mine' in fmc and 'pca' in raw; wanted a condition in both"),
-        ("a=e5&b=e1", "evaluation 'e5' has no figures of a system; wanted one to compare"),
+        ("a=e5&b=e1", "evaluation 'e5': found no figures of a system; wanted a system to compare"),
     ):
         (answer,) = asked(home, f"/v1/evaluations/compare?{query}")
         assert problem_of(answer, 409, "not comparable")["detail"] == detail

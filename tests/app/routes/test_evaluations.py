@@ -17,7 +17,7 @@ from tests.conftest import made_up_run
 
 ASKED = {"truth": "editorial", "systems": ["pca"], "conditions": ["raw"], "k": 10, "rounds": 100, "seed": 1}
 FILLED = {**ASKED, "model": None, "version": None, "snapshot": None}
-"""What was asked, with what was left open."""
+"""Parameters of the request, with defaults for the omitted ones."""
 
 
 async def test_an_evaluation_is_its_job_until_it_has_figures(home: Home, headers: dict[str, str]) -> None:
@@ -68,7 +68,7 @@ async def test_unknown_evaluation_is_404_and_so_is_a_job_of_another_kind(home: H
     async with running(home) as (_, client):
         id = (await client.post("/v1/jobs", json={"kind": "reindex"}, headers=headers)).json()["id"]
         body = problem_of(await client.get(f"/v1/evaluations/{id}"), 404, "not found")
-        assert body["detail"] == f"the job '{id}' is no evaluation: found the kind reindex"
+        assert body["detail"] == f"job '{id}' is not an evaluation: found the kind reindex"
         body = problem_of(await client.get("/v1/evaluations/nobody"), 404, "not found")
         assert body["detail"] == "there is no evaluation 'nobody'"
 
@@ -83,7 +83,7 @@ def test_stored_evaluations_are_listed_the_newest_first(home: Home) -> None:
     for identity, options in (("e1", {"truth": "11" * 8}), ("e2", {"version": "5f2a9c0e41d7b386"}), ("e3", {})):
         kept(home, identity, **options)
     opened = database(home)
-    with opened.write() as connection:  # e2 and e3 are of one instant, and e1 is older
+    with opened.write() as connection:  # e2 and e3 have equal times, and e1 is older
         for identity, day in (("e1", 1), ("e2", 2), ("e3", 2)):
             at = datetime(2026, 3, day, tzinfo=UTC)
             connection.execute(update(evaluations).where(evaluations.c.id == identity).values(at=at))
@@ -103,7 +103,7 @@ def test_stored_evaluations_are_listed_the_newest_first(home: Home) -> None:
         "model": "a0de1a0de1a0de1a",
         "k": 10,
     }
-    # (0.5 + 0 + 1 + 0 + 0.75) / 5, and what made_up_run puts beside it
+    # (0.5 + 0 + 1 + 0 + 0.75) / 5, and the other figures of made_up_run
     raw = {"ndcg": 0.45, "ndcg_low": 0.325, "ndcg_high": 0.575, "gini": 0.225, "coverage": 0.75}
     assert first["summary"][0] == pytest.approx({"condition": "raw", "system": "mine", "queries": 5, **raw})
     assert [row["condition"] for row in first["summary"]] == ["raw", "fmc"]
@@ -164,7 +164,7 @@ def test_a_report_may_do_nothing_but_be_seen(home: Home) -> None:
 
 
 FILED = ["/e1/report", "/e1/artists", "/compare?a=e1&b=e2", "/compare?a=e2&b=e1"]
-"""What needs the files of e1."""
+"""Requests that need the files of e1."""
 
 
 def test_a_row_without_its_files_says_so_and_shows_its_figures(home: Home) -> None:
@@ -173,9 +173,7 @@ def test_a_row_without_its_files_says_so_and_shows_its_figures(home: Home) -> No
     shutil.rmtree(home.evaluations / "e1")
     for answer in asked(home, *(f"/v1/evaluations{path}" for path in FILED)):
         detail = problem_of(answer, 404, "not found")["detail"]
-        assert detail.startswith(
-            "of evaluation 'e1' only the figures are here: found no folder evaluations/e1 in this home"
-        )
+        assert detail.startswith("evaluation 'e1' has only figures here: found no folder evaluations/e1 in this home")
     complete, without_files, listing = asked(home, "/v1/evaluations/e2", "/v1/evaluations/e1", "/v1/evaluations")
     assert (complete.json()["files"], without_files.json()["files"]) == (True, False)
     assert without_files.json()["figures"] == complete.json()["figures"]

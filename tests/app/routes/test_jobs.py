@@ -20,7 +20,7 @@ from tests.app.conftest import asked, database, key_headers, problem_of, running
 
 
 def events_of(text: str) -> list[dict[str, Any]]:
-    """The jobs of an event stream that has ended; nothing else may stand in it."""
+    """Return the jobs of an event stream that has ended; it may contain nothing else."""
     parts = text.split("\n\n")
     assert parts.pop() == ""
     return [json.loads(part.removeprefix("event: job\ndata: ")) for part in parts]
@@ -233,7 +233,7 @@ async def test_jobs_and_their_events_need_a_key_and_names_of_authors_an_admin(
     async with running(home) as (_, client):
         answer = await client.post("/v1/jobs", json=body, headers=headers)
         assert "and no RIYL_IMPORT_ROOT; wanted that set" in problem_of(answer, 422, "invalid request")["detail"]
-        # what is open to read says of no author more than the kind
+        # responses that need no key name only the kind of an author
         listed = (await client.get("/v1/index/versions")).json()["promotions"]
         assert {each["by"] for each in listed} == {"command"}
         listed = (await client.get("/v1/index/versions", headers=headers)).json()["promotions"]

@@ -1,4 +1,4 @@
-"""Sequences of requests, each with ids that the answer to an earlier one gave, held to the OpenAPI document."""
+"""Tests of sequences of requests, with ids from earlier responses, against the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ LINKS: list[tuple[str, str, tuple[str, ...], str, tuple[str, str], str]] = [
     ("post", "/v1/artists:batch", ("200",), "get delete", ARTIST, "items/0/id"),
     ("post", "/v1/rules", ("200", "201"), "delete", ("/v1/rules/{number}", "number"), "number"),
 ]
-"""Method, path and statuses of an answer; methods, path and parameter of the requests that follow; and where in the
-answer the parameter stands. Other links schemathesis infers from the names of schemas."""
+"""Links between operations: method, path and statuses of a response; methods, path and parameter of the requests that
+follow; and the place of the parameter in the response. Schemathesis infers other links from the names of schemas."""
 
 OPTIONS = settings(
     max_examples=20,
@@ -45,7 +45,7 @@ OPTIONS = settings(
 
 
 def with_links(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with `LINKS`."""
+    """Add `LINKS` to the document."""
     for method, path, statuses, next_methods, (next_path, parameter), place in LINKS:
         for status in statuses:
             response = document["paths"][path][method]["responses"].get(status)
@@ -57,18 +57,18 @@ def with_links(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def machine(home: Home, answers: Counter[str]) -> type[APIStateMachine]:
-    """A state machine that asks an app for what the answers before lead to; changes are taken up after each.
+    """Create a state machine that sends requests which follow from earlier responses, and applies changes after each.
 
     Schemathesis starts the app, and stops it with the test.
     """
     app, headers = create_app(Settings(home=home.root)), key_headers(home)
     document = with_links(json.loads(json.dumps(app.openapi())))
-    # events of a job that waits do not end, and no worker runs here that would make the parts of an evaluation
+    # events of a waiting job do not end, and no worker runs here that would store evaluations
     schema = schemathesis.openapi.from_dict(document).exclude(path_regex="/events$|^/v1/evaluations/{id}/")
 
     @schema.hook
     def map_query(context: Any, query: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Ask for names that there are."""
+        """Use existing names in requests."""
         if context.operation.path == "/v1/artists:resolve" and query:
             return {"name": f"Artist {sum(map(ord, str(query))) % 59}"}
         return query
@@ -86,7 +86,7 @@ def machine(home: Home, answers: Counter[str]) -> type[APIStateMachine]:
             answers[f"{case.operation.label} {response.status_code}"] += 1
 
         def validate_response(self, response: Response, case: schemathesis.Case, *_: Any, **__: Any) -> None:
-            # as where each operation is asked alone: tests/app/routes/test_artists.py
+            # as for single operations in tests/app/routes/test_artists.py
             excluded = [ignored_auth, negative_data_rejection, positive_data_acceptance]
             case.validate_response(response, excluded_checks=excluded, recorder=self.recorder)
 
@@ -94,11 +94,11 @@ def machine(home: Home, answers: Counter[str]) -> type[APIStateMachine]:
 
 
 def explore(home: Home, requests: int) -> Counter[str]:
-    """The answers to so many requests in random sequences, by operation and status."""
+    """Count the responses to random sequences of requests, by operation and status."""
     answers = Counter[str]()
     sequences = machine(home, answers)
     while answers.total() < requests:
-        # an answer depends on the sequences before, which Hypothesis sees where two of them begin alike
+        # a response depends on earlier sequences, which Hypothesis notices if two of them begin alike
         with suppress(FlakyStrategyDefinition):
             sequences.run(settings=OPTIONS)
     return answers

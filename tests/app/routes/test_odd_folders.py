@@ -1,4 +1,4 @@
-"""One odd folder among truths or versions is that folder's problem: it is listed as damaged, and the rest goes on."""
+"""Tests of odd folders among ground truths or versions: they are listed as damaged, and the others still work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ODD = "0123456789abcdef"
 
 
 def make_odd(folder: Path, kind: str, number: int, what: str) -> None:
-    """A folder that looks like an entry of its parent, and is none."""
+    """Create a folder that resembles an entry of its parent but is not one."""
     folder = folder / ODD
     folder.mkdir(parents=True)
     manifest: dict[str, Any] = {"kind": kind, "format": number, "files": {}}

@@ -1,4 +1,4 @@
-"""The fast path of queries answers as the route does, and takes only what it may."""
+"""Tests that the fast path of queries answers as the route does, and accepts only cheap queries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.app.routes.test_artists import Asking
 SEEDS = [{"id": "a003"}, {"id": "a005", "weight": 2.0}]
 JSON = "application/json"
 OF_THE_ROUTE = "application/json; charset=utf-8"
-"""Another spelling of the same, which is for the route."""
+"""Another spelling of the same query, which is left to the route."""
 
 
 def post(asking: Asking, content: bytes, kind: str) -> httpx.Response:
@@ -34,7 +34,7 @@ def post(asking: Asking, content: bytes, kind: str) -> httpx.Response:
 def reaches_the_route(
     asking: Asking, body: bytes, kind: str = JSON, path: str = "/v1/similar", query: bytes = b""
 ) -> bytes | None:
-    """The body that the route is given; None where the fast path answered."""
+    """Return the body that the route receives; None if the fast path answered."""
     received: list[bytes] = []
     sent: list[Message] = []
 

@@ -1,4 +1,4 @@
-"""Generated batches of changes, as lines and as one object, held against a second reader and its dictionaries."""
+"""Tests of generated batches of changes, as lines and as one object, against a second reader and its dictionaries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.core.changes.test_effective import merge_patch
 from tests.index.conftest import MBID
 
 WIDTH = 8
-"""Numbers of a vector of audio in the version."""
+"""Length of an audio vector in the version."""
 
 QUICK = {"max_examples": 40, "deadline": None, "suppress_health_check": list(HealthCheck)}
 LONG = {**QUICK, "max_examples": 400}
@@ -76,7 +76,7 @@ wrong_fields: dict[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def changes(draw: st.DrawFn) -> Change:
-    """A change as JSON's values: mostly one that can be."""
+    """Draw a change as JSON values, in most cases a valid one."""
     kind = draw(st.sampled_from(["put", "put", "patch", "patch", "delete", "merge"]))
     change: Change = {"kind": kind, "id": draw(st.sampled_from(RIGHT_IDS))}
     if kind in ("put", "patch"):
@@ -98,11 +98,11 @@ def changes(draw: st.DrawFn) -> Change:
 
 @st.composite
 def lines(draw: st.DrawFn) -> bytes:
-    """A line: a change as JSON in some form, or what came of one on its way."""
+    """Draw a line: a change as JSON in some form, or a damaged one."""
     change = draw(changes())
     separators = draw(st.sampled_from([(",", ":"), (" , ", "\t: ")]))
     pairs = [(json.dumps(name), json.dumps(value, separators=separators)) for name, value in change.items()]
-    if pairs and draw(st.integers(0, 5)) == 0:  # a name twice: the last one counts
+    if pairs and draw(st.integers(0, 5)) == 0:  # a duplicate name: the last value counts
         pairs.insert(0, (draw(st.sampled_from(pairs))[0], draw(st.sampled_from(['"x"', '"delete"', "null", "{}"]))))
     line = ("{" + ",".join(f"{name}:{value}" for name, value in pairs) + "}").encode()
     match draw(st.integers(0, 9)):
@@ -145,14 +145,14 @@ ITEMS = st.lists(changes() | changes() | st.sampled_from([None, 0, "put", [], {}
 
 
 def fitting(change: Change) -> Change:
-    """The change, if its vectors are those of the version."""
+    """Return the change; refuse it if its vectors do not fit the version."""
     for each in ((change.get("vectors") or {}).get("audio")) or []:
         need(len(each) == WIDTH, "width")
     return change
 
 
 class Batches:
-    """A service whose artists are as the tables say at the beginning of each example, and what is to come of it."""
+    """Service whose artists have the values of the tables at the start of each example, and the expected state."""
 
     def __init__(self, asking: Asking, home: Home) -> None:  # noqa: F811
         self._asking = asking
@@ -168,9 +168,11 @@ class Batches:
         self.artists = Artists({f"a{i:03d}" for i in range(60)}, {MBID: "a001"})
 
     def take_back(self) -> None:
-        """Let the artists be as the tables say."""
+        """Reset the artists to the values of the tables."""
         for artist in {*RIGHT_IDS, *self.artists.said, *self.artists.gone}:
-            with suppress(NotFoundError, InputError):  # what was merged in a circle is taken back from its other end
+            with suppress(
+                NotFoundError, InputError
+            ):  # artists that were merged in a circle are restored from the other end
                 drop_changes(self._database, by="test", artist=artist)
         self._reloader.poll()
         self._begin()
@@ -191,7 +193,7 @@ class Batches:
         ]
 
     def send(self, body: bytes, kind: str) -> list[dict[str, Any]] | None:
-        """The verdicts on a batch, after they were held to what was written; sent twice, it changes nothing more."""
+        """Return the verdicts on a batch, checked against the stored changes; a second sending changes nothing."""
         self._sent += 1
         with self._database.read() as connection:
             before = head(connection)
@@ -209,7 +211,7 @@ class Batches:
         return verdicts
 
     def are_as_read(self, verdicts: list[dict[str, Any]] | None, read: list[tuple[int, Change | None]]) -> None:
-        """Hold verdicts, and what stands then, to what the second reader read; it read nothing of what is no batch."""
+        """Compare verdicts and effective changes to the second reader, which reads nothing from an invalid batch."""
         if verdicts is None:
             assert not read
             return
@@ -222,7 +224,7 @@ class Batches:
             with self._database.read() as connection:
                 stands = effective_of(connection, artist)
             if stands is None:
-                assert self.artists.said[artist] == {}  # a patch that says nothing of an artist of the tables
+                assert self.artists.said[artist] == {}  # a patch without fields, of an artist of the tables
                 continue
             assert (stands.deleted, stands.into) == (artist in self.artists.gone, self.artists.gone.get(artist))
             if artist in self.artists.said:
@@ -236,7 +238,7 @@ def verdicts_of(answer: httpx.Response) -> list[dict[str, Any]]:
 
 
 def without_times(answer: httpx.Response) -> Any:
-    """What is answered alike when a batch is sent again."""
+    """Return the part of a verdict that stays equal when a batch is sent again."""
     if answer.status_code != 200:
         return {name: value for name, value in answer.json().items() if name != "request_id"}
     return [{**each, "visible_after": None} for each in verdicts_of(answer)]
@@ -265,7 +267,7 @@ def items_are_read_alike(batches: Batches, items: list[Any]) -> None:
     try:
         json.dumps(items, ensure_ascii=False).encode()
         given = [(n, read(checked, item)) for n, item in enumerate(items, start=1)]
-    except UnicodeEncodeError:  # half of a surrogate pair is no JSON, and the object is read as a whole
+    except UnicodeEncodeError:  # half of a surrogate pair is not valid JSON, and the object is read as a whole
         given = []
     batches.are_as_read(batches.send(json.dumps({"items": items}).encode(), "application/json"), given)
 

@@ -1,4 +1,4 @@
-"""Random acts on rules and artists over HTTP, against a dictionary of the rules and the lists without them."""
+"""Tests of random operations on rules and artists over HTTP, against a dictionary of rules and unruled lists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.app.routes.test_artists import Asking, asking, state  # noqa: F401
 
 SHOWN = ["a000", "a001", "a002", "a003", "a006"]
 UNPLACED, UNKNOWN = "a059", "n9"
-"""An artist without an embedding, and an id that no artist has."""
+"""Artist without an embedding, and an id that no artist has."""
 
 IDS = st.sampled_from([*SHOWN, UNPLACED, UNKNOWN])
 KINDS = st.sampled_from(["block", "never", "pin"])
@@ -36,7 +36,7 @@ def meaning(pair: Pair) -> tuple[object, ...]:
 
 
 class RuleMachine(RuleBasedStateMachine):
-    """Random acts, and what the lists are to be after them."""
+    """Random operations, with the lists that are expected after them."""
 
     asking: Asking
     home: Home
@@ -102,7 +102,7 @@ class RuleMachine(RuleBasedStateMachine):
         self.reloader.poll()
 
     def others(self, kind: str, artist: str) -> list[str]:
-        """The artists that rules of a kind pair with one, by their numbers; a never counts both ways."""
+        """Return the artists that rules of a kind pair with one, by rule number; a never counts both ways."""
         pairs = [pair for _, (pair, _) in sorted(self.rules.items()) if pair[0] == kind]
         if kind == "never":
             pairs += [(kind, str(second), first) for _, first, second in pairs]

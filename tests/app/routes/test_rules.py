@@ -1,4 +1,4 @@
-"""Rules over HTTP: made, listed and dropped by admins, and obeyed on every path."""
+"""Tests of rules over HTTP: admins add, list and drop them, and every path applies them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fast path of GET similar answers as the route does, and takes only what it may."""
+"""Tests that the fast path of GET similar answers as the route does, and accepts only requests that it can answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.app.routes.test_artists import Asking
 def answered(
     asking: Asking, path: str, raw_path: str | None = None, query: str = "", method: str = "GET"
 ) -> bytes | None:
-    """The body that the fast path answers; None where it lets the request through to the route."""
+    """Return the body of the fast path's answer; None if it passes the request to the route."""
     passed: list[Scope] = []
     sent: list[Message] = []
 
@@ -48,7 +48,7 @@ def answered(
 
 
 def by_route(asking: Asking, artist: str, k: str) -> httpx.Response:
-    """The answer of the documented route, which an empty `explain` reaches."""
+    """Return the answer of the documented route, which an empty `explain` reaches."""
 
     async def ask() -> httpx.Response:
         return await asking.client.get(f"/v1/artists/{artist}/similar?{k}&explain=false")

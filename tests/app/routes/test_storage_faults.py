@@ -1,4 +1,4 @@
-"""Damaged databases, full disks and disks that take no writes: clear problems, and queries that go on."""
+"""Tests of damaged databases, full and read-only disks: clear problems, and queries that still work."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ RUN = "5e1f5e1f"
 
 Call = dict[str, Any]
 Ids = dict[str, str]
-"""What stands in the paths of routes, by the word for it."""
+"""Values of path parameters, by name."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """A request that needs storage.
+    """Request that needs storage.
 
     Attributes:
-        writes: it changes something, where its key is looked up at least.
-        jobs: it needs the database of the jobs.
+        writes: whether it writes; its key is looked up in any case.
+        jobs: whether it needs the database of the jobs.
     """
 
     method: str
@@ -88,7 +88,7 @@ QUERIES = ("/v1/artists/a002", "/v1/artists/a002/similar?k=3", "/v1/artists?q=Ar
 
 @pytest.fixture
 def ids(home: Home, version: Version, other_version: Version) -> Ids:
-    """A home with a waiting job, and something in every table that is read."""
+    """Create a home with a waiting job, and a row in every table that is read."""
     opened = database(home)
     kept(home, RUN)
     jobs = Jobs(Settings(home=home.root), opened)
@@ -116,7 +116,7 @@ async def answers_queries(client: httpx.AsyncClient) -> None:
 
 
 def told(answer: httpx.Response, status: int, title: str, *, file: str, home: Home, again: bool = False) -> str:
-    """The detail of a storage fault: it names the file, and not where that lies."""
+    """Return the detail of a storage fault, which names the file but not its folder."""
     detail = str(problem_of(answer, status, title)["detail"])
     assert ("retry-after" in answer.headers) == again, answer.request.url
     assert str(home.root) not in answer.text
@@ -177,7 +177,7 @@ async def test_a_database_that_is_emptied_under_a_service_is_damaged(
 
 
 async def test_bytes_of_rows_that_are_none_are_damage(home: Home, headers: dict[str, str]) -> None:
-    """SQLite finds no fault with a page whose text is no text."""
+    """Check a page with invalid text, in which SQLite finds no fault."""
     async with running(home) as (_, client):
         assert (await client.get("/v1/index/versions")).status_code == 200
 
@@ -200,14 +200,14 @@ async def test_keys_in_use_read_on_while_the_database_is_damaged(home: Home, hea
 
 @pytest.fixture
 def disk(home: Home, ids: Ids, tmp_path: Path) -> Iterator[Home]:
-    """The home, on a small disk of its own."""
+    """Mount the home on a small disk of its own."""
     with small_disk(tmp_path / "disk", DISK_BYTES) as folder:
         copied(home.root, folder)
         yield Home(folder)
 
 
 def bulk(number: int) -> Route:
-    """A change that takes many pages, another one by each number."""
+    """Return a change that fills many pages, a different one for each number."""
     plays = {f"{number:03d}-{i:0180d}": 1 for i in range(1000)}
     return write("PUT", "/v1/artists/bulk", {"name": "Bulk", "plays": plays})
 
@@ -217,7 +217,7 @@ async def test_a_disk_that_is_full(disk: Home, ids: Ids) -> None:
     async with running(home) as (_, client):
         assert (await client.get("/v1/jobs", headers=headers)).status_code == 200
         fill_up(home.root)
-        # SQLite's log may have pages from before that are free
+        # SQLite's log may have free pages from earlier writes
         statuses = [(await ask(client, bulk(number), ids, headers)).status_code for number in range(100)]
         assert set(statuses[50:]) == {507}
         for route in (bulk(100), *(each for each in (*ROUTES, *JOB_ROUTES) if each.writes), ROUTES[-1]):
@@ -247,7 +247,7 @@ async def test_an_upload_names_the_folder_where_its_parts_find_no_room(
         with small_disk(tmp_path / "parts", DISK_BYTES) as folder:
             monkeypatch.setattr(tempfile, "tempdir", str(folder))
             fill_up(folder, 4096)
-            for content in (CSV, "a,b\n" * 1_000_000):  # the larger one already while it comes in
+            for content in (CSV, "a,b\n" * 1_000_000):  # the larger one fails already while it is received
                 answer = await client.post("/v1/truths", files={"file": ("mine.csv", content)}, headers=headers)
                 told(answer, 507, "insufficient storage", file="parts cannot be written", home=home)
             assert [path.name for path in folder.iterdir()] == ["filler"]
@@ -257,7 +257,7 @@ async def test_a_disk_that_takes_no_writes(home: Home, ids: Ids, headers: dict[s
     async with running(home) as (app, client):
         assert (await client.get("/v1/jobs", headers=headers)).status_code == 200
         with read_only(home.root):
-            # what was opened before writes on through the mount that lies beneath
+            # files that were opened earlier are still written through the mount beneath
             app.state.database.engine.dispose()
             app.state.jobs.close()
             for route in (*(each for each in (*ROUTES, *JOB_ROUTES) if each.writes), ROUTES[-1]):

@@ -1,4 +1,4 @@
-"""Uploads of truths that are refused, with nothing kept."""
+"""Tests of refused uploads of ground truths, which store nothing."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_form_field_that_belongs_into_the_address_is_told_so(home: Home, heade
     files = {"file": ("t.csv", CSV)}
     (answer,) = asked(home, "/v1/truths", method="POST", headers=headers, files=files, data={"directed": "true"})
     detail = problem_of(answer, 422, "invalid request")["detail"]
-    assert detail == "body: found a part called 'directed'; wanted file and ids (the rest belongs into the address)"
+    assert detail == "body: found a part called 'directed'; wanted file and ids (other values go into the address)"
 
 
 @pytest.mark.parametrize("kind", [None, "text/csv", "application/json", "application/x-www-form-urlencoded", "x"])
@@ -93,7 +93,7 @@ def test_a_name_or_direction_that_is_none_is_422(home: Home, query: str) -> None
 
 
 async def form_of(size: int, taken: list[int]) -> AsyncIterator[bytes]:
-    """A form whose file never ends before `size` bytes."""
+    """Yield a form whose file does not end before `size` bytes."""
     yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\n'
     for start in range(0, size, 1 << 20):
         taken.append(start)
@@ -190,7 +190,7 @@ async def test_one_upload_is_read_at_a_time(home: Home) -> None:
 
 
 def upload_scope(headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
-    """The ASGI scope of an upload."""
+    """Return the ASGI scope of an upload."""
     return {
         "type": "http",
         "method": "POST",

@@ -1,4 +1,4 @@
-"""Truths over HTTP: brought, listed, and held against what serves."""
+"""Tests of ground truths over HTTP: upload, list, and coverage by the version that serves."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ WHY = {"why": "better on the editorial truth"}
 
 
 def strict(home: Home) -> Settings:
-    """Settings that let no version through whose lists differ at all from the current one's."""
+    """Return settings that refuse a version whose lists differ at all from the current one's."""
     return Settings(home=home.root, quality_min_overlap=1.0)
 
 

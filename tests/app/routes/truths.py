@@ -1,4 +1,4 @@
-"""What tests of truths over HTTP share: what is uploaded, and what is kept of it."""
+"""Helpers for tests of ground truths over HTTP: uploads, and the files that are stored."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LINK = npz(sp.coo_matrix(([1], ([0], [2])), shape=(3, 3)))
 
 
 def bring(home: Home, path: str = "/v1/truths", **parts: Any) -> httpx.Response:
-    """The answer to an upload: `parts` as httpx takes files, or file as CSV text alone."""
+    """Upload and return the response: `parts` in httpx's form of files, or only the file as CSV text."""
     files = {name: (f"mine.{name}", part) if isinstance(part, bytes | str) else part for name, part in parts.items()}
     (answer,) = asked(home, path, method="POST", headers=key_headers(home), files=files)
     return answer
 
 
 def kept(home: Home) -> list[Path]:
-    """Everything in the folder of truths."""
+    """Return all files in the folder of ground truths."""
     return list(home.truths.rglob("*")) if home.truths.exists() else []

@@ -102,7 +102,7 @@ def page(open_page: OpenPage) -> Page:
 
 
 def runs(page: Page) -> Locator:
-    return page.get_by_role("list", name="Runs").get_by_role("listitem")
+    return page.get_by_role("list", name="Stored evaluations").get_by_role("listitem")
 
 
 def cells(page: Page, table: str, row: int) -> list[str]:

@@ -14,23 +14,23 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 def test_a_run_shows_its_figures_and_what_ran_on_what(evaluated: Evaluated, page: Page) -> None:
     page.goto(f"{evaluated.page}?id=e3")
-    expect(page.get_by_role("heading", name="raw")).to_contain_text("artists of whom anything is known · 14 queries")
+    expect(page.get_by_role("heading", name="raw")).to_contain_text("artists with any data · 14 queries")
     first = cells(page, "Systems, raw", 1)
     assert [*first[:1], *first[2:]] == ["mine", "0.406 0.281 to 0.531", "", "0.203", "0.750"]
     second = cells(page, "Systems, raw", 2)
     assert [*second[:1], *second[2:4]] == ["pca", "0.500 0.375 to 0.625", "+0.0938 −0.0125 to +0.2000"]
     assert page.get_by_role("region", name="Systems, raw").get_by_role("columnheader").all_inner_texts() == [
-        "system", "picture", "nDCG@10", "minus mine", "Gini", "coverage",
+        "system", "chart", "nDCG@10", "minus mine", "Gini", "coverage",
     ]  # fmt: skip
     assert cells(page, "Modality groups", 1) == ["mine", "1.563 ± 0.030", "0.200 ± 0.010", "–"]
     terms, definitions = page.get_by_role("term"), page.get_by_role("definition")
     facts = dict(zip(terms.all_inner_texts(), definitions.all_inner_texts(), strict=True))
     assert facts == {
-        "truth": f"editorial {evaluated.truth.id}, undirected",
+        "ground truth": f"editorial {evaluated.truth.id}, undirected",
         "snapshot": "5e1f5e1f5e1f5e1f: 1,200 artists (audio 1,100, tags 900)",
         "version": "5f2a9c0e41d7b386",
         "models": "mine a0de1a0de1a0de1a (seed 3)",
-        "chance": "seed 1, 100 bootstrap rounds",
+        "randomness": "seed 1, 100 random samples for the intervals",
         "by": "schedule",
     }
     page.get_by_text("How this was measured").click()
@@ -48,14 +48,14 @@ def test_the_report_is_shown_with_its_own_style_and_runs_nothing(evaluated: Eval
 
 def test_a_run_without_its_files_shows_its_figures(evaluated: Evaluated, page: Page) -> None:
     page.goto(f"{evaluated.page}?id=bare")
-    expect(page.get_by_role("main")).to_contain_text("Its report and its artists are not in this home.")
+    expect(page.get_by_role("main")).to_contain_text("Its report and its results by artist are not stored here.")
     assert cells(page, "Systems, raw", 1)[2] == "0.250 0.125 to 0.375"
     expect(page.get_by_role("link", name="Full report")).to_have_count(0)
 
 
 def test_failing_artists_come_by_name_with_what_was_expected_and_what_came(evaluated: Evaluated, page: Page) -> None:
     page.goto(f"{evaluated.page}?id=e3")
-    page.get_by_role("link", name="Artists that fail").click()
+    page.get_by_role("link", name="Artists with the worst lists").click()
     expect(page).to_have_url(f"{evaluated.page}?id=e3&artists=worst")
     names = page.locator(".queries h3")
     expect(names).to_have_count(10)
@@ -64,7 +64,7 @@ def test_failing_artists_come_by_name_with_what_was_expected_and_what_came(evalu
     expect(page.locator("main img, main b")).to_have_count(0)
     first = page.locator(".queries > li").first
     wanted = first.locator("ul > li").all_inner_texts()
-    assert wanted == [f"{SHARED_NAME}\ncame as 2.", "Artist 12\nnot in the first 10"]
+    assert wanted == [f"{SHARED_NAME}\nrank 2", "Artist 12\nnot in the first 10"]
     expect(first).to_contain_text("and 3 more")
     pairs = list(zip(*evaluated.truth.pairs.to_pydict().values(), strict=True))
     similar = {other for pair in pairs if "a000" in pair for other in pair}
@@ -80,13 +80,13 @@ def test_failing_artists_come_by_name_with_what_was_expected_and_what_came(evalu
 def test_failing_artists_are_paged_and_asked_for_otherwise(evaluated: Evaluated, page: Page) -> None:
     page.goto(f"{evaluated.page}?id=e3&artists=worst")
     names = page.locator(".queries h3 a")
-    page.get_by_role("link", name="Those after").click()
+    page.get_by_role("link", name="Next").click()
     expect(names).to_have_text([SHARED_NAME, "Artist 11", "Artist 12", "Artist 13"])
     expect(page.get_by_role("main")).to_contain_text("11 to 14 of 14 queries")
-    expect(page.get_by_role("link", name="Those after")).to_have_count(0)
+    expect(page.get_by_role("link", name="Next")).to_have_count(0)
     page.reload()
     expect(names).to_have_count(4)
-    page.get_by_role("link", name="Those before").click()
+    page.get_by_role("link", name="Previous").click()
     expect(names).to_have_count(10)
     expect(names.first).to_have_text("Artist 0")
     page.get_by_label("order").select_option("best first")
@@ -95,7 +95,7 @@ def test_failing_artists_are_paged_and_asked_for_otherwise(evaluated: Evaluated,
     expect(page).to_have_url(f"{evaluated.page}?id=e3&artists=best&condition=raw&system=pca")
     expect(names.nth(1)).to_have_text("Artist 2")
     # of the condition chosen anew the system was not measured
-    page.get_by_label("condition").select_option("fmc")
+    page.get_by_label("set of artists").select_option("fmc")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_label("system")).to_have_value("mine")
     page.go_back()

@@ -56,7 +56,7 @@ def test_figures_over_time_are_drawn_by_truth_and_condition(evaluated: Evaluated
 
 def test_a_job_that_failed_is_listed_and_says_why(evaluated: Evaluated, page: Page) -> None:
     page.goto(evaluated.page)
-    job = page.get_by_role("list", name="Not stored").get_by_role("listitem")
+    job = page.get_by_role("list", name="Waiting, running or failed").get_by_role("listitem")
     expect(job).to_contain_text("there is no truth 'nowhere'")
     expect(job).to_contain_text("by command")
     job.get_by_role("link", name="failed").click()
@@ -69,12 +69,14 @@ def test_older_ones_are_a_page_of_their_own(evaluated: Evaluated, page: Page) ->
     expect(runs(page)).to_have_count(1)
     expect(runs(page).get_by_role("link")).to_have_text("1 Mar 2026, 02:10")
     page.goto(f"{evaluated.page}?before=e1")
-    expect(page.get_by_role("main")).to_contain_text("There are no older ones.")
+    expect(page.get_by_role("main")).to_contain_text("There are no older evaluations.")
 
 
 def test_a_home_without_an_evaluation_says_how_to_run_one(bare_site: str, page: Page) -> None:
     page.goto(f"{bare_site}/evaluations")
-    expect(page.get_by_role("main")).to_contain_text("None is stored yet. Run one with riyl evaluate --truth NAME.")
+    expect(page.get_by_role("main")).to_contain_text(
+        "No evaluation is stored yet. Run one with riyl evaluate --truth NAME."
+    )
 
 
 def test_a_service_that_cannot_be_reached_is_said_so(evaluated: Evaluated, page: Page) -> None:

@@ -17,17 +17,17 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 @pytest.mark.parametrize(
     ("query", "title", "text"),
     [
-        ("?id=nobody", "No such evaluation", "There is none with the id nobody."),
-        ("?id=%3Cb%3E/", "No such evaluation", "There is none with the id <b>/."),
-        ("?id=nobody&artists=worst", "That is not here", "nobody"),
-        ("?a=e1&b=nobody", "That is not here", "there is no stored evaluation 'nobody'"),
-        ("?a=e1&b=X", "No such evaluation", "The address asks for none that there is."),
-        ("?a=e1&b=bare", "That is not here", "found no folder evaluations/bare in this home"),
-        ("?id=bare&artists=worst", "That is not here", "found no folder evaluations/bare in this home"),
+        ("?id=nobody", "No such evaluation", "There is no evaluation with the id nobody."),
+        ("?id=%3Cb%3E/", "No such evaluation", "There is no evaluation with the id <b>/."),
+        ("?id=nobody&artists=worst", "Not found", "nobody"),
+        ("?a=e1&b=nobody", "Not found", "there is no stored evaluation 'nobody'"),
+        ("?a=e1&b=X", "No such evaluation", "The address names no evaluation that exists."),
+        ("?a=e1&b=bare", "Not found", "found no folder evaluations/bare in this home"),
+        ("?id=bare&artists=worst", "Not found", "found no folder evaluations/bare in this home"),
         ("?a=e1&b=other", "These two cannot be compared", "found truth"),
         ("?a=e1&b=damaged", "This evaluation is damaged", "queries.parquet: damaged"),
         ("?id=damaged&artists=best", "This evaluation is damaged", "queries.parquet: damaged"),
-        ("?before=nobody", "That is not here", "there is no stored evaluation 'nobody'"),
+        ("?before=nobody", "Not found", "there is no stored evaluation 'nobody'"),
     ],
 )
 def test_what_cannot_be_shown_says_why_and_leads_back(

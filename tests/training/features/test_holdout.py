@@ -247,7 +247,7 @@ def test_the_command_is_short_for_the_recipe(tmp_path: Path) -> None:
     (tmp_path / "bare.toml").write_text("[tags]\ndims = 6\n[cf]\nfactors = 5\niterations = 8\n")
     build = ["--home", str(tmp_path), "snapshot", "build", str(small_world(tmp_path / "t")), "--features"]
     output = CliRunner().invoke(app, [*build, str(tmp_path / "r.toml")]).output
-    assert f"held out {len(chosen(IDS, SHARE))} artists: featurizer and models are fitted without them" in output
+    assert f"holdout: {len(chosen(IDS, SHARE))} artists, without which featurizer and models are fitted" in output
     ask = ["--json", *build, str(tmp_path / "bare.toml"), "--holdout", "0.3"]
     manifest = json.loads(CliRunner().invoke(app, ask).output)
     assert manifest["recipe"]["holdout"] == 0.3

@@ -185,8 +185,8 @@ def test_where_nothing_is_better_the_recipe_stays_and_its_snapshot_is_left_as_it
     run(*arguments)
     before = {path: path.read_bytes() for path in tmp_path.glob("snapshots/*/*.json")}
     output = run(*arguments, "--tune", "cf", "--trials", "1").output
-    assert "cf: of 1 trials none is above the recipe's own values" in output
-    assert "this snapshot was there before" in output
+    assert "cf: none of 1 trials exceeds the recipe's values" in output
+    assert "this snapshot existed already" in output
     assert {path: path.read_bytes() for path in tmp_path.glob("snapshots/*/*.json")} == before
 
 

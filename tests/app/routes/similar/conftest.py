@@ -22,7 +22,7 @@ from tests.conftest import SMALL_RECIPE, small_world
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with a version of the default config, its model and snapshot; artists have a country and a year.
+    """Create a home with a version of the default config, its model and snapshot; artists have a country and a year.
 
     No test may change it.
     """

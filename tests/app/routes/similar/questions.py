@@ -42,7 +42,7 @@ def brute(
     popularity: float = 0.0,
     uncorrected: bool = False,
 ) -> np.ndarray:
-    """(n,) scores by the formula of the docs, over all artists."""
+    """Return (n,) scores of all artists by the formula of the docs."""
     e, h, c, p = version.embeddings.astype(float), version.scoring.h, version.scoring.c, version.patterns
     total = sum(weights.values())
     q = sum(w / total * e[r] for r, w in weights.items())
@@ -57,7 +57,7 @@ def brute(
 
 
 def agrees(body: dict[str, Any], scores: np.ndarray, allowed: np.ndarray, k: int) -> None:
-    """The answer holds the k best that are allowed, with their scores, best first."""
+    """Check that the answer holds the k best allowed artists with their scores, best first."""
     best = np.sort(scores[allowed & np.isfinite(scores)])[::-1][:k]
     assert [s["score"] for s in body["similar"]] == pytest.approx(best.tolist(), abs=2e-6)
     for artist in body["similar"]:
