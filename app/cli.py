@@ -1,4 +1,4 @@
-"""The command line: `riyl [--home H] [--json] [--debug] NOUN VERB`."""
+"""Root of the command line: `riyl [--home H] [--json] [--debug] NOUN VERB`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The command line, one module a noun."""
+"""Commands of the command line, one module per noun."""

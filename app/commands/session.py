@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Session:
-    """One run of the command line."""
+    """Settings and output format of one run of the command line."""
 
     settings: Settings
     json: bool

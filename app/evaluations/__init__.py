@@ -1,1 +1,1 @@
-"""Evaluations: running, storing and comparing them."""
+"""Running, storing and comparing evaluations."""

@@ -1,1 +1,1 @@
-"""The operations of the API, one module for each noun."""
+"""Operations of the API, one module per noun."""

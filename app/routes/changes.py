@@ -165,7 +165,7 @@ def delete_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, i
 )
 @WRITER
 def merge_artist(by: TheAuthor, database: TheDatabase, reloader: TheReloader, id: IdPath, merge: MergeInto) -> Response:
-    """Hide an artist as if deleted, and redirect its id to another artist, until it is put again.
+    """Hide an artist like a deleted one, and redirect its id to another artist, until it is put again.
 
     The other artist keeps its own data. The merged id need not exist: it may be an id from an earlier catalog.
     """

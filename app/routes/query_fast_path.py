@@ -23,7 +23,7 @@ class QueryFastPath:
     """ASGI application that answers cheap queries on the event loop, before the routes but within their limits.
 
     Switching to a thread costs as much as such an answer, and so does a FastAPI route. Everything else, including every
-    error, goes on to the documented route, which gives the same answer.
+    error, is passed to the documented route, which gives the same answer.
 
     Args:
         app: application that answers all other requests.

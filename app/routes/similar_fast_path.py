@@ -17,8 +17,8 @@ class SimilarFastPath:
     """ASGI application that answers GET similar from ready bytes, before the routes, at a fraction of a route's cost.
 
     It accepts requests for a known artist that no rule blocks, with a k in range spelled `k=50` or omitted, while a
-    version serves. Everything else, including every error and everything that needs a search, goes on to the documented
-    route, which gives the same answer.
+    version serves. Everything else, including every error and everything that needs a search, is passed to the
+    documented route, which gives the same answer.
 
     Args:
         app: application that answers all other requests.

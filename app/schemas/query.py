@@ -239,7 +239,7 @@ class BatchRequest(Question):
 def _check_shares(n_shares: int) -> None:
     if n_shares > MAX_SHARES:
         raise ValueError(
-            f"at most {MAX_SHARES} shares to explain, not k times the artists asked with = {n_shares}: a smaller k, "
+            f"at most {MAX_SHARES} shares to explain, not {n_shares} (k times the artists of the query): a smaller k, "
             "fewer seeds or plays, or no explain"
         )
 
