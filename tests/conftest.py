@@ -93,11 +93,15 @@ def made_up_run(
     expected: dict[str, list[str]] | None = None,
     n_relevant: int = 2,
 ) -> dict[str, Any]:
-    """An evaluation as it is handed over to be stored, with each query's nDCG by condition and system.
+    """Return an evaluation as it is handed over to be stored, with each query's nDCG by condition and system.
 
     Args:
         scores: by condition and system, by artist; the first system is the reference.
-        retrieved, expected: by artist, in every condition and of every system; nobody where it is left out.
+        truth: id of the ground truth.
+        version: id of the version that was evaluated.
+        k: length of the lists.
+        retrieved: by artist, the list of every system in every condition; empty where it is left out.
+        expected: by artist, the relevant artists in every condition; empty where it is left out.
         n_relevant: of every query.
     """
     retrieved, expected = retrieved or {}, expected or {}
@@ -182,13 +186,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def snapshot(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    """The small world's snapshot."""
+    """Return the small world's snapshot."""
     return build_snapshot(Tables.open(world), SMALL_RECIPE, tmp_path_factory.mktemp("home") / "snapshots")
 
 
 @pytest.fixture
 def tables_folder(tmp_path: Path) -> Callable[..., Path]:
-    """Writes the given tables into a fresh folder."""
+    """Write the given tables into a fresh folder."""
     return lambda **tables: write_tables(tmp_path / "given", **tables)
 
 
@@ -207,7 +211,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def new_postgres(postgres: str) -> Callable[[], str]:
-    """Gives the address of another empty database in it with each call."""
+    """Return a function that creates another empty database in it, and returns its address."""
 
     def make() -> str:
         url = make_url(postgres).set(drivername="postgresql+psycopg")

@@ -55,7 +55,7 @@ class Guard:
         }
 
     def riyl(self, *arguments: str, code: int = 0, **more: str) -> str:
-        """What `riyl` prints, after it has ended with this exit code in `folder`."""
+        """Run `riyl` in `folder`, check its exit code, and return what it prints."""
         done = subprocess.run(
             [*RIYL, *arguments], cwd=self.folder, env=self.environment(**more), capture_output=True, text=True
         )

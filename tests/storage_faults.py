@@ -66,7 +66,7 @@ def damage(path: Path, how: Callable[[Path], None]) -> None:
 
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """A disk of its own with this many bytes."""
+    """Return a disk of its own with this many bytes."""
     folder.mkdir()
     mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
     try:
@@ -76,7 +76,7 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
 
 
 def fill_up(disk: Path, left_bytes: int = 0) -> Path:
-    """A file that leaves this much room."""
+    """Return a file that leaves this much room."""
     filler = disk / "filler"
     room = os.statvfs(disk)
     with filler.open("wb") as file:
@@ -86,7 +86,7 @@ def fill_up(disk: Path, left_bytes: int = 0) -> Path:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """The folder on a file system that takes no writes, for everybody."""
+    """Return the folder on a file system that takes no writes, for everybody."""
     mount("--bind", str(folder), str(folder))
     try:
         mount("-o", "remount,ro,bind", str(folder))

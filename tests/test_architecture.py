@@ -19,7 +19,7 @@ FOLDERS = sorted(set(re.findall(r"`((?:app|core|docs|evaluation|index|tests|trai
 
 
 def resolve(dotted: str) -> object:
-    """The object of a dotted name.
+    """Return the object of a dotted name.
 
     Raises:
         LookupError: no prefix of it is a module that has the rest.

@@ -110,13 +110,13 @@ def test_what_was_measured_names_a_commit(page: Path) -> None:
 
 
 def commits(text: str) -> list[str]:
-    """What is called a commit."""
+    """Return the commits that a text names."""
     return [commit for mention in COMMITS.findall(text) for commit in re.findall(r"[0-9a-f]{7,40}", mention)]
 
 
 @cache
 def history() -> frozenset[str]:
-    """The commits that led to this one; skips the test where the history is not at hand."""
+    """Return the commits that led to this one; skips the test where the history is not at hand."""
     if not (REPOSITORY / ".git").exists() or shutil.which("git") is None:
         pytest.skip("found no git or no .git: the history is not at hand")
     git = ["git", "-C", str(REPOSITORY)]
@@ -146,12 +146,12 @@ def shell_lines(text: str) -> list[str]:
 
 
 def spans(text: str) -> list[str]:
-    """What stands in backticks."""
+    """Return the texts in backticks."""
     return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", FENCE.sub("", text))]
 
 
 def commands(page: Path, program: str) -> list[str]:
-    """The commands of a page that call a program, from its name on."""
+    """Return the commands of a page that call a program, from its name on."""
     text = page.read_text(encoding="utf-8")
     candidates = [part for line in shell_lines(text) for part in re.split(r"[;|]|&&", line)]
     for span in spans(text):
@@ -169,7 +169,7 @@ def command_line() -> TyperGroup:
 
 
 def wrong_with_riyl(command: str) -> str | None:
-    """What of a command line the program does not have, if anything; words in capitals stand for others."""
+    """Return the part of a command line that the program lacks; words in capitals are placeholders."""
     at = command_line()
     words = iter(shlex.split(re.sub(r"[\[\]]", "", command))[1:])
     for word in words:
@@ -188,7 +188,7 @@ def wrong_with_riyl(command: str) -> str | None:
 
 
 def wrong_with_pytest(command: str) -> str | None:
-    """What of a call of pytest is not there: a file, a test in it, a marker."""
+    """Return the part of a pytest command that does not exist: a file, a test in it, a marker."""
     tools = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     markers = {marker.split(":")[0] for marker in tools["pytest"]["ini_options"]["markers"]}
     named = re.search(r"""-m (?:"([^"]+)"|'([^']+)'|(\S+))""", command)

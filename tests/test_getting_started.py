@@ -28,17 +28,17 @@ PORT = "8000"
 
 
 def steps() -> list[tuple[str, list[str]]]:
-    """The commands of the page, and the lines that each is to print."""
+    """Return the commands of the page, and the lines that each is to print."""
     return [(command, shown.splitlines()) for command, shown in STEP.findall(PAGE.read_text(encoding="utf-8"))]
 
 
 def plain(text: str) -> str:
-    """A text without what varies, and with single spaces."""
+    """Return a text without what varies, and with single spaces."""
     return " ".join(VARYING.sub("*", text).split())
 
 
 def missing(shown: list[str], printed: str) -> list[str]:
-    """The lines that were not printed, or not in this order."""
+    """Return the lines that were not printed, or not in this order."""
     rest, lines = plain(printed), []
     for line in shown:
         before, line_of, after = rest.partition(plain(line))

@@ -110,7 +110,7 @@ def test_locals_say_what_they_hold(root: str) -> None:
 
 
 def bound_in(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, int]]:
-    """The local variables of a function, without its parameters: those may have the name of a fixture or a field."""
+    """Return the local variables of a function; parameters may be named after a fixture or a field."""
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id, node.lineno

@@ -54,7 +54,7 @@ def other_version(
 
 @pytest.fixture
 def home(version: Version, other_version: Version, tmp_path: Path) -> Home:  # noqa: F811
-    """A home of its own with both versions; `version` is promoted."""
+    """Return a home of its own with both versions; `version` is promoted."""
     home = Home(tmp_path / "home")
     for each in (version, other_version):
         shutil.copytree(each.folder, home.versions / each.id)
@@ -63,7 +63,7 @@ def home(version: Version, other_version: Version, tmp_path: Path) -> Home:  # n
 
 
 def database(home: Home) -> Database:
-    """The database of a home."""
+    """Return the database of a home."""
     return Database.of(Settings(home=home.root))
 
 
@@ -74,7 +74,7 @@ def record(home: Home, identity: str) -> None:
 
 
 def key_headers(home: Home, role: Role = Role.ADMIN) -> dict[str, str]:
-    """What a request carries that has a key of this role, made for it."""
+    """Make a key of this role, and return the headers of a request with it."""
     opened = database(home)
     _, token = create_key(opened, "tester", role)
     opened.close()
@@ -83,7 +83,7 @@ def key_headers(home: Home, role: Role = Role.ADMIN) -> dict[str, str]:
 
 @pytest.fixture
 def headers(home: Home) -> dict[str, str]:
-    """What a request carries that has an admin's key."""
+    """Return the headers of a request with an admin's key."""
     return key_headers(home)
 
 
@@ -91,7 +91,7 @@ def headers(home: Home) -> dict[str, str]:
 async def running(
     home: Home, settings: Settings | None = None, **options: Any
 ) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
-    """The app of a home between its start and its end, and a client of it."""
+    """Return the app of a home between its start and its end, and a client of it."""
     app = create_app(settings or Settings(home=home.root), poll_s=POLL_S, events_s=POLL_S, **options)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
@@ -107,7 +107,7 @@ def asked(
     settings: Settings | None = None,
     **body: Any,
 ) -> list[httpx.Response]:
-    """The answers of a freshly started service, one a path; `body` as httpx takes it: json, content, files."""
+    """Return the answers of a freshly started service, one a path; `body` as httpx takes it: json, content, files."""
 
     async def ask() -> list[httpx.Response]:
         async with running(home, settings) as (_, client):
@@ -117,7 +117,7 @@ def asked(
 
 
 def problem_of(response: httpx.Response, status: int, title: str) -> dict[str, Any]:
-    """The body of an error, after it was held to what all of them share."""
+    """Return the body of an error, after it was held to what all of them share."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = response.json()
@@ -129,7 +129,7 @@ def problem_of(response: httpx.Response, status: int, title: str) -> dict[str, A
 
 
 def riyl(home: Home | Path, *arguments: str) -> Result:
-    """What the command line does in a home; an exit with an error is let through, a fault is raised."""
+    """Run the command line in a home; an exit with an error is returned, a fault is raised."""
     root = home.root if isinstance(home, Home) else home
     done = CliRunner().invoke(command_line, ["--home", str(root), *arguments])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
@@ -138,7 +138,7 @@ def riyl(home: Home | Path, *arguments: str) -> Result:
 
 
 def as_json(home: Home | Path, *arguments: str) -> Any:
-    """What it prints for programs."""
+    """Run a command with --json, and return what it prints."""
     return json.loads(riyl(home, "--json", *arguments).stdout)
 
 

@@ -63,7 +63,7 @@ class Step:
 
 
 def steps(world: World) -> list[Step]:
-    """A request to every operation."""
+    """Return a request to every operation."""
     return [
         *_readings(world),
         *_questions(world),
@@ -174,7 +174,7 @@ def _evaluations(world: World) -> list[Step]:
 
 
 def filled(step: Step, answers: Answers) -> Step:
-    """A request with what earlier answers had in the places that stand for it."""
+    """Return a request with what earlier answers had in the places that stand for it."""
     return replace(step, parameters=_filled(step.parameters, answers), body=_filled(step.body, answers))
 
 

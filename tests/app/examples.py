@@ -34,9 +34,10 @@ DIFFERENT = re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{16}\b|\d{4}-\d\d-\d\dT\d\d:
 
 
 def comparable(value: Any, *, loosely: bool = False) -> Any:
-    """A request or an answer without ids by chance or by content, times, and the commit of a model.
+    """Return a request or an answer without ids by chance or by content, times, and the commit of a model.
 
     Args:
+        value: request or answer, as JSON has it.
         loosely: let floats be equal to floats that are near.
     """
     if isinstance(value, dict):
@@ -83,7 +84,7 @@ def _excerpt(step: Step, text: str) -> str:
 
 
 def demo_home(root: Path) -> tuple[Home, World]:
-    """The demo's catalog, with another version and an evaluation, made by the command line."""
+    """Return the demo's catalog, with another version and an evaluation, made by the command line."""
 
     def riyl(*arguments: str) -> None:
         subprocess.run([Path(sys.executable).with_name("riyl"), "--home", root, *arguments], check=True)
@@ -96,7 +97,7 @@ def demo_home(root: Path) -> tuple[Home, World]:
 
 
 def demo_world(home: Home) -> World:
-    """What the requests name of the demo's catalog."""
+    """Return the ids and names of the demo's catalog that the requests use."""
     (other,) = {path.name for path in home.versions.iterdir() if path.is_dir()} - {current(home.versions)}
     newest, *_ = list_evaluations(database(home), truth=None, version=None, limit=1, before=None)
     return World(

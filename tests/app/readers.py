@@ -10,7 +10,7 @@ from tests.app.conftest import until
 
 
 def readers_of(pid: int | None = None) -> list[psutil.Process]:
-    """The processes that read uploads for another one, else for this one."""
+    """Return the processes that read uploads for another one, else for this one."""
     readers = []
     for process in psutil.Process(pid).children():
         try:
@@ -23,14 +23,14 @@ def readers_of(pid: int | None = None) -> list[psutil.Process]:
 
 
 async def reader_of(pid: int | None = None) -> psutil.Process:
-    """The process that reads an upload, once it is there."""
+    """Return the process that reads an upload, once it is there."""
     await until(lambda: bool(readers_of(pid)))
     (reader,) = readers_of(pid)
     return reader
 
 
 def peak_bytes(*, reset: bool = False) -> int:
-    """The most memory that this process has had at once, in bytes; from now on where it is reset."""
+    """Return the peak memory of this process, in bytes; since the last reset, if there was one."""
     if reset:
         Path("/proc/self/clear_refs").write_text("5")
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -23,7 +23,7 @@ def ids(answer: httpx.Response) -> list[str]:
 
 
 def order(version: Version, row: int) -> list[str]:
-    """The whole list without rules."""
+    """Return the whole list without rules."""
     return [version.artist_ids[other] for other in version.neighbours[row].tolist() if other >= 0]
 
 

@@ -33,7 +33,7 @@ def need(holds: bool, what: str) -> None:
 
 
 def change_of(line: bytes) -> Change:
-    """The change that a line says.
+    """Return the change that a line says.
 
     Raises:
         WrongLineError: it says none, or one that cannot be whatever artists there are.
@@ -51,7 +51,7 @@ def change_of(line: bytes) -> Change:
 
 
 def checked(change: Any) -> Change:
-    """The change, after it was held to what its kind may say. Raises as `change_of`."""
+    """Return the change, after it was held to what its kind may say. Raises as `change_of`."""
     need(isinstance(change, dict), "no object")
     need(isinstance(change.get("kind"), str) and change["kind"] in MEMBERS, "kind")
     fields = {name: value for name, value in change.items() if name not in ("kind", "id")}
@@ -141,7 +141,7 @@ def is_vectors(value: Any) -> bool:
 
 
 def in_one_form(tag: str) -> str:
-    """A tag as it is compared; of generated tags alone."""
+    """Return a tag as it is compared; of generated tags alone."""
     return tag.strip().lower()
 
 
@@ -168,7 +168,7 @@ class Artists:
         self._mbids = mbids
 
     def meant(self, identifier: str) -> str:
-        """The id that an id or an mbid of the tables means."""
+        """Return the id that an id or an mbid of the tables means."""
         return self._mbids.get(identifier.lower(), identifier)
 
     def has(self, artist: str) -> bool:
@@ -203,13 +203,13 @@ class Artists:
 
 
 def merged(said: Mapping[str, Any], change: Change) -> dict[str, Any]:
-    """What is said of an artist after a put or a patch."""
+    """Return the fields of an artist after a put or a patch."""
     patch = {name: value for name, value in change.items() if name not in ("kind", "id")}
     return plain(merge_patch(said, plain(patch, nulls=True)))
 
 
 def plain(payload: Mapping[str, Any], *, nulls: bool = False) -> dict[str, Any]:
-    """What is said in one form: tags as they are compared, and nothing where an object or a list is empty."""
+    """Return fields in one form: tags as they are compared, empty objects and lists left out."""
     payload = dict(payload)
     for name in ("attributes", "vectors"):
         if isinstance(payload.get(name), dict):

@@ -79,7 +79,7 @@ def serving(home: Path, log: Path, **environment: str) -> Iterator[str]:
 
 
 def named_home(root: Path) -> Home:
-    """A home with a promoted version of the small world and its truth, names harder than `Artist 7`, and a pin.
+    """Return a home with a promoted version of the small world and its truth, names harder than `Artist 7`, and a pin.
 
     Artist i has the country IS where i is odd, and was founded in 1960 + i; a031 is pinned to a030.
     """
@@ -133,7 +133,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a page in a context of its own; keywords go to the context.
+    """Open a page in a context of its own; keywords go to the context.
 
     In the end it asserts of every page opened that there was no error but answers of the API that are refusals, no
     violation of the content security policy, and no request to another origin.
@@ -170,7 +170,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
 @pytest.fixture
 def page(open_page: OpenPage) -> Page:
-    """A page with nothing in it yet."""
+    """Return a page with nothing in it yet."""
     opened: Page = open_page()
     return opened
 

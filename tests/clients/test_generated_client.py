@@ -43,7 +43,7 @@ CONFIG = "content_type_overrides:\n  application/x-ndjson: application/octet-str
 
 
 def generate(folder: Path, document: Any, config: str) -> tuple[ModuleType, str]:
-    """The generated package, imported, and what the generator said."""
+    """Return the generated package, imported, and what the generator said."""
     (folder / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
     (folder / "config.yaml").write_text(config, encoding="utf-8")
     done = subprocess.run(
@@ -63,7 +63,7 @@ def generate(folder: Path, document: Any, config: str) -> tuple[ModuleType, str]
 
 @contextmanager
 def serving(home: Home) -> Iterator[str]:  # noqa: F811
-    """A service of the home, in a thread, and its address."""
+    """Return a service of the home, in a thread, and its address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         app = create_app(Settings(home=home.root), poll_s=0.02, events_s=0.02)
@@ -91,7 +91,7 @@ class Generated:
         self._document = document
 
     def ask(self, step: Step) -> Any:
-        """What the client parsed; checked to be of the right model and whole.
+        """Return what the client parsed, after checking that it is whole and of the right model.
 
         Raises:
             AssertionError: it is not.
@@ -131,7 +131,7 @@ class Generated:
 
 
 def _python_name(name: str, hints: Mapping[str, Any]) -> str:
-    """A parameter's name as the generator spells it."""
+    """Return a parameter's name as the generator spells it."""
     spelled = name.lower().replace("-", "_")
     return spelled if spelled in hints else f"{spelled}_"
 
@@ -141,13 +141,13 @@ def _choices(hint: Any) -> list[Any]:
 
 
 def _as_hinted(hint: Any, value: Any) -> Any:
-    """A value as an enum of the client's, where the parameter is one."""
+    """Return a value as an enum of the client's, where the parameter is one."""
     kinds = [kind for kind in _choices(hint) if isinstance(kind, type) and issubclass(kind, Enum)]
     return kinds[0](value) if kinds else value
 
 
 def _model(hint: Any, body: Any) -> Any:
-    """The model of the client's that reads a body and writes it alike."""
+    """Return the model of the client's that reads a body and writes it alike."""
     for kind in _choices(hint):
         try:
             model = kind.from_dict(body)
@@ -160,7 +160,7 @@ def _model(hint: Any, body: Any) -> Any:
 
 @pytest.fixture
 def generated_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder to generate into, which can be imported from."""
+    """Return a folder to generate into, which can be imported from."""
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
     for name in [name for name in sys.modules if name.split(".")[0] == "generated_riyl"]:

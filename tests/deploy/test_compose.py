@@ -46,12 +46,12 @@ API_MIB = 768
 
 
 def mib(size: str) -> int:
-    """A size as compose writes it, such as 64m, in MiB."""
+    """Return a size as compose writes it, such as 64m, in MiB."""
     return int(size[:-1]) * {"m": 1, "g": 1024}[size[-1]]
 
 
 def tmpfs_mib(name: str) -> dict[str, int]:
-    """The size of each folder in memory that a service has, in MiB."""
+    """Return the size of each folder in memory that a service has, in MiB."""
     return {path: mib(size) for path, size in (line.split(":size=") for line in SERVICES[name]["tmpfs"])}
 
 

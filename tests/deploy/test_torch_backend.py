@@ -13,7 +13,7 @@ from tests.conftest import REPOSITORY
 
 
 def backend(folder: Path, *, system: str = "Linux", gpu: bool = False, **environment: str) -> str:
-    """What the script prints on a machine with this kernel, with or without an NVIDIA driver."""
+    """Return what the script prints on a machine with this kernel, with or without an NVIDIA driver."""
     commands = {"uname": f"echo {system}"} | ({"nvidia-smi": "true"} if gpu else {})
     for name, does in commands.items():
         (folder / name).write_text(f"#!/bin/sh\n{does}\n")

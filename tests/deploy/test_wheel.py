@@ -74,7 +74,7 @@ class Environment:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """The wheel of this checkout, installed without extras."""
+    """Return the wheel of this checkout, installed without extras."""
     folder = tmp_path_factory.mktemp("environment")
     wheels = folder / "wheels"
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -88,7 +88,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 @pytest.fixture(scope="module")
 def ready_home(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with a promoted version of the small world, and the model and the snapshot behind it."""
+    """Return a home with a promoted version of the small world, and the model and the snapshot behind it."""
     home = Home(tmp_path_factory.mktemp("wheel") / "home")
     home.snapshots.mkdir(parents=True)
     (home.snapshots / snapshot.id).symlink_to(snapshot.folder)
@@ -102,7 +102,7 @@ def ready_home(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @contextmanager
 def served(environment: Environment, home: Home, log: Path) -> Iterator[httpx.Client]:
-    """A client of `riyl serve` from the environment, without a worker."""
+    """Return a client of `riyl serve` from the environment, without a worker."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

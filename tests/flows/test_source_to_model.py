@@ -40,7 +40,7 @@ def as_json(home: Path, *arguments: str) -> Any:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which the demo ran on the small world."""
+    """Return a home in which the demo ran on the small world."""
     base = tmp_path_factory.mktemp("flow")
     small_world(base / "catalog")
     done = riyl(base / "home", "demo", "--no-serve", str(base / "catalog"))

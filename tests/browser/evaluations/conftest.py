@@ -31,8 +31,10 @@ FIRST = datetime(2026, 3, 1, 2, 10, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A service with stored evaluations, a day between each: e1 to e3, `other` on another truth, `bare` without its
-    files, `damaged`; and a job that failed."""
+    """A service with stored evaluations, a day between each, and a failed job.
+
+    The evaluations are e1 to e3, `other` on another ground truth, `bare` without its files, and `damaged`.
+    """
 
     address: str
     truth: Truth
@@ -96,7 +98,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evaluated]:
 
 @pytest.fixture
 def page(open_page: OpenPage) -> Page:
-    """A page whose clock is UTC's."""
+    """Return a page whose clock is UTC's."""
     opened: Page = open_page(timezone_id="UTC")
     return opened
 
