@@ -117,7 +117,7 @@ def test_a_condition_may_be_a_file_of_ids(home: Path, tmp_path: Path) -> None:
     ids.write_text("a000\nnobody\n")
     wrong = riyl(home, "evaluate", "--systems", "pca", "--conditions", str(ids), code=1)
     assert "found 1 ids that snapshot" in wrong.stderr
-    assert "'nobody' first" in wrong.stderr
+    assert "the first is 'nobody'" in wrong.stderr
 
 
 def test_embeddings_are_exported_whole(home: Path, tmp_path: Path) -> None:
