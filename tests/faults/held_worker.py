@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from dbos import DBOS
@@ -147,7 +146,8 @@ def _hold() -> Callable[[], None]:
 
 
 def _path(event: str, arguments: tuple[Any, ...]) -> str:
-    return str(Path(arguments[1] if event == "os.rename" else arguments[0]))
+    path = arguments[1] if event == "os.rename" else arguments[0]
+    return "" if isinstance(path, int) else os.fsdecode(path)  # an opened descriptor has a number alone
 
 
 if __name__ == "__main__":
