@@ -6,7 +6,7 @@ import asyncio
 import time
 
 import httptools
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -32,6 +32,9 @@ so that it gets to read that response. The size is that of the largest upload. T
 HEAD_TOO_LONG = "Request line and headers are too long."
 UPGRADE_WITH_BODY = "Upgrade with a body is not supported."
 INVALID = "Invalid HTTP request received."
+
+RESET_TURNS = 2
+"""Turns of the event loop after which the reset of a connection is known: one reads it, the next one reports it."""
 
 FRAMING = (b"content-length", b"transfer-encoding")
 """Headers of a request that has a body."""
@@ -60,6 +63,22 @@ class BoundedFlow(FlowControl):
         self._protocol.note_read()
         if not self._protocol.transport.is_closing():
             self.resume_reading()
+
+
+def _unless_reset(cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3Application:
+    """Return an app that answers a request only if its connection is still open where its body is incomplete.
+
+    A client that resets its connection in the middle of a body is then noticed before any work is done for it.
+    """
+
+    async def answer(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if cycle.more_body:
+            for _ in range(RESET_TURNS):
+                await asyncio.sleep(0)
+        if not cycle.disconnected:
+            await app(scope, receive, send)
+
+    return answer
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -202,7 +221,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._current = cycle
-        super()._start_asgi_task(cycle, app)
+        takes_body = any(name in FRAMING for name, _ in cycle.scope["headers"])
+        super()._start_asgi_task(cycle, _unless_reset(cycle, app) if takes_body else app)
 
     def _parse(self, data: bytes) -> None:
         for start in range(0, len(data), SLICE_BYTES):
