@@ -138,9 +138,10 @@ class OverlayUpdater:
     def _taken(self, overlay: VersionOverlay) -> VersionOverlay:
         """Return the overlay with all rows added so far."""
         columns = Columns(**{name: column.taken() for name, column in self._columns.items()})
-        overlay = replace(overlay, artists=self._artists, columns=columns, entries=self._entries)
+        # without its names, which hold the overlay before it: else every earlier overlay would stay in memory
+        overlay = replace(overlay, artists=self._artists, columns=columns, entries=self._entries, names=None)
         if self._names is None:
-            return replace(overlay, names=None)
+            return overlay
         self._names.commit()
         return replace(overlay, names=self._base_names.joined_with(self._names, overlay.popular))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
@@ -107,6 +109,17 @@ def test_what_was_given_before_stays_as_it_is(world: World) -> None:
         changing(some(rng, new=6, old=6, deleted=3), 20 + number)
     assert answers(world, first) == before
     assert answers(world, changing.overlay) != before
+
+
+def test_earlier_overlays_are_not_kept_in_memory(world: World) -> None:
+    changing, earlier = world.changing(), []
+    for number in range(1, 4):
+        overlay = changing(some(np.random.default_rng(number), new=2, old=2, deleted=0), number)
+        earlier.append(weakref.ref(overlay))
+    del overlay
+    gc.collect()
+    assert [reference() for reference in earlier[:-1]] == [None, None]
+    assert earlier[-1]() is changing.overlay
 
 
 def test_rows_that_are_gone_are_cleared_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
