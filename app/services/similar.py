@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from weakref import ref
 
 import numpy as np
 import orjson
@@ -69,11 +70,11 @@ class _Kept:
     """A cached response.
 
     Attributes:
-        overlay: the changes under which it was last valid.
+        overlay: the changes under which it was last valid; weak, so that no response keeps earlier changes in memory.
         rows: rows of its list, as bytes: while these are the same, the response is the same.
     """
 
-    overlay: VersionOverlay
+    overlay: ref[VersionOverlay]
     rows: bytes
     body: bytes
 
@@ -111,7 +112,7 @@ class SimilarBytes:
         Return None if that would search or raise an error.
         """
         overlay, cached = self._searcher.overlay, self._answers.get((row, k))
-        if cached is not None and cached.overlay is overlay:
+        if cached is not None and cached.overlay() is overlay:
             self._answers.move_to_end((row, k))
             return cached.body
         try:
@@ -122,12 +123,12 @@ class SimilarBytes:
             return None
         rows = neighbours.rows.tobytes() if self._most_bytes else b""
         if cached is not None and cached.rows == rows:
-            cached.overlay = overlay
+            cached.overlay = ref(overlay)
             self._answers.move_to_end((row, k))
             return cached.body
         body = self._made(row, neighbours)
         if self._most_bytes:
-            self._keep((row, k), _Kept(overlay, rows, body))
+            self._keep((row, k), _Kept(ref(overlay), rows, body))
         return body
 
     def _keep(self, key: tuple[int, int], answer: _Kept) -> None:

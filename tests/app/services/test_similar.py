@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+from weakref import ref
+
 import numpy as np
 import pytest
 
 from riyl.app.services.similar import MAX_BYTES, SimilarBytes, similar_model
 from riyl.app.serving.state import ServingState
+from riyl.core.changes.effective import EffectiveChanges
 from riyl.core.errors import NothingKnownError
 from riyl.core.rules import NO_RULES
 from riyl.core.settings import Home
@@ -32,6 +36,21 @@ def test_the_bytes_are_the_models_when_few_artists_are_kept(version: Version, mo
     answers = SimilarBytes(state, 0)
     for row in np.flatnonzero(version.has_embedding).tolist():
         assert answers(row, 50) == similar_model(state, row, 50).model_dump_json().encode()
+
+
+def test_kept_responses_are_used_again_after_changes_and_keep_no_earlier_changes_in_memory(version: Version) -> None:
+    state = ServingState.of(Searcher(version), NO_RULES, Home(version.folder.parent.parent))
+    updater, answers = state.changing(), SimilarBytes(state)
+    for number in range(1, 4):  # names alone: no list has other rows
+        renamed = {"a050": EffectiveChanges("a050", False, {"name": f"Renamed {number}", "tags": {}})}
+        state = state.with_changes(updater(renamed, number))
+        answers = SimilarBytes(state, before=answers)
+        assert answers(number, 3) == similar_model(state, number, 3).model_dump_json().encode()
+        if number == 1:
+            earlier = ref(state.searcher.overlay)
+    gc.collect()
+    assert earlier() is None
+    assert answers(1, 3) == similar_model(state, 1, 3).model_dump_json().encode()
 
 
 def test_of_an_artist_of_whom_nothing_is_known_there_are_no_bytes_and_the_model_says_why(version: Version) -> None:
