@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,10 +15,25 @@ from riyl.index.artifact.version import Version
 
 @dataclass(frozen=True)
 class Condition:
-    """The artists that are queries and candidates: `rows` of the snapshot, ascending."""
+    """The artists that are queries and candidates, as rows of the snapshot, ascending.
+
+    Attributes:
+        name: its name in tables.
+        rows: the candidates.
+        queries: the artists that lists are made for; None where they are the candidates. A query need not be a
+            candidate.
+        is_full: whether every candidate and query has all modalities.
+    """
 
     name: str
     rows: Rows
+    queries: Rows | None = None
+    is_full: bool = False
+
+    @property
+    def query_rows(self) -> Rows:
+        """Rows of the queries."""
+        return self.rows if self.queries is None else self.queries
 
 
 def conditions_of(catalog: Snapshot | Version) -> list[Condition]:
@@ -29,8 +44,23 @@ def conditions_of(catalog: Snapshot | Version) -> list[Condition]:
     full = catalog.having(list(catalog.modalities))
     return [
         Condition("raw", np.flatnonzero(catalog.having()).astype(np.int32)),
-        Condition("fmc", np.flatnonzero(full).astype(np.int32)),
+        Condition("fmc", np.flatnonzero(full).astype(np.int32), is_full=True),
     ]
+
+
+def limited(condition: Condition, queries: Rows | None, candidates: Rows | None) -> Condition:
+    """Reduce a condition to given queries and candidates; None leaves either as it is.
+
+    Args:
+        condition: queries and candidates.
+        queries: rows of the snapshot, ascending; those outside of the condition are left out.
+        candidates: likewise.
+    """
+    rows = condition.rows if candidates is None else np.intersect1d(condition.rows, candidates)
+    query_rows = condition.query_rows if queries is None else np.intersect1d(condition.query_rows, queries)
+    if queries is None and candidates is None:
+        return condition
+    return replace(condition, rows=rows.astype(np.int32), queries=query_rows.astype(np.int32))
 
 
 def judged_only(condition: Condition, relevance: Relevance) -> Condition:
@@ -56,4 +86,7 @@ def judged_only(condition: Condition, relevance: Relevance) -> Condition:
         )
     judged = np.diff(relevance.indptr) > 0
     judged[relevance.columns] = True
-    return Condition(f"{condition.name}-judged", condition.rows[judged[condition.rows]])
+    queries = None if condition.queries is None else condition.queries[judged[condition.queries]]
+    return replace(
+        condition, name=f"{condition.name}-judged", rows=condition.rows[judged[condition.rows]], queries=queries
+    )

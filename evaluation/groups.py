@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from riyl.core.errors import InputError, MismatchError
 from riyl.core.ranking_metrics import Counts, mean_of, ndcg
 from riyl.core.storage.model import ScoringSettings
-from riyl.core.types import Lists, Matrix, Progress, Rows, Scores, silent
+from riyl.core.types import Lists, Matrix, Progress, Rows, Scores, Vector, silent
 from riyl.evaluation.bootstrap import Spread, spread
 from riyl.evaluation.conditions import Condition
-from riyl.evaluation.protocol import Setup, System, judge, retrieve
-from riyl.evaluation.systems import Parts, Subset, check_parts, fuse, scored_system, subsets_of
+from riyl.evaluation.protocol import Setup
+from riyl.evaluation.retrieval import System, judge, retrieve
+from riyl.evaluation.systems import NOTHING_MISSING, Parts, Subset, check_parts, fuse, scored_system, subsets_of
 from riyl.index.scoring.calibration import MASKED, calibration
 from riyl.index.scoring.score import Scoring
 
@@ -131,7 +132,13 @@ def group_scoring(parts: Parts, groups: Groups, settings: ScoringSettings, *, se
     return Scoring(np.zeros(n, np.float32), c, settings)
 
 
-def grouped_system(name: str, parts: Parts, groups: Groups, scoring: Scoring | None = None) -> System:
+def grouped_system(
+    name: str,
+    parts: Parts,
+    groups: Groups,
+    scoring: Scoring | None = None,
+    missing: Mapping[str, Vector] = NOTHING_MISSING,
+) -> System:
     """Build a system that knows each artist by its group's modalities only, and covers those that have such parts.
 
     A single modality has only its own parts, so the groups without it cannot be embedded. Vectors without modalities
@@ -142,6 +149,7 @@ def grouped_system(name: str, parts: Parts, groups: Groups, scoring: Scoring | N
         parts: by modality (n, d) float32 over all artists of the snapshot.
         groups: the modalities that each artist keeps.
         scoring: result of `group_scoring`; None corrects nothing.
+        missing: parts of missing modalities, see `riyl.evaluation.systems.fuse`.
 
     Returns:
         A system over the n artists, zeros for artists in no group.
@@ -156,7 +164,7 @@ def grouped_system(name: str, parts: Parts, groups: Groups, scoring: Scoring | N
         rows = groups.rows[groups.group == g]
         subset_parts: dict[str, Matrix] = {modality: parts[modality][rows] for modality in subset if modality in parts}
         if subset_parts:
-            vectors[rows], covered[rows] = fuse(subset_parts)
+            vectors[rows], covered[rows] = fuse(subset_parts, missing=missing)
     if scoring is None:
         return System(name, vectors, vectors, covered)
     patterns = np.zeros(shape[0], np.int32)

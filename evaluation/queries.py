@@ -11,30 +11,34 @@ from numpy.typing import NDArray
 from riyl.core.storage.ground_truth import Relevance
 from riyl.core.types import ArtistId, Lists
 from riyl.evaluation.conditions import Condition
-from riyl.evaluation.protocol import FIRST, Result
+from riyl.evaluation.protocol import Result
+
+FIRST = 10
+"""Number of relevant artists that are stored of each query."""
 
 
 def query_table(results: Sequence[Result], artist_ids: Sequence[ArtistId]) -> pa.Table:
     """Tabulate the result of every system for every query.
 
     Returns:
-        One row for each condition, system and query, in the order of the results: condition, system, artist_id, ndcg,
-        retrieved (ids of the first ten of the list, best first; empty if the system cannot embed the artist).
+        One row for each condition, system and query, in the order of the results: condition, system, artist_id, each
+        of `riyl.core.ranking_metrics.LIST_METRICS`, retrieved (ids of the list, best first; empty if the system cannot
+        embed the artist).
     """
-    ids = np.array(artist_ids, object)
+    ids, texts = np.array(artist_ids, object), pa.array(artist_ids, pa.string())
     parts = [
         pa.table(
             {
                 "condition": _repeated(r.condition, r.n_queries),
                 "system": _repeated(r.system, r.n_queries),
                 "artist_id": pa.array(ids[r.query_rows], pa.string()),
-                "ndcg": pa.array(r.ndcg, pa.float64()),
-                "retrieved": _lists(r.first, ids),
+                **{name: pa.array(figure.scores, pa.float64()) for name, figure in r.lists.items()},
+                "retrieved": _lists(r.retrieved, texts),
             }
         )
         for r in results
     ]
-    return pa.concat_tables(parts).unify_dictionaries()
+    return pa.concat_tables(parts)
 
 
 def expected_table(
@@ -57,7 +61,7 @@ def expected_table(
         One row for each condition and query: condition, artist_id, n_relevant, expected (ids of ten relevant
         candidates, the most played first, equally played ones by row).
     """
-    ids = np.array(artist_ids, object)
+    ids, texts = np.array(artist_ids, object), pa.array(artist_ids, pa.string())
     rank = np.empty(len(ids), np.int64)
     rank[np.argsort(-popularity, kind="stable")] = np.arange(len(ids))
     result_of = {r.condition: r for r in results}
@@ -78,18 +82,20 @@ def expected_table(
                     "condition": _repeated(condition.name, r.n_queries),
                     "artist_id": pa.array(ids[r.query_rows], pa.string()),
                     "n_relevant": pa.array(r.n_relevant, pa.int32()),
-                    "expected": _lists(first, ids),
+                    "expected": _lists(first, texts),
                 }
             )
         )
-    return pa.concat_tables(parts).unify_dictionaries()
+    return pa.concat_tables(parts)
 
 
 def _repeated(value: str, n: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([value]))
 
 
-def _lists(rows: Lists, ids: NDArray[np.object_]) -> pa.ListArray:
+def _lists(rows: Lists, ids: pa.StringArray) -> pa.ListArray:
+    """Return lists of ids, which are stored once: (q, k) rows of 200 artists for each query would take gigabytes."""
     inside = rows >= 0
     offsets = np.concatenate([[0], np.cumsum(inside.sum(axis=1))]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids[rows[inside]], pa.string()))
+    values = pa.DictionaryArray.from_arrays(pa.array(rows[inside]), ids)
+    return pa.ListArray.from_arrays(pa.array(offsets), values)

@@ -18,7 +18,7 @@ from riyl.evaluation.groups import Robustness
 from riyl.evaluation.popularity import QUANTILES, by_quantile, pop, quantile_groups
 from riyl.evaluation.protocol import Result
 from riyl.evaluation.seeds import over_seeds
-from riyl.evaluation.study import FMC, Study
+from riyl.evaluation.study import Study
 from riyl.evaluation.table import Comparison, plain_rows
 from riyl.evaluation.unseen import seen_and_unseen
 
@@ -54,7 +54,7 @@ def record(
     main = [r for r in study.results if r.system in set(study.of_role("system"))]
     return {
         "systems": [{**asdict(entry), "subset": list(entry.subset or ())} for entry in study.entries],
-        "conditions": _conditions(study.results),
+        "conditions": _conditions(study),
         "results": plain_rows(study.results),
         "differences": [
             {
@@ -68,7 +68,11 @@ def record(
             }
             for c in comparisons
         ],
-        "groups": [_group_rows(robustness) for robustness in study.robustness],
+        "groups": [
+            {"condition": condition, **_group_rows(robustness)}
+            for condition, entries in study.robustness.items()
+            for robustness in entries
+        ],
         "seeds": _seeds(study, rounds, seed),
         "unseen": [] if unseen is None else _unseen(main, unseen, rounds, seed),
         "popularity": _by_popularity(main, popularity, cf),
@@ -92,11 +96,19 @@ def defined(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _conditions(results: Sequence[Result]) -> list[Plain]:
-    first = {r.condition: r for r in reversed(results)}
+def _conditions(study: Study) -> list[Plain]:
+    first = {r.condition: r for r in reversed(study.results)}
     return [
-        {"name": name, "artists": r.n_artists, "queries": r.n_queries, "without_links": r.n_without_links}
-        for name, r in reversed(first.items())
+        {
+            "name": condition.name,
+            "full": condition.is_full,
+            "artists": len(condition.rows),
+            "asked": len(condition.query_rows),
+            "queries": first[condition.name].n_queries,
+            "without_links": first[condition.name].n_without_links,
+        }
+        for condition in study.conditions
+        if condition.name in first
     ]
 
 
@@ -118,7 +130,7 @@ def _group_rows(robustness: Robustness) -> Plain:
 
 def _seeds(study: Study, rounds: int, seed: int) -> list[Plain]:
     """Collect the systems that were trained from several seeds, by condition."""
-    entropies = {robustness.system: robustness.entropy.mean for robustness in study.robustness}
+    entropies = {r.system: r.entropy.mean for entries in [*study.robustness.values()][:1] for r in entries}
     rows = []
     for system in dict.fromkeys(entry.of for entry in study.entries if entry.role == "seed"):
         entries = [e for e in study.entries if e.name == system or (e.role == "seed" and e.of == system)]
@@ -169,22 +181,23 @@ def _rows(rows: Sequence[Any]) -> list[Plain]:
 
 
 def _coherence(study: Study, popularity: Mapping[str, NDArray[np.number]]) -> list[Plain]:
-    """Collect coherence figures of the queries of fmc: how they rank together, and means of nDCG in groups of each."""
+    """Collect coherence of the queries by condition: how figures rank together, and means of nDCG in groups of each."""
     rows = []
     for r in study.results:
-        if r.condition != FMC or r.system not in study.coherence:
+        if (r.condition, r.system) not in study.coherence:
             continue
-        figures = study.coherence[r.system]
-        at = np.flatnonzero(np.isin(study.rows_of(FMC), r.query_rows))
+        figures, candidates = study.coherence[r.condition, r.system], study.rows_of(r.condition)
+        queries = np.isin(r.query_rows, candidates)
+        query_rows, at = r.query_rows[queries], np.searchsorted(candidates, r.query_rows[queries])
         measures: dict[str, Scores] = {
-            "ndcg": r.ndcg,
+            "ndcg": r.ndcg[queries],
             "ecl": figures.ecl[at],
             "cd_intra": figures.cd_intra[at],
             "cd_inter": figures.cd_inter[at],
-            **{f"pop_{name}": pop(values[r.query_rows]) for name, values in popularity.items()},
+            **{f"pop_{name}": pop(values[query_rows]) for name, values in popularity.items()},
         }
         curves = {name: _curve(values, measures) for name, values in measures.items() if name != "ndcg"}
-        rows.append({"system": r.system, "tau": _table(kendall(measures)), "curves": curves})
+        rows.append({"condition": r.condition, "system": r.system, "tau": _table(kendall(measures)), "curves": curves})
     return rows
 
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from riyl.core.errors import InputError, NotFoundError
 from riyl.core.storage.model import NO_SCORING, ScoringSettings
-from riyl.core.types import Matrix, Progress, Rows, silent
+from riyl.core.types import Matrix, Progress, Rows, Vector, silent
 from riyl.evaluation.coherence import Coherence, coherence
 from riyl.evaluation.conditions import Condition
 from riyl.evaluation.groups import Groups, Robustness, group_matrix, group_scoring, grouped_system, over_groupings
-from riyl.evaluation.protocol import Result, Setup, System, evaluate
+from riyl.evaluation.protocol import Result, Setup, evaluate
+from riyl.evaluation.retrieval import Evaluable, System
 from riyl.evaluation.systems import Parts, Subset
 
 NOISE = "noise"
@@ -24,9 +25,6 @@ POPULARITY = "popularity"
 
 NOISE_WIDTH = 200
 """Width of noise vectors; about that of real embeddings, so that random hubs are about as likely."""
-
-FMC = "fmc"
-"""Condition whose artists all have an output in every modality; coherence is measured there."""
 
 Role: TypeAlias = Literal["system", "subset", "seed", "floor"]
 
@@ -43,16 +41,20 @@ class Subject:
         subset: the modalities given to a subset.
         seed: seed of its training, if it was trained.
         parts: the system's parts by modality; None if it has none, and then it takes no part in the groups.
+        missing: by modality (d,) the part of every artist that lacks it; empty where a missing modality adds nothing.
         scoring: corrections to apply in the groups too.
+        history: what is known of the artists that it was fitted on, for readers of the tables.
     """
 
-    system: System
+    system: Evaluable
     role: Role = "system"
     of: str | None = None
     subset: Subset | None = None
     seed: int | None = None
     parts: Parts | None = None
+    missing: Mapping[str, Vector] = field(default_factory=dict)
     scoring: ScoringSettings = NO_SCORING
+    history: str | None = None
 
     @property
     def name(self) -> str:
@@ -68,6 +70,7 @@ class Entry:
     of: str | None
     subset: Subset | None
     seed: int | None
+    history: str | None
 
 
 @dataclass
@@ -78,15 +81,15 @@ class Study:
         conditions: its conditions.
         entries: the subjects in their order, the floors last.
         results: condition by condition, subjects in their order.
-        robustness: of each system and seed that has parts, and of noise; empty without groups.
-        coherence: by name, over the artists of fmc, of each system with two outputs or more; empty without fmc.
+        robustness: by condition of groups, of each system and seed that has parts, and of noise.
+        coherence: by condition and name, over the condition's candidates, of each system with two outputs or more.
     """
 
     conditions: Sequence[Condition]
     entries: list[Entry] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
-    robustness: list[Robustness] = field(default_factory=list)
-    coherence: dict[str, Coherence] = field(default_factory=dict)
+    robustness: dict[str, list[Robustness]] = field(default_factory=dict)
+    coherence: dict[tuple[str, str], Coherence] = field(default_factory=dict)
 
     def of_role(self, *roles: Role) -> list[str]:
         """Return the names of the subjects in these roles."""
@@ -107,7 +110,7 @@ class Study:
 def study(
     entries: Iterable[Subject],
     conditions: Sequence[Condition],
-    groupings: Sequence[Groups],
+    groupings: Mapping[str, Sequence[Groups]],
     setup: Setup,
     popularity: NDArray[np.number],
     *,
@@ -121,7 +124,8 @@ def study(
     Args:
         entries: the subjects, with distinct names.
         conditions: queries and candidates.
-        groupings: result of `riyl.evaluation.groups.deal_groups`; empty to skip the groups.
+        groupings: by the name of a condition, results of `riyl.evaluation.groups.deal_groups` among its artists; empty
+            to skip the groups.
         setup: settings of the evaluation; its seed is also that of the noise and of the groups' corrections.
         popularity: (n,) listeners or plays of the snapshot's artists.
         progress: called with the progress of each search, under the names of condition and system.
@@ -132,26 +136,41 @@ def study(
     """
     outcome = Study(conditions)
     by_condition: dict[str, list[Result]] = {condition.name: [] for condition in conditions}
-    modalities = sorted({name for groups in groupings[:1] for subset in groups.subsets for name in subset})
+    modalities = sorted({name for dealt in groupings.values() for subset in dealt[0].subsets for name in subset})
+    outcome.robustness |= {name: [] for name in groupings}
     for subject in chain(entries, _floors(len(setup.order), popularity, setup.seed, modalities)):
         name = subject.name
-        outcome.entries.append(Entry(name, subject.role, subject.of, subject.subset, subject.seed))
+        outcome.entries.append(Entry(name, subject.role, subject.of, subject.subset, subject.seed, subject.history))
         names = [entry.name for entry in outcome.entries]
         if len(set(names)) < len(names):
             raise InputError(f"systems: found the names {', '.join(names)}; wanted each once")
         for condition in conditions:
             heard = _Named(f"{condition.name}, {name}", progress)
             by_condition[condition.name].append(evaluate(subject.system, condition, setup, progress=heard))
-            if condition.name == FMC and subject.role == "system" and subject.parts and len(subject.parts) > 1:
-                outcome.coherence[name] = coherence({m: part[condition.rows] for m, part in subject.parts.items()})
-        if groupings and subject.parts and subject.role != "subset":
-            heard = _Named(f"groups, {name}", progress)
-            scoring = group_scoring(subject.parts, groupings[0], subject.scoring, seed=setup.seed)
-            grouped = ((grouped_system(name, subject.parts, groups, scoring), groups) for groups in groupings)
-            matrices = [group_matrix(system, groups, setup, progress=heard) for system, groups in grouped]
-            outcome.robustness.append(over_groupings(matrices))
+            if subject.role == "system" and subject.parts and len(subject.parts) > 1:
+                rows = condition.rows
+                outcome.coherence[condition.name, name] = coherence({m: p[rows] for m, p in subject.parts.items()})
+        if subject.parts and subject.role != "subset":
+            for of, dealt in groupings.items():
+                heard = _Named(f"groups of {of}, {name}", progress)
+                outcome.robustness[of].append(_robustness(subject, subject.parts, dealt, setup, heard))
     outcome.results.extend(chain.from_iterable(by_condition.values()))
     return outcome
+
+
+def _robustness(
+    subject: Subject, parts: Parts, groupings: Sequence[Groups], setup: Setup, progress: Progress
+) -> Robustness:
+    """Measure a system in several groupings of the same artists."""
+    scoring = group_scoring(parts, groupings[0], subject.scoring, seed=setup.seed)
+    return over_groupings(
+        [
+            group_matrix(
+                grouped_system(subject.name, parts, groups, scoring, subject.missing), groups, setup, progress=progress
+            )
+            for groups in groupings
+        ]
+    )
 
 
 def noise_system(n: int, dim: int, seed: int) -> System:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from itertools import combinations
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -13,9 +14,9 @@ from riyl.core.ranking_metrics import mean_of, ndcg
 from riyl.core.storage.ground_truth import Truth
 from riyl.core.storage.model import NO_SCORING, Model, ScoringSettings
 from riyl.core.storage.snapshot import Snapshot
-from riyl.core.types import Mask, Matrix, Progress, Rows, silent
+from riyl.core.types import Mask, Matrix, Progress, Rows, Vector, silent
 from riyl.evaluation.conditions import conditions_of
-from riyl.evaluation.protocol import System, judge
+from riyl.evaluation.retrieval import System, judge
 from riyl.index.artifact.version import Version
 from riyl.index.build.fit_scoring import best_known, fit_scoring, patterns_among, patterns_of
 from riyl.index.encoding.embed import Embedding, parts_of, unit_means
@@ -27,6 +28,9 @@ NDCG_AT = 200
 
 Parts: TypeAlias = Mapping[str, Matrix]
 """Parts by modality, (n, d) float32 each: row i is artist i, zeros where it lacks the modality."""
+
+NOTHING_MISSING: Mapping[str, Vector] = MappingProxyType({})
+"""Parts of missing modalities of a system to which a missing modality adds nothing."""
 
 Subset: TypeAlias = tuple[str, ...]
 """Names of modalities, ascending."""
@@ -114,12 +118,15 @@ def check_parts(parts: Parts) -> None:
         raise MismatchError(f"parts: found {shapes}; wanted one shape")
 
 
-def fuse(parts: Parts, only: Collection[str] | None = None) -> tuple[Matrix, Mask]:
+def fuse(
+    parts: Parts, only: Collection[str] | None = None, missing: Mapping[str, Vector] = NOTHING_MISSING
+) -> tuple[Matrix, Mask]:
     """Compute artists' embeddings like `riyl.index.encoding.embed.embed`: the mean of the parts, scaled to unit length.
 
     Args:
         parts: parts of all artists.
         only: modalities to use, the others are taken as missing; None uses all.
+        missing: by modality (d,), added for artists that lack it; empty where a missing modality adds nothing.
 
     Returns:
         (n, d) float32 unit rows, and (n,) bool, true for artists with a part; zeros where an artist has none.
@@ -137,6 +144,11 @@ def fuse(parts: Parts, only: Collection[str] | None = None) -> tuple[Matrix, Mas
         for name in names:
             sums += parts[name][block]
             counts += parts[name][block].any(axis=1)
+        for name, part in missing.items():
+            lacks = counts > 0
+            if name in names:
+                lacks &= ~parts[name][block].any(axis=1)
+            sums[lacks] += part
         unit[block], divisors = unit_means(sums, counts)
         covered[block] = divisors > 0
     return unit, covered

@@ -107,6 +107,7 @@ def made_up_run(
     retrieved, expected = retrieved or {}, expected or {}
     queries = [
         {"condition": c, "system": s, "artist_id": a, "ndcg": ndcg, "retrieved": retrieved.get(a, [])}
+        | dict.fromkeys(["precision", "recall", "r_precision"], ndcg / 2)
         for (c, s), by_artist in scores.items()
         for a, ndcg in by_artist.items()
     ]
@@ -142,7 +143,7 @@ def made_up_run(
                     "condition": words,
                     "system": words,
                     "artist_id": pa.string(),
-                    "ndcg": pa.float64(),
+                    **dict.fromkeys(["ndcg", "precision", "recall", "r_precision"], pa.float64()),
                     "retrieved": pa.list_(pa.string()),
                 }
             ),

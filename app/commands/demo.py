@@ -17,7 +17,8 @@ from riyl.app.commands.index import who
 from riyl.app.commands.rows import reasons, say_snapshot
 from riyl.app.commands.session import Session, counts, session
 from riyl.app.commands.streams import path
-from riyl.app.evaluations.run import Question, run_evaluation
+from riyl.app.evaluations.question import Question
+from riyl.app.evaluations.run import run_evaluation
 from riyl.app.http.logging import configure
 from riyl.app.http.server import run as serve_until_signalled
 from riyl.app.main import create_app

@@ -14,7 +14,8 @@ import typer
 from riyl.app.commands.session import Session, session
 from riyl.app.commands.streams import expanded, path
 from riyl.app.evaluations import store
-from riyl.app.evaluations.run import Evaluated, Question, run_evaluation
+from riyl.app.evaluations.question import Question
+from riyl.app.evaluations.run import Evaluated, run_evaluation
 from riyl.core.files import write_bytes
 from riyl.evaluation.groups import TOP
 from riyl.evaluation.protocol import PROTOCOL

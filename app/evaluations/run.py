@@ -6,22 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from riyl.app.evaluations.ids import read_ids
+from riyl.app.evaluations.conditions import study_conditions
+from riyl.app.evaluations.question import Question
 from riyl.app.evaluations.systems import SelectedModel, choose, find_model, systems
 from riyl.core.errors import InputError
 from riyl.core.settings import Home, Settings
-from riyl.core.storage.ground_truth import Relevance, Truth, find_truth
+from riyl.core.storage.ground_truth import Truth, find_truth
 from riyl.core.storage.model import Model, snapshot_for
 from riyl.core.storage.snapshot import Snapshot, find_snapshot
 from riyl.core.types import Mask, Progress, silent
-from riyl.evaluation.conditions import Condition, conditions_of, judged_only
-from riyl.evaluation.groups import deal_groups
 from riyl.evaluation.protocol import PROTOCOL, Result, Setup
 from riyl.evaluation.queries import expected_table, query_table
 from riyl.evaluation.record import defined, record
@@ -36,45 +34,11 @@ from riyl.training.config import SINGLE
 FORMAT = 2
 """Format number of the figures."""
 
-GROUPS = "groups"
-"""Condition of modality groups, which is not a set of single artists."""
-
 CF = f"{SINGLE}cf"
 """System that popularity groups are relative to, as in Ferraro et al."""
 
 Figures: TypeAlias = dict[str, Any]
 """Measured figures as JSON values: an undefined figure is null."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """Parameters of an evaluation.
-
-    Attributes:
-        truth: name or id of the ground truth; None is the newest.
-        systems: models and baselines by name or id. "all" is every model of the snapshot's featurizer with each subset
-            of its modalities and from each seed, and every baseline, except those that could embed no artist. None is
-            the newest model of each name and every baseline, or none if a version or a model is named.
-        model: model by name or id, wherever it was trained. It comes first, so that the others are compared to it.
-        version: version by id or a prefix of it. It comes first, so that the others are compared to it.
-        conditions: "raw", "fmc", the same with the suffix "-judged" (see `riyl.evaluation.conditions.judged_only`),
-            "groups", or text files of artist ids, one per line.
-        snapshot: snapshot whose artists are used, by id or a prefix of it. None is the newest; if a model is named,
-            the newest that has its featurizer; if a version is named, the version's own.
-        k: length of a list.
-        rounds: number of bootstrap rounds.
-        seed: seed of ties, noise, groups, resampling and the baselines.
-    """
-
-    truth: str | None = None
-    systems: Sequence[str] | None = None
-    model: str | None = None
-    version: str | None = None
-    conditions: Sequence[str] = ("raw", "fmc")
-    snapshot: str | None = None
-    k: int = 200
-    rounds: int = 1000
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,13 +82,7 @@ def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress
     catalog = _catalog(home, question, model)
     truth = find_truth(home.truths, question.truth)
     relevance = truth.relevance(catalog.artist_ids)
-    conditions = [_condition(name, catalog, relevance) for name in question.conditions if name != GROUPS]
-    if not conditions:
-        raise InputError(f"conditions: found only {GROUPS}; wanted also raw, fmc or a text file of artist ids")
-    groupings = []
-    if GROUPS in question.conditions:
-        full = next(c for c in conditions_of(catalog) if c.name == "fmc")
-        groupings = deal_groups(full.rows, list(catalog.modalities), question.seed)
+    conditions, groupings = study_conditions(question, catalog, relevance)
     study_systems, chosen = _study_systems(home, question, catalog, model, threads, progress)
     order = tie_break_rank(catalog.artist_ids, question.seed)
     setup = Setup(relevance, order, question.k, question.rounds, question.seed, threads)
@@ -173,25 +131,6 @@ def _catalog(home: Home, question: Question, model: Model | None) -> Snapshot | 
     if model is not None:
         raise InputError("found a version and a model; wanted one to compare to: name the other one in systems")
     return Version.open(find_version(home.versions, question.version))
-
-
-def _condition(name: str, catalog: Snapshot | Version, relevance: Relevance) -> Condition:
-    standard_conditions = conditions_of(catalog)
-    by_name = {c.name: c for c in [*standard_conditions, *(judged_only(c, relevance) for c in standard_conditions)]}
-    if name in by_name:
-        return by_name[name]
-    path = Path(name)
-    if not path.is_file():
-        wanted = ", ".join([*by_name, GROUPS])
-        raise InputError(f"conditions: found {name!r}; wanted {wanted} or a text file of artist ids")
-    ids = read_ids(path)
-    at = {artist_id: row for row, artist_id in enumerate(catalog.artist_ids)}
-    unknown = [artist_id for artist_id in ids if artist_id not in at]
-    if unknown:
-        kind = "snapshot" if isinstance(catalog, Snapshot) else "version"
-        shown_ids = f"{len(unknown)} ids that {kind} {catalog.id} lacks, the first is {unknown[0]!r}"
-        raise InputError(f"{path}: found {shown_ids}; wanted ids of its artists, one per line")
-    return Condition(path.stem, np.unique([at[artist_id] for artist_id in ids]).astype(np.int32))
 
 
 def _study_systems(

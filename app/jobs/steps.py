@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from riyl.app.evaluations.run import Question, quality_ndcg, run_evaluation
+from riyl.app.evaluations.question import Question
+from riyl.app.evaluations.run import quality_ndcg, run_evaluation
 from riyl.app.evaluations.store import store
 from riyl.app.jobs.import_root import FROM_HTTP, folder_below
 from riyl.app.jobs.types import EvaluateParams, ImportParams, TrainParams

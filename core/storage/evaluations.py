@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,6 +18,7 @@ from typing_extensions import TypedDict
 
 from riyl.core.errors import NotFoundError
 from riyl.core.files import published, seal, sweep, write_bytes
+from riyl.core.ranking_metrics import LIST_METRICS
 from riyl.core.storage.memory_map import read_parquet
 from riyl.core.storage.sealed import FolderId, SealedFolder, read_sealed
 from riyl.core.storage.sealed_files import SealedFile
@@ -23,7 +26,8 @@ from riyl.core.types import ArtistId
 
 MANIFEST = "manifest.json"
 KIND = "riyl-evaluation"
-FORMAT = 1
+FORMAT = 2
+"""Format 1 holds nDCG alone, and the first 10 of each list."""
 
 FIGURES = "figures.json"
 REPORT = "report.html"
@@ -35,12 +39,12 @@ QUERIES_SCHEMA = pa.schema(
         "condition": pa.string(),
         "system": pa.string(),
         "artist_id": pa.string(),
-        "ndcg": pa.float64(),
+        **dict.fromkeys(LIST_METRICS, pa.float64()),
         "retrieved": pa.list_(pa.string()),
     }
 )
-"""One row per condition, system and query: nDCG and the first 10 of the list, best first; both null where the system
-cannot embed the artist."""
+"""One row per condition, system and query: each metric, 0 where the system cannot embed the artist, and the list, best
+first, empty there."""
 
 EXPECTED_SCHEMA = pa.schema(
     {
@@ -109,11 +113,14 @@ class EvaluationFiles(SealedFolder):
         rows = _is("condition", condition) & _is("system", system)
         return self._read(QUERIES, QUERIES_SCHEMA, ["artist_id", "ndcg"], rows)
 
-    def retrieved(self, condition: str, system: str, artist_ids: Sequence[ArtistId]) -> dict[ArtistId, list[ArtistId]]:
-        """Return by query the first 10 of its list, best first."""
+    def retrieved(
+        self, condition: str, system: str, artist_ids: Sequence[ArtistId], first: int = 10
+    ) -> dict[ArtistId, list[ArtistId]]:
+        """Return by query the `first` of its list, best first."""
         rows = _is("condition", condition) & _is("system", system) & _among(artist_ids)
         columns = self._read(QUERIES, QUERIES_SCHEMA, ["artist_id", "retrieved"], rows).to_pydict()
-        return dict(zip(columns["artist_id"], columns["retrieved"], strict=True))
+        lists = (each[:first] for each in columns["retrieved"])
+        return dict(zip(columns["artist_id"], lists, strict=True))
 
     def expected(self, condition: str, artist_ids: Sequence[ArtistId]) -> dict[ArtistId, Expected]:
         """Return by query its relevant artists."""
@@ -160,12 +167,14 @@ def save_evaluation(
 
 
 def _write(path: Path, table: pa.Table, schema: pa.Schema, by: list[str]) -> None:
-    """Write a table so that rows with equal values of `by` form row groups of their own."""
-    rows = table.select(schema.names).cast(schema)
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for part in rows.select(by).group_by(by, use_threads=False).aggregate([]).to_pylist():
-            same = pc.and_(pc.equal(rows[by[0]], part[by[0]]), pc.equal(rows[by[-1]], part[by[-1]]))
-            writer.write_table(rows.filter(same))
+    """Write a table so that adjacent rows with equal values of `by` form row groups of their own."""
+    rows = table.select(schema.names)
+    keys = [rows[name].cast(pa.string()) for name in by]
+    changes = [pc.not_equal(key[1:], key[:-1]).to_numpy() for key in keys]
+    starts = [0, *(np.flatnonzero(np.logical_or.reduce(changes)) + 1).tolist(), rows.num_rows]
+    with pq.ParquetWriter(path, rows.schema, compression="zstd", store_schema=False) as writer:
+        for start, end in pairwise(starts):
+            writer.write_table(rows.slice(start, end - start))
 
 
 def _among(artist_ids: Sequence[ArtistId]) -> pc.Expression:

@@ -18,7 +18,8 @@ from threadpoolctl import threadpool_limits
 from riyl.core.ranking_metrics import LIST_METRICS, ndcg
 from riyl.core.storage.ground_truth import Relevance
 from riyl.evaluation.conditions import Condition
-from riyl.evaluation.protocol import Setup, System, evaluate, judge, retrieve
+from riyl.evaluation.protocol import Setup, evaluate
+from riyl.evaluation.retrieval import System, judge, retrieve
 from riyl.index.scoring.tie_breaking import tie_break_rank
 from tests.benchmarks.conftest import SMALL, sized
 from tests.conftest import REPOSITORY

@@ -37,7 +37,7 @@ def made_result(
         n_without_links=9 - n,
         query_rows=np.arange(n, dtype=np.int32) if rows is None else np.array(rows, np.int32),
         n_relevant=np.ones(n, np.int64),
-        first=np.empty((n, 10), np.int32),
+        retrieved=np.empty((n, 10), np.int32),
         lists={"ndcg": ListFigure(scores, NOTHING), "recall": ListFigure(np.full(n, recall), NOTHING)},
         ndcg_covered=float(scores.mean()) if n else np.nan,
         covered_share=1.0,

@@ -10,7 +10,8 @@ from riyl.core.errors import InputError, MismatchError
 from riyl.core.storage.ground_truth import Relevance
 from riyl.core.storage.model import ScoringSettings
 from riyl.evaluation.groups import Groups, deal_groups, group_matrix, group_scoring, grouped_system, over_groupings
-from riyl.evaluation.protocol import Setup, System
+from riyl.evaluation.protocol import Setup
+from riyl.evaluation.retrieval import System
 from riyl.evaluation.systems import subsets_of
 
 THREE = ("audio", "cf", "tags")

@@ -8,7 +8,8 @@ from riyl.core.errors import MismatchError
 from riyl.core.storage.ground_truth import Relevance
 from riyl.core.storage.snapshot import Modality, Snapshot, seal_snapshot, write_artists, write_modality
 from riyl.evaluation.conditions import Condition, conditions_of
-from riyl.evaluation.protocol import PROTOCOL, Setup, System, evaluate, judge, retrieve
+from riyl.evaluation.protocol import PROTOCOL, Setup, evaluate
+from riyl.evaluation.retrieval import System, judge, retrieve
 from riyl.evaluation.table import plain_rows
 from riyl.index.scoring.tie_breaking import tie_break_rank
 

@@ -20,7 +20,8 @@ PLAYS = np.array([10, 0, 10, 5, 30])
 
 
 def studied(*subjects, conditions=None, groupings=(), k=2):
-    return study(subjects, conditions or [everyone(5)], groupings, Setup(LINKS, in_order(5), k=k, rounds=20), PLAYS)
+    dealt = {"fmc": groupings} if groupings else {}
+    return study(subjects, conditions or [everyone(5)], dealt, Setup(LINKS, in_order(5), k=k, rounds=20), PLAYS)
 
 
 def recorded(outcome, **more):
@@ -31,10 +32,12 @@ def recorded(outcome, **more):
 
 def test_conditions_and_systems_are_told():
     result = recorded(studied(Subject(LINE, seed=3), Subject(CF, "subset", of="made", subset=("cf",))))
-    assert result["conditions"] == [{"name": "raw", "artists": 5, "queries": 4, "without_links": 1}]
+    assert result["conditions"] == [
+        {"name": "raw", "full": False, "artists": 5, "asked": 5, "queries": 4, "without_links": 1}
+    ]
     assert result["systems"][:2] == [
-        {"name": "made", "role": "system", "of": None, "subset": [], "seed": 3},
-        {"name": "single-cf", "role": "subset", "of": "made", "subset": ["cf"], "seed": None},
+        {"name": "made", "role": "system", "of": None, "subset": [], "seed": 3, "history": None},
+        {"name": "single-cf", "role": "subset", "of": "made", "subset": ["cf"], "seed": None, "history": None},
     ]
     assert [(s["name"], s["role"]) for s in result["systems"][2:]] == [("noise", "floor"), ("popularity", "floor")]
 

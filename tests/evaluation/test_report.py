@@ -13,9 +13,10 @@ import pytest
 from riyl.evaluation.conditions import Condition
 from riyl.evaluation.figures import FIGURES, draw_all, svg, write_figures
 from riyl.evaluation.groups import deal_groups
-from riyl.evaluation.protocol import PROTOCOL, Setup, System
+from riyl.evaluation.protocol import PROTOCOL, Setup
 from riyl.evaluation.record import defined, record
 from riyl.evaluation.report import report_html
+from riyl.evaluation.retrieval import System
 from riyl.evaluation.study import Subject, study
 from riyl.evaluation.systems import fuse, subset_system, subsets_of
 from riyl.evaluation.table import compare
@@ -79,8 +80,8 @@ def made():
     plays = rng.integers(0, 200, N)
     outcome = study(
         [Subject(system, seed=3, parts=parts), *masked, again, single],
-        [Condition("raw", in_order(N)), Condition("fmc", in_order(N)[::2])],
-        deal_groups(in_order(N)[::2], list(parts), 0),
+        [Condition("raw", in_order(N)), Condition("fmc", in_order(N)[::2], is_full=True)],
+        {"fmc": deal_groups(in_order(N)[::2], list(parts), 0)},
         Setup(truth, in_order(N), k=10, rounds=20),
         plays,
     )

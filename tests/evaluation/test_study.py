@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from riyl.core.errors import InputError, MismatchError, NotFoundError
-from riyl.evaluation.protocol import Setup, evaluate, retrieve
+from riyl.evaluation.protocol import Setup, evaluate
+from riyl.evaluation.retrieval import retrieve
 from riyl.evaluation.study import Subject, noise_system, popularity_system, study
 from riyl.evaluation.table import compare, plain_rows
 from tests.evaluation.test_protocol import LINE, LINKS, everyone, in_order, rows, truth_of
@@ -41,13 +42,13 @@ def of(*systems):
     """Return the results of a study of these systems over all artists and over two of them."""
     subjects = [Subject(system) for system in systems]
     return study(
-        subjects, [everyone(5), rows(0, 1)], [], Setup(LINKS, in_order(5), k=2, rounds=50), np.arange(5)
+        subjects, [everyone(5), rows(0, 1)], {}, Setup(LINKS, in_order(5), k=2, rounds=50), np.arange(5)
     ).results
 
 
 def test_every_table_ends_each_condition_with_noise_and_popularity():
     results = study(
-        [Subject(LINE)], [everyone(5), rows(0, 1)], [], Setup(LINKS, in_order(5), k=2, rounds=50), np.arange(5)
+        [Subject(LINE)], [everyone(5), rows(0, 1)], {}, Setup(LINKS, in_order(5), k=2, rounds=50), np.arange(5)
     ).results
     names = [(r.condition, r.system) for r in results]
     systems = ["made", "noise", "popularity"]
@@ -59,7 +60,7 @@ def test_systems_of_one_name_are_refused():
         study(
             [Subject(dataclasses.replace(LINE, name="noise"))],
             [everyone(5)],
-            [],
+            {},
             Setup(LINKS, in_order(5), k=2),
             np.arange(5),
         )
@@ -70,7 +71,7 @@ def test_progress_names_condition_and_system():
     study(
         [Subject(LINE)],
         [everyone(5)],
-        [],
+        {},
         Setup(LINKS, in_order(5), k=2, rounds=5),
         np.arange(5),
         progress=lambda step, done, total: heard.append((step, done, total)),
@@ -90,7 +91,7 @@ def test_plain_rows_hold_the_figures():
 
 def test_systems_are_compared_on_the_same_queries_of_each_condition():
     results = study(
-        [Subject(LINE)], [everyone(5), rows(0, 1)], [], Setup(LINKS, in_order(5), k=2, rounds=50), np.arange(5)
+        [Subject(LINE)], [everyone(5), rows(0, 1)], {}, Setup(LINKS, in_order(5), k=2, rounds=50), np.arange(5)
     ).results
     comparisons = compare(results, "made", rounds=100)
     assert [(c.condition, c.system) for c in comparisons] == [

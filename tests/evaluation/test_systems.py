@@ -12,7 +12,7 @@ from riyl.core.errors import InputError, MismatchError, NotFoundError
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.evaluation.conditions import conditions_of
-from riyl.evaluation.protocol import retrieve
+from riyl.evaluation.retrieval import retrieve
 from riyl.evaluation.systems import check_parts, fuse, model_parts, model_system, subset_system, subsets_of
 from riyl.index.artifact.version import Version
 from riyl.index.encoding.embed import embed

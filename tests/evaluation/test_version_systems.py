@@ -12,7 +12,8 @@ from riyl.core.storage.ground_truth import Truth, save_truth
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.evaluation.conditions import conditions_of
-from riyl.evaluation.protocol import Setup, System, evaluate, retrieve
+from riyl.evaluation.protocol import Setup, evaluate
+from riyl.evaluation.retrieval import System, retrieve
 from riyl.evaluation.systems import fuse, model_parts, subsets_of, version_ndcg, version_parts, version_system
 from riyl.evaluation.table import plain_rows
 from riyl.index.artifact.version import Version

@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from riyl.app.evaluations.run import Question, run_evaluation
+from riyl.app.evaluations.question import Question
+from riyl.app.evaluations.run import run_evaluation
 from riyl.core.settings import Home
 
 BASELINES = ["pca", "pca-raw", "random-projection", "random-projection-raw", "single-audio", "single-cf", "single-tags"]

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from riyl.app.cli import app
-from riyl.app.evaluations.run import Question, run_evaluation
+from riyl.app.evaluations.question import Question
+from riyl.app.evaluations.run import run_evaluation
 from riyl.app.jobs.types import EvaluateParams
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import InputError, NotFoundError
@@ -83,7 +84,8 @@ def test_a_version_alone_is_in_the_groups_as_its_model_is(home: Home, version: V
     assert (actual["system"], wanted["system"]) == (f"version {version.id}", "mine")
     for name in ("entropy", "ndcg", "ndcg_own"):  # equal except for ties that rounding breaks
         assert actual[name]["mean"] == pytest.approx(wanted[name]["mean"], abs=0.02)
-    assert [c["system"] for c in alone["coherence"]] == [f"version {version.id}"]
+    both = [("raw", f"version {version.id}"), ("fmc", f"version {version.id}")]
+    assert [(c["condition"], c["system"]) for c in alone["coherence"]] == both
 
 
 def test_others_are_compared_to_the_version(home: Home, version: Version) -> None:
@@ -223,7 +225,7 @@ def test_an_undefined_figure_is_null(home: Home, tmp_path: Path) -> None:
         (
             {"conditions": ["fcm"]},
             InputError,
-            "conditions: found 'fcm'; wanted raw, fmc, raw-judged, fmc-judged, groups or a text file",
+            "conditions: found 'fcm'; wanted raw, fmc, raw-judged, fmc-judged, groups, groups:CONDITION or a text file",
         ),
         ({"version": "v", "snapshot": "s"}, InputError, "found a version and a snapshot; wanted one"),
         ({"version": "v", "model": "mine"}, InputError, "found a version and a model; wanted one to compare to"),

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from riyl.core.errors import FormatError, NotFoundError
+from riyl.core.files import seal
 from riyl.core.storage.evaluations import EvaluationFiles, Expected, save_evaluation
 from tests.conftest import made_up_run
 
@@ -47,6 +48,39 @@ def test_a_system_in_a_condition_is_a_part_of_the_file_of_its_own(files: Evaluat
         for column, value in enumerate((condition, system)):
             statistics = group.column(column).statistics
             assert statistics.min == statistics.max == value
+
+
+def test_every_metric_and_the_whole_list_of_a_query_are_stored(tmp_path: Path) -> None:
+    long = [f"a{number}" for number in range(200)]
+    run = made_up_run({("raw", "mine"): {"a": 0.5}}, retrieved={"a": long})
+    files = save_evaluation(tmp_path, "e1", **run)
+    assert files.manifest["format"] == 2
+    (row,) = pq.read_table(files.folder / "queries.parquet").to_pylist()
+    assert row == {
+        "condition": "raw",
+        "system": "mine",
+        "artist_id": "a",
+        "ndcg": 0.5,
+        "precision": 0.25,
+        "recall": 0.25,
+        "r_precision": 0.25,
+        "retrieved": long,
+    }
+    assert files.retrieved("raw", "mine", ["a"]) == {"a": long[:10]}
+
+
+def test_an_evaluation_of_format_1_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "e1"
+    folder.mkdir()
+    of_format_1 = {name: RUN["queries"][name] for name in ("condition", "system", "artist_id", "ndcg", "retrieved")}
+    pq.write_table(pa.table(of_format_1), folder / "queries.parquet")
+    pq.write_table(RUN["expected"], folder / "expected.parquet")
+    (folder / "figures.json").write_text("{}")
+    (folder / "report.html").write_text("<p>")
+    seal(folder, "manifest.json", {"kind": "riyl-evaluation", "format": 1, "id": "e1"})
+    files = EvaluationFiles.open(folder)
+    assert dict(zip(*files.ndcg("raw", "pca").to_pydict().values(), strict=True)) == SCORES["raw", "pca"]
+    assert files.retrieved("raw", "pca", ["a"]) == {"a": ["b", "ü"]}
 
 
 def test_what_is_there_already_stays(files: EvaluationFiles) -> None:

@@ -17,7 +17,8 @@ from riyl.core.storage.ground_truth import Truth, save_truth
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.evaluation.conditions import conditions_of
-from riyl.evaluation.protocol import Setup, System, evaluate
+from riyl.evaluation.protocol import Setup, evaluate
+from riyl.evaluation.retrieval import System
 from riyl.index.artifact.arrays import LIST_LENGTH
 from riyl.index.artifact.version import Version
 from riyl.index.build.neighbour_lists import Catalog, ready_lists, restrict

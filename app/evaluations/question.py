@@ -1,0 +1,42 @@
+"""Parameters of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Question:
+    """Parameters of an evaluation.
+
+    Attributes:
+        truth: name or id of the ground truth; None is the newest.
+        systems: models and baselines by name or id. "all" is every model of the snapshot's featurizer with each subset
+            of its modalities and from each seed, and every baseline, except those that could embed no artist. None is
+            the newest model of each name and every baseline, or none if a version or a model is named.
+        model: model by name or id, wherever it was trained. It comes first, so that the others are compared to it.
+        version: version by id or a prefix of it. It comes first, so that the others are compared to it.
+        conditions: "raw", "fmc", the same with the suffix "-judged" (see `riyl.evaluation.conditions.judged_only`), or
+            text files of artist ids, one per line. "groups" is the modality groups of fmc, "groups:CONDITION" those of
+            the artists of another condition that have all modalities.
+        queries: text file of the artist ids that lists are made for; None takes every artist of a condition.
+        candidates: text file of the artist ids that lists are made of; None takes every artist of a condition.
+        snapshot: snapshot whose artists are used, by id or a prefix of it. None is the newest; if a model is named,
+            the newest that has its featurizer; if a version is named, the version's own.
+        k: length of a list.
+        rounds: number of bootstrap rounds.
+        seed: seed of ties, noise, groups, resampling and the baselines.
+    """
+
+    truth: str | None = None
+    systems: Sequence[str] | None = None
+    model: str | None = None
+    version: str | None = None
+    conditions: Sequence[str] = ("raw", "fmc")
+    queries: str | None = None
+    candidates: str | None = None
+    snapshot: str | None = None
+    k: int = 200
+    rounds: int = 1000
+    seed: int = 0
