@@ -78,7 +78,7 @@ def _from_text(path: Path) -> list[ArtistId]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        actual = f"byte 0x{error.object[error.start]:02x}, which is not UTF-8,"
+        actual = f"byte 0x{error.object[error.start]:02x}, which is not UTF-8"
         raise TableError(path, line=line, found=actual, wanted="UTF-8 text") from error
     if not text.strip():
         raise InputError(f"{path}: found no ids; wanted one artist id per line, in the order of the rows")

@@ -81,7 +81,7 @@ def _ranked(
     query: NDArray[np.int32],
     document: NDArray[np.int32],
     score: NDArray[np.float64],
-    rank: NDArray[np.int64],
+    rank: NDArray[np.int64] | NDArray[np.float64],
 ) -> ExternalRun:
     """Order entries into lists; `query` and `document` are (m,) positions in `queries` and `documents`."""
     _refuse_double(path, queries, documents, query, document)
@@ -158,7 +158,7 @@ def _from_pairs(path: Path, has_rank: bool) -> ExternalRun:
         query.indices.to_numpy().astype(np.int32),
         document.indices.to_numpy().astype(np.int32),
         score,
-        rank.astype(np.int64),
+        rank,
     )
 
 

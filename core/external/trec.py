@@ -93,7 +93,7 @@ def _text(path: Path, line: int, raw: bytes) -> ArtistId:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
-        actual = f"byte 0x{raw[error.start]:02x}, which is not UTF-8,"
+        actual = f"byte 0x{raw[error.start]:02x}, which is not UTF-8"
         raise TableError(path, line=line, found=actual, wanted="UTF-8 text") from error
 
 
