@@ -26,7 +26,7 @@ class RunCounts:
         extra: queries that the catalog lacks; their lists are not used.
         unknown_entries: entries of used lists that the catalog lacks; they are dropped, and later ones move up.
         self_entries: entries of used lists that are the query itself; dropped likewise.
-        shortest, median, longest: lengths of the used lists without dropped entries.
+        min_length, median_length, max_length: lengths of the used lists without dropped entries.
         tied, unordered: see `riyl.core.external.runs.ExternalRun`; over the whole file.
     """
 
@@ -36,9 +36,9 @@ class RunCounts:
     extra: int
     unknown_entries: int
     self_entries: int
-    shortest: int
-    median: float
-    longest: int
+    min_length: int
+    median_length: float
+    max_length: int
     tied: int
     unordered: int
 
@@ -47,8 +47,8 @@ class RunCounts:
         """Return the counts as a phrase for people."""
         return (
             f"{self.in_file} lists: of {self.matched} of the catalog's {self.matched + self.missing} artists, and of "
-            f"{self.extra} others; {self.shortest} to {self.longest} entries, median {self.median:g}; dropped "
-            f"{self.unknown_entries} entries outside the catalog and {self.self_entries} of the query itself; "
+            f"{self.extra} others; {self.min_length} to {self.max_length} entries, median {self.median_length:g}; "
+            f"dropped {self.unknown_entries} entries outside the catalog and {self.self_entries} of the query itself; "
             f"{self.tied} entries with equal scores, {self.unordered} of them without an order by rank"
         )
 
@@ -127,9 +127,9 @@ def align_run(run: ExternalRun, artist_ids: Sequence[ArtistId]) -> AlignedRun:
         extra=len(run.queries) - matched,
         unknown_entries=int(np.count_nonzero(unknown)),
         self_entries=int(np.count_nonzero(is_self)),
-        shortest=int(of_queries.min()),
-        median=float(np.median(of_queries)),
-        longest=int(of_queries.max()),
+        min_length=int(of_queries.min()),
+        median_length=float(np.median(of_queries)),
+        max_length=int(of_queries.max()),
         tied=run.tied,
         unordered=run.unordered,
     )

@@ -42,9 +42,9 @@ def test_lists_are_matched_by_id_and_counted() -> None:
         extra=1,
         unknown_entries=2,
         self_entries=2,
-        shortest=0,
-        median=2.0,
-        longest=2,
+        min_length=0,
+        median_length=2.0,
+        max_length=2,
         tied=4,
         unordered=2,
     )
