@@ -264,6 +264,11 @@ class Home:
         return self.root / "supervision"
 
     @property
+    def embeddings(self) -> Path:
+        """Folder of the embeddings that other programs computed, to evaluate them beside models."""
+        return self.root / "embeddings"
+
+    @property
     def versions(self) -> Path:
         return self.root / "versions"
 

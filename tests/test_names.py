@@ -202,7 +202,9 @@ def test_steps_columns_and_folders_are_exactly_these(tmp_path: Path) -> None:
         home.versions,
         home.snapshots,
         home.models,
+        home.embeddings,
     )
     assert [path.name for path in paths] == [
         *("frozen_tables", "supervision", "tombstones.ndjson", "rules.json", "versions", "snapshots", "models"),
+        "embeddings",
     ]

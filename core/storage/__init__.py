@@ -1,1 +1,1 @@
-"""Immutable folders on disk (snapshot, model, ground truth, evaluation), and the home's copies of the database."""
+"""Immutable folders on disk (snapshot, model, ground truth, ...), and the home's copies of the database."""
