@@ -192,7 +192,7 @@ def mean_balanced_bias(
 
 
 def bias_of_new(scores: Matrix, fit: Balance, targets: NDArray[np.floating]) -> Vector:
-    """Compute the biases of new candidates from a fit, as if the others' thresholds stayed as they are.
+    """Compute the biases of new candidates from a fit, as if the thresholds stayed as they are.
 
     Args:
         scores: (r, q) float32 scores of the new candidates for the queries `fit.drawn`; changed in place. -inf excludes
