@@ -31,7 +31,13 @@ from riyl.index.scoring.hubness import drawn_queries
 from riyl.index.scoring.order_statistics import Positions, kth_of_candidates, kth_of_queries, kth_of_rows
 
 MIN_TARGET = 1.0
-"""Minimum number of sampled lists that a candidate is aimed at: with fewer there is no score to read its bias from."""
+"""Minimum t of a candidate: below it there is no score to read the bias from."""
+
+MIN_SAMPLED_TARGET = 10
+"""Minimum mean t where there are fewer queries than candidates, as in the sampled mean of the hubness correction.
+
+The 1st or 2nd of a sample's scores is noise: with a mean of 1, a balanced bias was worse than none.
+"""
 
 OUTLIERS = 0.001
 """Share of the candidates, those with the lowest bias, that are raised to the lowest bias of the rest.
@@ -75,9 +81,9 @@ def balance(
     """Fit a balanced bias.
 
     All queries are used, or `riyl.index.scoring.hubness.QUERIES` drawn at random, so the work is linear in the number
-    of candidates; memory beyond the inputs and the result is bounded. Where the drawn lists have fewer places than
-    `MIN_TARGET` for each candidate, the depth is raised until they have as many. A list of more than half of the
-    candidates excludes more than it selects: depth is lowered to half of them.
+    of candidates; memory beyond the inputs and the result is bounded. Where the queries are fewer than the candidates,
+    and their lists have fewer than `MIN_SAMPLED_TARGET` places for each candidate, the depth is raised until they have
+    as many. A list of more than half of the candidates excludes more than it selects: depth is lowered to half of them.
 
     Args:
         queries: (n, d) float32.
@@ -107,7 +113,9 @@ def balance(
     available = len(drawn) - np.bincount(selves[selves >= 0], minlength=m)  # (m,) lists that each candidate may enter
     if not m or not available.min():
         return Balance(np.zeros(m, np.float32), drawn, np.zeros(len(drawn), np.float32), 0.0, 0.0)
-    depth = max(1, min(max(depth, int(np.ceil(MIN_TARGET * m / len(drawn)))), m // 2))
+    if len(drawn) < m:
+        depth = max(depth, -(-MIN_SAMPLED_TARGET * m // len(drawn)))
+    depth = max(1, min(depth, m // 2))
     share = depth * len(drawn) / float(np.sum(targets, dtype=np.float64))
     t = np.clip(targets.astype(np.float64) * share, MIN_TARGET, available)
     with threadpool_limits(limits=threads or None):
@@ -201,7 +209,7 @@ def bias_of_new(scores: Matrix, fit: Balance, targets: NDArray[np.floating]) -> 
         targets: (r,) targets on the scale of the fit's.
 
     Returns:
-        (r,) float32; 0 where the fit has no queries.
+        (r,) float32, at least `fit.lowest`; 0 where the fit has no queries.
 
     Raises:
         MismatchError: shapes differ.

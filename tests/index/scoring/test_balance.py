@@ -140,11 +140,11 @@ def test_a_sample_of_the_queries_gives_nearly_the_same_bias(monkeypatch: pytest.
 def test_where_a_sample_has_too_few_places_the_depth_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = cloud(7, 400)
     monkeypatch.setattr(riyl.index.scoring.hubness, "QUERIES", 40)
-    # 40 lists of 5 have 200 places for 400 candidates; 40 lists of 10 have one for each.
+    # 40 lists of 5 have half a place for each of 400 candidates; 40 lists of 100 have ten.
     shallow = balance(vectors, vectors, np.ones(400), depth=5, sweeps=2)
-    deep = balance(vectors, vectors, np.ones(400), depth=10, sweeps=2)
+    deep = balance(vectors, vectors, np.ones(400), depth=100, sweeps=2)
     np.testing.assert_array_equal(shallow.bias, deep.bias)
-    assert shallow.share == 1
+    assert shallow.share == 10
 
 
 @pytest.mark.parametrize(("m", "expected"), [(0, []), (1, [0]), (2, [0, 0])])
