@@ -54,6 +54,11 @@ def hubness(
 
 def measured_in(m: int, settings: ScoringSettings) -> tuple[NDArray[np.int64], int]:
     """Return the queries that the hubness of m artists is measured with, ascending, and the number of best scores."""
-    drawn = np.sort(np.random.default_rng(0).permutation(m)[:QUERIES])
+    drawn = drawn_queries(m)
     nearest = round(settings.neighbours * len(drawn) / m) if len(drawn) < m else settings.neighbours
     return drawn, max(nearest, _MIN_NEAREST)
+
+
+def drawn_queries(m: int) -> NDArray[np.int64]:
+    """Return the queries that a correction of m artists is fitted with, ascending: all, or `QUERIES` at random."""
+    return np.sort(np.random.default_rng(0).permutation(m)[:QUERIES])
