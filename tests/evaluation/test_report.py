@@ -189,7 +189,7 @@ def test_matrices_share_one_colour_scale(made):
 
 
 def test_curves_hold_the_ratios(made):
-    figure = draw_all(made)["figure-5-popularity-raw"]
+    figure = draw_all(made)["figure-5-popularity"]
     line = next(line for line in figure.axes[0].get_lines() if line.get_label() == NAME)
     wanted = next(
         p["rows"] for p in made["popularity"] if (p["condition"], p["by"], p["system"]) == ("raw", "plays", NAME)
