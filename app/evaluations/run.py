@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from riyl.app.evaluations.command import evaluate_command
 from riyl.app.evaluations.ids import read_ids
 from riyl.app.evaluations.systems import SelectedModel, choose, find_model, systems
 from riyl.core.errors import InputError
@@ -237,6 +238,7 @@ def _header(
     having = {name: int(catalog.having([name]).sum()) for name in catalog.modalities}
     return {
         "format": FORMAT,
+        "command": evaluate_command(question),
         "snapshot": _snapshot_id(catalog),
         "version": catalog.id if isinstance(catalog, Version) else None,
         "truth": {
