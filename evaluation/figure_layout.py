@@ -64,7 +64,11 @@ _LABEL_GAP = 4.0
 
 
 def short(name: str) -> str:
-    """Return a name of at most `MAX_NAME_LENGTH` characters; a longer one loses its middle."""
+    """Return a name of at most `MAX_NAME_LENGTH` characters; a longer one loses its middle.
+
+    A name with an underscore in front gets a space before it, because legends leave out labels that begin with one.
+    """
+    name = f" {name}" if name.startswith("_") else name
     if len(name) <= MAX_NAME_LENGTH:
         return name
     end = (MAX_NAME_LENGTH - 1) // 2
@@ -89,20 +93,22 @@ def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
 
     The height of the figure grows by that of the legend, so the axes keep theirs.
     """
-    handles: dict[str, Artist] = {}
+    handles: dict[tuple[str, str], Artist] = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
+            # two long names may look the same once they are short; their colours differ
+            colour = str(handle.get_color()) if isinstance(handle, Line2D) else ""
+            handles.setdefault((label, colour), handle)
     if not handles:
         return
     handle_width = 2.8 * SMALL  # the line and the space behind it
-    widest = max(text_width(label, SMALL) for label in handles) + handle_width
+    widest = max(text_width(label, SMALL) for label, _ in handles) + handle_width
     columns = max(1, min(len(handles), int((WIDTH * POINTS - 2 * SMALL) / (widest + 1.5 * SMALL))))
     lines = -(-len(handles) // columns)
     figure.set_size_inches(WIDTH, figure.get_figheight() + (1.5 * SMALL * lines + 2 * SMALL) / POINTS)
     figure.legend(
         list(handles.values()),
-        list(handles),
+        [label for label, _ in handles],
         loc="outside lower center",
         ncols=columns,
         fontsize=SMALL,

@@ -101,10 +101,18 @@ def test_names_are_shown_as_they_are_unless_they_are_long() -> None:
     assert [short(name) for name in ("pca", "version 5f2a9c0e41d7b386")] == ["pca", "version 5f2a9c0e41d7b386"]
     assert short("abcdefghijklmnopqrstuvwxyz0123") == "abcdefghijklm…stuvwxyz0123"
     assert len(short("x" * 200)) == MAX_NAME_LENGTH
+    assert short("_mine") == " _mine"  # else no legend would have it
     names = ("$\\alpha_{$", "$x$", REFERENCE)  # no formulas, and the first would not even be one
     figures = draw_all(made_record(names, ("raw", "fmc"), full=FULL))
     render(figures.values())
     assert [text.get_text() for text in figures["figure-6-links"].legends[0].get_texts()] == list(names)
+
+
+def test_names_that_look_the_same_when_short_are_both_in_a_legend() -> None:
+    names = ("embedding-of-a-graph, epoch 10", "embedding-of-b-graph, epoch 10", REFERENCE)
+    assert short(names[0]) == short(names[1])
+    legend = draw_all(made_record(names, ("raw", "fmc"), full=FULL))["figure-6-links"].legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == [short(name) for name in names]
 
 
 @pytest.mark.parametrize(
