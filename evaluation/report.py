@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from riyl.evaluation.figures import draw_all, svg
+from riyl.evaluation.figures import compared_systems, draw_all, shown_coherence, svg
 
 Record: TypeAlias = Mapping[str, Any]
 
@@ -35,9 +35,12 @@ def report_html(record: Record) -> str:
     Args:
         record: the figures of an evaluation, format 2, undefined ones None.
     """
+    all_systems = [each["name"] for each in record["systems"] if each["role"] == "system"]
     columns = (f"nDCG@{record['k']}", "Gini", "covered")
     return TEMPLATES.get_template("report.html").render(
         record,
+        undrawn=[each for each in all_systems if each not in compared_systems(record)],
+        coherent=list(shown_coherence(record)),
         drawn={name: svg(figure) for name, figure in draw_all(record).items()},
         roles={each["name"]: each["role"] for each in record["systems"] if each["role"] in ("system", "floor")},
         result_of={(each["condition"], each["system"]): each for each in record["results"]},

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from riyl.app.evaluations.command import evaluate_command
 from riyl.app.evaluations.conditions import study_conditions
 from riyl.app.evaluations.question import Question
 from riyl.app.evaluations.systems import SelectedModel, choose, find_model, systems
@@ -176,6 +177,7 @@ def _header(
     having = {name: int(catalog.having([name]).sum()) for name in catalog.modalities}
     return {
         "format": FORMAT,
+        "command": evaluate_command(question),
         "snapshot": _snapshot_id(catalog),
         "version": catalog.id if isinstance(catalog, Version) else None,
         "truth": {

@@ -56,6 +56,7 @@ function facts(run, figures) {
     fact("models", ...trained),
     fact("randomness", chance.join(", ")),
     fact("by", run.by),
+    fact("command", figures.command && mono(figures.command)),
   );
 }
 

@@ -1,38 +1,11 @@
-// List of stored evaluations, and their figures over time.
+// List of stored evaluations, below their figures over time.
 
-import { overTime } from "./chart.js";
-import { address, clock, count, day, figure, listed, moment, mono, spanned, STATES, trail } from "./figures.js";
+import { address, clock, count, listed, moment, mono, spanned, STATES, trail } from "./figures.js";
 import { el, heading } from "./render.js";
-
-const CHARTS = 6;
+import { trends } from "./trends.js";
 
 /** Number of evaluations per page. */
 export const PAGE = 50;
-
-/** Group runs by ground truth, k and condition, the oldest first; groups of fewer than two runs are skipped. */
-function series(runs) {
-  const found = new Map();
-  for (const run of [...runs].reverse()) {
-    for (const row of run.summary.filter((each) => each.ndcg !== null)) {
-      const key = JSON.stringify([run.truth, run.k, row.condition]);
-      const one = found.get(key) ?? { truth: run.truth_name, k: run.k, condition: row.condition, points: [] };
-      one.points.push({ at: run.at, value: row.ndcg, low: row.ndcg_low, high: row.ndcg_high });
-      found.set(key, one);
-    }
-  }
-  return [...found.values()].filter((each) => each.points.length > 1).slice(0, CHARTS);
-}
-
-function chart({ truth, k, condition, points }) {
-  const newest = points.at(-1).value;
-  const label = `nDCG at ${k}, ${truth}, ${condition}: ${points.length} runs, the newest ${figure(newest)}`;
-  return el(
-    "figure",
-    {},
-    el("figcaption", {}, `${truth} · ${condition}`, el("span", { class: "what" }, ` nDCG@${k}`)),
-    overTime(points, { label, day }),
-  );
-}
 
 function runRow(run) {
   const system = run.summary[0]?.system;
@@ -81,7 +54,6 @@ function jobRow(job) {
 
 /** Show stored evaluations; `first` is whether this is the first page. */
 export function list({ evaluations, jobs }, first) {
-  const charts = series(evaluations).map(chart);
   const rows = evaluations.map(runRow);
   const older = evaluations.length === PAGE && address({ before: evaluations.at(-1).id });
   return [
@@ -96,12 +68,7 @@ export function list({ evaluations, jobs }, first) {
             "down they stand.",
         )
       : null,
-    ...(charts.length
-      ? [
-          el("div", { class: "charts" }, ...charts),
-          el("p", { class: "what" }, "Each point is the first system of a run, with its 95 % confidence interval."),
-        ]
-      : []),
+    ...trends(evaluations),
     ...(jobs.length
       ? [
           el("h2", { id: "jobs" }, "Waiting, running or failed"),

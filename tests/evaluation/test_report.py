@@ -20,6 +20,7 @@ from riyl.evaluation.retrieval import System
 from riyl.evaluation.study import Subject, study
 from riyl.evaluation.systems import fuse, subset_system, subsets_of
 from riyl.evaluation.table import compare
+from tests.evaluation.records import REFERENCE, made_record
 from tests.evaluation.test_protocol import in_order, truth_of
 
 N = 60
@@ -190,7 +191,7 @@ def test_matrices_share_one_colour_scale(made):
 
 
 def test_curves_hold_the_ratios(made):
-    figure = draw_all(made)["figure-5-popularity-raw"]
+    figure = draw_all(made)["figure-5-popularity"]
     line = next(line for line in figure.axes[0].get_lines() if line.get_label() == NAME)
     wanted = next(
         p["rows"] for p in made["popularity"] if (p["condition"], p["by"], p["system"]) == ("raw", "plays", NAME)
@@ -223,3 +224,31 @@ def test_figures_are_written_as_svg_and_pdf(made, tmp_path):
     before = {p: p.read_bytes() for p in written}
     assert all(before[p].startswith(b"%PDF" if p.suffix == ".pdf" else b"<?xml") for p in written)
     assert {p: p.read_bytes() for p in write_figures(short, tmp_path / "figures")} == before
+
+
+def test_the_command_is_shown_and_old_records_have_none(made, html):
+    command = "riyl evaluate --systems 'a <b>,pca' --conditions raw"
+    page = report_html({**made, "command": command})
+    assert "--systems &#39;a &lt;b&gt;,pca&#39; --conditions raw</code>" in page
+    assert "Command" not in html
+    assert page.replace(page[page.index('<p class="quiet">Command') : page.index("<h2>")], "") == html
+
+
+def test_coherence_of_each_condition_is_shown():
+    conditions = ("raw", "fmc", "some artists")
+    record = made_record(("default", REFERENCE), conditions, full=("fmc", "some artists"))
+    page = report_html(record)
+    captions = [caption for caption in read(page).tables if "Kendall" in caption]
+    assert captions == [
+        f"{system}, {condition}: Kendall's tau-b over queries"
+        for condition in ("fmc", "some artists")
+        for system in ("default", REFERENCE)
+    ]
+    assert "One row for each condition: fmc, some artists." in re.sub(r"\s+", " ", page)
+
+
+def test_systems_that_figures_leave_out_are_named():
+    names = [f"m{n}" for n in range(12)]
+    page = re.sub(r"\s+", " ", report_html(made_record([*names, REFERENCE], ("raw",), full=())))
+    assert "The figures show the first systems; the tables also have m10, m11, single-cf." in page
+    assert "the tables also have" not in report_html(made_record((*names[:9], REFERENCE), ("raw",), full=()))

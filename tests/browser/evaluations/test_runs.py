@@ -36,15 +36,15 @@ def test_figures_over_time_are_drawn_by_truth_and_condition(evaluated: Evaluated
     expect(charts.first).to_be_visible()
     # `other` is alone on its truth; `own` was measured four times
     assert [chart.get_attribute("aria-label") for chart in charts.all()] == [
-        "nDCG at 10, editorial, raw: 5 runs, the newest 0.406",
-        "nDCG at 10, editorial, fmc: 5 runs, the newest 0.750",
-        "nDCG at 10, editorial, own: 4 runs, the newest 0.250",
+        "nDCG at 10, editorial, raw. mine: 5 runs, the newest 0.406",
+        "nDCG at 10, editorial, fmc. mine: 5 runs, the newest 0.750",
+        "nDCG at 10, editorial, own. mine: 4 runs, the newest 0.250",
     ]
     raw = charts.first
-    expect(raw.locator("circle")).to_have_count(5)
+    expect(raw.locator(".point")).to_have_count(5)
     expect(raw.locator(".whisker")).to_have_count(5)
-    heights = [float(point.get_attribute("cy") or "nan") for point in raw.locator("circle").all()]
-    x = [float(point.get_attribute("cx") or "nan") for point in raw.locator("circle").all()]
+    corners = [pair.split(",") for pair in (raw.locator("polyline").get_attribute("points") or "").split()]
+    x, heights = ([float(corner[i]) for corner in corners] for i in (0, 1))
     # the oldest to the left; 0.25, 0.75, 0.25, 0.25, 0.406: up is more
     assert x == sorted(x)
     assert heights[0] == heights[2] == heights[3] > heights[4] > heights[1]
