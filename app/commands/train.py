@@ -10,12 +10,13 @@ import typer
 from riyl.app.commands.session import Session, session
 from riyl.app.commands.streams import expanded
 from riyl.core.catalog.pairs import FORMATS, read_pairs
-from riyl.core.errors import NotFoundError
+from riyl.core.errors import ConfigError, NotFoundError
 from riyl.core.settings import Home
 from riyl.core.storage.ground_truth import Truth, find_truth, save_truth
 from riyl.core.storage.model import Model
 from riyl.index.versions.line import find_model_of_line, find_snapshot_of_line
-from riyl.training.config import DEFAULT, load_config
+from riyl.training.config import DEFAULT, SINGLE, load_config
+from riyl.training.config_files import config_names
 from riyl.training.train import train as train_model
 
 Overrides = Annotated[
@@ -62,6 +63,8 @@ def train(
     """
     run = session(context)
     label, settings = load_config(expanded(config), overrides or ())
+    if name is None:
+        _check_name(expanded(config))
     wanted = name or (label if supervision is None else f"{label}-supervised")
     truth = None if supervision is None else _supervision(run.home, expanded(supervision))
     with run.progress() as progress:
@@ -84,6 +87,24 @@ def train(
     run.show(model.card)
     scores = "".join(f"; {key} {value:.4g}" for key, value in model.card["scores"].items())
     run.say(f"model {model.id}: {model.name}, {', '.join(model.parts)} to {model.dim} dimensions{scores}")
+
+
+def _check_name(config: str) -> None:
+    """Check that a file does not give its models the name of a config that has other settings.
+
+    Raises:
+        ConfigError: it does.
+    """
+    stem = Path(config).stem
+    if (
+        config.endswith(".toml")
+        and (stem in config_names() or stem.startswith(SINGLE))
+        and load_config(config)[1] != load_config(stem)[1]
+    ):
+        raise ConfigError(
+            f"{config}: found other settings than those of the config {stem} that comes with RIYL; wanted another name "
+            "of the file, or --name, because an evaluation takes the newest model of each name"
+        )
 
 
 def open_model(run: Session, name: str | None) -> Model:

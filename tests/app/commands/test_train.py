@@ -44,6 +44,17 @@ def test_the_same_settings_by_config_by_base_and_by_set_give_the_same_model(home
     )
 
 
+def test_a_file_called_as_a_config_with_other_settings_needs_another_name(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "pca.toml"
+    file.write_text("base = 'pca'\n")
+    assert as_json(home, "train", "--config", str(file))["name"] == "pca"
+    file.write_text("base = 'pca'\ndim = 5\n")
+    for more in ([], ["--set", "unit_rows=false"]):
+        with pytest.raises(ConfigError, match="found other settings than those of the config pca .*; wanted another"):
+            riyl(home, "train", "--config", str(file), *more)
+    assert as_json(home, "train", "--config", str(file), "--name", "five")["name"] == "five"
+
+
 def test_a_wrong_setting_trains_nothing(home: Path) -> None:
     with pytest.raises(ConfigError, match="--set: dim: found 0; wanted a number greater than or equal to 1"):
         riyl(home, "train", "--config", "pca", "--set", "dim=0")
