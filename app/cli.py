@@ -11,6 +11,7 @@ import typer
 from riyl import __version__
 from riyl.app.commands import (
     changes,
+    config,
     data,
     db,
     demo,
@@ -20,6 +21,7 @@ from riyl.app.commands import (
     index,
     jobs,
     keys,
+    models,
     rules,
     serve,
     similar,
@@ -44,7 +46,8 @@ OWN_LOGS = ("serve", "worker")
 app = typer.Typer(
     name="riyl",
     help="Find similar artists from any available data: tags, listening counts, sound, or other vectors. "
-    "If a command needs a snapshot, model or ground truth and you name none, it takes the newest one. "
+    "If a command needs a snapshot, model or ground truth and you name none, it takes the newest one; of snapshots and "
+    "models, the newest of the current version's catalog. "
     "Square brackets in a description show the default or the environment variable.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -56,7 +59,9 @@ app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(truth.app, name="truth")
 app.add_typer(index.app, name="index")
 app.add_typer(export.app, name="export")
+app.add_typer(config.app, name="config")
 app.command("train")(train.train)
+app.add_typer(models.app, name="models")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(evaluations.app, name="evaluations")
 app.command("similar")(similar.similar)

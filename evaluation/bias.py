@@ -9,7 +9,7 @@ import numpy as np
 from riyl.core.errors import InputError, MismatchError
 from riyl.core.storage.model import ScoringSettings
 from riyl.core.types import Mask, Matrix, Rows, Vector
-from riyl.evaluation.protocol import System
+from riyl.evaluation.retrieval import System
 from riyl.index.scoring.balance import balanced_bias
 from riyl.index.scoring.hubness import hubness
 

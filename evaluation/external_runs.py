@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from riyl.core.errors import MismatchError
 from riyl.core.external.ids import examples_of
 from riyl.core.external.runs import ExternalRun
-from riyl.core.types import ArtistId, Lists, Mask, Rows
+from riyl.core.types import ArtistId, Mask, Rows
 from riyl.evaluation.external_embeddings import positions
+from riyl.evaluation.retrieval import RankedLists
 
 
 @dataclass(frozen=True)
@@ -69,26 +70,9 @@ class AlignedRun:
     covered: Mask
     counts: RunCounts
 
-    def lists(self, among: Rows, k: int) -> Lists:
-        """Return the list of each of some artists, with these artists as the only candidates.
-
-        Args:
-            among: (m,) rows of the catalog, each once.
-            k: length of a list.
-
-        Returns:
-            (m, k) rows of the catalog, best first; -1 after the end of a list, also where an artist has none.
-        """
-        position = np.full(len(self.covered), -1, np.int64)
-        position[among] = np.arange(len(among))
-        owner = position[np.repeat(np.arange(len(self.covered)), np.diff(self.indptr))]  # (entries,)
-        kept = (owner >= 0) & (position[self.rows] >= 0)
-        owner, entries = owner[kept], self.rows[kept]
-        first = np.flatnonzero(np.diff(owner, prepend=-1))  # entries of one list are adjacent
-        rank = np.arange(len(owner)) - np.repeat(first, np.diff(first, append=len(owner)))
-        lists = np.full((len(among), k), -1, np.int32)
-        lists[owner[rank < k], rank[rank < k]] = entries[rank < k]
-        return lists
+    def system(self, name: str) -> RankedLists:
+        """Return the lists as a system of an evaluation."""
+        return RankedLists(name, self.indptr, self.rows, self.covered)
 
 
 def align_run(run: ExternalRun, artist_ids: Sequence[ArtistId]) -> AlignedRun:

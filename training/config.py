@@ -2,55 +2,25 @@
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import Field, ValidationError
 
 from riyl.core.errors import ConfigError
-from riyl.core.settings import read_toml
+from riyl.training.config_errors import method_error, settings_error
+from riyl.training.config_files import METHOD, SET, Layer, leaves, merged, parse_overrides, read_layers, source_of
+from riyl.training.config_files import SINGLE as SINGLE
+from riyl.training.config_files import config_names as config_names
+from riyl.training.config_sections import EncoderSpec, Section
+from riyl.training.config_sections import FineTuneConfig as FineTuneConfig
+from riyl.training.config_sections import MlpSpec as MlpSpec
+from riyl.training.config_sections import ScoringConfig as ScoringConfig
+from riyl.training.config_sections import SetSpec as SetSpec
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class MlpSpec(_Section):
-    """Encoder of one vector by hidden layers (`riyl.training.contrastive.encoders.MlpEncoder`)."""
-
-    kind: Literal["mlp"] = "mlp"
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (512, 256)
-    """Widths of the hidden layers, in the order of the layers. The default is the paper's for audio, and RIYL's choice
-    for a modality that the paper does not have."""
-
-
-class SetSpec(_Section):
-    """Encoder of a set of tokens by self-attention (`riyl.training.contrastive.encoders.SetEncoder`)."""
-
-    kind: Literal["set"] = "set"
-    attention: int = Field(default=256, ge=1)
-    """Width of the attention layer, divided among the heads; a multiple of `heads`. The default is the paper's."""
-    heads: int = Field(default=4, ge=1)
-    """Number of attention heads. The default is the paper's."""
-    max_terms: int = Field(default=20, ge=1)
-    """Maximum number of tags read of an artist, the heaviest first. More take more time, and hardly any artist has
-    them."""
-    tokens: Literal["terms", "vector"] = "terms"
-    """Tokens of the set: `terms`, the default as in the paper, reads the factors of the artist's tags; `vector` reads
-    the artist's one vector as a set of one, which needs no tag sets."""
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> SetSpec:
-        if self.attention % self.heads:
-            raise ValueError(f"attention {self.attention} is not a multiple of heads {self.heads}")
-        return self
-
-
-EncoderSpec: TypeAlias = Annotated[MlpSpec | SetSpec, Field(discriminator="kind")]
-
-
-class ContrastiveConfig(_Section):
+class ContrastiveConfig(Section):
     """The paper's method: one encoder a modality, trained by InfoNCE over pairs of modalities."""
 
     method: Literal["contrastive"]
@@ -58,7 +28,7 @@ class ContrastiveConfig(_Section):
     """Order of the modalities; the first of a pair is the anchor. Modalities that a snapshot lacks are skipped; those
     that are not listed follow, sorted by name. The default is the order of the
     `paper-*` configs."""
-    encoders: dict[str, EncoderSpec] = {}
+    encoders: dict[str, EncoderSpec] = Field(default={})
     """Encoder of each modality, by name. Modalities that are not named take the default of `MlpSpec`."""
     dim: int = Field(default=200, ge=1, le=256)
     """Width of the embedding space. The default is the paper's."""
@@ -85,7 +55,7 @@ class ContrastiveConfig(_Section):
     are kept."""
 
 
-class PcaConfig(_Section):
+class PcaConfig(Section):
     """Baseline: principal components of the concatenated modalities."""
 
     method: Literal["pca"]
@@ -96,7 +66,7 @@ class PcaConfig(_Section):
     """Whether each modality's vectors are first scaled to unit length. On by default, as the encoders do it."""
 
 
-class ProjectionConfig(_Section):
+class ProjectionConfig(Section):
     """Baseline: a Gaussian random projection of the concatenated modalities."""
 
     method: Literal["random-projection"]
@@ -106,7 +76,7 @@ class ProjectionConfig(_Section):
     """Whether each modality's vectors are first scaled to unit length, as in `PcaConfig`."""
 
 
-class SingleConfig(_Section):
+class SingleConfig(Section):
     """Baseline: the vectors of one modality."""
 
     method: Literal["single"]
@@ -114,66 +84,7 @@ class SingleConfig(_Section):
     """Name of the modality."""
 
 
-class ScoringConfig(_Section):
-    """Corrections of scores in the versions of the model (`riyl.core.storage.model.ScoringSettings`).
-
-    All strengths are 0 by default, which corrects nothing, as in the paper's method."""
-
-    hubness: float = Field(default=0.0, ge=0, le=1)
-    """Strength of the hubness correction, 0 to 1: factor of an artist's mean score in the lists where it scores
-    highest; the product is subtracted from its score."""
-    popularity: float = Field(default=0.0, ge=0, le=1)
-    """Weight of popularity in the hubness correction, 0 to 1, in units of the score. It reduces the correction of the
-    artists with the most listeners by this much, and increases it by as much for those with the fewest, because popular
-    artists are near many others for a reason."""
-    neighbours: int = Field(default=200, ge=1, le=1000)
-    """Number of lists in the mean of the hubness correction. The default is about the length of the lists that the
-    service returns; fewer over-correct."""
-    calibration: float = Field(default=0.0, ge=0, le=1)
-    """Strength of the calibration between availability patterns, 0 to 1; 1 makes all patterns equally likely to be
-    found."""
-    tail: float = Field(default=0.005, gt=0, le=0.5)
-    """Share of the candidates, those with the best scores, that calibration compares between patterns. The default
-    is small, because only the best scores matter for lists."""
-
-
-class FineTuneConfig(_Section):
-    """Refinement of the closed form on similarity pairs (`riyl.training.cca.fine_tune`); ignored without pairs.
-
-    Settings were compared on validation artists of OLGA's train partition; docs/model.md lists those that were no
-    better."""
-
-    hidden: int = Field(default=256, ge=1)
-    """Width of the hidden layer beside each modality's linear map. The default did better than linear maps alone, and
-    512 did no better."""
-    spread: float = Field(default=8.0, gt=0)
-    """Standard deviation, at the start, of the products of the hidden layer with a unit vector. It is well above 1
-    because rows of a modality's z are shorter than unit length, and a hidden layer with small products learns
-    slowly."""
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    """Probability, 0 to below 1, that a step leaves out a modality of a query artist, so that each modality learns to
-    work alone."""
-    temperature: float = Field(default=0.1, gt=0)
-    """Temperature: the loss divides cosines by it. The default is that of the contrastive method;
-    with linear maps alone 0.07 and 0.15 were no better."""
-    learning_rate: float = Field(default=1e-3, gt=0)
-    """Learning rate of Adam; constant, because a cosine schedule was no better."""
-    batch_size: int = Field(default=512, ge=1)
-    """Query artists in a training step."""
-    candidates: int = Field(default=16384, ge=2)
-    """Maximum number of candidates that a step's queries are compared with; all artists where there are fewer. Limits
-    the memory of a step."""
-    validation: float = Field(default=0.1, gt=0, lt=0.5)
-    """Share, above 0 and below 0.5, of the artists with pairs whose pairs are kept out of training to tell when to
-    stop; a tenth, so that most pairs are left to learn from."""
-    max_epochs: int = Field(default=30, ge=1)
-    """Maximum number of epochs; limits training that `patience` does not end."""
-    patience: int = Field(default=3, ge=1)
-    """Epochs without a better nDCG of the validation artists after which training stops. The maps of the best epoch are
-    kept."""
-
-
-class CcaConfig(_Section):
+class CcaConfig(Section):
     """Generalised canonical correlation analysis in closed form (`riyl.training.cca.fit`).
 
     It takes all modalities of a snapshot; settings of a modality that the snapshot lacks are ignored. docs/model.md
@@ -199,11 +110,11 @@ class CcaConfig(_Section):
     (docs/model.md)."""
     max_terms: int = Field(default=100, ge=1)
     """Maximum number of terms read of a set, the heaviest first. Limits the time of a set with many light terms."""
-    norm_shrinkage: dict[str, Annotated[float, Field(ge=0)]] = {}
+    norm_shrinkage: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
     """Norm shrinkage by modality: how much more short vectors are shortened. The unit is the root mean square length of
     the modality's vectors; a vector of exactly the given length loses half of the square of its part. Empty (none)
     by default; useful for tags, whose vectors are short where an artist has few."""
-    n_fourier_features: dict[str, Annotated[int, Field(ge=0, le=4096)]] = {}
+    n_fourier_features: dict[str, Annotated[int, Field(ge=0, le=4096)]] = Field(default={})
     """Number of random Fourier features by modality, added beside the modality's own numbers so that its map may be
     curved (`riyl.training.cca.linear.RandomFourierFeatures`). Empty (none) by default; meant for descriptors, not for
     learned embeddings."""
@@ -212,7 +123,7 @@ class CcaConfig(_Section):
     docs/model.md shows the loss on a catalog of 5,000 artists."""
     bandwidth: float = Field(default=0.5, gt=0)
     """Width of the kernel of the Fourier features, in units of the median distance between two artists' unit rows."""
-    modality_specific_weight: dict[str, Annotated[float, Field(ge=0)]] = {}
+    modality_specific_weight: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
     """Weight, by modality, of the modality's own vectors beside the shared directions, which keeps what only this
     modality knows. The unit is the root mean square length of the shared part. Empty (none) by default."""
     scoring: ScoringConfig = ScoringConfig()
@@ -224,9 +135,14 @@ class CcaConfig(_Section):
 Config: TypeAlias = ContrastiveConfig | CcaConfig | PcaConfig | ProjectionConfig | SingleConfig
 
 
-class _AnyConfig(RootModel[Annotated[Config, Field(discriminator="method")]]):
-    """A config file, which holds the settings of one method."""
-
+METHODS: dict[str, type[Config]] = {
+    "cca": CcaConfig,
+    "contrastive": ContrastiveConfig,
+    "pca": PcaConfig,
+    "random-projection": ProjectionConfig,
+    "single": SingleConfig,
+}
+"""Settings of each method, by its name."""
 
 RENAMED = {
     "artists_a_wave": "min_artists_per_feature",
@@ -243,37 +159,82 @@ RENAMED = {
 DEFAULT = "default"
 """Name of the config that is used unless another is named."""
 
-SINGLE = "single-"
-"""Prefix of the names of the one-modality baselines."""
-
 BASELINES = ("pca", "pca-raw", "random-projection", "random-projection-raw")
 """Configs of the baselines that use every modality."""
 
 
-def config_names() -> list[str]:
-    """List the names of the configs that come with RIYL."""
-    return sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml"))
+@dataclass(frozen=True)
+class ResolvedConfig:
+    """Config with the sources of its settings.
+
+    Attributes:
+        name: name of the config (of a file: its stem), followed by the settings that overrides changed, each as
+            "+KEY=VALUE", keys ascending.
+        config: all settings, validated.
+        layers: settings by source: the overrides where there are any, the config itself, then its bases.
+    """
+
+    name: str
+    config: Config
+    layers: tuple[Layer, ...]
 
 
-def load_config(name: str) -> tuple[str, Config]:
+def load_config(name: str, overrides: Sequence[str] = ()) -> tuple[str, Config]:
+    """Return the name and the settings of `resolve_config`, and raise its errors."""
+    resolved = resolve_config(name, overrides)
+    return resolved.name, resolved.config
+
+
+def resolve_config(name: str, overrides: Sequence[str] = ()) -> ResolvedConfig:
     """Load a config by its name, or from a TOML file by its path; "single-M" is modality M alone, for any M.
 
-    Returns:
-        The name (of a file: its stem) and the validated config.
+    Args:
+        name: name or path of the config.
+        overrides: settings in its place, each as KEY=VALUE; see `riyl.training.config_files.parse_overrides`.
 
     Raises:
-        ConfigError: there is no such config, or its file is invalid.
+        ConfigError: there is no such config, or a file or an override is invalid; the message names the source, the
+            key, the value found and the value wanted.
     """
-    if name.startswith(SINGLE):
-        return name, SingleConfig(method="single", modality=name.removeprefix(SINGLE))
-    with resources.as_file(_folder()) as folder:
-        is_file = name.endswith(".toml")
-        path = Path(name) if is_file else folder / f"{name}.toml"
-        if not (path.exists() if is_file else name in config_names()):
-            raise ConfigError(
-                f"found no config {name!r}; wanted {', '.join(config_names())} {SINGLE}MODALITY, or a .toml file"
-            )
-        return path.stem, read_toml(path, _AnyConfig, renamed=RENAMED).root
+    stem, layers = read_layers(name)
+    config = _validated(layers)
+    if not overrides:
+        return ResolvedConfig(stem, config, tuple(layers))
+    if isinstance(config, SingleConfig):
+        raise ConfigError(
+            f"--set: found {overrides[0]!r} with the config {stem}; wanted none, because its one setting is the "
+            f"modality, which its name contains: {SINGLE}MODALITY"
+        )
+    layers = [parse_overrides(overrides), *layers]
+    changed = _validated(layers)
+    return ResolvedConfig(stem + _changes(config, changed, layers), changed, tuple(layers))
+
+
+def _validated(layers: Sequence[Layer]) -> Config:
+    settings = merged(layers)
+    method = settings.get(METHOD)
+    kind = METHODS.get(method) if isinstance(method, str) else None
+    if kind is None:
+        raise method_error(method, METHODS, layers)
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as error:
+        raise settings_error(error, kind, layers, RENAMED) from error
+
+
+def _changes(config: Config, changed: Config, layers: Sequence[Layer]) -> str:
+    """Write the overrides that change a value of the config, for the name of the result."""
+    before, after = dict(leaves(config.model_dump(mode="json"))), dict(leaves(changed.model_dump(mode="json")))
+    different = [key for key, value in sorted(after.items()) if key not in before or before[key] != value]
+    given = [key for key in different if source_of(layers, key) == SET]
+    return "".join(f"+{'.'.join(key)}={_in_name(after[key])}" for key in given)
+
+
+def _in_name(value: object) -> str:
+    """Write a value without commas, which separate names on the command line."""
+    if isinstance(value, list):
+        return "-".join(map(_in_name, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def only_modality(snapshot: str, modality: str, method: str) -> ConfigError:
@@ -282,7 +243,3 @@ def only_modality(snapshot: str, modality: str, method: str) -> ConfigError:
         f"snapshot {snapshot} has only {modality}; {method} needs at least two modalities; for one modality, run: "
         f"riyl train --config {SINGLE}{modality} --snapshot {snapshot} (as a job: -p config={SINGLE}{modality})"
     )
-
-
-def _folder() -> resources.abc.Traversable:
-    return resources.files("riyl.training.configs")

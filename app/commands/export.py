@@ -19,7 +19,6 @@ from riyl.app.evaluations.ids import read_ids
 from riyl.core.errors import InputError
 from riyl.core.files import write_bytes
 from riyl.core.rules import NO_RULES
-from riyl.core.storage.snapshot import find_snapshot
 from riyl.index.artifact.version import Version
 from riyl.index.build.neighbour_lists import restrict
 from riyl.index.encoding.embed import embed
@@ -27,6 +26,7 @@ from riyl.index.export import export_neighbours
 from riyl.index.search.rules import BoundRules
 from riyl.index.search.searcher import Searcher
 from riyl.index.versions.lifecycle import find_version
+from riyl.index.versions.line import snapshot_of_line_for
 
 app = typer.Typer(no_args_is_help=True, help="Write results to Parquet files.")
 
@@ -37,8 +37,13 @@ def embeddings(
     out: Annotated[
         Path, typer.Option(parser=path, help="Parquet file to write: artist_id, vector (unit length), modalities.")
     ],
-    model: Annotated[str | None, typer.Option(help="Model, by name or id [the newest].")] = None,
-    snapshot: Annotated[str | None, typer.Option(help="Snapshot, by id [the newest].")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model, by name or id [the newest of the current version's catalog].")
+    ] = None,
+    snapshot: Annotated[
+        str | None,
+        typer.Option(help="Snapshot, by id [the newest that fits the model, of the current version's catalog first]."),
+    ] = None,
 ) -> None:
     """Write the embedding of every artist.
 
@@ -46,8 +51,8 @@ def embeddings(
     """
     run = session(context)
     _check_out(out)
-    chosen = open_model(run.home.models, model)
-    opened = find_snapshot(run.home.snapshots, snapshot)
+    chosen = open_model(run, model)
+    opened = snapshot_of_line_for(run.home, chosen, snapshot, run.tell)
     with run.progress() as progress:
         embedding = embed(chosen, opened, threads=run.threads, progress=progress)
     values = pa.FixedSizeListArray.from_arrays(

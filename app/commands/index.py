@@ -14,10 +14,10 @@ from riyl.app.commands.train import open_model
 from riyl.app.evaluations.run import quality_ndcg
 from riyl.core.db.promotions import Promotion
 from riyl.core.errors import FormatError, QualityCheckError
-from riyl.core.storage.model import snapshot_for
 from riyl.index.artifact.version import Version
 from riyl.index.build.build import build_version
 from riyl.index.versions import lifecycle
+from riyl.index.versions.line import snapshot_of_line_for
 from riyl.index.versions.promotion import promote_checked
 from riyl.index.versions.promotion_policy import Limits
 from riyl.index.versions.report import Report
@@ -33,8 +33,13 @@ Why = Annotated[str, typer.Option(help="Reason, for the history of promotions.")
 def build(
     context: typer.Context,
     promote: Annotated[bool, typer.Option("--promote", help="Make it the current version if its checks pass.")] = False,
-    model: Annotated[str | None, typer.Option(help="Model, by name or id [the newest].")] = None,
-    snapshot: Annotated[str | None, typer.Option(help="Snapshot, by id [the newest that fits the model].")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model, by name or id [the newest of the current version's catalog].")
+    ] = None,
+    snapshot: Annotated[
+        str | None,
+        typer.Option(help="Snapshot, by id [the newest that fits the model, of the current version's catalog first]."),
+    ] = None,
     why: Why = "",
 ) -> None:
     """Build a version of the index.
@@ -69,9 +74,12 @@ def build(
 
 
 def build_newest(run: Session, model: str | None, snapshot: str | None) -> Version:
-    """Build a version; the defaults are the newest model and the newest snapshot that has the model's featurizer."""
-    chosen = open_model(run.home.models, model)
-    opened = snapshot_for(chosen, run.home.snapshots, snapshot)
+    """Build a version; the defaults are the newest model, and the newest snapshot that has the model's featurizer.
+
+    Newest is of the current version's catalog; see `riyl.index.versions.line`.
+    """
+    chosen = open_model(run, model)
+    opened = snapshot_of_line_for(run.home, chosen, snapshot, run.tell)
     with run.progress() as progress:
         threads, recall = run.threads, run.settings.quality_min_recall
         return build_version(chosen, opened, run.home.versions, recall=recall, threads=threads, progress=progress)

@@ -55,6 +55,10 @@ class Session:
         if not self.json:
             _console().print(text, markup=False, highlight=False, soft_wrap=True)
 
+    def tell(self, text: str) -> None:
+        """Print a line on stderr, where it does not mix with the output."""
+        typer.echo(text, err=True)
+
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: bool = False) -> None:
         """Print a table for a person; with --json print nothing.
 

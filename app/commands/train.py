@@ -7,27 +7,46 @@ from typing import Annotated, Literal
 
 import typer
 
-from riyl.app.commands.session import session
+from riyl.app.commands.session import Session, session
 from riyl.app.commands.streams import expanded
 from riyl.core.catalog.pairs import FORMATS, read_pairs
-from riyl.core.errors import NotFoundError
+from riyl.core.errors import ConfigError, NotFoundError
 from riyl.core.settings import Home
-from riyl.core.storage.entries import newest, pick
 from riyl.core.storage.ground_truth import Truth, find_truth, save_truth
-from riyl.core.storage.model import CARD, Model
-from riyl.core.storage.snapshot import find_snapshot
-from riyl.training.config import DEFAULT, load_config
+from riyl.core.storage.model import Model
+from riyl.index.versions.line import find_model_of_line, find_snapshot_of_line
+from riyl.training.config import DEFAULT, SINGLE, load_config
+from riyl.training.config_files import config_names
 from riyl.training.train import train as train_model
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Setting in place of the config's, such as temperature=0.2 or scoring.hubness=0.3; a value is a TOML "
+        "value or a word. May be given several times.",
+    ),
+]
 
 
 def train(
     context: typer.Context,
-    config: Annotated[str, typer.Option(help="Settings of the training: a config by name, or a TOML file.")] = DEFAULT,
-    snapshot: Annotated[str | None, typer.Option(help="Snapshot to train on [the newest].")] = None,
+    config: Annotated[
+        str, typer.Option(help="Settings of the training: a config by name, or a TOML file; see riyl config.")
+    ] = DEFAULT,
+    overrides: Overrides = None,
+    snapshot: Annotated[
+        str | None, typer.Option(help="Snapshot to train on [the newest of the current version's catalog].")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed; equal seeds give equal models.")] = 0,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Device to train on.")] = "cpu",
     name: Annotated[
-        str | None, typer.Option(help="Name of the model [the config's; with --supervision plus -supervised].")
+        str | None,
+        typer.Option(
+            help="Name of the model [the config's, plus +KEY=VALUE for each setting that --set changes; with "
+            "--supervision plus -supervised]."
+        ),
     ] = None,
     supervision: Annotated[
         str | None,
@@ -43,13 +62,16 @@ def train(
     interrupted run resumes.
     """
     run = session(context)
-    label, settings = load_config(expanded(config))
+    label, settings = load_config(expanded(config), overrides or ())
+    if name is None:
+        _check_name(expanded(config))
+    wanted = name or (label if supervision is None else f"{label}-supervised")
     truth = None if supervision is None else _supervision(run.home, expanded(supervision))
     with run.progress() as progress:
         model = train_model(
-            name or (label if supervision is None else f"{label}-supervised"),
+            wanted,
             settings,
-            find_snapshot(run.home.snapshots, snapshot),
+            find_snapshot_of_line(run.home, snapshot, run.tell),
             run.home.models,
             seed=seed,
             device=device,
@@ -57,19 +79,41 @@ def train(
             similarity_pairs=truth,
             progress=progress,
         )
+    if model.name != wanted:
+        run.tell(
+            f"model {model.id} of the same settings, seed and snapshot exists; it keeps its name {model.name}, and is "
+            f"not called {wanted}"
+        )
     run.show(model.card)
     scores = "".join(f"; {key} {value:.4g}" for key, value in model.card["scores"].items())
     run.say(f"model {model.id}: {model.name}, {', '.join(model.parts)} to {model.dim} dimensions{scores}")
 
 
-def open_model(folder: Path, name: str | None) -> Model:
-    """Return the named model, or the newest one.
+def _check_name(config: str) -> None:
+    """Check that a file does not give its models the name of a config that has other settings.
+
+    Raises:
+        ConfigError: it does.
+    """
+    stem = Path(config).stem
+    if (
+        config.endswith(".toml")
+        and (stem in config_names() or stem.startswith(SINGLE))
+        and load_config(config)[1] != load_config(stem)[1]
+    ):
+        raise ConfigError(
+            f"{config}: found other settings than those of the config {stem} that comes with RIYL; wanted another name "
+            "of the file, or --name, because an evaluation takes the newest model of each name"
+        )
+
+
+def open_model(run: Session, name: str | None) -> Model:
+    """Return the named model, or the newest one of the current version's catalog.
 
     Raises:
         NotFoundError: there is no such model.
     """
-    hint = "make one with: riyl train"
-    return Model.open(newest(folder, "model", CARD, hint) if name is None else pick(folder, name, "model", CARD))
+    return find_model_of_line(run.home, name, run.tell)
 
 
 def _supervision(home: Home, named: str) -> Truth:

@@ -15,7 +15,8 @@ from riyl.core.catalog.pairs import read_pairs
 from riyl.core.errors import NotFoundError
 from riyl.core.storage.entries import by_age
 from riyl.core.storage.ground_truth import MANIFEST, Truth, save_truth
-from riyl.core.storage.snapshot import Snapshot, find_snapshot
+from riyl.core.storage.snapshot import Snapshot
+from riyl.index.versions.line import find_snapshot_of_line
 
 app = typer.Typer(
     no_args_is_help=True, help="Pairs of artists known to be similar, to evaluate against (ground truths)."
@@ -45,7 +46,10 @@ def import_(
             "musicbrainz_id [olga.csv beside the matrix].",
         ),
     ] = None,
-    snapshot: Annotated[str | None, typer.Option(help="Snapshot whose artists to look for [the newest].")] = None,
+    snapshot: Annotated[
+        str | None,
+        typer.Option(help="Snapshot whose artists to look for [the newest of the current version's catalog]."),
+    ] = None,
 ) -> None:
     """Store pairs of similar artists as a ground truth.
 
@@ -81,7 +85,8 @@ def import_(
 def list_(context: typer.Context) -> None:
     """List the ground truths, the newest last.
 
-    The column `known` counts the pairs of which the newest snapshot has both artists.
+    The column `known` counts the pairs of which the newest snapshot, of the current version's catalog, has both
+    artists.
     """
     run = session(context)
     catalog = _catalog(run, None)
@@ -104,9 +109,9 @@ def _ids(catalog: Snapshot) -> pa.Array:
 
 
 def _catalog(run: Session, name: str | None) -> Snapshot | None:
-    """Return the snapshot of this name; with None the newest one, or None if there is no snapshot."""
+    """Return the snapshot of this name; with None the newest of the line, or None if there is no snapshot."""
     try:
-        return find_snapshot(run.home.snapshots, name)
+        return find_snapshot_of_line(run.home, name, run.tell)
     except NotFoundError:
         if name is not None:
             raise

@@ -18,7 +18,7 @@ from riyl.app.evaluations.systems import SelectedModel, choose, find_model, syst
 from riyl.core.errors import InputError
 from riyl.core.settings import Home, Settings
 from riyl.core.storage.ground_truth import Truth, find_truth
-from riyl.core.storage.model import Model, snapshot_for
+from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot, find_snapshot
 from riyl.core.types import Mask, Progress, silent
 from riyl.evaluation.protocol import PROTOCOL, Result, Setup
@@ -30,6 +30,7 @@ from riyl.evaluation.table import Comparison, compare
 from riyl.index.artifact.version import Version
 from riyl.index.scoring.tie_breaking import tie_break_rank
 from riyl.index.versions.lifecycle import find_version
+from riyl.index.versions.line import find_snapshot_of_line, snapshot_of_line_for
 from riyl.training.config import SINGLE
 
 FORMAT = 2
@@ -124,9 +125,9 @@ def quality_ndcg(settings: Settings) -> Callable[[Version], float] | None:
 
 def _catalog(home: Home, question: Question, model: Model | None) -> Snapshot | Version:
     if question.version is None and model is not None:
-        return snapshot_for(model, home.snapshots, question.snapshot)
+        return snapshot_of_line_for(home, model, question.snapshot)
     if question.version is None:
-        return find_snapshot(home.snapshots, question.snapshot)
+        return find_snapshot_of_line(home, question.snapshot)
     if question.snapshot is not None:
         raise InputError("found a version and a snapshot; wanted one: a version is measured on its own snapshot")
     if model is not None:

@@ -14,6 +14,7 @@ from riyl.core.storage.snapshot import Snapshot, find_snapshot
 from riyl.core.types import Progress
 from riyl.evaluation.study import Role, Subject
 from riyl.evaluation.systems import model_parts, model_system, subset_system, subsets_of
+from riyl.index.versions.line import find_model_of_line
 from riyl.training.config import BASELINES, SINGLE, load_config
 from riyl.training.train import train
 
@@ -95,15 +96,18 @@ def choose(
 def find_model(home: Home, name: str, snapshot: str | None) -> Model:
     """Find a model by name or id.
 
-    Of several models of the name, those with the named snapshot's featurizer come first, then the newest.
+    Of several models of the name, those with the named snapshot's featurizer come first, then the newest; without a
+    snapshot, those of the current version's catalog come first.
 
     Raises:
         NotFoundError: there is no such model, or no such snapshot.
     """
+    if snapshot is None:
+        return find_model_of_line(home, name)
     named = [model for model in _stored(home) if model.name == name]
     if not named:
         return Model.open(pick(home.models, name, "model", CARD))
-    featurizer = None if snapshot is None else find_snapshot(home.snapshots, snapshot).featurizer_id
+    featurizer = find_snapshot(home.snapshots, snapshot).featurizer_id
     return max(named, key=lambda model: model.card["featurizer"] == featurizer)
 
 

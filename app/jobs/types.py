@@ -100,7 +100,10 @@ class EvaluateParams(Params):
     ] = None
     snapshot: Annotated[
         str | None,
-        Field(description="Snapshot of the artists, or a prefix of its id; default: the newest, or the version's own."),
+        Field(
+            description="Snapshot of the artists, or a prefix of its id; default: the newest of the current version's "
+            "catalog, or the version's own."
+        ),
     ] = None
     conditions: Annotated[
         list[Literal["raw", "fmc", "raw-judged", "fmc-judged", "groups"]],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -12,7 +13,7 @@ import pyarrow.parquet
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from riyl.core.errors import MismatchError
+from riyl.core.errors import FormatError, MismatchError
 from riyl.core.files import Manifest, published, seal, write_bytes
 from riyl.core.storage.memory_map import read_parquet
 from riyl.core.storage.sealed import FolderId, SealedFolder, read_sealed
@@ -95,6 +96,8 @@ class ModelCard(TypedDict):
     scores: dict[str, float]
     parts: dict[str, Part]
     scoring: NotRequired[ScoringSettings]
+    config: NotRequired[dict[str, Any]]
+    commit: NotRequired[str | None]
 
 
 SCHEMA = TypeAdapter(ModelCard)
@@ -105,8 +108,8 @@ class Model(SealedFolder):
     """An opened model folder."""
 
     @staticmethod
-    def open(folder: Path) -> Model:
-        """Open and verify a model folder.
+    def open(folder: Path, *, verify: bool = True) -> Model:
+        """Open a model folder; sizes are always checked, the files' sha256 when `verify` is set.
 
         Raises:
             FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`.
@@ -114,7 +117,8 @@ class Model(SealedFolder):
         """
         card = read_sealed(folder, CARD, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, schema=SCHEMA)
         model = Model(folder, card)
-        model.files.verify()
+        if verify:
+            model.files.verify()
         return model
 
     @property
@@ -125,6 +129,20 @@ class Model(SealedFolder):
     @property
     def name(self) -> str:
         return str(self.card["name"])
+
+    @property
+    def method(self) -> str | None:
+        """Method of the model's config; None where the card does not have it."""
+        method = self.card.get("config", {}).get("method")
+        return method if isinstance(method, str) else None
+
+    @property
+    def trained_at(self) -> datetime:
+        """Time at which the model was made, in UTC: that of its oldest file.
+
+        A file keeps its time, while the card is touched when the model is trained again."""
+        times = [(self.folder / name).stat().st_mtime for name in self.files]
+        return datetime.fromtimestamp(min(times, default=0.0), UTC)
 
     @property
     def dim(self) -> int:
@@ -170,6 +188,30 @@ class Model(SealedFolder):
                 f"them with its featurizer: riyl snapshot build TABLES --featurizer-from {own_id}, where TABLES is the "
                 f"folder of tables of snapshot {other}; or train a model on it: riyl train --snapshot {other}"
             )
+
+
+def model_states(folder: Path, *, verify: bool = False) -> Iterator[tuple[str, Model | FormatError]]:
+    """Open the models of a folder, those made or asked for last first.
+
+    Args:
+        folder: folder of models.
+        verify: whether the files are compared with their sha256.
+
+    Yields:
+        Name of the model's folder, and the model, or the error of a damaged model or one of an earlier release.
+    """
+    entries = [path for path in folder.glob("[!.]*") if path.is_dir()]
+    for path in sorted(entries, key=lambda path: (_age_ns(path), path.name), reverse=True):
+        try:
+            yield path.name, Model.open(path, verify=verify)
+        except FormatError as error:
+            yield path.name, error
+
+
+def _age_ns(folder: Path) -> int:
+    """Return the modification time of a model's card; of its folder where it has no card."""
+    card = folder / CARD
+    return (card if card.exists() else folder).stat().st_mtime_ns
 
 
 def snapshot_for(model: Model, snapshots: Path, name: str | None) -> Snapshot:

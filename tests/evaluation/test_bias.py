@@ -6,7 +6,7 @@ import pytest
 from riyl.core.errors import InputError, MismatchError
 from riyl.evaluation.bias import BIASES, Bias, biased_system, fit_bias
 from riyl.evaluation.conditions import Condition
-from riyl.evaluation.protocol import System, retrieve
+from riyl.evaluation.retrieval import System, retrieve
 
 
 def cloud(seed, n=60, d=6):

@@ -16,7 +16,7 @@ from riyl.core.ranking_metrics import ndcg
 from riyl.core.storage.ground_truth import save_truth
 from riyl.evaluation.conditions import Condition
 from riyl.evaluation.external_runs import RunCounts, align_run
-from riyl.evaluation.protocol import judge
+from riyl.evaluation.retrieval import judge, retrieve
 
 CATALOG = list("abcde")
 
@@ -54,15 +54,6 @@ def test_lists_are_matched_by_id_and_counted() -> None:
     )
 
 
-def test_lists_among_some_artists_have_only_these() -> None:
-    aligned = align_run(run_of({"c": "eabd", "a": "ed", "e": "bd"}), CATALOG)
-    among = np.array([0, 2, 3, 4], np.int32)  # a, c, d, e
-    assert aligned.lists(among, 2).tolist() == [[4, 3], [4, 0], [-1, -1], [3, -1]]
-    assert aligned.lists(among[::-1], 3).tolist() == [[3, -1, -1], [-1, -1, -1], [4, 0, 3], [4, 3, -1]]
-    assert aligned.lists(among[:0], 2).shape == (0, 2)
-    assert aligned.lists(np.array([1], np.int32), 2).tolist() == [[-1, -1]]
-
-
 def test_a_run_of_other_artists_is_an_error_with_ids_of_both() -> None:
     with pytest.raises(MismatchError, match=r"none of the catalog \('x'\); wanted the catalog's ids \('a', 'b', 'c', "):
         align_run(run_of({"x": "a"}), CATALOG)
@@ -94,7 +85,8 @@ def test_a_trec_run_has_the_ndcg_that_ir_measures_gives_it(tmp_path: Path, seed:
     rows = np.arange(n, dtype=np.int32)
     table = pa.table({"artist_id": [query for query, _ in pairs], "similar_id": [other for _, other in pairs]})
     truth = save_truth(tmp_path / "truths", "t", table, directed=True, source="test").relevance(ids)
-    judged = judge(align_run(run, ids).lists(rows, 200), Condition("raw", rows), truth)
+    everyone = Condition("raw", rows)
+    judged = judge(retrieve(align_run(run, ids).system("run"), everyone, rows, k=200), everyone, truth)
     scores = ndcg(judged.hits, judged.n_relevant)
     assert len(expected) == len(judged.query_rows) == 60
     np.testing.assert_allclose(scores, [expected[ids[row]] for row in judged.query_rows], rtol=0, atol=1e-9)
@@ -105,7 +97,9 @@ def test_ties_without_ranks_are_in_the_order_of_ir_measures(tmp_path: Path) -> N
     path = tmp_path / "run.txt"
     path.write_text("\n".join(lines))
     aligned = align_run(read_run(path), CATALOG)
-    retrieved = [CATALOG[row] for row in aligned.lists(np.arange(5, dtype=np.int32), 4)[0]]
+    rows = np.arange(5, dtype=np.int32)
+    lists = retrieve(aligned.system("run"), Condition("raw", rows), rows, k=4)
+    retrieved = [CATALOG[row] for row in lists[0]]
     assert aligned.counts.unordered == 3
     for rank, other in enumerate(retrieved, start=1):
         qrels = [ir_measures.Qrel("a", other, 1)]

@@ -131,14 +131,14 @@ def test_every_config_that_comes_with_riyl_loads(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("method = 'contrastive'\ntemprature = 0.1", "temprature: Extra inputs are not permitted"),
         (
-            "method = 'cca'\n[waves]\naudio = 4",
-            "cca.waves: found a name of an earlier release; wanted n_fourier_features",
+            "method = 'contrastive'\ntemprature = 0.1",
+            "mine.toml: temprature: found an .*; wanted temperature, ",
         ),
-        ("method = 'cca'\n[evidence]\ntags = 1", "cca.evidence: found a name of .*; wanted norm_shrinkage"),
-        ("method = 'contrastive'\nheld_back = 0.2", "contrastive.held_back: found a name of .*; wanted validation"),
-        ("method = 'contrastive'\nbatch_size = 1", "batch_size.*greater than or equal to 2 \\(found 1\\)"),
+        ("method = 'cca'\n[waves]\naudio = 4", "waves: found a name of an earlier .*; wanted n_fourier_features"),
+        ("method = 'cca'\n[evidence]\ntags = 1", "evidence: found a name of .*; wanted norm_shrinkage"),
+        ("method = 'contrastive'\nheld_back = 0.2", "held_back: found a name of .*; wanted validation"),
+        ("method = 'contrastive'\nbatch_size = 1", "batch_size: found 1; wanted .* greater than or equal to 2"),
         ("method = 'magic'", "magic"),
         ("method = ", "not TOML"),
         ("method = 'contrastive'\n[encoders.tags]\nkind = 'set'\nheads = 3", "256 is not a multiple of heads 3"),

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from riyl.app.commands.train import open_model
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import MismatchError
 from riyl.core.settings import Home
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
+from riyl.index.versions.line import find_model_of_line
 from riyl.training.config import load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.features.recipe import Recipe, TagRecipe
@@ -42,11 +42,11 @@ def test_evaluating_leaves_the_newest_model_what_it_was(home: Home, tmp_path: Pa
     shutil.copytree(model.folder, home_copy.models / model.id)
     for _ in range(2):
         figures(home_copy)
-        assert open_model(home_copy.models, None).id == model.id
+        assert find_model_of_line(home_copy, None).id == model.id
     snapshot = Snapshot.open(home_copy.snapshots / model.card["snapshot"])
     asked_for = train("pca", load_config("pca")[1], snapshot, home_copy.models)
     figures(home_copy)
-    assert open_model(home_copy.models, None).id == asked_for.id
+    assert find_model_of_line(home_copy, None).id == asked_for.id
 
 
 def in_basis_of(home: Home, folder: Path) -> Snapshot:

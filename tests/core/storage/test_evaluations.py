@@ -72,8 +72,9 @@ def test_every_metric_and_the_whole_list_of_a_query_are_stored(tmp_path: Path) -
 def test_an_evaluation_of_format_1_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "e1"
     folder.mkdir()
-    of_format_1 = {name: RUN["queries"][name] for name in ("condition", "system", "artist_id", "ndcg", "retrieved")}
-    pq.write_table(pa.table(of_format_1), folder / "queries.parquet")
+    texts = {"condition": pa.string(), "system": pa.string(), "artist_id": pa.string()}
+    of_format_1 = pa.schema({**texts, "ndcg": pa.float64(), "retrieved": pa.list_(pa.string())})
+    pq.write_table(RUN["queries"].select(of_format_1.names).cast(of_format_1), folder / "queries.parquet")
     pq.write_table(RUN["expected"], folder / "expected.parquet")
     (folder / "figures.json").write_text("{}")
     (folder / "report.html").write_text("<p>")
@@ -140,7 +141,7 @@ def test_a_flipped_bit_is_found_when_the_file_is_read(files: EvaluationFiles, fi
 
 def test_another_kind_and_a_newer_format_are_refused(files: EvaluationFiles) -> None:
     manifest = json.loads((files.folder / "manifest.json").read_text())
-    for change, message in (({"kind": "riyl-truth"}, "found kind 'riyl-truth'"), ({"format": 2}, "found format 2")):
+    for change, message in (({"kind": "riyl-truth"}, "found kind 'riyl-truth'"), ({"format": 3}, "found format 3")):
         (files.folder / "manifest.json").write_text(json.dumps({**manifest, **change}))
         with pytest.raises(FormatError, match=message):
             EvaluationFiles.open(files.folder)

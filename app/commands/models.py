@@ -1,0 +1,101 @@
+"""Commands `riyl models list` and `riyl models show`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from riyl.app.commands.session import Session, session
+from riyl.app.commands.train import open_model
+from riyl.core.errors import FormatError, NotFoundError
+from riyl.core.files import Manifest
+from riyl.core.storage.model import Model, model_states
+from riyl.index.artifact.version import Version
+from riyl.index.versions.lifecycle import find_version
+from riyl.training.config_settings import to_toml
+
+app = typer.Typer(no_args_is_help=True, help="Trained models: each turns the features of an artist into an embedding.")
+
+
+@app.command("list")
+def list_(context: typer.Context) -> None:
+    """List the models, the newest first, and mark the one of the current version.
+
+    A model that is trained again becomes the newest; baselines that were fitted for an evaluation come last. Damaged
+    models and those of an earlier release are listed with the reason.
+    """
+    run = session(context)
+    states = list(model_states(run.home.models, verify=True))
+    current = _current_model(run)
+    opened = [_row(state, current) for _, state in states if isinstance(state, Model)]
+    unreadable = {id: str(state) for id, state in states if isinstance(state, FormatError)}
+    run.show([*opened, *({"id": id, "unreadable": reason} for id, reason in unreadable.items())])
+    columns = ["id", "name", "method", "dim", "seed", "snapshot", "featurizer", "commit", "trained at (UTC)", "state"]
+    rows = [
+        [
+            row["id"],
+            row["name"],
+            row["method"] or "",
+            str(row["dim"]),
+            str(row["seed"]),
+            row["snapshot"],
+            row["featurizer"],
+            (row["commit"] or "")[:7],
+            f"{datetime.fromisoformat(row['trained_at']):%Y-%m-%d %H:%M}",
+            "current" if row["current"] else "",
+        ]
+        for row in opened
+    ]
+    rows += [[id, *[""] * (len(columns) - 2), "unreadable"] for id in unreadable]
+    run.table("models", columns, rows, words=True)
+    for reason in unreadable.values():
+        run.say(reason)
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="Model, by name or id; of a name the newest.")],
+) -> None:
+    """Show the card of a model: its origin, the scores of its training, its inputs and its config."""
+    run = session(context)
+    opened = open_model(run, model)
+    row = _row(opened, _current_model(run))
+    card: Manifest = {name: value for name, value in opened.card.items() if name != "files"}
+    run.show({**card, "trained_at": row["trained_at"], "current": row["current"]})
+    run.say(f"model {opened.id}: {opened.name}{', of the current version' if row['current'] else ''}")
+    for name in ("method", "dim", "seed", "snapshot", "featurizer", "commit", "trained_at"):
+        run.say(f"  {name}: {'unknown' if row[name] is None else row[name]}")
+    for name, part in opened.parts.items():
+        run.say(f"  input {name}: {part.input}, {part.width} wide")
+    for name, value in opened.card["scores"].items():
+        run.say(f"  score {name}: {value:.4g}")
+    if supervision := opened.card.get("supervision"):
+        run.say("  supervision: " + ", ".join(f"{name} {value}" for name, value in supervision.items()))
+    run.say(f"\n{to_toml(opened.card.get('config', {}))}".rstrip())
+
+
+def _row(model: Model, current: str | None) -> dict[str, Any]:
+    """Describe a model as JSON."""
+    return {
+        "id": model.id,
+        "name": model.name,
+        "method": model.method,
+        "dim": model.dim,
+        "seed": model.card["seed"],
+        "snapshot": model.card["snapshot"],
+        "featurizer": model.card["featurizer"],
+        "commit": model.card.get("commit"),
+        "trained_at": model.trained_at.isoformat(timespec="seconds"),
+        "current": model.id == current,
+    }
+
+
+def _current_model(run: Session) -> str | None:
+    """Return the id of the current version's model; None where no version is promoted or it cannot be read."""
+    with suppress(NotFoundError, FormatError):
+        return str(Version.open(find_version(run.home.versions, None), verify=False).manifest["model"])
+    return None
