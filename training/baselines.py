@@ -14,9 +14,6 @@ from riyl.training.cca.linear import TINY, LinearPart
 from riyl.training.config import PcaConfig, ProjectionConfig, SingleConfig
 from riyl.training.features.holdout import artists_to_fit_on
 
-FILLED_PROJECTION = "random-projection-sklearn"
-"""Name of the random projection of scikit-learn as it is: not centred, with the mean in place of what is missing."""
-
 FILLED_DIM = 200
 """Width of that projection, as in the paper."""
 

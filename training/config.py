@@ -163,6 +163,10 @@ DEFAULT = "default"
 BASELINES = ("pca", "pca-raw", "random-projection", "random-projection-raw")
 """Configs of the baselines that use every modality."""
 
+FILLED_PROJECTION = "random-projection-sklearn"
+"""Name of the random projection of scikit-learn as it is: not centred, with the mean in place of what is missing. It is
+fitted for an evaluation, and has no config."""
+
 
 @dataclass(frozen=True)
 class ResolvedConfig:

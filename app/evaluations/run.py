@@ -33,8 +33,7 @@ from riyl.index.artifact.version import Version
 from riyl.index.scoring.tie_breaking import tie_break_rank
 from riyl.index.versions.lifecycle import find_version
 from riyl.index.versions.line import find_snapshot_of_line, snapshot_of_line_for
-from riyl.training.baselines import FILLED_PROJECTION
-from riyl.training.config import SINGLE
+from riyl.training.config import FILLED_PROJECTION, SINGLE
 
 FORMAT = 2
 """Format number of the figures."""

@@ -18,8 +18,7 @@ from riyl.evaluation.retrieval import System
 from riyl.evaluation.subject import Role, Subject
 from riyl.evaluation.systems import fuse, model_parts, model_system, subset_system, subsets_of
 from riyl.index.versions.line import find_model_of_line
-from riyl.training.baselines import FILLED_PROJECTION, fit_filled_projection
-from riyl.training.config import BASELINES, SINGLE, config_of, load_config
+from riyl.training.config import BASELINES, FILLED_PROJECTION, SINGLE, config_of, load_config
 from riyl.training.train import train
 
 ALL = "all"
@@ -146,6 +145,8 @@ def systems(
 def filled_projection(snapshot: Snapshot, seed: int) -> Subject:
     """Fit the baseline `FILLED_PROJECTION` on a snapshot, as a subject of a study; it is not stored as a model."""
     with needs_extra("train"):
+        from riyl.training.baselines import fit_filled_projection
+
         fitted = fit_filled_projection(snapshot, seed)
     vectors, covered = fuse(fitted.parts, missing=fitted.missing)
     system = System(FILLED_PROJECTION, vectors, vectors, covered)

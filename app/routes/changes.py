@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -208,11 +209,11 @@ async def change_artists(
     """
     body, sender, as_lines = await request.body(), Sender(writer.id, by), content_type_of(request) == NDJSON
     batch = await run_in_threadpool(_batch, body, as_lines)
-    verdicts = await run_in_threadpool(carry_out, database, reloader.state, batch, sender, key, reloader.seconds_until)
+    verdicts = carry_out(database, reloader.state, batch, sender, key, reloader.seconds_until)
+    content = await run_in_threadpool(_written, verdicts, as_lines)
     await run_in_threadpool(reloader.copy_tombstones)
     reloader.wake()
-    log.info("artists_changed", extra={"lines": len(verdicts), "by": sender.by, "key": key})
-    content = await run_in_threadpool(_written, verdicts, as_lines)
+    log.info("artists_changed", extra={"lines": len(batch.given), "by": sender.by, "key": key})
     return Response(content, headers={"cache-control": "no-store"}, media_type=NDJSON if as_lines else JSON)
 
 
@@ -243,10 +244,12 @@ def _batch(body: bytes, as_lines: bool) -> Batch:
         raise RequestValidationError(errors) from error
 
 
-def _written(verdicts: list[Verdict], as_lines: bool) -> bytes:
+def _written(verdicts: Iterable[Verdict], as_lines: bool) -> bytes:
+    """Apply a batch by taking its verdicts, and write each at once, so that few are in memory."""
+    written = (each.model_dump_json(exclude_none=True).encode() for each in verdicts)
     if as_lines:
-        return b"".join(each.model_dump_json(exclude_none=True).encode() + b"\n" for each in verdicts)
-    return ChangeVerdicts(items=verdicts).model_dump_json(exclude_none=True).encode()
+        return b"".join(each + b"\n" for each in written)
+    return b'{"items":[' + b",".join(written) + b"]}"
 
 
 def _change(by: str, database: Database, reloader: VersionReloader, change: ChangeRequest) -> Response:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,8 +148,8 @@ def carry_out(
     sender: Sender,
     key: str | None,
     seconds_until: Callable[[int], float],
-) -> list[Verdict]:
-    """Apply a batch, and return a verdict on each change, in their order.
+) -> Iterator[Verdict]:
+    """Apply a batch, and yield a verdict on each change, in their order; some changes at a time are in memory.
 
     Args:
         database: the database that stores the changes.
@@ -162,13 +163,17 @@ def carry_out(
         InputError: another batch was sent with this key.
         DatabaseDownError: the database cannot be reached; a request with the same key continues where this one stopped.
     """
-    read = [_read(state, line) for _, line in batch.given]
-    wishes = [entry if isinstance(entry, Refused) else entry[0] for entry in read]
-    verdicts = write_batch(database, wishes, sender, key=key, digest=batch.digest)
-    return [
-        _verdict(state, number, entry, verdict, seconds_until)
-        for (number, _), entry, verdict in zip(batch.given, read, verdicts, strict=True)
-    ]
+    pending: deque[tuple[int, tuple[ChangeRequest, Kept] | Refused]] = deque()
+
+    def wishes() -> Iterator[ChangeRequest | Refused]:
+        for number, line in batch.given:
+            entry = _read(state, line)
+            pending.append((number, entry))
+            yield entry if isinstance(entry, Refused) else entry[0]
+
+    for verdict in write_batch(database, wishes(), sender, key=key, digest=batch.digest):
+        number, entry = pending.popleft()
+        yield _verdict(state, number, entry, verdict, seconds_until)
 
 
 def _resolve_artist(state: ServingState | None, identifier: ArtistId) -> tuple[ArtistId, bool | None, str | None]:

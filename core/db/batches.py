@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
@@ -49,12 +50,12 @@ class Sender:
 
 
 def write_batch(
-    database: Database, lines: Sequence[ChangeRequest | Refused], sender: Sender, *, key: str | None, digest: str
-) -> list[ChangeResult | Refused]:
-    """Apply the lines in order, each durable when this returns; rejected lines are skipped.
+    database: Database, lines: Iterable[ChangeRequest | Refused], sender: Sender, *, key: str | None, digest: str
+) -> Iterator[ChangeResult | Refused]:
+    """Apply lines in order, and yield the result of each once it is durable; rejected lines are skipped.
 
-    A batch that is sent again under its key changes nothing and returns the stored results; an interrupted batch
-    resumes.
+    A batch that is sent again under its key changes nothing and yields the stored results; an interrupted batch
+    resumes. At most `AT_ONCE` lines are in memory.
 
     Args:
         database: the database.
@@ -68,9 +69,8 @@ def write_batch(
         DatabaseDownError: the database cannot be reached; earlier lines are applied, and the same key resumes.
         StaleDatabaseError: it lacks what this home has seen; as above.
     """
-    verdicts: list[ChangeResult | Refused] = []
-    for start in range(0, len(lines), AT_ONCE):
-        chunk = lines[start : start + AT_ONCE]
+    remaining, start = iter(lines), 0
+    while chunk := list(islice(remaining, AT_ONCE)):
         with database.write() as connection:
             database.check(connection)
             lock_head(connection)  # so that of two senders of one key the second finds the results of the first
@@ -79,8 +79,8 @@ def write_batch(
                 done = [_carried_out(connection, line, sender, key) for line in chunk]
                 if key is not None:
                     _remember(connection, sender, key, start, digest, done)
-        verdicts += done
-    return verdicts
+        yield from done
+        start += len(chunk)
 
 
 def _carried_out(

@@ -151,7 +151,7 @@ def test_puts_while_it_serves(kind, tmp_path, request, report):
     with service(home, url) as (client, ready, pid):
         before, memory = latency(client, ids), mebibytes(pid)
     wishes = [ChangeRequest(f"waiting-{i}", ChangeKind.PUT, payload(rng, i), False) for i in range(WAITING)]
-    write_batch(database, wishes, Sender("bench", "bench"), key=None, digest="")
+    list(write_batch(database, wishes, Sender("bench", "bench"), key=None, digest=""))
     with service(home, url) as (client, ready_after, pid):
         assert client.get(f"/v1/artists/waiting-{WAITING - 1}").status_code == 200
         after, memory_after = latency(client, ids), mebibytes(pid)

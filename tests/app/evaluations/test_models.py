@@ -12,8 +12,7 @@ from riyl.core.settings import Home
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.versions.line import find_model_of_line
-from riyl.training.baselines import FILLED_PROJECTION
-from riyl.training.config import load_config
+from riyl.training.config import FILLED_PROJECTION, load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.features.recipe import Recipe, TagRecipe
 from riyl.training.train import train

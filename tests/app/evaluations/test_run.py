@@ -22,8 +22,7 @@ from riyl.core.storage.snapshot import Snapshot
 from riyl.evaluation.figures import draw_all
 from riyl.evaluation.report import report_html
 from riyl.index.artifact.version import Version
-from riyl.training.baselines import FILLED_PROJECTION
-from riyl.training.config import load_config
+from riyl.training.config import FILLED_PROJECTION, load_config
 from riyl.training.features.build import build_snapshot, import_similar
 from riyl.training.train import train
 from tests.app.conftest import as_json, riyl

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy import select, update
 
 from riyl.core.changes.effective import ChangeKind
 from riyl.core.db import batches
-from riyl.core.db.batches import KEPT_DAYS, Refused, Sender, write_batch
+from riyl.core.db.batches import AT_ONCE, KEPT_DAYS, Refused, Sender, write_batch
 from riyl.core.db.changes import ChangeRequest, ChangeResult
 from riyl.core.db.effective import head, since
 from riyl.core.db.session import Database
@@ -36,7 +37,7 @@ VERDICTS = [
 
 
 def send(database: Database, lines: Any = LINES, sender: Sender = ANN, key: str | None = "k", digest: str = "d") -> Any:
-    return write_batch(database, lines, sender, key=key, digest=digest)
+    return list(write_batch(database, lines, sender, key=key, digest=digest))
 
 
 def written(database: Database) -> list[tuple[int, str, str | None]]:
@@ -112,3 +113,19 @@ def test_what_a_patch_lies_over_is_remembered(database: Database) -> None:
     first = send(database, lines)
     assert first == [ChangeResult(1, False, True, ("tags", "plays"))]
     assert send(database, lines) == first
+
+
+def test_lines_are_taken_and_written_some_at_a_time(database: Database) -> None:
+    taken: list[int] = []
+
+    def lines() -> Iterator[ChangeRequest]:
+        for number in range(AT_ONCE + 1):
+            taken.append(number)
+            yield ChangeRequest(f"n{number}", ChangeKind.PUT, {"name": "New"}, False)
+
+    results = write_batch(database, lines(), ANN, key=None, digest="d")
+    assert next(results) == ChangeResult(1, True, True)
+    assert len(taken) == AT_ONCE
+    assert len(written(database)) == AT_ONCE
+    assert len(list(results)) == AT_ONCE
+    assert len(written(database)) == AT_ONCE + 1

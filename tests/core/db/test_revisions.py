@@ -120,8 +120,10 @@ def test_nothing_is_written_to_a_database_that_is_not_believed(
         lambda: block(database, "c"),
         lambda: drop_rule(database, 1),
         lambda: change(database, "c", ChangeKind.DELETE),
-        lambda: write_batch(
-            database, [ChangeRequest("c", ChangeKind.DELETE, {}, None)], Sender("o", "t"), key="k", digest="d"
+        lambda: list(
+            write_batch(
+                database, [ChangeRequest("c", ChangeKind.DELETE, {}, None)], Sender("o", "t"), key="k", digest="d"
+            )
         ),
         lambda: drop_changes(database, by="t", artist="n"),
         lambda: changed_since(database, 0),
