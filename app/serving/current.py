@@ -34,8 +34,8 @@ def hidden_now(settings: Settings, database: OpenDatabase) -> Hidden:
 
 
 @dataclass(frozen=True)
-class _Basis:
-    """Everything that a state was made of: equal bases give equal states.
+class _Origin:
+    """Everything that a state was made of: equal origins give equal states.
 
     Attributes:
         version: id of the version.
@@ -64,7 +64,7 @@ class CurrentState:
         self._database = database
         self._verify = verify
         self._plain: ServingState | None = None
-        self._last: tuple[_Basis, ServingState] | None = None
+        self._last: tuple[_Origin, ServingState] | None = None
 
     def read(self) -> ServingState:
         """Return the state that a service in this home would answer from.
@@ -87,7 +87,7 @@ class CurrentState:
         if now.believed:
             changes = self._plain.changes(self._database())
             last, effective = changes.last, changes.effective
-        basis = _Basis(folder.name, now.rules, last, frozenset() if now.believed else frozenset(now.tombstones))
-        if self._last is None or self._last[0] != basis:
-            self._last = basis, self._plain.under(now.rules).changed(effective, last or 0)
+        origin = _Origin(folder.name, now.rules, last, frozenset() if now.believed else frozenset(now.tombstones))
+        if self._last is None or self._last[0] != origin:
+            self._last = origin, self._plain.under(now.rules).changed(effective, last or 0)
         return self._last[1]
