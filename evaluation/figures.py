@@ -147,7 +147,8 @@ def group_matrices(record: Record) -> Figure | None:
     for axis, group in zip(axes, shown, strict=False):
         shares = np.array(group["shares"], np.float64)
         image = axis.imshow(shares, vmin=0, vmax=max(np.max(g["shares"]) for g in shown), cmap="viridis")
-        axis.set_title(f"{short(group['system'])}\nentropy {group['entropy']['mean']:.3f}", fontsize=6.5)
+        of = f", {condition_of(group)}" if len({condition_of(g) for g in shown}) > 1 else ""
+        axis.set_title(f"{short(group['system'])}{of}\nentropy {group['entropy']['mean']:.3f}", fontsize=6.5)
         axis.set_xticks(range(len(names)), names, rotation=90, fontsize=6.5)
         axis.set_yticks(range(len(names)), names, fontsize=6.5)
         axis.grid(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,6 +26,8 @@ from riyl.evaluation.unseen import seen_and_unseen
 Plain: TypeAlias = dict[str, Any]
 """JSON values; an undefined figure is NaN until `defined` makes it null."""
 
+NOTHING_UNSEEN: Mapping[str, Mask] = MappingProxyType({})
+
 
 def record(
     study: Study,
@@ -32,7 +35,7 @@ def record(
     comparisons: Sequence[Comparison],
     *,
     cf: str | None,
-    unseen: Mask | None = None,
+    unseen: Mapping[str, Mask] = NOTHING_UNSEEN,
     rounds: int = 1000,
     seed: int = 0,
 ) -> Plain:
@@ -43,7 +46,7 @@ def record(
         popularity: by name ("plays", "listeners") the (n,) numbers of the snapshot's artists.
         comparisons: `riyl.evaluation.table.compare` of the study's results.
         cf: system that popularity groups are relative to (collaborative filtering alone); None without one.
-        unseen: (n,) mask of the artists that neither featurizer nor models learnt from; None if there are none.
+        unseen: by system, the (n,) mask of the artists that it was not fitted on, where these are known.
         rounds: number of bootstrap rounds over seeds and over unseen artists.
         seed: seed of these bootstraps.
 
@@ -74,7 +77,7 @@ def record(
             for robustness in entries
         ],
         "seeds": _seeds(study, rounds, seed),
-        "unseen": [] if unseen is None else _unseen(main, unseen, rounds, seed),
+        "unseen": _unseen(main, unseen, rounds, seed),
         "popularity": _by_popularity(main, popularity, cf),
         "links": [
             {"condition": r.condition, "system": r.system, "rows": _rows(by_quantile(r.n_relevant, r.ndcg))}
@@ -152,10 +155,15 @@ def _seeds(study: Study, rounds: int, seed: int) -> list[Plain]:
     return rows
 
 
-def _unseen(results: Sequence[Result], unseen: Mask, rounds: int, seed: int) -> list[Plain]:
+def _unseen(results: Sequence[Result], unseen: Mapping[str, Mask], rounds: int, seed: int) -> list[Plain]:
     return [
-        {"condition": r.condition, "system": r.system, **asdict(seen_and_unseen(r, unseen, rounds, seed=seed))}
+        {
+            "condition": r.condition,
+            "system": r.system,
+            **asdict(seen_and_unseen(r, unseen[r.system], rounds, seed=seed)),
+        }
         for r in results
+        if r.system in unseen
     ]
 
 

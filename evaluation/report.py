@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from riyl.evaluation.figures import compared_systems, draw_all, shown_coherence, svg
+from riyl.evaluation.figures import compared_systems, condition_of, draw_all, shown_coherence, svg
 
 Record: TypeAlias = Mapping[str, Any]
 
@@ -36,9 +36,16 @@ def report_html(record: Record) -> str:
         record: the figures of an evaluation, format 2, undefined ones None.
     """
     all_systems = [each["name"] for each in record["systems"] if each["role"] == "system"]
+    groups_of: dict[str, list[Any]] = {}
+    for group in record["groups"]:
+        groups_of.setdefault(condition_of(group), []).append(group)
+    grouped = {group["system"] for group in record["groups"]}
     columns = (f"nDCG@{record['k']}", "Gini", "covered")
     return TEMPLATES.get_template("report.html").render(
         record,
+        groups_of=groups_of,
+        ungrouped=[{"system": each} for each in all_systems if each not in grouped],
+        seeds_of={(each["condition"], each["system"]): each for each in record["seeds"]},
         undrawn=[each for each in all_systems if each not in compared_systems(record)],
         coherent=list(shown_coherence(record)),
         drawn={name: svg(figure) for name, figure in draw_all(record).items()},

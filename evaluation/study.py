@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import InputError, NotFoundError
-from riyl.core.storage.model import NO_SCORING, ScoringSettings
-from riyl.core.types import Matrix, Progress, Rows, Vector, silent
+from riyl.core.types import Matrix, Progress, Rows, silent
+from riyl.evaluation.bias import biased_system
 from riyl.evaluation.coherence import Coherence, coherence
 from riyl.evaluation.conditions import Condition
 from riyl.evaluation.groups import Groups, Robustness, group_matrix, group_scoring, grouped_system, over_groupings
 from riyl.evaluation.protocol import Result, Setup, evaluate
-from riyl.evaluation.retrieval import Evaluable, System
+from riyl.evaluation.retrieval import System
+from riyl.evaluation.subject import Role, Subject
 from riyl.evaluation.systems import Parts, Subset
 
 NOISE = "noise"
@@ -25,40 +25,6 @@ POPULARITY = "popularity"
 
 NOISE_WIDTH = 200
 """Width of noise vectors; about that of real embeddings, so that random hubs are about as likely."""
-
-Role: TypeAlias = Literal["system", "subset", "seed", "floor"]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A system of a study.
-
-    Attributes:
-        system: the system, which gives the scores.
-        role: "system", compared with the others; "subset", a system of the study that is given only some modalities;
-            "seed", one trained again from another seed; "floor", a baseline that any system must exceed.
-        of: name of the system behind a subset or a seed.
-        subset: the modalities given to a subset.
-        seed: seed of its training, if it was trained.
-        parts: the system's parts by modality; None if it has none, and then it takes no part in the groups.
-        missing: by modality (d,) the part of every artist that lacks it; empty where a missing modality adds nothing.
-        scoring: corrections to apply in the groups too.
-        history: what is known of the artists that it was fitted on, for readers of the tables.
-    """
-
-    system: Evaluable
-    role: Role = "system"
-    of: str | None = None
-    subset: Subset | None = None
-    seed: int | None = None
-    parts: Parts | None = None
-    missing: Mapping[str, Vector] = field(default_factory=dict)
-    scoring: ScoringSettings = NO_SCORING
-    history: str | None = None
-
-    @property
-    def name(self) -> str:
-        return self.system.name
 
 
 @dataclass(frozen=True)
@@ -162,15 +128,16 @@ def _robustness(
     subject: Subject, parts: Parts, groupings: Sequence[Groups], setup: Setup, progress: Progress
 ) -> Robustness:
     """Measure a system in several groupings of the same artists."""
-    scoring = group_scoring(parts, groupings[0], subject.scoring, seed=setup.seed)
-    return over_groupings(
-        [
-            group_matrix(
-                grouped_system(subject.name, parts, groups, scoring, subject.missing), groups, setup, progress=progress
-            )
-            for groups in groupings
-        ]
-    )
+    scoring = None
+    if subject.bias is None:
+        scoring = group_scoring(parts, groupings[0], subject.scoring, seed=setup.seed)
+    matrices = []
+    for groups in groupings:
+        system = grouped_system(subject.name, parts, groups, scoring, subject.missing)
+        if subject.bias is not None:
+            system = biased_system(subject.name, system.queries, system.covered, subject.bias, threads=setup.threads)
+        matrices.append(group_matrix(system, groups, setup, progress=progress))
+    return over_groupings(matrices)
 
 
 def noise_system(n: int, dim: int, seed: int) -> System:

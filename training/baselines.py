@@ -2,14 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from riyl.core.errors import ConfigError
 from riyl.core.storage.snapshot import Snapshot
-from riyl.core.types import Matrix, Rows
+from riyl.core.types import Matrix, Rows, Vector
 from riyl.training.cca.linear import TINY, LinearPart
 from riyl.training.config import PcaConfig, ProjectionConfig, SingleConfig
 from riyl.training.features.holdout import artists_to_fit_on
+
+FILLED_PROJECTION = "random-projection-sklearn"
+"""Name of the random projection of scikit-learn as it is: not centred, with the mean in place of what is missing."""
+
+FILLED_DIM = 200
+"""Width of that projection, as in the paper."""
+
+
+@dataclass(frozen=True)
+class FilledProjection:
+    """A projection of completed rows, as a part for each modality.
+
+    Attributes:
+        parts: by modality (n, d) float32, the projections of its unit rows; zeros where an artist lacks it.
+        missing: by modality (d,) float32, the projection of its mean, for artists that lack it.
+    """
+
+    parts: Mapping[str, Matrix]
+    missing: Mapping[str, Vector]
+
+
+def fit_filled_projection(snapshot: Snapshot, seed: int) -> FilledProjection:
+    """Fit scikit-learn's Gaussian random projection on the concatenated modalities, as the paper describes it.
+
+    Ferraro et al. 2023, footnote 5, name scikit-learn's projection, which does not centre, and fill a missing modality
+    with the mean of the artists that have all. Unlike in `fit_baseline`, such a mean is not zero: it is the same part
+    of every artist that lacks the modality.
+
+    Raises:
+        InputError: fewer than two artists have all modalities and are not held out.
+    """
+    names = snapshot.modalities_had
+    full = artists_to_fit_on(snapshot, names, at_least=2)
+    blocks = [_rows(snapshot, name, full, True) for name in names]
+    joined = np.concatenate(blocks, axis=1)
+    weights = _random(joined, ProjectionConfig(method="random-projection", dim=FILLED_DIM), seed)
+    parts: dict[str, Matrix] = {}
+    missing: dict[str, Vector] = {}
+    split = np.split(weights, np.cumsum([block.shape[1] for block in blocks])[:-1])
+    for name, block, of_modality in zip(names, blocks, split, strict=True):
+        rows = snapshot.modalities[name].rows
+        parts[name] = np.zeros((snapshot.n_artists, weights.shape[1]), np.float32)
+        parts[name][rows] = _rows(snapshot, name, rows, True) @ of_modality
+        missing[name] = block.mean(axis=0, dtype=np.float64).astype(np.float32) @ of_modality
+    return FilledProjection(parts, missing)
 
 
 def fit_baseline(

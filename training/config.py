@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, ValidationError
 
 from riyl.core.errors import ConfigError
+from riyl.core.storage.model import Model
 from riyl.training.config_errors import method_error, settings_error
 from riyl.training.config_files import METHOD, SET, Layer, leaves, merged, parse_overrides, read_layers, source_of
 from riyl.training.config_files import SINGLE as SINGLE
@@ -208,6 +209,22 @@ def resolve_config(name: str, overrides: Sequence[str] = ()) -> ResolvedConfig:
     layers = [parse_overrides(overrides), *layers]
     changed = _validated(layers)
     return ResolvedConfig(stem + _changes(config, changed, layers), changed, tuple(layers))
+
+
+def config_of(model: Model) -> Config:
+    """Return the config that a model was trained by.
+
+    Raises:
+        ConfigError: its card has no config of this release.
+    """
+    settings = model.card.get("config", {})
+    kind = METHODS.get(str(settings.get(METHOD)))
+    try:
+        if kind is not None:
+            return kind.model_validate(settings)
+    except ValidationError:
+        pass
+    raise ConfigError(f"model {model.id}: found no config of this release in its card; wanted one to train it again")
 
 
 def _validated(layers: Sequence[Layer]) -> Config:

@@ -12,7 +12,8 @@ import httpx
 import typer
 
 from riyl.app.commands.current import current
-from riyl.app.commands.evaluate import show_results, store_run
+from riyl.app.commands.evaluate import store_run
+from riyl.app.commands.evaluation_tables import show_results
 from riyl.app.commands.index import who
 from riyl.app.commands.rows import reasons, say_snapshot
 from riyl.app.commands.session import Session, counts, session

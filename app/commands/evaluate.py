@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
 import secrets
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from riyl.app.commands.evaluation_tables import show_results
 from riyl.app.commands.session import Session, session
 from riyl.app.commands.streams import expanded, path
 from riyl.app.evaluations import store
 from riyl.app.evaluations.question import Question
 from riyl.app.evaluations.run import Evaluated, run_evaluation
 from riyl.core.files import write_bytes
-from riyl.evaluation.groups import TOP
-from riyl.evaluation.protocol import PROTOCOL
-from riyl.evaluation.table import Comparison
 
 
 def evaluate(
@@ -49,9 +47,58 @@ def evaluate(
             help="Sets of artists to evaluate on, separated by commas. raw: artists with data of any modality (tags, "
             "listeners, sound). fmc: artists with data of every modality. raw-judged, fmc-judged: those of them that "
             "occur in the ground truth. groups: artists of full coverage, dealt into groups that keep only some "
-            "modalities. Or a text file of artist ids, one per line."
+            "modalities; groups:CONDITION: those of another condition. Or a text file of artist ids, one per line."
         ),
     ] = "raw,fmc",
+    embeddings: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PATH",
+            help="Embeddings that another program computed: a .npy file with --ids, a .parquet file, or a folder with "
+            "parts; see docs/evaluation.md. Repeatable.",
+        ),
+    ] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]FILE", help="Artist ids of the rows of a .npy file of --embeddings. Repeatable."),
+    ] = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE",
+            help="Ranked lists that another program computed: a TREC run, or a .parquet file. Repeatable.",
+        ),
+    ] = None,
+    seen: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE",
+            help="Pairs of artists that a system of --embeddings or --run was fitted on, or NAME=none: its queries by "
+            "these artists are reported apart. Repeatable.",
+        ),
+    ] = None,
+    bias: Annotated[
+        str | None,
+        typer.Option(
+            help="Corrections of scores, separated by commas; with several, each system is measured with each. own: "
+            "that of each system. none: the cosine. csls: minus half an artist's mean score in the 200 lists where it "
+            "scores highest. balanced: minus a number by which every artist is in equally many lists. [own]"
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=100,
+            help="Number of random seeds that each model is trained from; its row has mean and deviation over them.",
+        ),
+    ] = 1,
+    queries: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Text file of the artist ids that lists are made for [all].")
+    ] = None,
+    candidates: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Text file of the artist ids that lists are made of [all].")
+    ] = None,
     snapshot: Annotated[
         str | None,
         typer.Option(
@@ -80,24 +127,33 @@ def evaluate(
     1: 0 if all artists appear equally often in the lists, near 1 if few artists fill them. Coverage is the share of
     artists that appear in any list.
     """
-    run = session(context)
+    at = session(context)
     if keep:
-        with run.database.read():  # fails now rather than after the whole evaluation
+        with at.database.read():  # fails now rather than after the whole evaluation
             pass
     names = None if systems is None else systems.split(",")
+    of_embeddings = by_name("--embeddings", embeddings)
     question = Question(
         truth=truth,
         systems=names,
         model=model,
         version=version,
         conditions=[expanded(each) for each in conditions.split(",")],
+        embeddings=of_embeddings,
+        ids=by_name("--ids", ids, unnamed=[*of_embeddings]),
+        runs=by_name("--run", run),
+        seen=by_name("--seen", seen),
+        bias=() if bias is None else bias.split(","),
+        seeds=seeds,
+        queries=None if queries is None else expanded(queries),
+        candidates=None if candidates is None else expanded(candidates),
         snapshot=snapshot,
         k=k,
         rounds=rounds,
         seed=seed,
     )
-    with run.progress() as progress:
-        evaluated = run_evaluation(run.home, question, threads=run.threads, progress=progress)
+    with at.progress() as progress:
+        evaluated = run_evaluation(at.home, question, threads=at.threads, progress=progress)
     if figures is not None:
         write_bytes(
             figures, json.dumps(evaluated.figures, ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n"
@@ -109,10 +165,34 @@ def evaluate(
         from riyl.evaluation.figures import write_figures
 
         write_figures(evaluated.figures, figures_dir)
-    run.show(evaluated.figures)
-    show_results(run, evaluated)
+    at.show(evaluated.figures)
+    show_results(at, evaluated)
     if keep:
-        store_run(run, secrets.token_hex(16), question, evaluated, by="command line")
+        store_run(at, secrets.token_hex(16), question, evaluated, by="command line")
+
+
+def by_name(option: str, values: Sequence[str] | None, *, unnamed: Collection[str] | None = None) -> dict[str, str]:
+    """Read the values NAME=PATH of a repeatable option.
+
+    Args:
+        option: the option, for messages.
+        values: its values.
+        unnamed: names that a value may begin with, where it may also be a path alone, whose name is "".
+
+    Raises:
+        typer.BadParameter: a value has no name or no path, or a name occurs twice.
+    """
+    paths: dict[str, str] = {}
+    for value in values or ():
+        name, equals, text = value.partition("=")
+        if unnamed is not None and name not in unnamed:
+            name, equals, text = "", "=", value
+        if not (equals and text and (name or unnamed is not None)):
+            raise typer.BadParameter(f"found {value!r}; wanted NAME=PATH", param_hint=option)
+        if name in paths:
+            raise typer.BadParameter(f"found {name or 'a path without a name'!r} twice; wanted once", param_hint=option)
+        paths[name] = expanded(text)
+    return paths
 
 
 def store_run(run: Session, identity: str, question: Question, evaluated: Evaluated, *, by: str) -> None:
@@ -129,89 +209,3 @@ def store_run(run: Session, identity: str, question: Question, evaluated: Evalua
         report=evaluated.report,
     )
     run.say(f"\nstored as evaluation {identity}")
-
-
-def show_results(run: Session, evaluated: Evaluated) -> None:
-    """Print a table for each condition, a table of the modality groups, and the protocol."""
-    truth = evaluated.figures["truth"]["name"]
-    differences = {(c.condition, c.system): c for c in evaluated.comparisons}
-    for condition in dict.fromkeys(r.condition for r in evaluated.results):
-        condition_results = [r for r in evaluated.results if r.condition == condition]
-        if not condition_results[0].n_artists:
-            run.say(f"\n{condition}: no artists, so nothing is measured")
-            continue
-        k, reference = condition_results[0].k, condition_results[0].system
-        rows = []
-        for r in condition_results:
-            paired = differences.get((condition, r.system))
-            rows.append(
-                [
-                    r.system,
-                    f"{r.ndcg_mean:.4f} [{r.ndcg_interval.low:.4f}, {r.ndcg_interval.high:.4f}]",
-                    "" if paired is None else _difference(paired),
-                    f"{r.ndcg_covered:.4f}",
-                    f"{r.covered_share:.1%}",
-                    f"{r.gini:.4f} [{r.gini_interval.low:.4f}, {r.gini_interval.high:.4f}]",
-                    f"{r.coverage:.1%}",
-                ]
-            )
-        run.table(
-            f"\n{condition}: {condition_results[0].n_artists:,} artists, {condition_results[0].n_queries:,} queries, "
-            f"{condition_results[0].n_without_links:,} without a similar artist; truth {truth}",
-            ["system", f"nDCG@{k}", f"minus {reference}", "nDCG covered", "covered", f"Gini@{k}", "coverage"],
-            rows,
-        )
-    if evaluated.figures["groups"]:
-        _show_groups(run, evaluated.figures["groups"], evaluated.figures["k"])
-    if evaluated.figures["unseen"]:
-        _show_unseen(run, evaluated.figures["unseen"], evaluated.figures["k"])
-    run.say(f"\n{PROTOCOL}")
-
-
-def _show_unseen(run: Session, unseen: list[dict[str, Any]], k: int) -> None:
-    """Print figures for queries that the models learned from and for the others, which alone show generalization."""
-    rows = [
-        [row["system"], row["condition"], *(_of_group(row[group]) for group in ("seen", "unseen"))] for row in unseen
-    ]
-    head = ["system", "condition", f"nDCG@{k} seen (queries)", f"nDCG@{k} unseen (queries)"]
-    run.table(
-        "\nqueries of artists that the featurizer or a model learned from, also by similar pairs, and of the others",
-        head,
-        rows,
-    )
-
-
-def _of_group(group: dict[str, Any]) -> str:
-    figures = (math.nan if v is None else v for v in (group["ndcg"], *(group["interval"][e] for e in ("low", "high"))))
-    return "{:.4f} [{:.4f}, {:.4f}] ({:,})".format(*figures, group["n_queries"])
-
-
-def _show_groups(run: Session, groups: list[dict[str, Any]], k: int) -> None:
-    """Print the figures of each system in modality groups: mean and deviation over the groupings."""
-    rows = [
-        [
-            row["system"],
-            _spread(row["entropy"]),
-            _spread(row["ndcg"]),
-            _spread(row["ndcg_own"]),
-            f"{min(row['own_share']):.0%} to {max(row['own_share']):.0%}",
-        ]
-        for row in groups
-    ]
-    n, most = len(groups[0]["groupings"]), math.log(len(groups[0]["subsets"]))
-    run.table(
-        f"\nmodality groups: {len(groups[0]['subsets'])} groups, mean and deviation over {n} groupings; entropy of the "
-        f"groups in the top {TOP} in nats, maximum {most:.3f}",
-        ["system", "entropy", f"nDCG@{k} in the groups", "within each group", "share of the own group"],
-        rows,
-    )
-
-
-def _spread(figure: dict[str, float | None]) -> str:
-    mean, deviation = (math.nan if value is None else value for value in (figure["mean"], figure["deviation"]))
-    return f"{mean:.4f} ± {deviation:.4f}"
-
-
-def _difference(paired: Comparison) -> str:
-    low, high = paired.ndcg.interval.low, paired.ndcg.interval.high
-    return f"{paired.ndcg.difference:+.4f} [{low:+.4f}, {high:+.4f}]"

@@ -27,7 +27,8 @@ def evaluate_command(parameters: DataclassInstance) -> str:
 
     It has the parameters that differ from the default of their field, in the order of the fields. Without metadata
     (`option`), field `some_name` is option `--some-name`, and a field of one letter is `-k`. A sequence is one value,
-    separated by commas; a mapping repeats the option with NAME=VALUE, as a repeated sequence of pairs does; True and
+    separated by commas; a mapping repeats the option with NAME=VALUE (VALUE for the name ""), as a repeated sequence of
+    pairs does; True and
     False are `--some-name` and `--no-some-name`. None and empty sequences and mappings are left out: they have no
     option, and mean the same as the default.
 
@@ -66,7 +67,7 @@ def _values(value: Any, *, repeated: bool) -> Iterator[str | bool]:
     if isinstance(value, bool):
         yield value
     elif isinstance(value, Mapping):
-        yield from (f"{name}={each}" for name, each in value.items())
+        yield from (f"{name}={each}" if name else str(each) for name, each in value.items())
     elif not _is_sequence(value):
         yield str(value)
     elif repeated:

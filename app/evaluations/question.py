@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from riyl.app.evaluations.command import option
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,16 @@ class Question:
         conditions: "raw", "fmc", the same with the suffix "-judged" (see `riyl.evaluation.conditions.judged_only`), or
             text files of artist ids, one per line. "groups" is the modality groups of fmc, "groups:CONDITION" those of
             the artists of another condition that have all modalities.
+        embeddings: by the name of a system, embeddings that another program computed: a path
+            (`riyl.core.external.embeddings.read_embeddings`), or `stored:` and the id of stored ones.
+        ids: by the name of a system of `embeddings`, the file of its ids; the name "" is for all others.
+        runs: by the name of a system, ranked lists that another program computed, see
+            `riyl.core.external.runs.read_run`.
+        seen: by the name of a system of `embeddings` or `runs`, the pairs of artists that it was fitted on, or "none".
+            The history of other such systems is unknown.
+        bias: corrections of scores, see `riyl.evaluation.bias.Bias`; "own" is that of each system. With several, each
+            system is measured with each of them. Empty is the same as "own".
+        seeds: number of seeds that models whose training depends on chance are trained from, and reported over.
         queries: text file of the artist ids that lists are made for; None takes every artist of a condition.
         candidates: text file of the artist ids that lists are made of; None takes every artist of a condition.
         snapshot: snapshot whose artists are used, by id or a prefix of it. None is the newest; if a model is named,
@@ -34,6 +46,12 @@ class Question:
     model: str | None = None
     version: str | None = None
     conditions: Sequence[str] = ("raw", "fmc")
+    embeddings: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, str] = field(default_factory=dict, metadata=option("--run"))
+    seen: Mapping[str, str] = field(default_factory=dict)
+    bias: Sequence[str] = ()
+    seeds: int = 1
     queries: str | None = None
     candidates: str | None = None
     snapshot: str | None = None

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from riyl.app.evaluations.command import evaluate_command
 from riyl.app.evaluations.conditions import study_conditions
+from riyl.app.evaluations.external import ExternalSystem, external_systems
 from riyl.app.evaluations.question import Question
-from riyl.app.evaluations.systems import SelectedModel, choose, find_model, systems
+from riyl.app.evaluations.systems import ALL, SelectedModel, choose, filled_projection, find_model, systems
 from riyl.core.errors import InputError
 from riyl.core.settings import Home, Settings
 from riyl.core.storage.ground_truth import Truth, find_truth
@@ -24,13 +25,15 @@ from riyl.core.types import Mask, Progress, silent
 from riyl.evaluation.protocol import PROTOCOL, Result, Setup
 from riyl.evaluation.queries import expected_table, query_table
 from riyl.evaluation.record import defined, record
-from riyl.evaluation.study import Subject, study
+from riyl.evaluation.study import Study, study
+from riyl.evaluation.subject import Subject, with_biases
 from riyl.evaluation.systems import version_ndcg, version_parts, version_system
 from riyl.evaluation.table import Comparison, compare
 from riyl.index.artifact.version import Version
 from riyl.index.scoring.tie_breaking import tie_break_rank
 from riyl.index.versions.lifecycle import find_version
 from riyl.index.versions.line import find_snapshot_of_line, snapshot_of_line_for
+from riyl.training.baselines import FILLED_PROJECTION
 from riyl.training.config import SINGLE
 
 FORMAT = 2
@@ -85,7 +88,10 @@ def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress
     truth = find_truth(home.truths, question.truth)
     relevance = truth.relevance(catalog.artist_ids)
     conditions, groupings = study_conditions(question, catalog, relevance)
+    external = external_systems(home, question, catalog.artist_ids)
     study_systems, chosen = _study_systems(home, question, catalog, model, threads, progress)
+    study_systems = chain(study_systems, (each.subject for each in external))
+    study_systems = with_biases(study_systems, question.bias, threads=threads)
     order = tie_break_rank(catalog.artist_ids, question.seed)
     setup = Setup(relevance, order, question.k, question.rounds, question.seed, threads)
     study_results = study(study_systems, conditions, groupings, setup, catalog.plays, progress=progress)
@@ -97,12 +103,13 @@ def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress
         {"plays": catalog.plays, "listeners": catalog.listeners},
         comparisons,
         cf=CF if any(entry.name == CF for entry in study_results.entries) else None,
-        unseen=_unseen(home, catalog, chosen),
+        unseen=_unseen(home, catalog, chosen, external, study_results),
         rounds=question.rounds,
         seed=question.seed,
     )
+    of_external = {"external": [each.plain for each in external], "bias": list(question.bias)}
     return Evaluated(
-        defined({**_header(question, truth, relevance.unknown_pairs, catalog, chosen), **plain}),
+        defined({**_header(question, truth, relevance.unknown_pairs, catalog, chosen), **of_external, **plain}),
         study_results.results,
         comparisons,
         query_table(study_results.results, catalog.artist_ids),
@@ -138,23 +145,52 @@ def _catalog(home: Home, question: Question, model: Model | None) -> Snapshot | 
 def _study_systems(
     home: Home, question: Question, catalog: Snapshot | Version, model: Model | None, threads: int, progress: Progress
 ) -> tuple[Iterator[Subject], list[SelectedModel]]:
-    """Return the systems of a study, the named version or model first, and the models of these systems."""
+    """Return RIYL's systems of a study, the named version or model first, and the models of these systems."""
     versions = []
     if isinstance(catalog, Version):
+        settings, vectors = catalog.scoring.settings, catalog.embeddings
         parts = version_parts(catalog)
-        versions.append(Subject(version_system(catalog), parts=parts, scoring=catalog.scoring.settings))
+        versions.append(Subject(version_system(catalog), parts=parts, scoring=settings, vectors=vectors))
     named = bool(versions) or model is not None
     names = [] if named and question.systems is None else question.systems
-    if not named and names == []:
-        raise InputError("systems: found none; wanted models or baselines, or a version")
+    if not named and names == [] and not (question.embeddings or question.runs):
+        raise InputError("systems: found none; wanted models or baselines, a version, embeddings or a run")
     if model is None and names == []:
         return iter(versions), []
     snapshot = find_snapshot(home.snapshots, _snapshot_id(catalog))
-    chosen = choose(home, snapshot, names, question.seed, progress, first=model)
-    return chain(versions, systems(home, snapshot, chosen, threads=threads, progress=progress)), chosen
+    with_filled = names is not None and (FILLED_PROJECTION in names or list(names) == [ALL])
+    names = None if names is None else [name for name in names if name != FILLED_PROJECTION]
+    chosen: list[SelectedModel] = []
+    if names != [] or model is not None:
+        chosen = choose(home, snapshot, names, question.seed, progress, first=model, seeds=question.seeds)
+    filled = (filled_projection(snapshot, question.seed) for _ in range(with_filled))
+    return chain(versions, systems(home, snapshot, chosen, threads=threads, progress=progress), filled), chosen
 
 
-def _unseen(home: Home, catalog: Snapshot | Version, chosen: Sequence[SelectedModel]) -> Mask | None:
+def _unseen(
+    home: Home,
+    catalog: Snapshot | Version,
+    chosen: Sequence[SelectedModel],
+    external: Sequence[ExternalSystem],
+    outcome: Study,
+) -> dict[str, Mask]:
+    """Return by system the (n,) mask of the artists that it was not fitted on; without systems that tell nothing.
+
+    RIYL's systems share one mask, of the artists that neither featurizer nor any of the models learned from, so that
+    their figures are over the same queries. A system of another program has its own, if its pairs were declared.
+    """
+    common = _unseen_by_models(home, catalog, chosen)
+    of_external = {each.subject.name: each for each in external}
+    masks = {}
+    for name in outcome.of_role("system"):
+        each = of_external.get(name.rpartition(" [")[0] or name) or of_external.get(name)
+        mask = common if each is None else None if each.seen is None else ~each.seen
+        if mask is not None and (each is None or not mask.all()):
+            masks[name] = mask
+    return masks
+
+
+def _unseen_by_models(home: Home, catalog: Snapshot | Version, chosen: Sequence[SelectedModel]) -> Mask | None:
     """Return the (n,) mask of artists that neither featurizer nor models learned from; None if none were held out."""
     models = [selected.model for selected in chosen]
     if isinstance(catalog, Version) and (folder := home.models / str(catalog.manifest["model"])).exists():

@@ -5,23 +5,31 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
-from riyl.core.errors import OutdatedError
+from riyl.core.errors import InputError, OutdatedError
+from riyl.core.extras import needs_extra
 from riyl.core.settings import Home
 from riyl.core.storage.entries import by_age, pick
 from riyl.core.storage.model import CARD, Model
 from riyl.core.storage.snapshot import Snapshot, find_snapshot
 from riyl.core.types import Progress
-from riyl.evaluation.study import Role, Subject
-from riyl.evaluation.systems import model_parts, model_system, subset_system, subsets_of
+from riyl.evaluation.retrieval import System
+from riyl.evaluation.subject import Role, Subject
+from riyl.evaluation.systems import fuse, model_parts, model_system, subset_system, subsets_of
 from riyl.index.versions.line import find_model_of_line
-from riyl.training.config import BASELINES, SINGLE, load_config
+from riyl.training.baselines import FILLED_PROJECTION, fit_filled_projection
+from riyl.training.config import BASELINES, SINGLE, config_of, load_config
 from riyl.training.train import train
 
 ALL = "all"
 """Name that selects every baseline, and every model of the snapshot's featurizer: whole, with each subset of its
 modalities, and from every seed.
 """
+
+
+WITHOUT_CHANCE = ("pca", "single")
+"""Methods that give the same model from every seed."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ def choose(
     progress: Progress,
     *,
     first: Model | None = None,
+    seeds: int = 1,
 ) -> list[SelectedModel]:
     """Choose the models to evaluate; baselines that do not exist yet are fitted.
 
@@ -62,6 +71,7 @@ def choose(
         seed: seed of the baselines.
         progress: progress of fitting.
         first: model that comes before the others, and is not repeated among them.
+        seeds: number of seeds of each model whose training depends on chance; those that do not exist yet are trained.
 
     Raises:
         NotFoundError: there is no such model.
@@ -90,7 +100,9 @@ def choose(
             chosen.append(_chosen(model, snapshot))
     if first is not None:
         chosen[1:] = [selected for selected in chosen[1:] if selected.model.id != first.id]
-    return _told_apart(chosen)
+    if seeds > 1:
+        chosen = list(chain.from_iterable([each, *_trained_seeds(home, each, seeds, progress)] for each in chosen))
+    return _told_apart(list({selected.model.id: selected for selected in reversed(chosen)}.values())[::-1])
 
 
 def find_model(home: Home, name: str, snapshot: str | None) -> Model:
@@ -124,10 +136,20 @@ def systems(
         parts = model_parts(selected.model, on, threads=threads, progress=progress)
         system = model_system(selected.name, selected.model, on, parts, threads=threads)
         settings, seed = selected.model.scoring, int(selected.model.card["seed"])
-        yield Subject(system, selected.role, of=selected.of, seed=seed, parts=parts, scoring=settings)
+        vectors = fuse(parts)[0]
+        yield Subject(system, selected.role, of=selected.of, seed=seed, parts=parts, scoring=settings, vectors=vectors)
         for subset in subsets_of(parts)[:-1] if selected.subsets else []:
             masked = subset_system(selected.name, parts, subset, settings, threads=threads)
-            yield Subject(masked, "subset", of=selected.name, subset=subset)
+            yield Subject(masked, "subset", of=selected.name, subset=subset, vectors=fuse(parts, subset)[0])
+
+
+def filled_projection(snapshot: Snapshot, seed: int) -> Subject:
+    """Fit the baseline `FILLED_PROJECTION` on a snapshot, as a subject of a study; it is not stored as a model."""
+    with needs_extra("train"):
+        fitted = fit_filled_projection(snapshot, seed)
+    vectors, covered = fuse(fitted.parts, missing=fitted.missing)
+    system = System(FILLED_PROJECTION, vectors, vectors, covered)
+    return Subject(system, seed=seed, parts=fitted.parts, missing=fitted.missing, vectors=vectors)
 
 
 def _stored(home: Home) -> list[Model]:
@@ -165,6 +187,32 @@ def _other_seeds(model: Model, stored: Sequence[Model]) -> list[SelectedModel]:
     alike = [m for m in stored if m.id != model.id and all(m.card.get(f) == model.card.get(f) for f in same)]
     by_seed = sorted(alike, key=lambda m: int(m.card["seed"]))
     return [SelectedModel(f"{m.name} (seed {m.card['seed']})", m, role="seed", of=model.name) for m in by_seed]
+
+
+def _trained_seeds(home: Home, selected: SelectedModel, seeds: int, progress: Progress) -> list[SelectedModel]:
+    """Return the models of the config from the seeds that follow the model's own; those that do not exist are trained.
+
+    Raises:
+        InputError: the model was trained on pairs of similar artists, and seeds of it are missing.
+    """
+    model, card = selected.model, selected.model.card
+    if selected.role == "seed" or model.method in WITHOUT_CHANCE:
+        return []
+    others = _other_seeds(model, _stored(home))[: seeds - 1]
+    taken = {int(card["seed"]), *(int(other.model.card["seed"]) for other in others)}
+    new = [seed for seed in range(int(card["seed"]), int(card["seed"]) + 2 * seeds) if seed not in taken]
+    for seed in new[: seeds - 1 - len(others)]:
+        if model.supervised_artists:
+            raise InputError(
+                f"seeds: found {len(others) + 1} of {model.name}, which was trained on pairs of similar artists; "
+                f"wanted {seeds}: train the others with riyl train --seed"
+            )
+        snapshot = find_snapshot(home.snapshots, str(card["snapshot"]))
+        again = train(
+            model.name, config_of(model), snapshot, home.models, seed=seed, as_newest=False, progress=progress
+        )
+        others.append(SelectedModel(f"{model.name} (seed {seed})", again, role="seed", of=selected.name))
+    return others
 
 
 def _baseline(home: Home, snapshot: Snapshot, name: str, seed: int, progress: Progress) -> Model:

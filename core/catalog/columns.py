@@ -25,6 +25,7 @@ class Kind(enum.Enum):
     POSITIVE = "a finite number above 0"
     OPTIONAL_POSITIVE = "a finite number above 0, or nothing"
     VECTOR = "a list of finite numbers, as long as in the first row"
+    OPTIONAL_VECTOR = "nothing, or a list of finite numbers, as long as the first list"
 
 
 class ColumnCheck:
@@ -64,7 +65,7 @@ class ColumnCheck:
                 return self._texts(column, first_row)
             case Kind.POSITIVE | Kind.OPTIONAL_POSITIVE:
                 return self._positive(column, first_row)
-            case Kind.VECTOR:
+            case Kind.VECTOR | Kind.OPTIONAL_VECTOR:
                 return self._vectors(column, first_row)
 
     def _text(self, column: pa.Array, first_row: int) -> pa.Array:
@@ -124,22 +125,30 @@ class ColumnCheck:
         if not _is_list(column.type) or not _is_number(column.type.value_type):
             raise self._error(first_row, f"type {column.type}")
         widths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-        if self._width is None and len(widths):
-            self._width = int(widths[0])
-        wrong = np.flatnonzero((widths != self._width) | (widths == 0))
+        is_optional = self._kind is Kind.OPTIONAL_VECTOR
+        has_list = column.is_valid().to_numpy(zero_copy_only=False) if is_optional else np.ones(len(column), bool)
+        if self._width is None and has_list.any():
+            self._width = int(widths[has_list][0])
+        wrong = np.flatnonzero(has_list & ((widths != self._width) | (widths == 0)))
         if len(wrong):
             raise self._error(first_row + int(wrong[0]), f"a vector of {widths[wrong[0]]} numbers", self._width)
         if self._width is None:
-            return pa.FixedSizeListArray.from_arrays(pa.array([], pa.float32()), 1)
+            return pa.nulls(len(column), pa.list_(pa.float32(), 1))
         with np.errstate(over="ignore"):
             flat = column.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float32)
         bad = np.flatnonzero(~np.isfinite(flat))
         if len(bad):
             row, position = divmod(int(bad[0]), self._width)
             raise self._error(
-                first_row + row, f"{flat[bad[0]]} at position {position + 1} of the vector (as float32)", self._width
+                first_row + int(np.flatnonzero(has_list)[row]),
+                f"{flat[bad[0]]} at position {position + 1} of the vector (as float32)",
+                self._width,
             )
-        return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), self._width)
+        if has_list.all():
+            return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), self._width)
+        filled = np.zeros((len(column), self._width), np.float32)
+        filled[has_list] = flat.reshape(-1, self._width)
+        return pa.FixedSizeListArray.from_arrays(pa.array(filled.ravel()), self._width)
 
     def _from_text(self, column: pa.Array, first_row: int) -> pa.Array:
         try:

@@ -9,15 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from riyl.core.catalog.columns import matrix
+from riyl.core.catalog.columns import Kind, matrix
 from riyl.core.catalog.graph import refuse_large
-from riyl.core.catalog.tables import VECTORS as COLUMNS
 from riyl.core.catalog.tables import checked_batches, column_names
 from riyl.core.errors import InputError, TableError
 from riyl.core.external.ids import check_unique, read_ids_of_rows
 from riyl.core.external.matrices import check_numbers, read_matrix
 from riyl.core.storage.embeddings import PARTS, VECTORS, ExternalEmbeddings, check_modality_name
 from riyl.core.types import ArtistId, Matrix
+
+COLUMNS = {"artist_id": Kind.TEXT, "vector": Kind.OPTIONAL_VECTOR}
 
 FORMATS = (".npy", ".parquet")
 """Endings of files with embeddings."""
@@ -32,7 +33,8 @@ def read_embeddings(path: Path, ids: Path | None = None, *, most_bytes: int | No
     Args:
         path: one of
             - a .npy file of (n, d) float16, float32 or float64, which needs `ids`;
-            - a .parquet file with artist_id, and vector: lists of numbers, all of one length;
+            - a .parquet file with artist_id, and vector: lists of numbers, all of one length, null for an artist
+              without one;
             - a folder with ids.txt, parts/NAME.npy for each modality, or vectors.npy for the whole artist, or both. In
               a part, a row of zeros or of NaN alone marks an artist that lacks the modality.
         ids: the artist of each row of a .npy file, see `riyl.core.external.ids.read_ids_of_rows`.
@@ -118,13 +120,17 @@ def _from_parquet(path: Path, most_bytes: int | None) -> ExternalEmbeddings:
     ids: list[ArtistId] = []
     vectors: Matrix | None = None
     for batch in checked_batches(path, COLUMNS):
-        block = matrix(batch.column("vector"))
-        if vectors is None:
-            refuse_large(path, n * block.shape[1] * 4, most_bytes)
-            vectors = np.empty((n, block.shape[1]), np.float32)
-        vectors[len(ids) : len(ids) + len(block)] = block
+        column = batch.column("vector")
+        if column.null_count < len(column):  # else no vector has occurred so far
+            block = matrix(column)
+            if vectors is None:
+                refuse_large(path, n * block.shape[1] * 4, most_bytes)
+                vectors = np.zeros((n, block.shape[1]), np.float32)
+            vectors[len(ids) : len(ids) + len(block)] = block
         ids += batch.column("artist_id").to_pylist()
-    if vectors is None or len(ids) != n:
+    if vectors is None:
+        raise TableError(path, found="no vector", wanted="at least one")
+    if len(ids) != n:
         raise TableError(path, found=f"{len(ids)} rows", wanted=f"{n}, as the file declares")
     check_unique(path, ids)
     check_numbers(path, vectors, ids)

@@ -131,6 +131,8 @@ class EvaluationFiles(SealedFolder):
     def _read(self, name: str, schema: pa.Schema, columns: list[str], rows: pc.Expression) -> pa.Table:
         """Read the selected columns and rows of a file."""
         types = dict(zip(schema.names, schema.types, strict=True))
+        if self.manifest["format"] == 1:
+            types = {name: kind for name, kind in types.items() if name == "ndcg" or name not in LIST_METRICS}
         return read_parquet(self._verified(name), types, required=("artist_id",), select=columns, filters=rows)
 
     def _verified(self, name: str) -> SealedFile:

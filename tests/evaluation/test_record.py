@@ -10,7 +10,8 @@ from riyl.evaluation.conditions import Condition
 from riyl.evaluation.groups import deal_groups
 from riyl.evaluation.protocol import Setup
 from riyl.evaluation.record import defined, record
-from riyl.evaluation.study import Subject, study
+from riyl.evaluation.study import study
+from riyl.evaluation.subject import Subject
 from riyl.evaluation.table import compare
 from tests.evaluation.test_protocol import LINE, LINKS, everyone, in_order, system_of
 

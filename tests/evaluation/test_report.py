@@ -17,7 +17,8 @@ from riyl.evaluation.protocol import PROTOCOL, Setup
 from riyl.evaluation.record import defined, record
 from riyl.evaluation.report import report_html
 from riyl.evaluation.retrieval import System
-from riyl.evaluation.study import Subject, study
+from riyl.evaluation.study import study
+from riyl.evaluation.subject import Subject
 from riyl.evaluation.systems import fuse, subset_system, subsets_of
 from riyl.evaluation.table import compare
 from tests.evaluation.records import REFERENCE, made_record
@@ -105,7 +106,7 @@ def made():
         counts,
         compare(outcome.results, NAME, rounds=20),
         cf="single-cf",
-        unseen=in_order(N) % 4 == 0,
+        unseen=dict.fromkeys(outcome.of_role("system"), in_order(N) % 4 == 0),
         rounds=20,
     )
     return defined({**head, **measured})
@@ -137,11 +138,16 @@ def test_tables_hold_the_figures(made, html):
     raw = tables["raw: 60 artists are candidates, 60 of them are queries, 0 have no similar artist here"]
     assert raw[0][:4] == ["system", "nDCG@10", f"minus {NAME}", "covered"]
     rows = {r["system"]: r for r in made["results"] if r["condition"] == "raw"}
+    over_seeds = next(s for s in made["seeds"] if s["condition"] == "raw")
     for line in raw[1:]:
-        r = rows[line[0]]
-        assert line[1] == f"{r['ndcg']:.4f} [{r['ndcg_low']:.4f}, {r['ndcg_high']:.4f}]"
+        r = rows[line[0].removesuffix(" (2 seeds)")]
+        if r["system"] == NAME:
+            assert line[1] == f"{over_seeds['ndcg']['mean']:.4f} ± {over_seeds['ndcg']['deviation']:.4f}"
+            assert line[4] == f"{over_seeds['gini']['mean']:.4f} ± {over_seeds['gini']['deviation']:.4f}"
+        else:
+            assert line[1] == f"{r['ndcg']:.4f} [{r['ndcg_low']:.4f}, {r['ndcg_high']:.4f}]"
         assert line[6:] == [f"{r[name]:.4f}" for name in ("precision", "recall", "r_precision")]
-    assert [line[0] for line in raw[1:]] == [NAME, "single-cf", "noise", "popularity"]
+    assert [line[0] for line in raw[1:]] == [f"{NAME} (2 seeds)", "single-cf", "noise", "popularity"]
     (masked,) = (rows for caption, rows in tables.items() if caption.startswith("Table 1."))
     assert [line[0] for line in masked[1:]] == ["audio", "cf", "tags", "audio+cf", "audio+tags", "cf+tags", "all"]
     (entropy,) = (rows for caption, rows in tables.items() if caption.startswith("Table 2."))

@@ -8,7 +8,8 @@ import pytest
 from riyl.core.errors import InputError, MismatchError, NotFoundError
 from riyl.evaluation.protocol import Setup, evaluate
 from riyl.evaluation.retrieval import retrieve
-from riyl.evaluation.study import Subject, noise_system, popularity_system, study
+from riyl.evaluation.study import noise_system, popularity_system, study
+from riyl.evaluation.subject import Subject
 from riyl.evaluation.table import compare, plain_rows
 from tests.evaluation.test_protocol import LINE, LINKS, everyone, in_order, rows, truth_of
 

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from riyl.app.cli import app
+from riyl.app.commands.evaluate import by_name
 from riyl.app.evaluations.command import evaluate_command, option
 from riyl.app.evaluations.run import Question
 from riyl.app.jobs.types import EvaluateParams
@@ -27,6 +28,14 @@ VALUES: dict[str, Any] = {
     "model": "mine",
     "version": "5f2a",
     "conditions": ("raw", "/data/some artists.txt"),
+    "embeddings": {"gnn": "gnn.npy", "two": "two vectors.npy"},
+    "ids": {"two": "two.txt", "": "ids.txt"},
+    "runs": {"bm25": "run=1.txt"},
+    "seen": {"gnn": "none"},
+    "bias": ("own", "csls"),
+    "seeds": 3,
+    "queries": "test.txt",
+    "candidates": "all.txt",
     "snapshot": "-5e1f",
     "k": 10,
     "rounds": 20,
@@ -49,8 +58,17 @@ def parsed(command: str) -> dict[str, Any]:
     program, name, *words = shlex.split(command)
     assert (program, name) == ("riyl", "evaluate")
     given = root.commands[name].make_context(name, words).params
-    lists = {each for each in ("systems", "conditions") if given[each] is not None}
-    return {key: tuple(value.split(",")) if key in lists else value for key, value in given.items()}
+    lists = {each for each in ("systems", "conditions", "bias") if given[each] is not None}
+    given = {key: tuple(value.split(",")) if key in lists else value for key, value in given.items()}
+    of_embeddings = by_name("--embeddings", given["embeddings"])
+    return {
+        **given,
+        "bias": given["bias"] or (),
+        "embeddings": of_embeddings,
+        "ids": by_name("--ids", given["ids"], unnamed=[*of_embeddings]),
+        "runs": by_name("--run", given["run"]),
+        "seen": by_name("--seen", given["seen"]),
+    }
 
 
 def question_of(command: str) -> Question:
@@ -66,7 +84,9 @@ def test_every_parameter_has_a_value_here() -> None:
 def test_the_line_of_every_parameter_is_the_one_typed() -> None:
     assert evaluate_command(Question(**VALUES)) == (
         "riyl evaluate --truth 'by hand'\"'\"'s \"$HOME\"' --systems 'default,pca raw' --model mine --version 5f2a "
-        "--conditions 'raw,/data/some artists.txt' --snapshot -5e1f -k 10 --rounds 20 --seed 7"
+        "--conditions 'raw,/data/some artists.txt' --embeddings gnn=gnn.npy "
+        "--embeddings 'two=two vectors.npy' --ids two=two.txt --ids ids.txt --run bm25=run=1.txt --seen gnn=none "
+        "--bias own,csls --seeds 3 --queries test.txt --candidates all.txt --snapshot -5e1f -k 10 --rounds 20 --seed 7"
     )
     assert evaluate_command(Question()) == "riyl evaluate"
 
@@ -78,10 +98,12 @@ def test_the_command_line_gives_the_parameters_again() -> None:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_each_parameter_alone_is_an_option(name: str) -> None:
-    question = replace(Question(), **{name: VALUES[name]})
+    names = [name, *(["embeddings"] if name == "ids" else [])]  # a file of ids belongs to embeddings
+    question = replace(Question(), **{each: VALUES[each] for each in names})
     command = evaluate_command(question)
-    assert len(shlex.split(command)) == 4
-    assert shlex.split(command)[2] in options()[name].opts
+    counts = (len(VALUES[each]) if isinstance(VALUES[each], dict) else 1 for each in names)
+    assert len(shlex.split(command)) == 2 + 2 * sum(counts)
+    assert shlex.split(command)[-2] in options()["run" if name == "runs" else name].opts
     assert question_of(command) == question
 
 

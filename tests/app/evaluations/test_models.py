@@ -12,6 +12,7 @@ from riyl.core.settings import Home
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.versions.line import find_model_of_line
+from riyl.training.baselines import FILLED_PROJECTION
 from riyl.training.config import load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.features.recipe import Recipe, TagRecipe
@@ -71,7 +72,13 @@ def test_a_model_is_measured_first_and_alone_unless_others_are_named(home: Home)
     beside = figures(home, model=model.id[:6], systems=["pca", "mine"])
     assert systems(beside) == ["mine", "pca", *FLOORS]
     assert {row["reference"] for row in beside["differences"]} == {"mine"}
-    assert systems(figures(home, model="mine", systems=["all"])) == ["mine", *MASKED, *BASELINES, *FLOORS]
+    assert systems(figures(home, model="mine", systems=["all"])) == [
+        "mine",
+        *MASKED,
+        *BASELINES,
+        FILLED_PROJECTION,
+        *FLOORS,
+    ]
 
 
 def test_a_model_is_measured_on_another_catalog_that_has_some_of_its_modalities(own: Home, tmp_path: Path) -> None:
@@ -81,7 +88,7 @@ def test_a_model_is_measured_on_another_catalog_that_has_some_of_its_modalities(
     evaluation = figures(own, model="mine", snapshot=placed.id, systems=["all"])
     assert evaluation["snapshot"] == placed.id
     baselines = [name for name in BASELINES if name not in ("single-audio", "single-cf")]
-    assert systems(evaluation) == ["mine", *MASKED, *baselines, *FLOORS]
+    assert systems(evaluation) == ["mine", *MASKED, *baselines, FILLED_PROJECTION, *FLOORS]
     rows_by_condition = {row["condition"]: row for row in evaluation["results"] if row["system"] == "mine"}
     assert (rows_by_condition["raw"]["artists"], rows_by_condition["raw"]["covered"]) == (48, 1)
     (noise,) = (row for row in evaluation["results"] if (row["condition"], row["system"]) == ("raw", "noise"))

@@ -22,6 +22,7 @@ from riyl.core.storage.snapshot import Snapshot
 from riyl.evaluation.figures import draw_all
 from riyl.evaluation.report import report_html
 from riyl.index.artifact.version import Version
+from riyl.training.baselines import FILLED_PROJECTION
 from riyl.training.config import load_config
 from riyl.training.features.build import build_snapshot, import_similar
 from riyl.training.train import train
@@ -93,7 +94,9 @@ def test_others_are_compared_to_the_version(home: Home, version: Version) -> Non
     assert systems(evaluation) == [f"version {version.id}", "pca", "mine", *FLOORS]
     assert {row["reference"] for row in evaluation["differences"]} == {f"version {version.id}"}
     assert [row["ndcg"] for row in evaluation["differences"] if row["system"] == "mine"] == [0, 0]
-    assert systems(figures(home, version=version.id, systems=["all"]))[1:] == ["mine", *MASKED, *BASELINES, *FLOORS]
+    assert systems(figures(home, version=version.id, systems=["all"]))[1:] == [
+        *["mine", *MASKED, *BASELINES, FILLED_PROJECTION, *FLOORS]
+    ]
 
 
 def test_a_version_alone_needs_no_snapshot(home: Home, version: Version, tmp_path: Path) -> None:
@@ -117,7 +120,12 @@ def test_every_seed_of_a_config_and_every_subset_is_measured(home: Home, tmp_pat
         train("mine", load_config("random-projection")[1], snapshot, home_copy.models, seed=seed)
     evaluation = figures(home_copy, systems=["all"], conditions=["raw", "groups"])
     model_names = ["mine", *MASKED, "mine (seed 3)"]
-    assert systems(evaluation) == [*model_names, *BASELINES, *FLOORS]  # the model of seed 5 has another config
+    assert systems(evaluation) == [
+        *model_names,
+        *BASELINES,
+        FILLED_PROJECTION,
+        *FLOORS,
+    ]  # the model of seed 5 has another config
     assert [(m["id"], m["seed"]) for m in list(evaluation["models"].values())[:2]] == [
         (Model.open(home_copy.models / evaluation["models"]["mine"]["id"]).id, 4),
         (evaluation["models"]["mine (seed 3)"]["id"], 3),
@@ -126,7 +134,9 @@ def test_every_seed_of_a_config_and_every_subset_is_measured(home: Home, tmp_pat
     assert (over["system"], over["condition"], over["seeds"]) == ("mine", "raw", [4, 3])
     ndcg = {row["system"]: row["ndcg"] for row in evaluation["results"]}
     assert over["ndcg"]["mean"] == pytest.approx((ndcg["mine"] + ndcg["mine (seed 3)"]) / 2, abs=1e-12)
-    assert [g["system"] for g in evaluation["groups"]] == ["mine", "mine (seed 3)", *BASELINES, "noise"]
+    assert [g["system"] for g in evaluation["groups"]] == [
+        *["mine", "mine (seed 3)", *BASELINES, FILLED_PROJECTION, "noise"]
+    ]
     assert figures(home_copy, systems=["mine"])["seeds"] == []
 
 
@@ -199,7 +209,7 @@ def test_the_command_line_writes_report_figures_and_json(home: Home, tmp_path: P
     paths = [text for option, path in wanted.items() for text in (option, str(path))]
     printed = riyl(home, "evaluate", *arguments, *paths)
     assert printed.exit_code == 0, printed.output
-    assert "modality groups: 7 groups" in printed.stdout
+    assert "modality groups of fmc: 7 groups" in printed.stdout
     evaluation = json.loads(wanted["--figures"].read_text())
     assert evaluation == figures(home, systems=["mine", "pca"], conditions=["raw", "fmc", "groups"], rounds=20)
     assert wanted["--report"].read_text() == report_html(evaluation)
@@ -221,7 +231,11 @@ def test_an_undefined_figure_is_null(home: Home, tmp_path: Path) -> None:
         ({"truth": "none"}, NotFoundError, "there is no truth 'none'"),
         ({"version": "zz"}, NotFoundError, "version 'zz' does not exist"),
         ({"systems": ["zz"]}, NotFoundError, "model 'zz' does not exist"),
-        ({"systems": []}, InputError, "systems: found none; wanted models or baselines, or a version"),
+        (
+            {"systems": []},
+            InputError,
+            "systems: found none; wanted models or baselines, a version, embeddings or a run",
+        ),
         (
             {"conditions": ["fcm"]},
             InputError,

@@ -147,11 +147,22 @@ def test_a_parquet_file_of_many_batches_keeps_its_order(tmp_path: Path) -> None:
     assert embeddings.vectors[:, 0].tolist() == [float(each) for each in embeddings.ids]
 
 
+def test_an_artist_of_a_parquet_file_without_a_vector_has_a_row_of_zeros(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.parquet"
+    for kind in (pa.list_(pa.float32()), pa.list_(pa.float32(), 2)):
+        vectors = pa.array([None, [1.0, 2.0], None, [3.0, 4.0]], kind)
+        pq.write_table(pa.table({"artist_id": ["a", "b", "c", "d"], "vector": vectors}), path, row_group_size=1)
+        embeddings = read_embeddings(path)
+        assert embeddings.ids == ["a", "b", "c", "d"]
+        assert embeddings.vectors is not None
+        assert embeddings.vectors.tolist() == [[0, 0], [1, 2], [0, 0], [3, 4]]
+
+
 @pytest.mark.parametrize(
     ("ids", "vectors", "message"),
     [
         (["a", "b"], [[1.0], [1.0, 2.0]], "row 2: found a vector of 2 numbers in column 'vector'"),
-        (["a", "b"], [[1.0], None], "row 2: found a vector of 0 numbers in column 'vector'"),
+        (["a", "b"], [None, None], "found no vector; wanted at least one"),
         (["a"], [[]], "row 1: found a vector of 0 numbers in column 'vector'"),
         (["a", "b"], [[1.0], [None]], "row 2: found nan at position 1 of the vector"),
         (["a", "b"], [[1.0], [np.inf]], "row 2: found inf at position 1 of the vector"),
