@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from riyl.app.evaluations.question import Question
 from riyl.app.evaluations.run import run_evaluation
 from riyl.app.evaluations.store import store as store_evaluation
 from riyl.app.python import contents
+from riyl.app.python.arrays import stored_arrays
 from riyl.app.python.evaluation import Evaluation
 from riyl.app.python.frames import Backend, Frame, choose_backend, rows_to_frame, to_frame
-from riyl.app.python.parameters import check_names, plain_values, with_fields_of
+from riyl.app.python.parameters import build, with_fields_of
 from riyl.app.python.similar import ANSWERS, SIMILAR, query_rows, similar_rows
 from riyl.app.serving.current import CurrentState
 from riyl.core.db.session import Database
-from riyl.core.errors import NotFoundError
+from riyl.core.errors import InputError, NotFoundError
 from riyl.core.settings import Home, Settings, load_settings
 from riyl.core.storage.earlier_homes import check_home
 from riyl.core.storage.ground_truth import Truth, find_truth
@@ -30,6 +31,9 @@ from riyl.core.types import Progress, silent
 from riyl.index.artifact.version import Version
 from riyl.index.versions import lifecycle
 from riyl.index.versions.line import find_model_of_line, find_snapshot_of_line
+
+MINIMA = {"k": 1, "rounds": 1, "seeds": 1, "seed": 0}
+"""Minimum of each number of a `Question`, as on the command line."""
 
 
 def open_catalog(home: str | Path | None = None, *, backend: str | None = None) -> Catalog:
@@ -206,7 +210,9 @@ class Catalog:
                 `riyl.app.evaluations.question.Question`.
             store: whether the evaluation is stored in the home, where `/evaluations` and `riyl evaluations` have it.
             progress: called with the progress of each step.
-            **parameters: the other fields of `Question`, with its defaults.
+            **parameters: the other fields of `Question`, with its defaults. A value of embeddings may also be arrays:
+                (ids, matrix), or (ids, {modality: matrix}), where row i is the artist ids[i]. They are stored in the
+                home, so that the command in the report measures the same again.
 
         Returns:
             The figures.
@@ -218,9 +224,15 @@ class Catalog:
 
         Example:
             >>> catalog.evaluate(["default", "pca"], truth="similar", conditions=["fmc", "groups"]).groups
+            >>> catalog.evaluate("default", embeddings={"gnn": (ids, matrix)}).results
         """
-        check_names("evaluate", parameters, [each.name for each in fields(Question)])
-        question = Question(**plain_values(Question, {"systems": systems, **parameters}))
+        given = {"systems": systems, **parameters}
+        if isinstance(embeddings := given.get("embeddings"), Mapping):
+            given["embeddings"] = stored_arrays(self.home, embeddings)
+        question = build("evaluate", Question, given)
+        for name, least in MINIMA.items():
+            if (value := vars(question)[name]) < least:
+                raise InputError(f"evaluate: {name}: found {value}; wanted at least {least}")
         evaluated = run_evaluation(
             self.home, question, threads=self._settings.threads or os.cpu_count() or 1, progress=progress
         )

@@ -9,12 +9,19 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
 from riyl.core.errors import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+MAX_SHOWN_LENGTH = 100
+"""Maximum length of a value in an error, in characters; a longer one is left out."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+Built = TypeVar("Built", bound="DataclassInstance")
 
 
 def with_fields_of(kind: type[DataclassInstance]) -> Callable[[Function], Function]:
@@ -51,10 +58,40 @@ def check_names(function: str, given: Collection[str], wanted: Collection[str]) 
             raise InputError(f"{function}: found the keyword {name!r}; wanted {meant}")
 
 
-def plain_values(kind: type[DataclassInstance], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values for the fields of a dataclass: paths as texts, and a single text for a sequence as a list."""
+def build(function: str, kind: type[Built], given: Mapping[str, Any]) -> Built:
+    """Build a dataclass of plain values from the keywords of a function.
+
+    Paths become texts, numbers of NumPy Python's, and a single text becomes a list where a sequence is wanted.
+
+    Args:
+        function: name of the function, for messages.
+        kind: the dataclass.
+        given: values by field.
+
+    Raises:
+        InputError: a keyword is unknown, or a value has another type; the message has the value found.
+    """
+    check_names(function, given, [each.name for each in fields(kind)])
     hints = get_type_hints(kind)
-    return {name: _plain(value, _takes_sequence(hints.get(name))) for name, value in given.items()}
+    values = {}
+    for name, value in given.items():
+        plain = _plain(value, _takes_sequence(hints[name]))
+        try:
+            values[name] = TypeAdapter[Any](hints[name]).validate_python(plain, strict=True)
+        except ValidationError as error:
+            raise InputError(f"{function}: {name}: {described(error)}") from error
+    return kind(**values)
+
+
+def described(error: ValidationError) -> str:
+    """Describe the faults of a validation on one line: the field, the form wanted and the value found."""
+    faults = []
+    for each in error.errors():
+        where = ".".join(map(str, each["loc"]))
+        fault = f"{where}: {each['msg']}" if where else str(each["msg"])
+        shown = repr(each["input"])
+        faults.append(fault if len(shown) > MAX_SHOWN_LENGTH else f"{fault} (found {shown})")
+    return "; ".join(faults)
 
 
 def _plain(value: Any, as_list: bool) -> Any:
@@ -62,6 +99,8 @@ def _plain(value: Any, as_list: bool) -> Any:
         value = str(value)
     if isinstance(value, str):
         return [value] if as_list else value
+    if isinstance(value, np.integer):
+        return int(value)
     if isinstance(value, Mapping):
         return {name: _plain(each, False) for name, each in value.items()}
     if isinstance(value, Sequence):

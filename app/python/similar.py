@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
-from riyl.app.python.parameters import check_names
+from riyl.app.python.parameters import check_names, described
 from riyl.app.schemas.artists import Similar
 from riyl.app.schemas.query import SimilarRequest
 from riyl.app.services.artists import find_row
@@ -87,7 +87,7 @@ def query_rows(state: ServingState, query: Mapping[str, Any]) -> list[dict[str, 
     try:
         request = SimilarRequest.model_validate(resolved)
     except ValidationError as error:
-        raise InputError("; ".join(_described(each) for each in error.errors())) from error
+        raise InputError(f"query: {described(error)}") from error
     return _answers(run_query(state, request).similar)
 
 
@@ -117,8 +117,3 @@ def _seeds(state: ServingState, artists: str | Sequence[Any] | Mapping[str, floa
 
 def _id(state: ServingState, artist: str) -> str:
     return state.searcher.id_of(find_row(state, artist))
-
-
-def _described(error: Mapping[str, Any]) -> str:
-    where = ".".join(map(str, error["loc"]))
-    return f"{where}: {error['msg']} (found {error['input']!r})" if where else str(error["msg"])

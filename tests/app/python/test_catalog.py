@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -16,6 +17,7 @@ from riyl.core.errors import InputError, NotFoundError, OutdatedError, SettingsE
 from riyl.core.settings import Home
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
+from riyl.evaluation.systems import fuse, model_parts
 from riyl.index.artifact.version import Version
 from riyl.index.versions.lifecycle import current
 from riyl.training.config import load_config
@@ -148,7 +150,7 @@ def test_artists_are_those_of_the_snapshot(catalog: Catalog) -> None:
 
 def test_the_parameters_are_the_fields_of_a_question(catalog: Catalog) -> None:
     parameters = inspect.signature(catalog.evaluate).parameters
-    defaults = {each.name: each.default for each in fields(Question)}
+    defaults = {each.name: vars(Question())[each.name] for each in fields(Question)}
     assert {name: each.default for name, each in parameters.items() if name in defaults} == defaults
     assert next(iter(parameters)) == "systems"
     assert parameters.keys() - defaults.keys() == {"store", "progress"}
@@ -186,3 +188,33 @@ def test_a_damaged_version_is_refused(copied: Callable[[], Home]) -> None:
     flip_a_byte(version.folder / "names" / next(iter(sorted(p.name for p in (version.folder / "names").iterdir()))))
     with pytest.raises(riyl.core.errors.FormatError):
         riyl.open(home.root).similar("a001")
+
+
+def test_numbers_that_are_too_small_are_refused(catalog: Catalog) -> None:
+    for name, value, least in (("k", 0, 1), ("rounds", 0, 1), ("seeds", 0, 1), ("seed", -1, 0)):
+        with pytest.raises(InputError, match=rf"^evaluate: {name}: found {value}; wanted at least {least}$"):
+            catalog.evaluate("pca", **{name: value})
+
+
+@pytest.mark.parametrize("form", ["matrix", "parts"])
+def test_embeddings_in_memory_have_the_figures_of_the_model_that_made_them(
+    copied: Callable[[], Home], form: str
+) -> None:
+    home = copied()
+    catalog = riyl.open(home.root, backend="pyarrow")
+    snapshot = catalog.snapshot()
+    parts = model_parts(catalog.model("mine"), snapshot)
+    arrays = dict(parts) if form == "parts" else fuse(parts)[0]
+    parameters: dict[str, Any] = {"conditions": ["raw", "fmc", "groups"], "k": 10, "rounds": 10, "bias": "none"}
+    evaluation = catalog.evaluate("mine", embeddings={"gnn": (snapshot.artist_ids, arrays)}, **parameters)
+    for frame in (evaluation.results, evaluation.popularity, *([evaluation.groups] if form == "parts" else [])):
+        mine, gnn = (
+            [{**row, "system": None} for row in rows_of(frame) if row["system"] == name] for name in ("mine", "gnn")
+        )
+        assert mine == gnn
+        assert mine
+    assert " --embeddings gnn=stored:" in evaluation.record["command"]
+    assert [row["name"] for row in rows_of(evaluation.systems)] == ["mine", "gnn", "noise", "popularity"]
+    (external,) = (word for word in shlex.split(evaluation.record["command"]) if word.startswith("gnn="))
+    again = catalog.evaluate("mine", embeddings={"gnn": external.removeprefix("gnn=")}, **parameters)
+    assert again.record == evaluation.record

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from riyl.app.python.parameters import check_names, plain_values, with_fields_of
+from riyl.app.python.parameters import build, check_names, with_fields_of
 from riyl.core.errors import InputError
 
 
@@ -48,12 +49,26 @@ def test_an_unknown_keyword_names_the_nearest_or_all() -> None:
 
 
 def test_values_become_those_of_the_command_line() -> None:
-    given = {"names": "mine", "file": Path("a.txt"), "files": {"gnn": Path("b.npy")}, "k": 7}
-    assert plain_values(Parameters, given) == {
-        "names": ["mine"],
-        "file": "a.txt",
-        "files": {"gnn": "b.npy"},
-        "k": 7,
-    }
-    assert plain_values(Parameters, {"names": ("x", Path("y"))}) == {"names": ["x", "y"]}
-    assert plain_values(Parameters, {"names": None}) == {"names": None}
+    given = {"names": "mine", "file": Path("a.txt"), "files": {"gnn": Path("b.npy")}, "k": np.int64(7)}
+    built = build("f", Parameters, given)
+    assert built == Parameters(["mine"], "a.txt", {"gnn": "b.npy"}, 7)
+    assert type(built.k) is int
+    assert build("f", Parameters, {"names": ("x", Path("y"))}).names == ["x", "y"]
+    assert build("f", Parameters, {"names": None}) == build("f", Parameters, {}) == Parameters()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kk": 1}, r"^f: found the keyword 'kk'; wanted 'k'$"),
+        ({"k": "a"}, r"^f: k: Input should be a valid integer \(found 'a'\)$"),
+        ({"k": 2.5}, r"^f: k: Input should be a valid integer \(found 2.5\)$"),
+        ({"k": True}, r"^f: k: Input should be a valid integer \(found True\)$"),
+        ({"names": [3]}, r"^f: names: 0: Input should be a valid string \(found 3\)$"),
+        ({"files": "b.npy"}, r"^f: files: Input should be a valid dictionary \(found 'b.npy'\)$"),
+        ({"file": list(range(100))}, r"^f: file: Input should be a valid string$"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        build("f", Parameters, given)
