@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from riyl import __version__
 from riyl.app.commands import (
     changes,
     config,
@@ -77,7 +77,7 @@ app.add_typer(db.app, name="db")
 
 def _show_version(value: bool) -> None:
     if value:
-        typer.echo(f"riyl {__version__}")
+        typer.echo(f"riyl {version('riyl')}")
         raise typer.Exit
 
 

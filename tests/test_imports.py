@@ -86,3 +86,17 @@ def test_what_starts_the_service_imports_nothing_that_trains(module: str) -> Non
     done = run(LIST_LOADED, module)
     assert done.returncode == 0, done.stderr
     assert not packages_of("train") & set(done.stdout.strip().split(","))
+
+
+def test_the_package_itself_loads_nothing_heavy() -> None:
+    done = run(LIST_LOADED, "riyl")
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.strip().split(","))
+    assert "riyl" in loaded
+    assert not loaded & {"riyl.app", "riyl.core", "numpy", "pyarrow", "narwhals", "pandas", "polars", "pydantic"}
+
+
+def test_frames_of_pyarrow_need_no_other_library_of_data_frames() -> None:
+    code = BLOCK + "import riyl\nprint(type(riyl.open(sys.argv[2], backend='pyarrow').models()).__module__)"
+    done = run(code, "pandas,polars", str(REPOSITORY))
+    assert (done.stdout.strip(), done.returncode) == ("pyarrow.lib", 0), done.stderr

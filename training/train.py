@@ -10,10 +10,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riyl import __version__
 from riyl.core.errors import ConfigError
 from riyl.core.extras import needs_extra
 from riyl.core.files import content_id
@@ -77,7 +77,7 @@ def train(
         "seed": seed,
         "snapshot": snapshot.id,
         "featurizer": snapshot.featurizer_id,
-        "version": __version__,
+        "version": version("riyl"),
         "commit": _commit(),
     }
     with needs_extra("train"):

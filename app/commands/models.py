@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from riyl.app.commands.session import Session, session
+from riyl.app.commands.session import session
 from riyl.app.commands.train import open_model
-from riyl.core.errors import FormatError, NotFoundError
+from riyl.core.errors import FormatError
 from riyl.core.files import Manifest
 from riyl.core.storage.model import Model, model_states
-from riyl.index.artifact.version import Version
-from riyl.index.versions.lifecycle import find_version
+from riyl.index.versions.lifecycle import current_model
 from riyl.training.config_settings import to_toml
 
 app = typer.Typer(no_args_is_help=True, help="Trained models: each turns the features of an artist into an embedding.")
@@ -29,7 +27,7 @@ def list_(context: typer.Context) -> None:
     """
     run = session(context)
     states = list(model_states(run.home.models, verify=True))
-    current = _current_model(run)
+    current = current_model(run.home.versions)
     opened = [_row(state, current) for _, state in states if isinstance(state, Model)]
     unreadable = {id: str(state) for id, state in states if isinstance(state, FormatError)}
     run.show([*opened, *({"id": id, "unreadable": reason} for id, reason in unreadable.items())])
@@ -63,7 +61,7 @@ def show(
     """Show the card of a model: its origin, the scores of its training, its inputs and its config."""
     run = session(context)
     opened = open_model(run, model)
-    row = _row(opened, _current_model(run))
+    row = _row(opened, current_model(run.home.versions))
     card: Manifest = {name: value for name, value in opened.card.items() if name != "files"}
     run.show({**card, "trained_at": row["trained_at"], "current": row["current"]})
     run.say(f"model {opened.id}: {opened.name}{', of the current version' if row['current'] else ''}")
@@ -80,22 +78,6 @@ def show(
 
 def _row(model: Model, current: str | None) -> dict[str, Any]:
     """Describe a model as JSON."""
-    return {
-        "id": model.id,
-        "name": model.name,
-        "method": model.method,
-        "dim": model.dim,
-        "seed": model.card["seed"],
-        "snapshot": model.card["snapshot"],
-        "featurizer": model.card["featurizer"],
-        "commit": model.card.get("commit"),
-        "trained_at": model.trained_at.isoformat(timespec="seconds"),
-        "current": model.id == current,
-    }
-
-
-def _current_model(run: Session) -> str | None:
-    """Return the id of the current version's model; None where no version is promoted or it cannot be read."""
-    with suppress(NotFoundError, FormatError):
-        return str(Version.open(find_version(run.home.versions, None), verify=False).manifest["model"])
-    return None
+    summary = model.summary
+    trained_at = summary["trained_at"].isoformat(timespec="seconds")
+    return {**summary, "trained_at": trained_at, "current": model.id == current}

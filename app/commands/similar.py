@@ -9,13 +9,9 @@ import typer
 from riyl.app.commands.current import current
 from riyl.app.commands.session import session
 from riyl.app.schemas.explanation import Why
+from riyl.app.services.artists import find_row
 from riyl.app.services.query import explain_similar
-from riyl.app.serving.state import ServingState
-from riyl.core.errors import InputError, NotFoundError
 from riyl.index.search.rules import apply_rules
-from riyl.index.search.searcher import Searcher
-
-NEAR = 5
 
 
 def similar(
@@ -33,7 +29,7 @@ def similar(
     """
     run = session(context)
     state = current(run)
-    searcher, row = state.searcher, _find(state, artist)
+    searcher, row = state.searcher, find_row(state, artist)
     seed, neighbours = searcher.artist(row), apply_rules(searcher, state.rules, row, k, uncorrected=uncorrected)
     others = [searcher.artist(other) for other in neighbours.rows.tolist()]
     scores = neighbours.scores.tolist()
@@ -70,25 +66,3 @@ def _in_words(why: Why) -> str:
     shares = [f"{p.asked if p.asked == p.found else f'{p.asked}-{p.found}'} {p.share:+.2f}" for p in why.pairs[:3]]
     terms = [common.term for listed in why.common.values() for common in listed][:3]
     return "; ".join([", ".join(shares), *([", ".join(terms)] if terms else [])])
-
-
-def _find(state: ServingState, text: str) -> int:
-    searcher, blocked = state.searcher, state.rules.blocked
-    rows = searcher.rows_now(text, blocked)
-    if len(rows) == 1:
-        return rows[0]
-    if rows:
-        raise InputError(f"several artists have the mbid {text!r}; name one by its id: {_listed(searcher, rows)}")
-    named = searcher.named(text, blocked)
-    if len(named) == 1:
-        return named[0]
-    if named:
-        raise InputError(f"several artists are called {text!r}; name one by its id: {_listed(searcher, named)}")
-    near = searcher.search_names(text, NEAR, blocked)
-    hint = f"; similar names: {_listed(searcher, near)}" if near else ""
-    raise NotFoundError(f"there is no artist {text!r} in version {searcher.version_id}{hint}")
-
-
-def _listed(searcher: Searcher, rows: list[int]) -> str:
-    artists = [searcher.artist(row) for row in rows]
-    return ", ".join(f"{a.name} ({a.id}, {a.listeners:,} listeners)" for a in artists)

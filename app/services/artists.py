@@ -9,6 +9,7 @@ import numpy as np
 from riyl.app.http.request_errors import AmbiguousMbidError, UnknownArtistError
 from riyl.app.schemas.artists import Summary
 from riyl.app.serving.state import ServingState
+from riyl.core.errors import InputError, NotFoundError
 from riyl.core.types import ArtistId
 from riyl.index.overlay.artists import Artist
 from riyl.index.search.searcher import Searcher
@@ -68,3 +69,31 @@ def unknown_artist(state: ServingState, identifier: str) -> UnknownArtistError:
     shown = identifier if len(identifier) <= 100 else identifier[:97] + "..."
     near = summaries(searcher, searcher.search_names(identifier, NEAR, state.rules.blocked))
     return UnknownArtistError(f"there is no artist {shown!r} in version {searcher.version_id}", near)
+
+
+def find_row(state: ServingState, text: str) -> int:
+    """Return the row of an artist by id, mbid or whole name, for callers who type it.
+
+    Raises:
+        NotFoundError: there is no such artist; the message lists artists with similar names.
+        InputError: several artists have the mbid or the name; the message lists them.
+    """
+    searcher, blocked = state.searcher, state.rules.blocked
+    rows = searcher.rows_now(text, blocked)
+    if len(rows) == 1:
+        return rows[0]
+    if rows:
+        raise InputError(f"several artists have the mbid {text!r}; name one by its id: {_listed(searcher, rows)}")
+    named = searcher.named(text, blocked)
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise InputError(f"several artists are called {text!r}; name one by its id: {_listed(searcher, named)}")
+    near = searcher.search_names(text, NEAR, blocked)
+    hint = f"; similar names: {_listed(searcher, near)}" if near else ""
+    raise NotFoundError(f"there is no artist {text!r} in version {searcher.version_id}{hint}")
+
+
+def _listed(searcher: Searcher, rows: Sequence[int]) -> str:
+    artists = [searcher.artist(row) for row in rows]
+    return ", ".join(f"{a.name} ({a.id}, {a.listeners:,} listeners)" for a in artists)

@@ -145,6 +145,21 @@ class Model(SealedFolder):
         return datetime.fromtimestamp(min(times, default=0.0), UTC)
 
     @property
+    def summary(self) -> dict[str, Any]:
+        """Describe the model on one line: id, name, method, dim, seed, snapshot, featurizer, commit, trained_at."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "method": self.method,
+            "dim": self.dim,
+            "seed": self.card["seed"],
+            "snapshot": self.card["snapshot"],
+            "featurizer": self.card["featurizer"],
+            "commit": self.card.get("commit"),
+            "trained_at": self.trained_at,
+        }
+
+    @property
     def dim(self) -> int:
         return int(self.card["dim"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def find_version(folder: Path, name: str | None) -> Path:
     if not (folder / chosen / MANIFEST).is_file():
         raise NotFoundError(f"the current version {chosen} is not in {folder}; {HINT}")
     return folder / chosen
+
+
+def current_model(folder: Path) -> str | None:
+    """Return the id of the current version's model; None where no version is promoted or it cannot be read."""
+    with suppress(NotFoundError, FormatError):
+        return str(Version.open(find_version(folder, None), verify=False).manifest["model"])
+    return None
 
 
 def versions(folder: Path) -> list[Manifest]:

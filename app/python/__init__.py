@@ -1,0 +1,1 @@
+"""Python interface: `riyl.open` and the objects that it returns."""
