@@ -76,8 +76,17 @@ def write_figures(record: Record, folder: Path) -> list[Path]:
 
 
 def compared_systems(record: Record) -> list[str]:
-    """Return the systems that figures show: those that are neither floors nor subsets nor other seeds."""
-    return [entry["name"] for entry in record["systems"] if entry["role"] == "system"][:MAX_SYSTEMS]
+    """Return the systems that figures show: those that are neither floors nor subsets nor other seeds.
+
+    Where there are more than `MAX_SYSTEMS`, they are the first of each catalog, as many of one as of another.
+    """
+    entries = [entry for entry in record["systems"] if entry["role"] == "system"]
+    ranks: dict[str | None, int] = {}
+    by_rank = list[tuple[int, int]]()
+    for position, entry in enumerate(entries):
+        rank = ranks[entry.get("catalog")] = ranks.get(entry.get("catalog"), -1) + 1
+        by_rank.append((rank, position))
+    return [entries[position]["name"] for position in sorted(p for _, p in sorted(by_rank)[:MAX_SYSTEMS])]
 
 
 def shown_coherence(record: Record) -> dict[str, list[Mapping[str, Any]]]:

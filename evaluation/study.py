@@ -44,6 +44,7 @@ class Subject:
         missing: by modality (d,) the part of every artist that lacks it; empty where a missing modality adds nothing.
         scoring: corrections to apply in the groups too.
         history: what is known of the artists that it was fitted on, for readers of the tables.
+        catalog: name of the catalog whose data it uses; None for the first catalog, whose artists are the study's.
     """
 
     system: Evaluable
@@ -55,6 +56,7 @@ class Subject:
     missing: Mapping[str, Vector] = field(default_factory=dict)
     scoring: ScoringSettings = NO_SCORING
     history: str | None = None
+    catalog: str | None = None
 
     @property
     def name(self) -> str:
@@ -71,6 +73,7 @@ class Entry:
     subset: Subset | None
     seed: int | None
     history: str | None
+    catalog: str | None = None
 
 
 @dataclass
@@ -140,7 +143,9 @@ def study(
     outcome.robustness |= {name: [] for name in groupings}
     for subject in chain(entries, _floors(len(setup.order), popularity, setup.seed, modalities)):
         name = subject.name
-        outcome.entries.append(Entry(name, subject.role, subject.of, subject.subset, subject.seed, subject.history))
+        outcome.entries.append(
+            Entry(name, subject.role, subject.of, subject.subset, subject.seed, subject.history, subject.catalog)
+        )
         names = [entry.name for entry in outcome.entries]
         if len(set(names)) < len(names):
             raise InputError(f"systems: found the names {', '.join(names)}; wanted each once")

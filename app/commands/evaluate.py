@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from riyl.app.commands.session import Session, session
-from riyl.app.commands.streams import expanded, path
+from riyl.app.commands.streams import expanded, named, path
 from riyl.app.evaluations import store
 from riyl.app.evaluations.question import Question
 from riyl.app.evaluations.run import Evaluated, run_evaluation
@@ -59,6 +59,24 @@ def evaluate(
             "--version the one that the version was built from]."
         ),
     ] = None,
+    catalogs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--catalog",
+            metavar="NAME=SNAPSHOT",
+            help="Another catalog, made of other tables, whose systems take part as NAME/SYSTEM (repeatable). raw is "
+            "then data of any modality in any catalog, fmc data of every modality in every catalog.",
+        ),
+    ] = None,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="NAME=FILE",
+            help="Parquet, CSV or TSV file with artist_id and other_artist_id, that joins the artists of the first "
+            "catalog to those of --catalog NAME (repeatable) [artists with equal mbid are joined].",
+        ),
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Number of similar artists per list.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, help="Number of resamples for the confidence intervals.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of ties, noise, groups, resampling and baselines.")] = 0,
@@ -92,6 +110,8 @@ def evaluate(
         version=version,
         conditions=[expanded(each) for each in conditions.split(",")],
         snapshot=snapshot,
+        catalogs=named(catalogs or [], "--catalog"),
+        maps=named(maps or [], "--map"),
         k=k,
         rounds=rounds,
         seed=seed,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from riyl.core.errors import InputError
 
 
 def arguments() -> list[str]:
@@ -35,6 +37,23 @@ def path(text: str) -> Path:
 def expanded(text: str) -> str:
     """Return a name or path as typed, with a leading ~ expanded as the shell does."""
     return str(path(text)) if text.startswith("~") else text
+
+
+def named(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Split the values of a repeated option NAME=VALUE, and expand a leading ~ of each VALUE.
+
+    Raises:
+        InputError: a text has no name, no = or no value, or a name occurs twice.
+    """
+    values: dict[str, str] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if not name or not value:
+            raise InputError(f"{option}: found {text!r}; wanted NAME=VALUE")
+        if name in values:
+            raise InputError(f"{option}: found the name {name!r} twice; wanted each name once")
+        values[name] = expanded(value)
+    return values
 
 
 @contextmanager

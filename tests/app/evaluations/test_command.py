@@ -28,6 +28,8 @@ VALUES: dict[str, Any] = {
     "version": "5f2a",
     "conditions": ("raw", "/data/some artists.txt"),
     "snapshot": "-5e1f",
+    "catalogs": {"own": "5e1f"},
+    "maps": {"own": "/data/a map.csv"},
     "k": 10,
     "rounds": 20,
     "seed": 7,
@@ -43,14 +45,18 @@ def options() -> dict[str, TyperOption]:
 
 
 def parsed(command: str) -> dict[str, Any]:
-    """Return the parameters that the command line gives, as typed; lists split as `riyl evaluate` splits them."""
+    """Return the parameters that the command line gives, as typed; lists split as `riyl evaluate` splits them.
+
+    Repeated NAME=VALUE is by name.
+    """
     root = typer.main.get_command(app)
     assert isinstance(root, TyperGroup)
     program, name, *words = shlex.split(command)
     assert (program, name) == ("riyl", "evaluate")
     given = root.commands[name].make_context(name, words).params
     lists = {each for each in ("systems", "conditions") if given[each] is not None}
-    return {key: tuple(value.split(",")) if key in lists else value for key, value in given.items()}
+    mappings = {each: dict(text.split("=", 1) for text in given[each] or []) for each in ("catalogs", "maps")}
+    return {key: tuple(value.split(",")) if key in lists else value for key, value in given.items()} | mappings
 
 
 def question_of(command: str) -> Question:
@@ -66,7 +72,8 @@ def test_every_parameter_has_a_value_here() -> None:
 def test_the_line_of_every_parameter_is_the_one_typed() -> None:
     assert evaluate_command(Question(**VALUES)) == (
         "riyl evaluate --truth 'by hand'\"'\"'s \"$HOME\"' --systems 'default,pca raw' --model mine --version 5f2a "
-        "--conditions 'raw,/data/some artists.txt' --snapshot -5e1f -k 10 --rounds 20 --seed 7"
+        "--conditions 'raw,/data/some artists.txt' --snapshot -5e1f --catalog own=5e1f "
+        "--map 'own=/data/a map.csv' -k 10 --rounds 20 --seed 7"
     )
     assert evaluate_command(Question()) == "riyl evaluate"
 
