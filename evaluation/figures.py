@@ -24,6 +24,7 @@ from riyl.evaluation.figure_layout import (
     SMALL,
     STYLE,
     WIDTH,
+    compared_systems,
     draw_key,
     key_width,
     label_log_axis,
@@ -73,20 +74,6 @@ def write_figures(record: Record, folder: Path) -> list[Path]:
             write_bytes(folder / file, data)
             written.append(folder / file)
     return written
-
-
-def compared_systems(record: Record) -> list[str]:
-    """Return the systems that figures show: those that are neither floors nor subsets nor other seeds.
-
-    Where there are more than `MAX_SYSTEMS`, they are the first of each catalog, as many of one as of another.
-    """
-    entries = [entry for entry in record["systems"] if entry["role"] == "system"]
-    ranks: dict[str | None, int] = {}
-    by_rank = list[tuple[int, int]]()
-    for position, entry in enumerate(entries):
-        rank = ranks[entry.get("catalog")] = ranks.get(entry.get("catalog"), -1) + 1
-        by_rank.append((rank, position))
-    return [entries[position]["name"] for position in sorted(p for _, p in sorted(by_rank)[:MAX_SYSTEMS])]
 
 
 def shown_coherence(record: Record) -> dict[str, list[Mapping[str, Any]]]:

@@ -99,7 +99,7 @@ def names_by_catalog(home: Home, question: Question, first: str, others: Sequenc
         else:
             _add(home, name, first, first_names, others, other_names)
     _check_names(home, others, other_names)
-    return ChosenNames(first_names, other_names)
+    return ChosenNames(first_names, {other: list(dict.fromkeys(each)) for other, each in other_names.items()})
 
 
 def _add(
