@@ -112,12 +112,12 @@ def _add(
 ) -> None:
     """Add a name to the catalogs that have a system of it."""
     first_snapshot = find_snapshot(home.snapshots, first)
-    standing = [other for other in others if has_system(home, other.snapshot, name)]
-    for other in standing:
+    with_system = [other for other in others if has_system(home, other.snapshot, name)]
+    for other in with_system:
         other_names[other.name].append(name)
     if has_system(home, first_snapshot, name):
         first_names.append(name)
-    elif not standing:
+    elif not with_system:
         listed = {FIRST: first_snapshot, **{f"catalog {other.name}": other.snapshot for other in others}}
         raise NotFoundError(f"systems: found {name!r}, which no catalog has; {_listed(home, listed)}")
 
