@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from riyl.core.errors import MismatchError
 from riyl.core.storage.ground_truth import Relevance
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Rows
+from riyl.evaluation.catalogs import JoinedCatalog, having_all, having_any
 from riyl.index.artifact.version import Version
 
 
@@ -22,7 +24,7 @@ class Condition:
         rows: the candidates.
         queries: the artists that lists are made for; None where they are the candidates. A query need not be a
             candidate.
-        is_full: whether every candidate and query has all modalities.
+        is_full: whether every candidate and query has all modalities, in every catalog of the study.
     """
 
     name: str
@@ -36,15 +38,18 @@ class Condition:
         return self.rows if self.queries is None else self.queries
 
 
-def conditions_of(catalog: Snapshot | Version) -> list[Condition]:
+def conditions_of(catalog: Snapshot | Version, others: Sequence[JoinedCatalog] = ()) -> list[Condition]:
     """Return the conditions raw (artists with any modality) and fmc (full modality coverage: artists with all).
 
     A version gives the same conditions as the snapshot that it was made of.
+
+    Args:
+        catalog: the catalog whose artists are those of the study.
+        others: other catalogs of the study: raw is then any modality in any catalog, fmc all modalities in every one.
     """
-    full = catalog.having(list(catalog.modalities))
     return [
-        Condition("raw", np.flatnonzero(catalog.having()).astype(np.int32)),
-        Condition("fmc", np.flatnonzero(full).astype(np.int32), is_full=True),
+        Condition("raw", np.flatnonzero(having_any(catalog, others)).astype(np.int32)),
+        Condition("fmc", np.flatnonzero(having_all(catalog, others)).astype(np.int32), is_full=True),
     ]
 
 

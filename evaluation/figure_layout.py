@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Literal
 
 import numpy as np
@@ -73,6 +74,24 @@ def short(name: str) -> str:
         return name
     end = (MAX_NAME_LENGTH - 1) // 2
     return f"{name[: MAX_NAME_LENGTH - 1 - end]}…{name[-end:]}"
+
+
+def compared_systems(record: Mapping[str, Any]) -> list[str]:
+    """Return the systems that figures show: those that are neither floors nor subsets nor other seeds.
+
+    Of more than `MAX_SYSTEMS`, those shown are the first of each catalog, as many of one as of another.
+
+    Args:
+        record: the figures of an evaluation.
+    """
+    by_catalog: dict[str | None, list[str]] = {}
+    names = []
+    for entry in record["systems"]:
+        if entry["role"] == "system":
+            by_catalog.setdefault(entry.get("catalog"), []).append(entry["name"])
+            names.append(entry["name"])
+    in_turn = [name for turn in zip_longest(*by_catalog.values()) for name in turn if name is not None]
+    return [name for name in names if name in in_turn[:MAX_SYSTEMS]]
 
 
 def text_width(text: str, size: float) -> float:

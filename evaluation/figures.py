@@ -24,6 +24,7 @@ from riyl.evaluation.figure_layout import (
     SMALL,
     STYLE,
     WIDTH,
+    compared_systems,
     draw_key,
     key_width,
     label_log_axis,
@@ -73,11 +74,6 @@ def write_figures(record: Record, folder: Path) -> list[Path]:
             write_bytes(folder / file, data)
             written.append(folder / file)
     return written
-
-
-def compared_systems(record: Record) -> list[str]:
-    """Return the systems that figures show: those that are neither floors nor subsets nor other seeds."""
-    return [entry["name"] for entry in record["systems"] if entry["role"] == "system"][:MAX_SYSTEMS]
 
 
 def shown_coherence(record: Record) -> dict[str, list[Mapping[str, Any]]]:

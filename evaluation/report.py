@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from riyl.evaluation.figures import compared_systems, condition_of, draw_all, shown_coherence, svg
+from riyl.evaluation.figure_layout import compared_systems
+from riyl.evaluation.figures import condition_of, draw_all, shown_coherence, svg
 
 Record: TypeAlias = Mapping[str, Any]
 

@@ -37,6 +37,7 @@ class Entry:
     subset: Subset | None
     seed: int | None
     history: str | None
+    catalog: str | None = None
 
 
 @dataclass
@@ -106,7 +107,9 @@ def study(
     outcome.robustness |= {name: [] for name in groupings}
     for subject in chain(entries, _floors(len(setup.order), popularity, setup.seed, modalities)):
         name = subject.name
-        outcome.entries.append(Entry(name, subject.role, subject.of, subject.subset, subject.seed, subject.history))
+        outcome.entries.append(
+            Entry(name, subject.role, subject.of, subject.subset, subject.seed, subject.history, subject.catalog)
+        )
         names = [entry.name for entry in outcome.entries]
         if len(set(names)) < len(names):
             raise InputError(f"systems: found the names {', '.join(names)}; wanted each once")

@@ -36,6 +36,7 @@ class Subject:
         vectors: (n, d) float32 unit rows before any correction of scores; None for ready lists and floors.
         bias: correction that replaces `scoring`, also in the groups; None where `scoring` holds.
         history: what is known of the artists that it was fitted on, for readers of the tables.
+        catalog: name of the catalog whose data it uses; None for the first catalog, whose artists are the study's.
     """
 
     system: Evaluable
@@ -49,6 +50,7 @@ class Subject:
     vectors: Matrix | None = None
     bias: Bias | None = None
     history: str | None = None
+    catalog: str | None = None
 
     @property
     def name(self) -> str:

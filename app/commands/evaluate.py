@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ import typer
 
 from riyl.app.commands.evaluation_tables import show_results
 from riyl.app.commands.session import Session, session
-from riyl.app.commands.streams import expanded, path
+from riyl.app.commands.streams import expanded, named, path
 from riyl.app.evaluations import store
 from riyl.app.evaluations.question import Question
 from riyl.app.evaluations.run import Evaluated, run_evaluation
@@ -106,6 +105,24 @@ def evaluate(
             "--version the one that the version was built from]."
         ),
     ] = None,
+    catalogs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--catalog",
+            metavar="NAME=SNAPSHOT",
+            help="Another catalog, made of other tables, whose systems take part as NAME/SYSTEM (repeatable). raw is "
+            "then data of any modality in any catalog, fmc data of every modality in every catalog.",
+        ),
+    ] = None,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="NAME=FILE",
+            help="Parquet, CSV or TSV file with artist_id and other_artist_id, that joins the artists of the first "
+            "catalog to those of --catalog NAME (repeatable) [artists with equal mbid are joined].",
+        ),
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Number of similar artists per list.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, help="Number of resamples for the confidence intervals.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of ties, noise, groups, resampling and baselines.")] = 0,
@@ -132,7 +149,7 @@ def evaluate(
         with at.database.read():  # fails now rather than after the whole evaluation
             pass
     names = None if systems is None else systems.split(",")
-    of_embeddings = by_name("--embeddings", embeddings)
+    of_embeddings = named(embeddings, "--embeddings")
     question = Question(
         truth=truth,
         systems=names,
@@ -140,14 +157,16 @@ def evaluate(
         version=version,
         conditions=[expanded(each) for each in conditions.split(",")],
         embeddings=of_embeddings,
-        ids=by_name("--ids", ids, unnamed=[*of_embeddings]),
-        runs=by_name("--run", run),
-        seen=by_name("--seen", seen),
+        ids=named(ids, "--ids", among=of_embeddings),
+        runs=named(run, "--run"),
+        seen=named(seen, "--seen"),
         bias=() if bias is None else bias.split(","),
         seeds=seeds,
         queries=None if queries is None else expanded(queries),
         candidates=None if candidates is None else expanded(candidates),
         snapshot=snapshot,
+        catalogs=named(catalogs, "--catalog"),
+        maps=named(maps, "--map"),
         k=k,
         rounds=rounds,
         seed=seed,
@@ -169,30 +188,6 @@ def evaluate(
     show_results(at, evaluated)
     if keep:
         store_run(at, secrets.token_hex(16), question, evaluated, by="command line")
-
-
-def by_name(option: str, values: Sequence[str] | None, *, unnamed: Collection[str] | None = None) -> dict[str, str]:
-    """Read the values NAME=PATH of a repeatable option.
-
-    Args:
-        option: the option, for messages.
-        values: its values.
-        unnamed: names that a value may begin with, where it may also be a path alone, whose name is "".
-
-    Raises:
-        typer.BadParameter: a value has no name or no path, or a name occurs twice.
-    """
-    paths: dict[str, str] = {}
-    for value in values or ():
-        name, equals, text = value.partition("=")
-        if unnamed is not None and name not in unnamed:
-            name, equals, text = "", "=", value
-        if not (equals and text and (name or unnamed is not None)):
-            raise typer.BadParameter(f"found {value!r}; wanted NAME=PATH", param_hint=option)
-        if name in paths:
-            raise typer.BadParameter(f"found {name or 'a path without a name'!r} twice; wanted once", param_hint=option)
-        paths[name] = expanded(text)
-    return paths
 
 
 def store_run(run: Session, identity: str, question: Question, evaluated: Evaluated, *, by: str) -> None:

@@ -15,6 +15,7 @@ from riyl.evaluation.table import Comparison
 def show_results(run: Session, evaluated: Evaluated) -> None:
     """Print a table for each condition, a table of the modality groups, and the protocol."""
     truth = evaluated.figures["truth"]["name"]
+    _show_catalogs(run, evaluated.figures["catalogs"])
     _show_external(run, evaluated.figures["external"])
     repeated = {each["name"] for each in evaluated.figures["systems"] if each["role"] == "seed"}
     over_seeds = {(row["condition"], row["system"]): row for row in evaluated.figures["seeds"]}
@@ -56,6 +57,15 @@ def show_results(run: Session, evaluated: Evaluated) -> None:
     if evaluated.figures["unseen"]:
         _show_unseen(run, evaluated.figures["unseen"], evaluated.figures["k"])
     run.say(f"\n{PROTOCOL}")
+
+
+def _show_catalogs(run: Session, catalogs: list[dict[str, Any]]) -> None:
+    """Print how the artists of each other catalog were joined to those of the first."""
+    for each in catalogs:
+        run.say(
+            f"{each['name']}: {each['matched']:,} of {each['artists']:,} artists joined by {each['join']}; "
+            f"{each['ambiguous']:,} ambiguous, {each['unknown']:,} unknown"
+        )
 
 
 def _show_external(run: Session, external: list[dict[str, Any]]) -> None:

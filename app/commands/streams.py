@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from riyl.core.errors import InputError
 
 
 def arguments() -> list[str]:
@@ -35,6 +37,32 @@ def path(text: str) -> Path:
 def expanded(text: str) -> str:
     """Return a name or path as typed, with a leading ~ expanded as the shell does."""
     return str(path(text)) if text.startswith("~") else text
+
+
+def named(texts: Sequence[str] | None, option: str, *, among: Collection[str] | None = None) -> dict[str, str]:
+    """Split the values of a repeated option NAME=VALUE, and expand a leading ~ of each VALUE.
+
+    Args:
+        texts: values of the option.
+        option: the option, for messages.
+        among: the only names that a text may begin with; another text is a VALUE alone, of the name "". None takes any
+            name, and requires one.
+
+    Raises:
+        InputError: a text has no name, no = or no value, or a name occurs twice.
+    """
+    values: dict[str, str] = {}
+    for text in texts or ():
+        name, _, value = text.partition("=")
+        if among is not None and name not in among:
+            name, value = "", text
+        if not value or (not name and among is None):
+            raise InputError(f"{option}: found {text!r}; wanted NAME=VALUE")
+        if name in values:
+            what = f"the name {name!r}" if name else "a value without a name"
+            raise InputError(f"{option}: found {what} twice; wanted each name once")
+        values[name] = expanded(value)
+    return values
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from riyl.core.errors import InputError
 from riyl.core.storage.ground_truth import Relevance
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Rows
+from riyl.evaluation.catalogs import JoinedCatalog, having_all, shared_modalities
 from riyl.evaluation.conditions import Condition, conditions_of, judged_only, limited
 from riyl.evaluation.groups import Groups, deal_groups
 from riyl.index.artifact.version import Version
@@ -25,14 +26,23 @@ GROUPS_OF = f"{GROUPS}:"
 
 
 def study_conditions(
-    question: Question, catalog: Snapshot | Version, relevance: Relevance
+    question: Question, catalog: Snapshot | Version, relevance: Relevance, others: Sequence[JoinedCatalog] = ()
 ) -> tuple[list[Condition], Mapping[str, Sequence[Groups]]]:
     """Return the conditions of an evaluation, and by condition the modality groups of its artists.
 
-    Queries and candidates of the question limit every condition; groups are divided among the condition's own artists.
+    Queries and candidates of the question limit every condition; groups are divided among the condition's own artists
+    that have all modalities in every catalog. Their subsets are over the modalities that all catalogs have: a modality
+    that one catalog lacks is masked in every group.
+
+    Args:
+        question: parameters of the evaluation.
+        catalog: the catalog whose artists are those of the study.
+        relevance: the ground truth over these.
+        others: other catalogs of the study.
 
     Raises:
-        InputError: a condition or a file of ids is invalid, or all conditions are groups.
+        InputError: a condition or a file of ids is invalid, or all conditions are groups; or the catalogs share no
+            modality and groups are asked for.
     """
     named = [name for name in question.conditions if name != GROUPS and not name.startswith(GROUPS_OF)]
     if not named:
@@ -40,18 +50,20 @@ def study_conditions(
     queries, candidates = (
         None if name is None else _rows(Path(name), catalog) for name in (question.queries, question.candidates)
     )
-    conditions = [limited(_condition(name, catalog, relevance), queries, candidates) for name in named]
+    conditions = [limited(_condition(name, catalog, relevance, others), queries, candidates) for name in named]
     groupings = {}
     for name in question.conditions:
         if name == GROUPS or name.startswith(GROUPS_OF):
-            of = _condition(name.removeprefix(GROUPS_OF) if name != GROUPS else "fmc", catalog, relevance)
-            full = of.rows[catalog.having(list(catalog.modalities))[of.rows]]
-            groupings[of.name] = deal_groups(full, list(catalog.modalities), question.seed)
+            of = _condition(name.removeprefix(GROUPS_OF) if name != GROUPS else "fmc", catalog, relevance, others)
+            full = of.rows[having_all(catalog, others)[of.rows]]
+            groupings[of.name] = deal_groups(full, shared_modalities(catalog, others), question.seed)
     return conditions, groupings
 
 
-def _condition(name: str, catalog: Snapshot | Version, relevance: Relevance) -> Condition:
-    standard_conditions = conditions_of(catalog)
+def _condition(
+    name: str, catalog: Snapshot | Version, relevance: Relevance, others: Sequence[JoinedCatalog]
+) -> Condition:
+    standard_conditions = conditions_of(catalog, others)
     by_name = {c.name: c for c in [*standard_conditions, *(judged_only(c, relevance) for c in standard_conditions)]}
     if name in by_name:
         return by_name[name]
@@ -60,7 +72,7 @@ def _condition(name: str, catalog: Snapshot | Version, relevance: Relevance) -> 
         wanted = ", ".join([*by_name, GROUPS, f"{GROUPS_OF}CONDITION"])
         raise InputError(f"conditions: found {name!r}; wanted {wanted} or a text file of artist ids")
     rows = _rows(path, catalog)
-    return Condition(path.stem, rows, is_full=bool(catalog.having(list(catalog.modalities))[rows].all()))
+    return Condition(path.stem, rows, is_full=bool(having_all(catalog, others)[rows].all()))
 
 
 def _rows(path: Path, catalog: Snapshot | Version) -> Rows:

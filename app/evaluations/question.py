@@ -36,6 +36,12 @@ class Question:
         candidates: text file of the artist ids that lists are made of; None takes every artist of a condition.
         snapshot: snapshot whose artists are used, by id or a prefix of it. None is the newest; if a model is named,
             the newest that has its featurizer; if a version is named, the version's own.
+        catalogs: by name, the snapshots of other catalogs of the study, by id or a prefix of it. Their systems stand
+            beside those of the first under NAME/, and `systems` names them with NAME/ in front, or without it in every
+            catalog that has such a system. None in `systems` is there always the newest of each name and every
+            baseline.
+        maps: by name of a catalog, the file that maps artists of the first catalog to its own, see
+            `riyl.core.external.artist_map.read_artist_map`. A catalog without one is joined by mbid.
         k: length of a list.
         rounds: number of bootstrap rounds.
         seed: seed of ties, noise, groups, resampling and the baselines.
@@ -55,6 +61,8 @@ class Question:
     queries: str | None = None
     candidates: str | None = None
     snapshot: str | None = None
+    catalogs: Mapping[str, str] = field(default_factory=dict, metadata=option("--catalog"))
+    maps: Mapping[str, str] = field(default_factory=dict, metadata=option("--map"))
     k: int = 200
     rounds: int = 1000
     seed: int = 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
 from typing import Any, TypeAlias
@@ -11,6 +11,15 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from riyl.app.evaluations.catalogs import (
+    choose_joined,
+    describe,
+    join_catalogs,
+    joined_holdout,
+    joined_systems,
+    linked_artists,
+    names_by_catalog,
+)
 from riyl.app.evaluations.command import evaluate_command
 from riyl.app.evaluations.conditions import study_conditions
 from riyl.app.evaluations.external import ExternalSystem, external_systems
@@ -22,6 +31,7 @@ from riyl.core.storage.ground_truth import Truth, find_truth
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot, find_snapshot
 from riyl.core.types import Mask, Progress, silent
+from riyl.evaluation.catalogs import JoinedCatalog
 from riyl.evaluation.protocol import PROTOCOL, Result, Setup
 from riyl.evaluation.queries import expected_table, query_table
 from riyl.evaluation.record import defined, record
@@ -79,17 +89,25 @@ def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress
 
     Raises:
         NotFoundError: there is no such ground truth, system, version or snapshot.
-        InputError: a condition is invalid, there is no system, or a version is named with a snapshot or a model.
-        MismatchError: a model was fitted on another featurizer and other tables; the message says what to run.
+        InputError: a condition, a catalog or its map is invalid, there is no system, or a version is named with a
+            snapshot or a model.
+        MismatchError: a model was fitted on another featurizer and other tables; the message says what to run. Or
+            another catalog shares no artist with the first.
     """
     model = None if question.model is None else find_model(home, question.model, question.snapshot)
     catalog = _catalog(home, question, model)
     truth = find_truth(home.truths, question.truth)
     relevance = truth.relevance(catalog.artist_ids)
-    conditions, groupings = study_conditions(question, catalog, relevance)
+    others = join_catalogs(home, question, catalog)
+    conditions, groupings = study_conditions(question, catalog, relevance, others)
     external = external_systems(home, question, catalog.artist_ids)
-    study_systems, chosen = _study_systems(home, question, catalog, model, threads, progress)
-    study_systems = chain(study_systems, (each.subject for each in external))
+    names = names_by_catalog(home, question, _snapshot_id(catalog), others)
+    study_systems, chosen = _study_systems(
+        home, replace(question, systems=names.first), catalog, model, threads, progress
+    )
+    joined = {other.name: choose_joined(home, other, names.others[other.name], question, progress) for other in others}
+    of_others = joined_systems(home, others, joined, threads=threads, progress=progress)
+    study_systems = chain(study_systems, of_others, (each.subject for each in external))
     study_systems = with_biases(study_systems, question.bias, threads=threads)
     order = tie_break_rank(catalog.artist_ids, question.seed)
     setup = Setup(relevance, order, question.k, question.rounds, question.seed, threads)
@@ -102,13 +120,20 @@ def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress
         {"plays": catalog.plays, "listeners": catalog.listeners},
         comparisons,
         cf=CF if any(entry.name == CF for entry in study_results.entries) else None,
-        unseen=_unseen(home, catalog, chosen, external, study_results),
+        unseen=_unseen(_unseen_by_models(home, catalog, chosen, others, joined), external, study_results),
         rounds=question.rounds,
         seed=question.seed,
     )
     of_external = {"external": [each.plain for each in external], "bias": list(question.bias)}
     return Evaluated(
-        defined({**_header(question, truth, relevance.unknown_pairs, catalog, chosen), **of_external, **plain}),
+        defined(
+            {
+                **_header(question, truth, relevance.unknown_pairs, catalog, [*chosen, *chain(*joined.values())]),
+                "catalogs": [describe(other) for other in others],
+                **of_external,
+                **plain,
+            }
+        ),
         study_results.results,
         comparisons,
         query_table(study_results.results, catalog.artist_ids),
@@ -152,7 +177,7 @@ def _study_systems(
         versions.append(Subject(version_system(catalog), parts=parts, scoring=settings, vectors=vectors))
     named = bool(versions) or model is not None
     names = [] if named and question.systems is None else question.systems
-    if not named and names == [] and not (question.embeddings or question.runs):
+    if not named and names == [] and not (question.embeddings or question.runs or question.catalogs):
         raise InputError("systems: found none; wanted models or baselines, a version, embeddings or a run")
     if model is None and names == []:
         return iter(versions), []
@@ -166,19 +191,12 @@ def _study_systems(
     return chain(versions, systems(home, snapshot, chosen, threads=threads, progress=progress), filled), chosen
 
 
-def _unseen(
-    home: Home,
-    catalog: Snapshot | Version,
-    chosen: Sequence[SelectedModel],
-    external: Sequence[ExternalSystem],
-    outcome: Study,
-) -> dict[str, Mask]:
+def _unseen(common: Mask | None, external: Sequence[ExternalSystem], outcome: Study) -> dict[str, Mask]:
     """Return by system the (n,) mask of the artists that it was not fitted on; without systems that tell nothing.
 
     RIYL's systems share one mask, of the artists that neither featurizer nor any of the models learned from, so that
     their figures are over the same queries. A system of another program has its own, if its pairs were declared.
     """
-    common = _unseen_by_models(home, catalog, chosen)
     of_external = {each.subject.name: each for each in external}
     masks = {}
     for name in outcome.of_role("system"):
@@ -189,13 +207,21 @@ def _unseen(
     return masks
 
 
-def _unseen_by_models(home: Home, catalog: Snapshot | Version, chosen: Sequence[SelectedModel]) -> Mask | None:
+def _unseen_by_models(
+    home: Home,
+    catalog: Snapshot | Version,
+    chosen: Sequence[SelectedModel],
+    others: Sequence[JoinedCatalog],
+    joined: Mapping[str, Sequence[SelectedModel]],
+) -> Mask | None:
     """Return the (n,) mask of artists that neither featurizer nor models learned from; None if none were held out."""
     models = [selected.model for selected in chosen]
     if isinstance(catalog, Version) and (folder := home.models / str(catalog.manifest["model"])).exists():
         models.append(Model.open(folder))
     linked = {artist_id for model in models for artist_id in model.supervised_artists}
+    linked |= linked_artists(catalog, others, joined)
     holdout = catalog.holdout if isinstance(catalog, Snapshot) else np.zeros(catalog.n_artists, bool)
+    holdout = joined_holdout(holdout, others)
     if not linked:
         return holdout if holdout.any() else None
     outside = np.array([artist_id not in linked for artist_id in catalog.artist_ids], bool)

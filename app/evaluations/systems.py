@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from riyl.core.errors import InputError, OutdatedError
+from riyl.core.errors import InputError, MismatchError, OutdatedError
 from riyl.core.extras import needs_extra
 from riyl.core.settings import Home
 from riyl.core.storage.entries import by_age, pick
 from riyl.core.storage.model import CARD, Model
 from riyl.core.storage.snapshot import Snapshot, find_snapshot
 from riyl.core.types import Progress
+from riyl.evaluation.catalog_systems import joined_parts, joined_system
+from riyl.evaluation.catalogs import JoinedCatalog
 from riyl.evaluation.retrieval import System
 from riyl.evaluation.subject import Role, Subject
 from riyl.evaluation.systems import fuse, model_parts, model_system, subset_system, subsets_of
@@ -123,23 +125,47 @@ def find_model(home: Home, name: str, snapshot: str | None) -> Model:
 
 
 def systems(
-    home: Home, snapshot: Snapshot, chosen: Sequence[SelectedModel], *, threads: int, progress: Progress
+    home: Home,
+    snapshot: Snapshot,
+    chosen: Sequence[SelectedModel],
+    *,
+    joined: JoinedCatalog | None = None,
+    threads: int,
+    progress: Progress,
 ) -> Iterator[Subject]:
     """Yield the chosen models as subjects of a study, embedded one at a time, each followed by its subsets.
+
+    With `joined`, the snapshot is that of another catalog of the study, and the subjects are over the study's artists.
 
     Raises:
         MismatchError: a model was fitted on another featurizer and other tables; the message names both.
     """
     for selected in chosen:
         on = _snapshot_of(home, selected.model, snapshot)
-        parts = model_parts(selected.model, on, threads=threads, progress=progress)
-        system = model_system(selected.name, selected.model, on, parts, threads=threads)
+        if joined is None:
+            parts = model_parts(selected.model, on, threads=threads, progress=progress)
+            system = model_system(selected.name, selected.model, on, parts, threads=threads)
+        else:
+            other = replace(joined, snapshot=on)
+            parts = joined_parts(selected.model, other, threads=threads, progress=progress)
+            system = joined_system(selected.name, selected.model, other, parts, threads=threads)
+        catalog = None if joined is None else joined.name
         settings, seed = selected.model.scoring, int(selected.model.card["seed"])
         vectors = fuse(parts)[0]
-        yield Subject(system, selected.role, of=selected.of, seed=seed, parts=parts, scoring=settings, vectors=vectors)
+        yield Subject(
+            system,
+            selected.role,
+            of=selected.of,
+            seed=seed,
+            parts=parts,
+            scoring=settings,
+            vectors=vectors,
+            catalog=catalog,
+        )
         for subset in subsets_of(parts)[:-1] if selected.subsets else []:
             masked = subset_system(selected.name, parts, subset, settings, threads=threads)
-            yield Subject(masked, "subset", of=selected.name, subset=subset, vectors=fuse(parts, subset)[0])
+            vectors = fuse(parts, subset)[0]
+            yield Subject(masked, "subset", of=selected.name, subset=subset, vectors=vectors, catalog=catalog)
 
 
 def filled_projection(snapshot: Snapshot, seed: int) -> Subject:
@@ -151,6 +177,26 @@ def filled_projection(snapshot: Snapshot, seed: int) -> Subject:
     vectors, covered = fuse(fitted.parts, missing=fitted.missing)
     system = System(FILLED_PROJECTION, vectors, vectors, covered)
     return Subject(system, seed=seed, parts=fitted.parts, missing=fitted.missing, vectors=vectors)
+
+
+def has_system(home: Home, snapshot: Snapshot, name: str) -> bool:
+    """Check whether a name or id is that of a baseline or a model of a snapshot, which `choose` would take there."""
+    if _is_baseline(name):
+        return name in BASELINES or name.removeprefix(SINGLE) in snapshot.modalities_had
+    for model in _stored(home):
+        if name and (model.name == name or model.id.startswith(name)):
+            with contextlib.suppress(MismatchError):
+                _snapshot_of(home, model, snapshot)
+                return True
+    return False
+
+
+def system_names(home: Home, snapshot: Snapshot) -> list[str]:
+    """Return the names of the models that were fitted on a snapshot's featurizer, the newest first, and baselines."""
+    names = [
+        m.name for m in _stored(home) if m.card["featurizer"] == snapshot.featurizer_id and not _is_baseline(m.name)
+    ]
+    return list(dict.fromkeys([*names, *BASELINES, *(SINGLE + name for name in snapshot.modalities_had)]))
 
 
 def _stored(home: Home) -> list[Model]:

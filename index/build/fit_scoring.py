@@ -40,11 +40,20 @@ def fit_scoring(model: Model, snapshot: Snapshot, embedding: Embedding, *, threa
         MismatchError: see `riyl.index.encoding.embed.parts_of`.
     """
     sets, patterns = patterns_of(snapshot)
-    settings, c = model.scoring, np.zeros((len(sets), len(sets)), np.float32)
-    if settings.calibration:
-        c = calibration(sampled_parts(model, snapshot, threads=threads), sets, settings, threads=threads)
+    c = fit_calibration(model, snapshot, sets, threads=threads)
     popularity = popularity_of(snapshot.listeners)
-    return Scoring.fit(embedding.vectors, embedding.covered, patterns, c, settings, popularity, threads=threads)
+    return Scoring.fit(embedding.vectors, embedding.covered, patterns, c, model.scoring, popularity, threads=threads)
+
+
+def fit_calibration(model: Model, snapshot: Snapshot, sets: Sequence[tuple[str, ...]], *, threads: int = 1) -> Matrix:
+    """Fit the calibration between P sets of modalities, (P, P) float32; zeros where the model's card asks for none.
+
+    Raises:
+        MismatchError: see `riyl.index.encoding.embed.parts_of`.
+    """
+    if not model.scoring.calibration:
+        return np.zeros((len(sets), len(sets)), np.float32)
+    return calibration(sampled_parts(model, snapshot, threads=threads), sets, model.scoring, threads=threads)
 
 
 def sampled_parts(model: Model, snapshot: Snapshot, *, seed: int = 0, threads: int = 1) -> dict[str, Matrix]:

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from riyl.evaluation.figure_layout import MAX_NAME_LENGTH, STYLE, log_ticks, plain, short
+from riyl.evaluation.figure_layout import MAX_NAME_LENGTH, STYLE, compared_systems, log_ticks, plain, short
 from riyl.evaluation.figures import FIGURES, draw_all
 from tests.evaluation.records import LONG_NAMES, REFERENCE, made_record
 
@@ -170,3 +170,15 @@ def test_ranges_of_any_size_have_labels_that_do_not_overlap() -> None:
 
 def titles(figure: Figure) -> list[str]:
     return [title for axes in figure.axes if (title := axes.get_title(loc="left"))]
+
+
+def test_of_many_systems_those_shown_are_the_first_of_each_catalog() -> None:
+    entries = [
+        {"name": f"{catalog}{n}", "role": "system", "catalog": catalog} for catalog in (None, "b") for n in range(8)
+    ]
+    entries[1]["role"] = "subset"
+    few = ["None0", "None2", "None3", "None4", "None5", "b0", "b1", "b2", "b3", "b4"]
+    assert compared_systems({"systems": entries}) == few
+    assert compared_systems({"systems": entries[:10]}) == [f"None{n}" for n in (0, *range(2, 8))] + ["b0", "b1"]
+    older = [{"name": str(n), "role": "system"} for n in range(12)]
+    assert compared_systems({"systems": older}) == [str(n) for n in range(10)]

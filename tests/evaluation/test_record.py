@@ -36,9 +36,10 @@ def test_conditions_and_systems_are_told():
     assert result["conditions"] == [
         {"name": "raw", "full": False, "artists": 5, "asked": 5, "queries": 4, "without_links": 1}
     ]
+    unknown = {"history": None, "catalog": None}
     assert result["systems"][:2] == [
-        {"name": "made", "role": "system", "of": None, "subset": [], "seed": 3, "history": None},
-        {"name": "single-cf", "role": "subset", "of": "made", "subset": ["cf"], "seed": None, "history": None},
+        {"name": "made", "role": "system", "of": None, "subset": [], "seed": 3} | unknown,
+        {"name": "single-cf", "role": "subset", "of": "made", "subset": ["cf"], "seed": None} | unknown,
     ]
     assert [(s["name"], s["role"]) for s in result["systems"][2:]] == [("noise", "floor"), ("popularity", "floor")]
 

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from riyl.app.cli import app
-from riyl.app.commands.evaluate import by_name
+from riyl.app.commands.streams import named
 from riyl.app.evaluations.command import evaluate_command, option
 from riyl.app.evaluations.run import Question
 from riyl.app.jobs.types import EvaluateParams
@@ -37,6 +37,8 @@ VALUES: dict[str, Any] = {
     "queries": "test.txt",
     "candidates": "all.txt",
     "snapshot": "-5e1f",
+    "catalogs": {"own": "5e1f"},
+    "maps": {"own": "/data/a map.csv"},
     "k": 10,
     "rounds": 20,
     "seed": 7,
@@ -52,7 +54,10 @@ def options() -> dict[str, TyperOption]:
 
 
 def parsed(command: str) -> dict[str, Any]:
-    """Return the parameters that the command line gives, as typed; lists split as `riyl evaluate` splits them."""
+    """Return the parameters that the command line gives, as typed; lists split as `riyl evaluate` splits them.
+
+    Repeated NAME=VALUE is by name.
+    """
     root = typer.main.get_command(app)
     assert isinstance(root, TyperGroup)
     program, name, *words = shlex.split(command)
@@ -60,14 +65,16 @@ def parsed(command: str) -> dict[str, Any]:
     given = root.commands[name].make_context(name, words).params
     lists = {each for each in ("systems", "conditions", "bias") if given[each] is not None}
     given = {key: tuple(value.split(",")) if key in lists else value for key, value in given.items()}
-    of_embeddings = by_name("--embeddings", given["embeddings"])
+    of_embeddings = named(given["embeddings"], "--embeddings")
     return {
         **given,
         "bias": given["bias"] or (),
         "embeddings": of_embeddings,
-        "ids": by_name("--ids", given["ids"], unnamed=[*of_embeddings]),
-        "runs": by_name("--run", given["run"]),
-        "seen": by_name("--seen", given["seen"]),
+        "ids": named(given["ids"], "--ids", among=of_embeddings),
+        "runs": named(given["run"], "--run"),
+        "seen": named(given["seen"], "--seen"),
+        "catalogs": named(given["catalogs"], "--catalog"),
+        "maps": named(given["maps"], "--map"),
     }
 
 
@@ -86,7 +93,8 @@ def test_the_line_of_every_parameter_is_the_one_typed() -> None:
         "riyl evaluate --truth 'by hand'\"'\"'s \"$HOME\"' --systems 'default,pca raw' --model mine --version 5f2a "
         "--conditions 'raw,/data/some artists.txt' --embeddings gnn=gnn.npy "
         "--embeddings 'two=two vectors.npy' --ids two=two.txt --ids ids.txt --run bm25=run=1.txt --seen gnn=none "
-        "--bias own,csls --seeds 3 --queries test.txt --candidates all.txt --snapshot -5e1f -k 10 --rounds 20 --seed 7"
+        "--bias own,csls --seeds 3 --queries test.txt --candidates all.txt --snapshot -5e1f --catalog own=5e1f "
+        "--map 'own=/data/a map.csv' -k 10 --rounds 20 --seed 7"
     )
     assert evaluate_command(Question()) == "riyl evaluate"
 

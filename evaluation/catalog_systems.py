@@ -1,0 +1,64 @@
+"""Models of another catalog as systems of a study: they embed the artists of the study from that catalog's data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from riyl.core.storage.model import Model
+from riyl.core.types import Matrix, Progress, silent
+from riyl.evaluation.catalogs import JoinedCatalog
+from riyl.evaluation.retrieval import System
+from riyl.evaluation.systems import Parts, fuse, scored_system
+from riyl.index.build.fit_scoring import fit_calibration, patterns_of
+from riyl.index.encoding.embed import parts_of
+from riyl.index.scoring.popularity import popularity_of
+from riyl.index.scoring.score import Scoring
+
+
+def joined_parts(model: Model, catalog: JoinedCatalog, *, threads: int = 1, progress: Progress = silent) -> Parts:
+    """Compute the parts of the study's n artists from another catalog's data, as `riyl.evaluation.systems.model_parts`.
+
+    Only artists with a counterpart are embedded; the others have no part.
+
+    Raises:
+        MismatchError: see `riyl.index.encoding.embed.parts_of`.
+    """
+    snapshot = catalog.snapshot
+    model.check_fits(snapshot)
+    parts: dict[str, Matrix] = {}
+    for name in model.parts:
+        parts[name] = np.zeros((len(catalog.rows), model.dim), np.float32)
+        if name in snapshot.modalities and len(rows := snapshot.modalities[name].rows):
+            at = np.searchsorted(rows, catalog.rows).clip(max=len(rows) - 1)  # (n,) index into the modality's rows
+            has_part = np.flatnonzero(rows[at] == catalog.rows)
+            parts[name][has_part] = parts_of(
+                model, snapshot, name, at=at[has_part].astype(np.int64), threads=threads, progress=progress
+            )
+    return parts
+
+
+def joined_system(name: str, model: Model, catalog: JoinedCatalog, parts: Parts, *, threads: int = 1) -> System:
+    """Build the system of a model of another catalog, with the corrections of its card.
+
+    Calibration and popularity are those of the whole of its catalog, as in a version made of it. Hubness is measured
+    among the artists of the study, since the catalog's other artists are never candidates; a smaller condition
+    measures it anew, as for every system. An artist that the catalog lacks is not covered.
+
+    Args:
+        name: name of the system in tables.
+        model: the model.
+        catalog: the catalog.
+        parts: result of `joined_parts` for the two.
+        threads: threads of the fit of the corrections.
+
+    Raises:
+        MismatchError: see `riyl.index.encoding.embed.parts_of`.
+    """
+    snapshot = catalog.snapshot
+    vectors, covered = fuse(parts)
+    sets, own_patterns = patterns_of(snapshot)
+    c = fit_calibration(model, snapshot, sets, threads=threads)
+    patterns = catalog.gathered(own_patterns, 0)  # not covered where it is missing
+    popularity = catalog.gathered(popularity_of(snapshot.listeners), 0)
+    scoring = Scoring.fit(vectors, covered, patterns, c, model.scoring, popularity, threads=threads)
+    return scored_system(name, vectors, covered, patterns, scoring)
