@@ -128,13 +128,15 @@ RESULT_SCHEMA = TypeAdapter(ReadResult)
 
 
 def main(folder: Path, service_pid: int) -> None:
-    """Read the upload of a folder within the limits, and write the result beside it."""
+    """Read the upload of a folder within the limits, write the result beside it, and end the process."""
     _limit(service_pid)
     try:
         result = _read(folder, REQUEST_SCHEMA.validate_json((folder / REQUEST).read_bytes()))
         (folder / RESULT).write_bytes(RESULT_SCHEMA.dump_json(result))
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
+    # without destructors: those of Arrow's threads rarely abort a process that has done its work
+    os._exit(0)
 
 
 def _limit(service_pid: int) -> None:

@@ -23,7 +23,7 @@ from starlette.requests import ClientDisconnect
 
 from riyl.app.services import uploads
 from riyl.app.services.truth_uploads import TruthUpload
-from riyl.app.services.upload_reader import Kept
+from riyl.app.services.upload_reader import REQUEST_SCHEMA, Kept, TruthRequest
 from riyl.app.services.uploads import UploadedFile, keep_upload
 from riyl.core.errors import FormatError, InputError
 from riyl.core.storage.ground_truth import Truth
@@ -193,6 +193,25 @@ async def test_the_process_ends_with_a_service_that_is_killed(tmp_path: Path, te
     service.kill()
     service.wait()
     await until(lambda: not process.is_running())
+
+
+ABORTS_AT_EXIT = """
+import atexit, os, sys
+from pathlib import Path
+from riyl.app.services.upload_reader import main
+atexit.register(os.abort)
+main(Path(sys.argv[1]), os.getppid())
+"""
+
+
+def test_a_library_that_aborts_at_the_exit_does_not_lose_the_result(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_bytes(CSV)
+    request = TruthRequest("pairs.csv", None, tmp_path / "truths", "t", False, "pairs.csv")
+    (tmp_path / "request.json").write_bytes(REQUEST_SCHEMA.dump_json(request))
+    command = [sys.executable, "-c", ABORTS_AT_EXIT, str(tmp_path)]
+    subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **uploads.VARIABLES}, check=True)
+    (folder,) = (tmp_path / "truths").iterdir()
+    assert json.loads((tmp_path / "result.json").read_bytes())["kept"]["manifest"]["id"] == folder.name
 
 
 MEASURED = """
