@@ -15,6 +15,7 @@ from riyl.app.commands import (
     data,
     db,
     demo,
+    embeddings,
     evaluate,
     evaluations,
     export,
@@ -57,6 +58,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(truth.app, name="truth")
+app.add_typer(embeddings.app, name="embeddings")
 app.add_typer(index.app, name="index")
 app.add_typer(export.app, name="export")
 app.add_typer(config.app, name="config")

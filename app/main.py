@@ -34,6 +34,7 @@ from riyl.app.routes import (
     artists,
     changes,
     docs,
+    embeddings,
     evaluations,
     health,
     index,
@@ -161,7 +162,8 @@ def create_app(
     app.state.uploads = asyncio.Lock()
     limits = app.state.limits = RequestLimits(settings, metrics, part_s)
     # the most requested first: routes are tried in this order
-    for module in (similar, artists, changes, index, versions, rules, jobs, evaluations, truths, health, docs, page):
+    resources = (artists, changes, index, versions, rules, jobs, evaluations, truths, embeddings)
+    for module in (similar, *resources, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
     app.router.default = partial(limits.run, app.router.not_found, NO_FACTS)

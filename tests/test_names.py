@@ -142,20 +142,22 @@ FINE_TUNE = "hidden spread dropout temperature learning_rate batch_size candidat
 SCHEMAS = """
     Alive ArtistPatch ArtistPut ArtistResponse ArtistsResponse BatchEntry BatchProblem BatchRequest
     BatchResponse BlockRequest Bounds ChangeBatch ChangeKind ChangeResponse ChangeVerdicts ChangesResponse
-    CommonTerm ComparedResponse ComparisonResponse Condition ConditionSummary DamagedTruth DeleteLine Details
-    EvaluateParams EvaluateRequest EvaluationResponse EvaluationsResponse ExpectedResponse Explained
-    ExplainedResponse FiltersRequest ImportParams ImportRequest IndexResponse InvalidInput JobKind JobResponse
-    JobState JobTaken JobsResponse KnownResponse ListedChange MeasuredQuery MergeInto MergeLine NeverRequest
-    OutlineResponse OwnWorkerResponse PairShare PatchLine Pattern PinRequest Problem ProgressResponse
-    PromoteRequest PromotionResponse PutLine QualityCheck QualityChecks QueriesResponse QueryDifference
-    QueryResponse Ready Refused ReindexParams ReindexRequest ResolveResponse ResolvedQuery ResolvedSeed
-    RetrievedResponse RollbackRequest RuleKind RuleResponse RuleState RulesResponse Seed SeedShare SideResponse
-    Similar SimilarRequest SimilarResponse Summary TrainParams TrainRequest TruthDetails TruthResponse
-    TruthsResponse Verdict VerdictResponse VersionResponse VersionsResponse VisibleAfter Why
+    CommonTerm ComparedResponse ComparisonResponse Condition ConditionSummary DamagedEmbeddings DamagedTruth
+    DeleteLine Details EmbeddingsListResponse EmbeddingsResponse EvaluateParams EvaluateRequest
+    EvaluationResponse EvaluationsResponse ExpectedResponse Explained ExplainedResponse FiltersRequest
+    ImportParams ImportRequest IndexResponse InvalidInput JobKind JobResponse JobState JobTaken JobsResponse
+    KnownResponse ListedChange MeasuredQuery MergeInto MergeLine NeverRequest OutlineResponse OwnWorkerResponse
+    PairShare PatchLine Pattern PinRequest Problem ProgressResponse PromoteRequest PromotionResponse PutLine
+    QualityCheck QualityChecks QueriesResponse QueryDifference QueryResponse Ready Refused ReindexParams
+    ReindexRequest ResolveResponse ResolvedQuery ResolvedSeed RetrievedResponse RollbackRequest RuleKind
+    RuleResponse RuleState RulesResponse Seed SeedShare SideResponse Similar SimilarRequest SimilarResponse
+    Summary TrainParams TrainRequest TruthDetails TruthResponse TruthsResponse Verdict VerdictResponse
+    VersionResponse VersionsResponse VisibleAfter Why
 """
 TITLES = {
     *("address too long", "method not allowed"),
-    *("body too large", "body too slow", "damaged evaluation", "damaged file", "damaged truth", "damaged version"),
+    *("body too large", "body too slow", "damaged embeddings", "damaged evaluation", "damaged file"),
+    *("damaged truth", "damaged version"),
     *("database busy", "database damaged", "database down", "insufficient storage", "storage read-only"),
     *("database not believed", "database of another release", "failed quality checks", "invalid request"),
     *("job has ended", "key needed", "no encoder", "not allowed", "not comparable", "not found", "not ready"),

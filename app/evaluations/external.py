@@ -15,15 +15,12 @@ from riyl.core.errors import InputError
 from riyl.core.external.embeddings import read_embeddings
 from riyl.core.external.runs import read_run
 from riyl.core.settings import Home
-from riyl.core.storage.embeddings import ExternalEmbeddings, find_embeddings
+from riyl.core.storage.embeddings import STORED, ExternalEmbeddings, find_embeddings
 from riyl.core.types import ArtistId, Mask
 from riyl.evaluation.bias import biased_system
 from riyl.evaluation.external_embeddings import EmbeddingCounts, align_embeddings
 from riyl.evaluation.external_runs import RunCounts, align_run
 from riyl.evaluation.subject import Subject
-
-STORED = "stored:"
-"""Prefix of the id of stored embeddings; what follows is never opened as a path."""
 
 NOTHING = "none"
 """Value of `Question.seen` of a system that was fitted on no pairs."""

@@ -25,7 +25,7 @@ class Example:
     Attributes:
         parameters: of path, query and header, by name.
         content_type: of the body; None where there is no body, or a form.
-        files: of a form, by part: the file's `name` and `content`.
+        files: of a form, by part: the file's `name` and `content`; with the `encoding` base64 where it is no text.
         answer: JSON as parsed, other text as its first lines; None where there is no body.
     """
 

@@ -48,6 +48,10 @@ class DamagedTruthError(RiylError):
     """The truth is damaged."""
 
 
+class DamagedEmbeddingsError(RiylError):
+    """The stored embeddings are damaged."""
+
+
 class BodyTooLargeError(RiylError):
     """The body of the request is too large."""
 

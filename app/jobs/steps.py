@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from riyl.app.evaluations.question import Question
 from riyl.app.evaluations.run import quality_ndcg, run_evaluation
 from riyl.app.evaluations.store import store
 from riyl.app.jobs.import_root import FROM_HTTP, folder_below
+from riyl.app.jobs.questions import question_of
 from riyl.app.jobs.types import EvaluateParams, ImportParams, TrainParams
 from riyl.core.catalog.freeze import Imported, freeze_tables, last_import, mark_imported
 from riyl.core.catalog.notes import Notes
@@ -222,7 +222,7 @@ class Steps:
 
     def evaluate(self, params: EvaluateParams, by: str) -> Result:
         """Compute every figure, the result of each query and the report, and store them under the job's id."""
-        question = Question(**params.model_dump())
+        question = question_of(params, self.home)
         evaluated = run_evaluation(self.home, question, threads=self.threads, progress=self.progress)
         store(
             self.home,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -44,6 +44,20 @@ Tables = Annotated[
         max_length=1000,
     ),
 ]
+
+
+StudyCondition: TypeAlias = Literal[
+    "raw",
+    "fmc",
+    "raw-judged",
+    "fmc-judged",
+    "groups",
+    "groups:raw",
+    "groups:fmc",
+    "groups:raw-judged",
+    "groups:fmc-judged",
+]
+"""Condition of an evaluation that a job may name: none is a file, which a command can name."""
 
 
 class Params(BaseModel):
@@ -105,13 +119,35 @@ class EvaluateParams(Params):
             "catalog, or the version's own."
         ),
     ] = None
+    embeddings: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=100)]],
+        Field(
+            max_length=20,
+            fail_fast=True,
+            description="Stored embeddings of other programs to evaluate too, by name or id; of several with a name "
+            "the newest.",
+        ),
+    ] = []
+    bias: Annotated[
+        list[Literal["own", "none", "csls", "balanced"]],
+        Field(
+            max_length=4,
+            fail_fast=True,
+            description="Corrections of scores, each of which every system is measured with; own: that of the system, "
+            "as by default.",
+        ),
+    ] = []
+    seeds: Annotated[
+        int, Field(ge=1, le=20, description="Number of seeds to train models from, whose training depends on chance.")
+    ] = 1
     conditions: Annotated[
-        list[Literal["raw", "fmc", "raw-judged", "fmc-judged", "groups"]],
+        list[StudyCondition],
         Field(
             min_length=1,
-            max_length=5,
+            max_length=9,
             fail_fast=True,
-            description="Which artists to evaluate; groups: by the modalities that they have.",
+            description="Which artists to evaluate. groups: those of fmc, dealt into groups that keep only some "
+            "modalities; groups:CONDITION: those of the condition that have all modalities.",
         ),
     ] = ["raw", "fmc"]
     k: Annotated[int, Field(ge=1, le=1000, description="Length of a list.")] = 200

@@ -14,11 +14,12 @@ from riyl.app.evaluations.store import files_of, has_files, stored, systems_in
 from riyl.app.http.auth import Authors, TheAuthor, TheAuthors
 from riyl.app.http.dependencies import TheDatabase, TheJobs, TheReloader, TheSettings, fresh
 from riyl.app.http.errors import damage_raised_as, problems
-from riyl.app.http.request_errors import DamagedEvaluationError
+from riyl.app.http.request_errors import DamagedEmbeddingsError, DamagedEvaluationError
 from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import StrictRoute
+from riyl.app.jobs.questions import check_embeddings
 from riyl.app.jobs.types import EvaluateParams, Job, JobKind, JobState
-from riyl.app.routes.jobs import find_job
+from riyl.app.routes.jobs import NO_EMBEDDINGS, find_job
 from riyl.app.schemas.comparison import ComparedResponse, ComparisonResponse, SideResponse
 from riyl.app.schemas.evaluations import (
     EvaluationResponse,
@@ -53,12 +54,20 @@ DAMAGED = {409: "A file of the evaluation is damaged; `detail` names it."}
 RunPath = Annotated[str, Path(pattern=ID, description="Id of the evaluation.")]
 
 
-@router.post("/evaluations", status_code=202, summary="Start an evaluation", response_model=EvaluationResponse)
+@router.post(
+    "/evaluations",
+    status_code=202,
+    summary="Start an evaluation",
+    response_model=EvaluationResponse,
+    responses=problems(NO_EMBEDDINGS),
+)
 @RouteFacts(role=Role.ADMIN)
 def ask_for_evaluation(
-    by: TheAuthor, authors: TheAuthors, jobs: TheJobs, params: Annotated[EvaluateParams, Body()]
+    by: TheAuthor, authors: TheAuthors, jobs: TheJobs, settings: TheSettings, params: Annotated[EvaluateParams, Body()]
 ) -> Response:
     """Start a job that measures systems on a ground truth: nDCG and Gini with intervals, as `riyl evaluate` does."""
+    with damage_raised_as(DamagedEmbeddingsError):
+        check_embeddings(params, Home(settings.home))
     job, _ = jobs.open().submit(JobKind.EVALUATE, params, by=by)
     return fresh(_unfinished(job, authors), 202, {"location": f"/v1/evaluations/{job.id}"})
 

@@ -15,16 +15,18 @@ from starlette.responses import Response
 
 from riyl.app.http.auth import TheAuthor, TheAuthors
 from riyl.app.http.dependencies import Streams, TheJobs, TheSettings, TheStreams, fresh
-from riyl.app.http.errors import problems
+from riyl.app.http.errors import damage_raised_as, problems
+from riyl.app.http.request_errors import DamagedEmbeddingsError
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.jobs.import_root import named_below
 from riyl.app.jobs.lazy_client import LazyJobs
-from riyl.app.jobs.types import ImportParams, Job, JobKind, JobState, ReindexParams, TrainParams
+from riyl.app.jobs.questions import check_embeddings
+from riyl.app.jobs.types import EvaluateParams, ImportParams, Job, JobKind, JobState, ReindexParams, TrainParams
 from riyl.app.schemas.jobs import JobRequest, JobResponse, JobsResponse, JobTaken
 from riyl.core.db.keys import Role
 from riyl.core.errors import DatabaseError, NotFoundError
-from riyl.core.settings import Settings
+from riyl.core.settings import Home, Settings
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute)
 
@@ -33,6 +35,7 @@ READER = RouteFacts(role=Role.READ)
 WORD = re.compile(r"[\w.-]+")
 
 NO_JOB = {404: "There is no such job."}
+NO_EMBEDDINGS = {404: "There are no such embeddings.", 409: "The embeddings are damaged."}
 
 
 JobPath = Annotated[str, Path(pattern=r"^[0-9a-z-]{1,64}$", description="Id of the job.")]
@@ -58,7 +61,9 @@ def _job(id: JobPath, jobs: TheJobs) -> Job:
 TheJob = Annotated[Job, Depends(_job)]
 
 
-@router.post("/jobs", status_code=202, summary="Submit a job", response_model=JobTaken)
+@router.post(
+    "/jobs", status_code=202, summary="Submit a job", response_model=JobTaken, responses=problems(NO_EMBEDDINGS)
+)
 @RouteFacts(role=Role.ADMIN)
 def ask_for_job(
     by: TheAuthor,
@@ -71,7 +76,7 @@ def ask_for_job(
 
     Folders of tables must be inside RIYL_IMPORT_ROOT of the worker; configs are given by name.
     """
-    _check_folder(settings, request)
+    _check_params(settings, request)
     job, joined = jobs.open().submit(JobKind(request.kind), request.params, by=by)
     return fresh(JobTaken.taken(job, authors(job.by), joined=joined), 202, {"location": f"/v1/jobs/{job.id}"})
 
@@ -142,17 +147,24 @@ async def job_events(
             yield ServerSentEvent(comment="the database cannot be reached; trying again")
 
 
-def _check_folder(settings: Settings, request: JobRequest) -> None:
-    """Check that the folder of a job is below the allowed root; the worker checks the folder itself.
+def _check_params(settings: Settings, request: JobRequest) -> None:
+    """Check that the folder of a job is below the allowed root, and that embeddings that it names are stored.
+
+    The worker checks the folder and the embeddings themselves.
 
     Raises:
         InputError: the folder is elsewhere.
+        NotFoundError: there are no such embeddings.
+        DamagedEmbeddingsError: they are damaged.
     """
     match request.params:
         case ReindexParams(tables=folder) | TrainParams(tables=folder) | ImportParams(source=folder):
             # a single word may be the id of tables or a dataset
             if folder is not None and (not WORD.fullmatch(folder) or folder == ".."):
                 named_below(settings.import_root, folder)
+        case EvaluateParams():
+            with damage_raised_as(DamagedEmbeddingsError):
+                check_embeddings(request.params, Home(settings.home))
 
 
 async def _ends_within(streams: Streams) -> bool:

@@ -27,6 +27,9 @@ MANIFEST = "manifest.json"
 KIND = "riyl-embeddings"
 FORMAT = 1
 
+STORED = "stored:"
+"""Prefix of the id of stored embeddings where a path may stand too; what follows is never opened as a path."""
+
 IDS = "ids.parquet"
 VECTORS = "vectors.npy"
 PARTS = "parts"
@@ -181,15 +184,39 @@ def check_modality_name(name: str) -> None:
         raise InputError(f"name of a modality: found {name[:MAX_NAME_LENGTH]!r}; wanted {wanted}")
 
 
+def embeddings_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a folder of embeddings; checks only the sizes of files.
+
+    Raises:
+        FormatError: it is damaged; see `riyl.core.storage.sealed.read_sealed`.
+    """
+    return read_sealed(folder, MANIFEST, KIND, FORMAT, schema=SCHEMA)
+
+
 def stored_embeddings(folder: Path) -> dict[str, Manifest | FormatError]:
     """Return by id, the newest last, a manifest or the error of reading it; checks only the sizes of files."""
     manifests: dict[str, Manifest | FormatError] = {}
     for path in by_age(folder, MANIFEST):
         try:
-            manifests[path.parent.name] = read_sealed(path.parent, MANIFEST, KIND, FORMAT, schema=SCHEMA)
+            manifests[path.parent.name] = embeddings_manifest(path.parent)
         except FormatError as error:
             manifests[path.parent.name] = error
     return manifests
+
+
+def newest_embeddings(folder: Path, name: str) -> Path:
+    """Return the folder of the newest embeddings called `name`, or with that id.
+
+    Raises:
+        NotFoundError: there are none; the message lists the names.
+    """
+    candidates = stored_embeddings(folder)
+    names = {id: None if isinstance(each, FormatError) else str(each["name"]) for id, each in candidates.items()}
+    matching = [id for id, given in names.items() if name in (id, given)]
+    if not matching:
+        listed = ", ".join(sorted({given for given in names.values() if given is not None})) or "none"
+        raise NotFoundError(f"there are no embeddings {name!r} in {folder}; there are: {listed}")
+    return folder / matching[-1]
 
 
 def find_embeddings(folder: Path, name: str) -> StoredEmbeddings:
@@ -199,13 +226,7 @@ def find_embeddings(folder: Path, name: str) -> StoredEmbeddings:
         NotFoundError: there are none; the message lists the names.
         FormatError: they are damaged.
     """
-    candidates = stored_embeddings(folder)
-    names = {id: None if isinstance(each, FormatError) else str(each["name"]) for id, each in candidates.items()}
-    matching = [id for id, given in names.items() if name in (id, given)]
-    if not matching:
-        listed = ", ".join(sorted({given for given in names.values() if given is not None})) or "none"
-        raise NotFoundError(f"there are no embeddings {name!r} in {folder}; there are: {listed}")
-    return StoredEmbeddings.open(folder / matching[-1])
+    return StoredEmbeddings.open(newest_embeddings(folder, name))
 
 
 def _identity(name: str, ids: list[ArtistId], matrices: Mapping[str, Matrix]) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from riyl.app.http.media_types import JSON, MERGE_PATCH, NDJSON
 
@@ -49,7 +52,7 @@ class Step:
 
     Attributes:
         parameters: of path, query and header, by name.
-        files: of a form, by part: file name and text.
+        files: of a form, by part: file name and content.
         lines: as many of the answer are shown, from the first that begins with `first`; 0 is all.
     """
 
@@ -57,7 +60,7 @@ class Step:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
     content_type: str | None = None
-    files: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    files: Mapping[str, tuple[str, str | bytes]] = field(default_factory=dict)
     lines: int = 0
     first: str = ""
 
@@ -71,6 +74,7 @@ def steps(world: World) -> list[Step]:
         *_rules(world),
         *_jobs(),
         *_truths(world),
+        *_embeddings(world),
         *_evaluations(world),
         Step("promote_version", {"id": world.version}, {"why": "better on the editorial truth", "force": True}, JSON),
         Step("rollback_version", body={"why": "too many complaints"}, content_type=JSON),
@@ -156,6 +160,17 @@ def _truths(world: World) -> list[Step]:
         Step("bring_truth", {"name": "editorial"}, files={"file": ("editorial.csv", pairs)}),
         Step("list_truths"),
         Step("get_truth", {"id": "{bring_truth.id}"}),
+    ]
+
+
+def _embeddings(world: World) -> list[Step]:
+    matrix = io.BytesIO()
+    np.save(matrix, np.array([[1, 0], [0.6, 0.8]], np.float32))
+    files = {"file": ("gnn.npy", matrix.getvalue()), "ids": ("gnn.txt", f"{world.artist}\n{world.near}\n")}
+    return [
+        Step("bring_embeddings", {"name": "gnn"}, files=files),
+        Step("list_embeddings"),
+        Step("get_embeddings", {"id": "{bring_embeddings.id}"}),
     ]
 
 

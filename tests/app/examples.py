@@ -7,6 +7,7 @@ app/http/examples.json; tests/app/http/test_examples.py does so again and compar
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import subprocess
@@ -60,7 +61,7 @@ async def play(document: Mapping[str, Any], client: httpx.AsyncClient, steps: Se
     for template in steps:
         step = filled(template, answers)
         parameters, body = step.parameters, step.body
-        files = {part: {"name": name, "content": content} for part, (name, content) in step.files.items()}
+        files = {part: _shown_file(name, content) for part, (name, content) in step.files.items()}
         example = Example(step.operation, parameters, body, step.content_type, files, 0, None, None)
         method, address, headers = request_of(document, example)
         content = body if isinstance(body, str) else None if body is None else json.dumps(body)
@@ -73,6 +74,12 @@ async def play(document: Mapping[str, Any], client: httpx.AsyncClient, steps: Se
         shown = _excerpt(step, answer_body) if isinstance(answer_body, str) else answer_body
         played.append(replace(example, status=answer.status_code, answer_type=kind, answer=shown))
     return played
+
+
+def _shown_file(name: str, content: str | bytes) -> dict[str, str]:
+    if isinstance(content, str):
+        return {"name": name, "content": content}
+    return {"name": name, "content": base64.b64encode(content).decode(), "encoding": "base64"}
 
 
 def _excerpt(step: Step, text: str) -> str:

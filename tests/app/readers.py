@@ -15,7 +15,7 @@ def readers_of(pid: int | None = None) -> list[psutil.Process]:
     for process in psutil.Process(pid).children():
         try:
             # until it runs its own program it is a copy of the service
-            if "riyl.app.services.truth_reader" in process.cmdline():
+            if "riyl.app.services.upload_reader" in process.cmdline():
                 readers.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue

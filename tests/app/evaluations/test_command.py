@@ -17,6 +17,7 @@ from riyl.app.cli import app
 from riyl.app.commands.streams import named
 from riyl.app.evaluations.command import evaluate_command, option
 from riyl.app.evaluations.run import Question
+from riyl.app.jobs import questions
 from riyl.app.jobs.types import EvaluateParams
 from riyl.core.settings import Home
 from tests.app.conftest import as_json
@@ -125,8 +126,9 @@ def test_a_shell_reads_the_line_as_it_was_meant() -> None:
 
 def test_parameters_of_a_job_give_the_same_line() -> None:
     job = EvaluateParams(systems=["pca"], conditions=["raw", "fmc"], k=5)
-    assert evaluate_command(Question(**job.model_dump())) == "riyl evaluate --systems pca -k 5"
-    assert evaluate_command(Question(**EvaluateParams().model_dump())) == "riyl evaluate"
+    home = Home(Path("unused"))
+    assert evaluate_command(questions.question_of(job, home)) == "riyl evaluate --systems pca -k 5"
+    assert evaluate_command(questions.question_of(EvaluateParams(), home)) == "riyl evaluate"
 
 
 @dataclass(frozen=True)

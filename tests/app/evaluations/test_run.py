@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from riyl.app.cli import app
 from riyl.app.evaluations.question import Question
 from riyl.app.evaluations.run import run_evaluation
-from riyl.app.jobs.types import EvaluateParams
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import InputError, NotFoundError
 from riyl.core.settings import Home
@@ -54,12 +53,6 @@ def test_the_command_line_gives_the_same_figures(home: Home, version: Version) -
         assert as_json(home, "evaluate", *arguments, *more) == figures(
             home, systems=["mine", "pca"], seed=2, **question
         )
-
-
-def test_what_a_job_is_asked_for_is_a_question() -> None:
-    params = EvaluateParams(systems=["mine"], conditions=["fmc"], k=5)
-    assert Question(**params.model_dump()) == Question(systems=["mine"], conditions=["fmc"], k=5)
-    assert Question(**EvaluateParams().model_dump()) == Question(conditions=["raw", "fmc"])
 
 
 def test_a_version_is_measured_alone_and_as_its_model_is(home: Home, version: Version) -> None:

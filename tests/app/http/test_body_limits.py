@@ -12,7 +12,7 @@ from riyl.app.http.body_limits import PART_BYTES, PART_S, BodyLimiter
 from riyl.app.http.request_errors import BodyTooLargeError, BodyTooSlowError, OverloadedError
 from riyl.app.http.request_scope import KEY, RequestContext
 from riyl.app.http.route_facts import MAX_BODY_BYTES, RouteFacts
-from riyl.app.routes.truths import MAX_UPLOAD_BYTES
+from riyl.app.routes.forms import MAX_UPLOAD_BYTES
 from riyl.core.settings import Home
 from tests.app.conftest import key_headers, problem_of, running
 

@@ -55,6 +55,9 @@ FACTS = {
     "GET /v1/truths": READING,
     "POST /v1/truths": (Role.ADMIN, Concurrency.UPLOADS, 64 * MIB),
     "GET /v1/truths/{id}": READING,
+    "GET /v1/embeddings": READING,
+    "POST /v1/embeddings": (Role.ADMIN, Concurrency.UPLOADS, 64 * MIB),
+    "GET /v1/embeddings/{id}": READING,
 }
 PAGES = {"/", "/evaluations", "/docs", "/docs/style.css", "/openapi.json", "/healthz", "/readyz", "/metrics"}
 
@@ -71,7 +74,8 @@ def test_every_route_has_the_facts_that_it_should(home: Home) -> None:
             assert {
                 line: (facts.role, facts.concurrency, facts.max_body_bytes) for line, facts in declared.items()
             } == FACTS
-            assert [line for line, facts in declared.items() if facts.streams_body] == ["POST /v1/truths"]
+            streaming = [line for line, facts in declared.items() if facts.streams_body]
+            assert streaming == ["POST /v1/truths", "POST /v1/embeddings"]
             assert OpenPaths.of(app.routes) == OpenPaths(frozenset(PAGES), ("/web/",))
 
     run(scenario())

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,6 +15,7 @@ from riyl.core.db.evaluations import find_evaluation, list_evaluations
 from riyl.core.db.promotions import last_promotion, last_verdicts
 from riyl.core.errors import MismatchError, NotFoundError, QualityCheckError
 from riyl.core.settings import Home, Settings
+from riyl.core.storage.embeddings import ExternalEmbeddings, save_embeddings
 from riyl.core.storage.evaluations import EvaluationFiles, save_evaluation
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.artifact.version import Version
@@ -187,6 +189,23 @@ def test_an_evaluation_is_stored_once_under_its_job_however_often_it_runs(steps:
     assert stored.request == params.model_dump(mode="json")
     assert [path.name for path in home.evaluations.iterdir()] == ["j1"]
     assert EvaluationFiles.open(home.evaluations / "j1").figures() == stored.figures
+
+
+def test_stored_embeddings_are_a_system_of_an_evaluation(steps: Steps) -> None:
+    home = Home(steps.settings.home)
+    snapshot = steps.featurize(steps.freeze(None, "test"), steps.choose_model(None)["model"])["snapshot"]
+    ids = list(Snapshot.open(home.snapshots / snapshot).artist_ids)
+    vectors = np.tile(np.array([[0.6, 0.8]], np.float32), (len(ids), 1))
+    stored = save_embeddings(home.embeddings, "gnn", ExternalEmbeddings(ids, vectors, None), source="gnn.npy")
+    params = EvaluateParams(systems=["pca"], embeddings=["gnn"], bias=["none"], conditions=["raw"], k=5, rounds=10)
+    assert steps.evaluate(params, "ann") == {"evaluation": "j1"}
+    run = find_evaluation(steps.database, "j1")
+    assert run is not None
+    assert run.request["embeddings"] == ["gnn"]
+    assert f"--embeddings gnn=stored:{stored.id}" in run.figures["command"]
+    (external,) = run.figures["external"]
+    assert (external["source"], external["history"]) == (f"stored:{stored.id}", "unknown")
+    assert {"pca", "gnn"} <= {row["system"] for row in run.figures["results"]}
 
 
 def test_an_evaluation_whose_files_are_there_gets_the_row_that_they_need(steps: Steps) -> None:

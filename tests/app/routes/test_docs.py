@@ -52,6 +52,8 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "GET /v1/artists/{id}/similar",
         "GET /v1/artists:resolve",
         "GET /v1/changes",
+        "GET /v1/embeddings",
+        "GET /v1/embeddings/{id}",
         "GET /v1/evaluations",
         "GET /v1/evaluations/compare",
         "GET /v1/evaluations/{id}",
@@ -68,6 +70,7 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "PATCH /v1/artists/{id}",
         "POST /v1/artists/{id}:merge",
         "POST /v1/artists:batch",
+        "POST /v1/embeddings",
         "POST /v1/evaluations",
         "POST /v1/index/versions/{id}:promote",
         "POST /v1/index:rollback",
@@ -106,7 +109,7 @@ def test_every_example_is_shown_as_a_command_that_asks_it_and_with_its_answer(ho
         elif example.body is not None:
             assert json.loads(command[command.index("-d") + 1]) == example.body
         for part, file in example.files.items():
-            assert command[command.index("-F") + 1] == f"{part}=@{file['name']}"
+            assert f"{part}=@{file['name']}" in command
             assert file["content"] in shown
         if isinstance(example.answer, str):
             assert example.answer in shown

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import text, update
@@ -12,11 +13,12 @@ from riyl.app.routes.evaluations import REPORT_POLICY
 from riyl.core.db.tables import evaluations
 from riyl.core.settings import Home, Settings
 from tests.app.conftest import asked, database, flip_a_byte, key_headers, problem_of, running
+from tests.app.routes.embeddings import IDS, VECTORS, bring, npy
 from tests.app.routes.evaluations import SCORES, kept
 from tests.conftest import made_up_run
 
 ASKED = {"truth": "editorial", "systems": ["pca"], "conditions": ["raw"], "k": 10, "rounds": 100, "seed": 1}
-FILLED = {**ASKED, "model": None, "version": None, "snapshot": None}
+FILLED = {**ASKED, "model": None, "version": None, "snapshot": None, "embeddings": [], "bias": [], "seeds": 1}
 """Parameters of the request, with defaults for the omitted ones."""
 
 
@@ -71,6 +73,48 @@ async def test_unknown_evaluation_is_404_and_so_is_a_job_of_another_kind(home: H
         assert body["detail"] == f"job '{id}' is not an evaluation: found the kind reindex"
         body = problem_of(await client.get("/v1/evaluations/nobody"), 404, "not found")
         assert body["detail"] == "there is no evaluation 'nobody'"
+
+
+def test_an_evaluation_of_embeddings_that_are_not_stored_is_refused_at_once(home: Home) -> None:
+    """Names are looked up among stored embeddings alone: the path of a file is no name."""
+    uploaded = bring(home, file=("gnn.npy", npy(VECTORS)), ids=IDS).json()["id"]
+    vectors = home.embeddings / uploaded / "vectors.npy"
+    headers = key_headers(home)
+    for name in ("walks", f"{uploaded}/vectors.npy", f"stored:{uploaded}"):
+        params = {"embeddings": ["gnn", name]}
+        for path, body in (("/v1/evaluations", params), ("/v1/jobs", {"kind": "evaluate", "params": params})):
+            (answer,) = asked(home, path, method="POST", headers=headers, json=body)
+            detail = problem_of(answer, 404, "not found")["detail"]
+            assert detail.startswith("there are no embeddings ")
+            assert detail.endswith(" in embeddings; there are: gnn")
+    for name in ("gnn", uploaded):
+        (answer,) = asked(home, "/v1/evaluations", method="POST", headers=headers, json={"embeddings": [name]})
+        assert (answer.status_code, answer.json()["request"]["embeddings"]) == (202, [name])
+    vectors.write_bytes(b"")
+    (answer,) = asked(home, "/v1/evaluations", method="POST", headers=headers, json={"embeddings": [uploaded]})
+    assert "found 0 bytes" in problem_of(answer, 409, "damaged embeddings")["detail"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"conditions": ["raw", "groups:/etc/passwd"]},
+        {"conditions": ["/etc/passwd"]},
+        {"bias": ["hubs"]},
+        {"seeds": 0},
+        {"seeds": 21},
+        {"embeddings": [""]},
+        {"embeddings": {"gnn": "/etc/passwd"}},
+        {"runs": {"a": "/etc/passwd"}},
+        {"queries": "/etc/passwd"},
+        {"candidates": "/etc/passwd"},
+        {"ids": {"": "/etc/passwd"}},
+        {"seen": {"gnn": "/etc/passwd"}},
+    ],
+)
+def test_an_evaluation_over_http_names_no_file(home: Home, params: dict[str, Any]) -> None:
+    (answer,) = asked(home, "/v1/evaluations", method="POST", headers=key_headers(home), json=params)
+    problem_of(answer, 422, "invalid request")
 
 
 def test_an_evaluation_out_of_range_is_422(home: Home) -> None:

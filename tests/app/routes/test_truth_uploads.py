@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from riyl.app.routes.truths import MAX_UPLOAD_BYTES
+from riyl.app.routes.forms import MAX_UPLOAD_BYTES
 from riyl.core.settings import Home
 from tests.app.conftest import asked, key_headers, problem_of, running
 from tests.app.readers import peak_bytes, reader_of, readers_of

@@ -21,9 +21,10 @@ import pyarrow as pa
 import pytest
 from starlette.requests import ClientDisconnect
 
-from riyl.app.services import truth_uploads
-from riyl.app.services.truth_reader import KeptTruth
-from riyl.app.services.truth_uploads import Upload, UploadedFile, keep_upload
+from riyl.app.services import uploads
+from riyl.app.services.truth_uploads import TruthUpload
+from riyl.app.services.upload_reader import REQUEST_SCHEMA, Kept, TruthRequest
+from riyl.app.services.uploads import UploadedFile, keep_upload
 from riyl.core.errors import FormatError, InputError
 from riyl.core.storage.ground_truth import Truth
 from tests.app.conftest import until
@@ -43,9 +44,9 @@ async def stays() -> dict[str, Any]:
     return {}
 
 
-def upload(content: bytes, name: str = "pairs.csv", ids: bytes | None = None, ids_name: str = "ids.txt") -> Upload:
+def upload(content: bytes, name: str = "pairs.csv", ids: bytes | None = None, ids_name: str = "ids.txt") -> TruthUpload:
     listed = None if ids is None else UploadedFile(io.BytesIO(ids), ids_name)
-    return Upload(UploadedFile(io.BytesIO(content), name), listed, "t", directed=False)
+    return TruthUpload(UploadedFile(io.BytesIO(content), name), listed, "t", directed=False)
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +59,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @asynccontextmanager
-async def held_reading(
-    folder: Path, receive: Any = stays
-) -> AsyncIterator[tuple[asyncio.Task[KeptTruth], psutil.Process]]:
+async def held_reading(folder: Path, receive: Any = stays) -> AsyncIterator[tuple[asyncio.Task[Kept], psutil.Process]]:
     """Upload a file, and stop the process that reads it."""
     task = asyncio.create_task(keep_upload(upload(CSV), folder, None, receive))
     process = await reader_of()
@@ -145,7 +144,7 @@ async def test_a_process_that_dies_is_told_as_a_fault_of_the_file(
 async def test_a_process_that_does_not_end_is_ended(
     tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(truth_uploads, "MAX_S", 3.0)
+    monkeypatch.setattr(uploads, "MAX_S", 3.0)
     async with held_reading(tmp_path / "truths") as (task, _):
         with pytest.raises(InputError, match=r"pairs\.csv: the file takes more than 60 s of CPU time, or 3 s in all"):
             await task
@@ -177,9 +176,10 @@ async def test_the_process_ends_when_the_request_is_cancelled(tmp_path: Path, te
 SERVICE = """
 import asyncio, io, sys
 from pathlib import Path
-from riyl.app.services.truth_uploads import Upload, UploadedFile, keep_upload
+from riyl.app.services.truth_uploads import TruthUpload
+from riyl.app.services.uploads import UploadedFile, keep_upload
 content = b"artist_id,similar_id" + b'\\n"a","b"' * 4_000_000
-upload = Upload(UploadedFile(io.BytesIO(content), "x.csv"), None, "t", False)
+upload = TruthUpload(UploadedFile(io.BytesIO(content), "x.csv"), None, "t", False)
 asyncio.run(keep_upload(upload, Path(sys.argv[1]), None, asyncio.Event().wait))
 """
 
@@ -195,16 +195,36 @@ async def test_the_process_ends_with_a_service_that_is_killed(tmp_path: Path, te
     await until(lambda: not process.is_running())
 
 
+ABORTS_AT_EXIT = """
+import atexit, os, sys
+from pathlib import Path
+from riyl.app.services.upload_reader import main
+atexit.register(os.abort)
+main(Path(sys.argv[1]), os.getppid())
+"""
+
+
+def test_a_library_that_aborts_at_the_exit_does_not_lose_the_result(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_bytes(CSV)
+    request = TruthRequest("pairs.csv", None, tmp_path / "truths", "t", False, "pairs.csv")
+    (tmp_path / "request.json").write_bytes(REQUEST_SCHEMA.dump_json(request))
+    command = [sys.executable, "-c", ABORTS_AT_EXIT, str(tmp_path)]
+    subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **uploads.VARIABLES}, check=True)
+    (folder,) = (tmp_path / "truths").iterdir()
+    assert json.loads((tmp_path / "result.json").read_bytes())["kept"]["manifest"]["id"] == folder.name
+
+
 MEASURED = """
 import asyncio, io, json, resource, sys
 from pathlib import Path
-from riyl.app.services.truth_uploads import Upload, UploadedFile, keep_upload
+from riyl.app.services.truth_uploads import TruthUpload
+from riyl.app.services.uploads import UploadedFile, keep_upload
 folder = Path(sys.argv[1])
 def uploaded(name):
     return UploadedFile((folder / name).open("rb"), name) if (folder / name).exists() else None
 def peak():
     return next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmHWM"))
-upload = Upload(uploaded(sys.argv[2]), uploaded("ids.txt"), "t", False)
+upload = TruthUpload(uploaded(sys.argv[2]), uploaded("ids.txt"), "t", False)
 before, detail = peak(), ""
 try:
     asyncio.run(keep_upload(upload, folder / "truths", None, asyncio.Event().wait))
