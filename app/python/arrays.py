@@ -9,12 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from riyl.app.evaluations.external import STORED
 from riyl.core.errors import InputError
 from riyl.core.external.ids import check_unique
 from riyl.core.external.matrices import FLOATS, check_numbers
 from riyl.core.settings import Home
-from riyl.core.storage.embeddings import ExternalEmbeddings, save_embeddings
+from riyl.core.storage.embeddings import STORED, ExternalEmbeddings, save_embeddings
 from riyl.core.types import ArtistId, Matrix
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
