@@ -13,6 +13,7 @@ from riyl.app.http.media_types import JSON_KINDS
 from riyl.core.db.keys import Role, all_keys, revoke_key
 from riyl.core.settings import Home, Settings
 from tests.app.conftest import asked, database, key_headers, problem_of, running
+from tests.app.routes.embeddings import IDS, VECTORS, npy
 
 READING = {"get", "head"}
 ASKING = {"/v1/similar", "/v1/similar:batch"}
@@ -48,6 +49,9 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any],
             for media, content in operation.get("requestBody", {}).get("content", {}).items():
                 if media in JSON_KINDS:
                     body = {"json": content["example"]}
+                elif address == "/v1/embeddings":
+                    address = f"{address}?name=gnn"
+                    body = {"files": {"file": ("gnn.npy", npy(VECTORS)), "ids": IDS}}
                 elif media == "multipart/form-data":
                     body = {"files": {"file": ("editorial.csv", PAIRS)}}
             entries.append((method, address, operation, body))

@@ -216,6 +216,8 @@ def ids_of(asking: Asking, path: str, headers: dict[str, str]) -> list[str]:
     if path.startswith("/v1/truths"):
         truths = asking.get("/v1/truths")[0].json()["truths"]
         return ["0123456789abcdef", *(truth["id"] for truth in truths)]
+    if path.startswith("/v1/embeddings"):
+        return ["0123456789abcdef", *(each["id"] for each in asking.get("/v1/embeddings")[0].json()["embeddings"])]
     jobs = asking.get("/v1/jobs?limit=200", headers=headers)[0].json()["jobs"]
     # the events of other jobs would not end
     return ["nobody", *(job["id"] for job in jobs if job["state"] == "cancelled" or not path.endswith("/events"))]

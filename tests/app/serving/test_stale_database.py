@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import httpx
@@ -60,9 +61,13 @@ def backup(settings: Settings, headers: dict[str, str]) -> Backup:
 
 
 async def take_down(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
-    """Block one artist and delete another."""
+    """Block one artist and delete another, and wait until the service hides both."""
     assert (await client.post("/v1/rules", json=BLOCK, headers=headers)).status_code == 201
     assert (await client.delete(f"/v1/artists/{DELETED}", headers=headers)).status_code == 200
+    async with asyncio.timeout(30):
+        for artist in (BLOCKED, DELETED):
+            while (await client.get(f"/v1/artists/{artist}")).status_code != 404:
+                await asyncio.sleep(0.02)
 
 
 async def hides(client: httpx.AsyncClient) -> None:
