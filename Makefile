@@ -18,7 +18,7 @@ test: lint  ## lint, and run the quick tests
 	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow and not postgres and not browser and not clients and not bench and not hostile"
 
 test-all: $(VENV)/dev.stamp  ## run the slow, database, browser and attack tests
-	$(BIN)/pytest -m "(slow or postgres or browser or clients) and not bench and not hostile"
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m "(slow or postgres or browser or clients) and not bench and not hostile"
 	$(MAKE) hostile-small
 
 lint: $(VENV)/dev.stamp  ## check style, types and imports

@@ -106,7 +106,9 @@ class Generated:
         elif step.files:
             types = importlib.import_module(f"{self._package.__name__}.types")
             files = {
-                part: types.File(payload=io.BytesIO(content.encode()), file_name=name)
+                part: types.File(
+                    payload=io.BytesIO(content if isinstance(content, bytes) else content.encode()), file_name=name
+                )
                 for part, (name, content) in step.files.items()
             }
             arguments["body"] = hints["body"](**files)
