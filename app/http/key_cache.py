@@ -108,7 +108,8 @@ class KeyCache:
 
     def _read_soon(self) -> asyncio.Task[None]:
         # never await a finished task again: that does not suspend, and would block the event loop
-        if self._reading is None or self._reading.done():
+        # nor one of another event loop, of which tests have several
+        if self._reading is None or self._reading.done() or self._reading.get_loop() is not asyncio.get_running_loop():
             self._reading = asyncio.create_task(self._read_now())
             self._reading.add_done_callback(_retrieve)
         return self._reading
