@@ -10,7 +10,7 @@ from riyl.core.errors import InputError, MismatchError
 from riyl.core.storage.model import ScoringSettings
 from riyl.core.types import Mask, Matrix, Rows, Vector
 from riyl.evaluation.retrieval import System
-from riyl.index.scoring.balance import balanced_bias
+from riyl.index.scoring.balance import balance
 from riyl.index.scoring.hubness import hubness
 
 Bias: TypeAlias = Literal["none", "csls", "balanced"]
@@ -57,7 +57,7 @@ def biased_system(name: str, vectors: Matrix, covered: Mask, bias: Bias, *, thre
     if not covered.all():
         vectors = np.where(covered[:, None], vectors, np.float32(0))
     if bias == "none":
-        return System(name, vectors, vectors, covered)
+        return System(name, vectors, vectors, covered, vectors=vectors)
     rows = np.flatnonzero(covered)
     fitted = np.zeros(len(vectors), np.float32)
     fitted[rows] = fit_bias(vectors[rows], bias, threads=threads)
@@ -69,7 +69,7 @@ def biased_system(name: str, vectors: Matrix, covered: Mask, bias: Bias, *, thre
 
     queries, candidates = _columns(vectors, fitted)
     queries[~covered, -1] = 0
-    return System(name, queries, candidates, covered, restricted)
+    return System(name, queries, candidates, covered, restricted, vectors)
 
 
 def fit_bias(vectors: Matrix, bias: Bias, *, threads: int = 1) -> Vector:
@@ -87,7 +87,7 @@ def fit_bias(vectors: Matrix, bias: Bias, *, threads: int = 1) -> Vector:
         case "csls":
             return hubness(vectors, np.zeros(m, np.int32), np.zeros((1, 1), np.float32), CSLS, threads=threads)
         case "balanced":
-            return balanced_bias(vectors, vectors, np.ones(m), depth=DEPTH, sweeps=SWEEPS, threads=threads)
+            return balance(vectors, vectors, np.ones(m), depth=DEPTH, sweeps=SWEEPS, threads=threads).bias
         case _:
             assert_never(bias)
 

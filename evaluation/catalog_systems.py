@@ -37,7 +37,9 @@ def joined_parts(model: Model, catalog: JoinedCatalog, *, threads: int = 1, prog
     return parts
 
 
-def joined_system(name: str, model: Model, catalog: JoinedCatalog, parts: Parts, *, threads: int = 1) -> System:
+def joined_system(
+    name: str, model: Model, catalog: JoinedCatalog, parts: Parts, *, raw: bool = False, threads: int = 1
+) -> System:
     """Build the system of a model of another catalog, with the corrections of its card.
 
     Calibration and popularity are those of the whole of its catalog, as in a version made of it. Hubness is measured
@@ -49,6 +51,7 @@ def joined_system(name: str, model: Model, catalog: JoinedCatalog, parts: Parts,
         model: the model.
         catalog: the catalog.
         parts: result of `joined_parts` for the two.
+        raw: whether to leave the corrections out.
         threads: threads of the fit of the corrections.
 
     Raises:
@@ -56,6 +59,8 @@ def joined_system(name: str, model: Model, catalog: JoinedCatalog, parts: Parts,
     """
     snapshot = catalog.snapshot
     vectors, covered = fuse(parts)
+    if raw:
+        return System(name, vectors, vectors, covered, vectors=vectors)
     sets, own_patterns = patterns_of(snapshot)
     c = fit_calibration(model, snapshot, sets, threads=threads)
     patterns = catalog.gathered(own_patterns, 0)  # not covered where it is missing

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,8 +25,6 @@ from riyl.evaluation.unseen import seen_and_unseen
 Plain: TypeAlias = dict[str, Any]
 """JSON values; an undefined figure is NaN until `defined` makes it null."""
 
-NOTHING_UNSEEN: Mapping[str, Mask] = MappingProxyType({})
-
 
 def record(
     study: Study,
@@ -35,7 +32,6 @@ def record(
     comparisons: Sequence[Comparison],
     *,
     cf: str | None,
-    unseen: Mapping[str, Mask] = NOTHING_UNSEEN,
     rounds: int = 1000,
     seed: int = 0,
 ) -> Plain:
@@ -46,7 +42,6 @@ def record(
         popularity: by name ("plays", "listeners") the (n,) numbers of the snapshot's artists.
         comparisons: `riyl.evaluation.table.compare` of the study's results.
         cf: system that popularity groups are relative to (collaborative filtering alone); None without one.
-        unseen: by system, the (n,) mask of the artists that it was not fitted on, where these are known.
         rounds: number of bootstrap rounds over seeds and over unseen artists.
         seed: seed of these bootstraps.
 
@@ -77,7 +72,7 @@ def record(
             for robustness in entries
         ],
         "seeds": _seeds(study, rounds, seed),
-        "unseen": _unseen(main, unseen, rounds, seed),
+        "unseen": _unseen(main, study.unseen, rounds, seed),
         "popularity": _by_popularity(main, popularity, cf),
         "links": [
             {"condition": r.condition, "system": r.system, "rows": _rows(by_quantile(r.n_relevant, r.ndcg))}
@@ -106,7 +101,6 @@ def _conditions(study: Study) -> list[Plain]:
             "name": condition.name,
             "full": condition.is_full,
             "artists": len(condition.rows),
-            "asked": len(condition.query_rows),
             "queries": first[condition.name].n_queries,
             "without_links": first[condition.name].n_without_links,
         }

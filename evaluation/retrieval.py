@@ -31,6 +31,8 @@ class System:
         covered: (n,) bool, true for artists that the system can embed.
         restricted: returns query and candidate vectors of some covered artists, for a search among these only: for
             corrections that depend on the candidates (hubness). None: their rows of `queries` and `candidates`.
+        vectors: (n, d) float32 unit rows before any correction of scores, to which another one can be applied; None
+            where there are none.
     """
 
     name: str
@@ -38,6 +40,7 @@ class System:
     candidates: Matrix
     covered: Mask
     restricted: Callable[[Rows], tuple[Matrix, Matrix]] | None = None
+    vectors: Matrix | None = None
 
 
 @dataclass(frozen=True)

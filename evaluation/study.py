@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import InputError, NotFoundError
-from riyl.core.types import Matrix, Progress, Rows, silent
+from riyl.core.types import Mask, Matrix, Progress, Rows, silent
 from riyl.evaluation.bias import biased_system
 from riyl.evaluation.coherence import Coherence, coherence
 from riyl.evaluation.conditions import Condition
@@ -50,6 +50,7 @@ class Study:
         results: condition by condition, subjects in their order.
         robustness: by condition of groups, of each system and seed that has parts, and of noise.
         coherence: by condition and name, over the condition's candidates, of each system with two outputs or more.
+        unseen: by name of a system, the (n,) mask of the artists that it was not fitted on, where that is known.
     """
 
     conditions: Sequence[Condition]
@@ -57,6 +58,7 @@ class Study:
     results: list[Result] = field(default_factory=list)
     robustness: dict[str, list[Robustness]] = field(default_factory=dict)
     coherence: dict[tuple[str, str], Coherence] = field(default_factory=dict)
+    unseen: dict[str, Mask] = field(default_factory=dict)
 
     def of_role(self, *roles: Role) -> list[str]:
         """Return the names of the subjects in these roles."""
@@ -113,6 +115,8 @@ def study(
         names = [entry.name for entry in outcome.entries]
         if len(set(names)) < len(names):
             raise InputError(f"systems: found the names {', '.join(names)}; wanted each once")
+        if subject.role == "system" and subject.unseen is not None:
+            outcome.unseen[name] = subject.unseen
         for condition in conditions:
             heard = _Named(f"{condition.name}, {name}", progress)
             by_condition[condition.name].append(evaluate(subject.system, condition, setup, progress=heard))

@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias, cast
 
 from riyl.core.errors import InputError
 from riyl.core.storage.model import NO_SCORING, ScoringSettings
-from riyl.core.types import Matrix, Vector
+from riyl.core.types import Mask, Vector
 from riyl.evaluation.bias import BIASES, Bias, biased_system
-from riyl.evaluation.retrieval import Evaluable
+from riyl.evaluation.retrieval import Evaluable, RankedLists
 from riyl.evaluation.systems import Parts, Subset
 
 OWN_BIAS = "own"
@@ -33,8 +33,8 @@ class Subject:
         parts: the system's parts by modality; None if it has none, and then it takes no part in the groups.
         missing: by modality (d,) the part of every artist that lacks it; empty where a missing modality adds nothing.
         scoring: corrections to apply in the groups too.
-        vectors: (n, d) float32 unit rows before any correction of scores; None for ready lists and floors.
         bias: correction that replaces `scoring`, also in the groups; None where `scoring` holds.
+        unseen: (n,) bool, the artists that it was not fitted on; None where that is not known, or true of all.
         history: what is known of the artists that it was fitted on, for readers of the tables.
         catalog: name of the catalog whose data it uses; None for the first catalog, whose artists are the study's.
     """
@@ -47,14 +47,19 @@ class Subject:
     parts: Parts | None = None
     missing: Mapping[str, Vector] = field(default_factory=dict)
     scoring: ScoringSettings = NO_SCORING
-    vectors: Matrix | None = None
     bias: Bias | None = None
+    unseen: Mask | None = None
     history: str | None = None
     catalog: str | None = None
 
     @property
     def name(self) -> str:
         return self.system.name
+
+
+def leaves_out_own(biases: Sequence[str]) -> bool:
+    """Check whether `with_biases` replaces the corrections that a system has by itself, so that none need be fitted."""
+    return bool(biases) and OWN_BIAS not in biases
 
 
 def with_biases(entries: Iterable[Subject], biases: Sequence[str], *, threads: int = 1) -> Iterator[Subject]:
@@ -80,15 +85,16 @@ def with_biases(entries: Iterable[Subject], biases: Sequence[str], *, threads: i
 
 def _with_biases(entries: Iterable[Subject], biases: Sequence[str], threads: int) -> Iterator[Subject]:
     for subject in entries:
-        if subject.vectors is None:
+        plain = subject.system
+        if isinstance(plain, RankedLists) or plain.vectors is None:
             yield subject
             continue
         for bias in biases:
             suffix = f" [{bias}]" if len(biases) > 1 else ""
             name, of = subject.name + suffix, None if subject.of is None else subject.of + suffix
             if bias == OWN_BIAS:
-                yield replace(subject, system=replace(subject.system, name=name), of=of)
+                yield replace(subject, system=replace(plain, name=name), of=of)
                 continue
             chosen = cast("Bias", bias)
-            system = biased_system(name, subject.vectors, subject.system.covered, chosen, threads=threads)
+            system = biased_system(name, plain.vectors, plain.covered, chosen, threads=threads)
             yield replace(subject, system=system, of=of, bias=chosen)

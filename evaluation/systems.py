@@ -80,7 +80,7 @@ def model_system(
     """
     vectors, covered = fuse(parts)
     if raw:
-        return System(name, vectors, vectors, covered)
+        return System(name, vectors, vectors, covered, vectors=vectors)
     scoring = fit_scoring(model, snapshot, Embedding(vectors, covered), threads=threads)
     return scored_system(name, vectors, covered, patterns_of(snapshot)[1], scoring)
 
@@ -96,12 +96,12 @@ def scored_system(name: str, vectors: Matrix, covered: Mask, patterns: Patterns,
         scoring: the corrections.
     """
     if not scoring.corrects:
-        return System(name, vectors, vectors, covered)
+        return System(name, vectors, vectors, covered, vectors=vectors)
 
     def restricted(rows: Rows) -> tuple[Matrix, Matrix]:
         return scoring.among(vectors, covered, patterns, rows)
 
-    return System(name, *scoring.factors(vectors, patterns), covered, restricted)
+    return System(name, *scoring.factors(vectors, patterns), covered, restricted, vectors)
 
 
 def check_parts(parts: Parts) -> None:

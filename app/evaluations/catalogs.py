@@ -157,12 +157,15 @@ def joined_systems(
     others: Sequence[JoinedCatalog],
     chosen: Mapping[str, Sequence[SelectedModel]],
     *,
+    raw: bool,
     threads: int,
     progress: Progress,
 ) -> Iterator[Subject]:
     """Yield the chosen models of other catalogs as subjects of a study, catalog by catalog, embedded one at a time."""
     for other in others:
-        yield from systems(home, other.snapshot, chosen[other.name], joined=other, threads=threads, progress=progress)
+        yield from systems(
+            home, other.snapshot, chosen[other.name], joined=other, raw=raw, threads=threads, progress=progress
+        )
 
 
 def linked_artists(

@@ -36,13 +36,11 @@ class ExternalSystem:
         subject: the system, with the cosine as its score.
         source: file or id that it was read from.
         counts: its overlap with the catalog.
-        seen: (n,) bool, true for artists in the pairs that it was fitted on; None where that is unknown.
     """
 
     subject: Subject
     source: str
     counts: EmbeddingCounts | RunCounts
-    seen: Mask | None
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -65,19 +63,16 @@ def external_systems(home: Home, question: Question, artist_ids: Sequence[Artist
         NotFoundError: there are no such stored embeddings.
     """
     _check_names(question)
-    return [
-        *_embeddings(home, question, artist_ids),
-        *_runs(question, artist_ids),
-    ]
+    return [*_embeddings(home, question, artist_ids), *_runs(question, artist_ids)]
 
 
 def _embeddings(home: Home, question: Question, artist_ids: Sequence[ArtistId]) -> Iterator[ExternalSystem]:
     for name, source in question.embeddings.items():
         aligned = align_embeddings(_read(home, question, name, source), artist_ids)
-        seen, history = _history(question, name, artist_ids)
+        unseen, history = _history(question, name, artist_ids)
         system = biased_system(name, aligned.vectors, aligned.covered, "none")
-        subject = Subject(system, parts=aligned.parts, vectors=aligned.vectors, history=history)
-        yield ExternalSystem(subject, source, aligned.counts, seen)
+        subject = Subject(system, parts=aligned.parts, unseen=unseen, history=history)
+        yield ExternalSystem(subject, source, aligned.counts)
 
 
 def _read(home: Home, question: Question, name: str, source: str) -> ExternalEmbeddings:
@@ -91,20 +86,22 @@ def _read(home: Home, question: Question, name: str, source: str) -> ExternalEmb
 def _runs(question: Question, artist_ids: Sequence[ArtistId]) -> Iterator[ExternalSystem]:
     for name, source in question.runs.items():
         aligned = align_run(read_run(Path(source)), artist_ids)
-        seen, history = _history(question, name, artist_ids)
-        yield ExternalSystem(Subject(aligned.system(name), history=history), source, aligned.counts, seen)
+        unseen, history = _history(question, name, artist_ids)
+        subject = Subject(aligned.system(name), unseen=unseen, history=history)
+        yield ExternalSystem(subject, source, aligned.counts)
 
 
 def _history(question: Question, name: str, artist_ids: Sequence[ArtistId]) -> tuple[Mask | None, str]:
-    """Return the artists in the pairs that a system was fitted on, and a text for readers."""
+    """Return the artists outside of the pairs that a system was fitted on, None for all, and a text for readers."""
     source = question.seen.get(name)
     if source is None:
         return None, UNKNOWN
     if source == NOTHING:
-        return np.zeros(len(artist_ids), bool), DECLARED_NOTHING
+        return None, DECLARED_NOTHING
     pairs = read_pairs(Path(source))
     linked = {artist for column in ("artist_id", "similar_id") for artist in pairs[column].to_pylist()}
-    return np.array([artist in linked for artist in artist_ids], bool), f"fitted on {pairs.num_rows} pairs"
+    unseen = np.array([artist not in linked for artist in artist_ids], bool)
+    return None if unseen.all() else unseen, f"fitted on {pairs.num_rows} pairs"
 
 
 def _check_names(question: Question) -> None:

@@ -22,7 +22,7 @@ from riyl.app.evaluations.catalogs import (
 )
 from riyl.app.evaluations.command import evaluate_command
 from riyl.app.evaluations.conditions import study_conditions
-from riyl.app.evaluations.external import ExternalSystem, external_systems
+from riyl.app.evaluations.external import external_systems
 from riyl.app.evaluations.question import Question
 from riyl.app.evaluations.systems import ALL, SelectedModel, choose, filled_projection, find_model, systems
 from riyl.core.errors import InputError
@@ -35,8 +35,8 @@ from riyl.evaluation.catalogs import JoinedCatalog
 from riyl.evaluation.protocol import PROTOCOL, Result, Setup
 from riyl.evaluation.queries import expected_table, query_table
 from riyl.evaluation.record import defined, record
-from riyl.evaluation.study import Study, study
-from riyl.evaluation.subject import Subject, with_biases
+from riyl.evaluation.study import study
+from riyl.evaluation.subject import Subject, leaves_out_own, with_biases
 from riyl.evaluation.systems import version_ndcg, version_parts, version_system
 from riyl.evaluation.table import Comparison, compare
 from riyl.index.artifact.version import Version
@@ -106,8 +106,11 @@ def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress
         home, replace(question, systems=names.first), catalog, model, threads, progress
     )
     joined = {other.name: choose_joined(home, other, names.others[other.name], question, progress) for other in others}
-    of_others = joined_systems(home, others, joined, threads=threads, progress=progress)
-    study_systems = chain(study_systems, of_others, (each.subject for each in external))
+    raw = leaves_out_own(question.bias)
+    of_others = joined_systems(home, others, joined, raw=raw, threads=threads, progress=progress)
+    unseen = _unseen(home, catalog, chosen, others, joined)
+    of_models = (replace(subject, unseen=unseen) for subject in chain(study_systems, of_others))
+    study_systems = chain(of_models, (each.subject for each in external))
     study_systems = with_biases(study_systems, question.bias, threads=threads)
     order = tie_break_rank(catalog.artist_ids, question.seed)
     setup = Setup(relevance, order, question.k, question.rounds, question.seed, threads)
@@ -120,7 +123,6 @@ def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress
         {"plays": catalog.plays, "listeners": catalog.listeners},
         comparisons,
         cf=CF if any(entry.name == CF for entry in study_results.entries) else None,
-        unseen=_unseen(_unseen_by_models(home, catalog, chosen, others, joined), external, study_results),
         rounds=question.rounds,
         seed=question.seed,
     )
@@ -172,9 +174,8 @@ def _study_systems(
     """Return RIYL's systems of a study, the named version or model first, and the models of these systems."""
     versions = []
     if isinstance(catalog, Version):
-        settings, vectors = catalog.scoring.settings, catalog.embeddings
         parts = version_parts(catalog)
-        versions.append(Subject(version_system(catalog), parts=parts, scoring=settings, vectors=vectors))
+        versions.append(Subject(version_system(catalog), parts=parts, scoring=catalog.scoring.settings))
     named = bool(versions) or model is not None
     names = [] if named and question.systems is None else question.systems
     if not named and names == [] and not (question.embeddings or question.runs or question.catalogs):
@@ -187,34 +188,23 @@ def _study_systems(
     chosen: list[SelectedModel] = []
     if names != [] or model is not None:
         chosen = choose(home, snapshot, names, question.seed, progress, first=model, seeds=question.seeds)
+    raw = leaves_out_own(question.bias)
+    of_models = systems(home, snapshot, chosen, raw=raw, threads=threads, progress=progress)
     filled = (filled_projection(snapshot, question.seed) for _ in range(with_filled))
-    return chain(versions, systems(home, snapshot, chosen, threads=threads, progress=progress), filled), chosen
+    return chain(versions, of_models, filled), chosen
 
 
-def _unseen(common: Mask | None, external: Sequence[ExternalSystem], outcome: Study) -> dict[str, Mask]:
-    """Return by system the (n,) mask of the artists that it was not fitted on; without systems that tell nothing.
-
-    RIYL's systems share one mask, of the artists that neither featurizer nor any of the models learned from, so that
-    their figures are over the same queries. A system of another program has its own, if its pairs were declared.
-    """
-    of_external = {each.subject.name: each for each in external}
-    masks = {}
-    for name in outcome.of_role("system"):
-        each = of_external.get(name.rpartition(" [")[0] or name) or of_external.get(name)
-        mask = common if each is None else None if each.seen is None else ~each.seen
-        if mask is not None and (each is None or not mask.all()):
-            masks[name] = mask
-    return masks
-
-
-def _unseen_by_models(
+def _unseen(
     home: Home,
     catalog: Snapshot | Version,
     chosen: Sequence[SelectedModel],
     others: Sequence[JoinedCatalog],
     joined: Mapping[str, Sequence[SelectedModel]],
 ) -> Mask | None:
-    """Return the (n,) mask of artists that neither featurizer nor models learned from; None if none were held out."""
+    """Return the (n,) mask of artists that neither featurizer nor models learned from; None if none were held out.
+
+    All of RIYL's systems share it, so that their figures are over the same queries.
+    """
     models = [selected.model for selected in chosen]
     if isinstance(catalog, Version) and (folder := home.models / str(catalog.manifest["model"])).exists():
         models.append(Model.open(folder))

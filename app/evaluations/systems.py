@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from riyl.core.errors import InputError, MismatchError, OutdatedError
 from riyl.core.extras import needs_extra
 from riyl.core.settings import Home
 from riyl.core.storage.entries import by_age, pick
-from riyl.core.storage.model import CARD, Model
+from riyl.core.storage.model import CARD, NO_SCORING, Model
 from riyl.core.storage.snapshot import Snapshot, find_snapshot
 from riyl.core.types import Progress
 from riyl.evaluation.catalog_systems import joined_parts, joined_system
@@ -102,8 +101,12 @@ def choose(
     if first is not None:
         chosen[1:] = [selected for selected in chosen[1:] if selected.model.id != first.id]
     if seeds > 1:
-        chosen = list(chain.from_iterable([each, *_trained_seeds(home, each, seeds, progress)] for each in chosen))
-    return _told_apart(list({selected.model.id: selected for selected in reversed(chosen)}.values())[::-1])
+        ids, with_seeds = {selected.model.id for selected in chosen}, list[SelectedModel]()
+        for selected in chosen:
+            others = _trained_seeds(home, selected, seeds, stored, progress)
+            with_seeds += [selected, *(other for other in others if other.model.id not in ids)]
+        chosen = with_seeds
+    return _told_apart(chosen)
 
 
 def find_model(home: Home, name: str, snapshot: str | None) -> Model:
@@ -130,12 +133,14 @@ def systems(
     chosen: Sequence[SelectedModel],
     *,
     joined: JoinedCatalog | None = None,
+    raw: bool = False,
     threads: int,
     progress: Progress,
 ) -> Iterator[Subject]:
     """Yield the chosen models as subjects of a study, embedded one at a time, each followed by its subsets.
 
     With `joined`, the snapshot is that of another catalog of the study, and the subjects are over the study's artists.
+    With `raw`, the corrections of scores are left out.
 
     Raises:
         MismatchError: a model was fitted on another featurizer and other tables; the message names both.
@@ -144,28 +149,17 @@ def systems(
         on = _snapshot_of(home, selected.model, snapshot)
         if joined is None:
             parts = model_parts(selected.model, on, threads=threads, progress=progress)
-            system = model_system(selected.name, selected.model, on, parts, threads=threads)
+            system = model_system(selected.name, selected.model, on, parts, raw=raw, threads=threads)
         else:
             other = replace(joined, snapshot=on)
             parts = joined_parts(selected.model, other, threads=threads, progress=progress)
-            system = joined_system(selected.name, selected.model, other, parts, threads=threads)
+            system = joined_system(selected.name, selected.model, other, parts, raw=raw, threads=threads)
         catalog = None if joined is None else joined.name
-        settings, seed = selected.model.scoring, int(selected.model.card["seed"])
-        vectors = fuse(parts)[0]
-        yield Subject(
-            system,
-            selected.role,
-            of=selected.of,
-            seed=seed,
-            parts=parts,
-            scoring=settings,
-            vectors=vectors,
-            catalog=catalog,
-        )
+        settings, seed = NO_SCORING if raw else selected.model.scoring, int(selected.model.card["seed"])
+        yield Subject(system, selected.role, of=selected.of, seed=seed, parts=parts, scoring=settings, catalog=catalog)
         for subset in subsets_of(parts)[:-1] if selected.subsets else []:
             masked = subset_system(selected.name, parts, subset, settings, threads=threads)
-            vectors = fuse(parts, subset)[0]
-            yield Subject(masked, "subset", of=selected.name, subset=subset, vectors=vectors, catalog=catalog)
+            yield Subject(masked, "subset", of=selected.name, subset=subset, catalog=catalog)
 
 
 def filled_projection(snapshot: Snapshot, seed: int) -> Subject:
@@ -175,8 +169,8 @@ def filled_projection(snapshot: Snapshot, seed: int) -> Subject:
 
         fitted = fit_filled_projection(snapshot, seed)
     vectors, covered = fuse(fitted.parts, missing=fitted.missing)
-    system = System(FILLED_PROJECTION, vectors, vectors, covered)
-    return Subject(system, seed=seed, parts=fitted.parts, missing=fitted.missing, vectors=vectors)
+    system = System(FILLED_PROJECTION, vectors, vectors, covered, vectors=vectors)
+    return Subject(system, seed=seed, parts=fitted.parts, missing=fitted.missing)
 
 
 def has_system(home: Home, snapshot: Snapshot, name: str) -> bool:
@@ -236,7 +230,9 @@ def _other_seeds(model: Model, stored: Sequence[Model]) -> list[SelectedModel]:
     return [SelectedModel(f"{m.name} (seed {m.card['seed']})", m, role="seed", of=model.name) for m in by_seed]
 
 
-def _trained_seeds(home: Home, selected: SelectedModel, seeds: int, progress: Progress) -> list[SelectedModel]:
+def _trained_seeds(
+    home: Home, selected: SelectedModel, seeds: int, stored: Sequence[Model], progress: Progress
+) -> list[SelectedModel]:
     """Return the models of the config from the seeds that follow the model's own; those that do not exist are trained.
 
     Raises:
@@ -245,7 +241,7 @@ def _trained_seeds(home: Home, selected: SelectedModel, seeds: int, progress: Pr
     model, card = selected.model, selected.model.card
     if selected.role == "seed" or model.method in WITHOUT_CHANCE:
         return []
-    others = _other_seeds(model, _stored(home))[: seeds - 1]
+    others = _other_seeds(model, stored)[: seeds - 1]
     taken = {int(card["seed"]), *(int(other.model.card["seed"]) for other in others)}
     new = [seed for seed in range(int(card["seed"]), int(card["seed"]) + 2 * seeds) if seed not in taken]
     for seed in new[: seeds - 1 - len(others)]:

@@ -128,31 +128,6 @@ def balance(
     return Balance(bias, drawn, thresholds, share, float(lowest))
 
 
-def balanced_bias(
-    queries: Matrix,
-    candidates: Matrix,
-    targets: NDArray[np.floating],
-    *,
-    depth: int,
-    sweeps: int,
-    start: Vector | None = None,
-    self_positions: Positions | None = None,
-    threads: int = 0,
-) -> Vector:
-    """Return the bias of `balance`, (m,) float32; it takes the same arguments and raises the same errors."""
-    fit = balance(
-        queries,
-        candidates,
-        targets,
-        depth=depth,
-        sweeps=sweeps,
-        start=start,
-        self_positions=self_positions,
-        threads=threads,
-    )
-    return fit.bias
-
-
 def mean_balanced_bias(
     queries: Matrix,
     candidates: Matrix,
@@ -186,7 +161,7 @@ def mean_balanced_bias(
         raise InputError("depths: found none; wanted at least one")
     total = np.zeros(len(candidates), np.float64)
     for depth in depths:
-        total += balanced_bias(
+        total += balance(
             queries,
             candidates,
             targets,
@@ -195,7 +170,7 @@ def mean_balanced_bias(
             start=start,
             self_positions=self_positions,
             threads=threads,
-        )
+        ).bias
     return np.asarray(total / len(depths), np.float32)
 
 

@@ -33,9 +33,7 @@ def recorded(outcome, **more):
 
 def test_conditions_and_systems_are_told():
     result = recorded(studied(Subject(LINE, seed=3), Subject(CF, "subset", of="made", subset=("cf",))))
-    assert result["conditions"] == [
-        {"name": "raw", "full": False, "artists": 5, "asked": 5, "queries": 4, "without_links": 1}
-    ]
+    assert result["conditions"] == [{"name": "raw", "full": False, "artists": 5, "queries": 4, "without_links": 1}]
     unknown = {"history": None, "catalog": None}
     assert result["systems"][:2] == [
         {"name": "made", "role": "system", "of": None, "subset": [], "seed": 3} | unknown,

@@ -87,6 +87,7 @@ def made():
         Setup(truth, in_order(N), k=10, rounds=20),
         plays,
     )
+    outcome.unseen.update(dict.fromkeys(outcome.of_role("system"), in_order(N) % 4 == 0))
     head = {
         "format": 2,
         "snapshot": "5" * 16,
@@ -106,7 +107,6 @@ def made():
         counts,
         compare(outcome.results, NAME, rounds=20),
         cf="single-cf",
-        unseen=dict.fromkeys(outcome.of_role("system"), in_order(N) % 4 == 0),
         rounds=20,
     )
     return defined({**head, **measured})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import riyl.index.scoring.hubness
 import riyl.index.scoring.order_statistics
 from riyl.core.errors import InputError, MismatchError
-from riyl.index.scoring.balance import balance, balanced_bias, bias_of_new, mean_balanced_bias
+from riyl.index.scoring.balance import balance, bias_of_new, mean_balanced_bias
 
 
 def cloud(seed, m, d=8, spread=0.6):
@@ -52,7 +52,7 @@ def appearances(vectors, bias, k):
 def test_the_bias_is_that_of_loops_in_float64(seed: int, m: int, depth: int, sweeps: int) -> None:
     vectors, targets = cloud(seed, m), np.random.default_rng(seed).uniform(0.2, 3, m)
     start = np.random.default_rng(seed + 1).normal(size=m).astype(np.float32) / 10
-    actual = balanced_bias(vectors, vectors, targets, depth=depth, sweeps=sweeps, start=start)
+    actual = balance(vectors, vectors, targets, depth=depth, sweeps=sweeps, start=start).bias
     expected = naive(vectors, vectors, targets, min(depth, m // 2), sweeps, start, range(m))
     np.testing.assert_allclose(actual, expected, atol=1e-5)
     assert actual.dtype == np.float32
@@ -61,7 +61,7 @@ def test_the_bias_is_that_of_loops_in_float64(seed: int, m: int, depth: int, swe
 def test_queries_may_be_others_than_the_candidates() -> None:
     queries, candidates = cloud(1, 30), cloud(2, 12)
     selves = np.where(np.arange(30) % 3 == 0, np.arange(30) % 12, -1)
-    actual = balanced_bias(queries, candidates, np.ones(12), depth=4, sweeps=3, self_positions=selves)
+    actual = balance(queries, candidates, np.ones(12), depth=4, sweeps=3, self_positions=selves).bias
     np.testing.assert_allclose(actual, naive(queries, candidates, np.ones(12), 4, 3, np.zeros(12), selves), atol=1e-5)
 
 
@@ -71,13 +71,11 @@ def test_a_hub_is_lowered_by_hand() -> None:
     none = np.full(3, -1)
     # Scores 1 1 0 / 1 0 1 / 1 .5 .5: every best score is 1, so tau is 1. The best of S - tau in each column, t = 1, is
     # 0, 0, 0: ties leave the hub as it is. Targets 2, 1, 1 scale to 1.5, .75, .75; below 1 they count as 1.
-    np.testing.assert_allclose(
-        balanced_bias(queries, candidates, np.ones(3), depth=1, sweeps=1, self_positions=none), 0
-    )
+    np.testing.assert_allclose(balance(queries, candidates, np.ones(3), depth=1, sweeps=1, self_positions=none).bias, 0)
     # With a lead of .5 for the others: S - b is 1 1.5 .5 / 1 .5 1.5 / 1 1 1, tau 1.5 1.5 1; S - tau in the columns is
     # -.5 -.5 0 / -.5 -1.5 -.5 / -1.5 -.5 -.5; t = 1 gives 0, -.5, -.5, with the mean taken away 1/3, -1/6, -1/6.
     start = np.array([0, -0.5, -0.5], np.float32)
-    actual = balanced_bias(queries, candidates, np.ones(3), depth=1, sweeps=1, start=start, self_positions=none)
+    actual = balance(queries, candidates, np.ones(3), depth=1, sweeps=1, start=start, self_positions=none).bias
     np.testing.assert_allclose(actual, [1 / 3, -1 / 6, -1 / 6], atol=1e-6)
 
 
@@ -86,7 +84,7 @@ def test_a_hub_is_lowered_by_hand() -> None:
 def test_with_uniform_targets_all_stand_in_about_as_many_lists(seed: int, depth: int) -> None:
     vectors = cloud(seed, 300, d=30, spread=2)
     before = appearances(vectors, np.zeros(300), depth)
-    after = appearances(vectors, balanced_bias(vectors, vectors, np.ones(300), depth=depth, sweeps=12), depth)
+    after = appearances(vectors, balance(vectors, vectors, np.ones(300), depth=depth, sweeps=12).bias, depth)
     assert before.std() > 0.8 * depth  # there were hubs
     assert after.std() < 0.1 * before.std()
     assert 0.6 * depth <= after.min() <= after.max() <= 1.6 * depth
@@ -94,7 +92,7 @@ def test_with_uniform_targets_all_stand_in_about_as_many_lists(seed: int, depth:
 
 def test_lists_follow_the_targets() -> None:
     vectors, targets = cloud(3, 400), np.where(np.arange(400) < 100, 3.0, 1.0)
-    counts = appearances(vectors, balanced_bias(vectors, vectors, targets, depth=20, sweeps=12), 20)
+    counts = appearances(vectors, balance(vectors, vectors, targets, depth=20, sweeps=12).bias, 20)
     # 100 of 3 and 300 of 1 share 8,000 places: 40 and 13.3 each.
     assert counts[:100].mean() == pytest.approx(40, rel=0.05)
     assert counts[100:].mean() == pytest.approx(40 / 3, rel=0.05)
@@ -105,23 +103,23 @@ def test_lists_follow_the_targets() -> None:
 def test_a_permutation_of_the_artists_permutes_the_bias(seed: int) -> None:
     vectors, order = cloud(seed, 50), np.random.default_rng(seed).permutation(50)
     targets = np.random.default_rng(seed).uniform(0.5, 2, 50)
-    bias = balanced_bias(vectors, vectors, targets, depth=6, sweeps=3)
-    permuted = balanced_bias(vectors[order], vectors[order], targets[order], depth=6, sweeps=3)
+    bias = balance(vectors, vectors, targets, depth=6, sweeps=3).bias
+    permuted = balance(vectors[order], vectors[order], targets[order], depth=6, sweeps=3).bias
     np.testing.assert_allclose(permuted, bias[order], atol=1e-5)
 
 
 def test_blocks_do_not_change_the_bias(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, targets = cloud(4, 97), np.random.default_rng(4).uniform(0.5, 2, 97)
-    whole = balanced_bias(vectors, vectors, targets, depth=9, sweeps=3)
+    whole = balance(vectors, vectors, targets, depth=9, sweeps=3).bias
     monkeypatch.setattr(riyl.index.scoring.order_statistics, "_CELLS", 200)
     monkeypatch.setattr(riyl.index.scoring.order_statistics, "_QUERIES_AT_ONCE", 7)
-    np.testing.assert_allclose(balanced_bias(vectors, vectors, targets, depth=9, sweeps=3), whole, atol=1e-5)
+    np.testing.assert_allclose(balance(vectors, vectors, targets, depth=9, sweeps=3).bias, whole, atol=1e-5)
 
 
 def test_the_number_of_threads_does_not_change_the_bias() -> None:
     vectors = cloud(5, 700, d=64)
     biases = [
-        balanced_bias(vectors, vectors, np.ones(700), depth=50, sweeps=3, threads=threads) for threads in (1, 2, 0)
+        balance(vectors, vectors, np.ones(700), depth=50, sweeps=3, threads=threads).bias for threads in (1, 2, 0)
     ]
     np.testing.assert_allclose(biases[1], biases[0], atol=1e-6)
     np.testing.assert_allclose(biases[2], biases[0], atol=1e-6)
@@ -129,7 +127,7 @@ def test_the_number_of_threads_does_not_change_the_bias() -> None:
 
 def test_a_sample_of_the_queries_gives_nearly_the_same_bias(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = cloud(6, 2000)
-    exact = balanced_bias(vectors, vectors, np.ones(2000), depth=100, sweeps=3)
+    exact = balance(vectors, vectors, np.ones(2000), depth=100, sweeps=3).bias
     monkeypatch.setattr(riyl.index.scoring.hubness, "QUERIES", 500)
     fit = balance(vectors, vectors, np.ones(2000), depth=100, sweeps=3)
     assert len(fit.drawn) == len(fit.thresholds) == 500
@@ -150,7 +148,7 @@ def test_where_a_sample_has_too_few_places_the_depth_is_raised(monkeypatch: pyte
 @pytest.mark.parametrize(("m", "expected"), [(0, []), (1, [0]), (2, [0, 0])])
 def test_with_fewer_than_three_artists_there_is_nothing_to_balance(m: int, expected: list[float]) -> None:
     vectors = np.eye(3, dtype=np.float32)[:m]
-    assert balanced_bias(vectors, vectors, np.ones(m), depth=200, sweeps=3).tolist() == expected
+    assert balance(vectors, vectors, np.ones(m), depth=200, sweeps=3).bias.tolist() == expected
 
 
 def test_without_queries_there_is_no_bias() -> None:
@@ -161,19 +159,19 @@ def test_without_queries_there_is_no_bias() -> None:
 
 def test_equal_vectors_have_equal_biases() -> None:
     vectors = np.tile(np.array([[0.6, 0.8]], np.float32), (30, 1))
-    np.testing.assert_allclose(balanced_bias(vectors, vectors, np.ones(30), depth=5, sweeps=3), 0, atol=1e-6)
+    np.testing.assert_allclose(balance(vectors, vectors, np.ones(30), depth=5, sweeps=3).bias, 0, atol=1e-6)
 
 
 def test_a_depth_beyond_half_of_the_candidates_is_half_of_them() -> None:
     vectors = cloud(8, 21)
-    half = balanced_bias(vectors, vectors, np.ones(21), depth=10, sweeps=3)
-    np.testing.assert_array_equal(balanced_bias(vectors, vectors, np.ones(21), depth=200, sweeps=3), half)
+    half = balance(vectors, vectors, np.ones(21), depth=10, sweeps=3).bias
+    np.testing.assert_array_equal(balance(vectors, vectors, np.ones(21), depth=200, sweeps=3).bias, half)
 
 
 def test_an_artist_near_to_no_other_has_the_lowest_bias_of_the_rest() -> None:
     vectors = cloud(9, 1200)
     vectors[17] = -vectors.mean(axis=0) / np.linalg.norm(vectors.mean(axis=0))
-    bias = balanced_bias(vectors, vectors, np.ones(1200), depth=20, sweeps=3)
+    bias = balance(vectors, vectors, np.ones(1200), depth=20, sweeps=3).bias
     assert bias[17] == bias.min()
     assert np.count_nonzero(bias == bias.min()) == 2  # of 1,200, a thousandth is a single artist, rounded down
 
@@ -199,7 +197,7 @@ def test_the_bias_of_a_new_artist_by_hand() -> None:
 
 def test_the_mean_of_depths_is_the_mean_of_their_biases() -> None:
     vectors = cloud(11, 80)
-    of_depths = [balanced_bias(vectors, vectors, np.ones(80), depth=depth, sweeps=3) for depth in (3, 20)]
+    of_depths = [balance(vectors, vectors, np.ones(80), depth=depth, sweeps=3).bias for depth in (3, 20)]
     actual = mean_balanced_bias(vectors, vectors, np.ones(80), depths=(3, 20), sweeps=3)
     np.testing.assert_allclose(actual, np.mean(of_depths, axis=0), atol=1e-7)
     with pytest.raises(InputError, match="depths: found none"):
