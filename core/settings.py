@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from riyl.core import setting_checks as checks
-from riyl.core.errors import ConfigError, SettingsError
+from riyl.core.errors import SettingsError
 
 AnyPath = Annotated[Path, AfterValidator(checks.absolute_path)]
 
@@ -188,48 +187,6 @@ def mistyped(variables: Iterable[str]) -> dict[str, str]:
 
 def _variable(field: str) -> str:
     return f"RIYL_{field.upper()}"
-
-
-Parsed = TypeVar("Parsed", bound=BaseModel)
-
-
-def read_toml(path: Path, kind: type[Parsed], *, renamed: Mapping[str, str] | None = None) -> Parsed:
-    """Read a TOML file into a validated model; missing fields take their defaults.
-
-    Args:
-        path: the file.
-        kind: the model.
-        renamed: names of earlier releases, each with its present name, for the error message about one.
-
-    Raises:
-        ConfigError: the file is missing or not TOML, or has an unknown name or an invalid value; the message names
-            file, field, value found and value wanted.
-    """
-    try:
-        return kind.model_validate(load_toml(path))
-    except ValidationError as error:
-        names = renamed or {}
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: found a name of an earlier release; wanted {names[str(e['loc'][-1])]}"
-            if e["type"] == "extra_forbidden" and str(e["loc"][-1]) in names
-            else f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})"
-            for e in error.errors()
-        )
-        raise ConfigError(f"{path}: {wrong}") from error
-
-
-def load_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises:
-        ConfigError: the file is missing or not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: found no such file; wanted a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from riyl.core.errors import ConfigError
-from riyl.core.settings import load_toml
+from riyl.core.toml_files import load_toml
 
 Table: TypeAlias = Mapping[str, Any]
 """Settings by name; a section is a table of its own."""

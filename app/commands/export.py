@@ -12,6 +12,7 @@ import pyarrow.parquet
 import typer
 
 from riyl.app.commands.current import hidden_of
+from riyl.app.commands.options import SnapshotOfModel, TrainedModel
 from riyl.app.commands.session import session
 from riyl.app.commands.streams import path
 from riyl.app.commands.train import open_model
@@ -37,13 +38,8 @@ def embeddings(
     out: Annotated[
         Path, typer.Option(parser=path, help="Parquet file to write: artist_id, vector (unit length), modalities.")
     ],
-    model: Annotated[
-        str | None, typer.Option(help="Model, by name or id [the newest of the current version's catalog].")
-    ] = None,
-    snapshot: Annotated[
-        str | None,
-        typer.Option(help="Snapshot, by id [the newest that fits the model, of the current version's catalog first]."),
-    ] = None,
+    model: TrainedModel = None,
+    snapshot: SnapshotOfModel = None,
 ) -> None:
     """Write the embedding of every artist.
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from riyl.app.commands.options import SnapshotOfModel, TrainedModel
 from riyl.app.commands.session import Session, session
 from riyl.app.commands.train import open_model
 from riyl.app.evaluations.run import quality_ndcg
@@ -33,13 +34,8 @@ Why = Annotated[str, typer.Option(help="Reason, for the history of promotions.")
 def build(
     context: typer.Context,
     promote: Annotated[bool, typer.Option("--promote", help="Make it the current version if its checks pass.")] = False,
-    model: Annotated[
-        str | None, typer.Option(help="Model, by name or id [the newest of the current version's catalog].")
-    ] = None,
-    snapshot: Annotated[
-        str | None,
-        typer.Option(help="Snapshot, by id [the newest that fits the model, of the current version's catalog first]."),
-    ] = None,
+    model: TrainedModel = None,
+    snapshot: SnapshotOfModel = None,
     why: Why = "",
 ) -> None:
     """Build a version of the index.

@@ -165,13 +165,13 @@ def carry_out(
     """
     pending: deque[tuple[int, tuple[ChangeRequest, Kept] | Refused]] = deque()
 
-    def wishes() -> Iterator[ChangeRequest | Refused]:
+    def requests() -> Iterator[ChangeRequest | Refused]:
         for number, line in batch.given:
             entry = _read(state, line)
             pending.append((number, entry))
             yield entry if isinstance(entry, Refused) else entry[0]
 
-    for verdict in write_batch(database, wishes(), sender, key=key, digest=batch.digest):
+    for verdict in write_batch(database, requests(), sender, key=key, digest=batch.digest):
         number, entry = pending.popleft()
         yield _verdict(state, number, entry, verdict, seconds_until)
 

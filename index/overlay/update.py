@@ -136,9 +136,8 @@ class OverlayUpdater:
         self._names: LiveNames | None = None
 
     def _taken(self, overlay: VersionOverlay) -> VersionOverlay:
-        """Return the overlay with all rows added so far."""
+        """Return the overlay with all rows added so far; it drops its names, which keep the overlay before it."""
         columns = Columns(**{name: column.taken() for name, column in self._columns.items()})
-        # without its names, which hold the overlay before it: else every earlier overlay would stay in memory
         overlay = replace(overlay, artists=self._artists, columns=columns, entries=self._entries, names=None)
         if self._names is None:
             return overlay

@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from riyl.core.errors import ConfigError, SettingsError
-from riyl.core.settings import RENAMED_VARIABLES, Home, Settings, load_settings, mistyped, read_toml
+from riyl.core.settings import RENAMED_VARIABLES, Home, Settings, load_settings, mistyped
+from riyl.core.toml_files import read_toml
 from tests.conftest import REPOSITORY
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from riyl.core.settings import read_toml
+from riyl.core.toml_files import read_toml
 
 
 class _Section(BaseModel):

@@ -11,7 +11,7 @@ from riyl.app.jobs.disclosure import shown_author, shown_error, shown_values
 from riyl.app.jobs.store import JobError, JsonSerializer
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import ConfigError, InputError, NotFoundError, QualityCheckError, TableError
-from riyl.core.settings import read_toml
+from riyl.core.toml_files import read_toml
 from riyl.training.config import PcaConfig
 from riyl.training.datasets.tables import check_tables
 from tests.conftest import write_tables
