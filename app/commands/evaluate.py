@@ -101,8 +101,8 @@ def evaluate(
     snapshot: Annotated[
         str | None,
         typer.Option(
-            help="Snapshot whose artists are used [the newest; with --model the newest that fits the model, with "
-            "--version the one that the version was built from]."
+            help="Snapshot whose artists are used [the newest of the current version's catalog; with --model the "
+            "newest that fits the model, with --version the one that the version was built from]."
         ),
     ] = None,
     catalogs: Annotated[

@@ -34,8 +34,9 @@ class Question:
         seeds: number of seeds that models whose training depends on chance are trained from, and reported over.
         queries: text file of the artist ids that lists are made for; None takes every artist of a condition.
         candidates: text file of the artist ids that lists are made of; None takes every artist of a condition.
-        snapshot: snapshot whose artists are used, by id or a prefix of it. None is the newest; if a model is named,
-            the newest that has its featurizer; if a version is named, the version's own.
+        snapshot: snapshot whose artists are used, by id or a prefix of it. None is the newest of the promoted version's
+            line (`riyl.index.versions.line`); if a model is named, the newest that has its featurizer; if a version is
+            named, the version's own.
         catalogs: by name, the snapshots of other catalogs of the study, by id or a prefix of it. Their systems stand
             beside those of the first under NAME/, and `systems` names them with NAME/ in front, or without it in every
             catalog that has such a system. None in `systems` is there always the newest of each name and every

@@ -119,6 +119,18 @@ class EvaluateParams(Params):
             "catalog, or the version's own."
         ),
     ] = None
+    catalogs: Annotated[
+        dict[
+            Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")],
+            Annotated[str, Field(pattern="^[0-9a-f]{1,64}$")],
+        ],
+        Field(
+            max_length=10,
+            fail_fast=True,
+            description="Snapshots of other catalogs, each by id or a prefix of it under a name, whose systems take "
+            "part as NAME/SYSTEM; artists with equal mbid are joined.",
+        ),
+    ] = {}
     embeddings: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=100)]],
         Field(

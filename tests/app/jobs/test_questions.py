@@ -25,10 +25,20 @@ def store(home: Home, name: str, value: float) -> str:
 
 def test_params_without_embeddings_are_the_same_question(tmp_path: Path) -> None:
     params = EvaluateParams(
-        systems=["mine"], conditions=["fmc", "groups:fmc-judged"], bias=["own", "csls"], seeds=3, k=5
+        systems=["mine"],
+        catalogs={"own": "ab12"},
+        conditions=["fmc", "groups:fmc-judged"],
+        bias=["own", "csls"],
+        seeds=3,
+        k=5,
     )
     assert question_of(params, Home(tmp_path)) == Question(
-        systems=["mine"], conditions=["fmc", "groups:fmc-judged"], bias=("own", "csls"), seeds=3, k=5
+        systems=["mine"],
+        catalogs={"own": "ab12"},
+        conditions=["fmc", "groups:fmc-judged"],
+        bias=("own", "csls"),
+        seeds=3,
+        k=5,
     )
     assert question_of(EvaluateParams(), Home(tmp_path)) == Question(conditions=["raw", "fmc"])
 
