@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import platform
@@ -43,6 +44,11 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._ending = ending
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and take what exists by then out of the garbage collector's passes, which stop every thread."""
+        await super().startup(sockets)
+        gc.freeze()
+
     async def on_tick(self, counter: int) -> bool:
         """Close connections whose clients are too slow or leave too much unread, once a second."""
         if counter % 10 == 0:
@@ -63,6 +69,7 @@ class Server(uvicorn.Server):
         """End everything that runs."""
         self._ending.set()
         await super().shutdown(sockets)
+        gc.unfreeze()
 
 
 def server(app: ASGIApp, host: str, port: int, ending: asyncio.Event) -> Server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -73,3 +74,12 @@ async def test_the_next_head_of_a_connection_has_its_time_too(home: Home, monkey
         # between two requests the server's own, longer limit applies
         other.write(HALF + REST)
         assert (await soon.readuntil(b"}")).startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_a_pass_of_the_garbage_collector_leaves_out_what_the_start_made(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gc.unfreeze()
+    async with asyncio.timeout(20), impatient(home, monkeypatch):
+        assert gc.get_freeze_count() > 100_000
+    assert gc.get_freeze_count() == 0
