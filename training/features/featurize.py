@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from riyl.core.catalog.notes import Notes
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import MismatchError
-from riyl.core.storage.snapshot import Modality
+from riyl.core.storage.modality import Modality
 from riyl.core.types import ArtistId, Matrix, Progress
 from riyl.training.features.audio import VectorFeaturizer
 from riyl.training.features.cf import CfFeaturizer
