@@ -103,6 +103,8 @@ def test_nothing_of_the_held_out_comes_through(recipe: Recipe, tmp_path: Path) -
     for name, modality in snapshot.modalities.items():
         mask, other_mask = ~snapshot.holdout[modality.rows], ~others.holdout[others.modalities[name].rows]
         assert modality.vectors[mask].tobytes() == others.modalities[name].vectors[other_mask].tobytes()
+        for block, numbers in modality.blocks.items():
+            np.testing.assert_allclose(numbers[mask], others.modalities[name].blocks[block][other_mask], atol=1e-6)
     seen = recipe.model_copy(update={"holdout": 0.0})
     bases = {built(tmp_path / name, seen, tmp_path / "s").featurizer_id for name in ("t", "others")}
     assert len(bases) == 2  # what is not held out does come through
