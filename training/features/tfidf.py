@@ -79,9 +79,9 @@ def tfidf_factors(
     idf = np.where(frequency > 0, np.log((n + 1) / np.maximum(frequency, 1)), 0.0)
     width = max(1, min(dims, n, int(np.count_nonzero(idf))))
     start_at = np.random.default_rng(seed).standard_normal((vocabulary, min(width + _OVERSAMPLING, vocabulary)))
-    subspace: NDArray[np.float64] = np.linalg.qr(start_at)[0]
+    subspace = _orthonormal(start_at)
     for sweep in range(_SWEEPS):
-        subspace = np.linalg.qr(_gram(log_weights, n, idf, subspace))[0]
+        subspace = _orthonormal(_gram(log_weights, n, idf, subspace))
         progress("factor terms", sweep + 1, _SWEEPS + 1)
     values, rotation = np.linalg.eigh(subspace.T @ _gram(log_weights, n, idf, subspace))
     progress("factor terms", _SWEEPS + 1, _SWEEPS + 1)
@@ -102,3 +102,11 @@ def _gram(
         rows.data /= np.repeat(np.where(lengths > 0, lengths, 1.0), np.diff(rows.indptr))
         out += rows.T @ (rows @ subspace)
     return out
+
+
+def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an orthonormal basis of the columns, in their shape or narrower; `columns` may be overwritten."""
+    # imported here: the service featurizes artists but fits nothing; NumPy's QR takes twice the memory
+    from scipy.linalg import qr
+
+    return np.ascontiguousarray(qr(columns, overwrite_a=True, mode="economic", check_finite=False)[0])
