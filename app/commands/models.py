@@ -68,7 +68,7 @@ def show(
     for name in ("method", "dim", "seed", "snapshot", "featurizer", "commit", "trained_at"):
         run.say(f"  {name}: {'unknown' if row[name] is None else row[name]}")
     for name, part in opened.parts.items():
-        run.say(f"  input {name}: {part.input}, {part.width} wide")
+        run.say(f"  input {name}: {' with '.join([part.input, *part.blocks])}, {part.width} wide")
     for name, value in opened.card["scores"].items():
         run.say(f"  score {name}: {value:.4g}")
     if supervision := opened.card.get("supervision"):

@@ -173,7 +173,11 @@ class SimilarRequest(Question):
     ] = {}
     vectors: Annotated[
         dict[Text, Annotated[list[float], Field(max_length=4096, fail_fast=True)]],
-        Field(max_length=20, description="Vectors of this artist by modality, in the featurizer's space."),
+        Field(
+            max_length=20,
+            description="Vectors of this artist by modality, in the featurizer's space; each is followed by the blocks "
+            "that the model takes of the modality.",
+        ),
         at_most(20),
     ] = {}
     plays: Annotated[

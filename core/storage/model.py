@@ -37,17 +37,21 @@ class Part:
     """Input of one modality of a model.
 
     Attributes:
-        input: "vector": `vectors` (n, width) float32, as the snapshot holds them; "terms": `tokens` (n, s, width)
-            float32, the featurizer's factors of an artist's heaviest terms, and `mask` (n, s) bool; "weighted": `terms`
-            (n, s) int64, an artist's heaviest terms, and `weights_of_terms` (n, s) float32, 0 in unused places.
-        width: numbers in a vector or token; for weighted terms, the size of the featurizer's vocabulary.
+        input: "vector": `vectors` (n, width) float32, as the snapshot holds them, each followed by its blocks; "terms":
+            `tokens` (n, s, width) float32, the featurizer's factors of an artist's heaviest terms, and `mask` (n, s)
+            bool; "weighted": `terms` (n, s) int64, an artist's heaviest terms, and `weights_of_terms` (n, s) float32, 0
+            in unused places.
+        width: numbers in a vector with its blocks, or in a token; for weighted terms, the size of the featurizer's
+            vocabulary.
         max_terms: maximum number of terms taken of an artist; 0 for vectors.
+        blocks: for vectors, names of the modality's blocks that follow the vector, in this order.
     The ONNX file outputs `part` (n, dim) float32.
     """
 
     input: Literal["vector", "terms", "weighted"]
     width: Annotated[int, Field(ge=1, le=1 << 31)]
     max_terms: Annotated[int, Field(ge=0, le=1 << 31)] = 0
+    blocks: tuple[str, ...] = ()
 
 
 PART = TypeAdapter(Part)

@@ -24,19 +24,17 @@ from riyl.core.storage.entries import by_age, newest, pick
 from riyl.core.storage.memory_map import (
     ARTIST_COLUMNS,
     ATTRIBUTE_TYPES,
-    MAX_MAGNITUDE,
     load_array,
-    load_rows,
     read_parquet,
     require_ascending_texts,
     require_between,
 )
+from riyl.core.storage.modality import Modality, open_modality
 from riyl.core.storage.raw_terms import TERMS, RawTerms
 from riyl.core.storage.sealed import ChangeNumber, Count, FolderId, SealedFolder, read_sealed
 from riyl.core.storage.sealed_files import SealedFiles
 from riyl.core.storage.snapshot_source import read_source
-from riyl.core.storage.weighted_sets import WeightedSets, open_sets
-from riyl.core.types import ArtistId, Mask, Matrix, Rows
+from riyl.core.types import ArtistId, Mask
 
 MANIFEST = "manifest.json"
 KIND = "riyl-snapshot"
@@ -48,39 +46,8 @@ MAX_LISTENERS = 1 << 62
 
 HOLDOUT = "holdout.npy"
 
-_OF_ROWS = ("rows", "vectors", "evidence")
-"""Files of a modality that have one entry per artist of the modality."""
-
 RAW = "raw"
 """Folder of the artists' raw terms, with a subfolder per table; snapshots made before raw terms existed lack it."""
-
-
-@dataclass(frozen=True)
-class Modality:
-    """Features of one modality in a snapshot.
-
-    Attributes:
-        name: "tags", "cf", "audio", or one that the user added.
-        rows: (m,) positions, in the snapshot, of the artists that have it, ascending.
-        vectors: (m, d) float32, memory-mapped; row i belongs to artist rows[i]; not scaled to unit length.
-        evidence: (m,) int32, number of tags, listeners or tracks of the artist that the vector rests on.
-        sets: the weighted tag sets behind the vectors, if the modality is made of sets.
-    """
-
-    name: str
-    rows: Rows
-    vectors: Matrix
-    evidence: NDArray[np.int32]
-    sets: WeightedSets | None
-
-    @property
-    def width(self) -> int:
-        return int(self.vectors.shape[1])
-
-    def take(self, places: NDArray[np.int64]) -> Modality:
-        """Select the artists at these positions of `rows`, in the given order."""
-        sets = None if self.sets is None else self.sets.take(places)
-        return Modality(self.name, self.rows[places], self.vectors[places], self.evidence[places], sets)
 
 
 class SnapshotManifest(TypedDict):
@@ -196,7 +163,8 @@ class Snapshot(SealedFolder):
     @cached_property
     def modalities(self) -> Mapping[str, Modality]:
         """Modalities of the snapshot by name, names ascending."""
-        return {name: self._modality(name) for name in sorted(self.manifest["modalities"])}
+        had = self.manifest["modalities"]
+        return {name: open_modality(self.files, name, self.n_artists, had[name]) for name in sorted(had)}
 
     @property
     def modalities_had(self) -> list[str]:
@@ -209,16 +177,6 @@ class Snapshot(SealedFolder):
         for modality in self.modalities.values() if names is None else [self.modalities[n] for n in names]:
             counts[modality.rows] += 1
         return counts > 0 if names is None else counts == len(names)
-
-    def _modality(self, name: str) -> Modality:
-        folder = f"modalities/{name}"
-        rows_file, vectors_file, evidence_file = (self.files[f"{folder}/{of}.npy"] for of in _OF_ROWS)
-        rows = load_rows(rows_file, self.n_artists, self.manifest["modalities"][name])
-        vectors = load_array(vectors_file, np.float32, (len(rows), None))
-        require_between(vectors_file, vectors, -MAX_MAGNITUDE, MAX_MAGNITUDE)
-        evidence = load_array(evidence_file, np.int32, (len(rows),))
-        sets = open_sets(self.files, f"{folder}/", len(rows), None) if f"{folder}/terms.npy" in self.files else None
-        return Modality(name, rows, vectors, evidence, sets)
 
 
 def open_counts(files: SealedFiles, n: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -262,33 +220,6 @@ def write_holdout(folder: Path, holdout: Mask) -> None:
     """Write the holdout artists, one bit per artist; writes nothing if there are none."""
     if holdout.any():
         np.save(folder / HOLDOUT, np.packbits(holdout))
-
-
-def write_modality(folder: Path, modality: Modality) -> None:
-    """Write one modality; its vectors must be finite.
-
-    Raises:
-        ValueError: rows, vectors, evidence and sets differ in length, or a vector is not finite.
-    """
-    n = len(modality.rows)
-    lengths = [
-        len(modality.vectors),
-        len(modality.evidence),
-        n if modality.sets is None else len(modality.sets.indptr) - 1,
-    ]
-    if any(length != n for length in lengths) or not np.isfinite(modality.vectors).all():
-        raise ValueError(
-            f"modality {modality.name}: found {n} rows with arrays of lengths {lengths}, or vectors that are not finite"
-        )
-    into = folder / "modalities" / modality.name
-    into.mkdir(parents=True)
-    np.save(into / "rows.npy", modality.rows.astype(np.int32))
-    np.save(into / "vectors.npy", np.ascontiguousarray(modality.vectors, np.float32))
-    np.save(into / "evidence.npy", modality.evidence.astype(np.int32))
-    if modality.sets is not None:
-        np.save(into / "indptr.npy", modality.sets.indptr.astype(np.int64))
-        np.save(into / "terms.npy", modality.sets.terms.astype(np.int32))
-        np.save(into / "weights.npy", modality.sets.weights.astype(np.float32))
 
 
 def seal_snapshot(folder: Path, fields: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ The result equals that of a version for an artist of the catalog with the same i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from riyl.core.catalog.tables import MODALITY_OF
 from riyl.core.catalog.terms import term_keys
 from riyl.core.errors import InputError, MismatchError, NotFoundError, NothingKnownError
+from riyl.core.storage.modality import Modality
 from riyl.core.storage.model import CARD, Model, Part
-from riyl.core.storage.snapshot import MANIFEST, Modality, Snapshot
+from riyl.core.storage.snapshot import MANIFEST, Snapshot
 from riyl.core.types import Matrix, Vector, silent
 from riyl.index.artifact.version import Version
 from riyl.index.encoding.embed import unit_means
@@ -102,12 +103,7 @@ class ColdEncoder:
 
         So the bits of a part do not depend on the other artists. A part of too large numbers is not finite.
         """
-        onnx_inputs = onnx_inputs_of(self._takes(features.name), features, lambda: self._factors(features.name))
-        session = self._session(features.name)
-        parts = np.empty((len(features.rows), self.dim), np.float32)
-        for place_of in range(len(parts)):
-            (parts[place_of : place_of + 1],) = session.run(["part"], onnx_inputs.batch(np.array([place_of])))
-        return parts
+        return self._parts(self._takes(features.name), features)
 
     def from_tags(self, weights: Mapping[str, float]) -> Encoded:
         """Encode an artist with these tags.
@@ -146,6 +142,10 @@ class ColdEncoder:
     def from_vector(self, modality: str, vector: Sequence[float] | NDArray[np.floating]) -> Vector:
         """Return the part of an artist with this vector in the featurizer's space, as in a snapshot, (d,) float32.
 
+        Args:
+            modality: name of the modality.
+            vector: its numbers; where the model takes blocks, those of the vector and then those of each block.
+
         Raises:
             InputError: it has another width, is not finite, overflows float32, or is all zeros, without direction.
             MismatchError: the model does not take the modality, or not as vectors.
@@ -153,14 +153,15 @@ class ColdEncoder:
         takes = self._takes(modality)
         if takes.input != "vector":
             raise MismatchError(f"model {self.model.name} takes {modality} as weighted terms; found a vector")
-        values = numbers(modality, vector, takes.width)
+        values = numbers(" with ".join([modality, *takes.blocks]), vector, takes.width)
         with np.errstate(over="ignore"):
             length = np.sqrt(np.sum(values * values))
         if not np.isfinite(length):
             raise InputError(f"{modality}: found a vector whose length overflows float32; wanted a shorter one")
         if not values.any():
             raise InputError(f"{modality}: found a vector of zeros, which has no direction; wanted another one")
-        return self._run(modality, Modality(modality, _ONE, values[None], _ONE, None))
+        whole = replace(takes, blocks=())  # the blocks are in the vector already
+        return self._run(whole, Modality(modality, _ONE, values[None], _ONE, None))
 
     def from_raw(self, modality: str, vector: Sequence[float] | NDArray[np.floating]) -> Vector:
         """Return the part of an artist with this raw vector, as in the catalog's table, (d,) float32.
@@ -228,16 +229,23 @@ class ColdEncoder:
             check_weights(table, recognized)  # again, as weights of equal terms were added up
             row = Incidence(sp.csr_matrix([list(recognized.values())]), list(recognized), Counts(len(texts), 0))
             placed = featurize(modality, table, row, modality_featurizer, silent)
-            part = self._run(modality, placed) if len(placed.rows) else None
+            part = self._run(self._takes(modality), placed) if len(placed.rows) else None
         return Encoded(part, recognized, tuple(unknown))
 
-    def _run(self, modality: str, artist: Modality) -> Vector:
-        """Compute the part of the single artist in `artist`, (d,)."""
+    def _parts(self, takes: Part, features: Modality) -> Matrix:
+        onnx_inputs = onnx_inputs_of(takes, features, lambda: self._factors(features.name))
+        session = self._session(features.name)
+        parts = np.empty((len(features.rows), self.dim), np.float32)
+        for place_of in range(len(parts)):
+            (parts[place_of : place_of + 1],) = session.run(["part"], onnx_inputs.batch(np.array([place_of])))
+        return parts
 
-        (part,) = self.parts_of(artist)
+    def _run(self, takes: Part, artist: Modality) -> Vector:
+        """Compute the part of the single artist in `artist`, (d,)."""
+        (part,) = self._parts(takes, artist)
         if not np.isfinite(part).all():
             raise InputError(
-                f"{modality}: found numbers so large that the model overflows; wanted numbers like the catalog's"
+                f"{artist.name}: found numbers so large that the model overflows; wanted numbers like the catalog's"
             )
         return np.asarray(part, np.float32)
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import MismatchError
+from riyl.core.storage.modality import Modality
 from riyl.core.storage.model import Model, Part
-from riyl.core.storage.snapshot import Modality
 from riyl.core.storage.weighted_sets import WeightedSets
 from riyl.core.types import Matrix
 from riyl.training.runtime import onnxruntime
@@ -38,7 +38,7 @@ def onnx_inputs_of(takes: Part, modality: Modality, factors: Callable[[], Matrix
         factors: returns (V, width) float32 factors of the featurizer's terms; called only for a part that takes terms.
 
     Raises:
-        MismatchError: the part takes sets and there are none, or it takes vectors of another width.
+        MismatchError: the part takes sets or a block and there are none, or it takes another width.
     """
     match takes.input:
         case "vector":
@@ -67,15 +67,18 @@ def open_session(model: Model, modality: str, *, threads: int = 1) -> onnxruntim
 
 class _VectorFeed:
     def __init__(self, takes: Part, modality: Modality) -> None:
-        if takes.width != modality.width:
-            raise MismatchError(f"{modality.name}: found width {modality.width}; the model wants {takes.width}")
-        self._vectors = modality.vectors
+        if missing := [name for name in takes.blocks if name not in modality.blocks]:
+            raise MismatchError(f"{modality.name}: found no block {', '.join(missing)}; the model wants it")
+        self._matrices = [modality.vectors, *(modality.blocks[name] for name in takes.blocks)]
+        width = sum(matrix.shape[1] for matrix in self._matrices)
+        if takes.width != width:
+            raise MismatchError(f"{modality.name}: found width {width}; the model wants {takes.width}")
 
     def keys(self) -> NDArray[np.generic]:
-        return np.ascontiguousarray(self._vectors)
+        return _joined(self._matrices)
 
     def batch(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.generic]]:
-        return {"vectors": np.ascontiguousarray(self._vectors[rows])}
+        return {"vectors": _joined([matrix[rows] for matrix in self._matrices])}
 
 
 class _TermFeed:
@@ -106,6 +109,10 @@ class _WeightedFeed:
         weights = self._weights[rows]
         widest = int((weights > 0).sum(axis=1).max())
         return {"terms": self._terms[rows, :widest].astype(np.int64), "weights_of_terms": weights[:, :widest]}
+
+
+def _joined(matrices: list[Matrix]) -> Matrix:
+    return np.ascontiguousarray(matrices[0]) if len(matrices) == 1 else np.hstack(matrices)
 
 
 def _sets(modality: Modality) -> WeightedSets:

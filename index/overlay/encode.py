@@ -16,7 +16,7 @@ from riyl.core.catalog.terms import merged_entries, term_keys
 from riyl.core.changes.effective import EffectiveChanges
 from riyl.core.changes.reading import Says, attributes_after, identity_after, table_changes
 from riyl.core.errors import NothingKnownError
-from riyl.core.storage.snapshot import Modality
+from riyl.core.storage.modality import Modality
 from riyl.core.types import Vector, silent
 from riyl.index.artifact.version import Version
 from riyl.index.encoding.cold_start import ColdEncoder

@@ -6,7 +6,8 @@ import pytest
 
 from riyl.core.errors import MismatchError
 from riyl.core.storage.ground_truth import Relevance
-from riyl.core.storage.snapshot import Modality, Snapshot, seal_snapshot, write_artists, write_modality
+from riyl.core.storage.modality import Modality, write_modality
+from riyl.core.storage.snapshot import Snapshot, seal_snapshot, write_artists
 from riyl.evaluation.conditions import Condition, conditions_of
 from riyl.evaluation.protocol import PROTOCOL, Setup, evaluate
 from riyl.evaluation.retrieval import System, judge, retrieve

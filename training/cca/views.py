@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import InputError
-from riyl.core.storage.snapshot import Modality, Snapshot
+from riyl.core.storage.modality import Modality
+from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Matrix, Progress, silent
 from riyl.training.cca.linear import TINY, RandomFourierFeatures
-from riyl.training.cca.tfidf import CHUNK, log1p_weights, tfidf_table
 from riyl.training.config import CcaConfig
 from riyl.training.features.featurizer import term_factors
+from riyl.training.features.tfidf import CHUNK, log1p_weights, tfidf_table
 
 Rows64: TypeAlias = NDArray[np.float64]
 """Rows, (m, width) float64."""
@@ -38,7 +39,7 @@ class View:
 
     Attributes:
         modality: the modality of the snapshot.
-        table: (V, width) of `riyl.training.cca.tfidf.tfidf_table`, if its sets are read in place of its vectors.
+        table: (V, width) of `riyl.training.features.tfidf.tfidf_table`, if its sets are read in place of its vectors.
         max_terms: maximum number of terms read of a set.
         fourier_features: features appended to the unit rows, for curved maps.
         mean: (width,) mean of the unit rows and their appended features.

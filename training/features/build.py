@@ -23,17 +23,16 @@ from riyl.core.files import content_id, published, write_json
 from riyl.core.storage.base_rows import FOLDER as BASE_ROWS
 from riyl.core.storage.base_rows import write_base_rows
 from riyl.core.storage.ground_truth import save_truth
+from riyl.core.storage.modality import Modality, write_modality
 from riyl.core.storage.raw_terms import write_raw_terms
 from riyl.core.storage.snapshot import (
     FORMAT,
     MANIFEST,
     RAW,
-    Modality,
     Snapshot,
     seal_snapshot,
     write_artists,
     write_holdout,
-    write_modality,
 )
 from riyl.core.storage.snapshot_source import write_source
 from riyl.core.types import ArtistId, Mask, Progress, silent

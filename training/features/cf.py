@@ -10,22 +10,26 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from riyl.core.types import Matrix, Progress, silent
+from riyl.training.features.listeners import LISTENERS, ListenerFactors
 from riyl.training.features.recipe import CfRecipe
 
 
 @dataclass(frozen=True)
 class CfFeaturizer:
-    """Fitted featurizer of plays: the listeners' factors. An artist's vector solves its least squares against them.
+    """Fitted featurizer of plays: the listeners' factors of ALS, against which an artist's vector solves least squares.
 
     Attributes:
         recipe: recipe of the fit.
         users: the U listeners, ascending.
-        user_factors: (U, f) float32.
+        user_factors: (U, f) float32, of ALS.
+        listeners: factors of the listeners as terms of an artist, which give a block beside the vectors; None if there
+            are none.
     """
 
     recipe: CfRecipe
     users: list[str]
     user_factors: Matrix
+    listeners: ListenerFactors | None = None
 
     @property
     def width(self) -> int:
@@ -55,6 +59,13 @@ class CfFeaturizer:
             if row % 4096 == 0 or row + 1 == counts.shape[0]:
                 progress("fold artists into cf", row + 1, counts.shape[0])
         return vectors
+
+    def blocks(self, counts: sp.csr_matrix) -> dict[str, Matrix]:
+        """Compute the blocks beside the vectors, by name: each (m, d) float32, for (m, U) CSR of play counts above 0.
+
+        The only block is "listeners", see `ListenerFactors.transform`.
+        """
+        return {} if self.listeners is None else {LISTENERS: self.listeners.transform(counts)}
 
     def columns_of(self, users: list[str]) -> NDArray[np.int64]:
         """Return the index of each listener in `users`, (len(users),); -1 for an unknown listener."""

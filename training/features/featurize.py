@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from riyl.core.catalog.notes import Notes
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import MismatchError
-from riyl.core.storage.snapshot import Modality
+from riyl.core.storage.modality import Modality
 from riyl.core.types import ArtistId, Matrix, Progress
 from riyl.training.features.audio import VectorFeaturizer
 from riyl.training.features.cf import CfFeaturizer
@@ -68,14 +69,17 @@ def _featurize_tags(name: str, tags: Incidence, modality_featurizer: TagFeaturiz
     modality = _modality(name, rows, modality_featurizer.transform(weights), np.diff(weights.indptr))
     if len(modality.rows) < len(rows):
         weights = weights[np.isin(rows, modality.rows)]
-    return Modality(**{**vars(modality), "sets": tag_sets(weights)})
+    return replace(modality, sets=tag_sets(weights))
 
 
 def _featurize_plays(name: str, plays: Incidence, modality_featurizer: CfFeaturizer, progress: Progress) -> Modality:
     rows, counts = _without_empty(
         _recolumned(plays.weights, modality_featurizer.columns_of(plays.terms), len(modality_featurizer.users))
     )
-    return _modality(name, rows, modality_featurizer.transform(counts, progress), np.diff(counts.indptr))
+    modality = _modality(name, rows, modality_featurizer.transform(counts, progress), np.diff(counts.indptr))
+    if len(modality.rows) < len(rows):
+        counts = counts[np.isin(rows, modality.rows)]
+    return replace(modality, blocks=modality_featurizer.blocks(counts))
 
 
 def _modality(name: str, rows: NDArray[Any], vectors: Matrix, evidence: NDArray[Any]) -> Modality:

@@ -22,12 +22,15 @@ from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import ArtistId, Matrix
 from riyl.training.features.audio import VectorFeaturizer
 from riyl.training.features.cf import CfFeaturizer
-from riyl.training.features.recipe import CfRecipe, Recipe
+from riyl.training.features.listeners import ListenerFactors
+from riyl.training.features.recipe import Recipe, stored_cf_recipe, stored_recipe
 from riyl.training.features.tags import TagFeaturizer
 
 ModalityFeaturizer: TypeAlias = TagFeaturizer | CfFeaturizer | VectorFeaturizer
 
-FORMAT = 2
+FORMAT = 3
+BEFORE_LISTENERS = 2
+"""Format without factors of listeners as terms; written where a recipe asks for none, so that such ids stay equal."""
 
 FOLDER = "featurizer"
 """Name of the featurizer's folder in a snapshot."""
@@ -93,7 +96,7 @@ def save_featurizer(folder: Path, featurizer: Featurizer) -> str:
                     "vocabulary": modality_featurizer.vocabulary,
                 }
             case CfFeaturizer():
-                save_file({"user_factors": modality_featurizer.user_factors}, folder / f"{name}.safetensors")
+                save_file(_cf_arrays(modality_featurizer), folder / f"{name}.safetensors")
                 entry = {
                     "featurizer": "cf",
                     "recipe": modality_featurizer.recipe.model_dump(),
@@ -106,7 +109,8 @@ def save_featurizer(folder: Path, featurizer: Featurizer) -> str:
                 )
                 entry = {"featurizer": "vectors"}
         write_json(folder / f"{name}.json", entry)
-    head = {"format": FORMAT, "recipe": featurizer.recipe.model_dump(), "modalities": sorted(featurizer.modalities)}
+    number = FORMAT if featurizer.recipe.cf.listener_factors else BEFORE_LISTENERS
+    head = {"format": number, "recipe": featurizer.recipe.model_dump(), "modalities": sorted(featurizer.modalities)}
     if featurizer.holdout:
         head["holdout"] = list(featurizer.holdout)
     write_json(folder / "featurizer.json", head)
@@ -122,7 +126,7 @@ def load_featurizer(snapshot: Snapshot) -> Featurizer:
     head = _head(snapshot)
     modalities = {name: _load_modality_featurizer(snapshot, name) for name in head["modalities"]}
     with _damage_told(snapshot.files[_HEAD]):
-        return Featurizer(Recipe.model_validate(head["recipe"]), modalities, tuple(head.get("holdout", ())))
+        return Featurizer(stored_recipe(head["recipe"]), modalities, tuple(head.get("holdout", ())))
 
 
 def load_modality_featurizer(snapshot: Snapshot, modality: str) -> ModalityFeaturizer:
@@ -171,9 +175,11 @@ def _names(modality: str) -> list[str]:
 def _head(snapshot: Snapshot) -> _Head:
     file = snapshot.files[_HEAD]
     document = file.document()
-    if isinstance(document, dict) and document.get("format") != FORMAT:
+    if isinstance(document, dict) and document.get("format") not in (BEFORE_LISTENERS, FORMAT):
         number = document.get("format")
-        raise FormatError(f"{file.path}: found featurizer format {number!r}; this RIYL reads format {FORMAT}")
+        raise FormatError(
+            f"{file.path}: found featurizer format {number!r}; this RIYL reads formats {BEFORE_LISTENERS} to {FORMAT}"
+        )
     with _damage_told(file):
         return _HEAD_SCHEMA.validate_python(document)
 
@@ -201,14 +207,33 @@ def _load_modality_featurizer(snapshot: Snapshot, name: str) -> ModalityFeaturiz
                 _check_array(stored, factors, np.float32, (n_terms, None))
                 return TagFeaturizer(entry["weighting"], entry["vocabulary"], prior, factors)
             case "cf":
-                user_factors = arrays["user_factors"]
-                _check_array(stored, user_factors, np.float32, (len(entry["users"]), None))
-                return CfFeaturizer(CfRecipe.model_validate(entry["recipe"]), entry["users"], user_factors)
+                return _cf_featurizer(stored, entry, arrays)
             case "vectors":
                 mean, scale = arrays["mean"], arrays["scale"]
                 _check_array(stored, mean, np.float32, (None,))
                 _check_array(stored, scale, np.float32, mean.shape)
                 return VectorFeaturizer(mean, scale)
+
+
+def _cf_arrays(featurizer: CfFeaturizer) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {"user_factors": featurizer.user_factors}
+    if featurizer.listeners is not None:
+        arrays |= {"listeners": featurizer.listeners.places, "listener_factors": featurizer.listeners.factors}
+    return arrays
+
+
+def _cf_featurizer(stored: SealedFile, entry: _Cf, arrays: Mapping[str, NDArray[Any]]) -> CfFeaturizer:
+    user_factors, n_users = arrays["user_factors"], len(entry["users"])
+    _check_array(stored, user_factors, np.float32, (n_users, None))
+    listeners = None
+    if "listener_factors" in arrays:
+        places, factors = arrays["listeners"], arrays["listener_factors"]
+        _check_array(stored, places, np.int32, (None,))
+        _check_array(stored, factors, np.float32, (len(places), None))
+        if not len(places) or places[0] < 0 or places[-1] >= n_users or (np.diff(places) <= 0).any():
+            raise stored.damaged("listeners that are none or out of order", f"ascending ones from 0 to {n_users - 1}")
+        listeners = ListenerFactors(places, factors)
+    return CfFeaturizer(stored_cf_recipe(entry["recipe"]), entry["users"], user_factors, listeners)
 
 
 def _check_array(file: SealedFile, array: NDArray[Any], kind: type[np.generic], shape: tuple[int | None, ...]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,6 +46,11 @@ class CfRecipe(_Section):
     iterations: int = Field(default=15, ge=1)
     """Number of iterations of alternating least squares. The paper prints no value; `riyl snapshot build --tune cf`
     searches one for a catalog."""
+    listener_factors: int = Field(default=300, ge=0, exclude_if=lambda width: width == 0)
+    """Maximum width of the block "listeners", which a snapshot has beside the CF vectors: the listeners of an artist
+    are its terms, weighted by TF-IDF and reduced by truncated SVD. Less where there are fewer artists or listeners. The
+    default is as wide as the TF-IDF factors of tags in the closed-form method. 0 makes no block, and is no part of a
+    recipe's dump, so that snapshots from before this field keep their ids."""
 
 
 class VectorRecipe(_Section):
@@ -70,6 +76,27 @@ class Recipe(_Section):
     """Share of the artists held out of the fit of the featurizer and of everything trained on it. They are featurized
     like all others, and show how a model treats artists that it has not seen. 0 by default, because a catalog in use
     needs all its artists; 0 is no part of a recipe's dump, so that snapshots from before this field keep their ids."""
+
+
+def stored_recipe(document: Mapping[str, Any]) -> Recipe:
+    """Validate a recipe as a featurizer stores it: a CF section without `listener_factors` is of a fit without them.
+
+    Raises:
+        ValueError: it is no recipe.
+    """
+    section = document.get("cf", {})
+    return Recipe.model_validate(
+        {**document, "cf": stored_cf_recipe(section) if isinstance(section, dict) else section}
+    )
+
+
+def stored_cf_recipe(section: Mapping[str, Any]) -> CfRecipe:
+    """Validate the CF section of a recipe as a featurizer stores it; see `stored_recipe`.
+
+    Raises:
+        ValueError: it is no such section.
+    """
+    return CfRecipe.model_validate({"listener_factors": 0, **section})
 
 
 def load_recipe(path: Path) -> Recipe:

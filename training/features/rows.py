@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from riyl.core.catalog.notes import Notes
-from riyl.core.storage.snapshot import Modality
+from riyl.core.storage.modality import Modality
 from riyl.training.features.read import Counts
 
 Account: TypeAlias = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from riyl.core.storage.snapshot import Modality
+from riyl.core.storage.modality import Modality
 from riyl.training.features.featurize import Source
 from riyl.training.features.read import Vectors
 

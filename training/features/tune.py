@@ -199,7 +199,7 @@ def _best(trials: Sequence[Trial]) -> Trial:
 
 
 def _chosen(recipe: Recipe, values: Values) -> Recipe:
-    return recipe.model_copy(update={"cf": CfRecipe.model_validate({**recipe.cf.model_dump(), **values})})
+    return recipe.model_copy(update={"cf": CfRecipe.model_validate({**dict(recipe.cf), **values})})
 
 
 def _identity(tables: Tables, recipe: Recipe, space: Mapping[str, Range]) -> str:
@@ -209,7 +209,7 @@ def _identity(tables: Tables, recipe: Recipe, space: Mapping[str, Range]) -> str
         "tuning",
         {
             "tables": {name: digest for name, digest in tables.digests().items() if name in used},
-            "recipe": recipe.cf.model_dump(),
+            "recipe": recipe.cf.model_dump(exclude={"listener_factors"}),
             "seed": recipe.seed,
             **({"holdout": recipe.holdout} if recipe.holdout else {}),
             "space": {name: asdict(range_) for name, range_ in space.items()},

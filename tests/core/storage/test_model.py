@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from riyl.core.errors import FormatError, OutdatedError
-from riyl.core.storage.model import Model, Part, model_states, save_model
+from riyl.core.storage.model import PART, Model, Part, model_states, save_model
 
 
 def make(models: Path, name: str, at: int) -> Model:
@@ -62,3 +62,10 @@ def test_a_model_was_trained_when_its_oldest_file_was_written(tmp_path: Path) ->
     os.utime(model.folder / "tags.onnx", (7200, 7200))
     assert model.trained_at == datetime(1970, 1, 1, 2, tzinfo=UTC)
     assert model.method == "pca"
+
+
+def test_blocks_of_an_input_come_back_and_an_older_card_has_none(tmp_path: Path) -> None:
+    card = {"id": "a", "name": "A", "seed": 0, "snapshot": "s", "featurizer": "f", "dim": 2, "scores": {}}
+    takes = Part("vector", 5, blocks=("listeners",))
+    assert save_model(tmp_path, {"cf": (takes, b"")}, None, card).parts == {"cf": takes}
+    assert PART.validate_python({"input": "vector", "width": 2, "max_terms": 0}).blocks == ()

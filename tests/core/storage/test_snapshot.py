@@ -9,13 +9,12 @@ import pyarrow as pa
 import pytest
 
 from riyl.core.errors import FormatError
+from riyl.core.storage.modality import Modality, write_modality
 from riyl.core.storage.snapshot import (
-    Modality,
     Snapshot,
     seal_snapshot,
     write_artists,
     write_holdout,
-    write_modality,
 )
 from riyl.core.storage.weighted_sets import WeightedSets
 

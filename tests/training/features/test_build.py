@@ -67,6 +67,9 @@ def test_a_kept_basis_places_new_artists_and_leaves_the_old_where_they_were(
     for name in ("tags", "cf", "audio"):
         before, after = snapshot.modalities[name], placed.modalities[name]
         np.testing.assert_array_equal(after.vectors[: len(before.vectors)], before.vectors)
+        for block, numbers in before.blocks.items():
+            np.testing.assert_allclose(after.blocks[block][: len(numbers)], numbers, atol=1e-6)
+            np.testing.assert_allclose(after.blocks[block][-1], numbers[0], atol=1e-5)
     for name in ("tags", "cf"):
         after = placed.modalities[name]
         assert after.rows[-1] == 60
@@ -96,6 +99,7 @@ def test_listeners_that_the_kept_basis_does_not_know_leave_cf_to_nobody(
     placed = build_snapshot(tables, Recipe(), tmp_path / "s", keep=snapshot)
     assert placed.manifest["modalities"] == {"cf": 0, "tags": len(snapshot.modalities["tags"].rows)}
     assert placed.modalities["cf"].vectors.shape == (0, 5)
+    assert placed.modalities["cf"].blocks["listeners"].shape == (0, 36)
     assert placed.modalities_had == ["tags"]
     assert f"nothing_usable modality=cf rows={tables.count_rows('plays')}" in caplog.text
     assert placed.listeners.tolist() == snapshot.listeners.tolist()  # popularity needs no featurizer

@@ -103,6 +103,8 @@ def test_nothing_of_the_held_out_comes_through(recipe: Recipe, tmp_path: Path) -
     for name, modality in snapshot.modalities.items():
         mask, other_mask = ~snapshot.holdout[modality.rows], ~others.holdout[others.modalities[name].rows]
         assert modality.vectors[mask].tobytes() == others.modalities[name].vectors[other_mask].tobytes()
+        for block, numbers in modality.blocks.items():
+            np.testing.assert_allclose(numbers[mask], others.modalities[name].blocks[block][other_mask], atol=1e-6)
     seen = recipe.model_copy(update={"holdout": 0.0})
     bases = {built(tmp_path / name, seen, tmp_path / "s").featurizer_id for name in ("t", "others")}
     assert len(bases) == 2  # what is not held out does come through
@@ -131,7 +133,8 @@ def test_a_kept_basis_still_says_whom_it_was_fitted_without(tmp_path: Path) -> N
     assert second.manifest["recipe"]["holdout"] == SHARE
 
 
-# Digests from before artists could be held out.
+# Digests from before artists could be held out, and before listeners had factors as terms.
+NO_LISTENERS = CfRecipe(listener_factors=0)
 CSV = {
     "artists": "artist_id,name\na,A\nb,B\nc,C\n",
     "audio": 'artist_id,vector\na,"[1.0, 0.5]"\nb,"[0.25, 2.0]"\nc,"[3.0, 1.0]"\n',
@@ -141,9 +144,13 @@ CSV = {
 @pytest.mark.parametrize(
     ("recipe", "snapshot", "featurizer"),
     [
-        (Recipe(), "bf0dd6c476bcddae", "ad78e0ef463a27a8"),
-        (Recipe(holdout=0.0), "bf0dd6c476bcddae", "ad78e0ef463a27a8"),
-        (Recipe(seed=3, vectors={"audio": VectorRecipe(scale="standard")}), "b7292f8ac347b8c1", "558fce61e86a4d5a"),
+        (Recipe(cf=NO_LISTENERS), "bf0dd6c476bcddae", "ad78e0ef463a27a8"),
+        (Recipe(cf=NO_LISTENERS, holdout=0.0), "bf0dd6c476bcddae", "ad78e0ef463a27a8"),
+        (
+            Recipe(cf=NO_LISTENERS, seed=3, vectors={"audio": VectorRecipe(scale="standard")}),
+            "b7292f8ac347b8c1",
+            "558fce61e86a4d5a",
+        ),
     ],
 )
 def test_without_a_share_nothing_is_other_than_it_was(

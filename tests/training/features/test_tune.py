@@ -139,6 +139,14 @@ def test_the_snapshot_is_that_of_the_chosen_values_with_the_trials_sealed_in(
     assert stored["trials"] == [asdict(trial) for trial in tuning.trials]
 
 
+def test_the_block_of_listeners_is_neither_searched_nor_lost(tables: Tables, tmp_path: Path) -> None:
+    bare = OWN.model_copy(update={"cf": OWN.cf.model_copy(update={"listener_factors": 0})})
+    with_block, without = (tune_cf(tables, recipe, tmp_path, trials=1) for recipe in (OWN, bare))
+    assert with_block.id == without.id
+    assert (with_block.recipe.cf.listener_factors, without.recipe.cf.listener_factors) == (300, 0)
+    assert list(build_snapshot(tables, with_block.recipe, tmp_path / "s").modalities["cf"].blocks) == ["listeners"]
+
+
 def test_without_plays_there_is_nothing_to_tune(tmp_path: Path) -> None:
     folder = write_tables(tmp_path / "t", artists={"artist_id": ["a"], "name": ["A"]})
     with pytest.raises(InputError, match="found no plays table; wanted one to tune cf on"):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-import riyl.training.cca.tfidf
+import riyl.training.features.tfidf
 from riyl.core.storage.weighted_sets import WeightedSets
-from riyl.training.cca.tfidf import log1p_weights, tfidf_table
 from riyl.training.features.tags import tag_sets
+from riyl.training.features.tfidf import log1p_weights, tfidf_table
 
 
 def made(seed: int, n: int = 50, vocabulary: int = 12) -> tuple[WeightedSets, np.ndarray]:
@@ -47,7 +47,7 @@ def test_as_many_factors_as_terms_that_tell_keep_every_cosine() -> None:
 def test_chunks_of_artists_give_the_same_table(monkeypatch: pytest.MonkeyPatch) -> None:
     sets, _ = made(2)
     table = tfidf_table(sets, 12, 5, 100, seed=0)
-    monkeypatch.setattr(riyl.training.cca.tfidf, "CHUNK", 7)
+    monkeypatch.setattr(riyl.training.features.tfidf, "CHUNK", 7)
     np.testing.assert_allclose(tfidf_table(sets, 12, 5, 100, seed=0), table, atol=1e-6)
 
 
