@@ -20,7 +20,7 @@ LISTENERS = "listeners"
 MIN_ARTISTS = 2
 """Minimum number of artists of a listener; a listener of one artist relates it to no other artist."""
 MAX_LISTENERS = 200_000
-"""Maximum number of listeners with factors, those of most artists. Limits the memory of the fit to some 2 GiB, and the
+"""Maximum number of listeners with factors, those of most artists. Limits the memory of the fit to 3 GiB, and the
 factors to 240 MB, at 300 columns."""
 
 
