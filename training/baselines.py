@@ -10,7 +10,8 @@ import numpy as np
 from riyl.core.errors import ConfigError
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Matrix, Rows, Vector
-from riyl.training.cca.linear import TINY, LinearPart
+from riyl.training.cca.blocks import TINY, UnitBlock
+from riyl.training.cca.linear import LinearPart
 from riyl.training.config import PcaConfig, ProjectionConfig, SingleConfig
 from riyl.training.features.holdout import artists_to_fit_on
 
@@ -75,7 +76,8 @@ def fit_baseline(
         if config.modality not in snapshot.modalities:
             raise ConfigError(f"found no modality {config.modality!r}; wanted one of {', '.join(snapshot.modalities)}")
         width = snapshot.modalities[config.modality].width
-        return {config.modality: LinearPart(True, np.zeros(width, np.float32), np.eye(width, dtype=np.float32))}
+        block = UnitBlock(np.arange(width), np.zeros(width, np.float32))
+        return {config.modality: LinearPart(width, (block,), np.eye(width, dtype=np.float32))}
     names = snapshot.modalities_had
     full = artists_to_fit_on(snapshot, names, at_least=2)
     blocks = [_rows(snapshot, name, full, config.unit_rows) for name in names]
@@ -84,7 +86,11 @@ def fit_baseline(
     weights = _principal(joined, config, seed) if isinstance(config, PcaConfig) else _random(joined, config, seed)
     ends = np.cumsum([b.shape[1] for b in blocks])[:-1]
     split = zip(names, np.split(mean, ends), np.split(weights, ends), strict=True)
-    return {name: LinearPart(config.unit_rows, m, np.ascontiguousarray(w)) for name, m, w in split}
+    return {name: _part(m, np.ascontiguousarray(w), unit_rows=config.unit_rows) for name, m, w in split}
+
+
+def _part(mean: Vector, weights: Matrix, *, unit_rows: bool) -> LinearPart:
+    return LinearPart(len(mean), (UnitBlock(np.arange(len(mean)), mean, unit_rows=unit_rows),), weights)
 
 
 def _rows(snapshot: Snapshot, name: str, artists: Rows, unit_rows: bool) -> Matrix:

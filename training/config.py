@@ -14,7 +14,7 @@ from riyl.training.config_errors import method_error, settings_error
 from riyl.training.config_files import METHOD, SET, Layer, leaves, merged, parse_overrides, read_layers, source_of
 from riyl.training.config_files import SINGLE as SINGLE
 from riyl.training.config_files import config_names as config_names
-from riyl.training.config_sections import EncoderSpec, Section
+from riyl.training.config_sections import BlockWeights, EncoderSpec, Section
 from riyl.training.config_sections import FineTuneConfig as FineTuneConfig
 from riyl.training.config_sections import MlpSpec as MlpSpec
 from riyl.training.config_sections import ScoringConfig as ScoringConfig
@@ -41,7 +41,7 @@ class ContrastiveConfig(Section):
     """Learning rate of Adam. The default is the paper's."""
     batch_size: int = Field(default=128, ge=2)
     """Artists in a training step; all artists where there are fewer. The default is the paper's for MSD (2048 for
-    OWN)."""
+    MAIN)."""
     validation: float = Field(default=0.1, gt=0, lt=0.5)
     """Share, above 0 and below 0.5, of the full artists that is kept out of training to tell when to stop; a tenth, so
     that most artists are left to learn from."""
@@ -111,6 +111,10 @@ class CcaConfig(Section):
     (docs/model.md)."""
     max_terms: int = Field(default=100, ge=1)
     """Maximum number of terms read of a set, the heaviest first. Limits the time of a set with many light terms."""
+    blocks: dict[str, BlockWeights] = Field(default={}, exclude_if=lambda blocks: not blocks)
+    """Blocks of numbers that describe a modality, by modality, each scaled and centred by itself
+    (`riyl.training.cca.blocks`). Empty (none) by default, which stands for the main block alone, and which is no part
+    of a config's dump, so that models from before this field keep their ids."""
     norm_shrinkage: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
     """Norm shrinkage by modality: how much more short vectors are shortened. The unit is the root mean square length of
     the modality's vectors; a vector of exactly the given length loses half of the square of its part. Empty (none)

@@ -81,6 +81,12 @@ def _by_modality(
 ) -> Iterator[SettingField]:
     """Yield a setting with a value, or with a section of some kind, for each modality."""
     values, key_of_any = field["additionalProperties"], (*key, MODALITY)
+    if "$ref" in values:
+        yield SettingField(key, None, "section", None, meaning, is_section=True)
+        section = _definition(values["$ref"], definitions)
+        yield SettingField(key_of_any, None, "section", None, _one_line(section["description"]), is_section=True)
+        yield from _fields(section, definitions, key_of_any, None)
+        return
     if "discriminator" not in values:
         yield SettingField(key, None, "section", None, meaning, is_section=True)
         yield SettingField(key_of_any, None, _values(values), None, meaning)

@@ -46,6 +46,35 @@ class SetSpec(Section):
         return self
 
 
+BlockName: TypeAlias = Literal["main", "words", "ngrams", "listeners", "columns"]
+"""Name of a block of a modality: a field of `BlockWeights`."""
+
+MAIN: BlockName = "main"
+WORDS: BlockName = "words"
+NGRAMS: BlockName = "ngrams"
+LISTENERS: BlockName = "listeners"
+COLUMNS: BlockName = "columns"
+
+Weight: TypeAlias = Annotated[float, Field(ge=0, le=100)]
+
+
+class BlockWeights(Section):
+    """Weights of the blocks that describe a modality, 0 for none; blocks that it cannot have are ignored."""
+
+    main: Weight = 1.0
+    """Weight of the modality's vectors, or of the TF-IDF vectors of its terms. 1, the unit of the other weights."""
+    words: Weight = 0.0
+    """Weight of TF-IDF vectors of the words of tags, as wide as those of the tags."""
+    ngrams: Weight = 0.0
+    """Weight of TF-IDF vectors of the sequences of 3 to 5 characters in the words of tags, as wide as those of the
+    tags."""
+    listeners: Weight = 0.0
+    """Weight of the factors of listeners beside those of ALS (`cf.listener_factors` of the recipe)."""
+    columns: Weight = 0.0
+    """Weight of the values of descriptors in standard units, in place of the direction of the whole vector: one block
+    for each group of columns that the same artists lack. The groups are found from the data."""
+
+
 EncoderSpec: TypeAlias = Annotated[MlpSpec | SetSpec, Field(discriminator="kind")]
 
 

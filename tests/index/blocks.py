@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,9 @@ import numpy as np
 from riyl.core.storage.model import Model, save_model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Matrix
+from riyl.training.cca.blocks import UnitBlock
 from riyl.training.cca.linear import LinearPart, linear_onnx
+from riyl.training.config_sections import BlockName
 
 DIM = 4
 
@@ -29,8 +30,9 @@ def model_with_blocks(snapshot: Snapshot, models: Path) -> tuple[Model, dict[str
     for name in ("audio", "cf"):
         width = input_of(snapshot, name).shape[1]
         maps[name] = rng.standard_normal((width, DIM)).astype(np.float32)
-        part, onnx = linear_onnx(LinearPart(False, np.zeros(width, np.float32), maps[name]))
-        parts[name] = (replace(part, blocks=("listeners",)) if name == "cf" else part, onnx)
+        block = UnitBlock(np.arange(width), np.zeros(width, np.float32), unit_rows=False)
+        extra: tuple[BlockName, ...] = ("listeners",) if name == "cf" else ()
+        parts[name] = linear_onnx(LinearPart(width, (block,), maps[name], extra=extra))
     card = {"id": "b10c5b10c5b10c50", "name": "blocks", "seed": 0, "snapshot": snapshot.id}
     card |= {"featurizer": snapshot.featurizer_id, "dim": DIM, "scores": {}, "config": {}}
     return save_model(models, parts, None, card), maps

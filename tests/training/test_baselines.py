@@ -93,7 +93,7 @@ def test_baselines_are_fitted_without_the_held_out(config: PcaConfig | Projectio
     actual, expected = fit_baseline(config, snapshot, 0), fit_baseline(config, bare, 0)
     assert list(actual) == list(expected) == ["audio", "cf", "tags"]
     for name, part in actual.items():
-        assert part.mean.tobytes() == expected[name].mean.tobytes()
+        assert part.blocks[0].mean.tobytes() == expected[name].blocks[0].mean.tobytes()
         assert part.weights.tobytes() == expected[name].weights.tobytes()
 
 

@@ -16,7 +16,7 @@ from riyl.training.config_files import config_names
 
 IDS = {
     "cca": "d33a86627d1981f6",
-    "default": "5a3def376d0f7783",
+    "default": "d49e715245c7908e",
     "paper-msd": "85bf9a42b163e98f",
     "paper-own": "45a67e0b84fecb52",
     "pca": "c922c5cf85df264e",

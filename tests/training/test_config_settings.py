@@ -39,10 +39,10 @@ def test_every_setting_has_its_value_its_source_and_its_default(tmp_path: Path) 
         "method": ("cca", "default", None),
         "dim": (256, None, 256),
         "ridge": (0.1, str(file), 0.3),
-        "correlation_exponent": (0.6, "default", 0.5),
+        "correlation_exponent": (0.8, "default", 0.5),
         "scoring.hubness": (0.3, "--set", 0.0),
         "scoring.tail": (0.01, str(file), 0.005),
-        "n_fourier_features.audio": (400, "default", None),
+        "n_fourier_features.audio": (200, "default", None),
     }
     assert settings["ridge"].meaning.startswith("Regularisation: multiple of each modality's mean variance")
 

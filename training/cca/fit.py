@@ -149,12 +149,12 @@ def _mean_square(projection: NDArray[np.float64], moment: Moment) -> float:
 
 
 def _part(view: View, weights: NDArray[np.float64]) -> LinearPart:
+    reader = view.reader
     return LinearPart(
-        unit_rows=True,
-        mean=view.mean.astype(np.float32),
+        width=reader.width,
+        blocks=view.blocks,
         weights=np.ascontiguousarray(weights, np.float32),
-        norm_shrinkage=view.norm_shrinkage,
-        table=view.table,
-        max_terms=0 if view.table is None else view.max_terms,
-        fourier_features=view.fourier_features,
+        extra=reader.extra,
+        table=reader.table,
+        max_terms=reader.max_terms,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,33 +12,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from riyl.core.storage.model import Part
 from riyl.core.types import Matrix
-
-TINY = 1e-12
-"""Minimum divisor of a vector when it is scaled to unit length; torch's normalize has the same."""
-
-
-@dataclass(frozen=True)
-class RandomFourierFeatures:
-    """Random Fourier features (Rahimi and Recht 2007): u to sqrt(2 / D) cos(u @ frequencies + phases).
-
-    Inner products of the features of u and v approximate exp(-|u - v|^2 / (2 s^2)) if the frequencies are drawn from a
-    normal distribution of deviation 1 / s; so linear maps of the features are smooth curved maps of u.
-
-    Attributes:
-        frequencies: (width, D) float32.
-        phases: (D,) float32.
-    """
-
-    frequencies: Matrix
-    phases: Matrix
-
-    @property
-    def height(self) -> float:
-        return float(np.sqrt(2 / len(self.phases)))
-
-    def append_to(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Append the features to (n, width) unit rows, giving (n, width + D) float64."""
-        return np.hstack([unit, self.height * np.cos(unit @ self.frequencies + self.phases)])
+from riyl.training.cca.blocks import TINY, Block, Columns, DescriptorBlock, RandomFourierFeatures, UnitBlock
 
 
 @dataclass(frozen=True)
@@ -57,111 +32,133 @@ class ResidualMlp:
 
 @dataclass(frozen=True)
 class LinearPart:
-    """Map of x to z @ weights; z is x - mean, or with unit rows |x| / sqrt(|x|^2 + norm_shrinkage^2) (x / |x| - mean).
+    """Map of x to z @ weights, with z as `riyl.training.cca.blocks.z_of` computes it.
 
     Attributes:
-        unit_rows: whether x is scaled to unit length first.
-        mean: (width,) float32; with Fourier features (width + D,).
-        weights: (width, dim) float32; with Fourier features (width + D, dim).
-        norm_shrinkage: 0 or more, with unit rows only; the length of x at which the part loses half of its square. A
-            short vector rests on little data and so gets a short part. 0 shortens none.
+        width: width of x.
+        blocks: blocks of x.
+        weights: (width of z, dim) float32.
+        extra: if x is a vector, the names of the modality's blocks that follow it, which `width` includes.
         table: (V, width) float32 if the input is a set of weighted terms: x = sum over its terms t of
             log(1 + weight) table[t]. None if the input is x itself.
         max_terms: maximum number of terms read of an artist, the heaviest first; 0 for vectors.
-        fourier_features: with unit rows only, features appended to x / |x| before the mean is subtracted.
         residual: hidden layer added by supervision.
     """
 
-    unit_rows: bool
-    mean: Matrix
+    width: int
+    blocks: tuple[Block, ...]
     weights: Matrix
-    norm_shrinkage: float = 0.0
+    extra: tuple[str, ...] = ()
     table: Matrix | None = None
     max_terms: int = 0
-    fourier_features: RandomFourierFeatures | None = None
     residual: ResidualMlp | None = None
+
+
+class _Graph:
+    """Nodes and constants of an ONNX graph; each value is named by its operation and a number."""
+
+    def __init__(self) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: dict[str, NDArray[np.generic]] = {}
+
+    def add(self, operation: str, *inputs: str | NDArray[np.generic], output: str = "", **attributes: Any) -> str:
+        """Add a node, and return the name of its output; arrays among the inputs become constants."""
+        names = [each if isinstance(each, str) else self._constant(each) for each in inputs]
+        name = output or f"{operation}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operation, names, [name], **attributes))
+        return name
+
+    def _constant(self, value: NDArray[np.generic]) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants[name] = value
+        return name
 
 
 def linear_onnx(part: LinearPart) -> tuple[Part, bytes]:
     """Export a linear part: return its input description and its ONNX file."""
-    dim = part.weights.shape[1]
-    width = len(part.mean) - (0 if part.fourier_features is None else len(part.fourier_features.phases))
-    constants: dict[str, NDArray[np.generic]] = {"mean": part.mean, "weights": part.weights}
-    nodes: list[NodeProto] = []
-    takes = Part("vector", width)
-    inputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", width])]
+    graph = _Graph()
+    takes = Part("vector", part.width, blocks=part.extra)
+    inputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", part.width])]
+    x = "vectors"
     if part.table is not None:
         takes = Part("weighted", len(part.table), part.max_terms)
         inputs = [
             helper.make_tensor_value_info("terms", TensorProto.INT64, ["n", "s"]),
             helper.make_tensor_value_info("weights_of_terms", TensorProto.FLOAT, ["n", "s"]),
         ]
-        constants |= {"table": part.table, "one": np.ones(1, np.float32), "row": np.array([1], np.int64)}
-        nodes += _LOOK_UP
-    x = "vectors"
-    if part.unit_rows:
-        constants |= {"tiny": np.array(TINY, np.float32), "axis": np.array([1], np.int64)}
-        nodes += _UNIT
-        x = "unit"
-    if part.fourier_features is not None:
-        constants |= {"frequencies": part.fourier_features.frequencies, "phases": part.fourier_features.phases}
-        constants["height"] = np.array(part.fourier_features.height, np.float32)
-        nodes += _FOURIER_NODES
-        x = "rows_and_waves"
-    nodes.append(helper.make_node("Sub", [x, "mean"], ["centred"]))
-    x = "centred"
-    if part.unit_rows and part.norm_shrinkage:
-        constants["square"] = np.array(part.norm_shrinkage**2, np.float32)
-        nodes += _SHORTEN
-        x = "shortened"
+        x = _look_up(graph, part.table)
+    of_blocks = [_z(graph, _columns(graph, x, block.columns, part.width), block) for block in part.blocks]
+    z = of_blocks[0] if len(of_blocks) == 1 else graph.add("Concat", *of_blocks, axis=1)
     if part.residual is None:
-        nodes.append(helper.make_node("MatMul", [x, "weights"], ["part"]))
+        graph.add("MatMul", z, part.weights, output="part")
     else:
-        constants |= {"inner": part.residual.inner, "bias": part.residual.bias, "outer": part.residual.outer}
-        nodes += [
-            helper.make_node("MatMul", [x, "weights"], ["straight"]),
-            helper.make_node("MatMul", [x, "inner"], ["turns"]),
-            helper.make_node("Add", ["turns", "bias"], ["raised"]),
-            helper.make_node("Relu", ["raised"], ["hidden"]),
-            helper.make_node("MatMul", ["hidden", "outer"], ["bent"]),
-            helper.make_node("Add", ["straight", "bent"], ["part"]),
-        ]
-    graph = helper.make_graph(
-        nodes,
+        linear = graph.add("MatMul", z, part.weights)
+        hidden = graph.add("Relu", graph.add("Add", graph.add("MatMul", z, part.residual.inner), part.residual.bias))
+        graph.add("Add", linear, graph.add("MatMul", hidden, part.residual.outer), output="part")
+    return takes, _serialised(graph, inputs, part.weights.shape[1])
+
+
+def _serialised(graph: _Graph, inputs: list[onnx.ValueInfoProto], dim: int) -> bytes:
+    proto = helper.make_graph(
+        graph.nodes,
         "part",
         inputs,
         [helper.make_tensor_value_info("part", TensorProto.FLOAT, ["n", dim])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        [numpy_helper.from_array(value, name) for name, value in graph.constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)
-    return takes, model.SerializeToString(deterministic=True)
+    return bytes(model.SerializeToString(deterministic=True))
 
 
-_LOOK_UP = [
-    helper.make_node("Add", ["weights_of_terms", "one"], ["above"]),
-    helper.make_node("Log", ["above"], ["damped"]),  # (n, s)
-    helper.make_node("Unsqueeze", ["damped", "row"], ["rows"]),  # (n, 1, s)
-    helper.make_node("Gather", ["table", "terms"], ["entries"]),  # (n, s, width)
-    helper.make_node("MatMul", ["rows", "entries"], ["sums"]),  # (n, 1, width)
-    helper.make_node("Squeeze", ["sums", "row"], ["vectors"]),
-]
-_UNIT = [
-    helper.make_node("ReduceL2", ["vectors", "axis"], ["length"], keepdims=1),
-    helper.make_node("Max", ["length", "tiny"], ["divisor"]),
-    helper.make_node("Div", ["vectors", "divisor"], ["unit"]),
-]
-_FOURIER_NODES = [
-    helper.make_node("MatMul", ["unit", "frequencies"], ["turned"]),
-    helper.make_node("Add", ["turned", "phases"], ["shifted"]),
-    helper.make_node("Cos", ["shifted"], ["waving"]),
-    helper.make_node("Mul", ["waving", "height"], ["Fourier features"]),
-    helper.make_node("Concat", ["unit", "Fourier features"], ["rows_and_waves"], axis=1),
-]
-_SHORTEN = [
-    helper.make_node("Mul", ["divisor", "divisor"], ["squared"]),
-    helper.make_node("Add", ["squared", "square"], ["softened"]),
-    helper.make_node("Sqrt", ["softened"], ["longer"]),
-    helper.make_node("Div", ["divisor", "longer"], ["evidence"]),
-    helper.make_node("Mul", ["centred", "evidence"], ["shortened"]),
-]
+def _look_up(graph: _Graph, table: Matrix) -> str:
+    """Add x = sum over an artist's terms of log(1 + weight) table[term], (n, width)."""
+    row = np.array([1], np.int64)
+    logs = graph.add("Log", graph.add("Add", "weights_of_terms", np.ones(1, np.float32)))  # (n, s)
+    entries = graph.add("Gather", table, "terms")  # (n, s, width)
+    sums = graph.add("MatMul", graph.add("Unsqueeze", logs, row), entries)  # (n, 1, width)
+    return graph.add("Squeeze", sums, row)
+
+
+def _columns(graph: _Graph, x: str, columns: Columns, width: int) -> str:
+    if np.array_equal(columns, np.arange(width)):
+        return x
+    return graph.add("Gather", x, columns, axis=1)
+
+
+def _z(graph: _Graph, y: str, block: Block) -> str:
+    z = _z_of_direction(graph, y, block) if isinstance(block, UnitBlock) else _z_of_values(graph, y, block)
+    return z if block.weight == 1 else graph.add("Mul", z, _number(block.weight))
+
+
+def _z_of_direction(graph: _Graph, y: str, block: UnitBlock) -> str:
+    if not block.unit_rows:
+        return graph.add("Sub", _with_fourier_features(graph, y, block.fourier_features), block.mean)
+    length = graph.add("ReduceL2", y, np.array([1], np.int64), keepdims=1)
+    divisor = graph.add("Max", length, _number(TINY))
+    unit = graph.add("Div", y, divisor)
+    centred = graph.add("Sub", _with_fourier_features(graph, unit, block.fourier_features), block.mean)
+    if block.norm_shrinkage:
+        square = graph.add("Add", graph.add("Mul", length, length), _number(block.norm_shrinkage**2))
+        divisor = graph.add("Sqrt", square)
+    return graph.add("Mul", centred, graph.add("Div", length, divisor))
+
+
+def _z_of_values(graph: _Graph, y: str, block: DescriptorBlock) -> str:
+    standard = graph.add("Div", graph.add("Sub", y, block.centre), block.scale)
+    centred = graph.add("Sub", _with_fourier_features(graph, standard, block.fourier_features), block.mean)
+    differs = graph.add("Cast", graph.add("Not", graph.add("Equal", y, block.absent)), to=TensorProto.FLOAT)
+    here = graph.add("ReduceMax", differs, np.array([1], np.int64), keepdims=1)  # (n, 1)
+    return graph.add("Mul", centred, here)
+
+
+def _with_fourier_features(graph: _Graph, rows: str, features: RandomFourierFeatures | None) -> str:
+    if features is None:
+        return rows
+    shifted = graph.add("Add", graph.add("MatMul", rows, features.frequencies), features.phases)
+    scaled = graph.add("Mul", graph.add("Cos", shifted), _number(features.height))
+    return graph.add("Concat", rows, scaled, axis=1)
+
+
+def _number(value: float) -> NDArray[np.float32]:
+    return np.array(value, np.float32)

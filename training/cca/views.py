@@ -1,8 +1,7 @@
 """Views: the rows of a modality as a closed-form method reads them, a chunk of artists at a time.
 
-Row x of a modality becomes z = |x| / sqrt(|x|^2 + norm_shrinkage^2) (x / |x| - mean): its direction, with Fourier
-features appended for curved maps, less the mean direction, and shorter where x is short. Vectors of tags and of plays
-are short where an artist has few tags or listeners.
+A row x is an artist's vector, with the snapshot's further blocks beside it, or the sum of the factors of its terms. It
+becomes z by blocks of its columns (`riyl.training.cca.blocks`).
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +17,43 @@ from riyl.core.errors import InputError
 from riyl.core.storage.modality import Modality
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Matrix, Progress, silent
-from riyl.training.cca.linear import TINY, RandomFourierFeatures
+from riyl.training.cca.block_fit import Fourier, fit_descriptor_block, fit_unit_block, missing_together
+from riyl.training.cca.blocks import Block, Rows64, z_of
+from riyl.training.cca.expansion import EXPANSIONS, expanded_table
 from riyl.training.config import CcaConfig
-from riyl.training.features.featurizer import term_factors
+from riyl.training.config_sections import COLUMNS, LISTENERS, MAIN, NGRAMS, WORDS, BlockName, BlockWeights
+from riyl.training.features.featurizer import terms_of, zero_vector
 from riyl.training.features.tfidf import CHUNK, log1p_weights, tfidf_table
 
-Rows64: TypeAlias = NDArray[np.float64]
-"""Rows, (m, width) float64."""
 
-_MEASURED = 1000
-"""Maximum number of rows that the median distance is measured on."""
+@dataclass(frozen=True)
+class RowReader:
+    """How rows x of a modality are read.
 
-_SAME = 1e-9
+    Attributes:
+        widths: width of each block of x, by name and in their order.
+        table: (V, width) float32 if x is made of the modality's sets: the sum over an artist's terms t of
+            log(1 + weight) table[t]. None takes the modality's vectors.
+        max_terms: maximum number of terms read of a set, the heaviest first; 0 for vectors.
+        extra: names of the modality's blocks that follow its vectors.
+    """
+
+    widths: Mapping[BlockName, int]
+    table: Matrix | None = None
+    max_terms: int = 0
+    extra: tuple[BlockName, ...] = ()
+
+    @property
+    def width(self) -> int:
+        return sum(self.widths.values())
+
+    def read(self, modality: Modality, start: int, stop: int) -> Rows64:
+        """Return x of the modality's rows start to stop, (stop - start, width)."""
+        if self.table is not None and modality.sets is not None:
+            weights = log1p_weights(modality.sets, start, stop, len(self.table), self.max_terms)
+            return np.asarray(weights @ self.table.astype(np.float64))
+        extra = (modality.blocks[name][start:stop] for name in self.extra)
+        return np.hstack([modality.vectors[start:stop], *extra]).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -38,36 +61,27 @@ class View:
     """One modality as a closed-form method reads it.
 
     Attributes:
-        modality: the modality of the snapshot.
-        table: (V, width) of `riyl.training.features.tfidf.tfidf_table`, if its sets are read in place of its vectors.
-        max_terms: maximum number of terms read of a set.
-        fourier_features: features appended to the unit rows, for curved maps.
-        mean: (width,) mean of the unit rows and their appended features.
-        norm_shrinkage: norm shrinkage, in the unit of the rows' length.
+        modality: the modality of the snapshot, without artists that are held out.
+        reader: how its rows are read.
+        blocks: the blocks of a row.
     """
 
     modality: Modality
-    table: Matrix | None
-    max_terms: int
-    fourier_features: RandomFourierFeatures | None
-    mean: NDArray[np.float64]
-    norm_shrinkage: float
+    reader: RowReader
+    blocks: tuple[Block, ...]
 
     @property
     def width(self) -> int:
-        return len(self.mean)
+        """Width of z."""
+        return sum(block.out for block in self.blocks)
 
     def read(self, start: int, stop: int) -> Rows64:
         """Return z of the modality's rows start to stop."""
-        return self._z(self.modality, start, stop)
+        return z_of(self.blocks, self.reader.read(self.modality, start, stop))
 
     def take(self, at: NDArray[np.int64]) -> Rows64:
         """Return z of some of the modality's rows, in the order of `at`."""
-        return self._z(_taken(self.modality, at), 0, len(at))
-
-    def _z(self, modality: Modality, start: int, stop: int) -> Rows64:
-        rows, lengths = _rows(modality, self.table, self.max_terms, self.fourier_features, start, stop)
-        return (rows - self.mean) * (lengths / np.sqrt(lengths**2 + self.norm_shrinkage**2))[:, None]
+        return z_of(self.blocks, self.reader.read(self.modality.take(at), 0, len(at)))
 
 
 @dataclass(frozen=True)
@@ -92,45 +106,72 @@ class Moment:
 
 
 def open_view(snapshot: Snapshot, name: str, config: CcaConfig, seed: int) -> View:
-    """Prepare a modality for reading: factor its sets, if any, draw its Fourier features, measure mean and length.
-
-    Held-out artists are ignored.
+    """Prepare a modality for reading: factor its sets, if any, and fit its blocks. Held-out artists are ignored.
 
     Args:
         snapshot: the features.
         name: name of the modality.
-        config: settings of how the modality is read.
+        config: settings of how the modality is read; blocks that the modality cannot have are ignored.
         seed: seed of the Fourier features, and of the start of the factors.
 
     Raises:
         InputError: all rows are equal.
     """
-    modality = _fitted_on(snapshot, name)
-    table, n = None, len(modality.rows)
-    max_terms = config.max_terms
-    if modality.sets is not None and config.tfidf_dims:
-        table = tfidf_table(modality.sets, len(term_factors(snapshot, name)), config.tfidf_dims, max_terms, seed)
-    fourier_features, number = None, min(config.n_fourier_features.get(name, 0), n // config.min_artists_per_feature)
-    if number:
-        places = np.unique(np.linspace(0, n - 1, _MEASURED).astype(np.int64))
-        measured = np.concatenate([_rows(modality, table, max_terms, None, i, i + 1)[0] for i in places])
-        fourier_features = draw_fourier_features(measured, number, config.bandwidth, seed)
-    total, square, spread = np.zeros(0), 0.0, 0.0
-    for start in range(0, n, CHUNK):
-        rows, lengths = _rows(modality, table, max_terms, fourier_features, start, min(start + CHUNK, n))
-        total = rows.sum(axis=0) + (total if len(total) else 0)
-        square += float(lengths @ lengths)
-        spread += float((rows**2).sum())
-    mean = total / n
-    if spread / n - mean @ mean < 1e-9:
+    modality, absent = _fitted_on(snapshot, name), zero_vector(snapshot, name)
+    weights = _available(config, modality, descriptors=absent is not None)
+    reader = _reader(snapshot, modality, weights, config, seed)
+    shrinkage = config.norm_shrinkage.get(name, 0.0)
+    fourier = Fourier(config.n_fourier_features.get(name, 0), config.min_artists_per_feature, config.bandwidth, seed)
+    blocks, start, n = list[Block | None](), 0, len(modality.rows)
+
+    def read(first: int, last: int) -> Rows64:
+        return reader.read(modality, first, last)
+
+    for block_name, width in reader.widths.items():
+        columns, weight = np.arange(start, start + width), weights.get(block_name, 0.0)
+        start += width
+        if block_name == COLUMNS and absent is not None:
+            blocks += [
+                fit_descriptor_block(read, n, columns[group], absent[group], weight, fourier)
+                for group in missing_together(read, n, columns, absent)
+            ]
+        elif weight:
+            blocks.append(fit_unit_block(read, n, columns, shrinkage, weight, fourier))
+    fitted = tuple(block for block in blocks if block is not None)
+    if not fitted:
         raise InputError(f"modality {name}: found the same vector for all {n} artists; wanted at least two vectors")
-    return View(
-        modality,
-        table,
-        max_terms,
-        fourier_features,
-        mean,
-        config.norm_shrinkage.get(name, 0.0) * float(np.sqrt(square / n)),
+    return View(modality, reader, fitted)
+
+
+def _available(config: CcaConfig, modality: Modality, *, descriptors: bool) -> dict[BlockName, float]:
+    """Return the weights of the wanted blocks that a modality can have; its main block if it can have none of them."""
+    wanted = config.blocks.get(modality.name, BlockWeights())
+    weights: dict[BlockName, float] = {MAIN: wanted.main}
+    if modality.sets is not None and config.tfidf_dims:
+        weights |= {WORDS: wanted.words, NGRAMS: wanted.ngrams}
+    elif descriptors and wanted.columns:
+        weights = {COLUMNS: wanted.columns}
+    if LISTENERS in modality.blocks:
+        weights[LISTENERS] = wanted.listeners
+    return {name: weight for name, weight in weights.items() if weight} or {MAIN: 1.0}
+
+
+def _reader(
+    snapshot: Snapshot, modality: Modality, weights: Mapping[BlockName, float], config: CcaConfig, seed: int
+) -> RowReader:
+    """Decide what the rows of a modality consist of, and factor its terms if they are read."""
+    name = modality.name
+    if modality.sets is None or not config.tfidf_dims:
+        extra = (LISTENERS,) if LISTENERS in weights else ()
+        widths = {COLUMNS if COLUMNS in weights else MAIN: modality.width}
+        return RowReader(widths | {block: modality.blocks[block].shape[1] for block in extra}, extra=extra)
+    terms, dims, max_terms = terms_of(snapshot, name), config.tfidf_dims, config.max_terms
+    tables = {MAIN: tfidf_table(modality.sets, len(terms), dims, max_terms, seed)} if MAIN in weights else {}
+    for block, expansion in EXPANSIONS.items():
+        if block in weights:
+            tables[block] = expanded_table(modality.sets, expansion(terms), dims, max_terms, seed)
+    return RowReader(
+        {block: table.shape[1] for block, table in tables.items()}, np.hstack(list(tables.values())), max_terms
     )
 
 
@@ -175,32 +216,3 @@ def _chunk(views: Mapping[str, View], start: int, stop: int) -> Iterator[tuple[s
     for name, view in views.items():
         low, high = np.searchsorted(view.modality.rows, (start, stop))
         yield name, (view.modality.rows[low:high], view.read(int(low), int(high)))
-
-
-def _rows(
-    modality: Modality,
-    table: Matrix | None,
-    max_terms: int,
-    fourier_features: RandomFourierFeatures | None,
-    start: int,
-    stop: int,
-) -> tuple[Rows64, NDArray[np.float64]]:
-    """Return unit rows with their Fourier features appended, and the rows' original lengths."""
-    if table is None or modality.sets is None:
-        raw = np.asarray(modality.vectors[start:stop], np.float64)
-    else:
-        raw = np.asarray(log1p_weights(modality.sets, start, stop, len(table), max_terms) @ table.astype(np.float64))
-    lengths = np.maximum(np.linalg.norm(raw, axis=1), TINY)
-    unit = raw / lengths[:, None]
-    return unit if fourier_features is None else fourier_features.append_to(unit), lengths
-
-
-def draw_fourier_features(unit: Rows64, number: int, bandwidth: float, seed: int) -> RandomFourierFeatures:
-    """Draw features whose kernel width is `bandwidth` times the median distance between the (m, width) unit rows."""
-    squared = np.maximum(2 - 2 * unit @ unit.T, 0)[np.triu_indices(len(unit), 1)]
-    apart = squared[squared > _SAME]
-    width = bandwidth * float(np.sqrt(np.median(apart))) if len(apart) else 1.0
-    rng = np.random.default_rng(seed)
-    frequencies = rng.standard_normal((unit.shape[1], number)) / width
-    phases = rng.uniform(0, 2 * np.pi, number)
-    return RandomFourierFeatures(frequencies.astype(np.float32), phases.astype(np.float32))

@@ -19,7 +19,7 @@ from riyl.core.errors import FormatError, MismatchError
 from riyl.core.files import content_id, sha256_of, write_json
 from riyl.core.storage.sealed_files import SealedFile
 from riyl.core.storage.snapshot import Snapshot
-from riyl.core.types import ArtistId, Matrix
+from riyl.core.types import ArtistId, Matrix, Vector
 from riyl.training.features.audio import VectorFeaturizer
 from riyl.training.features.cf import CfFeaturizer
 from riyl.training.features.listeners import ListenerFactors
@@ -150,6 +150,14 @@ def term_factors(snapshot: Snapshot, modality: str) -> Matrix:
         MismatchError: the modality has no sets.
     """
     return _tags(snapshot, modality).factors
+
+
+def zero_vector(snapshot: Snapshot, modality: str) -> Vector | None:
+    """Return the features of a raw vector of zeros, (d,) float32; None if the modality's table has no vectors."""
+    modality_featurizer = _load_modality_featurizer(snapshot, modality)
+    if not isinstance(modality_featurizer, VectorFeaturizer):
+        return None
+    return np.asarray(modality_featurizer.transform(np.zeros((1, modality_featurizer.width), np.float32))[0])
 
 
 def terms_of(snapshot: Snapshot, modality: str) -> list[str]:

@@ -46,10 +46,10 @@ class CfRecipe(_Section):
     iterations: int = Field(default=15, ge=1)
     """Number of iterations of alternating least squares. The paper prints no value; `riyl snapshot build --tune cf`
     searches one for a catalog."""
-    listener_factors: int = Field(default=300, ge=0, exclude_if=lambda width: width == 0)
+    listener_factors: int = Field(default=150, ge=0, exclude_if=lambda width: width == 0)
     """Maximum width of the block "listeners", which a snapshot has beside the CF vectors: the listeners of an artist
     are its terms, weighted by TF-IDF and reduced by truncated SVD. Less where there are fewer artists or listeners. The
-    default is as wide as the TF-IDF factors of tags in the closed-form method. 0 makes no block, and is no part of a
+    default was as good as 300 on OLGA (docs/model.md). 0 makes no block, and is no part of a
     recipe's dump, so that snapshots from before this field keep their ids."""
 
 

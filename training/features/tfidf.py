@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -78,16 +79,35 @@ def tfidf_factors(
         frequency += np.bincount(log_weights(start, min(start + CHUNK, n)).indices, None, vocabulary)
     idf = np.where(frequency > 0, np.log((n + 1) / np.maximum(frequency, 1)), 0.0)
     width = max(1, min(dims, n, int(np.count_nonzero(idf))))
-    start_at = np.random.default_rng(seed).standard_normal((vocabulary, min(width + _OVERSAMPLING, vocabulary)))
-    subspace = _orthonormal(start_at)
+    right = right_factors(lambda subspace: _gram(log_weights, n, idf, subspace), vocabulary, width, seed, progress)
+    return np.ascontiguousarray(idf[:, None] * right, np.float32)
+
+
+def right_factors(
+    gram: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    size: int,
+    width: int,
+    seed: int,
+    progress: Progress = silent,
+) -> NDArray[np.float64]:
+    """Compute the first right singular vectors of a matrix A, each with its largest entry positive, (size, width).
+
+    Args:
+        gram: returns A' A subspace, for a (size, k) subspace that it does not keep.
+        size: number of columns of A.
+        width: number of vectors, 1 to `size`.
+        seed: seed of the iteration's start.
+        progress: called with the step, the sweeps done and their total.
+    """
+    subspace = _orthonormal(np.random.default_rng(seed).standard_normal((size, min(width + _OVERSAMPLING, size))))
     for sweep in range(_SWEEPS):
-        subspace = _orthonormal(_gram(log_weights, n, idf, subspace))
+        subspace = _orthonormal(gram(subspace))
         progress("factor terms", sweep + 1, _SWEEPS + 1)
-    values, rotation = np.linalg.eigh(subspace.T @ _gram(log_weights, n, idf, subspace))
+    values, rotation = np.linalg.eigh(subspace.T @ gram(subspace))
     progress("factor terms", _SWEEPS + 1, _SWEEPS + 1)
-    right = subspace @ rotation[:, np.argsort(-values)[:width]]  # (V, d)
+    right = subspace @ rotation[:, np.argsort(-values)[:width]]
     signs = np.sign(right[np.argmax(np.abs(right), axis=0), np.arange(width)])
-    return np.ascontiguousarray(idf[:, None] * right * np.where(signs == 0, 1, signs), np.float32)
+    return np.asarray(right * np.where(signs == 0, 1, signs))
 
 
 def _gram(

@@ -10,14 +10,18 @@ from sklearn.cross_decomposition import CCA
 
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import ConfigError, InputError
-from riyl.core.storage.model import Model, ScoringSettings
+from riyl.core.storage.model import Model, Part, ScoringSettings
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.build.build import build_version
+from riyl.index.encoding.cold_start import ColdEncoder
 from riyl.index.encoding.embed import embed, parts_of
+from riyl.training.cca.blocks import DescriptorBlock, UnitBlock, z_of
 from riyl.training.cca.fit import append_modality_columns, canonical, fit_cca, reduce_dim
+from riyl.training.cca.linear import LinearPart
 from riyl.training.cca.views import Moment
 from riyl.training.config import CcaConfig, load_config
 from riyl.training.features.build import build_snapshot
+from riyl.training.features.featurizer import terms_of
 from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, small_world, snapshot_of, write_tables
 from tests.training.features.others import world_without
@@ -150,36 +154,46 @@ def model(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Model
     return train(*load_config("default"), snapshot, tmp_path_factory.mktemp("models"))
 
 
-def test_onnx_parts_are_the_projections_of_the_shortened_unit_vectors(snapshot: Snapshot, model: Model) -> None:
+def rows_of(snapshot: Snapshot, part: LinearPart, modality: str) -> np.ndarray:
+    """Compute the rows x of a part: vectors with the block of listeners, or sums over an artist's terms."""
+    features = snapshot.modalities[modality]
+    if part.table is None:
+        return np.hstack([features.vectors, *(features.blocks[name] for name in part.extra)]).astype(np.float64)
+    assert features.sets is not None
+    terms, mask = features.sets.padded(np.arange(len(features.rows)), 100)
+    weights = features.sets.padded_weights(np.arange(len(features.rows)), 100)
+    return np.array([np.log(1 + w[m]) @ part.table[t[m]] for t, m, w in zip(terms, mask, weights, strict=True)])
+
+
+def test_onnx_parts_are_the_projections_of_the_blocks(snapshot: Snapshot, model: Model) -> None:
     _, config = load_config("default")
     assert isinstance(config, CcaConfig)
+    kinds = {"audio": [DescriptorBlock], "cf": [UnitBlock] * 2, "tags": [UnitBlock] * 3}
     for modality, part in fit_cca(config, snapshot, 0)[0].items():
-        features = snapshot.modalities[modality]
-        vectors = np.array(features.vectors, np.float64)
-        if part.table is not None:
-            assert features.sets is not None
-            terms, mask = features.sets.padded(np.arange(len(features.rows)), 100)
-            weights = features.sets.padded_weights(np.arange(len(features.rows)), 100)
-            vectors = np.array(
-                [
-                    sum(np.log(1 + w[m]) @ part.table[t[m]] for _ in [0])
-                    for t, m, w in zip(terms, mask, weights, strict=True)
-                ]
-            )
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        rows = vectors / lengths
-        if part.fourier_features is not None:
-            height = np.sqrt(2 / 2)  # 59 artists have audio: one wave for 25
-            rows = np.hstack(
-                [rows, height * np.cos(rows @ part.fourier_features.frequencies + part.fourier_features.phases)]
-            )
-        shortened = lengths / np.sqrt(lengths**2 + part.norm_shrinkage**2) * (rows - part.mean)
-        np.testing.assert_allclose(parts_of(model, snapshot, modality), shortened @ part.weights, atol=1e-5)
-    assert {name: part.input for name, part in model.parts.items()} == {
-        "audio": "vector",
-        "cf": "vector",
-        "tags": "weighted",
+        assert [type(block) for block in part.blocks] == kinds[modality]
+        z = z_of(part.blocks, rows_of(snapshot, part, modality))
+        np.testing.assert_allclose(parts_of(model, snapshot, modality), z @ part.weights, atol=1e-5)
+    cf = snapshot.modalities["cf"]
+    assert model.parts == {
+        "audio": Part("vector", 8),
+        "cf": Part("vector", cf.width + cf.blocks["listeners"].shape[1], blocks=("listeners",)),
+        "tags": Part("weighted", len(terms_of(snapshot, "tags")), 100),
     }
+
+
+def test_a_new_artist_with_the_inputs_of_a_known_one_has_its_parts(snapshot: Snapshot, model: Model) -> None:
+    encoder = ColdEncoder.open(model, snapshot)
+    row = int(np.flatnonzero(snapshot.having(["audio", "cf", "tags"]))[3])
+    at = {name: int(np.searchsorted(each.rows, row)) for name, each in snapshot.modalities.items()}
+    raw = {table: terms.of(row) for table, terms in snapshot.raw_terms.items()}
+    audio = snapshot.modalities["audio"].vectors[at["audio"]]  # the recipe keeps vectors as they are
+    for name, part in (
+        ("tags", encoder.from_tags(raw["tags"]).part),
+        ("cf", encoder.from_plays(raw["plays"]).part),
+        ("audio", encoder.from_raw("audio", audio)),
+    ):
+        assert part is not None
+        np.testing.assert_allclose(part, parts_of(model, snapshot, name)[at[name]], atol=1e-5)
 
 
 def test_parts_of_some_rows_are_those_of_all(snapshot: Snapshot, model: Model) -> None:
@@ -278,5 +292,6 @@ def test_it_is_fitted_without_the_held_out(tmp_path: Path) -> None:
     (actual, _), (expected, _) = fit_cca(config, snapshot, 0), fit_cca(config, bare, 0)
     assert list(actual) == list(expected) == ["audio", "cf", "tags"]
     for name, part in actual.items():
-        np.testing.assert_allclose(part.mean, expected[name].mean, atol=1e-6)
+        for block, other in zip(part.blocks, expected[name].blocks, strict=True):
+            np.testing.assert_allclose(block.mean, other.mean, atol=1e-6)
         np.testing.assert_allclose(part.weights, expected[name].weights, atol=1e-5)

@@ -143,7 +143,7 @@ def test_the_block_of_listeners_is_neither_searched_nor_lost(tables: Tables, tmp
     bare = OWN.model_copy(update={"cf": OWN.cf.model_copy(update={"listener_factors": 0})})
     with_block, without = (tune_cf(tables, recipe, tmp_path, trials=1) for recipe in (OWN, bare))
     assert with_block.id == without.id
-    assert (with_block.recipe.cf.listener_factors, without.recipe.cf.listener_factors) == (300, 0)
+    assert (with_block.recipe.cf.listener_factors, without.recipe.cf.listener_factors) == (150, 0)
     assert list(build_snapshot(tables, with_block.recipe, tmp_path / "s").modalities["cf"].blocks) == ["listeners"]
 
 
