@@ -26,6 +26,15 @@ RESULTS = pa.schema({"condition": TEXT, "system": TEXT})
 DIFFERENCES = pa.schema(
     {"condition": TEXT, "system": TEXT, "reference": TEXT, "ndcg": NUMBER, "low": NUMBER, "high": NUMBER, "p": NUMBER}
 )
+DEPTHS = pa.schema(
+    {
+        "condition": TEXT,
+        "system": TEXT,
+        "depth": COUNT,
+        **dict.fromkeys(("ndcg", "ndcg_low", "ndcg_high", "difference", "difference_low", "difference_high"), NUMBER),
+        **dict.fromkeys(("p", "gini", "never_retrieved"), NUMBER),
+    }
+)
 GROUPS = pa.schema(
     {
         "condition": TEXT,
@@ -83,6 +92,16 @@ class Evaluation:
     def results(self) -> Frame:
         """One row per condition and system: each measure with its 95 % interval, and the number of queries."""
         return rows_to_frame(self.record["results"], RESULTS, self.backend)
+
+    @property
+    def depths(self) -> Frame:
+        """One row per condition, system and depth (10 and 50, if below k): figures of the first ranks of the lists.
+
+        They are nDCG with its 95 % interval, its difference to the reference with interval and p value (null for the
+        reference itself), Gini, and never_retrieved, the share of the artists that are in the first ranks of no list.
+        A depth that ready lists do not reach has no row.
+        """
+        return rows_to_frame(self.record["depths"], DEPTHS, self.backend)
 
     @property
     def differences(self) -> Frame:
