@@ -50,8 +50,8 @@ def reached(depths: Sequence[int], lists: Lists, n_candidates: int) -> tuple[int
         lists: (m, k) positions of candidates; -1 after the end of a list.
         n_candidates: number of candidates; a list has at most one less, because it lacks its own artist.
     """
-    longest = int((lists >= 0).sum(axis=1).max(initial=0))
-    return tuple(depth for depth in depths if longest >= min(depth, n_candidates - 1))
+    max_length = int((lists >= 0).sum(axis=1).max(initial=0))
+    return tuple(depth for depth in depths if max_length >= min(depth, n_candidates - 1))
 
 
 def at_depths(

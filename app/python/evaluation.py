@@ -154,7 +154,10 @@ class Evaluation:
 
     @property
     def queries(self) -> Frame:
-        """One row per condition, system and query: artist_id and each measure of its list; `lists` has the lists."""
+        """One row per condition, system and query: artist_id and each measure of its list; `lists` has the lists.
+
+        ndcg_10 and ndcg_50 are those of the first ranks, null where `depths` has no row.
+        """
         return to_frame(self.evaluated.queries.drop_columns(["retrieved"]), self.backend)
 
     def lists(self, system: str, condition: str | None = None) -> Frame:

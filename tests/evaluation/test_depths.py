@@ -35,17 +35,17 @@ def random_study(n: int, k: int, seed: int = 0) -> tuple[list[tuple[int, int]], 
 def test_figures_of_the_first_ranks_by_hand() -> None:
     lists = np.array([[1, 2, 3], [2, 3, 0], [1, 3, 0], [-1, -1, -1]], np.int32)
     hits = np.array([[False, True, True], [True, False, False]])
-    one, two = at_depths([1, 2], lists, 4, hits, np.array([3, 1]), 50, seed=0)
-    assert (one.depth, two.depth) == (1, 2)
-    assert one.ndcg.tolist() == [0, 1]
+    first, two = at_depths([1, 2], lists, 4, hits, np.array([3, 1]), 50, seed=0)
+    assert (first.depth, two.depth) == (1, 2)
+    assert first.ndcg.tolist() == [0, 1]
     # The ideal of three relevant artists in two ranks is two hits.
     half = 1 / math.log2(3)
     assert two.ndcg == pytest.approx([half / (1 + half), 1], abs=1e-12)
     assert two.ndcg_mean == pytest.approx((half / (1 + half) + 1) / 2, abs=1e-12)
     assert two.ndcg_interval.low <= two.ndcg_mean <= two.ndcg_interval.high
     # Counts 0 2 1 0: pairs differ by 2+1+0+1+2+1 = 7, twice, over 16, over twice the mean 3 / 4; two are never there.
-    assert one.gini == pytest.approx(2 * 7 / 16 / (2 * 3 / 4), abs=1e-12)
-    assert one.never_retrieved == 0.5
+    assert first.gini == pytest.approx(2 * 7 / 16 / (2 * 3 / 4), abs=1e-12)
+    assert first.never_retrieved == 0.5
     # Counts 0 2 2 2: three pairs differ by 2.
     assert two.gini == pytest.approx(2 * 6 / 16 / (2 * 6 / 4), abs=1e-12)
     assert two.never_retrieved == 0.25
