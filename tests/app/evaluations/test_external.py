@@ -160,9 +160,8 @@ def test_seeds_have_the_first_ranks_too(home: Home) -> None:
     evaluation = figures(home, systems=["random-projection"], seeds=2, k=20, conditions=["raw"])
     (over,) = evaluation["seeds"]
     (at_ten,) = over["depths"]
-    names = ["random-projection", "random-projection (seed 1)"]
-    rows = [row for row in evaluation["depths"] if row["system"] in names]
-    assert (at_ten["depth"], [row["system"] for row in rows]) == (10, names)
+    rows = [row for row in evaluation["depths"] if row["system"].startswith("random-projection")]
+    assert (at_ten["depth"], len(rows), len(over["seeds"])) == (10, 2, 2)
     for name in ("ndcg", "gini", "never_retrieved"):
         values = [row[name] for row in rows]
         assert at_ten[name]["mean"] == pytest.approx(np.mean(values), abs=1e-12)
