@@ -84,6 +84,10 @@ LIST_METRICS: Mapping[str, ListMetric] = {
 }
 """Metrics of single lists, by name."""
 
+DEPTHS = (10, 50)
+"""Numbers of first ranks at which evaluations measure lists, beside their whole length: a page shows about ten artists,
+and a playlist is made of about fifty."""
+
 
 def mean_of(scores: NDArray[np.floating] | NDArray[np.bool_]) -> float:
     """Return the mean over queries; NaN without queries."""

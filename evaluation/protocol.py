@@ -15,7 +15,8 @@ from riyl.core.storage.ground_truth import Relevance
 from riyl.core.types import Lists, Progress, Rows, Scores, silent
 from riyl.evaluation.bootstrap import Evenness, Interval, evenness_intervals, intervals
 from riyl.evaluation.conditions import Condition
-from riyl.evaluation.retrieval import Evaluable, judge, positions_of, retrieve
+from riyl.evaluation.depths import AtDepth, at_depths, depths_below, reached
+from riyl.evaluation.retrieval import Evaluable, RankedLists, judge, positions_of, retrieve
 
 PROTOCOL = """\
 Each artist's list holds the 200 other artists of the condition (raw: those with any modality; fmc: those with all) \
@@ -26,7 +27,9 @@ cannot embed a query scores 0 on it, and never retrieves an artist that it canno
 queries that it can embed, and nDCG over those is also given. Gini@200 is that of how often each artist of the \
 condition, including those never retrieved, is in the lists of all its artists, with similar artists or without; \
 coverage is the share that is in any list. Precision and recall at 200 and R-precision are over the queries of nDCG; \
-precision divides by 200 for every list, R-precision looks at as many ranks as the query has similar artists. \
+precision divides by 200 for every list, R-precision looks at as many ranks as the query has similar artists. Figures \
+at 10 and 50 are those of the first ranks of the same lists, over the same queries and artists, with the ideal over as \
+many ranks; never in a first 10 is the share of the condition's artists that are in the first 10 of no list. \
 Intervals are 95 %, by 1,000 bootstrap rounds over the query artists: percentiles for nDCG, precision, recall and \
 R-precision, and shifted so that their median is the estimate for Gini and coverage, because resampling alone makes \
 lists look less even."""
@@ -66,6 +69,8 @@ class Result:
         ndcg_covered, covered_share: the mean nDCG over the queries that the system can embed, and their share.
         gini, gini_interval: Gini@k of retrieval counts, with a bias-corrected bootstrap interval.
         coverage, coverage_interval: share of the candidates in any list, with such an interval.
+        depths: figures of the first ranks of the same lists, ascending; a depth that is not below k, or that no ready
+            list reaches, is left out.
     """
 
     system: str
@@ -84,6 +89,7 @@ class Result:
     gini_interval: Interval
     coverage: float
     coverage_interval: Interval
+    depths: tuple[AtDepth, ...] = ()
 
     @property
     def ndcg(self) -> Scores:
@@ -145,6 +151,9 @@ def evaluate(system: Evaluable, condition: Condition, setup: Setup, *, progress:
     local, m = positions_of(condition.rows, n)[lists], len(condition.rows)
     counts = retrieval_counts(local, m)
     even = Evenness(gini(counts), coverage(counts))
+    depths = depths_below(setup.k)
+    if isinstance(system, RankedLists):
+        depths = reached(depths, local, m)
     cores = setup.threads or os.cpu_count() or 1
     gini_span, coverage_span = evenness_intervals(local, m, even, setup.rounds, seed=setup.seed, threads=cores)
     return Result(
@@ -164,4 +173,5 @@ def evaluate(system: Evaluable, condition: Condition, setup: Setup, *, progress:
         gini_interval=gini_span,
         coverage=even.coverage,
         coverage_interval=coverage_span,
+        depths=at_depths(depths, local, m, judged.hits, judged.n_relevant, setup.rounds, seed=setup.seed),
     )

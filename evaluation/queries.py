@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from riyl.core.storage.evaluations import NDCG_AT_DEPTHS
 from riyl.core.storage.ground_truth import Relevance
 from riyl.core.types import ArtistId, Lists
 from riyl.evaluation.conditions import Condition
@@ -22,8 +23,9 @@ def query_table(results: Sequence[Result], artist_ids: Sequence[ArtistId]) -> pa
 
     Returns:
         One row for each condition, system and query, in the order of the results: condition, system, artist_id, each
-        of `riyl.core.ranking_metrics.LIST_METRICS`, retrieved (ids of the list, best first; empty if the system cannot
-        embed the artist).
+        of `riyl.core.ranking_metrics.LIST_METRICS`, nDCG of the first ranks by
+        `riyl.core.storage.evaluations.NDCG_AT_DEPTHS` (null where the result has none), retrieved (ids of the list,
+        best first; empty if the system cannot embed the artist).
     """
     ids, texts = np.array(artist_ids, object), pa.array(artist_ids, pa.string())
     parts = [
@@ -33,12 +35,21 @@ def query_table(results: Sequence[Result], artist_ids: Sequence[ArtistId]) -> pa
                 "system": _repeated(r.system, r.n_queries),
                 "artist_id": pa.array(ids[r.query_rows], pa.string()),
                 **{name: pa.array(figure.scores, pa.float64()) for name, figure in r.lists.items()},
+                **_at_depths(r),
                 "retrieved": _lists(r.retrieved, texts),
             }
         )
         for r in results
     ]
     return pa.concat_tables(parts)
+
+
+def _at_depths(result: Result) -> dict[str, pa.Array]:
+    scores = {at.depth: at.ndcg for at in result.depths}
+    return {
+        name: pa.array(scores[depth], pa.float64()) if depth in scores else pa.nulls(result.n_queries, pa.float64())
+        for depth, name in NDCG_AT_DEPTHS.items()
+    }
 
 
 def expected_table(

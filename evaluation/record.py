@@ -19,7 +19,7 @@ from riyl.evaluation.popularity import QUANTILES, by_quantile, pop, quantile_gro
 from riyl.evaluation.protocol import Result
 from riyl.evaluation.seeds import over_seeds
 from riyl.evaluation.study import Study
-from riyl.evaluation.table import Comparison, plain_rows
+from riyl.evaluation.table import Comparison, depth_rows, plain_rows
 from riyl.evaluation.unseen import seen_and_unseen
 
 Plain: TypeAlias = dict[str, Any]
@@ -46,14 +46,15 @@ def record(
         seed: seed of these bootstraps.
 
     Returns:
-        By section: systems, conditions, results, differences, groups, seeds, unseen, popularity, links, coherence,
-        measures.
+        By section: systems, conditions, results, depths (of the first ranks), differences, groups, seeds, unseen,
+        popularity, links, coherence, measures.
     """
     main = [r for r in study.results if r.system in set(study.of_role("system"))]
     return {
         "systems": [{**asdict(entry), "subset": list(entry.subset or ())} for entry in study.entries],
         "conditions": _conditions(study),
         "results": plain_rows(study.results),
+        "depths": depth_rows(study.results, comparisons),
         "differences": [
             {
                 "condition": c.condition,
@@ -143,6 +144,7 @@ def _seeds(study: Study, rounds: int, seed: int) -> list[Plain]:
                     "seeds": [entry.seed for entry in entries],
                     **{name: asdict(figure) for name, figure in over.figures.items()},
                     "ndcg_half_width": over.ndcg_half_width,
+                    "depths": _rows(over.depths),
                     "entropy": None if groups is None else asdict(groups),
                 }
             )

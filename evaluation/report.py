@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from riyl.evaluation.figure_layout import compared_systems
 from riyl.evaluation.figures import condition_of, draw_all, shown_coherence, svg
+from riyl.evaluation.first_lists import first_lists
 
 Record: TypeAlias = Mapping[str, Any]
 
@@ -42,6 +43,7 @@ def report_html(record: Record) -> str:
         groups_of.setdefault(condition_of(group), []).append(group)
     grouped = {group["system"] for group in record["groups"]}
     columns = (f"nDCG@{record['k']}", "Gini", "covered")
+    roles = {each["name"]: each["role"] for each in record["systems"] if each["role"] in ("system", "floor")}
     return TEMPLATES.get_template("report.html").render(
         record,
         groups_of=groups_of,
@@ -50,7 +52,8 @@ def report_html(record: Record) -> str:
         undrawn=[each for each in all_systems if each not in compared_systems(record)],
         coherent=list(shown_coherence(record)),
         drawn={name: svg(figure) for name, figure in draw_all(record).items()},
-        roles={each["name"]: each["role"] for each in record["systems"] if each["role"] in ("system", "floor")},
+        roles=roles,
+        first_lists_of={each["name"]: first_lists(record, each["name"], list(roles)) for each in record["conditions"]},
         result_of={(each["condition"], each["system"]): each for each in record["results"]},
         difference_of={(each["condition"], each["system"]): each for each in record["differences"]},
         subset_head=["given", *(f"{column} {each['name']}" for each in record["conditions"] for column in columns)],

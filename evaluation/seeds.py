@@ -13,6 +13,16 @@ from riyl.evaluation.protocol import Result
 
 
 @dataclass(frozen=True)
+class DepthOverSeeds:
+    """Figures of the first `depth` ranks over several seeds, see `riyl.evaluation.depths.AtDepth`."""
+
+    depth: int
+    ndcg: Spread
+    gini: Spread
+    never_retrieved: Spread
+
+
+@dataclass(frozen=True)
 class OverSeeds:
     """One config in one condition, over S seeds.
 
@@ -21,12 +31,14 @@ class OverSeeds:
         seeds: S.
         figures: ndcg, precision, recall, r_precision, gini and coverage: mean over seeds and deviation between them.
         ndcg_half_width: half the width of the 95 % interval over queries of the mean nDCG of all seeds.
+        depths: figures of the first ranks, at each depth of all seeds.
     """
 
     condition: str
     seeds: int
     figures: Mapping[str, Spread]
     ndcg_half_width: float
+    depths: tuple[DepthOverSeeds, ...]
 
 
 def over_seeds(results: Sequence[Result], rounds: int = 1000, *, seed: int = 0) -> OverSeeds:
@@ -69,4 +81,19 @@ def over_seeds(results: Sequence[Result], rounds: int = 1000, *, seed: int = 0) 
         len(results),
         {name: spread(values) for name, values in figures.items()},
         (span.high - span.low) / 2,
+        _depths_over_seeds(results),
+    )
+
+
+def _depths_over_seeds(results: Sequence[Result]) -> tuple[DepthOverSeeds, ...]:
+    by_depth = [{at.depth: at for at in r.depths} for r in results]
+    return tuple(
+        DepthOverSeeds(
+            depth,
+            spread([of[depth].ndcg_mean for of in by_depth]),
+            spread([of[depth].gini for of in by_depth]),
+            spread([of[depth].never_retrieved for of in by_depth]),
+        )
+        for depth in by_depth[0]
+        if all(depth in of for of in by_depth)
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 
 from riyl.core.errors import MismatchError, NotFoundError
-from riyl.evaluation.bootstrap import Paired, paired
+from riyl.evaluation.bootstrap import Interval, Paired, paired
 from riyl.evaluation.protocol import Result
 
 Row: TypeAlias = dict[str, str | int | float]
@@ -17,12 +17,19 @@ Row: TypeAlias = dict[str, str | int | float]
 
 @dataclass(frozen=True)
 class Comparison:
-    """nDCG of `system` minus that of `reference` on the same queries of `condition`."""
+    """nDCG of `system` minus that of `reference` on the same queries of `condition`.
+
+    Attributes:
+        system, reference, condition: names.
+        ndcg: the difference of nDCG@k.
+        depths: the difference of nDCG@depth, by each depth that both have.
+    """
 
     system: str
     reference: str
     condition: str
     ndcg: Paired
+    depths: Mapping[int, Paired] = field(default_factory=dict)
 
 
 def plain_rows(results: Sequence[Result]) -> list[Row]:
@@ -61,8 +68,40 @@ def _others(result: Result) -> Row:
     return row
 
 
+def depth_rows(results: Sequence[Result], comparisons: Sequence[Comparison]) -> list[Row]:
+    """Convert figures of the first ranks to flat rows of plain Python values, as `plain_rows` does.
+
+    Returns:
+        One row for each condition, system and depth; the difference of nDCG to the reference, its interval and p are
+        NaN in rows of the reference, and where the reference has no figures at the depth.
+    """
+    paired_of = {(c.condition, c.system, depth): of for c in comparisons for depth, of in c.depths.items()}
+    undefined = Paired(np.nan, Interval(np.nan, np.nan), np.nan)
+    rows: list[Row] = []
+    for r in results:
+        for at in r.depths:
+            minus = paired_of.get((r.condition, r.system, at.depth), undefined)
+            rows.append(
+                {
+                    "condition": r.condition,
+                    "system": r.system,
+                    "depth": at.depth,
+                    "ndcg": at.ndcg_mean,
+                    "ndcg_low": at.ndcg_interval.low,
+                    "ndcg_high": at.ndcg_interval.high,
+                    "difference": minus.difference,
+                    "difference_low": minus.interval.low,
+                    "difference_high": minus.interval.high,
+                    "p": minus.p,
+                    "gini": at.gini,
+                    "never_retrieved": at.never_retrieved,
+                }
+            )
+    return rows
+
+
 def compare(results: Sequence[Result], reference: str, *, rounds: int = 1000, seed: int = 0) -> list[Comparison]:
-    """Compare every other system with `reference` by the paired bootstrap of nDCG, in each condition.
+    """Compare every other system with `reference` by the paired bootstrap of nDCG@k and @depth, in each condition.
 
     p-values are not corrected for the number of comparisons.
 
@@ -83,5 +122,13 @@ def compare(results: Sequence[Result], reference: str, *, rounds: int = 1000, se
             )
         if result.system != reference:
             figures = paired(result.ndcg, base.ndcg, rounds, seed=seed)
-            comparisons.append(Comparison(result.system, reference, result.condition, figures))
+            depths = _compare_depths(result, base, rounds, seed)
+            comparisons.append(Comparison(result.system, reference, result.condition, figures, depths))
     return comparisons
+
+
+def _compare_depths(result: Result, base: Result, rounds: int, seed: int) -> dict[int, Paired]:
+    of_base = {at.depth: at.ndcg for at in base.depths}
+    return {
+        at.depth: paired(at.ndcg, of_base[at.depth], rounds, seed=seed) for at in result.depths if at.depth in of_base
+    }

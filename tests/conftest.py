@@ -108,6 +108,7 @@ def made_up_run(
     queries = [
         {"condition": c, "system": s, "artist_id": a, "ndcg": ndcg, "retrieved": retrieved.get(a, [])}
         | dict.fromkeys(["precision", "recall", "r_precision"], ndcg / 2)
+        | {"ndcg_10": ndcg / 4, "ndcg_50": None}
         for (c, s), by_artist in scores.items()
         for a, ndcg in by_artist.items()
     ]
@@ -143,7 +144,7 @@ def made_up_run(
                     "condition": words,
                     "system": words,
                     "artist_id": pa.string(),
-                    **dict.fromkeys(["ndcg", "precision", "recall", "r_precision"], pa.float64()),
+                    **dict.fromkeys(["ndcg", "precision", "recall", "r_precision", "ndcg_10", "ndcg_50"], pa.float64()),
                     "retrieved": pa.list_(pa.string()),
                 }
             ),

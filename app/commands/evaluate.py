@@ -142,7 +142,8 @@ def evaluate(
 
     nDCG is 0 to 1: 1 if all known similar artists come first in every list, and less the lower they stand. Gini is 0 to
     1: 0 if all artists appear equally often in the lists, near 1 if few artists fill them. Coverage is the share of
-    artists that appear in any list.
+    artists that appear in any list. First lists are the first 10 and 50 ranks of longer lists; never in a first 10 is
+    the share of artists that appear in the first 10 of no list.
     """
     at = session(context)
     if keep:

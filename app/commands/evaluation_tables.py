@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from riyl.app.commands.session import Session
 from riyl.app.evaluations.run import Evaluated, Figures
+from riyl.evaluation.first_lists import first_lists
 from riyl.evaluation.groups import TOP
 from riyl.evaluation.protocol import PROTOCOL
 from riyl.evaluation.table import Comparison
@@ -53,10 +55,19 @@ def show_results(run: Session, evaluated: Evaluated) -> None:
             ["system", f"nDCG@{k}", f"minus {reference}", "nDCG covered", "covered", f"Gini@{k}", "coverage"],
             rows,
         )
+        measured = [r.system for r in condition_results if r.system not in repeated]
+        show_first_lists(run, evaluated.figures, condition, measured)
     _show_groups(run, evaluated.figures)
     if evaluated.figures["unseen"]:
         _show_unseen(run, evaluated.figures["unseen"], evaluated.figures["k"])
     run.say(f"\n{PROTOCOL}")
+
+
+def show_first_lists(run: Session, figures: Figures, condition: str, systems: Sequence[str]) -> None:
+    """Print the figures of the first ranks of a condition's lists; nothing where the figures have none."""
+    table = first_lists(figures, condition, systems)
+    if table.rows:
+        run.table(f"\nfirst lists of {condition}: figures of the first ranks", table.columns, table.rows)
 
 
 def _show_catalogs(run: Session, catalogs: list[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from riyl.app.commands.evaluation_tables import show_first_lists
 from riyl.app.commands.session import Session, session
 from riyl.app.evaluations import comparison
 from riyl.app.evaluations.store import files_of, has_files
@@ -72,6 +73,7 @@ def show(context: typer.Context, identity: Id) -> None:
     for condition, results in by_condition.items():
         rows = [[row["system"], *(_figure(row.get(name)) for name in figures)] for row in results]
         run.table(f"\n{condition}: {results[0]['queries']:,} queries", columns, rows)
+        show_first_lists(run, evaluation.figures, condition, [row["system"] for row in results])
     where = run.home.evaluations / evaluation.id
     run.say(f"\nreport and queries: {where}" if files else "\nits report and queries are not in this home")
 

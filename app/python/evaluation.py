@@ -26,6 +26,15 @@ RESULTS = pa.schema({"condition": TEXT, "system": TEXT})
 DIFFERENCES = pa.schema(
     {"condition": TEXT, "system": TEXT, "reference": TEXT, "ndcg": NUMBER, "low": NUMBER, "high": NUMBER, "p": NUMBER}
 )
+DEPTHS = pa.schema(
+    {
+        "condition": TEXT,
+        "system": TEXT,
+        "depth": COUNT,
+        **dict.fromkeys(("ndcg", "ndcg_low", "ndcg_high", "difference", "difference_low", "difference_high"), NUMBER),
+        **dict.fromkeys(("p", "gini", "never_retrieved"), NUMBER),
+    }
+)
 GROUPS = pa.schema(
     {
         "condition": TEXT,
@@ -85,6 +94,16 @@ class Evaluation:
         return rows_to_frame(self.record["results"], RESULTS, self.backend)
 
     @property
+    def depths(self) -> Frame:
+        """One row per condition, system and depth (10 and 50, if below k): figures of the first ranks of the lists.
+
+        They are nDCG with its 95 % interval, its difference to the reference with interval and p value (null for the
+        reference itself), Gini, and never_retrieved, the share of the artists that are in the first ranks of no list.
+        A depth that ready lists do not reach has no row.
+        """
+        return rows_to_frame(self.record["depths"], DEPTHS, self.backend)
+
+    @property
     def differences(self) -> Frame:
         """One row per condition and system: nDCG minus that of the reference, its 95 % interval and p value."""
         return rows_to_frame(self.record["differences"], DIFFERENCES, self.backend)
@@ -135,7 +154,10 @@ class Evaluation:
 
     @property
     def queries(self) -> Frame:
-        """One row per condition, system and query: artist_id and each measure of its list; `lists` has the lists."""
+        """One row per condition, system and query: artist_id and each measure of its list; `lists` has the lists.
+
+        ndcg_10 and ndcg_50 are those of the first ranks, null where `depths` has no row.
+        """
         return to_frame(self.evaluated.queries.drop_columns(["retrieved"]), self.backend)
 
     def lists(self, system: str, condition: str | None = None) -> Frame:

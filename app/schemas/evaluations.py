@@ -68,7 +68,12 @@ class EvaluationResponse(BaseModel, frozen=True):
     by: Author | None = None
     files: Annotated[bool, Field(description="Whether this home has the report and the result of each query.")] = False
     figures: Annotated[
-        dict[str, Any] | None, Field(description="Figures as riyl --json evaluate prints them; null until done.")
+        dict[str, Any] | None,
+        Field(
+            description="Figures as riyl --json evaluate prints them; null until done. `results` has those of the "
+            "whole lists, `depths` those of the first 10 and 50 ranks of lists that are longer; evaluations of "
+            "earlier releases lack it."
+        ),
     ] = None
 
 

@@ -12,6 +12,9 @@ export const address = (values) => `/evaluations?${new URLSearchParams(values)}`
 /** Format a figure from 0 to 1; a dash if it is undefined. */
 export const figure = (value) => (typeof value === "number" ? value.toFixed(3) : "–");
 
+/** Format a share as a percentage; a dash if it is undefined. */
+export const share = (value) => (typeof value === "number" ? `${(100 * value).toFixed(1)} %` : "–");
+
 /** Format a difference, with its sign. */
 export const signed = (value) =>
   typeof value === "number" ? `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}` : "–";

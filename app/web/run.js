@@ -2,7 +2,7 @@
 
 import { interval } from "./chart.js";
 import { address, asks, count, figure, listed, moment, mono, row } from "./figures.js";
-import { scrolling, signed, spanned, STATES, trail } from "./figures.js";
+import { scrolling, share, signed, spanned, STATES, trail } from "./figures.js";
 import { el, heading, plural } from "./render.js";
 
 const CONDITIONS = { raw: "artists with any data", fmc: "artists with every kind of data" };
@@ -89,6 +89,37 @@ function conditionTable(run, condition, rows, differences) {
   );
 }
 
+/** Tabulate the first ranks of a condition's lists; evaluations of earlier releases have no figures of them. */
+function firstLists(condition, systems, depths) {
+  const measured = depths.filter((each) => each.condition === condition);
+  const shown = [...new Set(measured.map((each) => each.depth))].sort((a, b) => a - b);
+  if (!shown.length) return [];
+  const [first, ...others] = shown;
+  const lines = systems.map((system) => {
+    const at = (depth) => measured.find((each) => each.system === system && each.depth === depth);
+    const cell = (depth, show) => (at(depth) ? show(at(depth)) : "not applicable");
+    return row("td", [
+      system,
+      cell(first, (each) => spanned(each.ndcg, each.ndcg_low, each.ndcg_high)),
+      system === systems[0]
+        ? ""
+        : cell(first, (each) => spanned(each.difference, each.difference_low, each.difference_high, signed)),
+      ...others.map((depth) => cell(depth, (each) => figure(each.ndcg))),
+      ...shown.map((depth) => cell(depth, (each) => figure(each.gini))),
+      cell(first, (each) => share(each.never_retrieved)),
+    ]);
+  });
+  const columns = ["system", `nDCG@${first}`, `minus ${systems[0]}`, ...others.map((depth) => `nDCG@${depth}`)];
+  columns.push(...shown.map((depth) => `Gini@${depth}`), `never in a first ${first}`);
+  return [
+    el("h3", {}, "First lists"),
+    scrolling(
+      `First lists, ${condition}`,
+      el("table", {}, el("thead", {}, row("th", columns)), el("tbody", {}, ...lines)),
+    ),
+  ];
+}
+
 function groupTable(groups) {
   const spread = ({ mean, deviation }) => (mean === null ? figure(mean) : `${figure(mean)} ± ${figure(deviation)}`);
   const lines = groups.map((each) =>
@@ -112,7 +143,7 @@ function groupTable(groups) {
 /** Show the figures of one evaluation. */
 export function run(found) {
   const { figures } = found;
-  const { results = [], differences = [], groups = [], protocol } = figures;
+  const { results = [], differences = [], groups = [], depths = [], protocol } = figures;
   const conditions = [...new Set(results.map((each) => each.condition))];
   const kept = encodeURIComponent(found.id);
   return [
@@ -142,6 +173,11 @@ export function run(found) {
       return [
         el("h2", {}, condition, el("span", { class: "what" }, known)),
         conditionTable(found, condition, rows, differences),
+        ...firstLists(
+          condition,
+          rows.map((each) => each.system),
+          depths,
+        ),
       ];
     }),
     ...(groups.length ? groupTable(groups) : []),
@@ -157,7 +193,10 @@ export function run(found) {
               "compare it to, or a version of the index. nDCG rates lists from 0 to 1: 1 if all artists known to be " +
               "similar come first, lower the further down they stand. Gini is 0 if all artists appear equally often " +
               "in the lists, and near 1 if few artists fill them. Coverage is the share of artists that appear in " +
-              "any list. Precision is the share of a list that is known to be similar, recall the share of the artists " +
+              "any list. First lists are the first ranks of the same lists; never in a first 10 is the share of " +
+              "artists that appear in the first 10 of no list. Gini is set by the bias of the scores rather than " +
+              "learnt: compare systems with the same bias. " +
+              "Precision is the share of a list that is known to be similar, recall the share of the artists " +
               "known to be similar that a list contains. R-precision is the precision of the first R places, where R " +
               `is the number of artists known to be similar. In detail: ${protocol}`,
           ),

@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 
 from riyl.core.errors import NotFoundError
 from riyl.core.files import published, seal, sweep, write_bytes
-from riyl.core.ranking_metrics import LIST_METRICS
+from riyl.core.ranking_metrics import DEPTHS, LIST_METRICS
 from riyl.core.storage.memory_map import read_parquet
 from riyl.core.storage.sealed import FolderId, SealedFolder, read_sealed
 from riyl.core.storage.sealed_files import SealedFile
@@ -26,13 +26,16 @@ from riyl.core.types import ArtistId
 
 MANIFEST = "manifest.json"
 KIND = "riyl-evaluation"
-FORMAT = 2
-"""Format 1 holds nDCG alone, and the first 10 of each list."""
+FORMAT = 3
+"""Format 1 holds nDCG alone, and the first 10 of each list; format 2 all but `NDCG_AT_DEPTHS`."""
 
 FIGURES = "figures.json"
 REPORT = "report.html"
 QUERIES = "queries.parquet"
 EXPECTED = "expected.parquet"
+
+NDCG_AT_DEPTHS = {depth: f"ndcg_{depth}" for depth in DEPTHS}
+"""Columns of nDCG over the first ranks; null if the lists are not longer, or end before."""
 
 QUERIES_SCHEMA = pa.schema(
     {
@@ -40,6 +43,7 @@ QUERIES_SCHEMA = pa.schema(
         "system": pa.string(),
         "artist_id": pa.string(),
         **dict.fromkeys(LIST_METRICS, pa.float64()),
+        **dict.fromkeys(NDCG_AT_DEPTHS.values(), pa.float64()),
         "retrieved": pa.list_(pa.string()),
     }
 )
@@ -130,9 +134,10 @@ class EvaluationFiles(SealedFolder):
 
     def _read(self, name: str, schema: pa.Schema, columns: list[str], rows: pc.Expression) -> pa.Table:
         """Read the selected columns and rows of a file."""
-        types = dict(zip(schema.names, schema.types, strict=True))
+        absent = set(NDCG_AT_DEPTHS.values()) if self.manifest["format"] < 3 else set()
         if self.manifest["format"] == 1:
-            types = {name: kind for name, kind in types.items() if name == "ndcg" or name not in LIST_METRICS}
+            absent |= LIST_METRICS.keys() - {"ndcg"}
+        types = {name: kind for name, kind in zip(schema.names, schema.types, strict=True) if name not in absent}
         return read_parquet(self._verified(name), types, required=("artist_id",), select=columns, filters=rows)
 
     def _verified(self, name: str) -> SealedFile:

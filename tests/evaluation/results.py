@@ -1,10 +1,11 @@
 """Results with hand-made figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from riyl.evaluation.bootstrap import Interval
+from riyl.evaluation.depths import AtDepth
 from riyl.evaluation.protocol import ListFigure, Result
 
 NOTHING = Interval(np.nan, np.nan)
@@ -17,6 +18,7 @@ def made_result(
     recall: float = 0.25,
     gini: float = 0.5,
     coverage: float = 1.0,
+    depths: Mapping[int, float] | None = None,
 ) -> Result:
     """Build the result of a system with these scores.
 
@@ -26,6 +28,8 @@ def made_result(
         recall: recall of every query.
         gini: Gini of the lists.
         coverage: coverage of the lists.
+        depths: by depth, nDCG of every query, which is also the Gini of the first ranks, and half the share of the
+            artists that are never in them.
     """
     scores, n = np.array(ndcg, np.float64), len(ndcg)
     return Result(
@@ -45,4 +49,7 @@ def made_result(
         gini_interval=NOTHING,
         coverage=coverage,
         coverage_interval=NOTHING,
+        depths=tuple(
+            AtDepth(depth, np.full(n, value), NOTHING, value, value * 2) for depth, value in (depths or {}).items()
+        ),
     )

@@ -1,10 +1,13 @@
 """Tables of single queries; expected values by hand."""
 
+import math
+
 import numpy as np
+import pytest
 
 from riyl.evaluation.protocol import Setup, evaluate
 from riyl.evaluation.queries import expected_table, query_table
-from tests.evaluation.test_protocol import LINE, LINKS, everyone, in_order, rows, system_of
+from tests.evaluation.test_protocol import LINE, LINKS, everyone, in_order, rows, system_of, truth_of
 
 IDS = ["a", "b", "c", "d", "e"]
 HALF_BLIND = system_of([[1], [2], [3], [4], [5]], covered=[1, 1, 1, 1, 0], name="blind")
@@ -28,6 +31,19 @@ def test_each_query_has_its_figure_and_what_came():
         ("raw", "blind", "e", []),
     ]
     assert [r["ndcg"] for r in result_rows] == [s for r in results(everyone(5)) for s in r.ndcg]
+
+
+def test_the_first_ranks_are_null_where_lists_are_not_longer():
+    pairs = [(0, 1), (1, 0), (4, 2)]
+    # Lists of 0 are 11, 10, ..., those of 11 are 10, 9, ...: all but the last have the greatest numbers first.
+    line = system_of([[number] for number in range(1, 13)])
+    setup = Setup(truth_of(12, pairs), in_order(12), k=11, rounds=2)
+    table = query_table([evaluate(line, everyone(12), setup)], [f"a{number}" for number in range(12)])
+    # 0 finds 1 at rank 11, 1 finds 0 there, and 4 finds 2 at rank 9.
+    assert table["ndcg_10"].to_pylist() == pytest.approx([0, 0, 1 / math.log2(10)], abs=1e-12)
+    assert table["ndcg"].to_pylist() == pytest.approx([1 / math.log2(12)] * 2 + [1 / math.log2(10)], abs=1e-12)
+    assert table["ndcg_50"].to_pylist() == [None] * 3
+    assert query_table(results(everyone(5)), IDS)["ndcg_10"].null_count == 8
 
 
 def test_what_was_expected_is_the_relevant_of_the_condition_the_most_played_first():

@@ -37,6 +37,18 @@ def test_the_queries_interval_is_that_of_each_querys_mean_over_seeds():
     assert over_seeds(runs, 4000).ndcg_half_width == pytest.approx(1.96 * error, rel=0.06)
 
 
+def test_the_first_ranks_are_stated_at_the_depths_of_all_seeds():
+    runs = [made_result([0.5], depths={10: 0.2, 50: 0.5}), made_result([0.5], depths={10: 0.4})]
+    (at_ten,) = over_seeds(runs).depths
+    assert at_ten.depth == 10
+    # Deviations of 0.1 to both sides of the mean: sqrt((0.01 + 0.01) / 1), and twice as much for the share.
+    for spread in (at_ten.ndcg, at_ten.gini):
+        assert (spread.mean, spread.deviation) == pytest.approx((0.3, math.sqrt(0.02)), abs=1e-12)
+    never = at_ten.never_retrieved
+    assert (never.mean, never.deviation) == pytest.approx((0.6, 2 * math.sqrt(0.02)), abs=1e-12)
+    assert over_seeds([made_result([0.5])]).depths == ()
+
+
 def test_one_seed_has_no_deviation():
     summary = over_seeds([made_result([0.25, 0.75], gini=0.4)])
     assert summary.seeds == 1

@@ -106,6 +106,19 @@ def test_evaluate_stores_its_run_unless_told_not_to(tmp_path: Path) -> None:
     assert len(list_evaluations(database(home))) == 2
 
 
+def test_a_stored_evaluation_shows_its_first_lists_and_one_of_an_earlier_release_has_none(home: Home) -> None:
+    assert "first lists" not in riyl(home, "evaluations", "show", "aa1").stdout
+    run = made_up_run({("raw", "mine"): {"a": 0.5}, ("raw", "pca"): {"a": 0.25}}, k=20)
+    at_ten = {"condition": "raw", "depth": 10, "ndcg": 0.5, "gini": 0.25, "never_retrieved": 0.125}
+    minus = {"difference": -0.25, "difference_low": -0.5, "difference_high": 0.0}
+    run["figures"]["depths"] = [{**at_ten, "system": "mine"}, {**at_ten, **minus, "system": "pca"}]
+    store(home, database(home), "ab9", {"k": 20}, by="ann", **run)
+    printed = riyl(home, "evaluations", "show", "ab9").stdout
+    mine, pca = printed[printed.index("first lists of raw") :].splitlines()[3:5]
+    assert mine.split() == ["mine", "0.5000", "0.2500", "12.5%"]
+    assert pca.split() == ["pca", "0.5000", "-0.2500", "[-0.5000,", "+0.0000]", "0.2500", "12.5%"]
+
+
 def test_an_evaluation_that_cannot_be_stored_does_not_begin(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, database_url="postgresql://riyl@127.0.0.1:1/riyl")  # type: ignore[arg-type]
     done = CliRunner().invoke(

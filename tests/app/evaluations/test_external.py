@@ -98,6 +98,23 @@ def test_the_lists_of_a_system_as_a_run_have_its_figures(home: Home, tmp_path: P
     assert evaluation["external"][0]["history"] == "fitted on no pairs"
 
 
+def test_a_run_that_ends_before_a_depth_has_no_figures_at_it(home: Home, snapshot: Snapshot, tmp_path: Path) -> None:
+    for name, length in (("eight", 8), ("twelve", 12)):
+        lists = [[other for other in snapshot.artist_ids if other != artist][:length] for artist in snapshot.artist_ids]
+        table = pa.table({"artist_id": list(snapshot.artist_ids), "retrieved": lists})
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    runs = {name: str(tmp_path / f"{name}.parquet") for name in ("eight", "twelve")}
+    evaluation = figures(home, systems=["mine"], runs=runs, conditions=["raw"], k=55)
+    depths = {name: [row["depth"] for row in of_system(evaluation, "depths", name)] for name in ("mine", *runs)}
+    assert depths == {"mine": [10, 50], "eight": [], "twelve": [10]}
+    printed = riyl(
+        home, *("evaluate", "--systems", "mine", "--run", f"eight={runs['eight']}", "-k", "20", "--rounds", "5")
+    ).stdout
+    eight = next(line for line in printed[printed.index("first lists of raw") :].splitlines() if "eight" in line)
+    assert eight.split("  ")[0] == "eight"
+    assert eight.count("not applicable") == 4
+
+
 def test_queries_of_pairs_that_a_system_has_seen_are_reported_apart(home: Home, folder: Path, tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("artist_id,similar_id\na000,a003\na006,a009\n")
@@ -137,6 +154,18 @@ def test_missing_seeds_are_trained_and_reported_over(home: Home) -> None:
     assert (raw["system"], raw["seeds"]) == ("random-projection", [0, 1, 2])
     assert raw["ndcg"]["mean"] == pytest.approx(np.mean(ndcg), abs=1e-12)
     assert raw["ndcg"]["deviation"] == pytest.approx(np.std(ndcg, ddof=1), abs=1e-12)
+
+
+def test_seeds_have_the_first_ranks_too(home: Home) -> None:
+    evaluation = figures(home, systems=["random-projection"], seeds=2, k=20, conditions=["raw"])
+    (over,) = evaluation["seeds"]
+    (at_ten,) = over["depths"]
+    rows = [row for row in evaluation["depths"] if row["system"].startswith("random-projection")]
+    assert (at_ten["depth"], len(rows), len(over["seeds"])) == (10, 2, 2)
+    for name in ("ndcg", "gini", "never_retrieved"):
+        values = [row[name] for row in rows]
+        assert at_ten[name]["mean"] == pytest.approx(np.mean(values), abs=1e-12)
+        assert at_ten[name]["deviation"] == pytest.approx(np.std(values, ddof=1), abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,9 @@ def version(home: Home) -> Version:
     return Version.open(next(home.versions.glob("[!.]*/manifest.json")).parent)
 
 
+OF_TEN: dict[str, Any] = {"systems": ["pca", "single-cf"], "k": 10, "rounds": 10}
+
+
 def without_names(rows: list[dict[str, Any]], system: str) -> list[dict[str, Any]]:
     return [{**row, "system": ""} for row in rows if row["system"] == system]
 
@@ -130,6 +133,42 @@ def test_every_seed_of_a_config_and_every_subset_is_measured(home: Home, tmp_pat
         *["mine", "mine (seed 3)", *BASELINES, FILLED_PROJECTION, "noise"]
     ]
     assert figures(home_copy, systems=["mine"])["seeds"] == []
+
+
+def test_every_system_and_condition_has_the_figures_of_the_first_ranks(home: Home, tmp_path: Path) -> None:
+    ids = tmp_path / "some.txt"
+    ids.write_text("\n".join(f"a{number:03d}" for number in range(30)))
+    conditions = ["raw", "fmc", "raw-judged", "fmc-judged", str(ids)]
+    arguments = ["--systems", "pca,single-cf", "--conditions", ",".join(conditions), "-k", "20", "--rounds", "10"]
+    evaluation = as_json(home, "evaluate", *arguments, "--no-store")
+    measured = [(row["condition"], row["system"]) for row in evaluation["results"]]
+    assert [(row["condition"], row["system"], row["depth"]) for row in evaluation["depths"]] == [
+        (condition, system, 10) for condition, system in measured
+    ]
+    shorter = {
+        (row["condition"], row["system"]): row for row in figures(home, **OF_TEN, conditions=conditions)["results"]
+    }
+    for row in evaluation["depths"]:
+        alone = shorter[row["condition"], row["system"]]
+        for name in ("ndcg", "ndcg_low", "ndcg_high", "gini"):
+            assert row[name] == alone[name]
+        assert row["never_retrieved"] == pytest.approx(1 - alone["coverage"], abs=1e-12)
+        assert (row["difference"] is None) == (row["system"] == "pca")
+    printed = riyl(home, "evaluate", *arguments, "--no-store").stdout
+    assert printed.count("first lists of") == 5
+    table = printed[printed.index("first lists of raw:") :].splitlines()
+    pca = next(row for row in evaluation["depths"] if row["system"] == "pca")
+    assert table[3].split() == [
+        "pca", f"{pca['ndcg']:.4f}", f"{pca['gini']:.4f}", f"{pca['never_retrieved']:.1%}",
+    ]  # fmt: skip
+    assert max(len(line.rstrip()) for line in table[:5]) <= 100
+
+
+def test_short_lists_have_no_figures_of_the_first_ranks(home: Home) -> None:
+    for k in (5, 10):
+        assert figures(home, systems=["pca"], conditions=["raw"], k=k)["depths"] == []
+    arguments = ["evaluate", "--systems", "pca", "--conditions", "raw", "-k", "5", "--rounds", "5", "--no-store"]
+    assert "first lists" not in riyl(home, *arguments).stdout
 
 
 def test_judged_conditions_leave_out_whom_the_truth_has_no_pair_of(home: Home) -> None:

@@ -51,6 +51,18 @@ def test_results_and_differences_are_the_rows_of_the_record(evaluation: Evaluati
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_depths_are_the_rows_of_the_record(bench: Home, evaluation: Evaluation, backend: Backend) -> None:
+    deeper = riyl.open(bench.root, backend=backend).evaluate(**{**PARAMETERS, "k": 20}, conditions=["raw"])
+    assert rows_of(deeper.depths) == deeper.record["depths"]
+    assert [(row["system"], row["depth"]) for row in deeper.record["depths"]] == [
+        (system, 10) for system in ("mine", "single-cf", "noise", "popularity")
+    ]
+    none = under(evaluation, backend).depths
+    assert rows_of(none) == []
+    assert columns_of(none) == columns_of(deeper.depths)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_systems_are_those_of_the_record(evaluation: Evaluation, backend: Backend) -> None:
     rows = rows_of(under(evaluation, backend).systems)
     assert [(row["name"], row["role"], row["seed"]) for row in rows] == [
@@ -98,7 +110,8 @@ def test_popularity_has_a_row_for_each_group_of_queries(evaluation: Evaluation, 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_queries_have_the_measures_whose_mean_is_the_result(evaluation: Evaluation, backend: Backend) -> None:
     frame = under(evaluation, backend).queries
-    assert columns_of(frame) == ["condition", "system", "artist_id", "ndcg", "precision", "recall", "r_precision"]
+    measures = ["ndcg", "precision", "recall", "r_precision", "ndcg_10", "ndcg_50"]
+    assert columns_of(frame) == ["condition", "system", "artist_id", *measures]
     rows = rows_of(frame)
     for result in evaluation.record["results"]:
         of = [r for r in rows if (r["condition"], r["system"]) == (result["condition"], result["system"])]

@@ -26,6 +26,7 @@ ARTISTS = [f"a{i:03d}" for i in range(14)]
 LOW, HIGH = dict.fromkeys(ARTISTS, 0.25), dict.fromkeys(ARTISTS, 0.75)
 MIXED = {artist: 0.25 if i % 2 else 0.75 for i, artist in enumerate(ARTISTS)}
 WORST = {artist: i / 16 for i, artist in enumerate(ARTISTS)}
+FIRST_TEN = {"condition": "raw", "depth": 10, "ndcg": 0.375, "gini": 0.25, "never_retrieved": 0.125}
 FIRST = datetime(2026, 3, 1, 2, 10, tzinfo=UTC)
 
 
@@ -65,6 +66,11 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evaluated]:
         "catalog": {"artists": 1200, "modalities": {"audio": 1100, "tags": 900}},
         "differences": [
             {"condition": "raw", "system": "pca", "reference": "mine", "ndcg": 0.0938, "low": -0.0125, "high": 0.2}
+        ],
+        "depths": [
+            {**FIRST_TEN, "system": "mine", "ndcg": 0.5, "ndcg_low": 0.375, "ndcg_high": 0.625},
+            {**FIRST_TEN, "system": "mine", "depth": 50, "ndcg": 0.4375, "gini": None},
+            {**FIRST_TEN, "system": "pca", "difference": -0.125, "difference_low": -0.25, "difference_high": 0.0625},
         ],
         "groups": [
             {

@@ -37,6 +37,25 @@ def test_a_run_shows_its_figures_and_what_ran_on_what(evaluated: Evaluated, page
     expect(page.get_by_text("By hand.")).to_be_visible()
 
 
+def test_a_run_shows_the_first_ranks_and_an_older_one_has_none(evaluated: Evaluated, page: Page) -> None:
+    page.goto(f"{evaluated.page}?id=e3")
+    table = page.get_by_role("region", name="First lists, raw")
+    assert table.get_by_role("columnheader").all_inner_texts() == [
+        "system", "nDCG@10", "minus mine", "nDCG@50", "Gini@10", "Gini@50", "never in a first 10",
+    ]  # fmt: skip
+    mine = ["mine", "0.500 0.375 to 0.625", "", "0.438", "0.250", "–", "12.5 %"]
+    none = "not applicable"
+    pca = ["pca", "0.375", "−0.1250 −0.2500 to +0.0625", none, "0.250", none, "12.5 %"]
+    assert [[cell.strip() for cell in cells(page, "First lists, raw", row)] for row in (1, 2)] == [mine, pca]
+    expect(page.get_by_role("region", name="First lists, fmc")).to_have_count(0)
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert table.evaluate("region => region.scrollWidth > region.clientWidth")
+    page.goto(f"{evaluated.page}?id=e1")
+    expect(page.get_by_role("region", name="Systems, raw")).to_be_visible()
+    expect(page.get_by_text("First lists", exact=True)).to_have_count(0)
+
+
 def test_the_report_is_shown_with_its_own_style_and_runs_nothing(evaluated: Evaluated, page: Page) -> None:
     page.goto(f"{evaluated.page}?id=e3")
     page.get_by_role("link", name="Full report").click()

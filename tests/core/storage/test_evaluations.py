@@ -54,7 +54,7 @@ def test_every_metric_and_the_whole_list_of_a_query_are_stored(tmp_path: Path) -
     long = [f"a{number}" for number in range(200)]
     run = made_up_run({("raw", "mine"): {"a": 0.5}}, retrieved={"a": long})
     files = save_evaluation(tmp_path, "e1", **run)
-    assert files.manifest["format"] == 2
+    assert files.manifest["format"] == 3
     (row,) = pq.read_table(files.folder / "queries.parquet").to_pylist()
     assert row == {
         "condition": "raw",
@@ -64,24 +64,31 @@ def test_every_metric_and_the_whole_list_of_a_query_are_stored(tmp_path: Path) -
         "precision": 0.25,
         "recall": 0.25,
         "r_precision": 0.25,
+        "ndcg_10": 0.125,
+        "ndcg_50": None,
         "retrieved": long,
     }
     assert files.retrieved("raw", "mine", ["a"]) == {"a": long[:10]}
 
 
-def test_an_evaluation_of_format_1_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "measures"), [(1, ["ndcg"]), (2, ["ndcg", "precision", "recall", "r_precision"])])
+def test_an_evaluation_of_an_earlier_format_is_read(tmp_path: Path, number: int, measures: list[str]) -> None:
     folder = tmp_path / "e1"
     folder.mkdir()
     texts = {"condition": pa.string(), "system": pa.string(), "artist_id": pa.string()}
-    of_format_1 = pa.schema({**texts, "ndcg": pa.float64(), "retrieved": pa.list_(pa.string())})
-    pq.write_table(RUN["queries"].select(of_format_1.names).cast(of_format_1), folder / "queries.parquet")
-    pq.write_table(RUN["expected"], folder / "expected.parquet")
+    figures = dict.fromkeys(measures, pa.float64())
+    earlier = pa.schema({**texts, **figures, "retrieved": pa.list_(pa.string())})
+    pq.write_table(RUN["queries"].select(earlier.names).cast(earlier), folder / "queries.parquet")
+    of_queries = pa.schema({"condition": pa.string(), "artist_id": pa.string(), "n_relevant": pa.int32()})
+    wanted = RUN["expected"].cast(of_queries.append(pa.field("expected", pa.list_(pa.string()))))
+    pq.write_table(wanted, folder / "expected.parquet", store_schema=False)
     (folder / "figures.json").write_text("{}")
     (folder / "report.html").write_text("<p>")
-    seal(folder, "manifest.json", {"kind": "riyl-evaluation", "format": 1, "id": "e1"})
+    seal(folder, "manifest.json", {"kind": "riyl-evaluation", "format": number, "id": "e1"})
     files = EvaluationFiles.open(folder)
     assert dict(zip(*files.ndcg("raw", "pca").to_pydict().values(), strict=True)) == SCORES["raw", "pca"]
     assert files.retrieved("raw", "pca", ["a"]) == {"a": ["b", "ü"]}
+    assert files.expected("fmc", ["a"]) == {"a": Expected(2, ["ü"])}
 
 
 def test_what_is_there_already_stays(files: EvaluationFiles) -> None:
@@ -141,7 +148,7 @@ def test_a_flipped_bit_is_found_when_the_file_is_read(files: EvaluationFiles, fi
 
 def test_another_kind_and_a_newer_format_are_refused(files: EvaluationFiles) -> None:
     manifest = json.loads((files.folder / "manifest.json").read_text())
-    for change, message in (({"kind": "riyl-truth"}, "found kind 'riyl-truth'"), ({"format": 3}, "found format 3")):
+    for change, message in (({"kind": "riyl-truth"}, "found kind 'riyl-truth'"), ({"format": 4}, "found format 4")):
         (files.folder / "manifest.json").write_text(json.dumps({**manifest, **change}))
         with pytest.raises(FormatError, match=message):
             EvaluationFiles.open(files.folder)
