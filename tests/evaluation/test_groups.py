@@ -8,7 +8,7 @@ import pytest
 
 from riyl.core.errors import InputError, MismatchError
 from riyl.core.storage.ground_truth import Relevance
-from riyl.core.storage.model import ScoringSettings
+from riyl.core.storage.scoring_settings import ScoringSettings
 from riyl.evaluation.groups import Groups, deal_groups, group_matrix, group_scoring, grouped_system, over_groupings
 from riyl.evaluation.protocol import Setup
 from riyl.evaluation.retrieval import System

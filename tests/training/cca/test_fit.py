@@ -10,7 +10,8 @@ from sklearn.cross_decomposition import CCA
 
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import ConfigError, InputError
-from riyl.core.storage.model import Model, ScoringSettings
+from riyl.core.storage.model import Model
+from riyl.core.storage.scoring_settings import ScoringSettings
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.build.build import build_version
 from riyl.index.encoding.embed import embed, parts_of
