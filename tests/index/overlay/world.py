@@ -20,28 +20,19 @@ from riyl.index.encoding.cold_start import ColdEncoder
 from riyl.index.overlay.encode import LiveArtistEncoder
 from riyl.index.overlay.update import OverlayUpdater
 from riyl.index.search.searcher import Searcher
-from riyl.training.config import Config, ScoringConfig, load_config
+from riyl.training.config import Config, load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, small_world
-from tests.index.conftest import CORRECTED
+from tests.index.conftest import BALANCED, CORRECTED
 
 N = 320
 """Number of artists, more than a ready list holds."""
 
-BALANCED = ScoringConfig(
-    hubness=0.2,
-    popularity=0.02,
-    neighbours=12,
-    calibration=0.7,
-    tail=0.1,
-    balanced={10: 0.25, 60: 0.5},
-    target_exponent=0.3,
-)
 CONFIGS: dict[str, Config] = {
     "default": load_config("default")[1],
     "corrected": CORRECTED,
-    "balanced": CORRECTED.model_copy(update={"scoring": BALANCED}),
+    "balanced": BALANCED,
 }
 
 
