@@ -85,7 +85,7 @@ def _balanced(
     """Fit the balanced biases, from a start that is the same for all depths.
 
     The start is the mean of the best scores, twice what CSLS subtracts, minus a multiple of the logarithm of the
-    targets. So three sweeps come as near to the limit as [N] from 0.
+    targets. Three sweeps from it end much nearer to the limit than three from 0.
     """
     targets = np.ones(len(means)) if popularity is None else targets_of(popularity.listeners, settings.target_exponent)
     return balance(
