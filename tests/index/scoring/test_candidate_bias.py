@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -134,6 +135,28 @@ def test_a_sample_of_the_queries_gives_nearly_the_same_h(monkeypatch: pytest.Mon
     assert sampled.thresholds is not None
     assert sampled.thresholds.values.shape == (2, 800)
     assert np.corrcoef(sampled.h, exact.h)[0, 1] > 0.95
+
+
+def test_a_graph_finds_as_much_with_balanced_biases_as_with_csls() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((2000, 24)) * rng.uniform(0.2, 1, (2000, 1)) + np.eye(24)[0]
+    vectors[:3] = -5 * vectors[3:].mean(axis=0) + 0.1 * rng.standard_normal((3, 24))  # near to no other
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    patterns, none = np.zeros(2000, np.int32), np.zeros((1, 1), np.float32)
+    recalls = []
+    for wanted in (ScoringSettings(0.5), ScoringSettings(0.25, balanced={25: 0.25, 200: 0.5})):
+        scoring = Scoring(candidate_bias(vectors, patterns, none, wanted, threads=1).h, none)
+        scores = vectors @ vectors.T - scoring.h
+        np.fill_diagonal(scores, -np.inf)
+        stored = scoring.stored(vectors, patterns, np.zeros(2000, np.float32))
+        index = faiss.IndexHNSWFlat(stored.shape[1], 16)
+        index.hnsw.efSearch = 200
+        index.add(stored)
+        _, rows = index.search(scoring.queries(vectors, none[patterns]), 201)
+        least = np.partition(scores, -200, axis=1)[:, -200, None] - 1e-6
+        found = (rows >= 0) & (np.take_along_axis(scores, rows, axis=1) >= least)
+        recalls.append(np.minimum(found.sum(axis=1), 200).mean() / 200)
+    assert recalls[1] > recalls[0] - 0.01 > 0.97
 
 
 def test_targets_are_powers_of_listeners() -> None:
