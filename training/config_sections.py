@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from riyl.core.storage.scoring_settings import MAX_DEPTHS, OF_BALANCED, Depth, DepthWeight
+from riyl.training.config_fields import DEPTH
 
 EVERY_SETTING = "every setting"
 """Context of a dump that has all settings, also those without effect."""
@@ -84,7 +85,7 @@ class ScoringConfig(Section):
     """Share of the candidates, those with the best scores, that calibration compares between patterns. The default
     is small, because only the best scores matter for lists."""
     balanced: Annotated[
-        dict[Depth, DepthWeight], Field(max_length=MAX_DEPTHS, json_schema_extra={"key_of_any": "DEPTH"})
+        dict[Depth, DepthWeight], Field(max_length=MAX_DEPTHS, json_schema_extra={"key_of_any": DEPTH})
     ] = {}
     """Weights, 0 to 4, of balanced biases by depth, 1 to 1000: a bias balanced at a depth makes each artist appear in
     about as many lists of this length as its target says, and its product with the weight is subtracted from the

@@ -154,8 +154,8 @@ def test_a_graph_finds_as_much_with_balanced_biases_as_with_csls() -> None:
         index.add(stored)
         _, rows = index.search(scoring.queries(vectors, none[patterns]), 201)
         least = np.partition(scores, -200, axis=1)[:, -200, None] - 1e-6
-        found = (rows >= 0) & (np.take_along_axis(scores, rows, axis=1) >= least)
-        recalls.append(np.minimum(found.sum(axis=1), 200).mean() / 200)
+        reaches = (rows >= 0) & (np.take_along_axis(scores, rows, axis=1) >= least)
+        recalls.append(np.minimum(reaches.sum(axis=1), 200).mean() / 200)
     assert recalls[1] > recalls[0] - 0.01 > 0.97
 
 
