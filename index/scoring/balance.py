@@ -90,12 +90,10 @@ class Balance:
 
     Attributes:
         biases: (D, m) float32, subtracted from the scores of each candidate; mean 0 but for the raise of outliers.
-        drawn: (q,) int64 ascending, the queries that they were fitted with.
-        thresholds: thresholds of these queries.
+        thresholds: thresholds of the queries that they were fitted with (`riyl.index.scoring.hubness.drawn_queries`).
     """
 
     biases: Matrix
-    drawn: NDArray[np.int64]
     thresholds: Thresholds
 
 
@@ -146,7 +144,7 @@ def balance(
     if not m or not available.min():
         none = np.zeros(len(depths))
         values = np.zeros((len(depths), len(drawn)), np.float32)
-        return Balance(np.zeros((len(depths), m), np.float32), drawn, Thresholds(values, none, none))
+        return Balance(np.zeros((len(depths), m), np.float32), Thresholds(values, none, none))
     fitted = [_fitted_depth(depth, m, len(drawn)) for depth in depths]
     shares = np.array(fitted, np.float64) * len(drawn) / float(np.sum(targets, dtype=np.float64))
     t = np.clip(targets.astype(np.float64) * shares[:, None], MIN_TARGET, available)  # (D, m)
@@ -159,7 +157,7 @@ def balance(
             means = biases.mean(axis=1, dtype=np.float64).astype(np.float32)[:, None]
             lowest = np.quantile(biases, OUTLIERS, axis=1, method="lower")[:, None] - means
             biases, values = np.maximum(biases - means, lowest), values + means
-    return Balance(biases, drawn, Thresholds(values, shares, lowest[:, 0].astype(np.float64)))
+    return Balance(biases, Thresholds(values, shares, lowest[:, 0].astype(np.float64)))
 
 
 def _fitted_depth(depth: int, candidates: int, queries: int) -> int:
