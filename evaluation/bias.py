@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, assert_never, get_args
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from riyl.core.errors import InputError, MismatchError
-from riyl.core.storage.model import ScoringSettings
+from riyl.core.storage.scoring_settings import NO_SCORING, ScoringSettings
 from riyl.core.types import Mask, Matrix, Rows, Vector
 from riyl.evaluation.retrieval import System
-from riyl.index.scoring.balance import balance
-from riyl.index.scoring.hubness import hubness
+from riyl.index.scoring.candidate_bias import candidate_bias
 
 Bias: TypeAlias = Literal["none", "csls", "balanced"]
 """Bias that is subtracted from the cosines of a candidate: nothing, the candidate's side of CSLS, or balanced lists."""
 
 BIASES: tuple[Bias, ...] = get_args(Bias)
 
-CSLS = ScoringSettings(hubness=0.5, neighbours=200)
-"""The correction of `csls`: half the mean of the 200 best scores (Conneau et al., ICLR 2018), as in the config
-`default`, but without popularity and calibration, which a plain matrix does not have."""
-
-DEPTH = 200
-"""Length of the lists that `balanced` evens out: that of the protocol, as in the paper."""
-
-SWEEPS = 3
-"""Sweeps of `balanced`, from a bias of 0."""
+SETTINGS: Mapping[Bias, ScoringSettings] = MappingProxyType(
+    {
+        "none": NO_SCORING,
+        "csls": ScoringSettings(hubness=0.5, neighbours=200),
+        "balanced": ScoringSettings(balanced={200: 1.0}),
+    }
+)
+"""Settings of each bias. `csls` is half the mean of the 200 best scores (Conneau et al., ICLR 2018), as in the config
+`default`, and `balanced` evens out lists of 200, the length of the protocol; without popularity and calibration, which
+a plain matrix does not have."""
 
 
 def biased_system(name: str, vectors: Matrix, covered: Mask, bias: Bias, *, threads: int = 1) -> System:
@@ -81,15 +83,9 @@ def fit_bias(vectors: Matrix, bias: Bias, *, threads: int = 1) -> Vector:
         threads: threads of the fit; 0 takes every core.
     """
     m = len(vectors)
-    match bias:
-        case "none":
-            return np.zeros(m, np.float32)
-        case "csls":
-            return hubness(vectors, np.zeros(m, np.int32), np.zeros((1, 1), np.float32), CSLS, threads=threads)
-        case "balanced":
-            return balance(vectors, vectors, np.ones(m), depth=DEPTH, sweeps=SWEEPS, threads=threads).bias
-        case _:
-            assert_never(bias)
+    return candidate_bias(
+        vectors, np.zeros(m, np.int32), np.zeros((1, 1), np.float32), SETTINGS[bias], threads=threads
+    ).h
 
 
 def _columns(vectors: Matrix, bias: Vector) -> tuple[Matrix, Matrix]:

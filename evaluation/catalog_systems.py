@@ -11,7 +11,7 @@ from riyl.evaluation.retrieval import System
 from riyl.evaluation.systems import Parts, fuse, scored_system
 from riyl.index.build.fit_scoring import fit_calibration, patterns_of
 from riyl.index.encoding.embed import parts_of
-from riyl.index.scoring.popularity import popularity_of
+from riyl.index.scoring.popularity import Popularity, popularity_of
 from riyl.index.scoring.score import Scoring
 
 
@@ -64,6 +64,7 @@ def joined_system(
     sets, own_patterns = patterns_of(snapshot)
     c = fit_calibration(model, snapshot, sets, threads=threads)
     patterns = catalog.gathered(own_patterns, 0)  # not covered where it is missing
-    popularity = catalog.gathered(popularity_of(snapshot.listeners), 0)
+    ranks = catalog.gathered(popularity_of(snapshot.listeners), 0)
+    popularity = Popularity(ranks, catalog.gathered(snapshot.listeners, 0))
     scoring = Scoring.fit(vectors, covered, patterns, c, model.scoring, popularity, threads=threads)
     return scored_system(name, vectors, covered, patterns, scoring)

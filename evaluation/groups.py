@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from riyl.core.errors import InputError, MismatchError
 from riyl.core.ranking_metrics import Counts, mean_of, ndcg
-from riyl.core.storage.model import ScoringSettings
+from riyl.core.storage.scoring_settings import ScoringSettings
 from riyl.core.types import Lists, Matrix, Progress, Rows, Scores, Vector, silent
 from riyl.evaluation.bootstrap import Spread, spread
 from riyl.evaluation.conditions import Condition

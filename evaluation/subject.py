@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, cast
 
 from riyl.core.errors import InputError
-from riyl.core.storage.model import NO_SCORING, ScoringSettings
+from riyl.core.storage.scoring_settings import NO_SCORING, ScoringSettings
 from riyl.core.types import Mask, Vector
 from riyl.evaluation.bias import BIASES, Bias, biased_system
 from riyl.evaluation.retrieval import Evaluable, RankedLists

@@ -12,7 +12,8 @@ import numpy as np
 from riyl.core.errors import InputError, MismatchError, NotFoundError
 from riyl.core.ranking_metrics import mean_of, ndcg
 from riyl.core.storage.ground_truth import Truth
-from riyl.core.storage.model import NO_SCORING, Model, ScoringSettings
+from riyl.core.storage.model import Model
+from riyl.core.storage.scoring_settings import NO_SCORING, ScoringSettings
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Mask, Matrix, Progress, Rows, Vector, silent
 from riyl.evaluation.conditions import conditions_of

@@ -13,6 +13,9 @@ from riyl.training.config_files import KIND, Key
 MODALITY = "MODALITY"
 """Part of a key that stands for the name of any modality."""
 
+DEPTH = "DEPTH"
+"""Part of a key that stands for the length of any list."""
+
 _TYPES = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text"}
 _PLURALS = {"integer": "whole numbers", "number": "numbers", "string": "texts"}
 
@@ -22,7 +25,7 @@ class SettingField:
     """Description of a setting.
 
     Attributes:
-        key: path of the setting; `MODALITY` in it stands for any modality.
+        key: path of the setting; `MODALITY` in it stands for any modality, and `DEPTH` for any length of a list.
         kind: kind of section that has the setting; None where all kinds have it.
         values: type and range.
         default: value where the setting is not given, as JSON; None where it must be given.
@@ -38,9 +41,9 @@ class SettingField:
     is_section: bool = False
 
     def describes(self, key: Key) -> bool:
-        """Check whether `key` is this setting's key, with any modality in the place of `MODALITY`."""
+        """Check whether `key` is this setting's key, with any name in the place of `MODALITY` or `DEPTH`."""
         return len(key) == len(self.key) and all(
-            part in (MODALITY, other) for part, other in zip(self.key, key, strict=True)
+            part in (MODALITY, DEPTH, other) for part, other in zip(self.key, key, strict=True)
         )
 
 
@@ -63,7 +66,7 @@ def _fields(
     for name, field in node["properties"].items():
         key = (*above, name)
         if "const" in field:
-            continue  # the method, and the kind of a section, which `_by_modality` describes
+            continue  # the method, and the kind of a section, which `_by_key` describes
         meaning, default = _one_line(field["description"]), field.get("default")
         reference = field.get("$ref")
         if reference is not None:
@@ -71,16 +74,14 @@ def _fields(
             yield SettingField(key, kind, "section", None, meaning, is_section=True)
             yield from _fields(section, definitions, key, kind)
         elif isinstance(field.get("additionalProperties"), Mapping):
-            yield from _by_modality(field, definitions, key, meaning)
+            yield from _by_key(field, definitions, key, meaning)
         else:
             yield SettingField(key, kind, _values(field), default, meaning)
 
 
-def _by_modality(
-    field: Mapping[str, Any], definitions: Mapping[str, Any], key: Key, meaning: str
-) -> Iterator[SettingField]:
-    """Yield a setting with a value, or with a section of some kind, for each modality."""
-    values, key_of_any = field["additionalProperties"], (*key, MODALITY)
+def _by_key(field: Mapping[str, Any], definitions: Mapping[str, Any], key: Key, meaning: str) -> Iterator[SettingField]:
+    """Yield a setting with a value, or with a section of some kind, for each modality or depth."""
+    values, key_of_any = field["additionalProperties"], (*key, field.get("key_of_any", MODALITY))
     if "$ref" in values:
         yield SettingField(key, None, "section", None, meaning, is_section=True)
         section = _definition(values["$ref"], definitions)

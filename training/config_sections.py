@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from riyl.core.storage.scoring_settings import MAX_DEPTHS, OF_BALANCED, Depth, DepthWeight
+from riyl.training.config_fields import DEPTH
+
+EVERY_SETTING = "every setting"
+"""Context of a dump that has all settings, also those without effect."""
 
 
 class Section(BaseModel):
@@ -79,7 +93,7 @@ EncoderSpec: TypeAlias = Annotated[MlpSpec | SetSpec, Field(discriminator="kind"
 
 
 class ScoringConfig(Section):
-    """Corrections of scores in the versions of the model (`riyl.core.storage.model.ScoringSettings`).
+    """Corrections of scores in the versions of the model (`riyl.core.storage.scoring_settings.ScoringSettings`).
 
     All strengths are 0 by default, which corrects nothing, as in the paper's method."""
 
@@ -99,6 +113,28 @@ class ScoringConfig(Section):
     tail: float = Field(default=0.005, gt=0, le=0.5)
     """Share of the candidates, those with the best scores, that calibration compares between patterns. The default
     is small, because only the best scores matter for lists."""
+    balanced: Annotated[
+        dict[Depth, DepthWeight], Field(max_length=MAX_DEPTHS, json_schema_extra={"key_of_any": DEPTH})
+    ] = {}
+    """Weights, 0 to 4, of balanced biases by depth, 1 to 1000: a bias balanced at a depth makes each artist appear in
+    about as many lists of this length as its target says, and its product with the weight is subtracted from the
+    artist's score. Empty (none) by default. Evenness at one depth is paid for at others, so that two depths, such as 25
+    and 200, are more even together than either; at most 8."""
+    target_exponent: float = Field(default=0.0, ge=0, le=1)
+    """Exponent, 0 to 1, of 1 + distinct listeners in the targets of balanced biases. The default, 0, gives all artists
+    equal targets; with more, well-known artists appear in more lists than others."""
+    sweeps: int = Field(default=3, ge=1, le=20)
+    """Number of updates in the fit of balanced biases, 1 to 20. The start is close enough that after the default number
+    further updates change the evenness of lists little, while each takes as long as the whole of the hubness
+    correction or longer."""
+
+    @model_serializer(mode="wrap")
+    def _serialized(self, serialize: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """Leave out the settings of balanced biases where there are none: models from before these keep their ids."""
+        settings: dict[str, Any] = serialize(self)
+        if self.balanced or info.context == EVERY_SETTING:
+            return settings
+        return {name: value for name, value in settings.items() if name not in OF_BALANCED}
 
 
 class FineTuneConfig(Section):

@@ -12,6 +12,7 @@ from typing import Any
 from riyl.training.config import METHODS, ResolvedConfig
 from riyl.training.config_fields import SettingField, field_of, fields_of
 from riyl.training.config_files import KIND, METHOD, Key, Table, first_sentence, leaves, source_of
+from riyl.training.config_sections import EVERY_SETTING
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SMALL = 1e-3
@@ -110,7 +111,7 @@ def toml_value(value: object) -> str:
 
 
 def _table(resolved: ResolvedConfig) -> dict[str, Any]:
-    return resolved.config.model_dump(mode="json")
+    return resolved.config.model_dump(mode="json", context=EVERY_SETTING)
 
 
 def _about_method(resolved: ResolvedConfig) -> str:

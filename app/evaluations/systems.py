@@ -10,7 +10,8 @@ from riyl.core.errors import InputError, MismatchError, OutdatedError
 from riyl.core.extras import needs_extra
 from riyl.core.settings import Home
 from riyl.core.storage.entries import by_age, pick
-from riyl.core.storage.model import CARD, NO_SCORING, Model
+from riyl.core.storage.model import CARD, Model
+from riyl.core.storage.scoring_settings import NO_SCORING
 from riyl.core.storage.snapshot import Snapshot, find_snapshot
 from riyl.core.types import Progress
 from riyl.evaluation.catalog_systems import joined_parts, joined_system

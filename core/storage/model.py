@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from riyl.core.errors import FormatError, MismatchError
 from riyl.core.files import Manifest, published, seal, write_bytes
 from riyl.core.storage.memory_map import read_parquet
+from riyl.core.storage.scoring_settings import SCORING, ScoringSettings
 from riyl.core.storage.sealed import FolderId, SealedFolder, read_sealed
 from riyl.core.storage.sealed_files import SealedFile
 from riyl.core.storage.snapshot import Snapshot, find_snapshot, snapshot_states
@@ -55,37 +56,6 @@ class Part:
 
 
 PART = TypeAdapter(Part)
-
-Strength = Annotated[float, Field(ge=-1000, le=1000)]
-"""Range of the strengths of score corrections."""
-
-
-@dataclass(frozen=True)
-class ScoringSettings:
-    """Strength of the score corrections of a model's versions; see `riyl.index.scoring.score`.
-
-    The paper's method corrects nothing.
-
-    Attributes:
-        hubness: b of h(y) = b (mean score of y for the artists it scores highest for) - w p(y), 0 for none.
-        popularity: w, where p(y) is the rank of y by distinct listeners, from -1 to 1.
-        neighbours: number of artists in that mean.
-        calibration: g of c(p, q) = g (mean over q' of t(p, q') - t(p, q)), t the mean best score; 0 for none.
-        tail: share of the candidates whose scores count as the best.
-    """
-
-    hubness: Strength = 0.0
-    popularity: Strength = 0.0
-    neighbours: Annotated[int, Field(ge=1, le=100_000)] = 200
-    calibration: Strength = 0.0
-    tail: Annotated[float, Field(gt=0, le=1)] = 0.005
-
-
-SCORING = TypeAdapter(ScoringSettings)
-
-
-NO_SCORING = ScoringSettings()
-"""No corrections: scores are cosines."""
 
 
 class ModelCard(TypedDict):

@@ -18,6 +18,8 @@ from riyl.core.storage.memory_map import (
 from riyl.core.storage.sealed_files import SealedFile, SealedFiles
 from riyl.core.types import Lists, Mask, Matrix, Rows
 from riyl.index.artifact.parts import PARTS, Parts
+from riyl.index.scoring.balance import Thresholds
+from riyl.index.scoring.hubness import drawn_count
 
 LIST_LENGTH = 256
 """Length of a ready list: requests take at most 200, the rest makes up for deletions."""
@@ -69,6 +71,28 @@ def open_corrections(files: SealedFiles, n: int, n_patterns: int) -> tuple[NDArr
     c = load_array(files["c.npy"], np.float32, (n_patterns, n_patterns))
     require_between(files["c.npy"], c, -MAX_MAGNITUDE, MAX_MAGNITUDE)
     return h, c
+
+
+def open_thresholds(files: SealedFiles, depths: int, embedded: int) -> Thresholds | None:
+    """Open and check the thresholds of balanced biases.
+
+    Its files: balance_thresholds.npy (D, q) float32, and balance_limits.npy (D, 2) float64, the number of lists for
+    each unit of target, at least 0, and the lowest bias.
+
+    Args:
+        files: files of the version.
+        depths: D, the number of depths that its settings balance; 0 opens nothing.
+        embedded: artists with an embedding, of which q are queries (`riyl.index.scoring.hubness.drawn_queries`).
+    """
+    if not depths:
+        return None
+    values_file, limits_file = files["balance_thresholds.npy"], files["balance_limits.npy"]
+    values = load_array(values_file, np.float32, (depths, drawn_count(embedded)))
+    require_between(values_file, values, -MAX_MAGNITUDE, MAX_MAGNITUDE)
+    limits = load_array(limits_file, np.float64, (depths, 2))
+    require_between(limits_file, limits, -MAX_MAGNITUDE, MAX_MAGNITUDE)
+    require_between(limits_file, limits[:, 0], 0, MAX_MAGNITUDE)
+    return Thresholds(np.array(values), *np.array(limits.T))
 
 
 def open_lists(files: SealedFiles, n: int) -> tuple[Lists, Matrix]:

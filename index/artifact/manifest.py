@@ -7,7 +7,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from riyl.core.storage.model import ScoringSettings
+from riyl.core.storage.scoring_settings import ScoringSettings
 from riyl.core.storage.sealed import ChangeNumber, Count, FolderId
 
 Modality = Annotated[str, Field(min_length=1, max_length=200)]

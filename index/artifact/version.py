@@ -23,7 +23,7 @@ from riyl.core.storage.memory_map import (
     require_ascending_texts,
     require_between,
 )
-from riyl.core.storage.model import SCORING
+from riyl.core.storage.scoring_settings import SCORING
 from riyl.core.storage.sealed import MAX_MANIFEST_BYTES, SealedFolder, read_sealed
 from riyl.core.storage.sealed_files import read_regular
 from riyl.core.storage.snapshot import open_counts
@@ -37,10 +37,11 @@ from riyl.index.artifact.arrays import (
     open_parts,
     open_patterns,
     open_permutation,
+    open_thresholds,
 )
 from riyl.index.artifact.manifest import SCHEMA
 from riyl.index.artifact.parts import EVIDENCE, SETS, Parts
-from riyl.index.scoring.popularity import popularity_of
+from riyl.index.scoring.popularity import Popularity
 from riyl.index.scoring.score import Scoring
 
 MANIFEST = "manifest.json"
@@ -65,9 +66,10 @@ class Version(SealedFolder):
     without embedding), has_embedding.npy (n,) bool, h.npy and c.npy (see `riyl.index.scoring.score`), embeddings.faiss
     (artists with an embedding, by row), neighbours.npy and scores.npy (n, 256), names/ (see
     `riyl.index.artifact.names`), not_embedded.arrow (artist_id and reason of artists without embedding), manifest.json
-    and manifest.sha256; by modality, parts/M.rows.npy (m,) int32 and parts/M.npy (m, d) float32, evidence/M.npy (n,)
-    int32, and for sets of terms sets/M.indptr.npy, sets/M.terms.npy, sets/M.weights.npy (see
-    `riyl.core.storage.weighted_sets.WeightedSets`) and sets/M.arrow (term).
+    and manifest.sha256; with balanced biases, balance_thresholds.npy and balance_limits.npy (see
+    `riyl.index.artifact.arrays.open_thresholds`); by modality, parts/M.rows.npy (m,) int32 and parts/M.npy (m, d)
+    float32, evidence/M.npy (n,) int32, and for sets of terms sets/M.indptr.npy, sets/M.terms.npy, sets/M.weights.npy
+    (see `riyl.core.storage.weighted_sets.WeightedSets`) and sets/M.arrow (term).
     """
 
     @staticmethod
@@ -169,7 +171,9 @@ class Version(SealedFolder):
     def scoring(self) -> Scoring:
         settings = SCORING.validate_python(self.manifest.get("scoring", {}))
         h, c = open_corrections(self.files, self.n_artists, len(self.manifest["patterns"]))
-        return Scoring(np.array(h), np.array(c), settings, popularity_of(self.listeners))
+        embedded = int(self.manifest["counts"]["embedded"])
+        thresholds = open_thresholds(self.files, len(settings.weights_by_depth), embedded)
+        return Scoring(np.array(h), np.array(c), settings, Popularity.of(self.listeners), thresholds)
 
     @property
     def stored_shape(self) -> tuple[int, int]:

@@ -220,7 +220,7 @@ def _fill(
             "last_change": snapshot.last_change,
             "settings": _settings(snapshot, recall),
             "dim": model.dim,
-            "scoring": asdict(scoring.settings),
+            "scoring": scoring.settings.as_dict(),
             "patterns": [list(names) for names in sets],
             "parts": [name for name in model.parts if name in snapshot.modalities],
             "evidence": list(snapshot.modalities),

@@ -13,7 +13,7 @@ from riyl.core.types import Matrix, Rows
 from riyl.index.encoding.embed import Embedding, parts_of
 from riyl.index.scoring.calibration import MASKED, calibration
 from riyl.index.scoring.factors import Patterns
-from riyl.index.scoring.popularity import popularity_of
+from riyl.index.scoring.popularity import Popularity
 from riyl.index.scoring.score import Scoring
 
 
@@ -41,7 +41,7 @@ def fit_scoring(model: Model, snapshot: Snapshot, embedding: Embedding, *, threa
     """
     sets, patterns = patterns_of(snapshot)
     c = fit_calibration(model, snapshot, sets, threads=threads)
-    popularity = popularity_of(snapshot.listeners)
+    popularity = Popularity.of(snapshot.listeners)
     return Scoring.fit(embedding.vectors, embedding.covered, patterns, c, model.scoring, popularity, threads=threads)
 
 

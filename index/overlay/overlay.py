@@ -174,7 +174,7 @@ class VersionOverlay:
         base = self.version.scoring.popularity
         if base is None:
             raise TypeError("the scoring of a version is loaded with its popularity")
-        return OverlayArray(base, self.columns.popularity)
+        return OverlayArray(base.ranks, self.columns.popularity)
 
     def ids_of(self, rows: Rows) -> list[ArtistId]:
         """Return the ids of some artists, in the order of `rows`."""

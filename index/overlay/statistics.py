@@ -6,6 +6,7 @@ on the other artists measured at the same time, and every replica finds the same
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from riyl.index.overlay.entries import Keys
 from riyl.index.scoring.exact import exactly, rescored
 from riyl.index.scoring.factors import Patterns
 from riyl.index.scoring.hubness import measured_in
+from riyl.index.scoring.popularity import targets_of
 from riyl.index.scoring.tie_breaking import tie_keys
 
 _CELLS = 1 << 21
@@ -77,6 +79,11 @@ class VersionStatistics:
         drawn, nearest = measured_in(len(rows), self.version.scoring.settings)
         return rows[drawn], nearest
 
+    def targets(self, listeners: NDArray[np.int64]) -> Scores:
+        """Return the targets of artists in the lists that biases balance, (b,) float64; 1 where no bias does."""
+        settings = self.version.scoring.settings
+        return targets_of(listeners, settings.target_exponent if settings.weights_by_depth else 0.0)
+
     @cached_property
     def _by_listeners(self) -> NDArray[np.int64]:
         return np.sort(self.version.listeners)
@@ -102,6 +109,7 @@ def measure(
     vectors: Matrix,
     patterns: Patterns,
     popularity: NDArray[np.float32],
+    targets: Scores,
     own_rows: Rows,
     c: Matrix,
 ) -> Measured:
@@ -112,6 +120,7 @@ def measure(
         vectors: (b, d) float32 unit rows.
         patterns: (b,) int32, indices into `c`.
         popularity: (b,) -1 to 1.
+        targets: (b,), see `VersionStatistics.targets`.
         own_rows: (b,) int32, each artist's row in the version; -1 where the version does not have it.
         c: (P, P) float32, the version's calibration extended by further patterns.
     """
@@ -127,12 +136,56 @@ def measure(
             if own_rows[i] >= 0:
                 cosines[own_rows[i]] = -np.inf
             as_query, as_candidate = c[patterns[i], version.patterns], c[version.patterns, patterns[i]]
-            h[i], rows, values, query_rows, entering = _measured(
-                statistics, cosines, vectors[i], as_query, as_candidate, popularity[i]
+            h[i] = _hubness(statistics, cosines, vectors[i], as_candidate, popularity[i], targets[i])
+            rows, values, query_rows, entering = _measured(
+                statistics, cosines, vectors[i], as_query, as_candidate, float(h[i])
             )
             lists[i, : len(rows)], scores[i, : len(rows)] = rows, values
             entries.append((query_rows, np.full(len(query_rows), i, np.int32), entering))
     return Measured(h, lists, scores, *(np.concatenate(parts) for parts in zip(*entries, strict=True)))
+
+
+def _hubness(
+    statistics: VersionStatistics,
+    cosines: NDArray[np.float32],
+    vector: Vector,
+    as_candidate: NDArray[np.float32],
+    popularity: np.float32,
+    target: float,
+) -> float:
+    """Compute h of one artist, see `riyl.index.scoring.candidate_bias`; 0 in a version without embeddings.
+
+    Args:
+        statistics: of the version.
+        cosines: (n,) float32 with the artists of the version; -inf excludes an artist.
+        vector: (d,) float32.
+        as_candidate: (n,) float32, c with the artists of the version where this artist is the candidate.
+        popularity: -1 to 1.
+        target: share of list places, see `VersionStatistics.targets`.
+    """
+    scoring, (sample, nearest) = statistics.version.scoring, statistics.hubness_sample
+    settings = scoring.settings
+    if not len(sample):
+        return 0.0
+    cosines, as_candidate = cosines[sample], as_candidate[sample]
+
+    def best(k: int, *thresholds: NDArray[np.float32]) -> Scores:
+        """Return at least the k highest scores minus thresholds in the lists of the sample, in float64."""
+        vectors = statistics.version.embeddings
+        return rescored(cosines, lambda at: exactly(vectors[sample[at]], vector[None]), as_candidate, *thresholds, k=k)[
+            1
+        ]
+
+    h = -settings.popularity * float(popularity)
+    if settings.hubness:
+        nearby = best(nearest)
+        h += settings.hubness * float(np.mean(np.sort(nearby)[::-1][:nearest])) if len(nearby) else 0.0
+    if scoring.thresholds is not None:
+        counts = scoring.thresholds.counts(target, int(np.count_nonzero(cosines > -np.inf)))
+        for at, (weight, t) in enumerate(zip(settings.weights_by_depth.values(), counts.tolist(), strict=True)):
+            margins = best(math.ceil(t), scoring.thresholds.values[at])
+            h += weight * scoring.thresholds.bias_of_new(at, margins, t)
+    return h
 
 
 def _measured(
@@ -141,9 +194,9 @@ def _measured(
     vector: Vector,
     as_query: NDArray[np.float32],
     as_candidate: NDArray[np.float32],
-    popularity: np.float32,
-) -> tuple[float, Rows, Vector, Rows, Scores]:
-    """Measure one artist.
+    h: float,
+) -> tuple[Rows, Vector, Rows, Scores]:
+    """Measure the list of one artist, and the lists that it enters.
 
     Args:
         statistics: of the version.
@@ -151,23 +204,17 @@ def _measured(
         vector: (d,) float32.
         as_query: (n,) float32, c with the artists of the version where this artist is the query.
         as_candidate: (n,) float32, c where it is the candidate.
-        popularity: -1 to 1.
+        h: its hubness.
 
     Returns:
-        h; the rows of its list, best first, and their scores; the rows whose lists it enters, and its scores there.
+        The rows of its list, best first, and their scores; the rows whose lists it enters, and its scores there.
     """
-    version, (sample, nearest) = statistics.version, statistics.hubness_sample
-    settings = version.scoring.settings
+    version = statistics.version
 
     def exact(rows: NDArray[np.int64]) -> Scores:
         return exactly(version.embeddings[rows], vector[None])
 
-    h = -settings.popularity * float(popularity) if len(sample) else 0.0
-    if settings.hubness and len(sample):
-        _, nearby = rescored(cosines[sample], lambda at: exact(sample[at]), as_candidate[sample], k=nearest)
-        h += settings.hubness * float(np.mean(np.sort(nearby)[::-1][:nearest])) if len(nearby) else 0.0
-    h = float(np.float32(h))
     (near,), scores = rescored(cosines, exact, as_query, version.scoring.h, k=LIST_LENGTH)
     best = np.lexsort((statistics.tie_keys[near], -scores.astype(np.float32)))[:LIST_LENGTH]
     (query_rows,), entering = rescored(cosines, exact, as_candidate, h, least=statistics.least)
-    return h, near[best].astype(np.int32), scores[best].astype(np.float32), query_rows.astype(np.int32), entering
+    return near[best].astype(np.int32), scores[best].astype(np.float32), query_rows.astype(np.int32), entering

@@ -180,16 +180,12 @@ class OverlayUpdater:
         self._name(artists, n + m)
         if not len(with_embedding):
             return
-        groups = Groups.of(
-            [
-                *(columns[name][with_embedding] for name in ("vectors", "patterns", "popularity")),
-                own_rows[with_embedding],
-            ],
-            keys[with_embedding],
-        )
+        targets = self._statistics.targets(listeners)
+        values = [*(columns[name] for name in ("vectors", "patterns", "popularity")), own_rows, targets]
+        groups = Groups.of([each[with_embedding] for each in values], keys[with_embedding])
         of_group = with_embedding[groups.first]
         vectors, of_pattern, popularity = (columns[name][of_group] for name in ("vectors", "patterns", "popularity"))
-        measured = measure(self._statistics, vectors, of_pattern, popularity, own_rows[of_group], c)
+        measured = measure(self._statistics, vectors, of_pattern, popularity, targets[of_group], own_rows[of_group], c)
         group_of_member = np.repeat(np.arange(len(of_group)), groups.sizes)
         for name in ("h", "lists", "scores"):
             self._columns[name].taken()[m + with_embedding[groups.members]] = getattr(measured, name)[group_of_member]

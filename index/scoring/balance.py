@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from riyl.core.errors import InputError, MismatchError
-from riyl.core.types import Matrix, Vector
+from riyl.core.types import Matrix, Scores, Vector
 from riyl.index.scoring.hubness import drawn_queries
 from riyl.index.scoring.order_statistics import Positions, kth_of_candidates, kth_of_queries, kth_of_rows
 
@@ -49,86 +49,55 @@ add a large constant to the coordinate of all others. Below 1,000 candidates the
 
 
 @dataclass(frozen=True)
-class Balance:
-    """A balanced bias, with the thresholds that give a new candidate its bias.
+class Thresholds:
+    """Scores to reach for the lists of D balanced depths, which give a new candidate its biases.
 
     Attributes:
-        bias: (m,) float32, subtracted from the scores of each candidate; mean 0 but for the raise of outliers.
-        drawn: (q,) int64 ascending, the queries that it was fitted with.
-        thresholds: (q,) float32, tau of these queries, with the constant of `bias`.
-        share: number of the drawn lists for each unit of target: a target times this, at least `MIN_TARGET`, is t.
-        lowest: lowest bias, see `OUTLIERS`.
+        values: (D, q) float32, tau of the queries of the fit, with the constant of the biases.
+        shares: (D,) float64, number of these lists for each unit of target: a target times this, at least
+            `MIN_TARGET`, is t; 0 where there was no list to balance.
+        lowest: (D,) float64, lowest bias, see `OUTLIERS`.
     """
 
-    bias: Vector
-    drawn: NDArray[np.int64]
-    thresholds: Vector
-    share: float
-    lowest: float
+    values: Matrix
+    shares: Scores
+    lowest: Scores
+
+    def counts(self, target: float, available: int) -> Scores:
+        """Return t of a candidate at each depth, (D,), by its target and the number of queries other than itself."""
+        return np.clip(target * self.shares, MIN_TARGET, max(available, MIN_TARGET))
+
+    def bias_of_new(self, at: int, margins: Scores, t: float) -> float:
+        """Return the bias of a new candidate at one depth, as if the thresholds stayed as they are.
+
+        Args:
+            at: index of the depth.
+            margins: (r,) scores of the candidate for the queries minus `values[at]`, at least the largest ceil(t).
+            t: number of lists that it should be in, see `counts`.
+
+        Returns:
+            At least `lowest[at]`; 0 where the fit had no list to balance, or there are no margins.
+        """
+        if not self.shares[at] or not len(margins):
+            return 0.0
+        wanted = np.array([min(t, len(margins))])
+        return max(float(kth_of_rows(margins.astype(np.float32)[None], wanted)[0]), float(self.lowest[at]))
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Biases balanced at D depths.
+
+    Attributes:
+        biases: (D, m) float32, subtracted from the scores of each candidate; mean 0 but for the raise of outliers.
+        thresholds: thresholds of the queries that they were fitted with (`riyl.index.scoring.hubness.drawn_queries`).
+    """
+
+    biases: Matrix
+    thresholds: Thresholds
 
 
 def balance(
-    queries: Matrix,
-    candidates: Matrix,
-    targets: NDArray[np.floating],
-    *,
-    depth: int,
-    sweeps: int,
-    start: Vector | None = None,
-    self_positions: Positions | None = None,
-    threads: int = 0,
-) -> Balance:
-    """Fit a balanced bias.
-
-    All queries are used, or `riyl.index.scoring.hubness.QUERIES` drawn at random, so the work is linear in the number
-    of candidates; memory beyond the inputs and the result is bounded. Where the queries are fewer than the candidates,
-    and their lists have fewer than `MIN_SAMPLED_TARGET` places for each candidate, the depth is raised until they have
-    as many. A list of more than half of the candidates excludes more than it selects: depth is lowered to half of them.
-
-    Args:
-        queries: (n, d) float32.
-        candidates: (m, d) float32.
-        targets: (m,) above 0, the share of list places that each candidate should have; of any scale. A target between
-            two integers reads the bias between two scores, by linear interpolation.
-        depth: length of the lists that are balanced.
-        sweeps: number of updates of all thresholds and biases, at least 1.
-        start: (m,) float32 first bias; None starts with 0.
-        self_positions: (n,) the candidate that each query itself is, -1 for none, which its list leaves out. None:
-            query i is candidate i.
-        threads: threads of the matrix products; 0 takes every core.
-
-    Returns:
-        The bias, 0 where there is no list to balance: without queries, or with a single artist.
-
-    Raises:
-        InputError: depth or sweeps is below 1, or a target is not finite and above 0.
-        MismatchError: shapes differ.
-    """
-    selves = np.arange(len(queries)) if self_positions is None else self_positions
-    _check(queries, candidates, targets, depth, sweeps, start, selves)
-    m = len(candidates)
-    drawn = drawn_queries(len(queries))
-    queries, selves = queries[drawn], selves[drawn]
-    bias = np.zeros(m, np.float32) if start is None else start.astype(np.float32)
-    available = len(drawn) - np.bincount(selves[selves >= 0], minlength=m)  # (m,) lists that each candidate may enter
-    if not m or not available.min():
-        return Balance(np.zeros(m, np.float32), drawn, np.zeros(len(drawn), np.float32), 0.0, 0.0)
-    if len(drawn) < m:
-        depth = max(depth, -(-MIN_SAMPLED_TARGET * m // len(drawn)))
-    depth = max(1, min(depth, m // 2))
-    share = depth * len(drawn) / float(np.sum(targets, dtype=np.float64))
-    t = np.clip(targets.astype(np.float64) * share, MIN_TARGET, available)
-    with threadpool_limits(limits=threads or None):
-        for _ in range(sweeps):
-            thresholds = kth_of_candidates(queries, candidates, bias, depth, selves)
-            bias = kth_of_queries(queries, candidates, thresholds, t, selves)
-            mean = np.float32(bias.mean(dtype=np.float64))
-            lowest = np.quantile(bias, OUTLIERS, method="lower") - mean
-            bias, thresholds = np.maximum(bias - mean, lowest), thresholds + mean
-    return Balance(bias, drawn, thresholds, share, float(lowest))
-
-
-def mean_balanced_bias(
     queries: Matrix,
     candidates: Matrix,
     targets: NDArray[np.floating],
@@ -138,80 +107,78 @@ def mean_balanced_bias(
     start: Vector | None = None,
     self_positions: Positions | None = None,
     threads: int = 0,
-) -> Vector:
-    """Return the mean of the biases balanced at several depths, (m,) float32.
+) -> Balance:
+    """Fit biases that are balanced at several depths, each alone; the depths share the products.
 
-    A bias that is balanced at one depth leaves other depths uneven; the mean is fairly even at all of them.
+    All queries are used, or `riyl.index.scoring.hubness.QUERIES` drawn at random, so the work is linear in the number
+    of candidates; memory beyond the inputs and the result is bounded. Where the queries are fewer than the candidates,
+    and their lists have fewer than `MIN_SAMPLED_TARGET` places for each candidate, a depth is raised until they have
+    as many. A list of more than half of the candidates excludes more than it selects: a depth is lowered to half of
+    them.
 
     Args:
         queries: (n, d) float32.
         candidates: (m, d) float32.
-        targets: (m,) above 0, as in `balance`.
-        depths: lengths of the lists, at least one of them.
-        sweeps: number of updates for each depth.
-        start: (m,) float32 first bias for each depth; None starts with 0.
-        self_positions: (n,) as in `balance`.
+        targets: (m,) above 0, the share of list places that each candidate should have; of any scale. A target between
+            two integers reads the bias between two scores, by linear interpolation.
+        depths: lengths of the lists that are balanced, at least one.
+        sweeps: number of updates of all thresholds and biases, at least 1.
+        start: (m,) float32 first bias of each depth; None starts with 0.
+        self_positions: (n,) the candidate that each query itself is, -1 for none, which its list leaves out. None:
+            query i is candidate i.
         threads: threads of the matrix products; 0 takes every core.
 
-    Raises:
-        InputError: there are no depths; see `balance`.
-        MismatchError: see `balance`.
-    """
-    if not depths:
-        raise InputError("depths: found none; wanted at least one")
-    total = np.zeros(len(candidates), np.float64)
-    for depth in depths:
-        total += balance(
-            queries,
-            candidates,
-            targets,
-            depth=depth,
-            sweeps=sweeps,
-            start=start,
-            self_positions=self_positions,
-            threads=threads,
-        ).bias
-    return np.asarray(total / len(depths), np.float32)
-
-
-def bias_of_new(scores: Matrix, fit: Balance, targets: NDArray[np.floating]) -> Vector:
-    """Compute the biases of new candidates from a fit, as if the thresholds stayed as they are.
-
-    Args:
-        scores: (r, q) float32 scores of the new candidates for the queries `fit.drawn`; changed in place. -inf excludes
-            a query.
-        fit: the fit.
-        targets: (r,) targets on the scale of the fit's.
-
     Returns:
-        (r,) float32, at least `fit.lowest`; 0 where the fit has no queries.
+        The biases, 0 where there is no list to balance: without queries, or with a single artist.
 
     Raises:
+        InputError: there is no depth, depth or sweeps is below 1, or a target is not finite and above 0.
         MismatchError: shapes differ.
     """
-    if scores.shape != (len(targets), len(fit.thresholds)):
-        raise MismatchError(
-            f"scores: found shape {scores.shape}; wanted ({len(targets)}, {len(fit.thresholds)}), a row for each new "
-            "candidate and a column for each query of the fit"
-        )
-    if not fit.share or not scores.size:
-        return np.zeros(len(scores), np.float32)
-    scores -= fit.thresholds
-    available = np.count_nonzero(scores > -np.inf, axis=1)
-    t = np.clip(targets.astype(np.float64) * fit.share, MIN_TARGET, np.maximum(available, 1))
-    return np.maximum(kth_of_rows(scores, t), np.float32(fit.lowest))
+    selves = np.arange(len(queries)) if self_positions is None else self_positions
+    _check(queries, candidates, targets, depths, sweeps, start, selves)
+    m = len(candidates)
+    drawn = drawn_queries(len(queries))
+    queries, selves = queries[drawn], selves[drawn]
+    available = len(drawn) - np.bincount(selves[selves >= 0], minlength=m)  # (m,) lists that each candidate may enter
+    if not m or not available.min():
+        none = np.zeros(len(depths))
+        values = np.zeros((len(depths), len(drawn)), np.float32)
+        return Balance(np.zeros((len(depths), m), np.float32), Thresholds(values, none, none))
+    fitted = [_fitted_depth(depth, m, len(drawn)) for depth in depths]
+    shares = np.array(fitted, np.float64) * len(drawn) / float(np.sum(targets, dtype=np.float64))
+    t = np.clip(targets.astype(np.float64) * shares[:, None], MIN_TARGET, available)  # (D, m)
+    biases = np.zeros((len(depths), m), np.float32)
+    biases += 0 if start is None else start.astype(np.float32)
+    with threadpool_limits(limits=threads or None):
+        for _ in range(sweeps):
+            values = kth_of_candidates(queries, candidates, biases, fitted, selves)
+            biases = kth_of_queries(queries, candidates, values, t, selves)
+            means = biases.mean(axis=1, dtype=np.float64).astype(np.float32)[:, None]
+            lowest = np.quantile(biases, OUTLIERS, axis=1, method="lower")[:, None] - means
+            biases, values = np.maximum(biases - means, lowest), values + means
+    return Balance(biases, Thresholds(values, shares, lowest[:, 0].astype(np.float64)))
+
+
+def _fitted_depth(depth: int, candidates: int, queries: int) -> int:
+    """Return the depth at which lists are balanced, see `balance`."""
+    if queries < candidates:
+        depth = max(depth, -(-MIN_SAMPLED_TARGET * candidates // queries))
+    return max(1, min(depth, candidates // 2))
 
 
 def _check(
     queries: Matrix,
     candidates: Matrix,
     targets: NDArray[np.floating],
-    depth: int,
+    depths: Sequence[int],
     sweeps: int,
     start: Vector | None,
     selves: Positions,
 ) -> None:
-    for name, value in (("depth", depth), ("sweeps", sweeps)):
+    if not depths:
+        raise InputError("depths: found none; wanted at least one")
+    for name, value in (("depth", min(depths)), ("sweeps", sweeps)):
         if value < 1:
             raise InputError(f"{name}: found {value}; wanted at least 1")
     m = len(candidates)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from riyl.core.storage.model import ScoringSettings
+from riyl.core.storage.scoring_settings import ScoringSettings
 from riyl.core.types import Mask, Matrix
 
 MASKED = 1000

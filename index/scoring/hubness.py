@@ -1,4 +1,4 @@
-"""Hubness: nearness of an artist to all others, subtracted from its scores."""
+"""Nearness of an artist to all others: the candidate's side of CSLS (Conneau et al., ICLR 2018)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from riyl.core.storage.model import ScoringSettings
-from riyl.core.types import Matrix, Vector
-from riyl.index.scoring.factors import Patterns, _factors
+from riyl.core.storage.scoring_settings import ScoringSettings
+from riyl.core.types import Matrix, Scores
+from riyl.index.scoring.order_statistics import largest_of_rows
 
 QUERIES = 20_000
 """Maximum number of queries that h is measured with, drawn at random: the work is linear in the catalog."""
@@ -18,38 +18,31 @@ _CELLS = 1 << 23
 _MIN_NEAREST = 10
 
 
-def hubness(
-    vectors: Matrix,
-    patterns: Patterns,
-    calibration: Matrix,
-    settings: ScoringSettings,
-    popularity: Vector | None = None,
-    *,
-    threads: int = 0,
-) -> NDArray[np.float32]:
-    """Compute h of m artists among themselves, (m,) float32; -v p alone where b is 0, zeros for a single artist.
+def mean_best_scores(queries: Matrix, candidates: Matrix, settings: ScoringSettings, *, threads: int = 0) -> Scores:
+    """Return the mean of the k best scores of each of m artists for others, (m,) float64, m at least 2.
 
     All of them are queries, or `QUERIES` drawn at random, with the number of best scores reduced in proportion.
+
+    Args:
+        queries: (m, d) float32, whose products with `candidates` are the scores.
+        candidates: (m, d) float32.
+        settings: have the number of best scores.
+        threads: threads of the matrix products; 0 takes every core.
     """
-    m = len(vectors)
-    if m < 2:
-        return np.zeros(m, np.float32)
-    relief = settings.popularity * (np.zeros(m) if popularity is None else popularity.astype(np.float64))
-    if not settings.hubness:
-        return (-relief).astype(np.float32)
+    m = len(candidates)
     drawn, k = measured_in(m, settings)
     k = min(k, len(drawn) - 1)
-    queries, candidates = _factors(vectors, patterns, np.zeros(m, np.float32), calibration)
+    queries = queries[drawn]
     means = np.empty(m, np.float64)
     step = max(1, _CELLS // len(drawn))
     with threadpool_limits(limits=threads or None):
         for start in range(0, m, step):
-            scores = candidates[start : start + step] @ queries[drawn].T  # (a, len(drawn))
+            scores = candidates[start : start + step] @ queries.T  # (a, len(drawn))
             self_rows, column = np.nonzero(drawn == np.arange(start, start + len(scores))[:, None])
             scores[self_rows, column] = -np.inf
-            best = np.partition(scores, len(drawn) - k, axis=1)[:, len(drawn) - k :]
-            means[start : start + step] = np.sort(best, axis=1).mean(axis=1, dtype=np.float64)
-    return (settings.hubness * means - relief).astype(np.float32)
+            best = np.sort(largest_of_rows(scores, k), axis=1)
+            means[start : start + step] = best.mean(axis=1, dtype=np.float64)
+    return means
 
 
 def measured_in(m: int, settings: ScoringSettings) -> tuple[NDArray[np.int64], int]:
@@ -61,4 +54,9 @@ def measured_in(m: int, settings: ScoringSettings) -> tuple[NDArray[np.int64], i
 
 def drawn_queries(m: int) -> NDArray[np.int64]:
     """Return the queries that a correction of m artists is fitted with, ascending: all, or `QUERIES` at random."""
-    return np.sort(np.random.default_rng(0).permutation(m)[:QUERIES])
+    return np.sort(np.random.default_rng(0).permutation(m)[: drawn_count(m)])
+
+
+def drawn_count(m: int) -> int:
+    """Return the number of queries that a correction of m artists is fitted with."""
+    return min(m, QUERIES)

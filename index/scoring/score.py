@@ -3,12 +3,13 @@
 w is the query's weight of popularity p, 0 in lists of similar artists. h is the hubness correction: an artist that
 scores high for every query would appear in every list. With s the score without both, and v another weight,
 
-    h(y) = b mean of s(x, y) over the k artists x that y scores highest for - v p(y)
+    h(y) = b mean of s(x, y) over the k artists x that y scores highest for - v p(y) + sum over depths D of w_D B_D(y)
 
 The mean is the candidate's side of CSLS (Conneau et al., ICLR 2018), where b = 1/2; the query's side does not change
 ranks. p is the rank by distinct listeners (`riyl.index.scoring.popularity.popularity_of`): of two artists near to
-equally many others, the popular one has a reason to be. Where modalities of artists are masked on purpose, their
-listeners are masked too: v is 0 there.
+equally many others, the popular one has a reason to be. B_D is the bias that makes y appear in as many lists of length
+D as its target says (`riyl.index.scoring.balance`), a power of its distinct listeners. Where modalities of artists are
+masked on purpose, their listeners are masked too: v is 0 and targets are equal there.
 
 c is calibration: artists with the same modalities look more alike than they are, and scores of artists with few
 modalities have another spread. Let t(p, q) be the mean score that the best share of candidates reaches where the query
@@ -29,10 +30,12 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from riyl.core.storage.model import NO_SCORING, ScoringSettings
+from riyl.core.storage.scoring_settings import NO_SCORING, ScoringSettings
 from riyl.core.types import Mask, Matrix, Rows
+from riyl.index.scoring.balance import Thresholds
+from riyl.index.scoring.candidate_bias import candidate_bias
 from riyl.index.scoring.factors import Patterns, _factors, _has
-from riyl.index.scoring.hubness import hubness
+from riyl.index.scoring.popularity import Popularity
 
 BESIDE = 0.1
 """Scale of popularity and pattern in `Scoring.stored`; queries have its inverse. Without it, these columns would
@@ -51,13 +54,15 @@ class Scoring:
         h: (n,) float32, hubness: subtracted from the scores of an artist that is near to everything.
         c: (P, P) float32, calibration: added where x has pattern i and y has pattern j.
         settings: settings of the fit.
-        popularity: (n,) float32 -1 to 1, used in the fit of h; None where it was fitted without.
+        popularity: of the n artists, used in the fit of h; None where it was fitted without.
+        thresholds: thresholds of the balanced biases in h, over the queries of its fit; None without such biases.
     """
 
     h: NDArray[np.float32]
     c: Matrix
     settings: ScoringSettings = NO_SCORING
-    popularity: NDArray[np.float32] | None = None
+    popularity: Popularity | None = None
+    thresholds: Thresholds | None = None
 
     @staticmethod
     def none(n: int, patterns: int) -> Scoring:
@@ -71,7 +76,7 @@ class Scoring:
         patterns: Patterns,
         c: Matrix,
         settings: ScoringSettings,
-        popularity: NDArray[np.float32] | None = None,
+        popularity: Popularity | None = None,
         *,
         threads: int = 0,
     ) -> Scoring:
@@ -83,19 +88,23 @@ class Scoring:
             patterns: (n,) int32.
             c: (P, P), see `calibration`.
             settings: strengths of the corrections.
-            popularity: (n,) -1 to 1; None where it is not known.
+            popularity: of the n artists; None where it is not known.
             threads: threads of the matrix products; 0 takes every core.
         """
         rows = np.flatnonzero(has_embedding)
-        popular = None if popularity is None else popularity[rows]
-        h = hubness(vectors[rows], patterns[rows], c, settings, popular, threads=threads)
-        spread = np.full(len(has_embedding), h.min(initial=np.inf) if len(h) else 0, np.float32)
-        spread[rows] = h
-        return Scoring(spread, c, settings, popularity)
+        popular = None if popularity is None else popularity.at(rows)
+        bias = candidate_bias(vectors[rows], patterns[rows], c, settings, popular, threads=threads)
+        spread = np.full(len(has_embedding), bias.h.min(initial=np.inf) if len(rows) else 0, np.float32)
+        spread[rows] = bias.h
+        return Scoring(spread, c, settings, popularity, bias.thresholds)
 
     def save(self, folder: Path) -> None:
+        """Save the corrections; `riyl.index.artifact.arrays` opens them."""
         np.save(folder / "h.npy", self.h)
         np.save(folder / "c.npy", self.c)
+        if self.thresholds is not None:
+            np.save(folder / "balance_thresholds.npy", self.thresholds.values)
+            np.save(folder / "balance_limits.npy", np.stack([self.thresholds.shares, self.thresholds.lowest], axis=1))
 
     @property
     def corrects(self) -> bool:
@@ -123,8 +132,8 @@ class Scoring:
         """
         vectors, patterns, h = vectors[rows], patterns[rows], self.h[rows]
         if self.corrects and len(rows) < np.count_nonzero(has_embedding):
-            popular = None if self.popularity is None else self.popularity[rows]
-            h = hubness(vectors, patterns, self.c, self.settings, popular, threads=threads)
+            popular = None if self.popularity is None else self.popularity.at(rows)
+            h = candidate_bias(vectors, patterns, self.c, self.settings, popular, threads=threads).h
         return _factors(vectors, patterns, h, self.c) if self.corrects else (vectors, vectors)
 
     def stored(self, vectors: Matrix, patterns: Patterns, popularity: NDArray[np.float32]) -> Matrix:

@@ -8,7 +8,7 @@ import pytest
 
 from riyl.core.errors import InputError, MismatchError
 from riyl.core.storage.ground_truth import Relevance
-from riyl.core.storage.model import ScoringSettings
+from riyl.core.storage.scoring_settings import ScoringSettings
 from riyl.evaluation.groups import Groups, deal_groups, group_matrix, group_scoring, grouped_system, over_groupings
 from riyl.evaluation.protocol import Setup
 from riyl.evaluation.retrieval import System
@@ -269,3 +269,17 @@ def test_calibration_lets_the_groups_meet():
     assert raw.entropy < 0.9
     assert calibrated.entropy > 1.0 > raw.entropy  # log 3 = 1.0986 is even
     assert calibrated.ndcg_mean > raw.ndcg_mean
+
+
+def test_groups_are_balanced_to_equal_targets():
+    rng = np.random.default_rng(1)
+    parts = {name: (rng.standard_normal((90, 6)) + np.eye(6)[0]).astype(np.float32) for name in ("audio", "tags")}
+    groups = deal_groups(in_order(90), ["audio", "tags"], seed=0, groupings=1)[0]
+    settings = ScoringSettings(balanced={10: 1.0}, target_exponent=1.0, sweeps=8)
+    system = grouped_system("made", parts, groups, group_scoring(parts, groups, settings))
+    counts = []
+    for each in (system, grouped_system("made", parts, groups)):
+        scores = each.queries @ each.candidates.T
+        np.fill_diagonal(scores, -np.inf)
+        counts.append(np.bincount(np.argsort(-scores, axis=1)[:, :10].ravel(), minlength=90))
+    assert counts[0].std() < 0.4 * counts[1].std()

@@ -41,6 +41,19 @@ CORRECTED = CcaConfig(
     modality_specific_weight={"tags": 1.0},
     scoring=ScoringConfig(hubness=0.5, neighbours=12, calibration=0.7, tail=0.1),
 )
+BALANCED = CORRECTED.model_copy(
+    update={
+        "scoring": ScoringConfig(
+            hubness=0.2,
+            popularity=0.02,
+            neighbours=12,
+            calibration=0.7,
+            tail=0.1,
+            balanced={10: 0.25, 60: 0.5},
+            target_exponent=0.3,
+        )
+    }
+)
 MBID = "a74b1b7f-71a5-4011-9441-d0b5e4122711"
 
 
@@ -98,6 +111,13 @@ def corrected(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory
     """Build a version with hubness correction and calibration; no test may change it."""
     model = train("corrected", CORRECTED, named_snapshot, tmp_path_factory.mktemp("corrected-models"))
     return build_version(model, named_snapshot, tmp_path_factory.mktemp("corrected-versions"))
+
+
+@pytest.fixture(scope="session")
+def balanced(named_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Version:
+    """Build a version with biases balanced at two depths; no test may change it."""
+    model = train("balanced", BALANCED, named_snapshot, tmp_path_factory.mktemp("balanced-models"))
+    return build_version(model, named_snapshot, tmp_path_factory.mktemp("balanced-versions"))
 
 
 CROWD = 400

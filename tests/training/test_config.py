@@ -48,6 +48,12 @@ def test_a_config_keeps_its_settings_and_so_its_models_keep_their_ids(name: str)
     assert id_of(load_config(name)[1]) == IDS[name]
 
 
+def test_settings_without_effect_make_no_other_model() -> None:
+    _, config = load_config("default", ["scoring.sweeps=5", "scoring.target_exponent=0.2"])
+    assert id_of(config) == IDS["default"]
+    assert id_of(load_config("default", ["scoring.balanced.25=0.5"])[1]) != IDS["default"]
+
+
 def test_every_method_has_settings_under_its_name() -> None:
     assert {load_config(name)[1].method for name in [*config_names(), "single-x"]} == set(METHODS)
     assert all(kind.model_fields["method"].annotation == Literal[name] for name, kind in METHODS.items())  # type: ignore[valid-type]
@@ -97,6 +103,8 @@ def test_overrides_take_precedence_and_the_name_tells_those_that_change_somethin
         ("paper-msd", "stop_by=loss", "paper-msd+stop_by=loss"),
         ("paper-msd", "encoders.audio.hidden=[128, 64]", "paper-msd+encoders.audio.hidden=128-64"),
         ("paper-msd", "encoders.tags.kind=mlp", "paper-msd+encoders.tags.kind=mlp"),
+        ("default", "scoring.balanced={200=0.5, 25=1}", "default+scoring.balanced.200=0.5+scoring.balanced.25=1.0"),
+        ("default", "scoring.sweeps=5", "default"),
         ("default", "scoring={hubness=0.25, popularity=0.015}", "default+scoring.hubness=0.25"),
     ],
 )

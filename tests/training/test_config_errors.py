@@ -45,6 +45,17 @@ from riyl.training.config import load_config
         ("paper-msd", "encoders.tags.heads=3", "--set: encoders.tags: attention 256 is not a multiple of heads 3$"),
         ("paper-msd", "encoders.audio=3", "--set: encoders.audio: found 3; wanted a section$"),
         ("default", "scoring=3", "--set: scoring: found 3; wanted a section$"),
+        (
+            "default",
+            "scoring.balanced.25=5",
+            "--set: scoring.balanced.25: found 5; wanted a number less than or equal to 4",
+        ),
+        (
+            "default",
+            "scoring.balanced.0=1",
+            "--set: scoring.balanced.0: found '0'; wanted a number greater than or equal",
+        ),
+        ("default", "scoring.balanced.x=1", "--set: scoring.balanced.x: found 'x'; wanted a valid integer"),
         ("default", "norm_shrinkage.tags=-1", "--set: norm_shrinkage.tags: found -1; wanted a number greater than"),
     ],
 )

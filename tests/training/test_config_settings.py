@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from riyl.training.config import METHODS, load_config, resolve_config
+from riyl.training.config import METHODS, CcaConfig, load_config, resolve_config
 from riyl.training.config_fields import MODALITY, field_of, fields_of
 from riyl.training.config_files import config_names
 from riyl.training.config_settings import config_toml, settings_of, to_toml, toml_value
@@ -65,6 +65,22 @@ def test_a_section_without_settings_is_written(tmp_path: Path) -> None:
     text = config_toml(resolve_config(str(tmp_path / "bare.toml")))
     assert "# Encoder of each modality, by name.\n[encoders]  # method default\n" in text
     assert tomllib.loads(text)["encoders"] == {}
+
+
+def test_depths_are_written_whether_or_not_there_are_any(tmp_path: Path) -> None:
+    text = config_toml(resolve_config("default"))
+    assert "\nsweeps = 3  # method default\n" in text
+    assert "\n[scoring.balanced]  # method default\n" in text
+    resolved = resolve_config("default", ["scoring.balanced={25=0.25, 200=0.5}"])
+    (tmp_path / "copy.toml").write_text(config_toml(resolved))
+    config = load_config(str(tmp_path / "copy.toml"))[1]
+    assert isinstance(config, CcaConfig)
+    assert config == resolved.config
+    assert config.scoring.balanced == {25: 0.25, 200: 0.5}
+    fields = fields_of(METHODS["cca"])
+    of_depth = field_of(fields, ("scoring", "balanced", "25"))
+    assert of_depth is not None
+    assert (".".join(of_depth.key), of_depth.values) == ("scoring.balanced.DEPTH", "number, at least 0 and at most 4")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import faiss
@@ -19,7 +18,8 @@ from riyl.core.catalog.tables import Tables
 from riyl.core.errors import FormatError, MismatchError
 from riyl.core.files import content_id
 from riyl.core.storage.memory_map import read_arrow
-from riyl.core.storage.model import Model, ScoringSettings
+from riyl.core.storage.model import Model
+from riyl.core.storage.scoring_settings import ScoringSettings
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.artifact.version import Version
 from riyl.index.build.build import build_version, embed_aside
@@ -240,7 +240,7 @@ def test_a_killed_build_leaves_nothing_visible_and_the_next_is_whole(
 
 def test_corrections_are_fitted_as_the_models_card_wants_and_the_faiss_file_has_them(corrected: Version) -> None:
     wanted = {"hubness": 0.5, "popularity": 0.0, "neighbours": 12, "calibration": 0.7, "tail": 0.1}
-    assert corrected.manifest["scoring"] == wanted == asdict(corrected.scoring.settings)
+    assert corrected.manifest["scoring"] == wanted == corrected.scoring.settings.as_dict()
     assert corrected.manifest["quality_checks"]["passed"]
     scoring, e, p = corrected.scoring, corrected.embeddings, corrected.patterns
     assert np.abs(scoring.c).max() > 0.01

@@ -11,7 +11,9 @@ from riyl.core.types import ArtistId
 from riyl.index.artifact.version import Version
 from riyl.index.build.fit_scoring import patterns_of
 from riyl.index.encoding.embed import embed
+from riyl.index.scoring.balance import Thresholds
 from tests.index.overlay.world import World
+from tests.index.scoring.naive import interpolated
 
 
 class Naive:
@@ -41,7 +43,10 @@ class Naive:
 
     def _h(self, version: Version, artist: ArtistId) -> float:
         settings, patterns = version.scoring.settings, version.patterns_of_modalities
+        thresholds = version.scoring.thresholds or Thresholds(*[np.empty(0)] * 3)
         scores, less, equal, others = [], 0, 1, 1
+        margins: list[list[float]] = [[] for _ in settings.balanced]
+        position = np.cumsum(version.has_embedding) - 1  # among the artists with an embedding
         for row, other in enumerate(version.artist_ids):
             if other == artist:
                 continue
@@ -51,8 +56,21 @@ class Naive:
             if version.has_embedding[row]:
                 cosine = float(version.embeddings[row].astype(float) @ self.vector[artist])
                 scores.append(cosine + self.c.get((patterns[version.patterns[row]], self.pattern[artist]), 0.0))
+                for i, of_depth in enumerate(margins):
+                    of_depth.append(scores[-1] - float(thresholds.values[i, position[row]]))
         mean = float(np.mean(sorted(scores)[-settings.neighbours :]))
-        return settings.hubness * mean - settings.popularity * (2 * (less + equal / 2) / others - 1)
+        h = settings.hubness * mean - settings.popularity * (2 * (less + equal / 2) / others - 1)
+        for i, depth in enumerate(sorted(settings.balanced)):
+            bias = max(self._balanced(version, artist, depth, margins[i]), float(thresholds.lowest[i]))
+            h += settings.balanced[depth] * bias
+        return h
+
+    def _balanced(self, version: Version, artist: ArtistId, depth: int, margins: list[float]) -> float:
+        """Compute the bias balanced at a depth: the t-th largest of the scores minus thresholds."""
+        exponent, known = version.scoring.settings.target_exponent, np.flatnonzero(version.has_embedding)
+        targets = [(1 + int(version.listeners[row])) ** exponent for row in known]
+        t = (1 + self.listeners[artist]) ** exponent / sum(targets) * depth * len(known)
+        return interpolated(margins, min(max(t, 1), len(margins)))
 
     def scores(self, artist: ArtistId) -> dict[ArtistId, float]:
         """Compute the scores of all other artists for this one."""

@@ -12,14 +12,14 @@ from riyl.core.changes.effective import EffectiveChanges
 from riyl.core.types import ArtistId
 from riyl.index.overlay.overlay import VersionOverlay
 from riyl.index.search.neighbours import best_of, exact_scores
-from tests.index.overlay.world import World
+from tests.index.overlay.world import CONFIGS, World
 
 WHOLE = frozenset(["tags"])
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["default", "corrected"])
+@pytest.fixture(scope="module", params=CONFIGS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("world"), corrected=request.param)
+    return World(tmp_path_factory.mktemp("world"), request.param)
 
 
 def equal(tag: str, n: int) -> dict[ArtistId, EffectiveChanges]:
@@ -86,7 +86,7 @@ def test_the_order_of_equal_artists_tells_nothing(world: World) -> None:
 
 
 def test_memory_grows_with_the_changes(tmp_path: Path) -> None:
-    world = World(tmp_path, corrected=True)
+    world = World(tmp_path, "corrected")
     peaks = []
     for n in (1000, 2000):
         changing, effective = world.changing(), equal("ska", n)

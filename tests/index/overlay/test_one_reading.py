@@ -84,7 +84,7 @@ def form(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def world(form: str, tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp(form)
-    return World(folder, corrected=False, tables=write_catalog(folder / "catalog", form, catalog_of(form)))
+    return World(folder, "default", tables=write_catalog(folder / "catalog", form, catalog_of(form)))
 
 
 def payload(rng: np.random.Generator, kind: ChangeKind) -> dict[str, Any]:

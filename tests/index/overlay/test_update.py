@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import riyl.index.scoring.hubness
 from riyl.core.changes.effective import EffectiveChanges
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import ArtistId
@@ -20,12 +21,12 @@ from riyl.index.overlay import update
 from riyl.index.overlay.overlay import VersionOverlay
 from riyl.index.overlay.update import OverlayUpdater
 from tests.index.overlay.naive import Naive
-from tests.index.overlay.world import N, World, changed, some
+from tests.index.overlay.world import CONFIGS, N, World, changed, some
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["default", "corrected"])
+@pytest.fixture(scope="module", params=CONFIGS)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("world"), corrected=request.param)
+    return World(tmp_path_factory.mktemp("world"), request.param)
 
 
 def agrees(overlay: VersionOverlay, world: World, naive: Naive, k: int = 200) -> None:
@@ -61,6 +62,23 @@ def test_lists_that_lose_too_many_are_searched_for(world: World) -> None:
         len(world.searcher.under(overlay).ready(row).rows) < 200 for row in np.flatnonzero(~overlay.tombstones[:N])
     )
     agrees(overlay, world, Naive(world, effective))
+
+
+@pytest.mark.parametrize("queries", [20_000, 90])
+def test_an_artist_under_another_name_keeps_its_h(
+    queries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(riyl.index.scoring.hubness, "QUERIES", queries)
+    world = World(tmp_path, "balanced")
+    scoring = world.version.scoring
+    assert scoring.thresholds is not None
+    assert scoring.thresholds.values.shape == (2, min(queries, N - 1))
+    effective = {f"a{row:03d}": EffectiveChanges(f"a{row:03d}", False, {"name": "New"}) for row in range(0, N, 9)}
+    searcher = world.searcher.under(world.changing()(effective, 1))
+    rows = {row: searcher.row_of_id(f"a{row:03d}") for row in range(0, N, 9)}
+    assert all(row is not None and row >= N for row in rows.values())
+    actual = [searcher.overlay.h.at(row) for row in rows.values()]
+    np.testing.assert_allclose(actual, scoring.h[list(rows)], atol=1e-5)
 
 
 def in_order(

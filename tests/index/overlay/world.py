@@ -20,25 +20,30 @@ from riyl.index.encoding.cold_start import ColdEncoder
 from riyl.index.overlay.encode import LiveArtistEncoder
 from riyl.index.overlay.update import OverlayUpdater
 from riyl.index.search.searcher import Searcher
-from riyl.training.config import load_config
+from riyl.training.config import Config, load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, small_world
-from tests.index.conftest import CORRECTED
+from tests.index.conftest import BALANCED, CORRECTED
 
 N = 320
 """Number of artists, more than a ready list holds."""
 
+CONFIGS: dict[str, Config] = {
+    "default": load_config("default")[1],
+    "corrected": CORRECTED,
+    "balanced": BALANCED,
+}
+
 
 class World:
-    """A catalog, by default of N artists, with a model and a version of it."""
+    """A catalog, by default of N artists, with a model and a version of it, of one of CONFIGS."""
 
-    def __init__(self, folder: Path, *, corrected: bool, tables: Path | None = None) -> None:
+    def __init__(self, folder: Path, config: str, *, tables: Path | None = None) -> None:
         self.folder = folder
         self.tables = Tables.open(small_world(folder / "tables", n=N) if tables is None else tables)
         self.snapshot = build_snapshot(self.tables, SMALL_RECIPE, folder / "snapshots")
-        name, config = ("corrected", CORRECTED) if corrected else load_config("default")
-        self.model: Model = train(name, config, self.snapshot, folder / "models")
+        self.model: Model = train(config, CONFIGS[config], self.snapshot, folder / "models")
         self.version = build_version(self.model, self.snapshot, folder / "versions")
         self.searcher = Searcher(self.version)
 

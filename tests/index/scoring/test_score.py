@@ -8,12 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import riyl.index.scoring.hubness
-from riyl.core.storage.model import ScoringSettings
+from riyl.core.storage.scoring_settings import ScoringSettings
 from riyl.index.scoring.calibration import calibration
-from riyl.index.scoring.hubness import hubness
+from riyl.index.scoring.candidate_bias import candidate_bias
+from riyl.index.scoring.popularity import Popularity
 from riyl.index.scoring.score import Scoring
 
 EVEN = np.zeros(12, np.float32)
+NO_LISTENERS = np.zeros(12, np.int64)
+
+
+def hubness(
+    vectors: np.ndarray,
+    patterns: np.ndarray,
+    c: np.ndarray,
+    settings: ScoringSettings,
+    ranks: np.ndarray | None = None,
+    threads: int = 0,
+) -> np.ndarray:
+    """Return h without balanced biases, which take ranks by listeners alone."""
+    popularity = None if ranks is None else Popularity(ranks, np.zeros(len(ranks), np.int64))
+    return candidate_bias(vectors, patterns, c, settings, popularity, threads=threads).h
 
 
 def made(seed: int) -> tuple[Scoring, np.ndarray, np.ndarray]:
@@ -200,7 +215,9 @@ def test_a_part_of_the_artists_keeps_its_popularity() -> None:
     scoring, vectors, patterns = made(7)
     popularity, has_embedding = np.linspace(-1, 1, 12).astype(np.float32), np.ones(12, bool)
     wanted = ScoringSettings(0.5, 0.2, 3)
-    fitted = Scoring.fit(vectors, has_embedding, patterns, scoring.c, wanted, popularity, threads=1)
+    fitted = Scoring.fit(
+        vectors, has_embedding, patterns, scoring.c, wanted, Popularity(popularity, NO_LISTENERS), threads=1
+    )
     rows = np.array([1, 4, 5, 8, 11], np.int32)
     _, candidates = fitted.among(vectors, has_embedding, patterns, rows, threads=1)
     h = hubness(vectors[rows], patterns[rows], scoring.c, wanted, popularity[rows], threads=1)

@@ -11,6 +11,7 @@ import pytest
 from riyl.core.errors import InputError
 from riyl.index.artifact.version import Version
 from riyl.index.overlay.overlay import VersionOverlay
+from riyl.index.scoring.popularity import Popularity
 from riyl.index.search.filters import AttributeFilter, Filters, Range, passing
 
 ARTISTS = pa.table(
@@ -40,7 +41,7 @@ def overlay() -> VersionOverlay:
         modalities=["cf", "tags"],
         patterns=np.array([0, 1, 2, 2, 1]),
         patterns_of_modalities=[(), ("cf",), ("cf", "tags")],
-        scoring=SimpleNamespace(popularity=np.array([-0.8, -0.4, 0.0, 0.4, 0.8], np.float32)),
+        scoring=SimpleNamespace(popularity=Popularity(np.array([-0.8, -0.4, 0.0, 0.4, 0.8], np.float32), np.arange(5))),
     )
     return VersionOverlay.of(cast(Version, version))
 

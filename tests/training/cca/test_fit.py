@@ -10,7 +10,8 @@ from sklearn.cross_decomposition import CCA
 
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import ConfigError, InputError
-from riyl.core.storage.model import Model, Part, ScoringSettings
+from riyl.core.storage.model import Model, Part
+from riyl.core.storage.scoring_settings import ScoringSettings
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.build.build import build_version
 from riyl.index.encoding.cold_start import ColdEncoder
@@ -19,7 +20,7 @@ from riyl.training.cca.blocks import DescriptorBlock, UnitBlock, z_of
 from riyl.training.cca.fit import append_modality_columns, canonical, fit_cca, reduce_dim
 from riyl.training.cca.linear import LinearPart
 from riyl.training.cca.views import Moment
-from riyl.training.config import CcaConfig, load_config
+from riyl.training.config import CcaConfig, config_of, load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.features.featurizer import terms_of
 from riyl.training.train import train
@@ -224,6 +225,15 @@ def test_the_same_settings_give_the_same_bytes_and_the_card_says_how_to_score(
     assert isinstance(config, CcaConfig)
     assert model.scoring == ScoringSettings(**config.scoring.model_dump())
     assert model.scoring.hubness > 0
+
+
+def test_the_card_has_the_weights_of_balanced_biases(snapshot: Snapshot, tmp_path: Path) -> None:
+    settings = ["scoring.balanced={200=0.5, 25=0.25}", "scoring.target_exponent=0.2", "scoring.sweeps=2"]
+    model = Model.open(train(*load_config("default", settings), snapshot, tmp_path).folder)
+    assert model.card["scoring"]["balanced"] == {"25": 0.25, "200": 0.5}
+    scoring = model.scoring
+    assert (scoring.weights_by_depth, scoring.target_exponent, scoring.sweeps) == ({25: 0.25, 200: 0.5}, 0.2, 2)
+    assert config_of(model) == load_config("default", settings)[1]
 
 
 def test_a_model_from_before_there_was_scoring_corrects_nothing(snapshot: Snapshot, tmp_path: Path) -> None:
