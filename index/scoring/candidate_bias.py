@@ -4,7 +4,8 @@
 
 with s the score without h and without weights of queries, p the rank by distinct listeners, and B_D the bias balanced
 at depth D (`riyl.index.scoring.balance`), with targets t(y) proportional to (1 + distinct listeners of y)^g. Where
-popularity is not known, or masked on purpose, v and g are 0.
+popularity is not known, or masked on purpose, v and g are 0. With balanced biases, k and D are at most a share of the
+artists (`riyl.index.scoring.hubness.MAX_SHARE`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from riyl.core.storage.scoring_settings import ScoringSettings
 from riyl.core.types import Matrix, Scores
 from riyl.index.scoring.balance import Balance, Thresholds, balance
 from riyl.index.scoring.factors import Patterns, _factors
-from riyl.index.scoring.hubness import mean_best_scores
+from riyl.index.scoring.hubness import fitted_length, mean_best_scores
 from riyl.index.scoring.popularity import Popularity, targets_of
 
 TARGETS_AT_START = 0.1
@@ -92,7 +93,7 @@ def _balanced(
         queries,
         candidates,
         targets,
-        depths=list(settings.weights_by_depth),
+        depths=[fitted_length(depth, len(means)) for depth in settings.weights_by_depth],
         sweeps=settings.sweeps,
         start=(means - TARGETS_AT_START * np.log(targets)).astype(np.float32),
         threads=threads,

@@ -13,6 +13,12 @@ from riyl.index.scoring.order_statistics import largest_of_rows
 QUERIES = 20_000
 """Maximum number of queries that h is measured with, drawn at random: the work is linear in the catalog."""
 
+MAX_SHARE = 0.04
+"""Maximum share of the artists in a list that balanced biases, and the hubness correction beside them, are fitted for.
+
+With lists of 200 of 1,500 artists, their first ranks were less even and less good than with 60 (docs/model.md). From
+5,000 artists on, lists of 200 are below this share."""
+
 _CELLS = 1 << 23
 
 _MIN_NEAREST = 10
@@ -48,8 +54,14 @@ def mean_best_scores(queries: Matrix, candidates: Matrix, settings: ScoringSetti
 def measured_in(m: int, settings: ScoringSettings) -> tuple[NDArray[np.int64], int]:
     """Return the queries that the hubness of m artists is measured with, ascending, and the number of best scores."""
     drawn = drawn_queries(m)
-    nearest = round(settings.neighbours * len(drawn) / m) if len(drawn) < m else settings.neighbours
+    length = fitted_length(settings.neighbours, m) if settings.weights_by_depth else settings.neighbours
+    nearest = round(length * len(drawn) / m) if len(drawn) < m else length
     return drawn, max(nearest, _MIN_NEAREST)
+
+
+def fitted_length(length: int, m: int) -> int:
+    """Return the length of the lists of m artists that a bias is fitted for: `length`, at most `MAX_SHARE` of m."""
+    return max(1, min(length, int(MAX_SHARE * m)))
 
 
 def drawn_queries(m: int) -> NDArray[np.int64]:

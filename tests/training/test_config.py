@@ -16,7 +16,7 @@ from riyl.training.config_files import config_names
 
 IDS = {
     "cca": "d33a86627d1981f6",
-    "default": "d49e715245c7908e",
+    "default": "cf7449131350d87d",
     "paper-msd": "85bf9a42b163e98f",
     "paper-own": "45a67e0b84fecb52",
     "pca": "c922c5cf85df264e",
@@ -49,9 +49,9 @@ def test_a_config_keeps_its_settings_and_so_its_models_keep_their_ids(name: str)
 
 
 def test_settings_without_effect_make_no_other_model() -> None:
-    _, config = load_config("default", ["scoring.sweeps=5", "scoring.target_exponent=0.2"])
-    assert id_of(config) == IDS["default"]
-    assert id_of(load_config("default", ["scoring.balanced.25=0.5"])[1]) != IDS["default"]
+    _, config = load_config("cca", ["scoring.sweeps=5", "scoring.target_exponent=0.2"])
+    assert id_of(config) == IDS["cca"]
+    assert id_of(load_config("cca", ["scoring.balanced.25=0.5"])[1]) != IDS["cca"]
 
 
 def test_every_method_has_settings_under_its_name() -> None:
@@ -84,7 +84,7 @@ def test_a_base_that_changes_nothing_gives_the_settings_of_the_base(tmp_path: Pa
 
 
 def test_overrides_take_precedence_and_the_name_tells_those_that_change_something() -> None:
-    resolved = resolve_config("default", ["scoring.hubness=0.3", "dim=128", "ridge=0.3"])
+    resolved = resolve_config("default", ["scoring.hubness=0.3", "dim=128", "ridge=0.5"])
     assert resolved.name == "default+dim=128+scoring.hubness=0.3"
     _, base = load_config("default")
     assert resolved.config.model_dump() == {
@@ -103,9 +103,9 @@ def test_overrides_take_precedence_and_the_name_tells_those_that_change_somethin
         ("paper-msd", "stop_by=loss", "paper-msd+stop_by=loss"),
         ("paper-msd", "encoders.audio.hidden=[128, 64]", "paper-msd+encoders.audio.hidden=128-64"),
         ("paper-msd", "encoders.tags.kind=mlp", "paper-msd+encoders.tags.kind=mlp"),
-        ("default", "scoring.balanced={200=0.5, 25=1}", "default+scoring.balanced.200=0.5+scoring.balanced.25=1.0"),
-        ("default", "scoring.sweeps=5", "default"),
-        ("default", "scoring={hubness=0.25, popularity=0.015}", "default+scoring.hubness=0.25"),
+        ("cca", "scoring.balanced={200=0.5, 25=1}", "cca+scoring.balanced.200=0.5+scoring.balanced.25=1.0"),
+        ("cca", "scoring.sweeps=5", "cca"),
+        ("default", "scoring={hubness=0.25, popularity=0.006}", "default+scoring.hubness=0.25"),
     ],
 )
 def test_the_name_of_a_variant_is_the_same_however_a_value_is_written(config: str, override: str, name: str) -> None:

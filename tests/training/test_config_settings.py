@@ -68,10 +68,10 @@ def test_a_section_without_settings_is_written(tmp_path: Path) -> None:
 
 
 def test_depths_are_written_whether_or_not_there_are_any(tmp_path: Path) -> None:
-    text = config_toml(resolve_config("default"))
+    text = config_toml(resolve_config("cca"))
     assert "\nsweeps = 3  # method default\n" in text
     assert "\n[scoring.balanced]  # method default\n" in text
-    resolved = resolve_config("default", ["scoring.balanced={25=0.25, 200=0.5}"])
+    resolved = resolve_config("cca", ["scoring.balanced={25=0.25, 200=0.5}"])
     (tmp_path / "copy.toml").write_text(config_toml(resolved))
     config = load_config(str(tmp_path / "copy.toml"))[1]
     assert isinstance(config, CcaConfig)

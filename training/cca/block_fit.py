@@ -114,7 +114,7 @@ def fit_descriptor_block(
     if not np.isfinite(deviation).any():
         return None
     centre, scale = (total / count).astype(np.float32), (deviation * np.sqrt(width)).astype(np.float32)
-    block = replace(block, centre=centre, scale=scale)
+    block = replace(block, centre=centre, scale=scale, share=count / n)
     if number := min(fourier.number, count // fourier.min_artists_per_feature):
         sample = block.features(_sample(read, np.concatenate(here), columns))
         drawn = draw_fourier_features(sample, number, fourier.bandwidth, fourier.seed)

@@ -19,6 +19,9 @@ from riyl.core.types import Matrix, Vector
 TINY = 1e-12
 """Minimum divisor of a vector when it is scaled to unit length; torch's normalize has the same."""
 
+PRESENCE = 0.5
+"""Height of the column that tells whether an artist has a block of descriptors, whose rows have length 1 on average."""
+
 Columns: TypeAlias = NDArray[np.int64]
 """Positions of a block's columns in a row, each once."""
 
@@ -97,10 +100,10 @@ class UnitBlock:
 
 @dataclass(frozen=True)
 class DescriptorBlock:
-    """Block that uses the values of its columns y: z = weight g (f - mean), with f = (y - centre) / scale.
+    """Block that uses the values of its columns y: z = weight [g (f - mean), `PRESENCE` (g - share)].
 
-    g is 1, and 0 where y is `absent`: the artist then lacks the block. Random Fourier features of f may be appended to
-    it.
+    f = (y - centre) / scale, with random Fourier features appended if there are any; g is 1, and 0 where y is `absent`:
+    the artist then lacks the block.
 
     Attributes:
         columns: (width,) int64, its columns of a row.
@@ -108,6 +111,7 @@ class DescriptorBlock:
         centre, scale: (width,) float32; the scale contains the square root of the width, so that f has length 1 on
             average.
         mean: (f,) float32.
+        share: share of the artists that have the block.
         weight: factor of z.
         fourier_features: features appended to f.
     """
@@ -117,13 +121,14 @@ class DescriptorBlock:
     centre: Vector
     scale: Vector
     mean: Vector
+    share: float = 1.0
     weight: float = 1.0
     fourier_features: RandomFourierFeatures | None = None
 
     @property
     def out(self) -> int:
         """Number of columns of z."""
-        return len(self.mean)
+        return len(self.mean) + 1
 
     def present(self, y: Rows64) -> NDArray[np.bool_]:
         """Return which of (n, width) rows have the block, (n,)."""
@@ -136,7 +141,8 @@ class DescriptorBlock:
 
     def z(self, y: Rows64) -> Rows64:
         """Return z of (n, width) rows, (n, out)."""
-        return (self.features(y) - self.mean) * (self.weight * self.present(y))[:, None]
+        here = self.present(y).astype(np.float64)[:, None]
+        return self.weight * np.hstack([here * (self.features(y) - self.mean), PRESENCE * (here - self.share)])
 
 
 Block: TypeAlias = UnitBlock | DescriptorBlock

@@ -12,7 +12,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from riyl.core.storage.model import Part
 from riyl.core.types import Matrix
-from riyl.training.cca.blocks import TINY, Block, Columns, DescriptorBlock, RandomFourierFeatures, UnitBlock
+from riyl.training.cca.blocks import PRESENCE, TINY, Block, Columns, DescriptorBlock, RandomFourierFeatures, UnitBlock
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,8 @@ def _z_of_values(graph: _Graph, y: str, block: DescriptorBlock) -> str:
     centred = graph.add("Sub", _with_fourier_features(graph, standard, block.fourier_features), block.mean)
     differs = graph.add("Cast", graph.add("Not", graph.add("Equal", y, block.absent)), to=TensorProto.FLOAT)
     here = graph.add("ReduceMax", differs, np.array([1], np.int64), keepdims=1)  # (n, 1)
-    return graph.add("Mul", centred, here)
+    flag = graph.add("Mul", graph.add("Sub", here, _number(block.share)), _number(PRESENCE))
+    return graph.add("Concat", graph.add("Mul", centred, here), flag, axis=1)
 
 
 def _with_fourier_features(graph: _Graph, rows: str, features: RandomFourierFeatures | None) -> str:

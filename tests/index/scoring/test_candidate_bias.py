@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import faiss
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 import riyl.index.scoring.hubness
 from riyl.core.storage.scoring_settings import NO_SCORING, SCORING, ScoringSettings
 from riyl.index.scoring.candidate_bias import candidate_bias
+from riyl.index.scoring.hubness import fitted_length
 from riyl.index.scoring.popularity import Popularity, targets_of
 from riyl.index.scoring.score import Scoring
 from tests.index.scoring.naive import naive
@@ -27,13 +31,27 @@ def made(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Popularity]:
     return vectors.astype(np.float32), rng.integers(0, 3, N).astype(np.int32), c, Popularity.of(listeners)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _long_lists() -> Iterator[None]:
+    """Fit biases for lists of up to half of the few artists here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(riyl.index.scoring.hubness, "MAX_SHARE", 0.5)
+        yield
+
+
 def by_loops(
-    vectors: np.ndarray, patterns: np.ndarray, c: np.ndarray, wanted: ScoringSettings, popularity: Popularity | None
+    vectors: np.ndarray,
+    patterns: np.ndarray,
+    c: np.ndarray,
+    wanted: ScoringSettings,
+    popularity: Popularity | None,
+    longest: int | None = None,
 ) -> np.ndarray:
-    """Compute h by its formula, with loops in float64."""
+    """Compute h by its formula, with loops in float64, and with lists of at most `longest` artists, or half of them."""
     n = len(vectors)
+    longest = longest or n // 2
     scores = vectors.astype(np.float64) @ vectors.T.astype(np.float64) + c[patterns][:, patterns]
-    k = min(wanted.neighbours, n - 1)
+    k = max(10, min(wanted.neighbours, longest))
     means = np.array([np.mean(sorted(np.delete(scores[:, y], y))[-k:]) for y in range(n)])
     ranks = np.zeros(n) if popularity is None else popularity.ranks
     listeners = np.zeros(n) if popularity is None else popularity.listeners
@@ -41,7 +59,7 @@ def by_loops(
     h = wanted.hubness * means - wanted.popularity * ranks
     start = means - 0.1 * np.log(targets)
     for depth, weight in wanted.balanced.items():
-        h += weight * naive(scores, np.eye(n), targets, min(depth, n // 2), wanted.sweeps, start, range(n))
+        h += weight * naive(scores, np.eye(n), targets, min(depth, longest), wanted.sweeps, start, range(n))
     return h
 
 
@@ -55,6 +73,18 @@ def test_h_is_the_formula_by_loops(seed: int, known: bool) -> None:
     assert actual.h.dtype == np.float32
     assert actual.thresholds is not None
     assert actual.thresholds.values.shape == (2, N)
+
+
+def test_lists_are_at_most_a_share_of_the_artists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(riyl.index.scoring.hubness, "MAX_SHARE", 0.3)
+    vectors, patterns, c, popularity = made(3)
+    wanted = by_loops(vectors, patterns, c, BALANCED, popularity, longest=12)
+    np.testing.assert_allclose(candidate_bias(vectors, patterns, c, BALANCED, popularity).h, wanted, atol=2e-5)
+    monkeypatch.setattr(riyl.index.scoring.hubness, "MAX_SHARE", 0.04)
+    assert [fitted_length(200, m) for m in (10, 1_500, 5_000, 100_000)] == [1, 60, 200, 200]
+    plain = replace(BALANCED, balanced={})
+    alone = by_loops(vectors, patterns, c, plain, popularity, longest=N - 1)
+    np.testing.assert_allclose(candidate_bias(vectors, patterns, c, plain, popularity).h, alone, atol=2e-5)
 
 
 def test_weights_of_0_give_no_bias() -> None:

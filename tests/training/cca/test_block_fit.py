@@ -43,7 +43,8 @@ def test_descriptors_are_standardised_over_the_artists_that_have_them() -> None:
     block = fit_descriptor_block(lambda a, b: x[a:b], 60, columns, absent[columns], 2.0, NONE)
     assert block is not None
     here = x[20:][:, [0, 2]]
-    wanted = np.zeros((60, 3))
+    wanted = np.zeros((60, 4))
+    wanted[:, 3] = 2.0 * 0.5 * (np.arange(60) >= 20) - 2.0 * 0.5 * 40 / 60
     wanted[20:, :2] = 2.0 * (here - here.mean(axis=0)) / here.std(axis=0) / np.sqrt(3)
     np.testing.assert_allclose(z_of([block], x), wanted, atol=1e-5)
 
@@ -57,8 +58,8 @@ def test_fourier_features_of_descriptors_are_centred_over_the_artists_that_have_
     assert block.fourier_features is not None
     assert block.fourier_features.phases.shape == (3,)  # 30 artists have the block
     z = z_of([block], x)
-    assert z.shape == (60, 5)
-    assert not z[10:40].any()
+    assert z.shape == (60, 6)
+    assert not z[10:40, :5].any()
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-6)
 
 

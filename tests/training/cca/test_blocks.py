@@ -20,7 +20,13 @@ def float32(*shape: int) -> np.ndarray:
 WAVES = RandomFourierFeatures(float32(3, 4), float32(4))
 DIRECTION = UnitBlock(np.array([0, 1, 2]), float32(7), norm_shrinkage=0.7, weight=0.5, fourier_features=WAVES)
 VALUES = DescriptorBlock(
-    np.array([5, 3]), np.array([0, -2], np.float32), float32(2), np.array([2, 4], np.float32), float32(2), weight=3.0
+    np.array([5, 3]),
+    absent=np.array([0, -2], np.float32),
+    centre=float32(2),
+    scale=np.array([2, 4], np.float32),
+    mean=float32(2),
+    share=0.8,
+    weight=3.0,
 )
 X = float32(6, 6)
 X[1, :3] = 0
@@ -42,8 +48,8 @@ def naive_direction(x: np.ndarray) -> np.ndarray:
 def naive_values(x: np.ndarray) -> np.ndarray:
     y = x[[5, 3]].astype(float)
     if y[0] == 0 and y[1] == -2:
-        return np.zeros(2)
-    return 3.0 * ((y - VALUES.centre) / VALUES.scale - VALUES.mean)
+        return 3.0 * np.array([0, 0, 0.5 * -0.8])
+    return 3.0 * np.append((y - VALUES.centre) / VALUES.scale - VALUES.mean, 0.5 * 0.2)
 
 
 def test_z_is_each_block_by_its_definition_and_zeros_where_a_row_lacks_it() -> None:
@@ -51,7 +57,7 @@ def test_z_is_each_block_by_its_definition_and_zeros_where_a_row_lacks_it() -> N
     wanted = np.array([np.concatenate([naive_direction(x), naive_values(x)]) for x in X])
     np.testing.assert_allclose(z, wanted, atol=1e-12)
     assert not z[1, :7].any()
-    assert not z[2, 7:].any()
+    assert not z[2, 7:9].any()
     assert z[3, 7:].all()
 
 
@@ -71,7 +77,7 @@ def test_the_onnx_file_computes_the_same_part(blocks: tuple[UnitBlock | Descript
 
 def test_the_onnx_file_of_sets_adds_up_the_rows_of_their_terms() -> None:
     table = float32(9, 6)
-    part = LinearPart(6, (DIRECTION, VALUES), float32(9, 3), table=table, max_terms=4)
+    part = LinearPart(6, (DIRECTION, VALUES), float32(10, 3), table=table, max_terms=4)
     takes, onnx = linear_onnx(part)
     assert takes == Part("weighted", 9, 4)
     terms, weights = np.array([[4, 0], [8, 2]]), np.array([[3.0, 0.0], [0.5, 7.0]], np.float32)

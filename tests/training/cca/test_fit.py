@@ -229,11 +229,11 @@ def test_the_same_settings_give_the_same_bytes_and_the_card_says_how_to_score(
 
 def test_the_card_has_the_weights_of_balanced_biases(snapshot: Snapshot, tmp_path: Path) -> None:
     settings = ["scoring.balanced={200=0.5, 25=0.25}", "scoring.target_exponent=0.2", "scoring.sweeps=2"]
-    model = Model.open(train(*load_config("default", settings), snapshot, tmp_path).folder)
+    model = Model.open(train(*load_config("cca", settings), snapshot, tmp_path).folder)
     assert model.card["scoring"]["balanced"] == {"25": 0.25, "200": 0.5}
     scoring = model.scoring
     assert (scoring.weights_by_depth, scoring.target_exponent, scoring.sweeps) == ({25: 0.25, 200: 0.5}, 0.2, 2)
-    assert config_of(model) == load_config("default", settings)[1]
+    assert config_of(model) == load_config("cca", settings)[1]
 
 
 def test_a_model_from_before_there_was_scoring_corrects_nothing(snapshot: Snapshot, tmp_path: Path) -> None:
