@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import riyl.index.scoring.hubness
 from riyl.core.errors import InputError, MismatchError
 from riyl.core.storage.ground_truth import Relevance
 from riyl.core.storage.scoring_settings import ScoringSettings
@@ -271,7 +272,8 @@ def test_calibration_lets_the_groups_meet():
     assert calibrated.ndcg_mean > raw.ndcg_mean
 
 
-def test_groups_are_balanced_to_equal_targets():
+def test_groups_are_balanced_to_equal_targets(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(riyl.index.scoring.hubness, "MAX_SHARE", 1.0)
     rng = np.random.default_rng(1)
     parts = {name: (rng.standard_normal((90, 6)) + np.eye(6)[0]).astype(np.float32) for name in ("audio", "tags")}
     groups = deal_groups(in_order(90), ["audio", "tags"], seed=0, groupings=1)[0]

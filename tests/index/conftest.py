@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import riyl.index.scoring.hubness
 from riyl.core.catalog.tables import Tables
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
@@ -41,6 +43,16 @@ CORRECTED = CcaConfig(
     modality_specific_weight={"tags": 1.0},
     scoring=ScoringConfig(hubness=0.5, neighbours=12, calibration=0.7, tail=0.1),
 )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _lists_of_any_share() -> Iterator[None]:
+    """Fit biases for lists of the lengths of the settings, although the catalogs of the tests are small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(riyl.index.scoring.hubness, "MAX_SHARE", 1.0)
+        yield
+
+
 BALANCED = CORRECTED.model_copy(
     update={
         "scoring": ScoringConfig(

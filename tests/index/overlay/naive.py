@@ -69,7 +69,8 @@ class Naive:
         """Compute the bias balanced at a depth: the t-th largest of the scores minus thresholds."""
         exponent, known = version.scoring.settings.target_exponent, np.flatnonzero(version.has_embedding)
         targets = [(1 + int(version.listeners[row])) ** exponent for row in known]
-        t = (1 + self.listeners[artist]) ** exponent / sum(targets) * depth * len(known)
+        share = min(depth, len(known) // 2) * len(known) / sum(targets)  # a list is at most half of the artists
+        t = (1 + self.listeners[artist]) ** exponent * share
         return interpolated(margins, min(max(t, 1), len(margins)))
 
     def scores(self, artist: ArtistId) -> dict[ArtistId, float]:

@@ -18,7 +18,7 @@ PLAYS = {"u001": 4, "u105": 2.0, "stranger": 9, "u210": 1}
 
 
 def test_live_plays_are_encoded_with_the_block_as_in_a_reindex(tmp_path: Path) -> None:
-    world = World(tmp_path, corrected=False)
+    world = World(tmp_path, "default")
     world.model, _ = model_with_blocks(world.snapshot, tmp_path / "models")
     world.version = build_version(world.model, world.snapshot, tmp_path / "versions")
     changes: dict[str, EffectiveChanges] = {}
