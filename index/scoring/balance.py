@@ -23,9 +23,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from riyl.core.errors import InputError, MismatchError
+from riyl.core.threads import limit_threads
 from riyl.core.types import Matrix, Vector
 from riyl.index.scoring.hubness import drawn_queries
 from riyl.index.scoring.order_statistics import Positions, kth_of_candidates, kth_of_queries, kth_of_rows
@@ -118,7 +118,7 @@ def balance(
     depth = max(1, min(depth, m // 2))
     share = depth * len(drawn) / float(np.sum(targets, dtype=np.float64))
     t = np.clip(targets.astype(np.float64) * share, MIN_TARGET, available)
-    with threadpool_limits(limits=threads or None):
+    with limit_threads(threads):
         for _ in range(sweeps):
             thresholds = kth_of_candidates(queries, candidates, bias, depth, selves)
             bias = kth_of_queries(queries, candidates, thresholds, t, selves)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from riyl.core.storage.model import ScoringSettings
+from riyl.core.threads import limit_threads
 from riyl.core.types import Matrix, Vector
 from riyl.index.scoring.factors import Patterns, _factors
 
@@ -42,7 +42,7 @@ def hubness(
     queries, candidates = _factors(vectors, patterns, np.zeros(m, np.float32), calibration)
     means = np.empty(m, np.float64)
     step = max(1, _CELLS // len(drawn))
-    with threadpool_limits(limits=threads or None):
+    with limit_threads(threads):
         for start in range(0, m, step):
             scores = candidates[start : start + step] @ queries[drawn].T  # (a, len(drawn))
             self_rows, column = np.nonzero(drawn == np.arange(start, start + len(scores))[:, None])
