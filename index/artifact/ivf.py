@@ -11,9 +11,9 @@ from typing import TypeAlias
 import faiss
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from riyl.core.storage.sealed_files import SealedFile
+from riyl.core.threads import limit_threads
 from riyl.core.types import Matrix
 from riyl.index.artifact.faiss_file import check_faiss_file
 
@@ -85,7 +85,7 @@ def faiss_threads(threads: int) -> Iterator[None]:
     if threads:
         faiss.omp_set_num_threads(threads)
     try:
-        with threadpool_limits(limits=threads or None):
+        with limit_threads(threads):
             yield
     finally:
         faiss.omp_set_num_threads(before)

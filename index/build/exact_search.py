@@ -9,9 +9,9 @@ from typing import TypeAlias
 import faiss
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from riyl.core.errors import InputError, MismatchError
+from riyl.core.threads import limit_threads
 from riyl.core.types import Lists, Matrix, Progress, silent
 
 Places: TypeAlias = NDArray[np.int64]
@@ -93,7 +93,7 @@ def exact_top_k(
     groups = _grouped(candidates, order, (first, which) if candidates is queries else _distinct(candidates))
     by_vector = np.argsort(which, kind="stable")
     step = max(1, min(QUERIES_AT_ONCE, BUDGET // (k + 1 + MARGIN)))
-    with threadpool_limits(limits=threads or None):
+    with limit_threads(threads):
         for start in range(0, len(queries), step):
             chunk = by_vector[start : start + step]
             low = which[chunk[0]]

@@ -7,8 +7,8 @@ from pathlib import Path
 import faiss
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from riyl.core.threads import limit_threads
 from riyl.core.types import Lists, Matrix, Progress, Rows, silent
 from riyl.index.artifact.arrays import LIST_LENGTH
 from riyl.index.artifact.ivf import BEYOND, filled
@@ -82,7 +82,7 @@ def inspect(
     index = faiss.read_index(str(folder / FAISS))
     full = min(LIST_LENGTH, max(m - 1, 0))
     short = int(np.count_nonzero((lists[rows] >= 0).sum(axis=1) != full))
-    with threadpool_limits(limits=threads or None):
+    with limit_threads(threads):
         by_faiss, by_list = _recalls(catalog, index, lists, rows, seed, progress)
     least = RECALL if probing is None else probing.wanted
     return Report(

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from riyl.core.errors import InputError, MismatchError
+from riyl.core.threads import limit_threads
 from riyl.core.types import Matrix, Scores, Vector
 from riyl.index.scoring.hubness import drawn_queries
 from riyl.index.scoring.order_statistics import Positions, kth_of_candidates, kth_of_queries, kth_of_rows
@@ -150,7 +150,7 @@ def balance(
     t = np.clip(targets.astype(np.float64) * shares[:, None], MIN_TARGET, available)  # (D, m)
     biases = np.zeros((len(depths), m), np.float32)
     biases += 0 if start is None else start.astype(np.float32)
-    with threadpool_limits(limits=threads or None):
+    with limit_threads(threads):
         for _ in range(sweeps):
             values = kth_of_candidates(queries, candidates, biases, fitted, selves)
             biases = kth_of_queries(queries, candidates, values, t, selves)

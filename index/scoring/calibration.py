@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from riyl.core.storage.scoring_settings import ScoringSettings
+from riyl.core.threads import limit_threads
 from riyl.core.types import Mask, Matrix
 
 MASKED = 1000
@@ -34,7 +34,7 @@ def calibration(
     tails = np.full((len(subsets), len(subsets)), np.nan)
     if settings.calibration:
         has = {name: np.any(part != 0, axis=1) for name, part in parts.items()}
-        with threadpool_limits(limits=threads or None):
+        with limit_threads(threads):
             for i, p in enumerate(subsets):
                 for j, q in enumerate(subsets[: i + 1]):
                     tails[i, j], tails[j, i] = _tails(parts, has, p, q, settings.tail)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from riyl.core.storage.scoring_settings import ScoringSettings
+from riyl.core.threads import limit_threads
 from riyl.core.types import Matrix, Scores
 from riyl.index.scoring.order_statistics import largest_of_rows
 
@@ -41,7 +41,7 @@ def mean_best_scores(queries: Matrix, candidates: Matrix, settings: ScoringSetti
     queries = queries[drawn]
     means = np.empty(m, np.float64)
     step = max(1, _CELLS // len(drawn))
-    with threadpool_limits(limits=threads or None):
+    with limit_threads(threads):
         for start in range(0, m, step):
             scores = candidates[start : start + step] @ queries.T  # (a, len(drawn))
             self_rows, column = np.nonzero(drawn == np.arange(start, start + len(scores))[:, None])

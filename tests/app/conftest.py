@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from typer.testing import CliRunner, Result
 
 from riyl.app.cli import app as command_line
+from riyl.app.http.openapi import build_openapi
 from riyl.app.main import create_app
 from riyl.core.db.keys import Role, create_key
 from riyl.core.db.promotions import add_promotion
@@ -52,14 +53,44 @@ def other_version(
     return build_version(model, named_snapshot, tmp_path_factory.mktemp("other-versions"))
 
 
-@pytest.fixture
-def home(version: Version, other_version: Version, tmp_path: Path) -> Home:  # noqa: F811
-    """Return a home of its own with both versions; `version` is promoted."""
-    home = Home(tmp_path / "home")
+@pytest.fixture(scope="session", autouse=True)
+def documents() -> Iterator[None]:
+    """Build the OpenAPI document once for all services of equal settings: that takes most of the start of a service."""
+    built: dict[str, bytes] = {}
+
+    def build_once(app: FastAPI, settings: Settings) -> dict[str, Any]:
+        key = settings.model_dump_json(exclude={"home", "tables", "database_url"})
+        if key not in built:
+            built[key] = json.dumps(build_openapi(app, settings)).encode()
+        document: dict[str, Any] = json.loads(built[key])
+        return document
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("riyl.app.main.build_openapi", build_once)
+        yield
+
+
+@pytest.fixture(scope="session")
+def promoted_home(
+    version: Version,  # noqa: F811
+    other_version: Version,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Home:
+    """Make a home with both versions; `version` is promoted. No test may change it; `home` is a copy."""
+    home = Home(tmp_path_factory.mktemp("promoted") / "home")
     for each in (version, other_version):
         shutil.copytree(each.folder, home.versions / each.id)
-    promote(home.versions, database(home), version.id, by="test", why="test")
+    opened = database(home)
+    promote(home.versions, opened, version.id, by="test", why="test")
+    opened.close()
     return home
+
+
+@pytest.fixture
+def home(promoted_home: Home, tmp_path: Path) -> Home:
+    """Return a home of its own with both versions; `version` is promoted."""
+    shutil.copytree(promoted_home.root, tmp_path / "home")
+    return Home(tmp_path / "home")
 
 
 def database(home: Home) -> Database:
