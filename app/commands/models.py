@@ -74,7 +74,10 @@ def show(
     if supervision := opened.card.get("supervision"):
         run.say(f"  supervision: {_listed(supervision)}")
         for relation in supervision.get("relations", []):
-            run.say(f"  relation: {_listed(relation)}")
+            run.say(
+                f"  relation {relation['name']} ({relation['id']}): weight {relation['weight']:g}, "
+                f"{relation['pairs']} pairs, {relation['unknown_pairs']} pairs with unknown artists"
+            )
     run.say(f"\n{to_toml(opened.card.get('config', {}))}".rstrip())
 
 
