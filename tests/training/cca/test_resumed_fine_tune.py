@@ -35,8 +35,8 @@ def assert_same(first: FineTuned, second: FineTuned) -> None:
         assert part.residual is not None
         assert other.residual is not None
         np.testing.assert_array_equal(part.weights, other.weights)
-        for one, two in zip(astuple(part.residual), astuple(other.residual), strict=True):
-            np.testing.assert_array_equal(one, two)
+        for mine, theirs in zip(astuple(part.residual), astuple(other.residual), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
 
 
 def test_a_refinement_killed_in_mid_epoch_goes_on_bit_for_bit(snapshot: Snapshot, truth: Truth, tmp_path: Path) -> None:
