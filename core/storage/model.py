@@ -88,6 +88,20 @@ NO_SCORING = ScoringSettings()
 """No corrections: scores are cosines."""
 
 
+class RelationEntry(TypedDict):
+    """Fields of a relation in a model's card that are read."""
+
+    id: str
+    weight: float
+
+
+class SupervisionEntry(TypedDict):
+    """Supervision of a model: its relations, or in an older card the id of the only one."""
+
+    id: NotRequired[str]
+    relations: NotRequired[list[RelationEntry]]
+
+
 class ModelCard(TypedDict):
     """Fields of a model's card that are read."""
 
@@ -101,6 +115,7 @@ class ModelCard(TypedDict):
     parts: dict[str, Part]
     scoring: NotRequired[ScoringSettings]
     config: NotRequired[dict[str, Any]]
+    supervision: NotRequired[SupervisionEntry]
     commit: NotRequired[str | None]
 
 

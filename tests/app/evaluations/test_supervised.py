@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pytest
 from typer.testing import CliRunner
 
 from riyl.app.cli import app
 from riyl.core.catalog.tables import Tables
+from riyl.core.errors import InputError
 from riyl.core.settings import Home
 from riyl.core.storage.ground_truth import save_truth
 from riyl.training.features.build import build_snapshot, import_similar
@@ -72,6 +74,30 @@ def test_queries_outside_of_several_relations_are_reported_apart(tmp_path: Path)
     printed = riyl(home, "models", "show", "short-supervised").stdout
     assert f"  supervision: artists {len(linked)}, pairs " in printed
     assert f"): weight 0.5, {second.num_rows} pairs, 0 pairs with unknown artists\n" in printed
+
+
+def test_seeds_of_a_model_are_those_of_the_same_relations_and_weights(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    tables = Tables.open(small_world(home.root / "tables"))
+    build_snapshot(tables, SMALL_RECIPE, home.snapshots)
+    import_similar(tables, home.truths)
+    pairs = pq.read_table(home.root / "tables" / "similar.parquet")
+    pq.write_table(pairs.slice(0, 60), tmp_path / "near.parquet")
+    config = tmp_path / "short.toml"
+    config.write_text('method = "cca"\n[supervision]\nmax_epochs = 1\n')
+    trained = {
+        (seed, weight): as_json(
+            home,
+            *("train", "--config", str(config), "--seed", str(seed)),
+            *("--supervision", "similar", "--supervision", f"{tmp_path / 'near.parquet'}={weight}"),
+        )["id"]
+        for seed, weight in ((1, 2), (1, 0.5), (0, 0.5))
+    }
+    assert len(set(trained.values())) == 3
+    (over,) = figures(home, systems=[trained[0, 0.5]], conditions=["raw"], seeds=2)["seeds"]
+    assert over["seeds"] == [0, 1]
+    with pytest.raises(InputError, match="seeds: found 1 of short-supervised, .* wanted 2: train the others"):
+        figures(home, systems=[trained[1, 2]], conditions=["raw"], seeds=2)
 
 
 def test_links_are_a_file_or_a_truth(tmp_path: Path) -> None:
