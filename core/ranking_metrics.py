@@ -16,6 +16,9 @@ Hits: TypeAlias = NDArray[np.bool_]
 Counts: TypeAlias = NDArray[np.int64]
 """(n,) int64: number of lists that hold each candidate, or number of relevant candidates of each query."""
 
+Gains: TypeAlias = NDArray[np.float64]
+"""(q, k) float64: gain of a candidate for the query, 0 or more."""
+
 
 class ListMetric(Protocol):
     """A metric of single lists: (q, k) hits and (q,) counts of relevant candidates to (q,) float64."""
@@ -42,6 +45,23 @@ def ndcg(hits: Hits, n_relevant: Counts) -> Scores:
     ideal = np.concatenate([[0.0], np.cumsum(discounts)])[np.minimum(n_relevant, k)]
     query, rank = np.nonzero(hits)  # few hits: cheaper in memory and time than hits * discounts
     return _ratio(np.bincount(query, discounts[rank], minlength=len(hits)), ideal)
+
+
+def graded_ndcg(gains: Gains, ideal_gains: Gains) -> Scores:
+    """Compute the normalised discounted cumulative gain at k, with graded gains; see `ndcg`, its binary case.
+
+    Args:
+        gains: (q, k) gain of the candidate at each rank, 0 or more; 0 behind the end of a short list.
+        ideal_gains: (q, r) gains of all relevant candidates of each query, retrieved or not, descending; filled with
+            zeros. The best list has the first k of them.
+
+    Returns:
+        (q,) float64 in 0..1; NaN where no candidate is relevant, or k is 0.
+    """
+    k = gains.shape[1]
+    discounts = 1.0 / np.log2(np.arange(2, k + 2, dtype=np.float64))
+    ideal = ideal_gains[:, :k]
+    return _ratio(gains @ discounts, ideal @ discounts[: ideal.shape[1]])
 
 
 def precision(hits: Hits, n_relevant: Counts) -> Scores:

@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING, Any
 from riyl.core.errors import ConfigError
 from riyl.core.extras import needs_extra
 from riyl.core.files import content_id
-from riyl.core.storage.ground_truth import Truth
 from riyl.core.storage.model import CARD, FORMAT, Model, Part, save_model
+from riyl.core.storage.relations import Relation, check_distinct
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import ArtistId, Progress, silent
 from riyl.training.config import CcaConfig, Config, ContrastiveConfig, PcaConfig, ProjectionConfig, SingleConfig
 
 if TYPE_CHECKING:
     from riyl.training.cca.linear import LinearPart
+
+CHECKPOINT = "checkpoint.safetensors"
+"""File of the folder of a model in the making that a killed training continues from."""
 
 
 def train(
@@ -37,7 +40,7 @@ def train(
     device: str = "cpu",
     threads: int = 0,
     as_newest: bool = True,
-    similarity_pairs: Truth | None = None,
+    relations: Sequence[Relation] = (),
     progress: Progress = silent,
 ) -> Model:
     """Train or fit `config` on `snapshot`, or return that model if it exists in the folder `models`.
@@ -51,20 +54,19 @@ def train(
         device: "cpu" or "cuda", for the methods that train.
         threads: CPU threads; 0 uses every core.
         as_newest: whether the model becomes the newest one; a baseline that is fitted for a comparison does not.
-        similarity_pairs: pairs of similar artists to refine the model on.
+        relations: pairs of similar artists to refine the model on, with their weights.
         progress: called with the step, the units done and their total.
 
     Raises:
         ConfigError: the config does not fit the snapshot or cannot use pairs, or the device is missing.
-        InputError: too few artists have all modalities, two of them, or pairs.
+        InputError: too few artists have all modalities, two of them, or pairs, or two relations have the same pairs.
         MissingExtraError: the extra `train` is not installed.
     """
-    if similarity_pairs is not None and not isinstance(config, CcaConfig):
+    if relations and not isinstance(config, CcaConfig):
         raise ConfigError(f"config {name}: found supervision with the method {config.method}; wanted the method cca")
+    check_distinct(relations)
     decides = {"format": FORMAT, "snapshot": snapshot.id, "config": config.model_dump(mode="json"), "seed": seed}
-    identity = content_id(
-        "model", decides if similarity_pairs is None else {**decides, "supervision": similarity_pairs.id}
-    )
+    identity = content_id("model", {**decides, **_of_relations(relations)})
     final = models / identity
     if final.exists():
         if as_newest:
@@ -85,13 +87,22 @@ def train(
             model = _train_encoders(config, snapshot, models, card, device=device, threads=threads, progress=progress)
         elif isinstance(config, CcaConfig):
             model = _fit_cca(
-                config, snapshot, models, card, similarity_pairs, device=device, threads=threads, progress=progress
+                config, snapshot, models, card, relations, device=device, threads=threads, progress=progress
             )
         else:
             model = _fit_baseline(config, snapshot, models, card)
     if not as_newest:
         os.utime(model.folder / CARD, (0, 0))
     return model
+
+
+def _of_relations(relations: Sequence[Relation]) -> dict[str, Any]:
+    """Return the entry of relations in the value that decides a model's id."""
+    if not relations:
+        return {}
+    if len(relations) == 1 and relations[0].weight == 1:  # models from before weights keep their ids
+        return {"supervision": relations[0].truth.id}
+    return {"supervision": {relation.truth.id: float(relation.weight) for relation in relations}}
 
 
 def _fit_baseline(
@@ -107,7 +118,7 @@ def _fit_cca(
     snapshot: Snapshot,
     models: Path,
     card: dict[str, Any],
-    similarity_pairs: Truth | None,
+    relations: Sequence[Relation],
     *,
     device: str,
     threads: int,
@@ -117,22 +128,29 @@ def _fit_cca(
     from riyl.training.cca.supervision import read_similarity_pairs
 
     seed, scoring = int(card["seed"]), config.scoring.model_dump()
-    pairs = (
-        None
-        if similarity_pairs is None
-        else read_similarity_pairs(similarity_pairs, snapshot, config.supervision, seed)
-    )
+    pairs = read_similarity_pairs(relations, snapshot, config.supervision, seed) if relations else None
     parts, views = fit_cca(config, snapshot, seed, progress)
-    if similarity_pairs is None or pairs is None:
+    if pairs is None:
         return _save_linear(parts, models, {**card, "scoring": scoring})
     # imported here: a fit without supervision must not wait for torch
     from riyl.training.cca.fine_tune import fine_tune
 
     _use_device(device, threads)
-    refined = fine_tune(parts, views, pairs, config.supervision, seed=seed, device=device, progress=progress)
-    card = {**card, "scoring": scoring, "scores": refined.scores}
-    card["supervision"] = {"id": similarity_pairs.id, "name": similarity_pairs.name, **pairs.counts}
-    return _save_linear(refined.parts, models, card, pairs.ids)
+    work = models / f".training-{card['id']}"
+    refined = fine_tune(
+        parts,
+        views,
+        pairs,
+        config.supervision,
+        seed=seed,
+        checkpoint=work / CHECKPOINT,
+        device=device,
+        progress=progress,
+    )
+    card = {**card, "scoring": scoring, "scores": refined.scores, "supervision": pairs.card}
+    model = _save_linear(refined.parts, models, card, pairs.ids)
+    shutil.rmtree(work, ignore_errors=True)
+    return model
 
 
 def _save_linear(
@@ -167,7 +185,7 @@ def _train_encoders(
         config,
         snapshot,
         seed=int(card["seed"]),
-        checkpoint=work / "checkpoint.safetensors",
+        checkpoint=work / CHECKPOINT,
         device=device,
         progress=progress,
     )

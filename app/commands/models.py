@@ -72,8 +72,17 @@ def show(
     for name, value in opened.card["scores"].items():
         run.say(f"  score {name}: {value:.4g}")
     if supervision := opened.card.get("supervision"):
-        run.say("  supervision: " + ", ".join(f"{name} {value}" for name, value in supervision.items()))
+        run.say(f"  supervision: {_listed(supervision)}")
+        for relation in supervision.get("relations", []):
+            run.say(
+                f"  relation {relation['name']} ({relation['id']}): weight {relation['weight']:g}, "
+                f"{relation['pairs']} pairs, {relation['unknown_pairs']} pairs with unknown artists"
+            )
     run.say(f"\n{to_toml(opened.card.get('config', {}))}".rstrip())
+
+
+def _listed(values: Manifest) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if not isinstance(value, list))
 
 
 def _row(model: Model, current: str | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from riyl.core.errors import ConfigError, NotFoundError
 from riyl.core.settings import Home
 from riyl.core.storage.ground_truth import Truth, find_truth, save_truth
 from riyl.core.storage.model import Model
+from riyl.core.storage.relations import Relation, parse_relations
 from riyl.index.versions.line import find_model_of_line, find_snapshot_of_line
 from riyl.training.config import DEFAULT, SINGLE, load_config
 from riyl.training.config_files import config_names
@@ -49,10 +50,12 @@ def train(
         ),
     ] = None,
     supervision: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
+            metavar="PAIRS[=WEIGHT]",
             help="Pairs of artists known to be similar, to refine a closed-form model with: a file with the columns "
-            "artist_id and similar_id, or the name of a ground truth."
+            "artist_id and similar_id, or the name or id of a ground truth. May be given several times; the weight "
+            "of a pair is the sum over those that have it, and only the ratios of weights matter [weight 1].",
         ),
     ] = None,
 ) -> None:
@@ -65,8 +68,11 @@ def train(
     label, settings = load_config(expanded(config), overrides or ())
     if name is None:
         _check_name(expanded(config))
-    wanted = name or (label if supervision is None else f"{label}-supervised")
-    truth = None if supervision is None else _supervision(run.home, expanded(supervision))
+    relations = [
+        Relation(_supervision(run.home, expanded(pairs)), weight)
+        for pairs, weight in parse_relations(supervision or (), FORMATS)
+    ]
+    wanted = name or (f"{label}-supervised" if relations else label)
     with run.progress() as progress:
         model = train_model(
             wanted,
@@ -76,7 +82,7 @@ def train(
             seed=seed,
             device=device,
             threads=run.settings.threads,
-            similarity_pairs=truth,
+            relations=relations,
             progress=progress,
         )
     if model.name != wanted:

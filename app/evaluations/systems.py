@@ -225,8 +225,14 @@ def _told_apart(chosen: Sequence[SelectedModel]) -> list[SelectedModel]:
 
 def _other_seeds(model: Model, stored: Sequence[Model]) -> list[SelectedModel]:
     """Return the models with equal config, snapshot and supervision from other seeds, by seed."""
-    same = ("name", "snapshot", "config", "supervision")
-    alike = [m for m in stored if m.id != model.id and all(m.card.get(f) == model.card.get(f) for f in same)]
+    same = ("name", "snapshot", "config")
+    alike = [
+        other
+        for other in stored
+        if other.id != model.id
+        and all(other.card.get(name) == model.card.get(name) for name in same)
+        and other.relations == model.relations
+    ]
     by_seed = sorted(alike, key=lambda m: int(m.card["seed"]))
     return [SelectedModel(f"{m.name} (seed {m.card['seed']})", m, role="seed", of=model.name) for m in by_seed]
 

@@ -26,6 +26,7 @@ from riyl.core.settings import Home, Settings
 from riyl.core.storage.entries import newest, pick
 from riyl.core.storage.ground_truth import find_truth
 from riyl.core.storage.model import CARD, Model
+from riyl.core.storage.relations import Relation
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.storage.snapshot_source import write_source
 from riyl.core.types import Progress, silent
@@ -162,6 +163,7 @@ class Steps:
     def train(self, params: TrainParams, snapshot: str) -> Result:
         """Train a model on a snapshot."""
         name, config = load_config(params.config)
+        relations = [Relation(find_truth(self.home.truths, truth), weight) for truth, weight in params.relations]
         model = train(
             name,
             config,
@@ -170,7 +172,7 @@ class Steps:
             seed=params.seed,
             device=params.device,
             threads=self.threads,
-            similarity_pairs=None if params.supervision is None else find_truth(self.home.truths, params.supervision),
+            relations=relations,
             progress=self.progress,
         )
         return {"model": model.id}

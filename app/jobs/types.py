@@ -7,9 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from riyl.core.db.progress import JobProgress
+from riyl.core.errors import InputError
+from riyl.core.storage.relations import parse_relations
 
 
 class JobKind(StrEnum):
@@ -76,6 +78,18 @@ class ReindexParams(Params):
     promote: Annotated[bool, Field(description="Make the version current if the promotion policy allows.")] = True
 
 
+def _as_list(supervision: str | list[str] | None) -> list[str]:
+    return [supervision] if isinstance(supervision, str) else supervision or []
+
+
+def _check_relations(supervision: str | list[str] | None) -> str | list[str] | None:
+    try:
+        parse_relations(_as_list(supervision))
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    return supervision
+
+
 class TrainParams(Params):
     """Fit a new featurizer on the tables, train a model on it, and re-index with that model."""
 
@@ -86,10 +100,19 @@ class TrainParams(Params):
     seed: Annotated[int, Field(ge=0, lt=2**31, description="Random seed of the training.")] = 0
     device: Annotated[Literal["cpu", "cuda"], Field(description="Device to train on.")] = "cpu"
     supervision: Annotated[
-        str | None,
-        Field(description="Truth by name or id whose pairs fine-tune the model; only for closed-form configs."),
+        str | Annotated[list[str], Field(min_length=1, max_length=20, fail_fast=True)] | None,
+        AfterValidator(_check_relations),
+        Field(
+            description="Truths whose pairs fine-tune the model, each by name or id, or as NAME=WEIGHT (default: 1); "
+            "the weight of a pair is the sum over the truths that have it. Only for closed-form configs.",
+        ),
     ] = None
     promote: Annotated[bool, Field(description="Make the version current if the promotion policy allows.")] = True
+
+    @property
+    def relations(self) -> list[tuple[str, float]]:
+        """Truth, by name or id, and weight of each relation of the supervision."""
+        return parse_relations(_as_list(self.supervision))
 
 
 class EvaluateParams(Params):

@@ -58,6 +58,20 @@ class Part:
 PART = TypeAdapter(Part)
 
 
+class RelationEntry(TypedDict):
+    """Fields of a relation in a model's card that are read."""
+
+    id: str
+    weight: float
+
+
+class SupervisionEntry(TypedDict):
+    """Supervision of a model: its relations, or in an older card the id of the only one."""
+
+    id: NotRequired[str]
+    relations: NotRequired[list[RelationEntry]]
+
+
 class ModelCard(TypedDict):
     """Fields of a model's card that are read."""
 
@@ -71,6 +85,7 @@ class ModelCard(TypedDict):
     parts: dict[str, Part]
     scoring: NotRequired[ScoringSettings]
     config: NotRequired[dict[str, Any]]
+    supervision: NotRequired[SupervisionEntry]
     commit: NotRequired[str | None]
 
 
@@ -155,6 +170,17 @@ class Model(SealedFolder):
         table = read_parquet(self.files[SUPERVISED_ARTISTS], {"artist_id": pa.string()})
         return list(table.column("artist_id").to_pylist())
 
+    @property
+    def relations(self) -> dict[str, float]:
+        """Weight of each relation that the model was fine-tuned on, by the id of its pairs; empty without supervision.
+
+        An older card has one relation, without its weight, which is 1.
+        """
+        supervision = self.card.get("supervision", {})
+        if "id" in supervision:
+            return {str(supervision["id"]): 1.0}
+        return {str(relation["id"]): float(relation["weight"]) for relation in supervision.get("relations", [])}
+
     def onnx(self, modality: str) -> SealedFile:
         """Return the ONNX file of a modality.
 
@@ -233,7 +259,7 @@ def save_model(
         models: the folder of models.
         parts: by modality its input, and its ONNX file.
         weights: safetensors to resume training from, where the method has any.
-        card: id, name, config, seed, snapshot, featurizer, dim, scores, scoring, links, version and commit.
+        card: id, name, config, seed, snapshot, featurizer, dim, scores, scoring, supervision, version and commit.
         supervised: the artists of the pairs that the model was fine-tuned on.
     """
     final = models / str(card["id"])

@@ -12,6 +12,7 @@ from riyl.core.ranking_metrics import (
     coverage,
     gini,
     gini_rows,
+    graded_ndcg,
     ndcg,
     precision,
     r_precision,
@@ -60,6 +61,24 @@ def test_ndcg_of_more_relevant_than_places_can_be_one():
 def test_ndcg_with_one_relevant_falls_with_its_rank():
     scores = ndcg(hits_of([1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]), np.array([1, 1, 1, 1]))
     assert scores == pytest.approx([1.0, 0.6309297535714575, 0.5, 0.0], abs=1e-12)
+
+
+def test_graded_ndcg_by_hand():
+    # Gains 0.5, 0 and 2 at ranks 1 to 3: 0.5 + 2/log2(4) = 1.5; ideal of 2, 1, 0.5 (one of 1 is missed):
+    # 2 + 1/log2(3) + 0.25 = 2.8809297535714578.
+    gains, relevant = np.array([[0.5, 0.0, 2.0]]), np.array([[2.0, 1.0, 0.5, 0.0]])
+    assert graded_ndcg(gains, relevant) == pytest.approx([1.5 / 2.8809297535714578], abs=1e-12)
+    # two ranks: 0.5 over 2 + 1/log2(3); nothing relevant has no figure
+    assert graded_ndcg(gains[:, :2], relevant) == pytest.approx([0.5 / 2.6309297535714578], abs=1e-12)
+    assert np.isnan(graded_ndcg(np.zeros((1, 3)), np.zeros((1, 4)))).all()
+
+
+@given(judged())
+def test_graded_ndcg_of_equal_gains_is_ndcg(drawn):
+    hits, n_relevant = drawn
+    relevant = np.arange(40) < n_relevant[:, None]
+    expected = [naive("ndcg", row, n) for row, n in zip(hits.tolist(), n_relevant.tolist(), strict=True)]
+    np.testing.assert_allclose(graded_ndcg(3.0 * hits, 3.0 * relevant), expected, atol=1e-12)
 
 
 def test_precision_recall_and_r_precision_by_hand():

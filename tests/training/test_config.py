@@ -8,7 +8,8 @@ from typing import Literal
 import pytest
 from pydantic import ValidationError
 
-from riyl.app.jobs.types import TrainParams
+from riyl.app.commands.jobs import parse
+from riyl.app.jobs.types import JobKind, TrainParams
 from riyl.core.errors import ConfigError
 from riyl.core.files import content_id
 from riyl.training.config import METHODS, Config, MlpSpec, SetSpec, load_config, resolve_config
@@ -64,6 +65,21 @@ def test_a_job_takes_a_config_by_name_alone(config: str) -> None:
     with pytest.raises(ValidationError):
         TrainParams(config=config)
     assert TrainParams(config="single-audio").config == "single-audio"
+
+
+def test_a_job_takes_one_relation_or_several_with_weights() -> None:
+    assert TrainParams().relations == []
+    assert TrainParams(supervision="similar").relations == [("similar", 1.0)]
+    assert TrainParams(supervision=["similar", "editorial=0.3"]).relations == [("similar", 1.0), ("editorial", 0.3)]
+    parsed = parse(JobKind.TRAIN, ["supervision=similar=2,editorial"])
+    assert isinstance(parsed, TrainParams)
+    assert parsed.relations == [("similar", 2.0), ("editorial", 1.0)]
+
+
+@pytest.mark.parametrize("supervision", ["", "a=0", ["a=nan"], ["a", "a=2"], [], ["a"] * 21])
+def test_a_job_with_a_wrong_relation_is_refused(supervision: str | list[str]) -> None:
+    with pytest.raises(ValidationError, match="supervision"):
+        TrainParams(supervision=supervision)
 
 
 def test_a_file_inherits_the_settings_of_its_base_and_sections_are_merged_by_key(tmp_path: Path) -> None:

@@ -1,10 +1,16 @@
-"""Supervision of a closed-form model: refinement of its maps on pairs of artists that are known to be similar."""
+"""Supervision of a closed-form model: refinement of its maps on pairs of artists that are known to be similar.
+
+Each epoch ends with a checkpoint on disk; a killed run continues from it with bit-for-bit the same result.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,11 +19,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from riyl.core.ranking_metrics import ndcg
+from riyl.core.ranking_metrics import graded_ndcg
 from riyl.core.types import Matrix, Progress, Rows, silent
 from riyl.training.cca.linear import LinearPart, ResidualMlp
 from riyl.training.cca.supervision import SimilarityPairs
 from riyl.training.cca.views import View
+from riyl.training.checkpoint import State, read_checkpoint, write_checkpoint
 from riyl.training.config import FineTuneConfig
 from riyl.training.contrastive.losses import cross_entropy_of_pairs
 
@@ -43,6 +50,7 @@ def fine_tune(
     config: FineTuneConfig,
     *,
     seed: int,
+    checkpoint: Path,
     device: str = "cpu",
     progress: Progress = silent,
 ) -> FineTuned:
@@ -50,8 +58,9 @@ def fine_tune(
 
     Each modality's linear map gains a hidden layer that starts at zero, so training starts at the closed form. In each
     step a batch of query artists, with some of their modalities left out at random, ranks the artists that have pairs,
-    and learns to put its linked artists first (`riyl.training.contrastive.losses.cross_entropy_of_pairs`). After each
-    epoch the validation artists rank all artists that have pairs; the maps of the epoch with the best nDCG are kept.
+    and learns to put its linked artists first, by their weights
+    (`riyl.training.contrastive.losses.cross_entropy_of_pairs`). After each epoch the validation artists rank all
+    artists that have pairs; the maps of the epoch with the best nDCG are kept.
 
     Args:
         parts: the closed-form maps to start from.
@@ -59,58 +68,98 @@ def fine_tune(
         similarity_pairs: the supervision.
         config: settings of the refinement.
         seed: seed of batches and of the modalities left out.
+        checkpoint: file that is continued from if it exists and has the same settings, pairs and seed, and that is
+            written after every epoch.
         device: "cpu" or "cuda".
         progress: called with the step, the epochs done and their total.
     """
     at = torch.device(device)
-    torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 2])
+    initial = torch.Generator().manual_seed(seed)
+    dropout = initial if at.type == "cpu" else torch.Generator(at).manual_seed(seed)
     inputs = {name: torch.from_numpy(_rows_of(views[name], similarity_pairs.rows)).to(at) for name in parts}
-    has = torch.stack([inputs[name].any(dim=1) for name in parts], dim=1)  # (m, M)
-    maps = nn.ModuleDict({name: _Map(part, config) for name, part in parts.items()}).to(at)
+    artists = _Artists(inputs, torch.stack([inputs[name].any(dim=1) for name in parts], dim=1))
+    maps = nn.ModuleDict({name: _Map(part, config, initial) for name, part in parts.items()}).to(at)
     adam = torch.optim.Adam(maps.parameters(), lr=config.learning_rate)
+    generators, settings = {"dropout": dropout}, _settings(parts, similarity_pairs, config, seed, at)
+    resumed = read_checkpoint(checkpoint, maps, adam, generators=generators, settings=settings)
+    if resumed is None:
+        state, best = State(history=[{"ndcg": _judge(maps, artists, similarity_pairs)}]), _copy(maps)
+    else:
+        state, best = resumed
+        rng.bit_generator.state = state.order
+    while state.epoch < config.max_epochs and state.epoch - state.best_epoch < config.patience:
+        state.epoch += 1
+        loss = _train_epoch(maps, artists, similarity_pairs, config, adam, rng, dropout)
+        judged = _judge(maps, artists, similarity_pairs)
+        log.info("refined epoch=%d loss=%.4f kept_back_ndcg=%.4f", state.epoch, loss, judged)
+        state.history.append({"ndcg": judged, "loss": loss})
+        if judged > state.history[state.best_epoch]["ndcg"]:
+            state.best_epoch, best = state.epoch, _copy(maps)
+        state.order = dict(rng.bit_generator.state)
+        write_checkpoint(checkpoint, state, maps, best, adam, generators=generators, settings=settings)
+        progress("supervision", state.epoch, config.max_epochs)
+    progress("supervision", config.max_epochs, config.max_epochs)
+    maps.load_state_dict(best)
+    ndcgs = [measures["ndcg"] for measures in state.history]
+    scores = {"supervision_start": ndcgs[0], "supervision_best": ndcgs[state.best_epoch]}
+    scores["supervision_epoch"] = float(state.best_epoch)
+    return FineTuned({name: maps[name].part(parts[name]) for name in parts}, scores)  # type: ignore[operator]
+
+
+@dataclass(frozen=True)
+class _Artists:
+    """The m artists that have pairs.
+
+    Attributes:
+        inputs: by modality z of the artists, (m, width) float32; zeros for those without the modality.
+        has: (m, M) bool, whether an artist has a modality.
+    """
+
+    inputs: Mapping[str, Tensor]
+    has: Tensor
+
+
+def _train_epoch(
+    maps: nn.ModuleDict,
+    artists: _Artists,
+    similarity_pairs: SimilarityPairs,
+    config: FineTuneConfig,
+    adam: torch.optim.Adam,
+    rng: np.random.Generator,
+    dropout: torch.Generator,
+) -> float:
+    """Train once on the artists that have pairs without validation artists, in batches; return the mean loss."""
     learners = np.flatnonzero(~similarity_pairs.back)
     graph = similarity_pairs.graph[learners][:, learners].tocsr()
-    with_pairs = np.flatnonzero(np.diff(graph.indptr))
-    best, best_epoch, epoch = _judge(maps, inputs, has, similarity_pairs), 0, 0
-    scores, best_state = {"supervision_start": best}, _copy(maps)
-    while epoch < config.max_epochs and epoch - best_epoch < config.patience:
-        epoch += 1
-        shuffled, total = rng.permutation(with_pairs), 0.0
-        size = min(config.batch_size, len(shuffled))
-        steps = len(shuffled) // size
-        for step in range(steps):
-            batch = shuffled[step * size : (step + 1) * size]
-            candidates = _candidates(graph, batch, config.candidates, rng)
-            wanted = torch.from_numpy(graph[batch][:, candidates].toarray()).to(at)  # (b, c)
-            self_mask = torch.from_numpy(candidates == batch[:, None]).to(at)
-            query_rows, among = (torch.from_numpy(learners[rows]).to(at) for rows in (batch, candidates))
-            queries = _fused(maps, inputs, query_rows, _some(has[query_rows], config.dropout))  # (b, d)
-            scored = queries @ _fused(maps, inputs, among, has[among]).T  # (b, c)
-            loss = cross_entropy_of_pairs(scored.masked_fill(self_mask, float("-inf")), wanted, config.temperature)
-            adam.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            adam.step()
-            total += float(loss.detach())
-        judged = _judge(maps, inputs, has, similarity_pairs)
-        log.info("refined epoch=%d loss=%.4f kept_back_ndcg=%.4f", epoch, total / steps, judged)
-        if judged > best:
-            best, best_epoch, best_state = judged, epoch, _copy(maps)
-        progress("supervision", epoch, config.max_epochs)
-    progress("supervision", config.max_epochs, config.max_epochs)
-    maps.load_state_dict(best_state)
-    scores |= {"supervision_best": best, "supervision_epoch": float(best_epoch)}
-    return FineTuned({name: maps[name].part(parts[name]) for name in parts}, scores)  # type: ignore[operator]
+    at, has = artists.has.device, artists.has
+    shuffled, total = rng.permutation(np.flatnonzero(np.diff(graph.indptr))), 0.0
+    size = min(config.batch_size, len(shuffled))
+    steps = len(shuffled) // size
+    for step in range(steps):
+        batch = shuffled[step * size : (step + 1) * size]
+        candidates = _candidates(graph, batch, config.candidates, rng)
+        weights = torch.from_numpy(graph[batch][:, candidates].toarray()).to(at)  # (b, c)
+        self_mask = torch.from_numpy(candidates == batch[:, None]).to(at)
+        query_rows, among = (torch.from_numpy(learners[rows]).to(at) for rows in (batch, candidates))
+        queries = _fused(maps, artists.inputs, query_rows, _some(has[query_rows], config.dropout, dropout))  # (b, d)
+        scored = queries @ _fused(maps, artists.inputs, among, has[among]).T  # (b, c)
+        loss = cross_entropy_of_pairs(scored.masked_fill(self_mask, float("-inf")), weights, config.temperature)
+        adam.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        adam.step()
+        total += float(loss.detach())
+    return total / steps
 
 
 class _Map(nn.Module):
     """Map from z to z @ weights + relu(z @ inner + bias) @ outer, where outer starts at zero."""
 
-    def __init__(self, part: LinearPart, config: FineTuneConfig) -> None:
+    def __init__(self, part: LinearPart, config: FineTuneConfig, generator: torch.Generator) -> None:
         super().__init__()
         width, dim = part.weights.shape
         self.weights = nn.Parameter(torch.from_numpy(part.weights.copy()))
-        self.inner = nn.Parameter(torch.randn(width, config.hidden) * (config.spread / width**0.5))
+        self.inner = nn.Parameter(torch.randn(width, config.hidden, generator=generator) * (config.spread / width**0.5))
         self.bias = nn.Parameter(torch.zeros(config.hidden))
         self.outer = nn.Parameter(torch.zeros(config.hidden, dim))
 
@@ -132,9 +181,9 @@ def _fused(maps: nn.ModuleDict, inputs: Mapping[str, Tensor], at: Tensor, mask: 
     return F.normalize(total, dim=1)
 
 
-def _some(has: Tensor, dropout: float) -> Tensor:
+def _some(has: Tensor, dropout: float, generator: torch.Generator) -> Tensor:
     """Return `has` with each modality left out at random; a row that would lose all its modalities keeps them."""
-    mask = has & (torch.rand(has.shape, device=has.device) >= dropout)
+    mask = has & (torch.rand(has.shape, device=has.device, generator=generator) >= dropout)
     return torch.where(mask.any(dim=1, keepdim=True), mask, has)
 
 
@@ -151,21 +200,38 @@ def _candidates(
 
 
 @torch.no_grad()
-def _judge(maps: nn.ModuleDict, inputs: Mapping[str, Tensor], has: Tensor, similarity_pairs: SimilarityPairs) -> float:
-    """Return the mean nDCG@200 of the validation artists, by all their pairs, among all artists that have pairs."""
-    m = len(similarity_pairs.rows)
+def _judge(maps: nn.ModuleDict, artists: _Artists, similarity_pairs: SimilarityPairs) -> float:
+    """Return the mean nDCG@200 of the validation artists among all artists that have pairs; weights are the gains."""
+    m, has = len(similarity_pairs.rows), artists.has
     among = torch.cat(
-        [_fused(maps, inputs, at, has[at]) for at in torch.split(torch.arange(m, device=has.device), _CHUNK)]
+        [_fused(maps, artists.inputs, at, has[at]) for at in torch.split(torch.arange(m, device=has.device), _CHUNK)]
     )
     scores = []
     for at in torch.split(torch.from_numpy(np.flatnonzero(similarity_pairs.back)), _QUERIES):
         cosines = among[at.to(has.device)] @ among.T  # (q, m)
         cosines[torch.arange(len(at)), at] = -torch.inf
         lists = cosines.topk(min(_LENGTH, m - 1), dim=1).indices.cpu().numpy()
-        wanted = similarity_pairs.graph[at.numpy()]
-        hits = np.take_along_axis(wanted.toarray(), lists, axis=1) > 0
-        scores.append(ndcg(hits, np.diff(wanted.indptr).astype(np.int64)))
+        weights = similarity_pairs.graph[at.numpy()].toarray().astype(np.float64)  # (q, m)
+        ideal = -np.sort(-weights, axis=1)[:, :_LENGTH]
+        scores.append(graded_ndcg(np.take_along_axis(weights, lists, axis=1), ideal))
     return float(np.concatenate(scores).mean())
+
+
+def _settings(
+    parts: Mapping[str, LinearPart],
+    similarity_pairs: SimilarityPairs,
+    config: FineTuneConfig,
+    seed: int,
+    at: torch.device,
+) -> str:
+    """Return the digest of what a checkpoint must agree with: settings, shapes of the maps, artists and pairs."""
+    graph = similarity_pairs.graph
+    shapes = {name: part.weights.shape for name, part in parts.items()}
+    described = [config.model_dump(mode="json"), seed, at.type, shapes, similarity_pairs.ids]
+    digest = hashlib.sha256(json.dumps(described).encode())
+    for array in (graph.indptr.astype(np.int64), graph.indices.astype(np.int64), graph.data, similarity_pairs.back):
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _copy(maps: nn.ModuleDict) -> dict[str, Tensor]:

@@ -204,12 +204,7 @@ def _fitted_on(snapshot: Snapshot, name: str) -> Modality:
     positions = np.flatnonzero(~snapshot.holdout[modality.rows])
     if len(positions) == len(modality.rows):
         return modality
-    return _taken(modality, positions)
-
-
-def _taken(modality: Modality, at: NDArray[np.int64]) -> Modality:
-    sets = None if modality.sets is None else modality.sets.take(at)
-    return Modality(modality.name, modality.rows[at], modality.vectors[at], modality.evidence[at], sets)
+    return modality.take(positions)
 
 
 def _chunk(views: Mapping[str, View], start: int, stop: int) -> Iterator[tuple[str, tuple[NDArray[np.int32], Rows64]]]:

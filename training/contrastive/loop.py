@@ -5,22 +5,19 @@ Each epoch ends with a checkpoint on disk; a killed run continues from it with b
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations, permutations
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
-from riyl.core.files import write_bytes
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Progress, silent
+from riyl.training.checkpoint import State, read_checkpoint, write_checkpoint
 from riyl.training.config import ContrastiveConfig, MlpSpec, SetSpec
 from riyl.training.contrastive.encoders import MlpEncoder, SetEncoder
 from riyl.training.contrastive.inputs import Input, VectorInput, chosen_modalities, modality_input
@@ -31,15 +28,6 @@ log = logging.getLogger(__name__)
 
 _VALIDATION_BLOCK = 1024
 """Number of validation artists compared at a time: limits memory, and keeps the loss comparable between catalogs."""
-
-
-@dataclass
-class State:
-    """State of a training; all of it is in the checkpoint."""
-
-    epoch: int = 0
-    best_epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -87,7 +75,7 @@ def train_contrastive(
     held, seen = order[:n_held], order[n_held:]
     if len(seen) < config.batch_size:
         log.warning("small_catalog full_artists=%d batch_size=%d: one batch an epoch", len(seen), config.batch_size)
-    state, best = _resume(checkpoint, encoders, adam)
+    state, best = read_checkpoint(checkpoint, encoders, adam) or (State(), {})
     while not _finished(state, config):
         state.epoch += 1
         shuffled = seen[torch.from_numpy(np.random.default_rng([seed, state.epoch]).permutation(len(seen))).to(at)]
@@ -97,7 +85,7 @@ def train_contrastive(
         if _better(state, config):
             state.best_epoch = state.epoch
             best = {name: value.detach().clone() for name, value in encoders.state_dict().items()}
-        write_bytes(checkpoint, _checkpoint(state, encoders, best, adam))
+        write_checkpoint(checkpoint, state, encoders, best, adam)
         progress("train", state.epoch, config.max_epochs)
     progress("train", config.max_epochs, config.max_epochs)
     encoders.load_state_dict(best)
@@ -196,33 +184,3 @@ def _better(state: State, config: ContrastiveConfig) -> bool:
 
 def _finished(state: State, config: ContrastiveConfig) -> bool:
     return state.epoch >= config.max_epochs or state.epoch - state.best_epoch >= config.patience > 0 < state.epoch
-
-
-def _checkpoint(state: State, encoders: nn.ModuleDict, best: Mapping[str, Tensor], adam: torch.optim.Adam) -> bytes:
-    tensors = {f"now.{name}": value for name, value in encoders.state_dict().items()}
-    tensors |= {f"best.{name}": value for name, value in best.items()}
-    for i, moments in adam.state_dict()["state"].items():
-        tensors |= {f"adam.{i}.{name}": value for name, value in moments.items()}
-    return save(
-        {name: t.detach().cpu().contiguous() for name, t in tensors.items()}, {"state": json.dumps(vars(state))}
-    )
-
-
-def _resume(checkpoint: Path, encoders: nn.ModuleDict, adam: torch.optim.Adam) -> tuple[State, dict[str, Tensor]]:
-    if not checkpoint.exists():
-        return State(), {}
-    with safe_open(checkpoint, framework="pt") as file:
-        state = State(**json.loads(file.metadata()["state"]))
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    groups: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}, "adam": {}}
-    for name, value in tensors.items():
-        kind, _, rest = name.partition(".")
-        groups[kind][rest] = value
-    encoders.load_state_dict(groups["now"])
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in groups["adam"].items():
-        i, _, moment = name.partition(".")
-        moments.setdefault(int(i), {})[moment] = value
-    adam.load_state_dict({**adam.state_dict(), "state": moments})
-    log.info("resumed epoch=%d", state.epoch)
-    return state, groups["best"]

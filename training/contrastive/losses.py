@@ -32,20 +32,22 @@ def info_nce(anchors: Tensor, positives: Tensor, temperature: float, *, symmetri
     return loss + info_nce(positives, anchors, temperature) if symmetric else loss
 
 
-def cross_entropy_of_pairs(scores: Tensor, linked: Tensor, temperature: float) -> Tensor:
-    """Return the cross entropy between even shares for a query's linked candidates and the softmax over all candidates.
+def cross_entropy_of_pairs(scores: Tensor, weights: Tensor, temperature: float) -> Tensor:
+    """Return the cross entropy between a query's share for each candidate and the softmax over all candidates.
 
-    The result is the mean over queries:
+    The shares are the weights of the query's linked candidates N(i), divided by their sum. The result is the mean over
+    queries:
 
-    L = - mean_i (1 / |N(i)|) sum_{j in N(i)} log( exp(s_ij / t) / sum_k exp(s_ik / t) )
+    L = - mean_i sum_{j in N(i)} (w_ij / sum_{l in N(i)} w_il) log( exp(s_ij / t) / sum_k exp(s_ik / t) )
 
-    This is L_out of supervised contrastive learning (Khosla et al., NeurIPS 2020, equation 2) with linked artists in
-    place of members of a class.
+    With equal weights this is L_out of supervised contrastive learning (Khosla et al., NeurIPS 2020, equation 2) with
+    linked artists in place of members of a class.
 
     Args:
         scores: (b, c); -inf excludes a candidate, such as the query itself.
-        linked: (b, c), 1 for the candidates that the query is linked to, at least one a row, else 0.
+        weights: (b, c), above 0 for the candidates that the query is linked to, at least one a row, else 0.
         temperature: t, above 0.
     """
     logs = F.log_softmax(scores / temperature, dim=1)
-    return -(torch.where(linked > 0, logs, 0.0).sum(dim=1) / linked.sum(dim=1)).mean()
+    linked = torch.where(weights > 0, logs, 0.0)  # without -inf, of which 0 times is no number
+    return -((linked * weights).sum(dim=1) / weights.sum(dim=1)).mean()

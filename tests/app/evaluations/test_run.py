@@ -5,12 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
-from riyl.app.cli import app
 from riyl.app.evaluations.question import Question
 from riyl.app.evaluations.run import run_evaluation
 from riyl.core.catalog.tables import Tables
@@ -195,38 +192,6 @@ def test_artists_held_out_are_reported_apart(tmp_path: Path) -> None:
         len(query_artists - out),
     )
     assert row["difference"] == pytest.approx(row["unseen"]["ndcg"] - row["seen"]["ndcg"], abs=1e-12)
-
-
-def test_queries_outside_the_links_of_a_model_are_reported_apart(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
-    tables = Tables.open(small_world(home.root / "tables"))
-    build_snapshot(tables, SMALL_RECIPE, home.snapshots)
-    import_similar(tables, home.truths)
-    pairs = pq.read_table(home.root / "tables" / "similar.parquet")
-    editorial_pairs = pairs.filter(pc.less(pairs["similar_id"], "a040"))
-    pq.write_table(editorial_pairs, tmp_path / "editorial.parquet")
-    config = tmp_path / "short.toml"
-    config.write_text('method = "cca"\n[supervision]\nmax_epochs = 1\n')
-    arguments = ["train", "--config", str(config), "--supervision", str(tmp_path / "editorial.parquet")]
-    card = as_json(home, *arguments)
-    assert (card["name"], card["supervision"]["name"]) == ("short-supervised", "editorial")
-    assert [path.name for path in home.truths.iterdir()] == [figures(home, systems=["pca"])["truth"]["id"]]
-    assert figures(home, systems=["pca"])["unseen"] == []
-    rows = figures(home, systems=["short-supervised", "pca"], conditions=["raw"])["unseen"]
-    paired_artists = {*pairs["artist_id"].to_pylist(), *pairs["similar_id"].to_pylist()}
-    linked = {*editorial_pairs["artist_id"].to_pylist(), *editorial_pairs["similar_id"].to_pylist()}
-    assert [row["system"] for row in rows] == ["short-supervised", "pca"]
-    for row in rows:
-        assert (row["seen"]["n_queries"], row["unseen"]["n_queries"]) == (len(linked), len(paired_artists - linked))
-    shown = riyl(home, "evaluate", "--systems", "short-supervised,pca", "-k", "10").stdout
-    assert f"({len(paired_artists - linked):,})" in shown
-
-
-def test_links_are_a_file_or_a_truth(home: Home, tmp_path: Path) -> None:
-    for named, message in (("no.csv", "supervision: found no file no.csv"), ("nothing", "there is no truth 'nothing'")):
-        done = CliRunner().invoke(app, ["--home", str(home.root), "train", "--supervision", named])
-        assert done.exit_code != 0
-        assert message in done.output + str(done.exception)
 
 
 def test_groups_want_another_condition_beside_them(home: Home) -> None:

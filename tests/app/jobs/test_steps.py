@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import riyl.index.artifact.ivf
 from riyl.app.jobs.steps import Steps, worker_threads
-from riyl.app.jobs.types import EvaluateParams
+from riyl.app.jobs.types import EvaluateParams, TrainParams
 from riyl.core.catalog.tables import Tables
 from riyl.core.db.evaluations import find_evaluation, list_evaluations
 from riyl.core.db.promotions import last_promotion, last_verdicts
@@ -17,6 +18,8 @@ from riyl.core.errors import MismatchError, NotFoundError, QualityCheckError
 from riyl.core.settings import Home, Settings
 from riyl.core.storage.embeddings import ExternalEmbeddings, save_embeddings
 from riyl.core.storage.evaluations import EvaluationFiles, save_evaluation
+from riyl.core.storage.ground_truth import save_truth
+from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.artifact.version import Version
 from riyl.index.versions.lifecycle import current, find_version, history
@@ -174,6 +177,27 @@ def test_the_recall_that_is_set_is_wanted_of_a_large_catalog(steps: Steps, monke
     version = Version.open(find_version(home.versions, reindexed(steps)))
     assert version.manifest["ivf"]["wanted"] == version.manifest["settings"]["recall"] == 0.9
     assert not list(home.versions.glob(".*.embedding"))  # the previous step kept it for the same version
+
+
+def test_a_model_is_trained_on_several_relations(steps: Steps) -> None:
+    home = Home(steps.settings.home)
+    snapshot = steps.fit(steps.freeze(None, "test"))["snapshot"]
+    ids = Snapshot.open(home.snapshots / snapshot).artist_ids[:40]
+    near, far = (
+        save_truth(
+            home.truths,
+            name,
+            pa.table({"artist_id": ids[:-gap], "similar_id": ids[gap:]}),
+            directed=False,
+            source="test",
+        )
+        for name, gap in (("near", 1), ("far", 3))
+    )
+    params = TrainParams(supervision=["near", f"{far.id}=0.25"])
+    model = Model.open(home.models / steps.train(params, snapshot)["model"])
+    assert model.relations == {near.id: 1.0, far.id: 0.25}
+    with pytest.raises(NotFoundError, match="there is no truth 'nothing'"):
+        steps.train(TrainParams(supervision="nothing"), snapshot)
 
 
 def test_an_evaluation_is_stored_once_under_its_job_however_often_it_runs(steps: Steps) -> None:

@@ -69,3 +69,16 @@ def test_blocks_of_an_input_come_back_and_an_older_card_has_none(tmp_path: Path)
     takes = Part("vector", 5, blocks=("listeners",))
     assert save_model(tmp_path, {"cf": (takes, b"")}, None, card).parts == {"cf": takes}
     assert PART.validate_python({"input": "vector", "width": 2, "max_terms": 0}).blocks == ()
+
+
+def test_relations_are_those_of_the_card_and_an_older_card_has_one_of_weight_1(tmp_path: Path) -> None:
+    base = {"name": "M", "seed": 0, "snapshot": "s", "featurizer": "f", "dim": 2, "scores": {}}
+    entries = [{"id": "r1", "name": "a", "weight": 1.0, "pairs": 3}, {"id": "r2", "name": "b", "weight": 0.25}]
+    cases: dict[str, tuple[dict[str, object], dict[str, float]]] = {
+        "new": ({"supervision": {"artists": 4, "relations": entries}}, {"r1": 1.0, "r2": 0.25}),
+        "old": ({"supervision": {"id": "r3", "name": "c", "artists": 4}}, {"r3": 1.0}),
+        "without": ({}, {}),
+    }
+    for name, (card, wanted) in cases.items():
+        model = save_model(tmp_path, {"tags": (Part("vector", 2), b"")}, None, {**base, "id": name, **card})
+        assert model.relations == wanted

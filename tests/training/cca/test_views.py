@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import riyl.training.cca.views
+from riyl.core.catalog.tables import Tables
 from riyl.core.errors import InputError
 from riyl.core.storage.snapshot import Snapshot
 from riyl.training.cca.block_fit import draw_fourier_features
@@ -13,7 +14,8 @@ from riyl.training.cca.blocks import RandomFourierFeatures
 from riyl.training.cca.views import View, moments, open_view
 from riyl.training.config import CcaConfig
 from riyl.training.config_sections import BlockWeights
-from tests.conftest import snapshot_of
+from riyl.training.features.build import build_snapshot
+from tests.conftest import SMALL_RECIPE, small_world, snapshot_of
 
 
 def naive(snapshot: Snapshot, name: str, evidence: float) -> np.ndarray:
@@ -133,6 +135,17 @@ def test_cf_is_read_as_factors_and_listeners(snapshot: Snapshot) -> None:
     np.testing.assert_allclose(view.read(0, len(cf.rows)), np.hstack(wanted), atol=1e-6)
     listeners = open_view(snapshot, "cf", CcaConfig(method="cca", blocks={"cf": BlockWeights(main=0, listeners=1)}), 0)
     np.testing.assert_allclose(listeners.read(0, len(cf.rows)), 2 * wanted[1], atol=1e-6)
+
+
+def test_blocks_are_those_of_the_artists_that_are_not_held_out(tmp_path: Path) -> None:
+    recipe = SMALL_RECIPE.model_copy(update={"holdout": 0.3})
+    snapshot = build_snapshot(Tables.open(small_world(tmp_path / "t")), recipe, tmp_path / "s")
+    cf, config = snapshot.modalities["cf"], CcaConfig(method="cca", blocks={"cf": BlockWeights(main=0, listeners=1)})
+    rest = ~snapshot.holdout[cf.rows]
+    view = open_view(snapshot, "cf", config, 0)
+    np.testing.assert_array_equal(view.modality.rows, cf.rows[rest])
+    wanted = unit_z(np.array(cf.blocks["listeners"], np.float64)[rest])
+    np.testing.assert_allclose(view.read(0, int(rest.sum()))[:, -wanted.shape[1] :], wanted, atol=1e-6)
 
 
 def test_blocks_that_a_modality_cannot_have_are_ignored(snapshot: Snapshot) -> None:

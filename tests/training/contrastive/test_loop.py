@@ -82,7 +82,10 @@ snapshot = Snapshot.open(Path({str(snapshot.folder)!r}))
 loop.train_contrastive(CONFIG, snapshot, seed=0, checkpoint=Path({str(tmp_path / "c")!r}))
 """
     died = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, check=False
+        [sys.executable, "-c", code],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])},
+        check=False,
     )
     assert died.returncode == -signal.SIGKILL
     assert (tmp_path / "c").exists()

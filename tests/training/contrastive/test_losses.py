@@ -77,6 +77,23 @@ def test_loss_of_links_equals_a_loop_over_the_formula() -> None:
     assert float(loss) == pytest.approx(total, rel=1e-12)
 
 
+def test_pairs_count_by_their_share_of_the_weights_of_a_query() -> None:
+    rng = np.random.default_rng(4)
+    scores, t = rng.standard_normal((3, 5)), 0.3
+    scores[1, 2] = -math.inf
+    weights = np.array([[0.5, 0, 2, 0, 0], [0, 1, 0, 0, 3], [0, 0, 0, 0.1, 0]])
+    total = 0.0
+    for row, of in zip(scores.tolist(), weights.tolist(), strict=True):
+        everyone = sum(math.exp(s / t) for s in row)
+        for s, weight in zip(row, of, strict=True):
+            if weight:
+                total -= weight / sum(of) * math.log(math.exp(s / t) / everyone) / 3
+    loss = cross_entropy_of_pairs(torch.from_numpy(scores), torch.from_numpy(weights), t)
+    assert float(loss) == pytest.approx(total, rel=1e-12)
+    tripled = cross_entropy_of_pairs(torch.from_numpy(scores), torch.from_numpy(3 * weights), t)
+    assert float(tripled) == pytest.approx(total, rel=1e-12)
+
+
 def test_a_candidate_that_is_taken_out_leaves_gradients_finite() -> None:
     scores = torch.tensor([[1.0, -torch.inf, 0.5]], requires_grad=True)
     cross_entropy_of_pairs(scores, torch.tensor([[1.0, 0.0, 0.0]]), 1.0).backward()
