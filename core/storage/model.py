@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from riyl.core.errors import FormatError, MismatchError
 from riyl.core.files import Manifest, published, seal, write_bytes
 from riyl.core.storage.memory_map import read_parquet
+from riyl.core.storage.relations import SupervisionEntry
 from riyl.core.storage.sealed import FolderId, SealedFolder, read_sealed
 from riyl.core.storage.sealed_files import SealedFile
 from riyl.core.storage.snapshot import Snapshot, find_snapshot, snapshot_states
@@ -86,20 +87,6 @@ SCORING = TypeAdapter(ScoringSettings)
 
 NO_SCORING = ScoringSettings()
 """No corrections: scores are cosines."""
-
-
-class RelationEntry(TypedDict):
-    """Fields of a relation in a model's card that are read."""
-
-    id: str
-    weight: float
-
-
-class SupervisionEntry(TypedDict):
-    """Supervision of a model: its relations, or in an older card the id of the only one."""
-
-    id: NotRequired[str]
-    relations: NotRequired[list[RelationEntry]]
 
 
 class ModelCard(TypedDict):
