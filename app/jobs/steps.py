@@ -130,8 +130,7 @@ class Steps:
         Raises:
             NotFoundError: the snapshot that the model was trained on is gone.
             MismatchError: a modality that artists had there has no artists now, or the tables have one that the
-                featurizer
-                lacks: a scheduled run must not lose a modality because a table was missing.
+                featurizer lacks: a scheduled run must not lose a modality because a table was missing.
         """
         opened, chosen = self._tables(frozen), Model.open(self.home.models / model)
         source = _source(frozen)

@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from riyl.core.errors import FormatError, MismatchError
 from riyl.core.files import Manifest, published, seal, write_bytes
 from riyl.core.storage.memory_map import read_parquet
+from riyl.core.storage.relations import SupervisionEntry
 from riyl.core.storage.scoring_settings import SCORING, ScoringSettings
 from riyl.core.storage.sealed import FolderId, SealedFolder, read_sealed
 from riyl.core.storage.sealed_files import SealedFile
@@ -56,20 +57,6 @@ class Part:
 
 
 PART = TypeAdapter(Part)
-
-
-class RelationEntry(TypedDict):
-    """Fields of a relation in a model's card that are read."""
-
-    id: str
-    weight: float
-
-
-class SupervisionEntry(TypedDict):
-    """Supervision of a model: its relations, or in an older card the id of the only one."""
-
-    id: NotRequired[str]
-    relations: NotRequired[list[RelationEntry]]
 
 
 class ModelCard(TypedDict):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from riyl.core.errors import InputError
 from riyl.core.storage.ground_truth import Truth
@@ -23,6 +26,20 @@ class Relation:
 
     truth: Truth
     weight: float = 1.0
+
+
+class RelationEntry(TypedDict):
+    """Fields of a relation in a model's card that are read."""
+
+    id: str
+    weight: float
+
+
+class SupervisionEntry(TypedDict):
+    """Supervision of a model: its relations, or in an older card the id of the only one."""
+
+    id: NotRequired[str]
+    relations: NotRequired[list[RelationEntry]]
 
 
 def parse_relations(texts: Sequence[str], endings: Collection[str] = ()) -> list[tuple[str, float]]:
