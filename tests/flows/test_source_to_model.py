@@ -17,19 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from riyl.core.catalog.tables import Tables
+from tests.commands import run
 from tests.conftest import small_world, write_tables
 
 
 def riyl(home: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
-    done = subprocess.run(
-        [Path(sys.executable).parent / "riyl", "--home", home, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "RIYL_THREADS": "1"},
-        cwd=home.parent,
-    )
+    done = run(["--home", str(home), *arguments], {**os.environ, "RIYL_THREADS": "1"}, home.parent)
     assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
@@ -100,7 +94,7 @@ def test_the_demo_takes_the_tables_that_are_set_and_a_reindex_takes_them_too(tmp
 
 def test_figures_say_what_was_run_on_what(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    printed = as_json(home, "evaluate", "--systems", "default,pca", "-k", "10", "--figures", str(file))
+    printed = as_json(home, "evaluate", "--systems", "default,pca", "-k", "10", "--figures", str(file), "--no-store")
     assert json.loads(file.read_text()) == printed
     assert [r["system"] for r in printed["results"]] == ["default", "pca", "noise", "popularity"] * 2
     assert printed["snapshot"] == as_json(home, "snapshot", "list")[0]["id"]
@@ -112,7 +106,7 @@ def test_figures_say_what_was_run_on_what(home: Path, tmp_path: Path) -> None:
 def test_a_condition_may_be_a_file_of_ids(home: Path, tmp_path: Path) -> None:
     ids = tmp_path / "mine.txt"
     ids.write_text("\n".join(f"a{i:03d}" for i in range(30)))
-    printed = as_json(home, "evaluate", "--systems", "pca", "--conditions", str(ids))
+    printed = as_json(home, "evaluate", "--systems", "pca", "--conditions", str(ids), "--no-store")
     assert {(r["condition"], r["artists"]) for r in printed["results"]} == {("mine", 30)}
     ids.write_text("a000\nnobody\n")
     wrong = riyl(home, "evaluate", "--systems", "pca", "--conditions", str(ids), code=1)
@@ -137,7 +131,7 @@ def test_another_basis_over_the_same_tables_stands_in_the_same_table(home: Path,
     first = as_json(home, "snapshot", "list")[0]["id"]
     other = as_json(home, "snapshot", "build", str(home.parent / "catalog"), "--features", str(recipe))["id"]
     model = as_json(home, "train", "--config", "single-tags", "--name", "tfidf", "--snapshot", other)
-    printed = as_json(home, "evaluate", "--snapshot", first, "--systems", f"single-tags,{model['id']}")
+    printed = as_json(home, "evaluate", "--snapshot", first, "--systems", f"single-tags,{model['id']}", "--no-store")
     assert [r["system"] for r in printed["results"]][:2] == ["single-tags", f"tfidf ({other})"]
     riyl(home, "snapshot", "build", str(home.parent / "catalog"))  # the newest again, for the other tests
 
@@ -149,7 +143,7 @@ def test_a_truth_is_imported_listed_and_used(home: Path, tmp_path: Path) -> None
     truth = as_json(home, "truth", "import", str(pairs), "--directed")
     assert truth["counts"] == {"pairs": 1, "self_pairs": 1, "double_pairs": 0}
     assert "mine" in [t["name"] for t in as_json(home, "truth", "list")]
-    printed = as_json(home, "evaluate", "--truth", "mine", "--systems", "pca", "--conditions", "raw")
+    printed = as_json(home, "evaluate", "--truth", "mine", "--systems", "pca", "--conditions", "raw", "--no-store")
     assert {r["queries"] for r in printed["results"]} == {1}
 
 

@@ -19,25 +19,23 @@ import pytest
 from riyl.core.settings import Home
 from riyl.index.artifact.version import Version
 from tests.app.conftest import key_headers
+from tests.commands import Command
 from tests.conftest import REPOSITORY
 
 
 @contextmanager
-def serve(home: Path, log: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def serve(home: Path, log: Path, *options: str, **environment: str) -> Iterator[tuple[Command, int]]:
     """Start `riyl serve` on a free port, and wait until it listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", "from riyl.app.cli import main; main()", "--home", str(home), "serve", *options]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("RIYL_")}
     variables |= {"RIYL_PORT": str(port), **environment}
-    with log.open("wb") as out, subprocess.Popen(command, cwd=REPOSITORY, env=variables, stderr=out) as process:
-        try:
-            with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
-                assert client.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
-            yield process, port
-        finally:
-            process.kill()
+    arguments = ["--home", str(home), "serve", *options]
+    with log.open("wb") as out, Command(arguments, variables, REPOSITORY, stderr=out.fileno()) as process:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+            assert client.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+        yield process, port
 
 
 def lines_of(log: Path) -> list[dict[str, Any]]:
@@ -71,7 +69,7 @@ def test_it_answers_logs_json_and_ends_with_0_on_sigterm(home: Home, version: Ve
         assert httpx.head(f"{address}/v1/index").status_code == 200
         assert httpx.get(f"{address}/v1/artists/no/such").status_code == 404
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout_s=20) == 0
     lines = lines_of(log)
     assert all({"time", "level", "event"} <= line.keys() for line in lines)
     assert "service_ended" in {line["event"] for line in lines[-2:]}, "the worker beside it may end a moment later"
@@ -96,7 +94,7 @@ def test_it_answers_logs_json_and_ends_with_0_on_sigterm(home: Home, version: Ve
 def test_requests_are_not_logged_at_level_warning(home: Home, tmp_path: Path) -> None:
     with serve(home.root, tmp_path / "log", RIYL_LOG_LEVEL="warning") as (process, _):
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout_s=20) == 0
     assert lines_of(tmp_path / "log") == []
 
 
@@ -114,7 +112,7 @@ def test_who_lets_everybody_read_is_told_so(
         status = httpx.get(f"http://127.0.0.1:{port}/v1/artists/a001/similar").status_code
         assert status == (401 if environment else 200)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout_s=20) == 0
     assert [(line["level"], line["event"], line["host"]) for line in lines_of(tmp_path / "log")] == [
         ("warning", "open_to_all", host)
     ] * warned
@@ -129,7 +127,7 @@ def test_a_running_request_ends_before_the_service_does(home: Home, tmp_path: Pa
         first = slow.recv(1)
         process.send_signal(signal.SIGTERM)
         answers = first + read_until_closed(slow)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout_s=20) == 0
     assert answers.count(b"HTTP/1.1 200 OK") >= 1
     # responses that had begun were completed
     head, body = answers[answers.rindex(b"HTTP/1.1 200") :].split(b"\r\n\r\n", 1)
@@ -147,7 +145,7 @@ def test_event_streams_end_when_the_service_is_told_to(home: Home, tmp_path: Pat
             process.send_signal(signal.SIGTERM)
             # reads to the end: a cut connection would raise
             assert [line[:5] for line in lines] == ["data:", ""]
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout_s=10) == 0
     (entry,) = [line for line in lines_of(tmp_path / "log") if line.get("path") == "/v1/jobs/{id}/events"]
     assert (entry["status"], entry["level"]) == (200, "info")
 
@@ -160,7 +158,7 @@ def test_a_request_that_does_not_end_is_given_up(home: Home, tmp_path: Path) -> 
         slow.sendall(b"POST /v1/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n")
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout_s=10) == 0
 
 
 @pytest.mark.parametrize(
