@@ -19,9 +19,16 @@ from riyl.core.extras import needs_extra
 from riyl.core.files import content_id
 from riyl.core.storage.ground_truth import Truth
 from riyl.core.storage.model import CARD, FORMAT, Model, Part, save_model
+from riyl.core.storage.part import NAME, NamePart
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import ArtistId, Progress, silent
 from riyl.training.config import CcaConfig, Config, ContrastiveConfig, PcaConfig, ProjectionConfig, SingleConfig
+
+NAME_NOTE = (
+    "The name of an artist is a proxy for its language and origin: the model relates artists whose names look alike. "
+    "A rename moves an artist."
+)
+"""Note in the card of a model that takes the artist's name."""
 
 if TYPE_CHECKING:
     from riyl.training.cca.linear import LinearPart
@@ -141,8 +148,12 @@ def _save_linear(
     from riyl.training.cca.linear import linear_onnx
 
     dim = next(iter(linear.values())).weights.shape[1]
-    parts = {modality: linear_onnx(part) for modality, part in linear.items()}
-    return save_model(models, parts, None, {"scores": {}, **card, "dim": dim}, supervised=supervised)
+    parts = {modality: linear_onnx(part) for modality, part in linear.items() if modality != NAME or not part.terms}
+    card, name = {"scores": {}, **card, "dim": dim}, None
+    if NAME not in parts and NAME in linear:
+        name = NamePart(*linear_onnx(linear[NAME]), linear[NAME].terms)
+        card["notes"] = [NAME_NOTE]
+    return save_model(models, parts, None, card, supervised=supervised, name=name)
 
 
 def _train_encoders(

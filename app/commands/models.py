@@ -69,10 +69,14 @@ def show(
         run.say(f"  {name}: {'unknown' if row[name] is None else row[name]}")
     for name, part in opened.parts.items():
         run.say(f"  input {name}: {' with '.join([part.input, *part.blocks])}, {part.width} wide")
+    if opened.name_part is not None:
+        run.say(f"  input name, no modality: {opened.name_part.width} n-grams")
     for name, value in opened.card["scores"].items():
         run.say(f"  score {name}: {value:.4g}")
     if supervision := opened.card.get("supervision"):
         run.say("  supervision: " + ", ".join(f"{name} {value}" for name, value in supervision.items()))
+    for note in opened.card.get("notes", ()):
+        run.say(f"  note: {note}")
     run.say(f"\n{to_toml(opened.card.get('config', {}))}".rstrip())
 
 

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import InputError
+from riyl.core.storage.part import NAME
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Progress, silent
 from riyl.training.cca.linear import LinearPart
+from riyl.training.cca.name_view import open_name_view
 from riyl.training.cca.views import Moment, View, moments, open_view
 from riyl.training.config import CcaConfig, only_modality
 
@@ -31,6 +33,8 @@ def fit_cca(
 ) -> tuple[dict[str, LinearPart], dict[str, View]]:
     """Fit one linear map a modality into a space where an artist's modalities agree; return maps and views.
 
+    With `config.name`, the artist's name is one more view, `riyl.core.storage.part.NAME`.
+
     The snapshot is read a chunk of artists at a time; memory use is that of the covariances, whatever the catalog's
     size.
 
@@ -42,18 +46,20 @@ def fit_cca(
         progress: called with the step, the artists done and their total.
 
     Raises:
-        ConfigError: the snapshot has fewer than two modalities.
+        ConfigError: the snapshot has fewer than two modalities, or one called `name` beside the view of that name.
         InputError: no artist has two modalities, or all artists are equal in one.
     """
     names = snapshot.modalities_had
     if len(names) < 2:
         raise only_modality(snapshot.id, names[0], "cca")
     views = {name: open_view(snapshot, name, config, seed) for name in names}
+    if config.name:
+        views[NAME] = open_name_view(snapshot, seed)
     pair_moments = moments(views, snapshot.n_artists, progress)
     if not any((a, b) in pair_moments for a in names for b in names if a < b):
         raise InputError(f"found no artist with two of {', '.join(names)}; wanted at least one to learn from")
     projections = append_modality_columns(
-        canonical(pair_moments, names, config), pair_moments, config.modality_specific_weight
+        canonical(pair_moments, list(views), config), pair_moments, config.modality_specific_weight
     )
     weights = reduce_dim(projections, pair_moments, config.dim)
     return {name: _part(views[name], weights[name]) for name in weights}, views
@@ -157,4 +163,5 @@ def _part(view: View, weights: NDArray[np.float64]) -> LinearPart:
         extra=reader.extra,
         table=reader.table,
         max_terms=reader.max_terms,
+        terms=reader.terms,
     )
