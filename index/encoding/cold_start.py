@@ -197,9 +197,9 @@ class ColdEncoder:
         """
         if not parts:
             raise InputError("parts: found none; wanted at least one modality")
-        for name in parts:
-            self._takes(name)
-        ordered = {name: numbers(f"part of {name}", parts[name], self.dim) for name in self.inputs if name in parts}
+        for modality in parts:
+            self._takes(modality)
+        ordered = {m: numbers(f"part of {m}", parts[m], self.dim) for m in self.inputs if m in parts}
         total = np.zeros((1, self.dim), np.float32)
         for part in ordered.values():
             total += part
@@ -207,7 +207,7 @@ class ColdEncoder:
         unit, divisors = unit_means(total, np.array([len(ordered)]))
         if not divisors[0]:
             raise NothingKnownError(f"the parts of {', '.join(ordered)} cancel each other out: there is no embedding")
-        return unit[0], {name: (part / divisors[0]).astype(np.float32) for name, part in ordered.items()}
+        return unit[0], {m: (part / divisors[0]).astype(np.float32) for m, part in ordered.items()}
 
     def _from_terms(
         self,
