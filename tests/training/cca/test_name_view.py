@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import Ridge
 
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import ConfigError, InputError
@@ -14,13 +15,14 @@ from riyl.core.storage.model import Part
 from riyl.core.storage.part import NAME
 from riyl.core.storage.snapshot import Snapshot
 from riyl.training.cca import name_view
-from riyl.training.cca.fit import fit_cca
+from riyl.training.cca.fit import fit_cca, regression
 from riyl.training.cca.linear import linear_onnx
 from riyl.training.cca.name_view import count_ngrams, open_name_view
 from riyl.training.config import CcaConfig, load_config
 from riyl.training.features.build import build_snapshot
 from riyl.training.train import NAME_NOTE, train
 from tests.conftest import SMALL_RECIPE, small_world
+from tests.training.cca.test_fit import latent_views, moments_of
 from tests.training.features.test_name import rename, scene_names
 
 NAMED = CcaConfig(method="cca", name=True)
@@ -67,14 +69,41 @@ def test_the_view_is_fitted_on_evenly_spaced_artists(snapshot: Snapshot, monkeyp
     assert open_name_view(snapshot, 0).modality.rows.tolist() == list(range(0, 59, 2))
 
 
-def test_the_name_has_a_map_and_no_columns_of_its_own(snapshot: Snapshot) -> None:
-    config = NAMED.model_copy(update={"modality_specific_weight": {"tags": 1.0, NAME: 1.0}})
-    parts, views = fit_cca(config.model_copy(update={"dim": 256}), snapshot, 0)
+def test_the_name_has_a_map_into_the_same_space(snapshot: Snapshot) -> None:
+    parts, views = fit_cca(NAMED.model_copy(update={"modality_specific_weight": {"tags": 1.0}}), snapshot, 0)
     assert list(parts) == list(views) == ["audio", "cf", "tags", NAME]
     shapes = {part.weights.shape[1] for part in parts.values()}
     assert len(shapes) == 1
     takes, _ = linear_onnx(parts[NAME])
     assert takes == Part("weighted", len(parts[NAME].terms), 300)
+
+
+@pytest.mark.parametrize("name", ["b", "name", "z"])
+def test_the_map_is_a_ridge_regression_on_the_sum_of_the_parts(name: str) -> None:
+    views = latent_views(0)
+    z = views.pop("b") + 5
+    rng = np.random.default_rng(1)
+    weights = {modality: rng.standard_normal((x.shape[1], 3)) for modality, x in views.items()}
+    total = sum(x @ weights[modality] for modality, x in views.items())
+    theirs = Ridge(alpha=len(z) * 0.3 * z.var(axis=0).mean()).fit(z, total)
+    actual = regression(name, weights, moments_of(**views, **{name: z}), 0.3)
+    np.testing.assert_allclose(actual, theirs.coef_.T, atol=1e-9)
+
+
+def test_a_modality_counts_as_often_as_artists_have_it() -> None:
+    """Give each of four artists z = -1 or 1; two have modality a with part 3 z, two have b with part 5 z."""
+    z, nan = np.array([[1.0], [-1.0], [1.0], [-1.0]]), np.nan
+    views = {"a": np.array([[3.0], [-3.0], [nan], [nan]]), "b": np.array([[nan], [nan], [5.0], [-5.0]]), NAME: z}
+    weights = {"a": np.ones((1, 1)), "b": np.ones((1, 1))}
+    assert regression(NAME, weights, moments_of(**views), 1.0) == pytest.approx((3 + 5) / 2 / 2)
+
+
+def test_the_modalities_have_the_files_of_a_model_without_the_name(snapshot: Snapshot, tmp_path: Path) -> None:
+    named = train("named", NAMED, snapshot, tmp_path)
+    plain = train("plain", NAMED.model_copy(update={"name": False}), snapshot, tmp_path)
+    assert named.id != plain.id
+    for modality in plain.parts:
+        assert named.onnx(modality).read() == plain.onnx(modality).read()
 
 
 def test_the_model_keeps_the_name_apart_from_its_modalities(snapshot: Snapshot, tmp_path: Path) -> None:
