@@ -21,7 +21,7 @@ from riyl.evaluation.retrieval import System, judge
 from riyl.index.artifact.version import Version
 from riyl.index.build.fit_scoring import best_known, fit_scoring, patterns_among, patterns_of
 from riyl.index.encoding.embed import Embedding, parts_of, unit_means
-from riyl.index.encoding.name_part import name_parts
+from riyl.index.encoding.name_part import limit_names, name_parts
 from riyl.index.scoring.calibration import calibration
 from riyl.index.scoring.factors import Patterns
 from riyl.index.scoring.score import Scoring
@@ -135,7 +135,8 @@ def fuse(
         parts: parts of all artists.
         only: modalities to use, the others are taken as missing; None uses all.
         missing: by modality (d,), added for artists that lack it; empty where a missing modality adds nothing.
-        name: (n, d) parts of the artists' names, added for artists that have another part; None adds none.
+        name: (n, d) parts of the artists' names, which `riyl.index.encoding.name_part.limit_names` limits; None adds
+            none.
 
     Returns:
         (n, d) float32 unit rows, and (n,) bool, true for artists with a part; zeros where an artist has none.
@@ -159,8 +160,7 @@ def fuse(
                 lacks &= ~parts[modality][block].any(axis=1)
             sums[lacks] += part
         if name is not None:
-            has_part = sums.any(axis=1)
-            sums[has_part] += name[block][has_part]
+            sums += limit_names(name[block], sums)
         unit[block], divisors = unit_means(sums, counts)
         covered[block] = divisors > 0
     return unit, covered

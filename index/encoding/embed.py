@@ -19,7 +19,7 @@ from riyl.core.storage.sealed_files import SealedFiles
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Mask, Matrix, Progress, Rows, silent
 from riyl.index.artifact.parts import scale_parts, write_raw_parts
-from riyl.index.encoding.name_part import name_parts
+from riyl.index.encoding.name_part import limit_names, name_parts
 from riyl.index.encoding.onnx_inputs import onnx_inputs_of, open_session
 from riyl.training.features.featurizer import term_factors
 
@@ -176,6 +176,7 @@ def _add_names(
     parts = name_parts(model, snapshot, rows, threads=threads, progress=progress)
     if parts is None:
         return rows[:0]
+    parts = limit_names(parts, sums[rows])
     has_part = parts.any(axis=1)
     rows, parts = rows[has_part], parts[has_part]
     sums[rows] += parts

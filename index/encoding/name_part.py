@@ -21,6 +21,12 @@ _NAMES_AT_ONCE = 1024
 _CHUNK = 1 << 15
 
 
+MAX_LENGTH = 0.5
+"""Maximum length of the part of a name, in lengths of the sum of the artist's other parts.
+
+So a name turns an embedding by 30 degrees at most, and gives none by itself."""
+
+
 class NameEncoder:
     """Encoder of names, by the n-grams and the ONNX file of a model, which are opened on first use.
 
@@ -60,17 +66,16 @@ class NameEncoder:
         return parts[[position[name] for name in names]]
 
     def add_to(self, total: Matrix, name: str | None) -> dict[str, Vector]:
-        """Add the part of an artist's name to the sum of its other parts, (1, dim), in place.
+        """Add the part of an artist's name, after `limit_names`, to the sum of its other parts, (1, dim), in place.
 
-        Nothing is added if the model takes no name, if there is no name or no known n-gram, or if the sum is zero: a
-        name gives no embedding by itself.
+        Nothing is added if the model takes no name, if there is no name or no known n-gram, or if the sum is zero.
 
         Returns:
             The part added, (dim,), by `riyl.core.storage.part.NAME`; empty where none was.
         """
-        if name is None or self._model.name_part is None or not total.any():
+        if name is None or self._model.name_part is None:
             return {}
-        (part,) = self([name])
+        (part,) = limit_names(self([name]), total)
         total += part
         return {NAME: part} if part.any() else {}
 
@@ -92,13 +97,27 @@ class _Opened:
     session: onnxruntime.InferenceSession
 
 
+def limit_names(parts: Matrix, sums: Matrix) -> Matrix:
+    """Shorten the parts of names that are longer than `MAX_LENGTH` times the sum of the artist's other parts.
+
+    Args:
+        parts: (n, dim) parts of names.
+        sums: (n, dim) sums of the same artists' other parts.
+
+    Returns:
+        (n, dim) float32; zeros where the sum or the part is zero.
+    """
+    lengths, limits = (np.sqrt(np.einsum("ij,ij->i", rows, rows)) for rows in (parts, sums))
+    factors = np.minimum(1, MAX_LENGTH * limits / np.maximum(lengths, np.finfo(np.float32).tiny))
+    return np.asarray(parts * factors[:, None], np.float32)
+
+
 def name_parts(
     model: Model, snapshot: Snapshot, rows: Rows, *, threads: int = 1, progress: Progress = silent
 ) -> Matrix | None:
     """Compute the parts of the names of artists, (m, dim) float32; None if the model takes no name.
 
-    Names are read a chunk at a time. A name gives no embedding by itself: the caller adds it only to artists that have
-    another part.
+    Names are read a chunk at a time. The caller limits the parts by `limit_names`.
 
     Args:
         model: the model.
