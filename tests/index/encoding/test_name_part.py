@@ -13,6 +13,8 @@ from riyl.core.storage.model import Model
 from riyl.core.storage.part import NAME, NGRAMS, NamePart, Part, read_ngrams
 from riyl.core.storage.sealed_files import SealedFile
 from riyl.core.types import Matrix
+from riyl.evaluation.catalog_systems import joined_parts, joined_system
+from riyl.evaluation.catalogs import ArtistJoin, JoinedCatalog
 from riyl.evaluation.groups import deal_groups, grouped_system
 from riyl.evaluation.systems import fuse, model_parts, model_system, subset_system, version_parts
 from riyl.index.build.build import build_version
@@ -229,6 +231,16 @@ def test_subsets_and_groups_mask_the_name_and_the_whole_system_uses_it(world: Wo
         rows = full[groups.group == g]
         expected = embed(world.model, world.snapshot, only=subset).vectors[rows]
         np.testing.assert_allclose(system.queries[rows], expected, atol=1e-6)
+
+
+def test_a_joined_catalog_has_the_names_of_its_artists(world: World) -> None:
+    rows = [7, -1, 3, N - 1]
+    catalog = JoinedCatalog("own", world.snapshot, ArtistJoin(np.array(rows, np.int32), "map.csv"))
+    system = joined_system("m", world.model, catalog, joined_parts(world.model, catalog), raw=True)
+    whole = embed(world.model, world.snapshot).vectors
+    expected = [whole[row] if row >= 0 else np.zeros(world.model.dim) for row in rows]
+    np.testing.assert_allclose(system.queries, expected, atol=1e-5)
+    assert system.covered.tolist() == [True, False, True, False]
 
 
 def test_the_name_is_added_where_another_part_is() -> None:
