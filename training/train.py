@@ -136,10 +136,11 @@ def _fit_cca(
     from riyl.training.cca.fine_tune import fine_tune
 
     _use_device(device, threads)
-    refined = fine_tune(parts, views, pairs, config.supervision, seed=seed, device=device, progress=progress)
+    modalities = {name: part for name, part in parts.items() if name in snapshot.modalities}
+    refined = fine_tune(modalities, views, pairs, config.supervision, seed=seed, device=device, progress=progress)
     card = {**card, "scoring": scoring, "scores": refined.scores}
     card["supervision"] = {"id": similarity_pairs.id, "name": similarity_pairs.name, **pairs.counts}
-    return _save_linear(refined.parts, models, card, pairs.ids)
+    return _save_linear(parts | refined.parts, models, card, pairs.ids)
 
 
 def _save_linear(
