@@ -11,6 +11,7 @@ from riyl.evaluation.retrieval import System
 from riyl.evaluation.systems import Parts, fuse, scored_system
 from riyl.index.build.fit_scoring import fit_calibration, patterns_of
 from riyl.index.encoding.embed import parts_of
+from riyl.index.encoding.name_part import name_parts
 from riyl.index.scoring.popularity import Popularity, popularity_of
 from riyl.index.scoring.score import Scoring
 
@@ -58,7 +59,7 @@ def joined_system(
         MismatchError: see `riyl.index.encoding.embed.parts_of`.
     """
     snapshot = catalog.snapshot
-    vectors, covered = fuse(parts)
+    vectors, covered = fuse(parts, name=_joined_names(model, catalog, threads))
     if raw:
         return System(name, vectors, vectors, covered, vectors=vectors)
     sets, own_patterns = patterns_of(snapshot)
@@ -68,3 +69,14 @@ def joined_system(
     popularity = Popularity(ranks, catalog.gathered(snapshot.listeners, 0))
     scoring = Scoring.fit(vectors, covered, patterns, c, model.scoring, popularity, threads=threads)
     return scored_system(name, vectors, covered, patterns, scoring)
+
+
+def _joined_names(model: Model, catalog: JoinedCatalog, threads: int) -> Matrix | None:
+    """Return the parts of the names in another catalog, (n, dim), zeros without counterpart; None without names."""
+    has_row = catalog.rows >= 0
+    parts = name_parts(model, catalog.snapshot, catalog.rows[has_row], threads=threads)
+    if parts is None:
+        return None
+    of_study = np.zeros((len(has_row), model.dim), np.float32)
+    of_study[has_row] = parts
+    return of_study

@@ -13,6 +13,7 @@ from riyl.core.errors import InputError, MismatchError, NotFoundError
 from riyl.core.ranking_metrics import mean_of, ndcg
 from riyl.core.storage.ground_truth import Truth
 from riyl.core.storage.model import Model
+from riyl.core.storage.part import NAME
 from riyl.core.storage.scoring_settings import NO_SCORING, ScoringSettings
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Mask, Matrix, Progress, Rows, Vector, silent
@@ -21,6 +22,7 @@ from riyl.evaluation.retrieval import System, judge
 from riyl.index.artifact.version import Version
 from riyl.index.build.fit_scoring import best_known, fit_scoring, patterns_among, patterns_of
 from riyl.index.encoding.embed import Embedding, parts_of, unit_means
+from riyl.index.encoding.name_part import limit_names, name_parts
 from riyl.index.scoring.calibration import calibration
 from riyl.index.scoring.factors import Patterns
 from riyl.index.scoring.score import Scoring
@@ -68,6 +70,8 @@ def model_system(
 ) -> System:
     """Build the system of a model over a snapshot, equal to a version of the two, with the corrections of its card.
 
+    If the model takes the name, the parts of names are added here; they are no modality's, and not among `parts`.
+
     Args:
         name: name of the system in tables.
         model: the model.
@@ -79,7 +83,8 @@ def model_system(
     Raises:
         MismatchError: see `riyl.index.encoding.embed.parts_of`.
     """
-    vectors, covered = fuse(parts)
+    rows = np.arange(snapshot.n_artists, dtype=np.int32)
+    vectors, covered = fuse(parts, name=name_parts(model, snapshot, rows, threads=threads))
     if raw:
         return System(name, vectors, vectors, covered, vectors=vectors)
     scoring = fit_scoring(model, snapshot, Embedding(vectors, covered), threads=threads)
@@ -120,7 +125,10 @@ def check_parts(parts: Parts) -> None:
 
 
 def fuse(
-    parts: Parts, only: Collection[str] | None = None, missing: Mapping[str, Vector] = NOTHING_MISSING
+    parts: Parts,
+    only: Collection[str] | None = None,
+    missing: Mapping[str, Vector] = NOTHING_MISSING,
+    name: Matrix | None = None,
 ) -> tuple[Matrix, Mask]:
     """Compute artists' embeddings like `riyl.index.encoding.embed.embed`: the mean of the parts, scaled to unit length.
 
@@ -128,6 +136,8 @@ def fuse(
         parts: parts of all artists.
         only: modalities to use, the others are taken as missing; None uses all.
         missing: by modality (d,), added for artists that lack it; empty where a missing modality adds nothing.
+        name: (n, d) parts of the artists' names, which `riyl.index.encoding.name_part.limit_names` limits; None adds
+            none.
 
     Returns:
         (n, d) float32 unit rows, and (n,) bool, true for artists with a part; zeros where an artist has none.
@@ -138,18 +148,20 @@ def fuse(
     check_parts(parts)
     n, d = next(iter(parts.values())).shape
     unit, covered = np.zeros((n, d), np.float32), np.zeros(n, bool)
-    names = [name for name in sorted(parts) if only is None or name in only]
+    names = [modality for modality in sorted(parts) if only is None or modality in only]
     for start in range(0, n, _ROWS_AT_ONCE):
         block = slice(start, start + _ROWS_AT_ONCE)
         sums, counts = np.zeros(unit[block].shape, np.float32), np.zeros(len(unit[block]), np.int32)
-        for name in names:
-            sums += parts[name][block]
-            counts += parts[name][block].any(axis=1)
-        for name, part in missing.items():
+        for modality in names:
+            sums += parts[modality][block]
+            counts += parts[modality][block].any(axis=1)
+        for modality, part in missing.items():
             lacks = counts > 0
-            if name in names:
-                lacks &= ~parts[name][block].any(axis=1)
+            if modality in names:
+                lacks &= ~parts[modality][block].any(axis=1)
             sums[lacks] += part
+        if name is not None:
+            sums += limit_names(name[block], sums)
         unit[block], divisors = unit_means(sums, counts)
         covered[block] = divisors > 0
     return unit, covered
@@ -191,9 +203,14 @@ def version_system(version: Version) -> System:
 
 
 def version_parts(version: Version) -> Parts:
-    """Return the parts of a version's artists by modality, those of `model_parts` up to a scale for each artist."""
+    """Return the parts of a version's artists by modality, those of `model_parts` up to a scale for each artist.
+
+    The part of the name, which is no modality, is left out.
+    """
     full_parts = {}
     for name, parts in version.parts.items():
+        if name == NAME and name not in version.modalities:
+            continue
         full_parts[name] = np.zeros(version.embeddings.shape, np.float32)
         full_parts[name][parts.rows] = parts.vectors
     return full_parts

@@ -131,7 +131,7 @@ SETTINGS = """
     require_key tables threads worker
 """
 CCA = """
-    method dim shared ridge correlation_exponent tfidf_dims max_terms blocks norm_shrinkage n_fourier_features
+    method dim shared ridge correlation_exponent tfidf_dims max_terms blocks name norm_shrinkage n_fourier_features
     min_artists_per_feature bandwidth modality_specific_weight scoring supervision
 """
 CONTRASTIVE = """

@@ -115,6 +115,10 @@ class CcaConfig(Section):
     """Blocks of numbers that describe a modality, by modality, each scaled and centred by itself
     (`riyl.training.cca.blocks`). Empty (none) by default, which stands for the main block alone, and which is no part
     of a config's dump, so that models from before this field keep their ids."""
+    name: bool = Field(default=False, exclude_if=lambda name: not name)
+    """Whether what an artist's name tells of its modalities is added to them (`riyl.training.cca.name_view`). Off by
+    default, because a name is a proxy for language and origin, and because a rename then moves an artist
+    (docs/model.md). Off, it is no part of a config's dump, so that models from before this field keep their ids."""
     norm_shrinkage: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
     """Norm shrinkage by modality: how much more short vectors are shortened. The unit is the root mean square length of
     the modality's vectors; a vector of exactly the given length loses half of the square of its part. Empty (none)

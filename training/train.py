@@ -18,10 +18,17 @@ from riyl.core.errors import ConfigError
 from riyl.core.extras import needs_extra
 from riyl.core.files import content_id
 from riyl.core.storage.model import CARD, FORMAT, Model, Part, save_model
+from riyl.core.storage.part import NAME, NamePart
 from riyl.core.storage.relations import Relation, check_distinct
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import ArtistId, Progress, silent
 from riyl.training.config import CcaConfig, Config, ContrastiveConfig, PcaConfig, ProjectionConfig, SingleConfig
+
+NAME_NOTE = (
+    "The name of an artist is a proxy for its language and origin: the model relates artists whose names look alike. "
+    "A rename moves an artist."
+)
+"""Note in the card of a model that takes the artist's name."""
 
 if TYPE_CHECKING:
     from riyl.training.cca.linear import LinearPart
@@ -136,9 +143,10 @@ def _fit_cca(
     from riyl.training.cca.fine_tune import fine_tune
 
     _use_device(device, threads)
+    modalities = {name: part for name, part in parts.items() if name in snapshot.modalities}
     work = models / f".training-{card['id']}"
     refined = fine_tune(
-        parts,
+        modalities,
         views,
         pairs,
         config.supervision,
@@ -148,7 +156,7 @@ def _fit_cca(
         progress=progress,
     )
     card = {**card, "scoring": scoring, "scores": refined.scores, "supervision": pairs.card}
-    model = _save_linear(refined.parts, models, card, pairs.ids)
+    model = _save_linear(parts | refined.parts, models, card, pairs.ids)
     shutil.rmtree(work, ignore_errors=True)
     return model
 
@@ -159,8 +167,12 @@ def _save_linear(
     from riyl.training.cca.linear import linear_onnx
 
     dim = next(iter(linear.values())).weights.shape[1]
-    parts = {modality: linear_onnx(part) for modality, part in linear.items()}
-    return save_model(models, parts, None, {"scores": {}, **card, "dim": dim}, supervised=supervised)
+    parts = {modality: linear_onnx(part) for modality, part in linear.items() if modality != NAME or not part.terms}
+    card, name = {"scores": {}, **card, "dim": dim}, None
+    if NAME not in parts and NAME in linear:
+        name = NamePart(*linear_onnx(linear[NAME]), linear[NAME].terms)
+        card["notes"] = [NAME_NOTE]
+    return save_model(models, parts, None, card, supervised=supervised, name=name)
 
 
 def _train_encoders(

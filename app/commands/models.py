@@ -69,6 +69,8 @@ def show(
         run.say(f"  {name}: {'unknown' if row[name] is None else row[name]}")
     for name, part in opened.parts.items():
         run.say(f"  input {name}: {' with '.join([part.input, *part.blocks])}, {part.width} wide")
+    if opened.name_part is not None:
+        run.say(f"  input name, no modality: {opened.name_part.width} n-grams")
     for name, value in opened.card["scores"].items():
         run.say(f"  score {name}: {value:.4g}")
     if supervision := opened.card.get("supervision"):
@@ -78,6 +80,8 @@ def show(
                 f"  relation {relation['name']} ({relation['id']}): weight {relation['weight']:g}, "
                 f"{relation['pairs']} pairs, {relation['unknown_pairs']} pairs with unknown artists"
             )
+    for note in opened.card.get("notes", ()):
+        run.say(f"  note: {note}")
     run.say(f"\n{to_toml(opened.card.get('config', {}))}".rstrip())
 
 

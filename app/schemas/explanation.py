@@ -10,7 +10,10 @@ from riyl.app.schemas.artists import Similar, Summary, Version
 
 
 class PairShare(BaseModel):
-    """Share of the score that one modality of the query and one modality of the artist add."""
+    """Share of the score that one modality of the query and one modality of the artist add.
+
+    `name` stands beside the modalities if the version's model takes the artist's name.
+    """
 
     asked: str
     found: str

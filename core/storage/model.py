@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, NotRequired
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -16,6 +16,8 @@ from typing_extensions import TypedDict
 from riyl.core.errors import FormatError, MismatchError
 from riyl.core.files import Manifest, published, seal, write_bytes
 from riyl.core.storage.memory_map import read_parquet
+from riyl.core.storage.part import NGRAMS, PART, NamePart, read_ngrams
+from riyl.core.storage.part import Part as Part
 from riyl.core.storage.relations import SupervisionEntry
 from riyl.core.storage.scoring_settings import SCORING, ScoringSettings
 from riyl.core.storage.sealed import FolderId, SealedFolder, read_sealed
@@ -34,31 +36,6 @@ MAX_DIM = 1 << 16
 SUPERVISED_ARTISTS = "supervised_artists.parquet"
 
 
-@dataclass(frozen=True)
-class Part:
-    """Input of one modality of a model.
-
-    Attributes:
-        input: "vector": `vectors` (n, width) float32, as the snapshot holds them, each followed by its blocks; "terms":
-            `tokens` (n, s, width) float32, the featurizer's factors of an artist's heaviest terms, and `mask` (n, s)
-            bool; "weighted": `terms` (n, s) int64, an artist's heaviest terms, and `weights_of_terms` (n, s) float32, 0
-            in unused places.
-        width: numbers in a vector with its blocks, or in a token; for weighted terms, the size of the featurizer's
-            vocabulary.
-        max_terms: maximum number of terms taken of an artist; 0 for vectors.
-        blocks: for vectors, names of the modality's blocks that follow the vector, in this order.
-    The ONNX file outputs `part` (n, dim) float32.
-    """
-
-    input: Literal["vector", "terms", "weighted"]
-    width: Annotated[int, Field(ge=1, le=1 << 31)]
-    max_terms: Annotated[int, Field(ge=0, le=1 << 31)] = 0
-    blocks: tuple[str, ...] = ()
-
-
-PART = TypeAdapter(Part)
-
-
 class ModelCard(TypedDict):
     """Fields of a model's card that are read."""
 
@@ -70,6 +47,8 @@ class ModelCard(TypedDict):
     dim: Annotated[int, Field(ge=1, le=MAX_DIM, strict=True)]
     scores: dict[str, float]
     parts: dict[str, Part]
+    name_part: NotRequired[Part]
+    notes: NotRequired[list[str]]
     scoring: NotRequired[ScoringSettings]
     config: NotRequired[dict[str, Any]]
     supervision: NotRequired[SupervisionEntry]
@@ -143,6 +122,18 @@ class Model(SealedFolder):
     def parts(self) -> dict[str, Part]:
         """Input of each of the model's modalities, names ascending."""
         return {name: PART.validate_python(entry) for name, entry in sorted(self.card["parts"].items())}
+
+    @property
+    def name_part(self) -> Part | None:
+        """Input of the part of the artist's name, which is no modality; None where the model does not take the name."""
+        entry = self.card.get("name_part")
+        return None if entry is None else PART.validate_python(entry)
+
+    @property
+    def name_ngrams(self) -> list[str]:
+        """N-grams that the part of the artist's name takes, in the order of its terms; none where it takes no name."""
+        takes = self.name_part
+        return [] if takes is None else read_ngrams(self.files[NGRAMS], takes)
 
     @property
     def scoring(self) -> ScoringSettings:
@@ -239,6 +230,7 @@ def save_model(
     card: Mapping[str, Any],
     *,
     supervised: Sequence[ArtistId] = (),
+    name: NamePart | None = None,
 ) -> Model:
     """Write a model into the folder of models.
 
@@ -248,6 +240,7 @@ def save_model(
         weights: safetensors to resume training from, where the method has any.
         card: id, name, config, seed, snapshot, featurizer, dim, scores, scoring, supervision, version and commit.
         supervised: the artists of the pairs that the model was fine-tuned on.
+        name: part of the artist's name, if the model takes it.
     """
     final = models / str(card["id"])
     with published(final) as aside:
@@ -259,5 +252,9 @@ def save_model(
             table = pa.table({"artist_id": pa.array(sorted(supervised), pa.string())})
             pyarrow.parquet.write_table(table, aside / SUPERVISED_ARTISTS, compression="zstd")
         entries = {name: asdict(part) for name, (part, _) in parts.items()}
-        seal(aside, CARD, {"kind": KIND, "format": FORMAT, **card, "parts": entries})
+        fields = {"kind": KIND, "format": FORMAT, **card, "parts": entries}
+        if name is not None:
+            name.write(aside)
+            fields["name_part"] = asdict(name.takes)
+        seal(aside, CARD, fields)
     return Model.open(final)

@@ -20,6 +20,7 @@ from riyl.core.errors import FormatError
 from riyl.core.files import content_id, published
 from riyl.core.storage.memory_map import write_arrow
 from riyl.core.storage.model import Model
+from riyl.core.storage.part import NAME
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Mask, Matrix, Progress, silent
 from riyl.index.artifact.arrays import LIST_LENGTH
@@ -222,7 +223,7 @@ def _fill(
             "dim": model.dim,
             "scoring": scoring.settings.as_dict(),
             "patterns": [list(names) for names in sets],
-            "parts": [name for name in model.parts if name in snapshot.modalities],
+            "parts": [*(m for m in model.parts if m in snapshot.modalities), *([NAME] if model.name_part else [])],
             "evidence": list(snapshot.modalities),
             "sets": with_sets,
             **({"absent_modalities": nobody} if nobody else {}),

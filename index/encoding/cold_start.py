@@ -23,6 +23,7 @@ from riyl.core.storage.snapshot import MANIFEST, Snapshot
 from riyl.core.types import Matrix, Vector, silent
 from riyl.index.artifact.version import Version
 from riyl.index.encoding.embed import unit_means
+from riyl.index.encoding.name_part import NameEncoder
 from riyl.index.encoding.onnx_inputs import onnx_inputs_of, open_session
 from riyl.index.encoding.validation import check_weights, numbers, texts_of
 from riyl.training.features.audio import VectorFeaturizer
@@ -69,6 +70,7 @@ class ColdEncoder:
         self._threads = threads
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._projectors: dict[str, ModalityFeaturizer] = {}
+        self._names = NameEncoder(model, threads=threads)
         self._opening = Lock()
 
     @staticmethod
@@ -181,12 +183,12 @@ class ColdEncoder:
             placed = modality_featurizer.transform(values[None])[0]
         return self.from_vector(modality, placed)
 
-    def embedding(self, parts: Mapping[str, Vector]) -> tuple[Vector, dict[str, Vector]]:
+    def embedding(self, parts: Mapping[str, Vector], name: str | None = None) -> tuple[Vector, dict[str, Vector]]:
         """Return the mean of parts, scaled to unit length, and the parts divided so that they add up to it.
 
         Args:
-            parts: by modality (d,), as the methods above or `riyl.index.encoding.embed.parts_of` return them; not the
-                scaled parts of a version.
+            parts: by modality (d,), unscaled, as the methods above or `riyl.index.encoding.embed.parts_of` return them.
+            name: the artist's name, whose part a model that takes it adds; None for an artist without name.
 
         Raises:
             InputError: there is no part, or a part has another width or is not finite.
@@ -195,16 +197,17 @@ class ColdEncoder:
         """
         if not parts:
             raise InputError("parts: found none; wanted at least one modality")
-        for name in parts:
-            self._takes(name)
-        ordered = {name: numbers(f"part of {name}", parts[name], self.dim) for name in self.inputs if name in parts}
+        for modality in parts:
+            self._takes(modality)
+        ordered = {m: numbers(f"part of {m}", parts[m], self.dim) for m in self.inputs if m in parts}
         total = np.zeros((1, self.dim), np.float32)
         for part in ordered.values():
             total += part
+        ordered |= self._names.add_to(total, name)
         unit, divisors = unit_means(total, np.array([len(ordered)]))
         if not divisors[0]:
             raise NothingKnownError(f"the parts of {', '.join(ordered)} cancel each other out: there is no embedding")
-        return unit[0], {name: (part / divisors[0]).astype(np.float32) for name, part in ordered.items()}
+        return unit[0], {m: (part / divisors[0]).astype(np.float32) for m, part in ordered.items()}
 
     def _from_terms(
         self,

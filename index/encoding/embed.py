@@ -13,11 +13,13 @@ from riyl.core.errors import MismatchError, RiylError
 from riyl.core.files import seal
 from riyl.core.storage.memory_map import load_array
 from riyl.core.storage.model import Model
+from riyl.core.storage.part import NAME
 from riyl.core.storage.sealed import read_sealed
 from riyl.core.storage.sealed_files import SealedFiles
 from riyl.core.storage.snapshot import Snapshot
-from riyl.core.types import Mask, Matrix, Progress, silent
+from riyl.core.types import Mask, Matrix, Progress, Rows, silent
 from riyl.index.artifact.parts import scale_parts, write_raw_parts
+from riyl.index.encoding.name_part import limit_names, name_parts
 from riyl.index.encoding.onnx_inputs import onnx_inputs_of, open_session
 from riyl.training.features.featurizer import term_factors
 
@@ -71,12 +73,13 @@ def embed(
 ) -> Embedding:
     """Embed every artist: the mean of the parts of the modalities that it has, scaled to unit length.
 
-    A modality that the model takes and the snapshot lacks is missing for every artist.
+    A modality that the model takes and the snapshot lacks is missing for every artist. If the model takes the name, the
+    part of an artist's name is added to those of its modalities; an artist without these has no embedding.
 
     Args:
         model: the model.
         snapshot: the snapshot.
-        only: modalities to use, the others count as missing; None uses all of the model's.
+        only: modalities to use, the others and the name count as missing; None uses all of the model's, and the name.
         threads: threads of ONNX.
         progress: told how many distinct inputs are done.
 
@@ -84,14 +87,14 @@ def embed(
         MismatchError: the model was fitted on another featurizer, takes none of the requested modalities, or the
             snapshot has none of those that it takes.
     """
-    vectors, divisors = _embedded(model, snapshot, only, None, threads, progress)
+    vectors, divisors, _ = _embedded(model, snapshot, only, None, threads, progress)
     return Embedding(vectors, divisors > 0)
 
 
 def embed_into(
     folder: Path, model: Model, snapshot: Snapshot, *, threads: int = 1, progress: Progress = silent
 ) -> Embedding:
-    """Embed every artist from all modalities, and write the parts into a folder.
+    """Embed every artist from all modalities and its name, as `embed` does, and write the parts into a folder.
 
     The parts are those of `riyl.index.artifact.parts.Parts`. Memory is that of the embeddings and of one modality's
     parts.
@@ -99,10 +102,9 @@ def embed_into(
     Raises:
         MismatchError: see `embed`.
     """
-    vectors, divisors = _embedded(model, snapshot, None, folder, threads, progress)
-    for name in model.parts:
-        if name in snapshot.modalities:
-            scale_parts(folder, name, snapshot.modalities[name].rows, divisors)
+    vectors, divisors, rows_of = _embedded(model, snapshot, None, folder, threads, progress)
+    for name, rows in rows_of.items():
+        scale_parts(folder, name, rows, divisors)
     return Embedding(vectors, divisors > 0)
 
 
@@ -132,8 +134,11 @@ def _embedded(
     folder: Path | None,
     threads: int,
     progress: Progress,
-) -> tuple[Matrix, NDArray[np.float64]]:
-    """Compute `unit_means` of a snapshot's artists; the model's raw parts are written into the folder, if given."""
+) -> tuple[Matrix, NDArray[np.float64], dict[str, Rows]]:
+    """Compute `unit_means` of a snapshot's artists, and the artists of each part.
+
+    The model's raw parts are written into the folder, if given.
+    """
     model.check_fits(snapshot)
     names = [name for name in model.parts if only is None or name in only]
     if not names:
@@ -145,18 +150,39 @@ def _embedded(
             f"{', '.join(snapshot.modalities)}: no artist can be embedded"
         )
     sums, counts = np.zeros((snapshot.n_artists, model.dim), np.float32), np.zeros(snapshot.n_artists, np.int32)
+    rows_of = dict[str, Rows]()
     for name in had:
         rows = snapshot.modalities[name].rows
         parts = parts_of(model, snapshot, name, threads=threads, progress=progress)
         sums[rows] += parts
         counts[rows] += 1
+        rows_of[name] = rows
         if folder is not None:
             write_raw_parts(folder, name, parts)
+    if only is None and model.name_part is not None:
+        rows_of[NAME] = _add_names(model, snapshot, sums, folder, threads, progress)
     divisors = np.empty(len(sums))
     for start in range(0, len(sums), _ROWS_AT_ONCE):
         block = slice(start, start + _ROWS_AT_ONCE)
         sums[block], divisors[block] = unit_means(sums[block], counts[block])
-    return sums, divisors
+    return sums, divisors, rows_of
+
+
+def _add_names(
+    model: Model, snapshot: Snapshot, sums: Matrix, folder: Path | None, threads: int, progress: Progress
+) -> Rows:
+    """Add the parts of names to the sums of artists that have another part; return the rows of the parts added."""
+    rows = np.flatnonzero(sums.any(axis=1)).astype(np.int32)
+    parts = name_parts(model, snapshot, rows, threads=threads, progress=progress)
+    if parts is None:
+        return rows[:0]
+    parts = limit_names(parts, sums[rows])
+    has_part = parts.any(axis=1)
+    rows, parts = rows[has_part], parts[has_part]
+    sums[rows] += parts
+    if folder is not None:
+        write_raw_parts(folder, NAME, parts)
+    return rows
 
 
 def parts_of(

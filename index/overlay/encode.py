@@ -173,7 +173,7 @@ class LiveArtistEncoder:
             put.artist["modalities"] = tuple(sorted(put.artist["evidence"]))
             if put.parts:
                 with suppress(NothingKnownError):  # the parts cancel each other out
-                    vector, parts = encoder.embedding(put.parts)
+                    vector, parts = encoder.embedding(put.parts, put.artist["name"])
                     shared = dict.fromkeys(parts, vector) if len(parts) == 1 else parts  # one part is the whole
                     put.artist |= {"vector": vector, "parts": shared, "has_embedding": True}
 

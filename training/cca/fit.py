@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riyl.core.errors import InputError
+from riyl.core.storage.part import NAME
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Progress, silent
 from riyl.training.cca.linear import LinearPart
+from riyl.training.cca.name_view import open_name_view
 from riyl.training.cca.views import Moment, View, moments, open_view
 from riyl.training.config import CcaConfig, only_modality
 
@@ -31,6 +33,9 @@ def fit_cca(
 ) -> tuple[dict[str, LinearPart], dict[str, View]]:
     """Fit one linear map a modality into a space where an artist's modalities agree; return maps and views.
 
+    With `config.name`, the artist's name is one more view, `riyl.core.storage.part.NAME`. The maps of modalities are
+    those without it; the map of the name predicts their parts, see `regression`.
+
     The snapshot is read a chunk of artists at a time; memory use is that of the covariances, whatever the catalog's
     size.
 
@@ -42,13 +47,15 @@ def fit_cca(
         progress: called with the step, the artists done and their total.
 
     Raises:
-        ConfigError: the snapshot has fewer than two modalities.
+        ConfigError: the snapshot has fewer than two modalities, or one called `name` beside the view of that name.
         InputError: no artist has two modalities, or all artists are equal in one.
     """
     names = snapshot.modalities_had
     if len(names) < 2:
         raise only_modality(snapshot.id, names[0], "cca")
     views = {name: open_view(snapshot, name, config, seed) for name in names}
+    if config.name:
+        views[NAME] = open_name_view(snapshot, seed)
     pair_moments = moments(views, snapshot.n_artists, progress)
     if not any((a, b) in pair_moments for a in names for b in names if a < b):
         raise InputError(f"found no artist with two of {', '.join(names)}; wanted at least one to learn from")
@@ -56,6 +63,8 @@ def fit_cca(
         canonical(pair_moments, names, config), pair_moments, config.modality_specific_weight
     )
     weights = reduce_dim(projections, pair_moments, config.dim)
+    if config.name:
+        weights[NAME] = regression(NAME, weights, pair_moments, config.ridge)
     return {name: _part(views[name], weights[name]) for name in weights}, views
 
 
@@ -136,6 +145,32 @@ def reduce_dim(projections: Projections, pair_moments: Moments, dim: int) -> Pro
     return {m: projection @ rotation for m, projection in projections.items()}
 
 
+def regression(name: str, weights: Projections, pair_moments: Moments, ridge: float) -> NDArray[np.float64]:
+    """Compute the map of a view that predicts the sum of an artist's parts, by ridge regression, (width, columns).
+
+    With C the covariance of the view plus ridge times its mean variance, and C_m that with modality m over the n_m of n
+    artists that have both, it is C^-1 times the sum over m of n_m / n C_m times the modality's weights. A view that
+    tells little of the parts has short parts.
+
+    Args:
+        name: name of the view.
+        weights: projections of the modalities.
+        pair_moments: moments of the view with itself, and with each modality that an artist of the view has.
+        ridge: see `CcaConfig.ridge`.
+    """
+    of_name = pair_moments[name, name]
+    covariance = of_name.covariance
+    width = len(covariance)
+    sums = np.zeros((width, next(iter(weights.values())).shape[1]))
+    for modality, projection in weights.items():
+        first, second = sorted((name, modality))
+        if (first, second) in pair_moments:
+            moment = pair_moments[first, second]
+            cross = moment.covariance if first == name else moment.covariance.T
+            sums += moment.n / of_name.n * cross @ projection
+    return np.linalg.solve(covariance + ridge * np.trace(covariance) / width * np.eye(width), sums)
+
+
 def _inverse_root(covariance: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
     """Return (covariance + ridge * its mean variance * I)^-1/2, symmetric; ridge is above 0."""
     values, vectors = np.linalg.eigh(covariance)
@@ -157,4 +192,5 @@ def _part(view: View, weights: NDArray[np.float64]) -> LinearPart:
         extra=reader.extra,
         table=reader.table,
         max_terms=reader.max_terms,
+        terms=reader.terms,
     )

@@ -43,6 +43,7 @@ class LinearPart:
             log(1 + weight) table[t]. None if the input is x itself.
         max_terms: maximum number of terms read of an artist, the heaviest first; 0 for vectors.
         residual: hidden layer added by supervision.
+        terms: for the name, the n-grams that the rows of `table` belong to; a modality's terms are the featurizer's.
     """
 
     width: int
@@ -52,6 +53,7 @@ class LinearPart:
     table: Matrix | None = None
     max_terms: int = 0
     residual: ResidualMlp | None = None
+    terms: tuple[str, ...] = ()
 
 
 class _Graph:

@@ -36,12 +36,14 @@ class RowReader:
             log(1 + weight) table[t]. None takes the modality's vectors.
         max_terms: maximum number of terms read of a set, the heaviest first; 0 for vectors.
         extra: names of the modality's blocks that follow its vectors.
+        terms: for the name, the n-grams that the rows of `table` belong to; a modality's terms are the featurizer's.
     """
 
     widths: Mapping[BlockName, int]
     table: Matrix | None = None
     max_terms: int = 0
     extra: tuple[BlockName, ...] = ()
+    terms: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from riyl.core.errors import NotFoundError
 from riyl.core.storage.model import Model
 from riyl.training.config import load_config
 from riyl.training.features.build import build_snapshot
-from riyl.training.train import train
+from riyl.training.train import NAME_NOTE, train
 from tests.app.conftest import as_json, flip_a_byte, riyl
 from tests.conftest import SMALL_RECIPE, small_world
 
@@ -86,6 +87,14 @@ def test_a_model_is_shown_by_name_and_by_id(home: Path) -> None:
     assert printed.startswith(f"model {older['id']}: pca+dim=5, of the current version\n  method: pca\n  dim: 5\n")
     assert "\ndim = 5\n" in printed
     assert "input tags: vector, " in printed
+
+
+def test_a_model_that_takes_the_name_is_shown_with_its_note(home: Path) -> None:
+    assert riyl(home, "train", "--config", "cca", "--set", "name=true").exit_code == 0
+    printed = riyl(home, "models", "show", "cca+name=true").stdout
+    assert re.search(r"\n  input name, no modality: [0-9]+ n-grams\n", printed)
+    assert f"\n  note: {NAME_NOTE}\n" in printed
+    assert "name = true" in printed
 
 
 def test_a_model_that_does_not_exist_is_an_error_that_lists_those_that_do(home: Path) -> None:

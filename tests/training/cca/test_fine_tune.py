@@ -12,6 +12,7 @@ import riyl.training.cca.fine_tune
 from riyl.core.errors import ConfigError, InputError
 from riyl.core.storage.ground_truth import Truth, save_truth
 from riyl.core.storage.model import Model
+from riyl.core.storage.part import NAME
 from riyl.core.storage.relations import Relation
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Progress, silent
@@ -229,6 +230,14 @@ def test_the_card_says_what_it_learnt_from_and_the_same_again_is_found(
     plain = train("default", CONFIG, snapshot, linked.folder.parent)
     assert plain.id != linked.id
     assert (plain.supervised_artists, "supervision" in plain.card) == ([], False)
+
+
+def test_the_map_of_the_name_is_not_refined(linked: Model, snapshot: Snapshot, truth: Truth, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"name": True})
+    named = train("named", config, snapshot, tmp_path, similarity_pairs=truth)
+    for modality in linked.parts:
+        assert named.onnx(modality).read() == linked.onnx(modality).read()
+    assert named.onnx(NAME).read() == train("plain", config, snapshot, tmp_path).onnx(NAME).read()
 
 
 def test_the_papers_method_takes_no_links(snapshot: Snapshot, truth: Truth, tmp_path: Path) -> None:
