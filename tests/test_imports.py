@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-METHODS = r"riyl\.training\.(baselines|cca|contrastive)(\..*)?"
+METHODS = r"riyl\.training\.(baselines|cca|checkpoint|contrastive)(\..*)?"
 """Modules that hold a method; `riyl.training.train` imports them when the method runs."""
 
 LIGHT = sorted(

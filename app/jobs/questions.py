@@ -26,8 +26,9 @@ def question_of(params: EvaluateParams, home: Home) -> Question:
     for folder in _folders(params, home):
         name = str(embeddings_manifest(folder)["name"])
         embeddings[f"{name} {folder.name}" if name in embeddings else name] = f"{STORED}{folder.name}"
-    fields = params.model_dump(exclude={"embeddings", "bias"})
-    return Question(**fields, embeddings=embeddings, bias=tuple(params.bias))
+    catalogs = dict(catalog.split("=") for catalog in params.catalogs)
+    fields = params.model_dump(exclude={"embeddings", "bias", "catalogs"})
+    return Question(**fields, embeddings=embeddings, bias=tuple(params.bias), catalogs=catalogs)
 
 
 def check_embeddings(params: EvaluateParams, home: Home) -> None:

@@ -62,6 +62,13 @@ StudyCondition: TypeAlias = Literal[
 """Condition of an evaluation that a job may name: none is a file, which a command can name."""
 
 
+def _named_once(catalogs: list[str]) -> list[str]:
+    names = [catalog.partition("=")[0] for catalog in catalogs]
+    if len(names) > len(set(names)):
+        raise ValueError(f"found a name twice among {', '.join(names)}; wanted another name for each catalog")
+    return catalogs
+
+
 class Params(BaseModel):
     """Params of a job."""
 
@@ -143,17 +150,15 @@ class EvaluateParams(Params):
         ),
     ] = None
     catalogs: Annotated[
-        dict[
-            Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")],
-            Annotated[str, Field(pattern="^[0-9a-f]{1,64}$")],
-        ],
+        list[Annotated[str, Field(pattern="^[A-Za-z0-9_.-]{1,100}=[0-9a-f]{1,64}$")]],
         Field(
             max_length=10,
             fail_fast=True,
-            description="Snapshots of other catalogs, each by id or a prefix of it under a name, whose systems take "
-            "part as NAME/SYSTEM; artists with equal mbid are joined.",
+            description="Other catalogs, each as NAME=SNAPSHOT by id or a prefix of it, whose systems take part as "
+            "NAME/SYSTEM; artists with equal mbid are joined.",
         ),
-    ] = {}
+        AfterValidator(_named_once),
+    ] = []
     embeddings: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=100)]],
         Field(

@@ -7,6 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from riyl.app.evaluations.question import Question
 from riyl.app.jobs.questions import check_embeddings, question_of
@@ -26,7 +27,7 @@ def store(home: Home, name: str, value: float) -> str:
 def test_params_without_embeddings_are_the_same_question(tmp_path: Path) -> None:
     params = EvaluateParams(
         systems=["mine"],
-        catalogs={"own": "ab12"},
+        catalogs=["own=ab12", "b.2=0"],
         conditions=["fmc", "groups:fmc-judged"],
         bias=["own", "csls"],
         seeds=3,
@@ -34,13 +35,19 @@ def test_params_without_embeddings_are_the_same_question(tmp_path: Path) -> None
     )
     assert question_of(params, Home(tmp_path)) == Question(
         systems=["mine"],
-        catalogs={"own": "ab12"},
+        catalogs={"own": "ab12", "b.2": "0"},
         conditions=["fmc", "groups:fmc-judged"],
         bias=("own", "csls"),
         seeds=3,
         k=5,
     )
     assert question_of(EvaluateParams(), Home(tmp_path)) == Question(conditions=["raw", "fmc"])
+
+
+@pytest.mark.parametrize("catalogs", [["own=ab", "own=cd"], ["own"], ["own=../ab"], ["a b=ab"], ["own=ab=cd"], ["=ab"]])
+def test_catalogs_are_named_snapshots_each_under_one_name(catalogs: list[str]) -> None:
+    with pytest.raises(ValidationError):
+        EvaluateParams(catalogs=catalogs)
 
 
 def test_embeddings_are_named_by_name_or_id_and_told_apart(tmp_path: Path) -> None:

@@ -18,7 +18,16 @@ from tests.app.routes.evaluations import SCORES, kept
 from tests.conftest import made_up_run
 
 ASKED = {"truth": "editorial", "systems": ["pca"], "conditions": ["raw"], "k": 10, "rounds": 100, "seed": 1}
-FILLED = {**ASKED, "model": None, "version": None, "snapshot": None, "embeddings": [], "bias": [], "seeds": 1}
+FILLED = {
+    **ASKED,
+    "model": None,
+    "version": None,
+    "snapshot": None,
+    "catalogs": [],
+    "embeddings": [],
+    "bias": [],
+    "seeds": 1,
+}
 """Parameters of the request, with defaults for the omitted ones."""
 
 

@@ -234,7 +234,7 @@ def test_the_card_says_what_it_learnt_from_and_the_same_again_is_found(
 
 def test_the_map_of_the_name_is_not_refined(linked: Model, snapshot: Snapshot, truth: Truth, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"name": True})
-    named = train("named", config, snapshot, tmp_path, similarity_pairs=truth)
+    named = train("named", config, snapshot, tmp_path, relations=[Relation(truth)])
     for modality in linked.parts:
         assert named.onnx(modality).read() == linked.onnx(modality).read()
     assert named.onnx(NAME).read() == train("plain", config, snapshot, tmp_path).onnx(NAME).read()
