@@ -7,7 +7,7 @@ from pathlib import Path
 from riyl.app.evaluations.question import Question
 from riyl.app.jobs.disclosure import without_folders
 from riyl.app.jobs.types import EvaluateParams
-from riyl.core.errors import NotFoundError
+from riyl.core.errors import InputError, NotFoundError
 from riyl.core.settings import Home
 from riyl.core.storage.embeddings import STORED, embeddings_manifest, newest_embeddings
 
@@ -19,6 +19,7 @@ def question_of(params: EvaluateParams, home: Home) -> Question:
     may name files; a job may not, so that its embeddings are always ids behind `STORED`.
 
     Raises:
+        InputError: two catalogs have the same name.
         NotFoundError: there are no such embeddings.
         FormatError: they are damaged.
     """
@@ -27,6 +28,8 @@ def question_of(params: EvaluateParams, home: Home) -> Question:
         name = str(embeddings_manifest(folder)["name"])
         embeddings[f"{name} {folder.name}" if name in embeddings else name] = f"{STORED}{folder.name}"
     catalogs = dict(catalog.split("=") for catalog in params.catalogs)
+    if len(catalogs) < len(params.catalogs):
+        raise InputError(f"catalogs: found {', '.join(params.catalogs)}; wanted each under a name of its own")
     fields = params.model_dump(exclude={"embeddings", "bias", "catalogs"})
     return Question(**fields, embeddings=embeddings, bias=tuple(params.bias), catalogs=catalogs)
 

@@ -62,13 +62,6 @@ StudyCondition: TypeAlias = Literal[
 """Condition of an evaluation that a job may name: none is a file, which a command can name."""
 
 
-def _named_once(catalogs: list[str]) -> list[str]:
-    names = [catalog.partition("=")[0] for catalog in catalogs]
-    if len(names) > len(set(names)):
-        raise ValueError(f"found a name twice among {', '.join(names)}; wanted another name for each catalog")
-    return catalogs
-
-
 class Params(BaseModel):
     """Params of a job."""
 
@@ -157,7 +150,6 @@ class EvaluateParams(Params):
             description="Other catalogs, each as NAME=SNAPSHOT by id or a prefix of it, whose systems take part as "
             "NAME/SYSTEM; artists with equal mbid are joined.",
         ),
-        AfterValidator(_named_once),
     ] = []
     embeddings: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=100)]],

@@ -30,7 +30,7 @@ from riyl.core.settings import Home, Settings
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.artifact.version import Version
-from tests.app.conftest import asked, database, home, key_headers, other_version  # noqa: F401
+from tests.app.conftest import asked, database, home, key_headers, other_version, promoted_home  # noqa: F401
 from tests.app.example_requests import Step, filled, steps
 from tests.app.examples import comparable
 from tests.app.http.test_examples import small_world

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from riyl.app.evaluations.question import Question
 from riyl.app.jobs.questions import check_embeddings, question_of
 from riyl.app.jobs.types import EvaluateParams
-from riyl.core.errors import FormatError, NotFoundError
+from riyl.core.errors import FormatError, InputError, NotFoundError
 from riyl.core.settings import Home
 from riyl.core.storage.embeddings import ExternalEmbeddings, save_embeddings
 from riyl.evaluation.bias import Bias
@@ -44,10 +44,15 @@ def test_params_without_embeddings_are_the_same_question(tmp_path: Path) -> None
     assert question_of(EvaluateParams(), Home(tmp_path)) == Question(conditions=["raw", "fmc"])
 
 
-@pytest.mark.parametrize("catalogs", [["own=ab", "own=cd"], ["own"], ["own=../ab"], ["a b=ab"], ["own=ab=cd"], ["=ab"]])
-def test_catalogs_are_named_snapshots_each_under_one_name(catalogs: list[str]) -> None:
+@pytest.mark.parametrize("catalog", ["own", "own=../ab", "a b=ab", "own=ab=cd", "=ab"])
+def test_a_catalog_is_a_named_snapshot(catalog: str) -> None:
     with pytest.raises(ValidationError):
-        EvaluateParams(catalogs=catalogs)
+        EvaluateParams(catalogs=[catalog])
+
+
+def test_each_catalog_has_a_name_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="catalogs: found own=ab, own=cd; wanted each under a name of its own"):
+        question_of(EvaluateParams(catalogs=["own=ab", "own=cd"]), Home(tmp_path))
 
 
 def test_embeddings_are_named_by_name_or_id_and_told_apart(tmp_path: Path) -> None:

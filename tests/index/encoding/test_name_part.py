@@ -47,7 +47,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Build a catalog whose names tell the scene, and a model and a version that take the name."""
     folder = tmp_path_factory.mktemp("named-world")
     tables = rename(small_world(folder / "tables", n=N), scene_names(N))
-    world = World(folder, corrected=True, tables=tables)
+    world = World(folder, "corrected", tables=tables)
     world.model = train("named", NAMED, world.snapshot, folder / "models")
     world.version = build_version(world.model, world.snapshot, folder / "versions")
     world.searcher = Searcher(world.version)

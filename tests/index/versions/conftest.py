@@ -1,1 +1,1 @@
-from tests.app.conftest import home, other_version  # noqa: F401
+from tests.app.conftest import home, other_version, promoted_home  # noqa: F401
