@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from riyl.core.storage.weighted_sets import WeightedSets
 from riyl.core.types import Matrix
 from riyl.training.config_sections import NGRAMS, WORDS, BlockName
+from riyl.training.features.name import character_ngrams
 from riyl.training.features.tfidf import CHUNK, log1p_weights, right_factors
 
 MAX_FEATURES = 100_000
@@ -23,8 +24,6 @@ MAX_FEATURES = 100_000
 
 SEPARATORS = re.compile(r"[\s/\-_,.;:()&]+")
 """What separates the words of a tag."""
-
-_SHORTEST, _LONGEST = 3, 5
 
 _NGRAM_LENGTH = 2.0
 """Length of a tag's row of n-grams."""
@@ -37,12 +36,7 @@ def words_of(tag: str) -> set[str]:
 
 def ngrams_of(tag: str) -> set[str]:
     """Return the distinct sequences of 3 to 5 characters in the words of a tag, each word between two blanks."""
-    return {
-        word[start : start + length]
-        for word in (f" {word} " for word in words_of(tag))
-        for length in range(_SHORTEST, _LONGEST + 1)
-        for start in range(len(word) - length + 1)
-    }
+    return set[str]().union(*(character_ngrams(f" {word} ") for word in words_of(tag)))
 
 
 def word_expansion(tags: Iterable[str]) -> sp.csr_matrix:

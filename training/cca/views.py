@@ -119,8 +119,9 @@ def open_view(snapshot: Snapshot, name: str, config: CcaConfig, seed: int) -> Vi
     Raises:
         InputError: all rows are equal.
     """
-    modality, absent = _fitted_on(snapshot, name), zero_vector(snapshot, name)
-    weights = _available(config, modality, descriptors=absent is not None)
+    modality, wanted = _fitted_on(snapshot, name), config.blocks.get(name, BlockWeights())
+    absent = zero_vector(snapshot, name) if wanted.columns else None
+    weights = _available(wanted, modality, descriptors=absent is not None, tables=config.tfidf_dims > 0)
     reader = _reader(snapshot, modality, weights, config, seed)
     shrinkage = config.norm_shrinkage.get(name, 0.0)
     fourier = Fourier(config.n_fourier_features.get(name, 0), config.min_artists_per_feature, config.bandwidth, seed)
@@ -145,13 +146,12 @@ def open_view(snapshot: Snapshot, name: str, config: CcaConfig, seed: int) -> Vi
     return View(modality, reader, fitted)
 
 
-def _available(config: CcaConfig, modality: Modality, *, descriptors: bool) -> dict[BlockName, float]:
+def _available(wanted: BlockWeights, modality: Modality, *, descriptors: bool, tables: bool) -> dict[BlockName, float]:
     """Return the weights of the wanted blocks that a modality can have; its main block if it can have none of them."""
-    wanted = config.blocks.get(modality.name, BlockWeights())
     weights: dict[BlockName, float] = {MAIN: wanted.main}
-    if modality.sets is not None and config.tfidf_dims:
+    if modality.sets is not None and tables:
         weights |= {WORDS: wanted.words, NGRAMS: wanted.ngrams}
-    elif descriptors and wanted.columns:
+    elif descriptors:
         weights = {COLUMNS: wanted.columns}
     if LISTENERS in modality.blocks:
         weights[LISTENERS] = wanted.listeners

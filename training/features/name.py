@@ -27,7 +27,11 @@ def ngrams_of_name(name: str) -> set[str]:
     100 characters is ignored. A name of one character has one sequence, a blank name has none.
     """
     words = " ".join(unicodedata.normalize("NFC", name).lower().split())
-    text = f" {words[:MAX_CHARACTERS]} "
+    return character_ngrams(f" {words[:MAX_CHARACTERS]} ")
+
+
+def character_ngrams(text: str) -> set[str]:
+    """Return the distinct sequences of 3 to 5 characters of a text."""
     return {
         text[start : start + length]
         for length in range(_SHORTEST, _LONGEST + 1)

@@ -17,8 +17,8 @@ def float32(*shape: int) -> np.ndarray:
     return RNG.standard_normal(shape).astype(np.float32)
 
 
-WAVES = RandomFourierFeatures(float32(3, 4), float32(4))
-DIRECTION = UnitBlock(np.array([0, 1, 2]), float32(7), norm_shrinkage=0.7, weight=0.5, fourier_features=WAVES)
+FOURIER = RandomFourierFeatures(float32(3, 4), float32(4))
+DIRECTION = UnitBlock(np.array([0, 1, 2]), float32(7), norm_shrinkage=0.7, weight=0.5, fourier_features=FOURIER)
 VALUES = DescriptorBlock(
     np.array([5, 3]),
     absent=np.array([0, -2], np.float32),
@@ -40,9 +40,9 @@ def naive_direction(x: np.ndarray) -> np.ndarray:
     if length == 0:
         return np.zeros(7)
     unit = y / length
-    waves = [np.sqrt(2 / 4) * np.cos(unit @ WAVES.frequencies[:, j] + WAVES.phases[j]) for j in range(4)]
+    cosines = [np.sqrt(2 / 4) * np.cos(unit @ FOURIER.frequencies[:, j] + FOURIER.phases[j]) for j in range(4)]
     gate = length / np.sqrt(length**2 + 0.7**2)
-    return 0.5 * gate * (np.concatenate([unit, waves]) - DIRECTION.mean)
+    return 0.5 * gate * (np.concatenate([unit, cosines]) - DIRECTION.mean)
 
 
 def naive_values(x: np.ndarray) -> np.ndarray:
