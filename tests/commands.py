@@ -88,7 +88,9 @@ class Command:
             TimeoutError: it does not end in time.
         """
         if self._code is None:
-            if not select.select([self._status], [], [], timeout_s)[0]:
+            ended = select.poll()  # select.select takes no descriptor above 1023
+            ended.register(self._status, select.POLLIN)
+            if not ended.poll(None if timeout_s is None else timeout_s * 1000):
                 raise TimeoutError(f"process {self.pid} still runs after {timeout_s} s")
             self._code = self._read()
             os.close(self._status)
