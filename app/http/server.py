@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import logging
-import os
-import platform
 import signal
 import socket
 import threading
@@ -20,6 +17,7 @@ from starlette.types import ASGIApp
 
 from riyl.app.http.dependencies import Streams, held
 from riyl.app.http.protocol import BoundedProtocol
+from riyl.core.allocator import limit_arenas
 from riyl.core.errors import RiylError
 
 log = logging.getLogger(__name__)
@@ -29,12 +27,6 @@ MAX_UNREAD_BYTES = 128 << 20
 
 SHUTDOWN_S = 6
 """Maximum time for running requests to end, in seconds: the process must exit within 10 s of SIGTERM in any case."""
-
-
-M_ARENA_MAX, MAX_ARENAS = -8, 2
-"""Parameter of glibc's `mallopt`, and its value: the maximum number of arenas that threads allocate from. Each keeps
-freed memory for itself; with one or two for each thread a large batch of changes took 50 MiB more at its peak.
-"""
 
 
 class Server(uvicorn.Server):
@@ -108,7 +100,7 @@ def run(app: FastAPI, host: str, port: int, *, when_started: Callable[[], None] 
     Raises:
         RiylError: the service cannot listen at the address.
     """
-    _limit_arenas()
+    limit_arenas()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing to reload; a closed terminal must not end the service
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn re-raises the signal after shutdown; it is ignored
@@ -120,12 +112,6 @@ def run(app: FastAPI, host: str, port: int, *, when_started: Callable[[], None] 
         log.info("service_started", extra={"host": host, "port": listening.getsockname()[1]})
         service.run(sockets=[listening])
     log.info("service_ended")
-
-
-def _limit_arenas() -> None:
-    """Limit the allocator's arenas to `MAX_ARENAS`, on glibc and unless MALLOC_ARENA_MAX sets their number."""
-    if platform.libc_ver()[0] == "glibc" and "MALLOC_ARENA_MAX" not in os.environ:
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, MAX_ARENAS)
 
 
 def _listening(host: str, port: int) -> socket.socket:

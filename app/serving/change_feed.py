@@ -8,6 +8,7 @@ from time import perf_counter
 
 from riyl.app.serving.metrics import ServingMetrics
 from riyl.app.serving.state import ServingState
+from riyl.core.allocator import release_freed_memory
 from riyl.core.db.session import Database
 from riyl.core.db.tombstones import copy_tombstones
 from riyl.core.errors import RiylError
@@ -121,6 +122,7 @@ class ChangeFeed:
             seconds = perf_counter() - start
             if len(effective) >= MIN_MEASURED:
                 self._changes_per_s = len(effective) / seconds
+                release_freed_memory()
             extra = {
                 "artists": len(effective),
                 "last": last,

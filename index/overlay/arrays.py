@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 Number = TypeVar("Number", bound=np.generic)
 
-_FIRST = 64
+_FIRST = 1 << 14
+"""Rows that a buffer has room for at first; memory is used as rows are added."""
 
 
 @dataclass(frozen=True)

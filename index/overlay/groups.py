@@ -14,10 +14,8 @@ from riyl.index.artifact.arrays import LIST_LENGTH
 from riyl.index.scoring.exact import exactly, rescored
 from riyl.index.scoring.factors import Patterns
 
-MAX_PAIRS = 1 << 18
-"""Pairs of artists that are expanded at once, about 10 MB."""
-
-_CELLS = 1 << 20
+MAX_PAIRS = 1 << 16
+"""Pairs of artists that are expanded at once, about 3 MB."""
 
 _ENOUGH = LIST_LENGTH + 2
 """Members of one group that a list can need: its length, the list's own artist, and the first one left out."""
@@ -121,8 +119,8 @@ class LiveScores:
         """Find the candidates that score enough for a query; each pair of different vectors is scored once.
 
         Args:
-            queries: (q,) artists, a few thousand at most.
-            candidates: (b,) artists.
+            queries: (q,) artists, a thousand at most.
+            candidates: (b,) artists, as many.
             least: (q,) minimum score of a candidate.
 
         Yields:
@@ -137,16 +135,13 @@ class LiveScores:
         )
         x_rows, y_rows = queries[of_queries.first], candidates[of_candidates.first]
         least_of_group = np.minimum.reduceat(least[of_queries.members], of_queries.starts[:-1])
-        step = max(1, _CELLS // len(x_rows))
-        for start in range(0, len(y_rows), step):
-            chunk = y_rows[start : start + step]
-            (x, y), values = rescored(
-                self.vectors[x_rows] @ self.vectors[chunk].T,
-                lambda x, y, chunk=chunk: exactly(self.vectors[x_rows[x]], self.vectors[chunk[y]]),
-                self.c[self.patterns[x_rows]][:, self.patterns[chunk]],
-                self.h[chunk],
-                least=least_of_group[:, None],
-            )
-            for query, candidate, scores in written_out(of_queries, of_candidates, (x, start + y), values):
-                other = queries[query] != candidates[candidate]
-                yield query[other], candidate[other], scores[other]
+        (x, y), values = rescored(
+            self.vectors[x_rows] @ self.vectors[y_rows].T,
+            lambda x, y: exactly(self.vectors[x_rows[x]], self.vectors[y_rows[y]]),
+            self.c[self.patterns[x_rows]][:, self.patterns[y_rows]],
+            self.h[y_rows],
+            least=least_of_group[:, None],
+        )
+        for query, candidate, scores in written_out(of_queries, of_candidates, (x, y), values):
+            other = queries[query] != candidates[candidate]
+            yield query[other], candidate[other], scores[other]

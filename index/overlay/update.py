@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,8 +30,8 @@ log = logging.getLogger(__name__)
 AT_ONCE = 256
 """Artists that are encoded and measured at a time."""
 
-QUERIES_AT_ONCE = 1000
-"""Live artists whose lists are updated at a time."""
+BLOCK = 512
+"""Maximum number of live artists that are compared with as many others at a time."""
 
 _CLEARED_FROM = 1000
 """Tombstones of live rows above which they are cleared, once they also outnumber the remaining live rows."""
@@ -207,11 +208,11 @@ class OverlayUpdater:
         """Enter candidates in the lists of queries; both are positions among the live artists."""
         vectors, patterns, h = (self._columns[name].taken() for name in ("vectors", "patterns", "h"))
         live = LiveScores(vectors, patterns, h, self._tie_keys.taken(), c)
-        for block in np.split(queries, range(QUERIES_AT_ONCE, len(queries), QUERIES_AT_ONCE)):
-            least, least_keys = self._least(block)
-            for query, candidate, scores in live.pairs(block, candidates, least):
+        for block, others in itertools.product(_blocks(queries), _blocks(candidates)):
+            least, least_keys = self._least(block)  # again for each pair of blocks: the lists fill up
+            for query, candidate, scores in live.pairs(block, others, least):
                 rows = self._version.n_artists + block[query]
-                self._enter(rows, candidates[candidate], scores, least[query], least_keys[query])
+                self._enter(rows, others[candidate], scores, least[query], least_keys[query])
 
     def _least(self, live: NDArray[np.int64]) -> tuple[NDArray[np.float32], Keys]:
         """Return the score to reach for the list of each live artist, and the tie key to precede at that score."""
@@ -294,3 +295,7 @@ class OverlayUpdater:
                 rows_of_mbid={m: [int(to[row]) for row in rows] for m, rows in before.rows_of_mbid.items()},
             )
         )
+
+
+def _blocks(positions: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return np.split(positions, range(BLOCK, len(positions), BLOCK))
