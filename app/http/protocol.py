@@ -40,7 +40,9 @@ FRAMING = (b"content-length", b"transfer-encoding")
 """Headers of a request that has a body."""
 
 SLICE_BYTES = 16 * 1024
-"""Number of bytes parsed at once. While a request waits for its turn, the rest of the received bytes is not parsed."""
+"""Number of bytes received and parsed at once, in turn with other connections. While a request waits for its turn, the
+rest of the received bytes is not parsed.
+"""
 
 
 class BoundedFlow(FlowControl):
@@ -114,6 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.max_size = SLICE_BYTES  # type: ignore[attr-defined]  # asyncio's would receive 256 KiB at once
         self.flow = BoundedFlow(transport, self)
         self._head_due = time.monotonic() + self.head_s
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from riyl.app.http.dependencies import TheState, fresh
+from riyl.app.http.dependencies import TheState
 from riyl.app.http.errors import batch_problem, problems
 from riyl.app.http.limited_route import RequestLimits, TheLimits
 from riyl.app.http.media_types import JSON
@@ -22,7 +22,7 @@ from riyl.app.schemas.query import (
     QueryResponse,
     SimilarRequest,
 )
-from riyl.app.services.query import run_query
+from riyl.app.services.query import query_bytes
 from riyl.app.serving.state import ServingState
 from riyl.core.errors import RiylError
 
@@ -30,6 +30,8 @@ router = APIRouter(prefix="/v1", tags=["similar"], route_class=OffLoopBodyRoute)
 
 MAX_QUERY_BYTES, MAX_BATCH_BYTES = 1 << 20, 2 << 20
 """Maximum body of a query and of a batch, in bytes: parsing JSON of that size holds the interpreter for some 50 ms."""
+
+FRESH = {"cache-control": "no-store"}
 
 UNKNOWN = {404: "A seed does not exist; `near` lists artists with similar names."}
 UNCLEAR = {
@@ -51,7 +53,8 @@ async def similar_to(state: TheState, limits: TheLimits, request: SimilarRequest
     The artists of the query are not among them.
     """
     async with _heavy_entered(limits, request.n_shares):
-        return await asyncio.to_thread(lambda: fresh(run_query(state, request)))
+        body = await asyncio.to_thread(query_bytes, state, request)
+    return Response(body, headers=FRESH, media_type=JSON)
 
 
 @router.post("/similar:batch", summary="Answer up to 1,000 mixed queries", response_model=BatchResponse)
@@ -60,7 +63,7 @@ async def similar_to_each(state: TheState, limits: TheLimits, request: BatchRequ
     """Answer each query, or describe its problem, in order; all use the same version and rules."""
     async with _heavy_entered(limits, request.n_shares):
         body = await asyncio.to_thread(_batch_body, state, request)
-    return Response(body, headers={"cache-control": "no-store"}, media_type=JSON)
+    return Response(body, headers=FRESH, media_type=JSON)
 
 
 def _heavy_entered(limits: RequestLimits, n_shares: int) -> AbstractAsyncContextManager[None]:
@@ -73,13 +76,14 @@ def _batch_body(state: ServingState, request: BatchRequest) -> bytes:
 
     Serializing all entries at once would hold the interpreter, and every entry in memory twice.
     """
-    entries = b",".join(_entry(state, query).model_dump_json().encode() for query in request.queries)
+    entries = b",".join(_entry(state, query) for query in request.queries)
     empty = BatchResponse(version=state.searcher.version_id, answers=[]).model_dump_json()
     return empty.removesuffix("]}").encode() + entries + b"]}"
 
 
-def _entry(state: ServingState, request: SimilarRequest) -> BatchEntry:
+def _entry(state: ServingState, request: SimilarRequest) -> bytes:
+    """Serialize a `BatchEntry`."""
     try:
-        return BatchEntry(answer=run_query(state, request), problem=None)
+        return b'{"answer":' + query_bytes(state, request) + b',"problem":null}'
     except RiylError as error:
-        return BatchEntry(answer=None, problem=batch_problem(error))
+        return BatchEntry(answer=None, problem=batch_problem(error)).model_dump_json().encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log1p
 
@@ -57,13 +57,32 @@ def run_query(state: ServingState, request: SimilarRequest) -> QueryResponse:
         MismatchError: the model does not accept the described inputs.
         NoEncoderError: the encoder of artists that are not in the catalog is not in this home.
     """
+    resolved, entries = _answer(state, request)
+    return QueryResponse(version=state.searcher.version_id, asked=resolved, similar=list(entries))
+
+
+def query_bytes(state: ServingState, request: SimilarRequest) -> bytes:
+    """Return `run_query` as JSON, made entry by entry.
+
+    Serialising a large response at once would hold the interpreter, and every reason in memory twice.
+
+    Raises:
+        RiylError: see `run_query`.
+    """
+    resolved, entries = _answer(state, request)
+    empty = QueryResponse(version=state.searcher.version_id, asked=resolved, similar=[]).model_dump_json()
+    similar = b",".join(entry.model_dump_json().encode() for entry in entries)
+    return empty.removesuffix("]}").encode() + similar + b"]}"
+
+
+def _answer(state: ServingState, request: SimilarRequest) -> tuple[ResolvedQuery, Iterator[Similar | Explained]]:
+    """Return a query with its artists resolved, and the entries of its answer, best first."""
     meant = _meant(state, request)
     query = build_query(meant.terms, meant.avoid, popularity=request.popularity, uncorrected=request.uncorrected)
     neighbours = _found(state, request, query)
-    listed: list[Similar] | list[Explained] = similar_list(state, neighbours)
-    if request.explain:
-        listed = _explained(listed, _whys(state, query, neighbours.rows))
-    return QueryResponse(version=state.searcher.version_id, asked=meant.understood, similar=listed)
+    similar = similar_list(state, neighbours)
+    whys = _whys(state, query, neighbours.rows) if request.explain else None
+    return meant.understood, iter(similar) if whys is None else _explained(similar, whys)
 
 
 def fits_event_loop(state: ServingState, request: SimilarRequest) -> bool:
@@ -101,7 +120,7 @@ def explain_similar(state: ServingState, row: int, k: int, *, uncorrected: bool)
         version=searcher.version_id,
         artist=summary(searcher.artist(row)),
         evidence=dict(evidence_of(searcher.overlay, row)),
-        similar=_explained(similar_list(state, neighbours), whys),
+        similar=list(_explained(similar_list(state, neighbours), whys)),
     )
 
 
@@ -263,13 +282,10 @@ def _named(state: ServingState, rows: Sequence[tuple[int, float]]) -> list[Resol
     return [ResolvedSeed(id=id, name=name, weight=w) for id, name, w in zip(ids, names, weights, strict=True)]
 
 
-def _whys(state: ServingState, query: Query, rows: NDArray[np.int32]) -> list[Why]:
+def _whys(state: ServingState, query: Query, rows: NDArray[np.int32]) -> Iterator[Why]:
     overlay = state.searcher.overlay
-    reasons = explain(overlay, query, rows)
-    return [
-        _why(query, row_reasons, evidence_of(overlay, row))
-        for row_reasons, row in zip(reasons, rows.tolist(), strict=True)
-    ]
+    reasons = zip(explain(overlay, query, rows), rows.tolist(), strict=True)
+    return (_why(query, row_reasons, evidence_of(overlay, row)) for row_reasons, row in reasons)
 
 
 def _why(query: Query, reasons: Reasons, evidence: Mapping[str, int]) -> Why:
@@ -278,5 +294,5 @@ def _why(query: Query, reasons: Reasons, evidence: Mapping[str, int]) -> Why:
     return Why.model_validate({**vars(reasons), "seeds": seeds, "evidence": evidence}, from_attributes=True)
 
 
-def _explained(listed: Sequence[Similar], whys: Sequence[Why]) -> list[Explained]:
-    return [Explained(**dict(entry), why=why) for entry, why in zip(listed, whys, strict=True)]
+def _explained(listed: Iterable[Similar], whys: Iterable[Why]) -> Iterator[Explained]:
+    return (Explained(**dict(entry), why=why) for entry, why in zip(listed, whys, strict=True))

@@ -6,7 +6,7 @@ import pytest
 
 import riyl.index.search.vector_search
 from riyl.app.schemas.query import SimilarRequest
-from riyl.app.services.query import fits_event_loop
+from riyl.app.services.query import fits_event_loop, query_bytes, run_query
 from riyl.app.serving.state import ServingState
 from riyl.core.rules import NO_RULES, Rule, RuleKind, Rules
 from riyl.core.settings import Home
@@ -57,3 +57,11 @@ def test_neither_is_any_question_under_rules_or_of_many_artists(
     assert not short(state.under(Rules(1, (rule,))))
     monkeypatch.setattr(riyl.index.search.vector_search, "QUICK", 10)
     assert not short(state)
+
+
+@pytest.mark.parametrize("more", [{}, {"explain": True}, {"min_score": 5}])
+def test_bytes_made_entry_by_entry_are_those_of_the_whole_response(state: ServingState, more: dict[str, Any]) -> None:
+    request = SimilarRequest.model_validate({"seeds": SEEDS, "k": 4, **more})
+    response = run_query(state, request)
+    assert len(response.similar) == (0 if "min_score" in more else 4)
+    assert query_bytes(state, request).decode() == response.model_dump_json()
