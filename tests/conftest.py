@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,6 +29,14 @@ from riyl.training.features.recipe import CfRecipe, Recipe, TagRecipe
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("RIYL_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended_services_close_their_files() -> Iterator[None]:
+    """Collect services that tests ran in this process, which hold the files of their versions in reference cycles."""
+    yield
+    if psutil.Process().num_fds() > 500:  # some systems allow a process 1,024
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

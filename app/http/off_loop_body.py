@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
+from threading import Lock
 from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
@@ -18,6 +20,13 @@ from riyl.core.errors import InputError
 
 MAX_CONTAINERS = 20_000
 """Maximum number of lists and objects in a JSON body: each takes longer to parse than thousands of bytes of numbers."""
+
+LARGE_BYTES = 64 << 10
+"""Size from which bodies are read one at a time, in bytes: reading holds the interpreter, so that several at once end no
+sooner, and other requests wait for all of them.
+"""
+
+_reading_large = Lock()
 
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
@@ -69,8 +78,9 @@ class _ReadAside(Request):
 
 
 def _read(model: type[BaseModel], body: bytes) -> Any:
-    check_containers(body)
-    try:
-        return model.model_validate_json(body)
-    except ValidationError:
-        return json.loads(body)
+    with _reading_large if len(body) > LARGE_BYTES else nullcontext():
+        check_containers(body)
+        try:
+            return model.model_validate_json(body)
+        except ValidationError:
+            return json.loads(body)
