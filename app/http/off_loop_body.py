@@ -22,8 +22,9 @@ MAX_CONTAINERS = 20_000
 """Maximum number of lists and objects in a JSON body: each takes longer to parse than thousands of bytes of numbers."""
 
 LARGE_BYTES = 64 << 10
-"""Size from which bodies are read one at a time, in bytes: reading holds the interpreter, so that several at once end no
-sooner, and other requests wait for all of them.
+"""Size from which bodies are read one at a time, in bytes.
+
+Reading holds the interpreter: several at once would end no sooner, and other requests would wait for all of them.
 """
 
 _reading_large = Lock()
