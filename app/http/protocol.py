@@ -39,12 +39,6 @@ RESET_TURNS = 2
 FRAMING = (b"content-length", b"transfer-encoding")
 """Headers of a request that has a body."""
 
-RECEIVE_BYTES = 64 * 1024
-"""Maximum number of bytes received from a connection in its turn: in chunks of one byte, 256 KiB took 0.3 s to parse.
-
-Bytes that were not received when a connection is closed reset it, so less than a few pipelined requests is too little.
-"""
-
 SLICE_BYTES = 16 * 1024
 """Number of bytes parsed at once. While a request waits for its turn, the rest of the received bytes is not parsed."""
 
@@ -120,7 +114,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        transport.max_size = RECEIVE_BYTES  # type: ignore[attr-defined]  # asyncio's own is 256 KiB
         self.flow = BoundedFlow(transport, self)
         self._head_due = time.monotonic() + self.head_s
 

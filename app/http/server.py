@@ -77,7 +77,6 @@ def server(app: ASGIApp, host: str, port: int, ending: asyncio.Event) -> Server:
         app,
         host=host,
         port=port,
-        loop="asyncio",  # whose transports receive as much at once as the protocol says
         http=BoundedProtocol,
         ws="none",
         log_config=None,

@@ -40,6 +40,7 @@ def test_a_run_shows_its_figures_and_what_ran_on_what(evaluated: Evaluated, page
 def test_a_run_shows_the_first_ranks_and_an_older_one_has_none(evaluated: Evaluated, page: Page) -> None:
     page.goto(f"{evaluated.page}?id=e3")
     table = page.get_by_role("region", name="First lists, raw")
+    expect(table).to_be_visible()
     assert table.get_by_role("columnheader").all_inner_texts() == [
         "system", "nDCG@10", "minus mine", "nDCG@50", "Gini@10", "Gini@50", "never in a first 10",
     ]  # fmt: skip
