@@ -17,6 +17,9 @@ from riyl.index.scoring.factors import Patterns
 MAX_PAIRS = 1 << 16
 """Pairs of artists that are expanded at once, about 3 MB."""
 
+BLOCK = 512
+"""Maximum number of live artists that are compared with as many others at a time."""
+
 _ENOUGH = LIST_LENGTH + 2
 """Members of one group that a list can need: its length, the list's own artist, and the first one left out."""
 
@@ -95,6 +98,11 @@ def written_out(
         start = stop
 
 
+def blocks(positions: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Split (m,) positions into blocks of at most `BLOCK`."""
+    return np.split(positions, range(BLOCK, len(positions), BLOCK))
+
+
 @dataclass(frozen=True)
 class LiveScores:
     """Scores among m live artists.
@@ -119,8 +127,8 @@ class LiveScores:
         """Find the candidates that score enough for a query; each pair of different vectors is scored once.
 
         Args:
-            queries: (q,) artists, a thousand at most.
-            candidates: (b,) artists, as many.
+            queries: (q,) artists, a block of them.
+            candidates: (b,) artists, a block of them.
             least: (q,) minimum score of a candidate.
 
         Yields:

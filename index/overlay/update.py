@@ -20,7 +20,7 @@ from riyl.index.overlay.arrays import AppendBuffer
 from riyl.index.overlay.artists import LiveArtist, list_mbid, unlist_mbid
 from riyl.index.overlay.encode import LiveArtistEncoder
 from riyl.index.overlay.entries import NO_ENTRIES, Entries, Keys, in_front, is_before
-from riyl.index.overlay.groups import Groups, LiveScores, written_out
+from riyl.index.overlay.groups import Groups, LiveScores, blocks, written_out
 from riyl.index.overlay.overlay import Columns, VersionOverlay, widened
 from riyl.index.overlay.statistics import VersionStatistics, measure
 from riyl.index.scoring.tie_breaking import tie_keys
@@ -29,9 +29,6 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 256
 """Artists that are encoded and measured at a time."""
-
-BLOCK = 512
-"""Maximum number of live artists that are compared with as many others at a time."""
 
 _CLEARED_FROM = 1000
 """Tombstones of live rows above which they are cleared, once they also outnumber the remaining live rows."""
@@ -208,7 +205,7 @@ class OverlayUpdater:
         """Enter candidates in the lists of queries; both are positions among the live artists."""
         vectors, patterns, h = (self._columns[name].taken() for name in ("vectors", "patterns", "h"))
         live = LiveScores(vectors, patterns, h, self._tie_keys.taken(), c)
-        for block, others in itertools.product(_blocks(queries), _blocks(candidates)):
+        for block, others in itertools.product(blocks(queries), blocks(candidates)):
             least, least_keys = self._least(block)  # again for each pair of blocks: the lists fill up
             for query, candidate, scores in live.pairs(block, others, least):
                 rows = self._version.n_artists + block[query]
@@ -295,7 +292,3 @@ class OverlayUpdater:
                 rows_of_mbid={m: [int(to[row]) for row in rows] for m, rows in before.rows_of_mbid.items()},
             )
         )
-
-
-def _blocks(positions: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return np.split(positions, range(BLOCK, len(positions), BLOCK))
