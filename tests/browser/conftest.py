@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from riyl.core.catalog.tables import Tables
 from riyl.core.db.rules import add_rule, copy_rules
@@ -29,6 +29,8 @@ from riyl.training.config import load_config
 from riyl.training.features.build import build_snapshot, import_similar
 from riyl.training.train import train
 from tests.conftest import SMALL_RECIPE, small_world, write_tables
+
+expect.set_options(timeout=15_000)
 
 OpenPage = Callable[..., Page]
 

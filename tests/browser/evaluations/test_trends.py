@@ -147,7 +147,7 @@ def test_a_phone_scrolls_wide_tables_but_not_the_page(many: str, open_page: Open
 
 def test_a_run_shows_its_command(few: str, page: Page) -> None:
     page.goto(f"{few}?id=run01")
-    expect(page.get_by_role("region", name="Modality groups")).to_be_visible()
+    expect(page.get_by_text("How this was measured")).to_be_visible()
     facts = dict(
         zip(
             page.get_by_role("term").all_inner_texts(), page.get_by_role("definition").all_inner_texts(), strict=True
