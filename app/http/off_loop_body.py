@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import HTTPException, RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,6 +31,11 @@ Reading holds the interpreter: several at once would end no sooner, and other re
 _reading_large = Lock()
 
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+
+
+def body_errors(error: ValidationError) -> list[dict[str, Any]]:
+    """Return the errors of a body as FastAPI reports them: each location begins with "body"."""
+    return [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
 
 
 def check_containers(text: bytes, most: int = MAX_CONTAINERS) -> None:
@@ -60,9 +66,20 @@ class OffLoopBodyRoute(StrictRoute):
             return handle
 
         async def handler(request: Request) -> Response:
-            return await handle(_ReadAside(request.scope, request.receive, model))
+            try:
+                return await handle(_ReadAside(request.scope, request.receive, model))
+            except _InvalidBody as invalid:
+                raise RequestValidationError(invalid.errors) from None
 
         return handler
+
+
+class _InvalidBody(HTTPException):
+    """Carries the errors of a body through FastAPI, which passes on no other exception while it reads the body."""
+
+    def __init__(self, error: ValidationError) -> None:
+        super().__init__(422)
+        self.errors = body_errors(error)
 
 
 class _ReadAside(Request):
@@ -71,10 +88,7 @@ class _ReadAside(Request):
         self._model = model
 
     async def json(self) -> Any:
-        """Return the model, or plain values of an invalid body.
-
-        FastAPI accepts the model as it is, and finds the errors in plain values.
-        """
+        """Return the model, which FastAPI accepts as it is."""
         return await run_in_threadpool(_read, self._model, await self.body())
 
 
@@ -84,4 +98,8 @@ def _read(model: type[BaseModel], body: bytes) -> Any:
         try:
             return model.model_validate_json(body)
         except ValidationError:
-            return json.loads(body)
+            try:
+                # the way of FastAPI, whose errors are reported
+                return model.model_validate(json.loads(body), from_attributes=True)
+            except ValidationError as error:
+                raise _InvalidBody(error) from None

@@ -7,7 +7,7 @@ import time
 
 import httptools
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -40,7 +40,17 @@ FRAMING = (b"content-length", b"transfer-encoding")
 """Headers of a request that has a body."""
 
 SLICE_BYTES = 16 * 1024
-"""Number of bytes parsed at once. While a request waits for its turn, the rest of the received bytes is not parsed."""
+"""Maximum number of bytes of a connection that are parsed in one turn of the event loop.
+
+uvloop hands over up to 8 MiB in a turn: in chunks of one byte, these take 300 ms to parse. While a request waits for
+the response to another, the rest of the received bytes is not parsed.
+"""
+
+MAX_UNPARSED_BYTES = 256 * 1024
+"""Number of received bytes, not parsed yet, from which a connection is not read: the size of one read of uvloop.
+
+Fewer are read on: bytes that are unread when a connection is closed would take the responses before them away.
+"""
 
 
 class BoundedFlow(FlowControl):
@@ -95,6 +105,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _framing_bytes = 0
     _lingering_bytes = 0
     _unparsed = b""
+    _next_turn: asyncio.Handle | None = None
     _current: RequestResponseCycle | None = None
     _refusal = ""
     _is_refused = False
@@ -151,10 +162,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
-        if self._unparsed:
-            self._unparsed += data
-        else:
-            self._parse(data)
+        waits, self._unparsed = bool(self._unparsed), self._unparsed + data
+        if len(self._unparsed) >= MAX_UNPARSED_BYTES:
+            self.flow.pause_reading()
+        if not waits:
+            self._parse()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -162,10 +174,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._is_refused and self._current is not None and self._current.response_complete:
             self._refuse()
-        elif self._unparsed and not self.pipeline:
-            unparsed, self._unparsed = self._unparsed, b""
-            self._parse(unparsed)
-            self.flow.resume_reading()
+        elif self._unparsed and self._next_turn is None:
+            self._parse()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse a request that cannot be parsed, after the responses to those before it; nothing after it is read."""
@@ -224,15 +234,22 @@ class BoundedProtocol(HttpToolsProtocol):
         takes_body = any(name in FRAMING for name, _ in cycle.scope["headers"])
         super()._start_asgi_task(cycle, _unless_reset(cycle, app) if takes_body else app)
 
-    def _parse(self, data: bytes) -> None:
-        for start in range(0, len(data), SLICE_BYTES):
-            if self.pipeline:
-                self._unparsed = data[start:]
-                self.flow.pause_reading()
-                return
-            self._parse_slice(data[start : start + SLICE_BYTES])
-            if self.transport.is_closing() or self._is_refused:
-                return
+    def _parse(self) -> None:
+        """Parse a slice, and the rest in later turns; reading goes on once all is parsed."""
+        self._next_turn = None
+        if self.pipeline:
+            self.flow.pause_reading()
+        if self.pipeline or self._is_refused or self.transport.is_closing():
+            return
+        data, self._unparsed = self._unparsed[:SLICE_BYTES], self._unparsed[SLICE_BYTES:]
+        self._parse_slice(data)
+        if self._is_refused or self.transport.is_closing():
+            return
+        if self._unparsed:
+            self._next_turn = self.loop.call_soon(self._parse)
+            return
+        if self._is_answered or len(self.cycle.body) <= HIGH_WATER_LIMIT:  # else the application has to read first
+            self.flow.resume_reading()
         if self._is_answered and not self._is_in_body:  # these bytes ended uvicorn's timeout, and it starts no other
             self._head_due = self._head_due or time.monotonic() + self.head_s
 

@@ -17,7 +17,7 @@ from riyl.app.http.auth import TheAuthor, TheKey
 from riyl.app.http.dependencies import TheDatabase, TheReloader, fresh
 from riyl.app.http.errors import problems
 from riyl.app.http.media_types import JSON, MERGE_PATCH, NDJSON
-from riyl.app.http.off_loop_body import OffLoopBodyRoute
+from riyl.app.http.off_loop_body import OffLoopBodyRoute, body_errors
 from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import content_type_of
 from riyl.app.routes.artists import SIMILAR
@@ -240,8 +240,7 @@ def _batch(body: bytes, as_lines: bool) -> Batch:
     try:
         return batch_of_items(body)
     except ValidationError as error:
-        errors = [{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors(include_url=False)]
-        raise RequestValidationError(errors) from error
+        raise RequestValidationError(body_errors(error)) from error
 
 
 def _written(verdicts: Iterable[Verdict], as_lines: bool) -> bytes:
