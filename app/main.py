@@ -62,7 +62,7 @@ DESCRIPTION = (
 
 CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CORS_ASKED = ("Authorization", "Idempotency-Key", "If-None-Match", "X-Request-ID")
-CORS_TOLD = ("ETag", "Location", "Retry-After", "RIYL-Version", "X-Request-ID")
+CORS_TOLD = ("ETag", "Link", "Location", "Retry-After", "RIYL-Version", "X-Request-ID")
 """Headers that pages of other origins may send (CORS_ASKED) and read (CORS_TOLD)."""
 
 EVENTS_S = 1.0
