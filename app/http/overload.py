@@ -131,7 +131,7 @@ def build_limiters(settings: Settings, metrics: Metrics) -> Mapping[Concurrency,
         Concurrency.DATABASE: (places, queue),
         Concurrency.UPLOADS: (MAX_UPLOADS, queue),
         Concurrency.STREAMS: (MAX_STREAMS, 0),
-        Concurrency.EXPORTS: (MAX_EXPORTS, 0),
+        Concurrency.EXPORTS: (MAX_EXPORTS, MAX_EXPORTS),
         # waiting requests hold places of questions, at most half of these
         Concurrency.HEAVY: (1, max(places // 2 - 1, 0)),
     }

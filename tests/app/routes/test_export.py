@@ -195,9 +195,10 @@ async def service(home: Home) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient,
             threads.append(threading.get_ident())
             yield part
 
+    settings = Settings(home=home.root, queue_timeout_s=0.1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(FORMATS, NDJSON, observed)
-        async with running(home) as (app, client):
+        async with running(home, settings) as (app, client):
             yield app, client, threads
 
 
