@@ -25,6 +25,7 @@ from riyl.app.http.limited_route import RequestLimits
 from riyl.app.http.logging import RequestLog
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.openapi import build_openapi
+from riyl.app.http.proxy import ProxyMiddleware, TrustedProxies
 from riyl.app.http.rate_limit import RateLimiter
 from riyl.app.http.request_context import RequestContextMiddleware
 from riyl.app.http.route_facts import NO_FACTS, OpenPaths
@@ -36,6 +37,7 @@ from riyl.app.routes import (
     docs,
     embeddings,
     evaluations,
+    export,
     health,
     index,
     jobs,
@@ -62,7 +64,7 @@ DESCRIPTION = (
 
 CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CORS_ASKED = ("Authorization", "Idempotency-Key", "If-None-Match", "X-Request-ID")
-CORS_TOLD = ("ETag", "Location", "Retry-After", "RIYL-Version", "X-Request-ID")
+CORS_TOLD = ("ETag", "Link", "Location", "Retry-After", "RIYL-Version", "X-Request-ID")
 """Headers that pages of other origins may send (CORS_ASKED) and read (CORS_TOLD)."""
 
 EVENTS_S = 1.0
@@ -162,7 +164,7 @@ def create_app(
     app.state.uploads = asyncio.Lock()
     limits = app.state.limits = RequestLimits(settings, metrics, part_s)
     # the most requested first: routes are tried in this order
-    resources = (artists, changes, index, versions, rules, jobs, evaluations, truths, embeddings)
+    resources = (artists, changes, index, versions, rules, jobs, evaluations, truths, embeddings, export)
     for module in (similar, *resources, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
@@ -185,6 +187,8 @@ def _outer(
     most_bytes: int,
 ) -> Iterator[Middleware]:
     """Yield the middlewares of a service with these settings, the outermost first."""
+    if settings.root_path or settings.trusted_proxies:
+        yield Middleware(ProxyMiddleware, TrustedProxies(settings.trusted_proxies), settings.root_path)
     if settings.cors_origins:
         yield Middleware(
             CORSMiddleware,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})
 
 HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*\]?")
 """Host name, wildcard for every name below one, or IP address; in lower case."""
+
+ROOT_PATH, MAX_ROOT_PATH_LENGTH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*"), 200
+"""Prefix of paths: segments of unreserved characters, none of them . or .., without a slash at the end."""
 
 SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S*")
 """Value that Kubernetes and Docker put into NAME_PORT of every container beside a service called NAME."""
@@ -65,6 +69,34 @@ def hosts(value: object) -> object:
         )
         raise PydanticCustomError("hosts", "{wanted}", {"wanted": wanted})
     return tuple(part.strip("[]") for part in parts)
+
+
+def is_root_path(text: str) -> bool:
+    """Return whether a text is a prefix of paths such as /music, or empty."""
+    return len(text) <= MAX_ROOT_PATH_LENGTH and ROOT_PATH.fullmatch(text) is not None
+
+
+def root_path(text: str) -> str:
+    """Check a prefix of paths; returned without a slash at the end."""
+    prefix = text.rstrip("/")
+    if not is_root_path(prefix):
+        wanted = f"wanted a path such as /music, of at most {MAX_ROOT_PATH_LENGTH} letters, digits and . _ ~ - /"
+        raise PydanticCustomError("root_path", "{wanted}", {"wanted": wanted})
+    return prefix
+
+
+def proxies(value: object) -> object:
+    """Parse addresses and networks from text, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    parts = tuple(part.strip() for part in value.split(","))
+    try:
+        for part in parts:
+            ip_network(part)
+    except ValueError as error:
+        wanted = "wanted addresses or networks such as 10.0.0.7, 10.1.0.0/16 or fd00::/8, separated by commas"
+        raise PydanticCustomError("proxies", "{wanted}; {why}", {"wanted": wanted, "why": str(error)}) from error
+    return parts
 
 
 def cron(text: str) -> str:

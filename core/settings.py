@@ -107,6 +107,16 @@ class Settings(BaseSettings):
         description="Allowed names of the header Host, separated by commas; * allows any. Unset: loopback "
         "names if the service listens on loopback, else any.",
     )
+    root_path: Annotated[str, AfterValidator(checks.root_path)] = Field(
+        default="",
+        description="Prefix of the service's paths behind a reverse proxy that removes it, such as /music; it is added "
+        "to links. Unset: the header X-Forwarded-Prefix of a trusted proxy, else none.",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(checks.proxies)] = Field(
+        default=(),
+        description="Addresses or networks of reverse proxies whose headers X-Forwarded-For, -Proto and -Prefix are "
+        "believed, separated by commas; unset: none.",
+    )
     concurrency_per_class: int = Field(
         default=4,
         ge=1,

@@ -60,14 +60,14 @@ def export_neighbours(
     else:
         lists, scores = _kept_lists(version, rows, k, rules, threads, progress)
     ids = version.artists.column("artist_id").combine_chunks()
-    metadata = {"version": version.id, "model": version.manifest["model"], "snapshot": version.manifest["snapshot"]}
+    columns = COLUMNS.with_metadata(metadata_of(version))
     with (
         replaced(out) as aside,
-        pyarrow.parquet.ParquetWriter(aside, COLUMNS.with_metadata(metadata), compression="zstd") as writer,
+        pyarrow.parquet.ParquetWriter(aside, columns, compression="zstd") as writer,
     ):
         for start in range(0, len(rows), _LISTS_AT_ONCE):
             part = slice(start, start + _LISTS_AT_ONCE)
-            writer.write_table(_table(ids, rows[part], lists[at[part], :k], scores[at[part], :k]))
+            writer.write_table(table_of(ids, rows[part], lists[at[part], :k], scores[at[part], :k]))
             progress("write", min(start + _LISTS_AT_ONCE, len(rows)), len(rows))
     return len(rows)
 
@@ -125,7 +125,40 @@ def _put(lists: Lists, scores: Matrix, position: int, rows: Rows, values: NDArra
     lists[position, :length], scores[position, :length] = rows[:length], values[:length]
 
 
-def _table(ids: pa.Array, rows: Rows, lists: Lists, scores: Matrix) -> pa.Table:
+def lists_under(searcher: Searcher, rules: BoundRules, rows: Rows, k: int) -> tuple[Lists, Matrix]:
+    """Return the lists of `rows` with the changes and the rules applied, and their scores, (m, k); -1 and NaN behind.
+
+    None of the rows may be blocked, and each must have an embedding.
+    """
+    lists, scores = np.empty((len(rows), k), np.int32), np.empty((len(rows), k), np.float32)
+    for position, row in enumerate(rows.tolist()):
+        neighbours = apply_rules(searcher, rules, row, k)
+        _put(lists, scores, position, neighbours.rows, neighbours.scores)
+    return lists, scores
+
+
+def ids_of_rows(searcher: Searcher) -> pa.Array:
+    """Return the ids of all rows of a version and the changes on it; without a copy where there are no live artists."""
+    overlay = searcher.overlay
+    live_ids = searcher.ids_of(np.arange(overlay.first, overlay.n_rows, dtype=np.int32))
+    ids = searcher.version.artists.column("artist_id").combine_chunks()
+    return pa.concat_arrays([ids, pa.array(live_ids, ids.type)]) if live_ids else ids
+
+
+def metadata_of(version: Version) -> dict[str, str]:
+    """Return what an exported file says of its origin."""
+    return {"version": version.id, "model": version.manifest["model"], "snapshot": version.manifest["snapshot"]}
+
+
+def table_of(ids: pa.Array, rows: Rows, lists: Lists, scores: Matrix) -> pa.Table:
+    """Return lists as a table of COLUMNS, a row per entry.
+
+    Args:
+        ids: id of each row of the catalog.
+        rows: (m,) rows of the artists that have the lists.
+        lists: (m, k) rows, -1 behind the end of a list.
+        scores: (m, k).
+    """
     query, position = np.nonzero(lists >= 0)
     return pa.table(
         {

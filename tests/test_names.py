@@ -128,7 +128,7 @@ SETTINGS = """
     allowed_hosts concurrency_per_class cors_origins database_password_file database_url home host ignore_unread
     import_root keep_versions log_level port quality_max_drop quality_min_overlap quality_min_recall
     quality_min_share quality_min_table_share quality_truth queue_per_class queue_timeout_s rate_limit reindex_cron
-    require_key tables threads worker
+    require_key root_path tables threads trusted_proxies worker
 """
 CCA = """
     method dim shared ridge correlation_exponent tfidf_dims max_terms blocks name norm_shrinkage n_fourier_features
@@ -160,7 +160,16 @@ TITLES = {
     *("damaged truth", "damaged version"),
     *("database busy", "database damaged", "database down", "insufficient storage", "storage read-only"),
     *("database not believed", "database of another release", "failed quality checks", "invalid request"),
-    *("job has ended", "key needed", "no encoder", "not allowed", "not comparable", "not found", "not ready"),
+    *(
+        "job has ended",
+        "key needed",
+        "no encoder",
+        "not acceptable",
+        "not allowed",
+        "not comparable",
+        "not found",
+        "not ready",
+    ),
     *("nothing known yet", "overloaded", "several artists have this mbid", "several artists have this name"),
     *("service ends", "unknown host"),
     *("too many requests", "unknown artist", "unsupported media type", "version of an older format"),

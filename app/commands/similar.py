@@ -33,7 +33,8 @@ def similar(
     seed, neighbours = searcher.artist(row), apply_rules(searcher, state.rules, row, k, uncorrected=uncorrected)
     others = [searcher.artist(other) for other in neighbours.rows.tolist()]
     scores = neighbours.scores.tolist()
-    whys = [entry.why for entry in explain_similar(state, row, k, uncorrected=uncorrected).similar] if explain else []
+    explained = explain_similar(state, row, neighbours, uncorrected=uncorrected).similar if explain else []
+    whys = [entry.why for entry in explained]
     run.show(
         {
             "version": searcher.version_id,

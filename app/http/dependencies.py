@@ -109,11 +109,16 @@ STORING = frozenset[object]({_database, _jobs})
 """Dependencies of an operation that may meet a full disk, also where it only reads: SQLite writes its log."""
 
 
-def versioned(request: Request, state: ServingState, model: BaseModel) -> Response:
-    """Return the model as JSON with the entity tag of its version and rules, or 304 for a client that has it."""
+def versioned(request: Request, state: ServingState, model: BaseModel, link: str | None = None) -> Response:
+    """Return the model as JSON with the entity tag of its version and rules, or 304 for a client that has it.
+
+    `link` is the header Link of a page; None where there is no other page.
+    """
     headers = {"etag": state.etag, "cache-control": "no-cache"}
     if state.not_modified(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
+    if link is not None:
+        headers["link"] = link
     return Response(model.model_dump_json(), headers=headers, media_type="application/json")
 
 

@@ -27,6 +27,10 @@ MAX_CLIENT_STREAMS, STREAM_RETRY_S = 20, 5
 """Maximum number of streams of one client, a fifth of all; and the time after which to retry, in seconds."""
 
 
+TO_THE_END = frozenset({Concurrency.STREAMS, Concurrency.EXPORTS})
+"""Classes of requests that hold their place until the response has ended."""
+
+
 class RequestLimits:
     """Limits that all requests of a service share.
 
@@ -56,7 +60,7 @@ class RequestLimits:
         is_stream = facts.concurrency is Concurrency.STREAMS
         async with (
             self.bodies.received(scope, receive, facts) as receive_body,
-            limiter.place_held(send, until_end=is_stream) as leaving_send,
+            limiter.place_held(send, until_end=facts.concurrency in TO_THE_END) as leaving_send,
         ):
             with self._stream_of(client_of(scope)) if is_stream else nullcontext():
                 await app(scope, receive_body, leaving_send)

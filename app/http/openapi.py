@@ -140,7 +140,7 @@ def build_openapi(app: FastAPI, settings: Settings) -> dict[str, Any]:
                     (content,) = response["content"].values()
                     response["content"] = {MEDIA_TYPE: content}
             if "304" in responses:
-                responses["200"]["headers"] = _headers(VERSION_HEADERS)
+                responses["200"].setdefault("headers", {}).update(_headers(VERSION_HEADERS))
             for status in responses.keys() & LOCATION.keys():
                 responses[status]["headers"] = _headers({"Location": LOCATION[status]})
             _describe(operation, routes[path, method], settings)

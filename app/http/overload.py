@@ -21,6 +21,10 @@ MAX_STREAMS = 100
 """Maximum number of concurrent responses that do not end by themselves; each queries the database once a second."""
 
 
+MAX_EXPORTS = 2
+"""Maximum number of concurrent exports; each computes until its client has everything."""
+
+
 class ConcurrencyLimiter:
     """Limiter that admits a number of requests at once; others queue for a while, in order of arrival.
 
@@ -127,6 +131,7 @@ def build_limiters(settings: Settings, metrics: Metrics) -> Mapping[Concurrency,
         Concurrency.DATABASE: (places, queue),
         Concurrency.UPLOADS: (MAX_UPLOADS, queue),
         Concurrency.STREAMS: (MAX_STREAMS, 0),
+        Concurrency.EXPORTS: (MAX_EXPORTS, MAX_EXPORTS),
         # waiting requests hold places of questions, at most half of these
         Concurrency.HEAVY: (1, max(places // 2 - 1, 0)),
     }

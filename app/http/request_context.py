@@ -67,8 +67,8 @@ class RequestContextMiddleware:
             await self._app(scope, receive, send)
             return
         start = perf_counter()
-        context = RequestContext(self._request_id(scope))
         method = scope["method"]
+        context = RequestContext(self._request_id(scope), is_head=method == "HEAD")
         status = 0
 
         async def observed_send(message: Message) -> None:

@@ -103,6 +103,10 @@ class MediaTypeError(RiylError):
     """The body of the request has another media type."""
 
 
+class NotAcceptableError(RiylError):
+    """The header Accept allows none of the media types of the response."""
+
+
 class NoKeyError(RiylError):
     """This needs the header Authorization: Bearer riyl_..., with a key made by: riyl keys create NAME --role admin"""
 

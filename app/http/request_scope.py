@@ -19,11 +19,13 @@ class RequestContext:
     Attributes:
         version: the version that answers, once it is chosen.
         key: the key of the request, once it was looked up and found.
+        is_head: whether the client wants no body; to routes, HEAD looks like GET.
     """
 
     request_id: str
     version: str | None = None
     key: Key | None = None
+    is_head: bool = False
 
 
 def request_context_of(scope: Scope) -> RequestContext:

@@ -21,8 +21,9 @@ class Concurrency(StrEnum):
 
     `questions` are answered from the serving version; `batches` are thousands of questions, which take seconds;
     `database` is everything that may wait for the database; `uploads` are arriving files; `streams` are responses that
-    do not end by themselves, and hold their place to the end; `heavy` are questions and batches that need much memory
-    to explain, which take that place besides their own once they are read.
+    do not end by themselves, and hold their place to the end; `exports` are responses with the whole catalog, which
+    hold theirs as long; `heavy` are questions and batches that need much memory to explain, which take that place
+    besides their own once they are read.
     """
 
     QUESTIONS = "questions"
@@ -30,6 +31,7 @@ class Concurrency(StrEnum):
     DATABASE = "database"
     UPLOADS = "uploads"
     STREAMS = "streams"
+    EXPORTS = "exports"
     HEAVY = "heavy"
 
 

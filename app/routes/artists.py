@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from riyl.app.http.dependencies import VERSIONED, TheState, versioned
 from riyl.app.http.errors import problems
+from riyl.app.http.paging import PAGED, Offset, address_of_pages, page_links
 from riyl.app.http.request_errors import AmbiguousNameError
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.http.strict_route import StrictRoute
@@ -18,8 +19,9 @@ from riyl.app.schemas.artists import ArtistResponse, ArtistsResponse, Details, R
 from riyl.app.schemas.explanation import ExplainedResponse
 from riyl.app.services.artists import known_row, summaries, summary, unknown_artist
 from riyl.app.services.query import explain_similar
-from riyl.app.services.similar import DEFAULT_K, MAX_K, similar_model
+from riyl.app.services.similar import DEFAULT_K, MAX_K, similar_response
 from riyl.app.serving.state import ServingState
+from riyl.index.search.rules import apply_rules, ready
 
 router = APIRouter(prefix="/v1", tags=["artists"], route_class=StrictRoute)
 
@@ -44,7 +46,9 @@ ArtistPath = Annotated[str, Path(description="The catalog's own id of the artist
 NameQuery = Annotated[str, Query(max_length=MAX_NAME_LENGTH, description="The whole name.")]
 
 
-@router.get("/artists", summary="Search artists by name", response_model=ArtistsResponse, responses=VERSIONED)
+@router.get(
+    "/artists", summary="Search artists by name", response_model=ArtistsResponse, responses={**VERSIONED, **PAGED}
+)
 @QUESTION
 async def search_artists(
     request: Request,
@@ -57,11 +61,15 @@ async def search_artists(
         ),
     ],
     limit: Annotated[int, Query(ge=1, le=50, description="Maximum number of artists.")] = 10,
+    offset: Offset = 0,
 ) -> Response:
     """Search artists whose name or alias begins with `q`, best match first, equal matches by number of listeners."""
-    searcher = state.searcher
-    artists = summaries(searcher, searcher.search_names(q, limit, state.rules.blocked))
-    return versioned(request, state, ArtistsResponse(version=searcher.version_id, artists=artists))
+    searcher, end = state.searcher, offset + limit
+    rows = searcher.search_names(q, end + 1, state.rules.blocked)
+    address = address_of_pages("/v1/artists", request.query_params.items(), "limit")
+    link = page_links(address, limit, offset, has_next=len(rows) > end)
+    artists = summaries(searcher, rows[offset:end])
+    return versioned(request, state, ArtistsResponse(version=searcher.version_id, artists=artists), link)
 
 
 @router.get(
@@ -88,7 +96,7 @@ async def resolve_artist(request: Request, state: TheState, name: NameQuery) -> 
     f"/artists/{{id:path}}{SIMILAR}",
     summary="Find artists similar to an artist",
     response_model=SimilarResponse | ExplainedResponse,
-    responses={**VERSIONED, **MOVED, **problems(UNKNOWN | UNCLEAR)},
+    responses={**VERSIONED, **PAGED, **MOVED, **problems(UNKNOWN | UNCLEAR)},
 )
 @QUESTION
 async def similar_artists(
@@ -96,6 +104,7 @@ async def similar_artists(
     state: TheState,
     id: ArtistPath,
     k: Annotated[int, Query(ge=1, le=MAX_K, description="Maximum number of artists.")] = DEFAULT_K,
+    offset: Offset = 0,
     uncorrected: Annotated[
         bool,
         Query(
@@ -118,13 +127,16 @@ async def similar_artists(
     if (moved := moved_to(request, state, id, SIMILAR)) is not None:
         return moved
     row = known_row(state, id)
+    searcher, rules = state.searcher, state.rules
+    page = None if uncorrected else ready(searcher, rules, row, k, offset)
+    if page is None:
+        page = await asyncio.to_thread(apply_rules, searcher, rules, row, k, offset=offset, uncorrected=uncorrected)
+    address = address_of_pages(f"/v1/artists/{quote(id, safe='')}{SIMILAR}", request.query_params.items(), "k")
+    link = page_links(address, k, offset, has_next=not page.whole)
     if explain:
-        return versioned(
-            request, state, await asyncio.to_thread(explain_similar, state, row, k, uncorrected=uncorrected)
-        )
-    if uncorrected or state.rules:  # a search takes longer than reading a ready list
-        return versioned(request, state, await asyncio.to_thread(similar_model, state, row, k, uncorrected=uncorrected))
-    return versioned(request, state, similar_model(state, row, k))
+        explained = await asyncio.to_thread(explain_similar, state, row, page, uncorrected=uncorrected)
+        return versioned(request, state, explained, link)
+    return versioned(request, state, similar_response(state, row, page), link)
 
 
 @router.get(

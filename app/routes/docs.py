@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import orjson
 from fastapi import APIRouter, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -15,6 +16,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from riyl.app.http.dependencies import held
 from riyl.app.http.examples import Example, OpenApi, load_examples, request_of
 from riyl.app.http.media_types import JSON
+from riyl.app.http.proxy import address_of_service, root_path_of
 from riyl.app.http.route_facts import OPEN
 from riyl.app.http.schema_fields import default_of, fields_of, kind_of
 
@@ -31,15 +33,18 @@ TEMPLATES = Environment(
 @OPEN
 def docs(request: Request) -> HTMLResponse:
     """Show every operation with its parameters, the fields of its body, its examples, and its errors."""
-    page = render(request.app.openapi(), load_examples(), str(request.base_url).rstrip("/"))
+    page = render(request.app.openapi(), load_examples(), address_of_service(request))
     return HTMLResponse(page, headers={"cache-control": "no-cache"})
 
 
 @router.get("/openapi.json")
 @OPEN
 async def openapi(request: Request) -> Response:
-    """Return the OpenAPI document, for programs; it is serialized once."""
-    return Response(held(request.app, "openapi", bytes), media_type=JSON)
+    """Return the OpenAPI document, for programs; it is serialized once, but for the prefix of the paths."""
+    document = held(request.app, "openapi", bytes)
+    if root_path := root_path_of(request.scope):
+        document = b'{"servers":' + orjson.dumps([{"url": root_path}]) + b"," + document[1:]
+    return Response(document, media_type=JSON)
 
 
 @router.get("/docs/style.css")

@@ -106,21 +106,16 @@ def fits_event_loop(state: ServingState, request: SimilarRequest) -> bool:
     return all(id is not None and state.searcher.row_of(id) is not None for id in ids)
 
 
-def explain_similar(state: ServingState, row: int, k: int, *, uncorrected: bool) -> ExplainedResponse:
-    """Return the response of `riyl.app.services.similar.similar_model` with reasons.
-
-    Raises:
-        NothingKnownError: the version has no input of the artist.
-    """
+def explain_similar(state: ServingState, row: int, page: Neighbours, *, uncorrected: bool) -> ExplainedResponse:
+    """Return the response of `riyl.app.services.similar.similar_response` with reasons."""
     searcher = state.searcher
-    neighbours = apply_rules(searcher, state.rules, row, k, uncorrected=uncorrected)
     query = build_query([_artist(state, row, 1.0, parts=True)], uncorrected=uncorrected)
-    whys = _whys(state, query, neighbours.rows)
+    whys = _whys(state, query, page.rows)
     return ExplainedResponse(
         version=searcher.version_id,
         artist=summary(searcher.artist(row)),
         evidence=dict(evidence_of(searcher.overlay, row)),
-        similar=list(_explained(similar_list(state, neighbours), whys)),
+        similar=list(_explained(similar_list(state, page), whys)),
     )
 
 
@@ -150,7 +145,7 @@ def _found(state: ServingState, request: SimilarRequest, query: Query) -> Neighb
 
 def _is_plain(request: SimilarRequest) -> bool:
     """Return whether the ready list of a single seed answers the query."""
-    if len(request.seeds) != 1 or request.k > LIST_LENGTH:
+    if len(request.seeds) != 1 or request.k >= LIST_LENGTH:
         return False
     return request == SimilarRequest(
         seeds=request.seeds, k=request.k, uncorrected=request.uncorrected, explain=request.explain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 from weakref import ref
 
 import numpy as np
@@ -40,11 +41,14 @@ def similar_model(state: ServingState, row: int, k: int, *, uncorrected: bool = 
     Raises:
         NothingKnownError: the version has no input of the artist.
     """
+    return similar_response(state, row, apply_rules(state.searcher, state.rules, row, k, uncorrected=uncorrected))
+
+
+def similar_response(state: ServingState, row: int, page: Neighbours) -> SimilarResponse:
+    """Return a page of the list of the artist in `row` as the route answers it."""
     searcher = state.searcher
     return SimilarResponse(
-        version=searcher.version_id,
-        artist=summary(searcher.artist(row)),
-        similar=similar_list(state, apply_rules(searcher, state.rules, row, k, uncorrected=uncorrected)),
+        version=searcher.version_id, artist=summary(searcher.artist(row)), similar=similar_list(state, page)
     )
 
 
@@ -65,18 +69,25 @@ def similar_list(state: ServingState, neighbours: Neighbours) -> list[Similar]:
     ]
 
 
+class PageBytes(NamedTuple):
+    """A page of an artist's list as JSON, and whether the list goes on behind it."""
+
+    body: bytes
+    has_next: bool
+
+
 @dataclass
 class _Kept:
     """A cached response.
 
     Attributes:
         overlay: the changes under which it was last valid; weak, so that no response keeps earlier changes in memory.
-        rows: rows of its list, as bytes: while these are the same, the response is the same.
+        rows: rows of its list, as bytes: while these are the same, the body is the same.
     """
 
     overlay: ref[VersionOverlay]
     rows: bytes
-    body: bytes
+    page: PageBytes
 
 
 class SimilarBytes:
@@ -98,7 +109,7 @@ class SimilarBytes:
         self._searcher = state.searcher
         self._most_bytes = most_bytes
         self._kept_bytes = 0
-        self._answers: OrderedDict[tuple[int, int], _Kept] = OrderedDict()
+        self._answers: OrderedDict[tuple[int, int, int], _Kept] = OrderedDict()
         self._heads: dict[int, bytes] = {}
         self._fragments: dict[int, bytes] = {}
         if before is not None and before._has_the_rows_of(state.searcher.overlay):
@@ -106,39 +117,40 @@ class SimilarBytes:
             if before.state.rules.rules is state.rules.rules:
                 self._answers, self._kept_bytes = before._answers, before._kept_bytes
 
-    def __call__(self, row: int, k: int) -> bytes | None:
-        """Return the bytes of `similar_model(state, row, k).model_dump_json()`.
+    def __call__(self, row: int, k: int, offset: int = 0) -> PageBytes | None:
+        """Return k artists from position `offset` on, as `similar_response(...).model_dump_json()` has them.
 
         Return None if that would search or raise an error.
         """
-        overlay, cached = self._searcher.overlay, self._answers.get((row, k))
+        key, overlay = (row, k, offset), self._searcher.overlay
+        cached = self._answers.get(key)
         if cached is not None and cached.overlay() is overlay:
-            self._answers.move_to_end((row, k))
-            return cached.body
+            self._answers.move_to_end(key)
+            return cached.page
         try:
-            neighbours = ready(self._searcher, self.state.rules, row, k)
+            neighbours = ready(self._searcher, self.state.rules, row, k, offset)
         except NothingKnownError:
             return None
         if neighbours is None:
             return None
         rows = neighbours.rows.tobytes() if self._most_bytes else b""
         if cached is not None and cached.rows == rows:
-            cached.overlay = ref(overlay)
-            self._answers.move_to_end((row, k))
-            return cached.body
-        body = self._made(row, neighbours)
+            cached.overlay, cached.page = ref(overlay), PageBytes(cached.page.body, not neighbours.whole)
+            self._answers.move_to_end(key)
+            return cached.page
+        page = PageBytes(self._made(row, neighbours), not neighbours.whole)
         if self._most_bytes:
-            self._keep((row, k), _Kept(ref(overlay), rows, body))
-        return body
+            self._keep(key, _Kept(ref(overlay), rows, page))
+        return page
 
-    def _keep(self, key: tuple[int, int], answer: _Kept) -> None:
+    def _keep(self, key: tuple[int, int, int], answer: _Kept) -> None:
         """Keep a response, and drop the least recently requested ones."""
         before = self._answers.pop(key, None)
         self._answers[key] = answer
-        self._kept_bytes += len(answer.body) - (0 if before is None else len(before.body))
+        self._kept_bytes += len(answer.page.body) - (0 if before is None else len(before.page.body))
         while self._kept_bytes > self._most_bytes:
             _, dropped = self._answers.popitem(last=False)
-            self._kept_bytes -= len(dropped.body)
+            self._kept_bytes -= len(dropped.page.body)
 
     def _has_the_rows_of(self, overlay: VersionOverlay) -> bool:
         """Return whether each row that existed is still the same artist."""

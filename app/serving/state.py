@@ -151,7 +151,7 @@ class ServingState:
             changed += f"h{overlay.hidden_upto}"
         return f'"{"-".join(part for part in (self.searcher.version_id, self.rules.rules.id, changed) if part)}"'
 
-    def not_modified(self, if_none_match: str) -> bool:
-        """Return whether a client that sends this If-None-Match already has the response."""
+    def not_modified(self, if_none_match: str, etag: str | None = None) -> bool:
+        """Return whether a client with this If-None-Match has the response, with the tag `etag`, by default ours."""
         tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-        return "*" in tags or self.etag in tags
+        return "*" in tags or (etag or self.etag) in tags

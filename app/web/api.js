@@ -75,13 +75,13 @@ function parsed(body) {
 
 const id = encodeURIComponent;
 
-export const find = (text, limit, signal) => get(`/v1/artists?q=${id(text)}&limit=${limit}`, signal);
-export const resolve = (name, signal) => get(`/v1/artists:resolve?name=${id(name)}`, signal);
-export const artist = (key, signal) => get(`/v1/artists/${id(key)}`, signal);
+export const find = (text, limit, signal) => get(`v1/artists?q=${id(text)}&limit=${limit}`, signal);
+export const resolve = (name, signal) => get(`v1/artists:resolve?name=${id(name)}`, signal);
+export const artist = (key, signal) => get(`v1/artists/${id(key)}`, signal);
 export const similar = (key, k, explain, signal) =>
-  get(`/v1/artists/${id(key)}/similar?k=${k}${explain ? "&explain=true" : ""}`, signal);
-export const similarTo = (question, signal) => call("/v1/similar", signal, question);
-export const index = (signal) => get("/v1/index", signal);
+  get(`v1/artists/${id(key)}/similar?k=${k}${explain ? "&explain=true" : ""}`, signal);
+export const similarTo = (question, signal) => call("v1/similar", signal, question);
+export const index = (signal) => get("v1/index", signal);
 
 /** Build a query string such as `?a=1&b=2` from the values that are set. */
 const query = (values) => {
@@ -89,7 +89,7 @@ const query = (values) => {
   return given.length ? `?${new URLSearchParams(given)}` : "";
 };
 
-export const evaluations = (values, signal) => get(`/v1/evaluations${query(values)}`, signal);
-export const evaluation = (key, signal) => get(`/v1/evaluations/${id(key)}`, signal);
-export const queries = (key, values, signal) => get(`/v1/evaluations/${id(key)}/artists${query(values)}`, signal);
-export const compared = (values, signal) => get(`/v1/evaluations/compare${query(values)}`, signal);
+export const evaluations = (values, signal) => get(`v1/evaluations${query(values)}`, signal);
+export const evaluation = (key, signal) => get(`v1/evaluations/${id(key)}`, signal);
+export const queries = (key, values, signal) => get(`v1/evaluations/${id(key)}/artists${query(values)}`, signal);
+export const compared = (values, signal) => get(`v1/evaluations/compare${query(values)}`, signal);

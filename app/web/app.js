@@ -51,7 +51,7 @@ function begin(asked) {
 }
 
 const { show, go } = shell({
-  path: "/",
+  path: "./",
   title: "RIYL: recommended if you like",
   view: async (signal) => {
     const asked = now();

@@ -51,7 +51,7 @@ export function chips(row) {
     shown = html;
     const held = row.contains(document.activeElement) ? document.activeElement.dataset : null;
     row.replaceChildren(...made);
-    if (made.length > 1) row.append(el("li", {}, el("a", { class: "anew", href: "/" }, "Clear all")));
+    if (made.length > 1) row.append(el("li", {}, el("a", { class: "anew", href: "./" }, "Clear all")));
     if (held) find(held.drop, held.value)?.focus();
   }
 

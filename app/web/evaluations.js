@@ -78,7 +78,7 @@ function unknown(id) {
   return { title, nodes: absent(title, detail) };
 }
 
-const { show, go } = shell({ path: "/evaluations", title: "Evaluations · RIYL", view, skeleton: () => skeleton(6) });
+const { show, go } = shell({ path: "evaluations", title: "Evaluations · RIYL", view, skeleton: () => skeleton(6) });
 
 main.addEventListener("change", (event) => {
   const form = event.target.closest("#pick");
@@ -94,9 +94,9 @@ main.addEventListener("submit", (event) => {
   const given = new FormData(event.target);
   if (event.target.id === "pick") {
     const [a, b] = given.getAll("run");
-    if (b) go(`/evaluations?${new URLSearchParams({ a, b })}`);
+    if (b) go(`evaluations?${new URLSearchParams({ a, b })}`);
   } else {
-    go(`/evaluations?${new URLSearchParams(given)}`);
+    go(`evaluations?${new URLSearchParams(given)}`);
   }
 });
 

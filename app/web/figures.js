@@ -7,7 +7,7 @@ const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle
 const NUMBER = new Intl.NumberFormat("en");
 
 /** Return the address of a view of this page. */
-export const address = (values) => `/evaluations?${new URLSearchParams(values)}`;
+export const address = (values) => `evaluations?${new URLSearchParams(values)}`;
 
 /** Format a figure from 0 to 1; a dash if it is undefined. */
 export const figure = (value) => (typeof value === "number" ? value.toFixed(3) : "–");
@@ -33,7 +33,7 @@ export const trail = (...steps) =>
   el(
     "nav",
     { class: "trail", "aria-label": "Breadcrumb" },
-    el("a", { href: "/evaluations" }, "Evaluations"),
+    el("a", { href: "evaluations" }, "Evaluations"),
     ...steps.flatMap((step) => [el("span", { "aria-hidden": "true" }, " / "), step]),
   );
 
@@ -45,7 +45,7 @@ export const absent = (title, detail) => [
   trail(),
   el("div", { class: "head" }, heading(title)),
   el("p", { class: "lead" }, detail),
-  el("p", {}, el("a", { href: "/evaluations" }, "All evaluations")),
+  el("p", {}, el("a", { href: "evaluations" }, "All evaluations")),
 ];
 
 /** Show a figure and its interval. */

@@ -24,7 +24,7 @@ function choice(name, label, options, chosen) {
 function choices(id, { condition, system }, sort, measured) {
   return el(
     "form",
-    { class: "choices", action: "/evaluations" },
+    { class: "choices", action: "evaluations" },
     el("input", { type: "hidden", name: "id", value: id }),
     choice("artists", "order", [["worst", "worst first"], ["best", "best first"]], sort),
     choice("condition", "set of artists", [...measured.keys()].map((each) => [each, each]), condition),

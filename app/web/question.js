@@ -60,7 +60,7 @@ export function address(asked) {
     k: asked.k,
   };
   const given = [...lists, ...Object.entries(single).filter(([, value]) => value !== null)];
-  return given.length ? `/?${given.map(([place, value]) => `${place}=${encodeURIComponent(value)}`).join("&")}` : "/";
+  return given.length ? `./?${given.map(([place, value]) => `${place}=${encodeURIComponent(value)}`).join("&")}` : "./";
 }
 
 export const wanted = (asked) => asked.k ?? STEPS[0];
@@ -87,7 +87,7 @@ export function plain(asked) {
 }
 
 /** Return whether a query is empty. */
-export const empty = (asked) => address({ ...asked, k: null }) === "/";
+export const empty = (asked) => address({ ...asked, k: null }) === "./";
 
 const and = (list, each) => (list.includes(each) ? list : [...list, each]);
 const without = (list, each) => list.filter((other) => other !== each);

@@ -14,7 +14,7 @@ export function el(tag, attributes = {}, ...children) {
 }
 
 export const plural = (n, word) => `${number.format(n)} ${word}${n === 1 ? "" : "s"}`;
-export const link = (artist) => `/?artist=${encodeURIComponent(artist.id)}`;
+export const link = (artist) => `./?artist=${encodeURIComponent(artist.id)}`;
 
 /** Show an artist's name, in its own writing direction. */
 export const named = (artist, tag = "span", attributes = {}) =>

@@ -154,11 +154,11 @@ export function run(found) {
       { class: "links" },
       ...(found.files
         ? [
-            el("a", { href: `/v1/evaluations/${kept}/report` }, "Full report"),
+            el("a", { href: `v1/evaluations/${kept}/report` }, "Full report"),
             el("a", { href: address({ id: found.id, artists: "worst" }) }, "Artists with the worst lists"),
           ]
         : [el("span", { class: "what" }, "Its report and its results by artist are not stored here.")]),
-      el("a", { href: `/v1/evaluations/${kept}` }, "Figures as JSON"),
+      el("a", { href: `v1/evaluations/${kept}` }, "Figures as JSON"),
     ),
     facts(found, figures),
     ...conditions.flatMap((condition) => {

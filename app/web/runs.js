@@ -81,7 +81,7 @@ export function list({ evaluations, jobs }, first) {
           el("h2", { id: "runs" }, "Stored evaluations", el("span", { class: "what" }, "nDCG, 95 % interval")),
           el(
             "form",
-            { id: "pick", action: "/evaluations" },
+            { id: "pick", action: "evaluations" },
             el("ul", { class: "runs", role: "list", "aria-labelledby": "runs" }, ...rows),
             el(
               "p",

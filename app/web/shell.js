@@ -17,7 +17,7 @@ const SAVING_MS = 60_000;
  *   skeleton: () => Node[],
  *   begin?: () => void, settle?: () => void, typing?: () => boolean,
  * }} page
- *   path: path of the page; links to it are followed without reloading. title: title if a view has none.
+ *   path: relative address of the page; links to it are followed without reloading. title: title if a view has none.
  *   view: returns the view of the current address. skeleton: placeholder while the first view loads.
  *   begin: called before a view loads. settle: called when an earlier view is shown again.
  *   typing: whether the user is typing, so that the focus must not move.
@@ -26,6 +26,7 @@ const SAVING_MS = 60_000;
 export function shell({ path, title, view, skeleton, begin = () => {}, settle = () => {}, typing = () => false }) {
   const main = document.getElementById("main");
   const seen = new Map();
+  const home = new URL(path, location).pathname;
   const here = () => location.pathname + location.search;
   let wanted = new AbortController();
 
@@ -67,7 +68,7 @@ export function shell({ path, title, view, skeleton, begin = () => {}, settle = 
     }
     put(answer);
     if (top) scrollTo(0, 0);
-    if (focus && here() !== path && !typing()) main.querySelector("h1")?.focus({ preventScroll: true });
+    if (focus && here() !== home && !typing()) main.querySelector("h1")?.focus({ preventScroll: true });
   }
 
   function refusal(error) {
@@ -81,7 +82,7 @@ export function shell({ path, title, view, skeleton, begin = () => {}, settle = 
     try {
       const found = await file(path);
       const href = URL.createObjectURL(found);
-      const name = `${path.split("/").slice(2).join("-")}${found.type.startsWith("text/html") ? ".html" : ".json"}`;
+      const name = `${path.split("/").slice(1).join("-")}${found.type.startsWith("text/html") ? ".html" : ".json"}`;
       el("a", { href, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(href), SAVING_MS);
     } catch (error) {
@@ -99,10 +100,10 @@ export function shell({ path, title, view, skeleton, begin = () => {}, settle = 
     const held = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
     if (event.defaultPrevented || event.button || held) return;
     const clicked = event.target.closest("a, button");
-    if (clicked?.matches("a") && clicked.origin === location.origin && clicked.pathname === path && !clicked.hash) {
+    if (clicked?.matches("a") && clicked.origin === location.origin && clicked.pathname === home && !clicked.hash) {
       event.preventDefault();
       go(clicked.href);
-    } else if (clicked?.matches('a[href^="/v1/"]') && key.kept()) {
+    } else if (clicked?.matches('a[href^="v1/"]') && key.kept()) {
       event.preventDefault();
       save(clicked.getAttribute("href"));
     } else if (clicked?.matches("[data-retry]")) {

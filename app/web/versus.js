@@ -107,7 +107,7 @@ export const versus = (found, ofA, ofB) => [
   ),
   el(
     "form",
-    { class: "choices", action: "/evaluations" },
+    { class: "choices", action: "evaluations" },
     el("input", { type: "hidden", name: "a", value: found.a.id }),
     el("input", { type: "hidden", name: "b", value: found.b.id }),
     systems("A", ofA, found.a.system),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from riyl.core.errors import InputError
 from riyl.core.types import Rows
 from riyl.index.overlay.entries import in_front
 from riyl.index.overlay.overlay import VersionOverlay
@@ -23,13 +24,39 @@ class Neighbours:
 
     Attributes:
         n_pinned: number of artists at the head that a rule puts there, whatever their score.
-        whole: for a ready list, whether it holds every artist that can be similar.
+        whole: whether no artist that can be similar is behind the last one.
     """
 
     rows: Rows
     scores: NDArray[np.float32]
     n_pinned: int = 0
     whole: bool = False
+
+    def reaches(self, n: int) -> bool:
+        """Return whether the first n artists, and whether another one follows them, are known from this list."""
+        return self.whole or len(self.rows) > n
+
+    def followed_by(self, others: Neighbours) -> Neighbours:
+        """Return these artists with others behind them, after which there are no more."""
+        rows, scores = np.concatenate([self.rows, others.rows]), np.concatenate([self.scores, others.scores])
+        return Neighbours(rows, scores, self.n_pinned, whole=True)
+
+    def page(self, offset: int, k: int) -> Neighbours:
+        """Return the artists from position `offset` on, k of them; the list must reach offset + k."""
+        end = offset + k
+        n_pinned, is_last = min(max(self.n_pinned - offset, 0), k), len(self.rows) <= end
+        return Neighbours(self.rows[offset:end], self.scores[offset:end], n_pinned, self.whole and is_last)
+
+
+def check_page(offset: int, k: int) -> None:
+    """Check that a page begins at 0 or later and has room for an artist.
+
+    Raises:
+        InputError: it does not.
+    """
+    if offset < 0 or k < 1:
+        name, value, least = ("k", k, 1) if k < 1 else ("offset", offset, 0)
+        raise InputError(f"{name}: found {value}; wanted at least {least}")
 
 
 def ready_list(overlay: VersionOverlay, row: int) -> Neighbours:

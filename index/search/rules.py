@@ -9,10 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
-from riyl.core.errors import InputError
 from riyl.core.rules import NO_RULES, Rule, RuleKind, Rules
 from riyl.core.types import Mask, Rows
-from riyl.index.search.neighbours import Neighbours, best_of, exact_scores
+from riyl.index.search.neighbours import Neighbours, best_of, check_page, exact_scores
 from riyl.index.search.searcher import Searcher
 
 
@@ -112,27 +111,31 @@ def without_rules(n_rows: int) -> BoundRules:
     return BoundRules(NO_RULES, frozenset(), {}, {}, n_rows)
 
 
-def apply_rules(searcher: Searcher, rules: BoundRules, row: int, k: int, *, uncorrected: bool = False) -> Neighbours:
-    """Return the k artists most similar to the one in `row` under the rules: pinned ones first, hidden ones left out.
+def apply_rules(
+    searcher: Searcher, rules: BoundRules, row: int, k: int, *, offset: int = 0, uncorrected: bool = False
+) -> Neighbours:
+    """Return artists most similar to the one in `row` under the rules: pinned ones first, hidden ones left out.
 
-    Where the rules leave too few of the ready list, exact search among all artists finds the rest.
+    Behind the end of the ready list, or where the rules leave too few of it, exact search among all artists finds the
+    rest. The pages of one artist are the parts of one list, whatever their lengths.
 
     Args:
         searcher: of the version.
         rules: bound to this version; they must not block the artist.
         row: the artist.
-        k: length of the list.
+        k: length of the page.
+        offset: number of artists of the list before the page.
         uncorrected: see `Searcher.similar`.
 
     Raises:
-        InputError: k is below 1.
+        InputError: k is below 1, or offset below 0.
         NothingKnownError: the artist has no embedding.
     """
     if not rules:
-        return searcher.similar(row, k, uncorrected=uncorrected)
-    _check_k(k)
+        return searcher.similar(row, k, offset=offset, uncorrected=uncorrected)
+    check_page(offset, k)
     uncorrected = uncorrected and searcher.corrects
-    if not uncorrected and (neighbours := ready(searcher, rules, row, k)) is not None:
+    if not uncorrected and (neighbours := ready(searcher, rules, row, k, offset)) is not None:
         return neighbours
     listed = searcher.ready(row)
     if uncorrected:  # ready lists have corrected scores
@@ -142,25 +145,18 @@ def apply_rules(searcher: Searcher, rules: BoundRules, row: int, k: int, *, unco
     scores[rules.hidden([row])] = -np.inf
     scores[first.rows] = -np.inf
     scores[row] = -np.inf
-    return _cut(first, k, best_of(searcher.overlay, scores, k - len(first.rows)))
+    return first.followed_by(best_of(searcher.overlay, scores, offset + k + 1 - len(first.rows))).page(offset, k)
 
 
-def ready(searcher: Searcher, rules: BoundRules, row: int, k: int) -> Neighbours | None:
+def ready(searcher: Searcher, rules: BoundRules, row: int, k: int, offset: int = 0) -> Neighbours | None:
     """Return the result of `apply_rules` from the ready list alone; None where that is too short.
 
     Raises as `apply_rules`.
     """
-    _check_k(k)
+    check_page(offset, k)
     listed = searcher.ready(row)
     first = _first(searcher, rules, row, listed) if rules else listed
-    if len(first.rows) < k and not listed.whole:
-        return None
-    return _cut(first, k)
-
-
-def _check_k(k: int) -> None:
-    if k < 1:
-        raise InputError(f"k: found {k}; wanted at least 1")
+    return first.page(offset, k) if first.reaches(offset + k) else None
 
 
 def _first(
@@ -170,7 +166,7 @@ def _first(
     pins = np.array(rules.pins([row]), np.int32)
     mask = rules.shows(listed.rows, [row])
     if not len(pins):
-        return Neighbours(listed.rows[mask], listed.scores[mask])
+        return Neighbours(listed.rows[mask], listed.scores[mask], whole=listed.whole)
     scores = exact_scores(searcher.overlay, row, uncorrected=uncorrected, rows=pins)
     at = {other: position for position, other in enumerate(listed.rows.tolist())}
     for position, pin in enumerate(pins.tolist()):
@@ -178,15 +174,11 @@ def _first(
             scores[position] = listed.scores[at[pin]]
     mask &= ~np.isin(listed.rows, pins)
     return Neighbours(
-        np.concatenate([pins, listed.rows[mask]]), np.concatenate([scores, listed.scores[mask]]), len(pins)
+        np.concatenate([pins, listed.rows[mask]]),
+        np.concatenate([scores, listed.scores[mask]]),
+        len(pins),
+        listed.whole,
     )
-
-
-def _cut(first: Neighbours, k: int, rest: Neighbours | None = None) -> Neighbours:
-    rows, scores = first.rows, first.scores
-    if rest is not None:
-        rows, scores = np.concatenate([rows, rest.rows]), np.concatenate([scores, rest.scores])
-    return Neighbours(rows[:k], scores[:k], min(first.n_pinned, k))
 
 
 def _rows(rule: Rule, searcher: Searcher) -> tuple[int | None, int | None]:

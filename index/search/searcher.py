@@ -12,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from riyl.core.errors import InputError, NothingKnownError
+from riyl.core.errors import NothingKnownError
 from riyl.core.types import ArtistId, Mask, Rows
 from riyl.index.artifact.names import NameIndex
 from riyl.index.artifact.version import NAMES, Version
 from riyl.index.overlay.artists import Artist
 from riyl.index.overlay.overlay import VersionOverlay
 from riyl.index.search.mbids import MbidIndex
-from riyl.index.search.neighbours import Neighbours, best_of, exact_scores, ready_list
+from riyl.index.search.neighbours import Neighbours, best_of, check_page, exact_scores, ready_list
 
 
 class Searcher:
@@ -163,29 +163,32 @@ class Searcher:
                 f"{artist.name} ({artist.id}) has no embedding, so no similar artists: it has no input for the model"
             )
 
-    def similar(self, row: int, k: int, *, uncorrected: bool = False) -> Neighbours:
-        """Return the k artists most similar to one: from its ready list if long enough, else by search among all.
+    def similar(self, row: int, k: int, *, offset: int = 0, uncorrected: bool = False) -> Neighbours:
+        """Return artists most similar to one: from its ready list, and behind its end by exact search among all.
+
+        The pages of one artist are the parts of one list, whatever their lengths.
 
         Args:
             row: the artist.
-            k: length of the list.
-            uncorrected: leave out the version's corrections: search for the k nearest by cosine.
+            k: length of the page.
+            offset: number of better artists before the page.
+            uncorrected: leave out the version's corrections: search for the nearest by cosine.
 
         Raises:
-            InputError: k is below 1.
+            InputError: k is below 1, or offset below 0.
             NothingKnownError: the artist has no embedding.
         """
-        if k < 1:
-            raise InputError(f"k: found {k}; wanted at least 1")
+        check_page(offset, k)
         uncorrected = uncorrected and self.corrects
-        if not uncorrected:
-            listed = self.ready(row)
-            if len(listed.rows) >= k or listed.whole:
-                return Neighbours(listed.rows[:k], listed.scores[:k])
-        self.check_known(row)
-        scores = exact_scores(self.overlay, row, uncorrected=uncorrected)
-        scores[row] = -np.inf
-        return best_of(self.overlay, scores, k)
+        listed = self.ready(row)
+        if uncorrected:  # ready lists have corrected scores
+            listed = Neighbours(listed.rows[:0], listed.scores[:0])
+        if not listed.reaches(offset + k):
+            scores = exact_scores(self.overlay, row, uncorrected=uncorrected)
+            scores[row] = -np.inf
+            scores[listed.rows] = -np.inf
+            listed = listed.followed_by(best_of(self.overlay, scores, offset + k + 1 - len(listed.rows)))
+        return listed.page(offset, k)
 
     def ready(self, row: int) -> Neighbours:
         """Return the artist's ready list, with the live artists that enter it.

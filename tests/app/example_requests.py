@@ -90,6 +90,7 @@ def _readings(world: World) -> list[Step]:
         Step("resolve_artist", {"name": world.name}),
         Step("get_artist", {"id": world.artist}),
         Step("similar_artists", {"id": world.artist, "k": 2}),
+        Step("export_neighbours", {"k": 1}, lines=2),
         Step("get_index"),
         Step("list_versions"),
     ]

@@ -86,7 +86,7 @@ def test_what_depends_on_a_database_names_what_its_storage_may_meet(document: di
         *(("/v1/artists", "get"), ("/v1/artists:resolve", "get")),
         *(("/v1/artists/{id}", "get"), ("/v1/artists/{id}/similar", "get")),
         *(("/v1/truths", "get"), ("/v1/truths/{id}", "get")),
-        *(("/v1/embeddings", "get"), ("/v1/embeddings/{id}", "get")),
+        *(("/v1/embeddings", "get"), ("/v1/embeddings/{id}", "get"), ("/v1/export/neighbours", "get")),
     }
     everything = {(path, method) for path, method, _ in operations(document) if path.startswith("/v1/")}
     assert queries < everything

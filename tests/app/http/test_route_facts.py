@@ -58,6 +58,7 @@ FACTS = {
     "GET /v1/embeddings": READING,
     "POST /v1/embeddings": (Role.ADMIN, Concurrency.UPLOADS, 64 * MIB),
     "GET /v1/embeddings/{id}": READING,
+    "GET /v1/export/neighbours": (None, Concurrency.EXPORTS, 64 * KIB),
 }
 PAGES = {"/", "/evaluations", "/docs", "/docs/style.css", "/openapi.json", "/healthz", "/readyz", "/metrics"}
 

@@ -59,6 +59,7 @@ def test_the_reference_fetches_nothing_and_has_an_example_of_every_operation(hom
         "GET /v1/evaluations/{id}",
         "GET /v1/evaluations/{id}/artists",
         "GET /v1/evaluations/{id}/report",
+        "GET /v1/export/neighbours",
         "GET /v1/index",
         "GET /v1/index/versions",
         "GET /v1/jobs",

@@ -56,7 +56,9 @@ def by_route(asking: Asking, artist: str, k: str) -> httpx.Response:
     return asking.run(ask())
 
 
-@pytest.mark.parametrize("k", ["", "k=1", "k=10", "k=50", "k=200"])
+@pytest.mark.parametrize(
+    "k", ["", "k=1", "k=10", "k=50", "k=200", "k=10&offset=5", "k=50&offset=50", "k=1&offset=1000"]
+)
 @pytest.mark.parametrize("artist", ["a001", "a005"])
 def test_it_answers_what_the_route_answers(asking: Asking, artist: str, k: str) -> None:
     body = answered(asking, f"/v1/artists/{artist}/similar", query=k)
@@ -66,7 +68,11 @@ def test_it_answers_what_the_route_answers(asking: Asking, artist: str, k: str) 
 
 
 @pytest.mark.parametrize(
-    "query", ["k=0", "k=201", "k=1e1", "k=%31", "k=10&k=10", "uncorrected=true", "explain=true", "x"]
+    "query",
+    [
+        *("k=0", "k=201", "k=1e1", "k=%31", "k=10&k=10", "uncorrected=true", "explain=true", "x"),
+        *("offset=5", "offset=5&k=5", "k=5&offset=0", "k=5&offset=1001", "k=201&offset=5", "k=5&offset=5&offset=5"),
+    ],
 )
 def test_any_other_query_is_for_the_route(asking: Asking, query: str) -> None:
     assert answered(asking, "/v1/artists/a001/similar", query=query) is None
