@@ -30,7 +30,7 @@ _TYPOGRAPHIC = str.maketrans(
         **dict.fromkeys("‐‑‒–—―−", "-"),
         **dict.fromkeys("“”„‟″«»", '"'),
         **dict.fromkeys("’‘‛`′", "'"),
-        **dict.fromkeys(range(0x2B0, 0x300), "'"),  # modifier letters, as in Hawaiian and transliterated names
+        **dict.fromkeys(map(chr, range(0x2B0, 0x300)), "'"),  # modifier letters, as in Hawaiian names
     }
 )
 _SELECTORS = re.compile("[\u034f\u180b-\u180f\u20dd-\u20e4\ufe00-\ufe0f\U000e0100-\U000e01ef]")
