@@ -40,7 +40,7 @@ _CLOSED = frozenset("'`.\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")
 """Marks after which a word goes on as most people type it: apostrophes, full stops, invisible characters."""
 
 _LETTER = r"[^\W\d_]"
-_DOLLARS = re.compile(rf"\$+(?={_LETTER})|(?<={_LETTER})\$+")
+_DOLLARS = re.compile(rf"(?<!\$)\$++(?={_LETTER})|(?<={_LETTER})\$++")  # time linear in any text
 _EXCLAMATION = re.compile(rf"(?<={_LETTER})!(?={_LETTER})")
 
 _CJK = "\u3005-\u3007\u3040-\u312f\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
@@ -115,11 +115,9 @@ def _bare(spelling: str) -> str:
     parts = spelling.split()
     if ARTICLES.union(CONJUNCTIONS).issuperset(parts):
         return spelling
-    while parts[0] == "the":
-        del parts[0]
-    while parts[-1] in ARTICLES:
-        article = parts.pop()
-        parts = parts if article == "the" else [article, *parts]
+    start = next(at for at, part in enumerate(parts) if part != "the")
+    end = next(at for at in range(len(parts), 0, -1) if parts[at - 1] not in ARTICLES)
+    parts = [*(part for part in parts[end:] if part != "the"), *parts[start:end]]
     between = zip(parts, parts[1:], parts[2:], strict=False)
     kept = [part for before, part, after in between if not _is_conjunction(part, before, after)]
     return " ".join([parts[0], *kept, *parts[1:][-1:]])

@@ -36,8 +36,8 @@ class _Source:
 
     Attributes:
         row_of: maps an entry's number, which orders entries by popularity, to the artist's row.
-        files: files that it was opened from; None where it was made in memory.
         queries: the queries over it.
+        files: files that it was opened from; None where it was made in memory.
     """
 
     searcher: tantivy.Searcher

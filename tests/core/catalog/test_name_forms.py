@@ -91,7 +91,7 @@ def test_a_name_as_people_type_it_fits_at_this_level(typed: str, name: str, leve
     assert level_of(typed, name) == level_of(name, typed) == level
 
 
-@pytest.mark.parametrize("name", ["!!!", "The The", "+/-", "A", "The", "&", "And", "...", "†††", "\u0301"])
+@pytest.mark.parametrize("name", ["!!!", "The The", "+/-", "A", "The", "&", "And", "...", "†††", "$$$", "\u0301"])
 def test_a_name_of_marks_or_of_articles_alone_keeps_them(name: str) -> None:
     assert spellings(name) == bare(spellings(name)) == [same(name)]
 
