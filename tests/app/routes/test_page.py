@@ -177,7 +177,7 @@ def test_the_index_says_what_it_is_made_of(home: Home, version: Version) -> None
         version.manifest["model"],
         version.manifest["snapshot"],
     )
-    assert (body["artists"], body["embedded"], body["not_embedded"], body["format"]) == (60, 59, {"no input": 1}, 3)
+    assert (body["artists"], body["embedded"], body["not_embedded"], body["format"]) == (60, 59, {"no input": 1}, 4)
     # by the rule of the small world: no tags if i % 5 == 4, no plays if i % 7 == 6, no data for the last artist
     assert body["modalities"] == {"audio": 59, "cf": 51, "tags": 48}
     assert sum(p["artists"] for p in body["patterns"]) == 60

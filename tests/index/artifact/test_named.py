@@ -71,8 +71,8 @@ def written(folder: Path, names: Sequence[Sequence[str]]) -> NameIndex:
 def with_live(index: NameIndex, live: Sequence[Sequence[str]], first: int | None = None) -> NameIndex:
     first = (len(NAMES) + 1) // 2 if first is None else first
     others = LiveNames(first)
-    for row, own in enumerate(live, first):
-        others.add(row, own, 1)
+    for row, spelled in enumerate(live, first):
+        others.add(row, spelled, 1)
     others.commit()
     return index.joined_with(others, lambda row: row)
 
@@ -86,7 +86,7 @@ def naive_named(names: Sequence[Sequence[str]], typed: str) -> list[int]:
     ]
     for forms in levels:
         wanted = {*forms(typed)}
-        if rows := [row for row, own in enumerate(names) if any(wanted & {*forms(name)} for name in own)]:
+        if rows := [row for row, spelled in enumerate(names) if any(wanted & {*forms(name)} for name in spelled)]:
             return rows
     return []
 
@@ -132,13 +132,13 @@ def test_a_name_as_people_type_it_leads_to_the_artist(names: NameIndex, typed: l
 @pytest.mark.parametrize("row", range(len(NAMES) - 1))
 def test_every_name_leads_to_its_own_artist_at_the_first_level(names: NameIndex, row: int) -> None:
     for name in NAMES[row]:
-        assert names.named(name) == [other for other, own in enumerate(NAMES) if same(name) in map(same, own)]
+        assert names.named(name) == [other for other, spelled in enumerate(NAMES) if same(name) in map(same, spelled)]
         assert row in names.named(name)
 
 
 TYPED = (
     st.lists(st.sampled_from(PIECES), max_size=6).map("".join)
-    | st.sampled_from([name for own in NAMES for name in own])
+    | st.sampled_from([name for spelled in NAMES for name in spelled])
     | st.text(max_size=10)
 )
 
