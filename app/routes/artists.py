@@ -43,7 +43,7 @@ SHARED = {409: "Several artists share the mbid (`candidates`)."}
 MOVED: dict[int | str, dict[str, Any]] = {301: {"description": "The artist was merged into the one at Location."}}
 
 ArtistPath = Annotated[str, Path(description="The catalog's own id of the artist, or its MusicBrainz id.")]
-NameQuery = Annotated[str, Query(max_length=MAX_NAME_LENGTH, description="The whole name.")]
+NameQuery = Annotated[str, Query(max_length=MAX_NAME_LENGTH, description="The whole name as people type it.")]
 
 
 @router.get(

@@ -88,7 +88,7 @@ class Seed(Question):
 
     id: Annotated[Text | None, Field(description="The catalog's own id.")] = None
     mbid: Annotated[Text | None, Field(description="MusicBrainz id; 409 if several artists have it.")] = None
-    name: Annotated[Text | None, Field(description="The whole name; 409 if several artists have it.")] = None
+    name: Annotated[Text | None, Field(description="Whole name as people type it; 409 if several artists fit.")] = None
     weight: Weight = 1.0
 
     @model_validator(mode="after")

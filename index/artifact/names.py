@@ -14,19 +14,11 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
+from riyl.core.catalog.name_forms import without_guests
 from riyl.core.errors import FormatError
 from riyl.core.storage.sealed_files import SealedFile
 from riyl.core.types import Progress, Rows, silent
-from riyl.index.artifact.name_forms import folded, joined, same, words
-
-TYPED = 100
-"""Maximum length, in characters, of the text that inexact matches use."""
-
-WORDS = 10
-"""Maximum number of words that inexact matches use."""
-
-SHORT = 3
-"""Minimum length, in characters, of a word that may have a typo: with one, two letters match anything."""
+from riyl.index.artifact.name_fields import SPELLINGS_SINCE, NameQueries, name_document, name_schema
 
 NAMESAKES = 1000
 """Maximum number of artists of one name that are returned."""
@@ -44,11 +36,13 @@ class _Source:
 
     Attributes:
         row_of: maps an entry's number, which orders entries by popularity, to the artist's row.
+        queries: the queries over it.
         files: files that it was opened from; None where it was made in memory.
     """
 
     searcher: tantivy.Searcher
     row_of: Callable[[int], int]
+    queries: NameQueries
     files: Mapping[str, SealedFile] | None = None
 
 
@@ -56,17 +50,17 @@ class NameIndex:
     """An opened index of names, for reading from any number of threads."""
 
     def __init__(self, sources: Sequence[_Source], rank: Callable[[int], Any] | None = None) -> None:
-        self._schema = _schema()
         self._sources = sources
         self._rank = rank
 
     @staticmethod
-    def open(files: Mapping[str, SealedFile], by_popularity: Rows) -> NameIndex:
+    def open(files: Mapping[str, SealedFile], by_popularity: Rows, version_format: int) -> NameIndex:
         """Open an index that `write_names` wrote.
 
         Args:
             files: files of the index's folder, by name.
             by_popularity: (n,) int32 rows, the same that it was written with.
+            version_format: format of the version that it belongs to.
 
         Raises:
             FormatError: it is damaged.
@@ -91,7 +85,9 @@ class NameIndex:
             searcher = index.searcher()
             if searcher.num_docs != n:
                 raise files[_META].damaged(f"{searcher.num_docs} entries", f"{n}")
-        return NameIndex([_Source(searcher, row_of, files)])
+        return NameIndex(
+            [_Source(searcher, row_of, NameQueries(has_spellings=version_format >= SPELLINGS_SINCE), files)]
+        )
 
     def joined_with(self, others: LiveNames, rank: Callable[[int], Any]) -> NameIndex:
         """Return an index of these names and the current names of live artists.
@@ -102,14 +98,18 @@ class NameIndex:
 
     def named(self, name: str, without: Container[int] = ()) -> list[int]:
         """Return rows of artists with this name or alias, most popular first, at most 1,000; see `Searcher.named`."""
-        for field, text in (("same", same(name)), ("folded", folded(name))):
-            rows = self._rows(self._term(field, text), NAMESAKES) if text else []
-            if matches := [row for row in rows if row not in without]:
+        for queries in zip(*(source.queries.levels(name) for source in self._sources), strict=True):
+            if matches := [row for row in self._rows(queries, NAMESAKES) if row not in without]:
                 return matches
         return []
 
     def search(self, text: str, limit: int, without: Container[int] = ()) -> list[int]:
         """Return the rows of artists that match a text, best first; see `Searcher.search_names`."""
+        rows = self._matches(text, limit, without)
+        main_artist = without_guests(text)
+        return rows if rows or main_artist == text else self._matches(main_artist, limit, without)
+
+    def _matches(self, text: str, limit: int, without: Container[int]) -> list[int]:
         wanted = max(0, limit)
         while True:
             rows = self._search(text, wanted)
@@ -120,51 +120,17 @@ class NameIndex:
 
     def _search(self, text: str, limit: int) -> list[int]:
         matches: dict[int, None] = {}
-        for query in self._queries(text):
+        for queries in zip(*(source.queries.classes(text) for source in self._sources), strict=True):
             if len(matches) >= limit:
                 break
             # a class may repeat all earlier matches
-            matches |= dict.fromkeys(self._rows(query, limit + len(matches)))
+            matches |= dict.fromkeys(self._rows(queries, limit + len(matches)))
         return list(matches)[:limit]
 
-    def _queries(self, text: str) -> Iterator[tantivy.Query]:
-        """Yield a query for each class of matches, the best class first."""
-        key = folded(text)
-        if not key:
-            return
-        yield self._term("same", same(text))
-        yield self._any([self._term("folded", key), self._term("whole", " ".join(words(key)))])
-        key = key[:TYPED]
-        typed = words(key)[:WORDS]
-        spellings = [w for w in dict.fromkeys([" ".join(words(key)), joined(key)]) if w]
-        yield self._any([self._all(typed, 0), *(self._near("whole", w, 0, begun=True) for w in spellings)])
-        yield self._any(
-            [self._near("whole", w, 1) for w in spellings if len(w) >= SHORT] + [self._all(typed, 1, False)]
-        )
-        yield self._all(typed, 1)
-
-    def _all(self, typed: Sequence[str], typos: int, begun: bool = True) -> tantivy.Query:
-        """Return a query for names with all the words, each with up to `typos` typos, the last also by its prefix."""
-        *first, last = typed
-        parts = [self._near("words", word, typos) for word in first]
-        parts.append(self._near("words", last, typos, begun=begun))
-        return tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in parts])
-
-    def _near(self, field: str, text: str, typos: int, *, begun: bool = False) -> tantivy.Query:
-        max_typos = typos if len(text) >= SHORT else 0
-        if not max_typos and not begun:
-            return self._term(field, text)
-        return tantivy.Query.fuzzy_term_query(self._schema, field, text, max_typos, True, begun)
-
-    def _term(self, field: str, text: str) -> tantivy.Query:
-        return tantivy.Query.term_query(self._schema, field, text)
-
-    def _any(self, queries: Sequence[tantivy.Query]) -> tantivy.Query:
-        return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
-
-    def _rows(self, query: tantivy.Query, limit: int) -> list[int]:
+    def _rows(self, queries: Sequence[tantivy.Query], limit: int) -> list[int]:
+        """Return the rows that match the query of their index, the most popular first."""
         rows: list[int] = []
-        for source in self._sources:
+        for source, query in zip(self._sources, queries, strict=True):
             with nullcontext() if source.files is None else _damage_raised(source.files):
                 hits = source.searcher.search(query, limit, count=False, order_by_field="popularity").hits
             rows += [source.row_of(number) for number, _ in hits]
@@ -180,13 +146,14 @@ class LiveNames:
 
     def __init__(self, n_artists: int) -> None:
         self._first = n_artists
-        self._index = tantivy.Index(_schema())
+        self._queries = NameQueries(has_spellings=True)
+        self._index = tantivy.Index(name_schema())
         self._index.config_reader("manual")
         self._writer = self._index.writer(heap_size=_LIVE_HEAP_BYTES, num_threads=1)
 
     def add(self, row: int, names: Sequence[str], listeners: int) -> None:
         """Add an artist by its name and aliases; it is found after `commit`."""
-        self._writer.add_document(_document(names, listeners << _PLACE_BITS | (row - self._first)))
+        self._writer.add_document(name_document(names, listeners << _PLACE_BITS | (row - self._first)))
 
     def commit(self) -> None:
         """Make the added names searchable."""
@@ -195,7 +162,9 @@ class LiveNames:
 
     def taken(self) -> _Source:
         """Return an index of the names committed so far."""
-        return _Source(self._index.searcher(), lambda number: self._first + (number & (1 << _PLACE_BITS) - 1))
+        return _Source(
+            self._index.searcher(), lambda number: self._first + (number & (1 << _PLACE_BITS) - 1), self._queries
+        )
 
 
 def write_names(
@@ -215,11 +184,11 @@ def write_names(
         progress: told how many names are written.
     """
     folder.mkdir()
-    index = tantivy.Index(_schema(), path=str(folder))
+    index = tantivy.Index(name_schema(), path=str(folder))
     # one thread and a heap that holds a few million names: one segment, in the order in which they were added
     writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
     for position, row in enumerate(by_popularity.tolist()):
-        writer.add_document(_document(names[row], len(by_popularity) - position))
+        writer.add_document(name_document(names[row], len(by_popularity) - position))
         if (position + 1) % _STEP == 0 or position + 1 == len(by_popularity):
             progress("names", position + 1, len(by_popularity))
     writer.commit()
@@ -249,31 +218,6 @@ def _damage_raised(files: Mapping[str, SealedFile]) -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise files[_META].damaged(f"no index of names ({error})", "one") from error
-
-
-def _schema() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    for field in ("same", "folded", "whole", "words"):
-        builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
-    builder.add_unsigned_field("popularity", fast=True)
-    return builder.build()
-
-
-def _document(names: Sequence[str], popularity: int) -> tantivy.Document:
-    document = tantivy.Document()
-    keys = list(dict.fromkeys(folded(name) for name in names))
-    fields = {
-        "same": [same(name) for name in names],
-        "folded": keys,
-        "whole": [form for key in keys for form in (" ".join(words(key)), joined(key))],
-        "words": [word for key in keys for word in (*words(key), *joined(key).split())],
-    }
-    for field, texts in fields.items():
-        for text in dict.fromkeys(texts):
-            if text:
-                document.add_text(field, text)
-    document.add_unsigned("popularity", popularity)
-    return document
 
 
 def _rename_segments(folder: Path) -> None:

@@ -47,7 +47,8 @@ from riyl.index.scoring.score import Scoring
 MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 KIND = "riyl-version"
-FORMAT = 3
+FORMAT = 4
+OLDEST_FORMAT = 3
 REMEDY = "build it anew with: riyl index build --promote"
 FAISS = "embeddings.faiss"
 NAMES = "names"
@@ -84,7 +85,7 @@ class Version(SealedFolder):
                 Properties that read a file later raise it too.
             OutdatedError: it is of an earlier release; the message names the command to run.
         """
-        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=FORMAT, remedy=REMEDY, schema=SCHEMA)
+        manifest = read_sealed(folder, MANIFEST, KIND, FORMAT, oldest=OLDEST_FORMAT, remedy=REMEDY, schema=SCHEMA)
         _verify_manifest(folder)
         version = Version(folder, manifest)
         if verify:

@@ -42,7 +42,9 @@ class Searcher:
         self._ids = _column(version.artists, "artist_id")
         self.row_of_own = {artist_id: row for row, artist_id in enumerate(self._ids.to_pylist())}
         self._mbids = MbidIndex(_column(version.artists, "mbid").to_pylist())
-        self.own_names = NameIndex.open(version.files.in_folder(NAMES), version.by_popularity)
+        self.own_names = NameIndex.open(
+            version.files.in_folder(NAMES), version.by_popularity, version.manifest["format"]
+        )
         version.hold()
         self.ids_of(np.empty(0, np.int32))  # pyarrow's first array imports pandas if installed: not in a request
 
@@ -231,15 +233,16 @@ class Searcher:
     def search_names(self, text: str, limit: int, without: Container[int] = ()) -> list[int]:
         """Return the rows of artists whose name or alias matches: exactly, then by prefix, then with a typo per word.
 
-        Case, accents and punctuation are ignored; within each class the most popular come first. Any text is accepted;
-        a text without searchable characters gives an empty list. Rows in `without` are treated as absent.
+        Case, accents and punctuation are ignored, in exact matches also articles and words for '&'; within each class
+        the most popular come first. Where nothing matches 'A feat. B', 'A' is searched. Any text is accepted; a text
+        without searchable characters gives an empty list. Rows in `without` are treated as absent.
         """
         return self._names_there.search(text, limit, self._not_there(without))
 
     def named(self, name: str, without: Container[int] = ()) -> list[int]:
         """Return the rows of artists with this name or alias, the most popular first.
 
-        Case and Unicode form are ignored; accents count only where an artist's name has the same accents. Rows in
+        They are those that fit at the first level of `riyl.core.catalog.name_forms` at which any fits. Rows in
         `without` are treated as absent.
         """
         return self._names_there.named(name, self._not_there(without))

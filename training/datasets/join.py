@@ -1,14 +1,11 @@
 """Join of two catalogs: artists of B that are also in A take A's id, all others are added.
 
-An artist of B is an artist of A if both have the same MusicBrainz id; or else if both have the same normalised name, no
-other artist of A or of B has that name, and their MusicBrainz ids do not differ. "The Beatles" and "Beatles" are two
-names, and aliases are not compared: a duplicated artist does less harm than two artists merged into one.
+`riyl.training.datasets.join_matches` decides which artists of B are in A.
 """
 
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +13,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from riyl.core.catalog.notes import Notes
 from riyl.core.catalog.tables import Tables
 from riyl.core.errors import MismatchError
 from riyl.core.types import Progress, silent
 from riyl.training.datasets.base import SOURCE, Report, TableWriter, new_tables, write_source, write_table
+from riyl.training.datasets.join_matches import PREFIX, Match, fresh_ids, match_artists
 from riyl.training.datasets.tables import batches, note_unknown
-
-PREFIX = "b:"
-"""Prefix of an id of B that A uses for another artist or listener."""
 
 UNKNOWN = "of an artist that the artists table lacks"
 
@@ -54,7 +48,7 @@ def join(a: Tables, b: Tables, out: Path, progress: Progress = silent) -> Report
     notes.leave_out("artists", "of B that are artists of A", int((match.rows >= 0).sum()))
     progress("match artists", of_b.num_rows, of_b.num_rows)
     both_play = "plays" in a.files and "plays" in b.files
-    users = _fresh(_listeners(a, progress), _listeners(b, progress)) if both_play else {}
+    users = fresh_ids(_listeners(a, progress), _listeners(b, progress)) if both_play else {}
     notes.add(f"listeners of B whose id A also has; their id got the prefix {PREFIX!r}", count=len(users))
     sides = (_Side("A", a, of_a, {}, {}), _Side("B", b, of_b, match.ids, users))
     with new_tables(out) as folder:
@@ -70,108 +64,6 @@ def join(a: Tables, b: Tables, out: Path, progress: Progress = silent) -> Report
         licence, citation = (" + ".join(dict.fromkeys(s[k] for s in sources if s[k])) for k in ("licence", "citation"))
         write_source(folder, " + ".join(s["dataset"] for s in sources), licence, citation, report)
     return report
-
-
-def normalised_name(name: str) -> str:
-    """Normalise a name for comparison: NFKC, case folded, outer white space removed, inner one made a single blank."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return " ".join(folded.split())
-
-
-@dataclass(frozen=True)
-class Match:
-    """Artists of B that are artists of A.
-
-    Attributes:
-        rows: (n_b,) the row in A of each artist of B, -1 if A lacks it.
-        ids: new id by old id, for the artists of B whose id changes.
-    """
-
-    rows: NDArray[np.int64]
-    ids: Mapping[str, str]
-
-
-def match_artists(a: pa.Table, b: pa.Table, notes: Notes) -> Match:
-    """Match the artists of `b` with those of `a`, both as `Tables.artists` returns them."""
-    ids_a, ids_b = a.column("artist_id").to_pylist(), b.column("artist_id").to_pylist()
-    mbids_a, mbids_b = (_mbids(t) for t in (a, b))
-    rows = np.full(len(ids_b), -1, np.int64)
-    places_a, places_b = _places(mbids_a), _places(mbids_b)
-    for mbid in places_b.keys() & places_a.keys():
-        if len(places_a[mbid]) == len(places_b[mbid]) == 1:
-            rows[places_b[mbid][0]] = places_a[mbid][0]
-    notes.add("artists matched by MusicBrainz id", count=int((rows >= 0).sum()))
-    _note_ambiguous(notes, "MusicBrainz id", places_a, places_b, rows, ids_b)
-    taken = set(rows[rows >= 0].tolist())
-    names_a, names_b = ([normalised_name(n) for n in t.column("name").to_pylist()] for t in (a, b))
-    places_a, places_b = _places(names_a), _places(names_b)
-    by_name = 0
-    for row, name in enumerate(names_b):
-        if rows[row] >= 0 or len(places_a.get(name, ())) != 1 or len(places_b[name]) != 1:
-            continue
-        candidate = places_a[name][0]
-        differ = len({mbids_a[candidate], mbids_b[row]} - {None}) > 1
-        if candidate in taken or differ:
-            notes.add(
-                "artists of B not matched by name: A's artist of that name is a different one", f"{ids_b[row]}: {name}"
-            )
-        else:
-            rows[row] = candidate
-            by_name += 1
-    notes.add("artists matched by name", count=by_name)
-    _note_ambiguous(notes, "name", places_a, places_b, rows, ids_b)
-    notes.add("artists of B added", count=int((rows < 0).sum()))
-    ids = _fresh(ids_a, [i for i, row in zip(ids_b, rows, strict=True) if row < 0])
-    notes.add(f"artists of B whose id A has for another artist; their id got the prefix {PREFIX!r}", count=len(ids))
-    matched = {i: ids_a[row] for i, row in zip(ids_b, rows, strict=True) if row >= 0 and i != ids_a[row]}
-    return Match(rows, {**ids, **matched})
-
-
-def _mbids(artists: pa.Table) -> list[str | None]:
-    column = pc.utf8_lower(pc.utf8_trim_whitespace(artists.column("mbid")))
-    return [mbid or None for mbid in column.to_pylist()]
-
-
-def _places(keys: Iterable[str | None]) -> dict[str, list[int]]:
-    """Collect the rows of each key; None is no key."""
-    places: dict[str, list[int]] = {}
-    for row, key in enumerate(keys):
-        if key is not None:
-            places.setdefault(key, []).append(row)
-    return places
-
-
-def _note_ambiguous(
-    notes: Notes,
-    what: str,
-    places_a: Mapping[str, list[int]],
-    places_b: Mapping[str, list[int]],
-    rows: NDArray[np.int64],
-    ids_b: list[str],
-) -> None:
-    """Note the artists of B that share a key with A that several artists of A or of B have."""
-    for key, of_b in places_b.items():
-        of_a = places_a.get(key, [])
-        if of_a and len(of_a) + len(of_b) > 2:
-            for row in (r for r in of_b if rows[r] < 0):
-                example = f"{ids_b[row]}: {key} ({len(of_a)} in A, {len(of_b)} in B)"
-                notes.add(f"artists of B not matched by {what}: it is ambiguous", example)
-
-
-def _fresh(taken: Iterable[str], ids: Iterable[str]) -> dict[str, str]:
-    """Return new ids for those of `ids` that are taken: with PREFIX before them, repeated as often as needed."""
-    used = set(taken)
-    ids = list(ids)
-    colliding = [i for i in ids if i in used]
-    used.update(ids)
-    new: dict[str, str] = {}
-    for old in colliding:
-        fresh = PREFIX + old
-        while fresh in used:
-            fresh = PREFIX + fresh
-        used.add(fresh)
-        new[old] = fresh
-    return new
 
 
 def _merged(a: pa.Table, b: pa.Table, match: Match) -> pa.Table:

@@ -72,7 +72,7 @@ def test_verify_fails_where_a_version_is_damaged(home: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("artist", ["Radiohead", "radiohead", "a001", MBID, "On a Friday"])
+@pytest.mark.parametrize("artist", ["Radiohead", "radiohead", "a001", MBID, "On a Friday", "the Rádiohead!"])
 def test_similar_takes_a_name_an_id_or_an_mbid(home: Path, artist: str) -> None:
     output = as_json(home, "similar", artist, "-k", "4")
     assert output["version"] == current(home / "versions")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -46,6 +47,35 @@ def test_a_name_of_one_artist_resolves_to_it(home: Home, version: Version) -> No
     (answer,) = asked(home, "/v1/artists:resolve?name=bj%C3%B6rk")
     assert answer.status_code == 200
     assert (answer.json()["version"], answer.json()["artist"]["id"]) == (version.id, "a000")
+
+
+@pytest.mark.parametrize(
+    ("typed", "artist"),
+    [
+        ("AC/DC", "a002"),
+        ("ac dc", "a002"),
+        ("acdc", "a002"),
+        ("sigur ros", "a003"),
+        ("guns n’ roses", "a004"),
+        ("Guns and Roses", "a004"),
+        ("!!!", "a008"),
+        ("beatles", "a009"),
+        ("Beatles, The", "a009"),
+        ("ام كلثوم", "a010"),
+        ("mo", "a011"),
+    ],
+)
+def test_a_name_as_people_type_it_resolves_to_the_artist(home: Home, typed: str, artist: str) -> None:
+    (answer,) = asked(home, f"/v1/artists:resolve?name={quote(typed)}")
+    assert (answer.status_code, answer.json()["artist"]["id"]) == (200, artist)
+
+
+def test_guests_are_cut_off_in_the_search_alone(home: Home) -> None:
+    searched, resolved = asked(home, "/v1/artists?q=ac-dc+feat.+bjork", "/v1/artists:resolve?name=ac-dc+feat.+bjork")
+    assert [artist["id"] for artist in searched.json()["artists"]] == ["a002"]
+    body = problem_of(resolved, 404, "unknown artist")
+    assert isinstance(body["near"], list)
+    assert [artist["id"] for artist in body["near"]] == ["a002"]
 
 
 def test_a_name_of_several_artists_is_409_with_all_of_them(home: Home) -> None:
@@ -147,7 +177,7 @@ def test_the_index_says_what_it_is_made_of(home: Home, version: Version) -> None
         version.manifest["model"],
         version.manifest["snapshot"],
     )
-    assert (body["artists"], body["embedded"], body["not_embedded"], body["format"]) == (60, 59, {"no input": 1}, 3)
+    assert (body["artists"], body["embedded"], body["not_embedded"], body["format"]) == (60, 59, {"no input": 1}, 4)
     # by the rule of the small world: no tags if i % 5 == 4, no plays if i % 7 == 6, no data for the last artist
     assert body["modalities"] == {"audio": 59, "cf": 51, "tags": 48}
     assert sum(p["artists"] for p in body["patterns"]) == 60

@@ -67,7 +67,7 @@ def change(**fields: Any) -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (change(format=4), "manifest.json: found format 4; this RIYL reads riyl-version formats 3 to 3"),
+        (change(format=5), "manifest.json: found format 5; this RIYL reads riyl-version formats 3 to 4"),
         (change(kind="riyl-model"), "manifest.json: found kind 'riyl-model'; wanted 'riyl-version'"),
         (change(model="0" * 16), "manifest.json: damaged, manifest.sha256 has"),
         (lambda folder: (folder / "manifest.json").write_bytes(b"{"), "manifest.json: damaged, it is not JSON"),
@@ -101,11 +101,11 @@ def test_a_version_of_an_earlier_release_is_refused_with_what_to_run(number: int
         Version.open(folder)
     assert str(refused.value) == (
         f"{folder / 'manifest.json'}: found riyl-version format {number}, of an earlier release; this RIYL reads "
-        "format 3: build it anew with: riyl index build --promote"
+        "format 3 to 4: build it anew with: riyl index build --promote"
     )
 
 
-@pytest.mark.parametrize("number", [3])
+@pytest.mark.parametrize("number", [3, 4])
 def test_a_version_of_every_format_opens_and_is_searched(number: int) -> None:
     """Open tests/artifacts: pca on the first 16 artists of the small world, as each format was first written."""
     folder = REPOSITORY / "tests" / "artifacts" / f"version-{number}"

@@ -73,7 +73,7 @@ def test_building_over_a_damaged_version_says_so(named_model: Model, named_snaps
 def test_the_id_is_a_hash_of_model_snapshot_change_settings_and_format(version: Version) -> None:
     fields = {"model": version.manifest["model"], "snapshot": version.manifest["snapshot"], "last_change": 0}
     settings = {"list_length": 256, "tie_seed": 0, "beside": 0.1}
-    assert version.id == content_id("version", {**fields, "settings": settings, "format": 3}) == version.folder.name
+    assert version.id == content_id("version", {**fields, "settings": settings, "format": 4}) == version.folder.name
 
 
 def test_every_artist_is_embedded_or_listed_with_the_reason(

@@ -106,6 +106,8 @@ def test_names_are_searched_and_resolved(searcher: Searcher) -> None:
     assert sorted(several) == [5, 6]
     assert several == sorted(several, key=lambda row: (-searcher.artist(row).listeners, -searcher.artist(row).plays))
     assert searcher.named("AURÓRA") == [7]
+    assert searcher.named("beatles") == [9]
+    assert searcher.named("beatles", {9}) == []
 
 
 def test_a_searcher_says_which_version_it_is(searcher: Searcher, version: Version) -> None:

@@ -23,7 +23,7 @@ def test_a_single_seed_is_what_get_answers(asking: Asking) -> None:
     for query in ("", "&uncorrected=true", "&explain=true", "&uncorrected=true&explain=true"):
         (get,) = asking.get(f"/v1/artists/a003/similar?k=30{query}")
         flags = {name: True for name in ("uncorrected", "explain") if name in query}
-        for seed in ({"id": "a003"}, {"name": "Artist 3"}, {"mbid": "00000003-0000-4000-8000-000000000000"}):
+        for seed in ({"id": "a003"}, {"name": "The Artist-3"}, {"mbid": "00000003-0000-4000-8000-000000000000"}):
             body = found(asking, seeds=[{**seed, "weight": 7}], k=30, **flags)
             assert body["similar"] == get.json()["similar"]
             assert body["asked"]["seeds"] == [{"id": "a003", "name": "Artist 3", "weight": 7}]
