@@ -27,7 +27,7 @@ from riyl.app.http.metrics import Metrics
 from riyl.app.http.openapi import build_openapi
 from riyl.app.http.rate_limit import RateLimiter
 from riyl.app.http.request_context import RequestContextMiddleware
-from riyl.app.http.route_facts import NO_FACTS, OpenPaths
+from riyl.app.http.route_facts import NO_FACTS, OpenPaths, facts_of_dialects
 from riyl.app.jobs.child import WorkerMonitor
 from riyl.app.jobs.lazy_client import LazyJobs
 from riyl.app.routes import (
@@ -193,7 +193,8 @@ def _outer(
             allow_headers=CORS_ASKED,
             expose_headers=CORS_TOLD,
         )
-    yield Middleware(RequestContextMiddleware, metrics, requests, allowed_hosts(settings))
+    dialects, limits = facts_of_dialects(app.routes), held(app, "limits", RequestLimits)
+    yield Middleware(RequestContextMiddleware, metrics, requests, allowed_hosts(settings), dialects)
     if settings.require_key or settings.rate_limit is not None:
         rate_limiter = None if settings.rate_limit is None else RateLimiter(settings.rate_limit)
         yield Middleware(
@@ -202,11 +203,13 @@ def _outer(
             rate_limiter,
             metrics,
             OpenPaths.of(app.routes),
+            dialects,
+            limits.bodies,
             require_key=settings.require_key,
         )
     routes = {each.endpoint: each for each in iter_route_contexts(app.routes)}
     yield Middleware(SimilarFastPath, routes[artists.similar_artists], reloader, most_bytes)
-    yield Middleware(QueryFastPath, routes[similar.similar_to], reloader, held(app, "limits", RequestLimits))
+    yield Middleware(QueryFastPath, routes[similar.similar_to], reloader, limits)
 
 
 def from_environment() -> FastAPI:

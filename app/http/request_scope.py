@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from riyl.app.http.dialect import Dialect
 from riyl.core.db.keys import Key
 
 KEY = "riyl.request_context"
@@ -19,11 +20,15 @@ class RequestContext:
     Attributes:
         version: the version that answers, once it is chosen.
         key: the key of the request, once it was looked up and found.
+        dialect: protocol of another service that the path speaks.
+        token: token that the dialect found, where there is no bearer token.
     """
 
     request_id: str
     version: str | None = None
     key: Key | None = None
+    dialect: Dialect | None = None
+    token: str | None = None
 
 
 def request_context_of(scope: Scope) -> RequestContext:
