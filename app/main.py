@@ -15,6 +15,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
+from riyl.app.compat.lastfm import route as lastfm
+from riyl.app.compat.lastfm.fast_path import LastfmFastPath
 from riyl.app.http.access import AccessControlMiddleware
 from riyl.app.http.body_limits import PART_S
 from riyl.app.http.dependencies import Streams, held
@@ -163,7 +165,7 @@ def create_app(
     limits = app.state.limits = RequestLimits(settings, metrics, part_s)
     # the most requested first: routes are tried in this order
     resources = (artists, changes, index, versions, rules, jobs, evaluations, truths, embeddings)
-    for module in (similar, *resources, health, docs, page):
+    for module in (similar, *resources, lastfm, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
     app.router.default = partial(limits.run, app.router.not_found, NO_FACTS)
@@ -207,8 +209,10 @@ def _outer(
             limits.bodies,
             require_key=settings.require_key,
         )
-    routes = {each.endpoint: each for each in iter_route_contexts(app.routes)}
+    contexts = list(iter_route_contexts(app.routes))
+    routes = {each.endpoint: each for each in contexts}
     yield Middleware(SimilarFastPath, routes[artists.similar_artists], reloader, most_bytes)
+    yield Middleware(LastfmFastPath, [each for each in contexts if each.endpoint is lastfm.lastfm], reloader)
     yield Middleware(QueryFastPath, routes[similar.similar_to], reloader, limits)
 
 
