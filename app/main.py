@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
+from riyl.app.compat import audiomuse, lidarr, listenbrainz
 from riyl.app.compat.lastfm import route as lastfm
 from riyl.app.compat.lastfm.fast_path import LastfmFastPath
 from riyl.app.http.access import AccessControlMiddleware
@@ -33,6 +34,7 @@ from riyl.app.http.route_facts import NO_FACTS, OpenPaths, facts_of_dialects
 from riyl.app.jobs.child import WorkerMonitor
 from riyl.app.jobs.lazy_client import LazyJobs
 from riyl.app.routes import (
+    aliases,
     artists,
     changes,
     docs,
@@ -164,8 +166,8 @@ def create_app(
     app.state.uploads = asyncio.Lock()
     limits = app.state.limits = RequestLimits(settings, metrics, part_s)
     # the most requested first: routes are tried in this order
-    resources = (artists, changes, index, versions, rules, jobs, evaluations, truths, embeddings)
-    for module in (similar, *resources, lastfm, health, docs, page):
+    resources = (artists, changes, index, versions, rules, jobs, evaluations, truths, embeddings, aliases)
+    for module in (similar, *resources, lastfm, listenbrainz, lidarr, audiomuse, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
     app.router.default = partial(limits.run, app.router.not_found, NO_FACTS)

@@ -140,6 +140,7 @@ CONTRASTIVE = """
 """
 FINE_TUNE = "hidden spread dropout temperature learning_rate batch_size candidates validation max_epochs patience"
 SCHEMAS = """
+    AliasCount AliasKind AliasesImported AliasesResponse
     Alive ArtistPatch ArtistPut ArtistResponse ArtistsResponse BatchEntry BatchProblem BatchRequest
     BatchResponse BlockRequest Bounds ChangeBatch ChangeKind ChangeResponse ChangeVerdicts ChangesResponse
     CommonTerm ComparedResponse ComparisonResponse Condition ConditionSummary DamagedEmbeddings DamagedTruth
