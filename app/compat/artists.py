@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from riyl.app.schemas.artists import Similar
+from riyl.app.schemas.query import MAX_TEXT_LENGTH
+from riyl.app.services.similar import MAX_K
 from riyl.app.serving.state import ServingState
-from riyl.index.artifact.arrays import LIST_LENGTH
 
 MAX_DEPTH = 1000
 """Number of most similar artists among which those with an mbid are looked for."""
@@ -20,6 +21,8 @@ def row_of_mbid(state: ServingState, mbid: str) -> int | None:
 
 def row_of_name(state: ServingState, name: str) -> int | None:
     """Return the row of the artist of this name, of several the best known; None where there is none."""
+    if len(name) > MAX_TEXT_LENGTH:
+        return None
     return next(iter(state.searcher.named(name, state.rules.blocked)), None)
 
 
@@ -33,7 +36,7 @@ def with_mbid(similar_of: Callable[[int], Sequence[Similar]], n: int) -> list[tu
         n: maximum length of the list.
     """
     by_mbid: dict[str, Similar] = {}
-    for k in (LIST_LENGTH, MAX_DEPTH):
+    for k in (MAX_K, MAX_DEPTH):
         similar = similar_of(k)
         by_mbid.clear()
         for artist in similar:

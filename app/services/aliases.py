@@ -55,14 +55,14 @@ def read_aliases(path: Path, kind: AliasKind, state: ServingState) -> AliasTable
             too many rows.
     """
     columns = _columns_of(path)
-    table = AliasTable()
-    n_rows = 0
+    table, aliases = AliasTable(), set[str]()
     for batch in read_delimited(path, columns, {}):
         for row in batch.to_pylist():
-            n_rows += 1
-            alias = _alias_of(path, n_rows, row[EXTERNAL_ID], kind)
-            if alias in table.artists:
-                raise TableError(path, row=n_rows, found=f"{EXTERNAL_ID} {alias!r} again", wanted="each id once")
+            number = len(aliases) + 1
+            alias = _alias_of(path, number, row[EXTERNAL_ID], kind)
+            if alias in aliases:
+                raise TableError(path, row=number, found=f"{EXTERNAL_ID} {alias!r} again", wanted="each id once")
+            aliases.add(alias)
             artist = _artist_of(state, row)
             if artist is not None:
                 table.artists[alias] = artist
@@ -70,7 +70,7 @@ def read_aliases(path: Path, kind: AliasKind, state: ServingState) -> AliasTable
             table.unknown += 1
             if len(table.examples) < EXAMPLES:
                 table.examples.append(alias)
-        if n_rows > MAX_ALIASES:
+        if len(aliases) > MAX_ALIASES:
             raise TableError(path, found=f"more than {MAX_ALIASES:,} rows", wanted="at most that many")
     return table
 

@@ -79,7 +79,7 @@ def test_ids_of_jellyfin_are_stored_without_hyphens_and_in_lower_case(home: Home
         (f"external_id,name\n{'x' * 201},y\n", "mine.csv, row 1: found external_id 'xxx"),
         ("external_id,name\nn1,x\nn2,y\nn1,z\n", "mine.csv, row 3: found external_id 'n1' again; wanted each id once"),
         ("external_id,name\nn1,x,y\n", "mine.csv, row 1: found 3 fields"),
-        (b"external_id,name\nn1,\xff\n", "mine.csv, row 1, line 2: found byte 0xff"),
+        (b"external_id,name\nn1,\xff\n", "mine.csv, row 1: found byte 0xff"),
         (b"external_id,name\nn\x001,x\n", "found byte 0x00"),
     ],
 )
