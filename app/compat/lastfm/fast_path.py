@@ -10,13 +10,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from riyl.app.compat.lastfm.dialect import FRESH, base_of
 from riyl.app.compat.lastfm.errors import LastfmError
 from riyl.app.compat.lastfm.methods import SIMILAR, find_artist, similar_limit
-from riyl.app.compat.lastfm.parameters import format_of, method_of, read_parameters
-from riyl.app.compat.lastfm.similar_form import FORMS, SimilarForm, SimilarWriter
+from riyl.app.compat.lastfm.parameters import Parameters, format_of, kept_parameters, method_of
+from riyl.app.compat.lastfm.similar_form import FORMS, MAX_KEPT, SimilarForm, SimilarWriter
 from riyl.app.http.request_scope import request_context_of
 from riyl.app.serving.reloader import VersionReloader
+from riyl.app.serving.state import ServingState
 from riyl.core.errors import NothingKnownError
 from riyl.index.search.rules import ready
 from riyl.index.search.searcher import Searcher
+
+MAX_KEPT_LENGTH = 100
+"""Maximum number of characters of an mbid and a name whose row is kept."""
 
 HEADERS = [(name.encode(), value.encode()) for name, value in FRESH.items()]
 
@@ -37,6 +41,8 @@ class LastfmFastPath:
         self._routes = {str(each.path_format): each.original_route for each in routes}
         self._reloader = reloader
         self._writers: dict[str, SimilarWriter] = {}
+        self._state: ServingState | None = None
+        self._rows: dict[tuple[str, str], int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_get = scope["type"] == "http" and scope["method"] == "GET"
@@ -52,12 +58,12 @@ class LastfmFastPath:
         await send({"type": "http.response.body", "body": body})
 
     def _answer(self, scope: Scope) -> tuple[bytes, str] | None:
-        state, parameters = self._reloader.state, read_parameters(scope)
+        state, parameters = self._reloader.state, kept_parameters(scope)
         form = FORMS.get(format_of(parameters))
         if state is None or form is None or method_of(parameters) != SIMILAR:
             return None
         try:
-            row, k = find_artist(state, parameters), similar_limit(parameters)
+            row, k = self._row(state, parameters), similar_limit(parameters)
             neighbours = ready(state.searcher, state.rules, row, k)
         except (LastfmError, NothingKnownError):
             return None
@@ -66,6 +72,18 @@ class LastfmFastPath:
         request_context_of(scope).version = state.searcher.version_id
         writer = self._writer(form, state.searcher)
         return writer.write(row, neighbours, base_of(scope)), form.media_type
+
+    def _row(self, state: ServingState, parameters: Parameters) -> int:
+        """Return `find_artist`, kept while the state is the same: a look-up by name takes as long as the list."""
+        if self._state is not state or len(self._rows) >= MAX_KEPT:
+            self._state, self._rows = state, {}
+        named = parameters.get("mbid", ""), parameters.get("artist", "")
+        row = self._rows.get(named)
+        if row is None:
+            row = find_artist(state, parameters)
+            if sum(map(len, named)) <= MAX_KEPT_LENGTH:
+                self._rows[named] = row
+        return row
 
     def _writer(self, form: SimilarForm, searcher: Searcher) -> SimilarWriter:
         writer = self._writers.get(form.media_type)

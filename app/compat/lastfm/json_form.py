@@ -36,7 +36,7 @@ def write_json(answer: Answer) -> bytes:
 def _document(answer: Answer) -> dict[str, Any]:
     match answer:
         case Failure(code, message):
-            return {"error": code, "message": message}
+            return {"error": code, "message": message, "links": []}
         case Info():
             return {"artist": _info(answer)}
         case SearchResults():

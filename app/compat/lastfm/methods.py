@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from riyl.app.compat.artists import row_of_mbid, row_of_name
 from riyl.app.compat.lastfm.answers import (
     Answer,
     Correction,
@@ -47,9 +48,6 @@ MAX_TOP_TAGS = 100
 INFO_SIMILAR = INFO_TAGS = 5
 """Lengths of the lists of artist.getInfo."""
 
-MAX_NAME_LENGTH = 1000
-"""Maximum length of a name, in characters, as in our own API; a longer one is no artist's."""
-
 TAG_ARTISTS = 100
 """Number of artists near to a tag whose tags are similar to it."""
 
@@ -68,16 +66,12 @@ def find_artist(state: ServingState, parameters: Parameters) -> int:
         UnknownArtistError: there is none.
         LastfmError: the request has neither parameter.
     """
-    searcher, blocked = state.searcher, state.rules.blocked
-    rows = searcher.rows_now(parameters["mbid"], blocked) if "mbid" in parameters else []
-    if rows:
-        return min(rows, key=searcher.overlay.popular)
-    if "mbid" not in parameters or "artist" in parameters:
-        name = required(parameters, "artist")
-        rows = searcher.named(name, blocked) if len(name) <= MAX_NAME_LENGTH else []
-    if not rows:
+    row = row_of_mbid(state, parameters["mbid"]) if "mbid" in parameters else None
+    if row is None and ("mbid" not in parameters or "artist" in parameters):
+        row = row_of_name(state, required(parameters, "artist"))
+    if row is None:
         raise UnknownArtistError
-    return rows[0]
+    return row
 
 
 def similar_limit(parameters: Parameters) -> int:
@@ -109,7 +103,7 @@ def _search(state: ServingState, parameters: Parameters, base: str) -> SearchRes
     text = required(parameters, "artist")
     per_page = number(parameters, "limit", DEFAULT_FOUND, MAX_FOUND)
     page = number(parameters, "page", 1, MAX_FOUND + 1)
-    rows = state.searcher.search_names(text[:MAX_NAME_LENGTH], MAX_FOUND, state.rules.blocked)
+    rows = state.searcher.search_names(text[:MAX_TEXT_LENGTH], MAX_FOUND, state.rules.blocked)
     shown = rows[(page - 1) * per_page : page * per_page]
     return SearchResults(text, _artists(state, shown, base), page, per_page, len(rows))
 
@@ -131,20 +125,20 @@ def _get_top_artists(state: ServingState, parameters: Parameters, base: str) -> 
     tag = required(parameters, "tag")
     per_page = number(parameters, "limit", DEFAULT_TAGGED, MAX_TAGGED)
     page = number(parameters, "page", 1, MAX_TAGGED + 1)
-    rows = _tagged(state, tag, MAX_TAGGED)
+    rows = [row for row, _ in _tagged(state, tag, MAX_TAGGED)]
     shown = rows[(page - 1) * per_page : page * per_page]
     return TopArtists(tag, _artists(state, shown, base), page, per_page, len(rows))
 
 
 def _get_similar_tags(state: ServingState, parameters: Parameters, base: str) -> SimilarTags:
-    """Rank the tags of the artists nearest to a tag by the sum of their shares of each artist's weights."""
+    """Rank the tags of the artists nearest to a tag: by the sum of share of the artist's weights times its score."""
     tag = required(parameters, "tag")
     shares: dict[str, float] = {}
-    for row in _tagged(state, tag, TAG_ARTISTS):
+    for row, score in _tagged(state, tag, TAG_ARTISTS):
         weights = _weights(state, row)
         total = sum(weight for _, weight in weights)
         for word, weight in weights:
-            shares[word] = shares.get(word, 0.0) + weight / total
+            shares[word] = shares.get(word, 0.0) + max(score, 0.0) * weight / total
     others = sorted((word for word in shares if word.casefold() != tag.casefold()), key=lambda word: -shares[word])
     return SimilarTags(tag, [LastfmTag(word, _page_of_tag(word, base)) for word in others[:MAX_SIMILAR_TAGS]])
 
@@ -160,16 +154,16 @@ METHODS: Mapping[str, Method] = {
 """Methods besides `SIMILAR`, by name in lower case."""
 
 
-def _tagged(state: ServingState, tag: str, k: int) -> list[int]:
-    """Return the rows of the artists nearest to a tag, as POST /v1/similar has them; none for an unknown tag."""
+def _tagged(state: ServingState, tag: str, k: int) -> list[tuple[int, float]]:
+    """Return rows and scores of the artists nearest to a tag, as POST /v1/similar has them; none for an unknown tag."""
     if len(tag) > MAX_TEXT_LENGTH or not tag.strip():
         return []
     try:
         response = run_query(state, SimilarRequest(tags={tag: 1.0}, k=k))
     except NothingKnownError:
         return []
-    rows = (state.searcher.row_of_id(entry.id) for entry in response.similar)
-    return [row for row in rows if row is not None]
+    rows = ((state.searcher.row_of_id(entry.id), entry.score) for entry in response.similar)
+    return [(row, score) for row, score in rows if row is not None]
 
 
 def _weights(state: ServingState, row: int) -> Sequence[tuple[str, float]]:

@@ -16,17 +16,19 @@ from riyl.index.search.neighbours import Neighbours
 from riyl.index.search.searcher import Searcher
 
 MAX_KEPT = 100_000
-"""Maximum number of artists whose parts are kept, some 30 MB for each form; full caches are emptied."""
+"""Maximum number of artists whose parts are kept, some 60 MB for each form; full caches are emptied."""
 
 
 @dataclass(frozen=True)
 class SimilarForm:
-    """Form of the list: an artist is `start`, its match, `middle`, the address of its page, and `end`.
+    """Form of the list. An artist is its `start`, its match, `middle`, the service's root, the rest of its `end`.
 
     Attributes:
         media_type: of the response.
         start: returns an artist up to its match, from its name and mbid.
-        separator: what stands between two artists.
+        middle: what stands between the match and the address of the artist's page.
+        end: what stands after that address, up to the next artist.
+        after_last: number of bytes at the end of `end` that the last artist lacks.
         document: returns what stands before and after the artists, from the name of the artist that they are similar
             to.
     """
@@ -35,7 +37,7 @@ class SimilarForm:
     start: Callable[[str, str], bytes]
     middle: bytes
     end: bytes
-    separator: bytes
+    after_last: int
     document: Callable[[str], tuple[bytes, bytes]]
 
 
@@ -62,15 +64,15 @@ SIMILAR_XML = SimilarForm(
     _start_of_xml,
     b"</match><url>",
     f"</url>{xml_form.IMAGES}{xml_form.STREAMABLE}</artist>".encode(),
-    b"",
+    0,
     _document_of_xml,
 )
 SIMILAR_JSON = SimilarForm(
     json_form.MEDIA_TYPE,
     _start_of_json,
     b'","url":"',
-    b'","image":' + orjson.dumps(json_form.IMAGES) + b',"streamable":"0"}',
-    b",",
+    b'","image":' + orjson.dumps(json_form.IMAGES) + b',"streamable":"0"},',
+    1,
     _document_of_json,
 )
 
@@ -91,7 +93,8 @@ def matches_of(neighbours: Neighbours) -> list[bytes]:
     order, except that pinned artists come first.
     """
     values = np.clip((1.0 + neighbours.scores.astype(np.float64)) / 2.0, 0.0, 1.0)
-    return [b"%.6f" % value for value in values.tolist()]
+    numbers = orjson.dumps(np.round(values, 6), option=orjson.OPT_SERIALIZE_NUMPY)
+    return numbers[1:-1].split(b",") if len(values) else []
 
 
 class SimilarWriter:
@@ -104,32 +107,39 @@ class SimilarWriter:
     def __init__(self, form: SimilarForm, searcher: Searcher, before: SimilarWriter | None = None) -> None:
         self.searcher = searcher
         self._form = form
-        self._artists: dict[int, tuple[bytes, bytes]] = {}
+        self._starts: dict[int, bytes] = {}
+        self._ends: dict[int, bytes] = {}
         self._documents: dict[int, tuple[bytes, bytes]] = {}
         if before is not None and keeps_rows(before.searcher, searcher):
-            self._artists, self._documents = before._artists, before._documents
+            self._starts, self._ends, self._documents = before._starts, before._ends, before._documents
 
     def write(self, row: int, neighbours: Neighbours, base: str) -> bytes:
         """Write the artists similar to the one in `row`; `base` is the address of the service's root."""
-        form, artists, parts = self._form, self._artists, list[bytes]()
-        middle = form.middle + base.encode()
-        for other, match in zip(neighbours.rows.tolist(), matches_of(neighbours), strict=True):
-            start, page = artists.get(other) or self._artist(other)
-            parts += (form.separator, start, match, middle, page, form.end)
-        before, after = self._documents.get(row) or self._document(row)
-        return before + b"".join(parts[1:]) + after
+        rows: list[int] = neighbours.rows.tolist()
+        before, after = self._documents.get(row) or self._add_document(row)
+        if not rows:
+            return before + after
+        if len(self._starts) >= MAX_KEPT:
+            self._starts.clear()
+            self._ends.clear()
+        for other in rows:
+            if other not in self._starts:
+                self._add(other)
+        parts = [self._form.middle + base.encode()] * (4 * len(rows))
+        parts[::4] = map(self._starts.__getitem__, rows)
+        parts[1::4] = matches_of(neighbours)
+        parts[3::4] = map(self._ends.__getitem__, rows)
+        parts[0] = before + parts[0]
+        parts[-1] = parts[-1][: len(parts[-1]) - self._form.after_last] + after
+        return b"".join(parts)
 
-    def _artist(self, row: int) -> tuple[bytes, bytes]:
+    def _add(self, row: int) -> None:
         artist = self.searcher.artist(row)
-        parts = self._form.start(artist.name, artist.mbid or ""), page_of(artist.id).encode()
-        return _kept(self._artists, row, parts)
+        self._starts[row] = self._form.start(artist.name, artist.mbid or "")
+        self._ends[row] = page_of(artist.id).encode() + self._form.end
 
-    def _document(self, row: int) -> tuple[bytes, bytes]:
-        return _kept(self._documents, row, self._form.document(self.searcher.artist(row).name))
-
-
-def _kept(cache: dict[int, tuple[bytes, bytes]], row: int, parts: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    if len(cache) >= MAX_KEPT:
-        cache.clear()
-    cache[row] = parts
-    return parts
+    def _add_document(self, row: int) -> tuple[bytes, bytes]:
+        if len(self._documents) >= MAX_KEPT:
+            self._documents.clear()
+        self._documents[row] = document = self._form.document(self.searcher.artist(row).name)
+        return document

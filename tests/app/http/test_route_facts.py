@@ -64,6 +64,10 @@ FACTS = {
     "POST /similar-artists/json": QUESTION,
     "GET /lidarr/similar": QUESTION,
     "GET /api/similar_artists": READING,
+    "GET /2.0": QUESTION,
+    "POST /2.0": QUESTION,
+    "GET /2.0/": QUESTION,
+    "POST /2.0/": QUESTION,
 }
 PAGES = {"/", "/evaluations", "/docs", "/docs/style.css", "/openapi.json", "/healthz", "/readyz", "/metrics"}
 
