@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from riyl.app.compat import audiomuse, lidarr, listenbrainz
 from riyl.app.compat.lastfm import route as lastfm
 from riyl.app.compat.lastfm.fast_path import LastfmFastPath
+from riyl.app.compat.lastfm.upstream import LastfmUpstream
 from riyl.app.http.access import AccessControlMiddleware
 from riyl.app.http.body_limits import PART_S
 from riyl.app.http.dependencies import Streams, held
@@ -214,7 +215,10 @@ def _outer(
     contexts = list(iter_route_contexts(app.routes))
     routes = {each.endpoint: each for each in contexts}
     yield Middleware(SimilarFastPath, routes[artists.similar_artists], reloader, most_bytes)
-    yield Middleware(LastfmFastPath, [each for each in contexts if each.endpoint is lastfm.lastfm], reloader)
+    lastfm_routes = [each for each in contexts if each.endpoint is lastfm.lastfm]
+    if settings.lastfm_upstream is not None:
+        yield Middleware(LastfmUpstream, lastfm_routes, limits, settings.lastfm_upstream)
+    yield Middleware(LastfmFastPath, lastfm_routes, reloader)
     yield Middleware(QueryFastPath, routes[similar.similar_to], reloader, limits)
 
 

@@ -20,6 +20,9 @@ ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})
 HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*\]?")
 """Host name, wildcard for every name below one, or IP address; in lower case."""
 
+WEB_ADDRESS = re.compile(ORIGIN.pattern + r"(/[A-Za-z0-9._~/-]*)?")
+"""Address of a service: an origin and a path, without a query or a user."""
+
 SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S*")
 """Value that Kubernetes and Docker put into NAME_PORT of every container beside a service called NAME."""
 
@@ -52,6 +55,13 @@ def origins(value: object) -> object:
             "origins", "wanted origins such as https://music.example:8443, separated by commas, or *"
         )
     return parts
+
+
+def web_address(text: str) -> str:
+    """Check the address of another service."""
+    if WEB_ADDRESS.fullmatch(text) is None:
+        raise PydanticCustomError("web_address", "wanted an address such as https://music.example/2.0/")
+    return text
 
 
 def hosts(value: object) -> object:

@@ -107,6 +107,11 @@ class Settings(BaseSettings):
         description="Allowed names of the header Host, separated by commas; * allows any. Unset: loopback "
         "names if the service listens on loopback, else any.",
     )
+    lastfm_upstream: Annotated[str, AfterValidator(checks.web_address)] | None = Field(
+        default=None,
+        description="Address that methods of Last.fm's protocol which RIYL does not answer are passed on to, such as "
+        "https://ws.audioscrobbler.com/2.0/; unset: they are errors.",
+    )
     concurrency_per_class: int = Field(
         default=4,
         ge=1,

@@ -22,8 +22,8 @@ class Concurrency(StrEnum):
 
     `questions` are answered from the serving version; `batches` are thousands of questions, which take seconds;
     `database` is everything that may wait for the database; `uploads` are arriving files; `streams` are responses that
-    do not end by themselves, and hold their place to the end; `heavy` are questions and batches that need much memory
-    to explain, which take that place besides their own once they are read.
+    do not end by themselves, and hold their place to the end; `upstream` wait for another service; `heavy` are
+    questions and batches that need much memory to explain, which take that place besides their own once they are read.
     """
 
     QUESTIONS = "questions"
@@ -31,6 +31,7 @@ class Concurrency(StrEnum):
     DATABASE = "database"
     UPLOADS = "uploads"
     STREAMS = "streams"
+    UPSTREAM = "upstream"
     HEAVY = "heavy"
 
 
