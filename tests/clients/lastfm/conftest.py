@@ -43,7 +43,7 @@ def odd_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     )
     home = Home(folder / "home")
     snapshot = build_snapshot(Tables.open(tables), SMALL_RECIPE, home.snapshots)
-    model = train(*load_config("default"), snapshot, home.models)
+    model = train(*load_config("pca"), snapshot, home.models)
     version = build_version(model, snapshot, home.versions)
     database = Database.of(Settings(home=home.root))
     promote(home.versions, database, version.id, by="test", why="test")
@@ -63,7 +63,7 @@ def python_clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the clients from PyPI into a folder."""
     folder = tmp_path_factory.mktemp("pypi")
     requirements = Path(__file__).with_name("requirements.txt")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     _install([*pip, "--target", str(folder), "--requirement", str(requirements)], folder)
     return folder
 

@@ -41,7 +41,7 @@ def run(command: list[str], environment: dict[str, str]) -> Any:
 
 
 def run_python(client: str, folder: Path, address: str, certificate: Path | None = None) -> Any:
-    trusted = {} if certificate is None else {"SSL_CERT_FILE": str(certificate)}
+    trusted = {} if certificate is None else dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(certificate))
     environment = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **trusted}
     return run([sys.executable, str(HERE / "ask_python.py"), client, address, *NAMES], environment)
 
