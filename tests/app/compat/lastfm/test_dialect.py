@@ -21,13 +21,13 @@ async def test_a_key_is_the_parameter_api_key(home: Home) -> None:
     token = key_headers(home, Role.READ)["authorization"].removeprefix("Bearer ")
     async with running(home, Settings(home=home.root, require_key=True)) as (_, client):
         for form in ("xml", "json"):
-            asked = {**ASKED, "format": form}
-            assert (await client.get("/2.0", params={**asked, "api_key": token})).status_code == 200
-            assert (await client.post("/2.0/", data={**asked, "api_key": token})).status_code == 200
+            question = {**ASKED, "format": form}
+            assert (await client.get("/2.0", params={**question, "api_key": token})).status_code == 200
+            assert (await client.post("/2.0/", data={**question, "api_key": token})).status_code == 200
             for key in ({}, {"api_key": FOREIGN}, {"api_key": "riyl_00000000_" + "x" * 43}):
                 for response in (
-                    await client.get("/2.0", params={**asked, **key}),
-                    await client.post("/2.0", data={**asked, **key}),
+                    await client.get("/2.0", params={**question, **key}),
+                    await client.post("/2.0", data={**question, **key}),
                 ):
                     code, message = error_of(response, status=403)
                     assert code == 10

@@ -19,8 +19,12 @@ SKA = {"ska", "dub", "roots", "reggae"}
 @pytest.mark.parametrize("path", ["/2.0", "/2.0/"])
 @pytest.mark.parametrize("method", ["artist.getInfo", "artist.getinfo", "ARTIST.GETINFO"])
 def test_both_addresses_and_any_case_of_a_method_answer_get_and_post(lastfm: Lastfm, path: str, method: str) -> None:
-    asked = {"method": method, "artist": "Radiohead", "format": "json", "api_key": "anything", "unknown": "ignored"}
-    answers = [lastfm.ask(path, **asked), lastfm.post(path, **asked), lastfm.post(path, "?artist=Bjork", **asked)]
+    question = {"method": method, "artist": "Radiohead", "format": "json", "api_key": "anything", "unknown": "ignored"}
+    answers = [
+        lastfm.ask(path, **question),
+        lastfm.post(path, **question),
+        lastfm.post(path, "?artist=Bjork", **question),
+    ]
     assert [answer.json()["artist"]["name"] for answer in answers] == ["Radiohead"] * 3
 
 
@@ -44,8 +48,8 @@ def test_an_artist_is_found_by_an_odd_name(lastfm: Lastfm, name: str) -> None:
 
 def test_info_has_popularity_tags_and_similar_artists(lastfm: Lastfm) -> None:
     info = lastfm.json("artist.getInfo", artist="on a friday")["artist"]
-    (own,) = lastfm.get("/v1/artists/a001")
-    details = own.json()["artist"]
+    (response,) = lastfm.get("/v1/artists/a001")
+    details = response.json()["artist"]
     assert (info["name"], info["mbid"]) == ("Radiohead", details["mbid"])
     assert info["stats"] == {"listeners": str(details["listeners"]), "playcount": str(round(details["plays"]))}
     similar = lastfm.get("/v1/artists/a001/similar?k=5")[0].json()["similar"]
@@ -64,9 +68,9 @@ def test_an_mbid_comes_before_a_name(lastfm: Lastfm) -> None:
 
 
 def test_of_several_artists_of_a_name_the_best_known_one_is_meant(lastfm: Lastfm) -> None:
-    (found,) = lastfm.get("/v1/artists?q=auróra")
+    (search,) = lastfm.get("/v1/artists?q=auróra")
     exact = lastfm.json("artist.getInfo", artist="AURORA")["artist"]
-    listeners = [each["listeners"] for each in found.json()["artists"] if each["name"].casefold() == "aurora"]
+    listeners = [each["listeners"] for each in search.json()["artists"] if each["name"].casefold() == "aurora"]
     assert exact["stats"]["listeners"] == str(max(listeners))
 
 
@@ -134,7 +138,7 @@ def test_tags_similar_to_a_tag_are_those_of_its_artists(lastfm: Lastfm) -> None:
 
 @pytest.mark.parametrize("form", ["xml", "json"])
 @pytest.mark.parametrize(
-    ("asked", "code", "message"),
+    ("question", "code", "message"),
     [
         ({}, 3, "Invalid Method"),
         ({"method": "artist.getEvents"}, 3, "Invalid Method"),
@@ -151,9 +155,9 @@ def test_tags_similar_to_a_tag_are_those_of_its_artists(lastfm: Lastfm) -> None:
     ],
 )
 def test_an_error_has_last_fms_code_and_a_status_whose_body_is_read(
-    lastfm: Lastfm, form: str, asked: dict[str, str], code: int, message: str
+    lastfm: Lastfm, form: str, question: dict[str, str], code: int, message: str
 ) -> None:
-    for answer in (lastfm.ask(format=form, **asked), lastfm.post(format=form, **asked)):
+    for answer in (lastfm.ask(format=form, **question), lastfm.post(format=form, **question)):
         found_code, found_message = error_of(answer)
         assert found_code == code
         assert message in found_message
@@ -168,8 +172,8 @@ def test_another_format_is_an_error_in_xml(lastfm: Lastfm) -> None:
 def test_a_blocked_artist_is_in_no_answer(home: Home) -> None:
     make(home, (BLOCK, "a001", None))
     lastfm = Lastfm(home)
-    for asked in ({"artist": "Radiohead"}, {"mbid": MBID}):
-        assert error_of(lastfm.ask(method="artist.getInfo", **asked)) == NOT_FOUND
+    for question in ({"artist": "Radiohead"}, {"mbid": MBID}):
+        assert error_of(lastfm.ask(method="artist.getInfo", **question)) == NOT_FOUND
     assert lastfm.json("artist.search", artist="Radiohead")["results"]["artistmatches"]["artist"] == []
     lastfm.close()
 

@@ -43,17 +43,17 @@ def test_a_match_is_half_of_one_more_than_the_score_between_0_and_1() -> None:
 def test_a_hundred_artists_have_the_artists_of_our_own_answer_in_the_same_order_in_every_form(many: Lastfm) -> None:
     for number in range(100):
         id, name = f"a{number:03d}", f"Artist {number}"
-        own = many.get(f"/v1/artists/{id}/similar?k=50")[0].json()["similar"]
-        names = [artist["name"] for artist in own]
-        matches = [min(1.0, max(0.0, (1 + artist["score"]) / 2)) for artist in own]
-        assert len(own) == 50
+        ours = many.get(f"/v1/artists/{id}/similar?k=50")[0].json()["similar"]
+        names = [artist["name"] for artist in ours]
+        matches = [min(1.0, max(0.0, (1 + artist["score"]) / 2)) for artist in ours]
+        assert len(ours) == 50
         by_get = many.json(SIMILAR, artist=name, limit=50)["similarartists"]
         by_form = many.post(method=SIMILAR, artist=name, limit=50, format="json").json()["similarartists"]
         for document in (by_get, by_form):
             assert document["@attr"] == {"artist": name}
             assert [artist["name"] for artist in document["artist"]] == names
             assert [float(artist["match"]) for artist in document["artist"]] == pytest.approx(matches, abs=6e-7)
-            pages = [f"http://localhost/?artist={artist['id']}" for artist in own]
+            pages = [f"http://localhost/?artist={artist['id']}" for artist in ours]
             assert [artist["url"] for artist in document["artist"]] == pages
         posted = many.post(method=SIMILAR, artist=name, limit=50)
         for answer in (many.xml(SIMILAR, artist=name, limit=50), ElementTree.fromstring(posted.content)[0]):
@@ -66,8 +66,8 @@ def test_a_hundred_artists_have_the_artists_of_our_own_answer_in_the_same_order_
 def test_the_fast_path_answers_what_the_route_answers(lastfm: Lastfm, limit: int) -> None:
     for name in ("Björk", "AC/DC", "!!!", "Umm Kulthum", "[/red] herring [bold]"):
         for form in ("xml", "json"):
-            asked = {"method": SIMILAR, "artist": name, "limit": limit, "format": form}
-            fast, route = lastfm.ask(**asked), lastfm.post(**asked)
+            question = {"method": SIMILAR, "artist": name, "limit": limit, "format": form}
+            fast, route = lastfm.ask(**question), lastfm.post(**question)
             assert fast.status_code == 200
             assert (fast.content, fast.headers["content-type"]) == (route.content, route.headers["content-type"])
             assert fast.headers["riyl-version"] == route.headers["riyl-version"]
@@ -85,8 +85,8 @@ def test_an_artist_is_an_element_of_seven_kinds_in_this_order(lastfm: Lastfm) ->
 
 def test_lists_have_30_artists_by_default_and_at_most_200(many: Lastfm) -> None:
     for limit, length in [("", 30), ("1", 1), ("200", 200), ("100000", 200), (" 5", 5)]:
-        asked = {"limit": limit} if limit else {}
-        assert len(many.json(SIMILAR, artist="Artist 1", **asked)["similarartists"]["artist"]) == length
+        question = {"limit": limit} if limit else {}
+        assert len(many.json(SIMILAR, artist="Artist 1", **question)["similarartists"]["artist"]) == length
     for limit in ("0", "-1", "x", "1.5", "٣", "9" * 5000):
         code, message = error_of(many.ask(method=SIMILAR, artist="Artist 1", limit=limit))
         assert code == 6

@@ -95,11 +95,11 @@ async def test_other_methods_are_passed_on_as_they_are_and_never_logged(
 
 async def test_our_methods_and_requests_without_one_stay_here(home: Home, other: str) -> None:
     async with running(home, passing(home, other)) as (_, client):
-        for asked in (
+        for question in (
             {"method": "artist.getSimilar", "artist": "Björk"},
             {"method": "ARTIST.getinfo", "artist": "Björk"},
         ):
-            for answer in (await client.get("/2.0", params=asked), await client.post("/2.0", data=asked)):
+            for answer in (await client.get("/2.0", params=question), await client.post("/2.0", data=question)):
                 assert answer.status_code == 200
                 assert "Björk" in answer.text
         assert error_of(await client.get("/2.0"))[0] == 3
