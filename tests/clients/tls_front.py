@@ -60,8 +60,8 @@ class TlsFront:
 
 
 @contextlib.contextmanager
-def tls_front(upstream: str, folder: Path, *names: str) -> Iterator[TlsFront]:
-    """Run nginx with a certificate for some hosts before a service.
+def tls_front(upstream: str, folder: Path, *names: str, address: str = TLS_ADDRESS) -> Iterator[TlsFront]:
+    """Run nginx with a certificate for some hosts before a service; tests that run at once need addresses of their own.
 
     Skips the test where the machine has no nginx or openssl, or its user may not listen on port 443.
     """
@@ -71,7 +71,7 @@ def tls_front(upstream: str, folder: Path, *names: str) -> Iterator[TlsFront]:
     if os.geteuid() != 0:
         pytest.skip("found a user other than root, who may not listen on port 443")
     certificate = folder / "cert.pem"
-    hosts = ",".join([f"IP:{TLS_ADDRESS}", *(f"DNS:{name}" for name in names)])
+    hosts = ",".join([f"IP:{address}", *(f"DNS:{name}" for name in names)])
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
@@ -82,11 +82,11 @@ def tls_front(upstream: str, folder: Path, *names: str) -> Iterator[TlsFront]:
         capture_output=True,
     )
     config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, address=TLS_ADDRESS, upstream=upstream))
+    config.write_text(NGINX.format(folder=folder, address=address, upstream=upstream))
     process = subprocess.Popen([nginx, "-c", config, "-p", folder], stderr=subprocess.PIPE)
     try:
-        _wait_for(TLS_ADDRESS, certificate, process)
-        yield TlsFront(TLS_ADDRESS, certificate, names)
+        _wait_for(address, certificate, process)
+        yield TlsFront(address, certificate, names)
     finally:
         process.terminate()
         process.wait()
