@@ -6,8 +6,10 @@ import logging
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
 from fastapi import APIRouter, Request
+from fastapi import Path as InPath
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -60,7 +62,7 @@ def list_aliases(database: TheDatabase) -> Response:
 )
 @RouteFacts(role=Role.WRITE, concurrency=Concurrency.UPLOADS, max_body_bytes=MAX_BYTES, streams_body=True)
 async def import_aliases(
-    kind: AliasKind,
+    kind: Annotated[AliasKind, InPath(description="The media server.")],
     by: TheAuthor,
     request: Request,
     state: TheState,
