@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from riyl.app.commands import (
+    aliases,
     changes,
     config,
     data,
@@ -59,6 +60,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(truth.app, name="truth")
 app.add_typer(embeddings.app, name="embeddings")
+app.add_typer(aliases.app, name="aliases")
 app.add_typer(index.app, name="index")
 app.add_typer(export.app, name="export")
 app.add_typer(config.app, name="config")

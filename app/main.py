@@ -15,6 +15,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
+from riyl.app.compat import audiomuse, lidarr, listenbrainz
+from riyl.app.compat.lastfm import route as lastfm
+from riyl.app.compat.lastfm.fast_path import LastfmFastPath
+from riyl.app.compat.lastfm.upstream import LastfmUpstream
 from riyl.app.http.access import AccessControlMiddleware
 from riyl.app.http.body_limits import PART_S
 from riyl.app.http.dependencies import Streams, held
@@ -28,10 +32,11 @@ from riyl.app.http.openapi import build_openapi
 from riyl.app.http.proxy import ProxyMiddleware, TrustedProxies
 from riyl.app.http.rate_limit import RateLimiter
 from riyl.app.http.request_context import RequestContextMiddleware
-from riyl.app.http.route_facts import NO_FACTS, OpenPaths
+from riyl.app.http.route_facts import NO_FACTS, OpenPaths, facts_of_dialects
 from riyl.app.jobs.child import WorkerMonitor
 from riyl.app.jobs.lazy_client import LazyJobs
 from riyl.app.routes import (
+    aliases,
     artists,
     changes,
     docs,
@@ -164,8 +169,8 @@ def create_app(
     app.state.uploads = asyncio.Lock()
     limits = app.state.limits = RequestLimits(settings, metrics, part_s)
     # the most requested first: routes are tried in this order
-    resources = (artists, changes, index, versions, rules, jobs, evaluations, truths, embeddings, export)
-    for module in (similar, *resources, health, docs, page):
+    resources = (artists, changes, index, versions, rules, jobs, evaluations, truths, embeddings, aliases, export)
+    for module in (similar, *resources, lastfm, listenbrainz, lidarr, audiomuse, health, docs, page):
         app.include_router(module.router)
     app.mount("/web", page.web_files())
     app.router.default = partial(limits.run, app.router.not_found, NO_FACTS)
@@ -197,7 +202,8 @@ def _outer(
             allow_headers=CORS_ASKED,
             expose_headers=CORS_TOLD,
         )
-    yield Middleware(RequestContextMiddleware, metrics, requests, allowed_hosts(settings))
+    dialects, limits = facts_of_dialects(app.routes), held(app, "limits", RequestLimits)
+    yield Middleware(RequestContextMiddleware, metrics, requests, allowed_hosts(settings), dialects)
     if settings.require_key or settings.rate_limit is not None:
         rate_limiter = None if settings.rate_limit is None else RateLimiter(settings.rate_limit)
         yield Middleware(
@@ -206,11 +212,18 @@ def _outer(
             rate_limiter,
             metrics,
             OpenPaths.of(app.routes),
+            dialects,
+            limits.bodies,
             require_key=settings.require_key,
         )
-    routes = {each.endpoint: each for each in iter_route_contexts(app.routes)}
+    contexts = list(iter_route_contexts(app.routes))
+    routes = {each.endpoint: each for each in contexts}
     yield Middleware(SimilarFastPath, routes[artists.similar_artists], reloader, most_bytes)
-    yield Middleware(QueryFastPath, routes[similar.similar_to], reloader, held(app, "limits", RequestLimits))
+    lastfm_routes = [each for each in contexts if each.endpoint is lastfm.lastfm]
+    if settings.lastfm_upstream is not None:
+        yield Middleware(LastfmUpstream, lastfm_routes, limits, settings.lastfm_upstream)
+    yield Middleware(LastfmFastPath, lastfm_routes, reloader)
+    yield Middleware(QueryFastPath, routes[similar.similar_to], reloader, limits)
 
 
 def from_environment() -> FastAPI:

@@ -23,6 +23,8 @@ HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f]*:[0-9a-f:.]*\
 
 ROOT_PATH, MAX_ROOT_PATH_LENGTH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*"), 200
 """Prefix of paths: segments of unreserved characters, none of them . or .., without a slash at the end."""
+WEB_ADDRESS = re.compile(ORIGIN.pattern + r"(/[A-Za-z0-9._~/-]*)?")
+"""Address of a service: an origin and a path, without a query or a user."""
 
 SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S*")
 """Value that Kubernetes and Docker put into NAME_PORT of every container beside a service called NAME."""
@@ -56,6 +58,13 @@ def origins(value: object) -> object:
             "origins", "wanted origins such as https://music.example:8443, separated by commas, or *"
         )
     return parts
+
+
+def web_address(text: str) -> str:
+    """Check the address of another service."""
+    if WEB_ADDRESS.fullmatch(text) is None:
+        raise PydanticCustomError("web_address", "wanted an address such as https://music.example/2.0/")
+    return text
 
 
 def hosts(value: object) -> object:

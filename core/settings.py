@@ -117,6 +117,11 @@ class Settings(BaseSettings):
         description="Addresses or networks of reverse proxies whose headers X-Forwarded-For, -Proto and -Prefix are "
         "believed, separated by commas; unset: none.",
     )
+    lastfm_upstream: Annotated[str, AfterValidator(checks.web_address)] | None = Field(
+        default=None,
+        description="Address that methods of Last.fm's protocol which RIYL does not answer are passed on to, such as "
+        "https://ws.audioscrobbler.com/2.0/; unset: they are errors.",
+    )
     concurrency_per_class: int = Field(
         default=4,
         ge=1,

@@ -126,7 +126,7 @@ def test_a_name_that_was_given_up_is_noticed(code: str, name: str) -> None:
 
 SETTINGS = """
     allowed_hosts concurrency_per_class cors_origins database_password_file database_url home host ignore_unread
-    import_root keep_versions log_level port quality_max_drop quality_min_overlap quality_min_recall
+    import_root keep_versions lastfm_upstream log_level port quality_max_drop quality_min_overlap quality_min_recall
     quality_min_share quality_min_table_share quality_truth queue_per_class queue_timeout_s rate_limit reindex_cron
     require_key root_path tables threads trusted_proxies worker
 """
@@ -140,6 +140,7 @@ CONTRASTIVE = """
 """
 FINE_TUNE = "hidden spread dropout temperature learning_rate batch_size candidates validation max_epochs patience"
 SCHEMAS = """
+    AliasCount AliasKind AliasesImported AliasesResponse
     Alive ArtistPatch ArtistPut ArtistResponse ArtistsResponse BatchEntry BatchProblem BatchRequest
     BatchResponse BlockRequest Bounds ChangeBatch ChangeKind ChangeResponse ChangeVerdicts ChangesResponse
     CommonTerm ComparedResponse ComparisonResponse Condition ConditionSummary DamagedEmbeddings DamagedTruth

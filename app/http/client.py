@@ -9,12 +9,13 @@ from riyl.app.http.request_scope import request_context_of
 
 
 def token_of(scope: Scope) -> str | None:
-    """Return the bearer token of a request; None where it has none."""
+    """Return the bearer token of a request, else the token that its dialect found; None where it has none."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             scheme, _, token = value.partition(b" ")
-            return token.decode("latin-1") if scheme.lower() == b"bearer" else None
-    return None
+            if scheme.lower() == b"bearer":
+                return str(token, "latin-1")
+    return request_context_of(scope).token
 
 
 def client_of(scope: Scope) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
+from riyl.app.http.dialect import ProblemDetails
 from riyl.app.http.request_errors import (
     AmbiguousArtistError,
     AmbiguousMbidError,
@@ -40,7 +41,7 @@ from riyl.app.http.request_errors import (
     TooManyRequestsError,
     UnknownArtistError,
 )
-from riyl.app.http.request_scope import RequestContext, request_context_of
+from riyl.app.http.request_scope import request_context_of
 from riyl.app.http.validation import invalid
 from riyl.app.schemas.problem import Problem
 from riyl.app.schemas.query import BatchProblem
@@ -131,22 +132,6 @@ def _known(error: Exception) -> Exception:
     return (storage_error(error) if isinstance(error, OSError) else None) or error
 
 
-@dataclass(frozen=True)
-class ProblemDetails:
-    """An error as responses describe it (RFC 9457).
-
-    Attributes:
-        extras: further members of the body.
-        headers: of the response.
-    """
-
-    status: HTTPStatus
-    title: str
-    detail: str
-    extras: Mapping[str, object] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
 def problem_of(error: Exception) -> ProblemDetails | None:
     """Describe an error; None for a fault of the service, which only the log describes."""
     if isinstance(error, RequestValidationError):
@@ -191,8 +176,9 @@ def problem_of(error: Exception) -> ProblemDetails | None:
     return ProblemDetails(*status_and_title, detail, extras, headers)
 
 
-def problem_response(error: Exception, context: RequestContext) -> Response:
-    """Answer an error with the body that all errors have."""
+def error_response(error: Exception, scope: Scope) -> Response:
+    """Answer an error with the body that all errors have, or in the dialect of the path."""
+    context = request_context_of(scope)
     problem = problem_of(error)
     if problem is None:
         detail = f"the service failed; its log has the error under request_id {context.request_id}"
@@ -206,6 +192,8 @@ def problem_response(error: Exception, context: RequestContext) -> Response:
             event,
             extra={"request_id": context.request_id, "reason": str(error)},
         )
+    if context.dialect is not None:
+        return context.dialect.respond(problem, scope)
     body = {
         "type": "urn:riyl:problem:" + problem.title.replace(" ", "-"),
         "title": problem.title,
@@ -250,7 +238,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 async def _respond(request: Request, error: Exception) -> Response:
-    return problem_response(error, request_context_of(request.scope))
+    return error_response(error, request.scope)
 
 
 async def _respond_of_system(request: Request, error: Exception) -> Response:
@@ -260,10 +248,11 @@ async def _respond_of_system(request: Request, error: Exception) -> Response:
 
 
 async def _method_not_allowed(request: Request, _: Exception) -> Response:
-    """Name the methods of the requested path; a path that the document does not list allows GET and HEAD only."""
+    """Name the methods of the requested path: those that the document lists, else those of the route."""
     route = request.scope.get("route")
     operations = request.app.openapi()["paths"].get(route.path_format if isinstance(route, APIRoute) else None)
-    methods = {method.upper() for method in operations or ("get",)}
+    unlisted = (route.methods if isinstance(route, APIRoute) else None) or ("get",)
+    methods = {method.upper() for method in operations or unlisted}
     if "GET" in methods:
         methods.add("HEAD")
     return await _respond(request, MethodNotAllowedError(f"{request.method} is not possible here", methods))

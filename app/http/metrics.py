@@ -66,6 +66,11 @@ class Metrics:
             ("by",),
             registry=self.registry,
         )
+        self._unmapped = Counter(
+            "riyl_unmapped_artists",
+            "Requests in AudioMuse-AI's format that name an artist by an id or a name without an artist.",
+            registry=self.registry,
+        )
         self._worker: tuple[Gauge, Counter] | None = None
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -102,6 +107,10 @@ class Metrics:
     def changes_set_aside(self, artists: int) -> None:
         """Record the number of artists whose changes are not shown because of a fault."""
         self._set_aside.set(artists)
+
+    def artist_unmapped(self) -> None:
+        """Count a request that names an artist by an id or a name without an artist."""
+        self._unmapped.inc()
 
     def version_refused(self) -> None:
         """Count a refused version."""

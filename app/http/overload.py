@@ -17,6 +17,9 @@ from riyl.core.settings import Settings
 MAX_UPLOADS = 4
 """Maximum number of uploads that arrive at once. They are stored on disk and read one at a time."""
 
+MAX_UPSTREAM = 20
+"""Maximum number of concurrent requests that wait for another service."""
+
 MAX_STREAMS = 100
 """Maximum number of concurrent responses that do not end by themselves; each queries the database once a second."""
 
@@ -132,6 +135,7 @@ def build_limiters(settings: Settings, metrics: Metrics) -> Mapping[Concurrency,
         Concurrency.UPLOADS: (MAX_UPLOADS, queue),
         Concurrency.STREAMS: (MAX_STREAMS, 0),
         Concurrency.EXPORTS: (MAX_EXPORTS, MAX_EXPORTS),
+        Concurrency.UPSTREAM: (MAX_UPSTREAM, queue),
         # waiting requests hold places of questions, at most half of these
         Concurrency.HEAVY: (1, max(places // 2 - 1, 0)),
     }

@@ -6,18 +6,20 @@ import asyncio
 import logging
 import re
 import secrets
+from collections.abc import Mapping
 from itertools import count
 from time import perf_counter
 
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from riyl.app.http.errors import problem_response, status_of
+from riyl.app.http.errors import error_response, status_of
 from riyl.app.http.hosts import ALWAYS_ANSWERED, AllowedHosts
 from riyl.app.http.logging import RequestLog
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.request_errors import EndingError, HostError, TargetTooLongError
 from riyl.app.http.request_scope import KEY, RequestContext
+from riyl.app.http.route_facts import RouteFacts
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +54,23 @@ class RequestContextMiddleware:
 
     It gives the request its id (the client's X-Request-ID where it is valid), logs and counts it, adds the headers that
     every response has, answers HEAD as GET without the body, and turns uncaught errors into responses.
+
+    Args:
+        hosts: hosts that the service answers for; None for all.
+        dialects: facts of the paths that speak the protocol of another service.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, requests: RequestLog, hosts: AllowedHosts | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        requests: RequestLog,
+        hosts: AllowedHosts | None = None,
+        dialects: Mapping[str, RouteFacts] | None = None,
+    ) -> None:
         self._app = app
         self._hosts = hosts
+        self._dialects = dialects or {}
         self._metrics = metrics
         self._requests = requests
         self._prefix = secrets.token_hex(3)
@@ -69,6 +83,8 @@ class RequestContextMiddleware:
         start = perf_counter()
         method = scope["method"]
         context = RequestContext(self._request_id(scope), is_head=method == "HEAD")
+        if (facts := self._dialects.get(scope["path"])) is not None:
+            context.dialect = facts.dialect
         status = 0
 
         async def observed_send(message: Message) -> None:
@@ -103,14 +119,14 @@ class RequestContextMiddleware:
             if status:
                 raise
             inner.setdefault("route", REFUSED)
-            await problem_response(EndingError(), context)(inner, receive, observed_send)
+            await error_response(EndingError(), inner)(inner, receive, observed_send)
         except Exception as error:
             if status_of(error) is None:
                 log.error("request_failed", extra={"request_id": context.request_id}, exc_info=error)
             # if the response had begun, the server sees that it did not end, and closes the connection
             if not status:
                 inner.setdefault("route", REFUSED)
-                await problem_response(error, context)(inner, receive, observed_send)
+                await error_response(error, inner)(inner, receive, observed_send)
         finally:
             seconds = perf_counter() - start
             path = _template(inner)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from riyl.app.http.dialect import Dialect
 from riyl.core.db.keys import Key
 
 KEY = "riyl.request_context"
@@ -20,12 +21,16 @@ class RequestContext:
         version: the version that answers, once it is chosen.
         key: the key of the request, once it was looked up and found.
         is_head: whether the client wants no body; to routes, HEAD looks like GET.
+        dialect: protocol of another service that the path speaks.
+        token: token that the dialect found, where there is no bearer token.
     """
 
     request_id: str
     version: str | None = None
     key: Key | None = None
     is_head: bool = False
+    dialect: Dialect | None = None
+    token: str | None = None
 
 
 def request_context_of(scope: Scope) -> RequestContext:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 
+from riyl.app.http.dialect import Dialect
 from riyl.core.db.keys import Role
 
 MAX_BODY_BYTES = 64 << 10
@@ -22,8 +23,8 @@ class Concurrency(StrEnum):
     `questions` are answered from the serving version; `batches` are thousands of questions, which take seconds;
     `database` is everything that may wait for the database; `uploads` are arriving files; `streams` are responses that
     do not end by themselves, and hold their place to the end; `exports` are responses with the whole catalog, which
-    hold theirs as long; `heavy` are questions and batches that need much memory to explain, which take that place
-    besides their own once they are read.
+    hold theirs as long; `upstream` wait for another service; `heavy` are questions and batches that need much memory
+    to explain, which take that place besides their own once they are read.
     """
 
     QUESTIONS = "questions"
@@ -32,6 +33,7 @@ class Concurrency(StrEnum):
     UPLOADS = "uploads"
     STREAMS = "streams"
     EXPORTS = "exports"
+    UPSTREAM = "upstream"
     HEAVY = "heavy"
 
 
@@ -48,6 +50,7 @@ class RouteFacts:
         max_body_bytes: maximum request body, in bytes.
         streams_body: the route reads the body itself, as it arrives; else the body is read before the route runs.
         is_open: answered at once, without key, place or rate limit, under all settings: pages, health and metrics.
+        dialect: protocol of another service that the route speaks; None for RIYL's own API.
     """
 
     role: Role | None = None
@@ -55,6 +58,7 @@ class RouteFacts:
     max_body_bytes: int = MAX_BODY_BYTES
     streams_body: bool = False
     is_open: bool = False
+    dialect: Dialect | None = None
 
     def __call__(self, endpoint: Endpoint) -> Endpoint:
         """Declare the facts of an endpoint."""
@@ -99,3 +103,17 @@ class OpenPaths:
 
     def __contains__(self, path: str) -> bool:
         return path in self.paths or path.startswith(self.prefixes)
+
+
+def facts_of_dialects(routes: Iterable[BaseRoute]) -> Mapping[str, RouteFacts]:
+    """Return the facts of the routes that speak the protocol of another service, by path.
+
+    Raises:
+        ValueError: the path of such a route has parameters.
+    """
+    contexts = iter_route_contexts(list[BaseRoute | RouteContext](routes))
+    facts_by_path = {str(each.path_format): facts_of(each.endpoint) for each in contexts}
+    dialects = {path: facts for path, facts in facts_by_path.items() if facts.dialect is not None}
+    if with_parameters := [path for path in dialects if "{" in path]:
+        raise ValueError(f"found a dialect at {with_parameters}; wanted paths without parameters")
+    return dialects

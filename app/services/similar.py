@@ -17,6 +17,7 @@ from riyl.core.errors import NothingKnownError
 from riyl.index.overlay.overlay import VersionOverlay
 from riyl.index.search.neighbours import Neighbours
 from riyl.index.search.rules import apply_rules, ready
+from riyl.index.search.searcher import Searcher
 
 DEFAULT_K = 10
 MAX_K = 200
@@ -76,6 +77,12 @@ class PageBytes(NamedTuple):
     has_next: bool
 
 
+def keeps_rows(before: Searcher, after: Searcher) -> bool:
+    """Return whether each row of an earlier searcher is still the same artist."""
+    live = before.overlay.artists
+    return before.version is after.version and (not live or live is after.overlay.artists)
+
+
 @dataclass
 class _Kept:
     """A cached response.
@@ -112,7 +119,7 @@ class SimilarBytes:
         self._answers: OrderedDict[tuple[int, int, int], _Kept] = OrderedDict()
         self._heads: dict[int, bytes] = {}
         self._fragments: dict[int, bytes] = {}
-        if before is not None and before._has_the_rows_of(state.searcher.overlay):
+        if before is not None and keeps_rows(before.state.searcher, state.searcher):
             self._heads, self._fragments = before._heads, before._fragments
             if before.state.rules.rules is state.rules.rules:
                 self._answers, self._kept_bytes = before._answers, before._kept_bytes
@@ -151,11 +158,6 @@ class SimilarBytes:
         while self._kept_bytes > self._most_bytes:
             _, dropped = self._answers.popitem(last=False)
             self._kept_bytes -= len(dropped.page.body)
-
-    def _has_the_rows_of(self, overlay: VersionOverlay) -> bool:
-        """Return whether each row that existed is still the same artist."""
-        current = self._searcher.overlay
-        return current.version is overlay.version and (not current.artists or current.artists is overlay.artists)
 
     def _made(self, row: int, neighbours: Neighbours) -> bytes:
         rows: list[int] = neighbours.rows.tolist()

@@ -200,3 +200,12 @@ acceptances = Table(
     Column("restored", JSON, nullable=False, comment="Number of records restored from the home's copies, by kind."),
     sqlite_autoincrement=True,
 )
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("kind", String(16), primary_key=True, comment="See riyl.core.db.aliases.AliasKind."),
+    Column("external_id", String(200), primary_key=True, comment="Id of the artist in that media server."),
+    Column("artist", _ARTIST, nullable=False, comment="Id of the artist, whether or not a version has it."),
+    Index("ix_aliases_artist", "kind", "artist"),
+)

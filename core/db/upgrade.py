@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from riyl.core.errors import SchemaError
 
-HEAD = "0007"
+HEAD = "0008"
 """Revision of this release."""
 
 

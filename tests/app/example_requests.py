@@ -75,6 +75,7 @@ def steps(world: World) -> list[Step]:
         *_jobs(),
         *_truths(world),
         *_embeddings(world),
+        *_aliases(world),
         *_evaluations(world),
         Step("promote_version", {"id": world.version}, {"why": "better on the editorial truth", "force": True}, JSON),
         Step("rollback_version", body={"why": "too many complaints"}, content_type=JSON),
@@ -172,6 +173,14 @@ def _embeddings(world: World) -> list[Step]:
         Step("bring_embeddings", {"name": "gnn"}, files=files),
         Step("list_embeddings"),
         Step("get_embeddings", {"id": "{bring_embeddings.id}"}),
+    ]
+
+
+def _aliases(world: World) -> list[Step]:
+    table = f"external_id,artist_id\n7Kvq2,{world.artist}\n8Lwr3,nobody\n"
+    return [
+        Step("import_aliases", {"kind": "navidrome"}, files={"file": ("navidrome.csv", table)}),
+        Step("list_aliases"),
     ]
 
 

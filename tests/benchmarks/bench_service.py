@@ -1,5 +1,6 @@
 """Requests a second: GET similar, k=50, beside a bare Starlette route that returns ready bytes of the same size.
 
+Beside it, of the same process, artist.getSimilar of Last.fm's protocol by name, limit=50, as XML and as JSON.
 One worker each, queried alternately in one run by wrk with one thread and 32 connections; prints times and asserts
 none.
 The queries are thousands of artists in random order: once with answers kept ready, as the service does, and once with
@@ -31,7 +32,8 @@ from tests.benchmarks.servers import running
 from tests.conftest import SMALL_RECIPE, write_tables
 
 N, ASKED, K, ROUNDS, SECONDS = sized((11_098, 5_000, 50, 3, 5), (400, 300, 50, 1, 1))
-PORTS = {"bare": 8431, "similar": 8432, "similar, none kept": 8433}
+PORTS = {"bare": 8431, "similar": 8432, "similar, none kept": 8433, "Last.fm XML": 8432, "Last.fm JSON": 8432}
+LASTFM = "/2.0/?method=artist.getSimilar&artist=Artist+Number+{}&api_key=0123456789abcdef&limit={}"
 
 LUA = """
 local requests, n, i = {}, 0, 0
@@ -115,8 +117,17 @@ def test_similar_beside_a_bare_route(tmp_path, report):
         pytest.skip("found no wrk on the PATH (Debian: apt-get install wrk)")
     home, ids = made_home(tmp_path)
     chosen = random.Random(0).sample(ids, ASKED)
-    (tmp_path / "paths").write_text("".join(f"/v1/artists/{i}/similar?k={K}\n" for i in chosen))
-    (tmp_path / "bare").write_text("/similar\n" * ASKED)
+    similar = [f"/v1/artists/{i}/similar?k={K}" for i in chosen]
+    lastfm = [LASTFM.format(int(i.removeprefix("artist-")), K) for i in chosen]
+    paths = {
+        "bare": ["/similar"] * ASKED,
+        "similar": similar,
+        "similar, none kept": similar,
+        "Last.fm XML": lastfm,
+        "Last.fm JSON": [f"{each}&format=json" for each in lastfm],
+    }
+    for name, lines in paths.items():
+        (tmp_path / name).write_text("\n".join(lines))
     (tmp_path / "ask.lua").write_text(LUA)
     service = {
         "similar": SERVICE.format(home=str(home.root), options="") + RUN,
@@ -132,11 +143,10 @@ def test_similar_beside_a_bare_route(tmp_path, report):
         answers = [httpx.get(f"http://127.0.0.1:{PORTS['similar']}/v1/artists/{i}/similar?k={K}") for i in chosen[:200]]
         size = round(statistics.mean(len(answer.content) for answer in answers))
         servers.enter_context(serving(BARE.format(size=size) + RUN_BARE, PORTS["bare"]))
-        paths = {name: tmp_path / ("bare" if name == "bare" else "paths") for name in PORTS}
         for name, port in PORTS.items():
-            per_second(port, paths[name], tmp_path / "ask.lua")  # to warm up
+            per_second(port, tmp_path / name, tmp_path / "ask.lua")  # to warm up
         rounds = [
-            {name: per_second(port, paths[name], tmp_path / "ask.lua") for name, port in PORTS.items()}
+            {name: per_second(port, tmp_path / name, tmp_path / "ask.lua") for name, port in PORTS.items()}
             for _ in range(ROUNDS)
         ]
     for rates in rounds:
@@ -149,4 +159,11 @@ def test_similar_beside_a_bare_route(tmp_path, report):
             f"medians, {size} bytes: bare {bare:,.0f}/s, {name} {rate:,.0f}/s, "
             f"ratio of rounds {ratio:.2f} (wanted: at least 0.5, better 0.85)",
             **{f"{name}, ratio to bare": ratio, f"{name}, per_s": rate, "bare, per_s": bare},
+        )
+    for name in ("Last.fm XML", "Last.fm JSON"):
+        ratio = statistics.median(rates[name] / rates["similar"] for rates in rounds)
+        rate = statistics.median(rates[name] for rates in rounds)
+        report(
+            f"medians: {name} {rate:,.0f}/s, ratio of rounds to GET similar {ratio:.2f} (wanted: at least 0.5)",
+            **{f"{name}, ratio to similar": ratio, f"{name}, per_s": rate},
         )

@@ -6,13 +6,10 @@ import importlib
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
 import typing
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
@@ -20,13 +17,10 @@ from typing import Any
 
 import pytest
 
-from riyl.app.http.dependencies import Streams, held
 from riyl.app.http.examples import find_operation
 from riyl.app.http.media_types import JSON, JSON_KINDS, NDJSON
-from riyl.app.http.server import server
-from riyl.app.main import create_app
 from riyl.core.db.keys import Role
-from riyl.core.settings import Home, Settings
+from riyl.core.settings import Home
 from riyl.core.storage.model import Model
 from riyl.core.storage.snapshot import Snapshot
 from riyl.index.artifact.version import Version
@@ -34,6 +28,7 @@ from tests.app.conftest import asked, database, home, key_headers, other_version
 from tests.app.example_requests import Step, filled, steps
 from tests.app.examples import comparable
 from tests.app.http.test_examples import small_world
+from tests.clients.service import serving
 from tests.index.conftest import named_model, named_snapshot, version  # noqa: F401
 
 pytestmark = pytest.mark.clients
@@ -59,22 +54,6 @@ def generate(folder: Path, document: Any, config: str) -> tuple[ModuleType, str]
         check=True,
     )
     return importlib.import_module("generated_riyl"), done.stdout + done.stderr
-
-
-@contextmanager
-def serving(home: Home) -> Iterator[str]:  # noqa: F811
-    """Return a service of the home, in a thread, and its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        app = create_app(Settings(home=home.root), poll_s=0.02, events_s=0.02)
-        service = server(app, "127.0.0.1", port, held(app, "streams", Streams).ending)
-        thread = threading.Thread(target=service.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            service.should_exit = True
-            thread.join()
 
 
 class Generated:

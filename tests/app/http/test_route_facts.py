@@ -59,6 +59,16 @@ FACTS = {
     "POST /v1/embeddings": (Role.ADMIN, Concurrency.UPLOADS, 64 * MIB),
     "GET /v1/embeddings/{id}": READING,
     "GET /v1/export/neighbours": (None, Concurrency.EXPORTS, 64 * KIB),
+    "GET /v1/aliases": READING,
+    "POST /v1/aliases/{kind}": (Role.WRITE, Concurrency.UPLOADS, 16 * MIB),
+    "GET /similar-artists/json": QUESTION,
+    "POST /similar-artists/json": QUESTION,
+    "GET /lidarr/similar": QUESTION,
+    "GET /api/similar_artists": READING,
+    "GET /2.0": QUESTION,
+    "POST /2.0": QUESTION,
+    "GET /2.0/": QUESTION,
+    "POST /2.0/": QUESTION,
 }
 PAGES = {"/", "/evaluations", "/docs", "/docs/style.css", "/openapi.json", "/healthz", "/readyz", "/metrics"}
 
@@ -76,7 +86,7 @@ def test_every_route_has_the_facts_that_it_should(home: Home) -> None:
                 line: (facts.role, facts.concurrency, facts.max_body_bytes) for line, facts in declared.items()
             } == FACTS
             streaming = [line for line, facts in declared.items() if facts.streams_body]
-            assert streaming == ["POST /v1/truths", "POST /v1/embeddings"]
+            assert streaming == ["POST /v1/truths", "POST /v1/embeddings", "POST /v1/aliases/{kind}"]
             assert OpenPaths.of(app.routes) == OpenPaths(frozenset(PAGES), ("/web/",))
 
     run(scenario())

@@ -37,7 +37,7 @@ def test_sqlite_is_made_where_it_is_not_there_and_postgres_is_not(settings: Sett
         with database.read() as connection:
             assert connection.execute(text("SELECT count(*) FROM promotions")).scalar() == 0
     else:
-        with pytest.raises(SchemaError, match="no tables; this RIYL needs schema 0007: run riyl db upgrade"):
+        with pytest.raises(SchemaError, match="no tables; this RIYL needs schema 0008: run riyl db upgrade"):
             database.read().__enter__()
 
 

@@ -63,7 +63,15 @@ def test_migrations_make_everything_and_running_them_again_changes_nothing(
         assert connection.execute(text("SELECT id FROM evaluations")).scalars().all() == ["e"]
         tables = set(inspect(connection).get_table_names())
     app_tables = {"promotions", "verdicts", "keys", "job_progress", "evaluations", "rules", "rules_revision"}
-    app_tables |= {"changes", "changes_head", "change_batches", "database_identity", "revisions", "acceptances"}
+    app_tables |= {
+        "changes",
+        "changes_head",
+        "change_batches",
+        "database_identity",
+        "revisions",
+        "acceptances",
+        "aliases",
+    }
     assert tables == {"alembic_version", *app_tables}
 
 
@@ -109,12 +117,12 @@ def test_of_processes_that_upgrade_at_once_one_does_and_the_others_wait(settings
 
 def test_a_newer_database_is_left_alone(database: Database, settings: Settings, closing: Closing) -> None:
     with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0008'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0009'"))
     others = [closing(Database(make_engine(database_url(settings)))) for _ in range(2)]
     for other in others:  # the second one would wait for ever if the first kept the lock
-        with pytest.raises(SchemaError, match="found a database with schema 0008; this RIYL needs schema 0007"):
+        with pytest.raises(SchemaError, match="found a database with schema 0009; this RIYL needs schema 0008"):
             other.write().__enter__()
-        with pytest.raises(SchemaError, match="schema 0008; this RIYL knows schemas up to 0007: run a newer RIYL"):
+        with pytest.raises(SchemaError, match="schema 0009; this RIYL knows schemas up to 0008: run a newer RIYL"):
             other.upgrade()
 
 
@@ -129,7 +137,7 @@ def test_columns_of_before_are_renamed_and_keep_what_is_in_them(earlier_database
     with database.engine.begin() as connection:
         for table, values in rows.items():
             connection.execute(text(f"INSERT INTO {table} {values}"), {"at": "2026-01-01 00:00:00"})
-    with pytest.raises(SchemaError, match="schema 0006; this RIYL needs schema 0007: run riyl db upgrade"):
+    with pytest.raises(SchemaError, match="schema 0006; this RIYL needs schema 0008: run riyl db upgrade"):
         database.read().__enter__()
     database.upgrade()
     with database.read() as connection:
