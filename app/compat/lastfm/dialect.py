@@ -13,6 +13,7 @@ from riyl.app.compat.lastfm.answers import Answer, Failure
 from riyl.app.compat.lastfm.parameters import Parameters, format_of, kept_parameters, read_parameters
 from riyl.app.http.dialect import Dialect, ProblemDetails
 from riyl.app.http.errors import STATUS
+from riyl.app.http.proxy import root_path_of
 from riyl.app.http.request_errors import OverloadedError
 
 NO_KEY = "Invalid API key - wanted a key made by: riyl keys create NAME --role read"
@@ -65,5 +66,4 @@ def base_of(scope: Scope) -> str:
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     if len(hosts) != 1 or HOST.fullmatch(hosts[0]) is None:
         return ""
-    root: str = scope.get("root_path", "")
-    return f"{scope['scheme']}://{hosts[0].decode()}{root}"
+    return f"{scope['scheme']}://{hosts[0].decode()}{root_path_of(scope)}"

@@ -87,6 +87,10 @@ async def test_every_address_has_the_prefix(home: Home) -> None:
     for settings, peer, headers, prefix, scheme in cases:
         page = await ask(home, settings, "/v1/artists/a001/similar?k=2", headers, peer)
         assert page.links["next"]["url"] == f"{prefix}/v1/artists/a001/similar?k=2&offset=2"
+        name, [first, _] = page.json()["artist"]["name"], page.json()["similar"]
+        lastfm = f"/2.0?method=artist.getsimilar&format=json&artist={name}&limit=1"
+        [similar] = (await ask(home, settings, lastfm, headers, peer)).json()["similarartists"]["artist"]
+        assert similar["url"] == f"{scheme}://music.example{prefix}/?artist={first['id']}"
         later = await ask(home, settings, "/v1/artists?q=a&limit=1&offset=2", headers, peer)
         rels = {rel: link["url"].startswith(f"{prefix}/v1/artists?q=a&") for rel, link in later.links.items()}
         assert rels == {"first": True, "prev": True, "next": True}
