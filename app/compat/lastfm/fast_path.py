@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from fastapi.routing import RouteContext
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from riyl.app.compat.lastfm.dialect import FRESH, base_of
 from riyl.app.compat.lastfm.errors import LastfmError
 from riyl.app.compat.lastfm.methods import SIMILAR, find_artist, similar_limit
-from riyl.app.compat.lastfm.parameters import Parameters, format_of, kept_parameters, method_of
+from riyl.app.compat.lastfm.parameters import format_of, kept_parameters, method_of
 from riyl.app.compat.lastfm.similar_form import FORMS, MAX_KEPT, SimilarForm, SimilarWriter
 from riyl.app.http.request_scope import request_context_of
 from riyl.app.serving.reloader import VersionReloader
@@ -19,8 +20,11 @@ from riyl.core.errors import NothingKnownError
 from riyl.index.search.rules import ready
 from riyl.index.search.searcher import Searcher
 
-MAX_KEPT_LENGTH = 100
-"""Maximum number of characters of an mbid and a name whose row is kept."""
+MAX_KEPT_BYTES = 250
+"""Maximum length of a query whose reading is kept, in bytes."""
+
+Question: TypeAlias = tuple[int, int, SimilarForm]
+"""Row of the artist, length of the list, and its form."""
 
 HEADERS = [(name.encode(), value.encode()) for name, value in FRESH.items()]
 
@@ -42,7 +46,7 @@ class LastfmFastPath:
         self._reloader = reloader
         self._writers: dict[str, SimilarWriter] = {}
         self._state: ServingState | None = None
-        self._rows: dict[tuple[str, str], int] = {}
+        self._questions: dict[bytes, Question] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_get = scope["type"] == "http" and scope["method"] == "GET"
@@ -58,12 +62,14 @@ class LastfmFastPath:
         await send({"type": "http.response.body", "body": body})
 
     def _answer(self, scope: Scope) -> tuple[bytes, str] | None:
-        state, parameters = self._reloader.state, kept_parameters(scope)
-        form = FORMS.get(format_of(parameters))
-        if state is None or form is None or method_of(parameters) != SIMILAR:
+        state = self._reloader.state
+        if state is None:
             return None
         try:
-            row, k = self._row(state, parameters), similar_limit(parameters)
+            question = self._question(state, scope)
+            if question is None:
+                return None
+            row, k, form = question
             neighbours = ready(state.searcher, state.rules, row, k)
         except (LastfmError, NothingKnownError):
             return None
@@ -73,17 +79,25 @@ class LastfmFastPath:
         writer = self._writer(form, state.searcher)
         return writer.write(row, neighbours, base_of(scope)), form.media_type
 
-    def _row(self, state: ServingState, parameters: Parameters) -> int:
-        """Return `find_artist`, kept while the state is the same: a look-up by name takes as long as the list."""
-        if self._state is not state or len(self._rows) >= MAX_KEPT:
-            self._state, self._rows = state, {}
-        named = parameters.get("mbid", ""), parameters.get("artist", "")
-        row = self._rows.get(named)
-        if row is None:
-            row = find_artist(state, parameters)
-            if sum(map(len, named)) <= MAX_KEPT_LENGTH:
-                self._rows[named] = row
-        return row
+    def _question(self, state: ServingState, scope: Scope) -> Question | None:
+        """Read the query, and keep what it asks while the state is the same: that takes as long as writing the list.
+
+        Raises:
+            LastfmError: see `find_artist` and `similar_limit`.
+        """
+        if self._state is not state or len(self._questions) >= MAX_KEPT:
+            self._state, self._questions = state, {}
+        query: bytes = scope["query_string"]
+        if (kept := self._questions.get(query)) is not None:
+            return kept
+        parameters = kept_parameters(scope)
+        form = FORMS.get(format_of(parameters))
+        if form is None or method_of(parameters) != SIMILAR:
+            return None
+        question = find_artist(state, parameters), similar_limit(parameters), form
+        if len(query) <= MAX_KEPT_BYTES:
+            self._questions[query] = question
+        return question
 
     def _writer(self, form: SimilarForm, searcher: Searcher) -> SimilarWriter:
         writer = self._writers.get(form.media_type)
