@@ -16,8 +16,8 @@ from riyl.app.commands.options import SnapshotOfModel, TrainedModel
 from riyl.app.commands.session import session
 from riyl.app.commands.streams import path
 from riyl.app.commands.train import open_model
-from riyl.app.evaluations.ids import read_ids
 from riyl.core.errors import InputError
+from riyl.core.external.ids import read_ids
 from riyl.core.files import write_bytes
 from riyl.core.rules import NO_RULES
 from riyl.index.artifact.version import Version

@@ -84,13 +84,10 @@ def names_by_catalog(home: Home, question: Question, first: str, others: Sequenc
 
     Raises:
         NotFoundError: no catalog has a system of a name; the message lists the systems of each.
-        InputError: the list of names is empty, and neither a version nor a model is named.
     """
     names = question.systems
     if names is None or not others or list(names) == [ALL]:
         return ChosenNames(names, {other.name: names for other in others})
-    if not names and question.version is None and question.model is None:
-        raise InputError("systems: found none; wanted models or baselines, or a version")
     first_names = list[str]()
     other_names: dict[str, list[str]] = {other.name: [] for other in others}
     for name in names:

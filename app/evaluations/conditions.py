@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from riyl.app.evaluations.ids import read_ids
 from riyl.app.evaluations.question import Question
 from riyl.core.errors import InputError
+from riyl.core.external.ids import read_ids
 from riyl.core.storage.ground_truth import Relevance
 from riyl.core.storage.snapshot import Snapshot
 from riyl.core.types import Rows

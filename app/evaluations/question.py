@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from riyl.app.evaluations.command import option
+from riyl.core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Question:
         k: length of a list.
         rounds: number of bootstrap rounds.
         seed: seed of ties, noise, groups, resampling and the baselines.
+
+    Raises:
+        InputError: a number is too small, or no system is named.
     """
 
     truth: str | None = None
@@ -67,3 +71,12 @@ class Question:
     k: int = 200
     rounds: int = 1000
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what holds of every home."""
+        for name, least in {"seeds": 1, "k": 1, "rounds": 1, "seed": 0}.items():
+            if (value := getattr(self, name)) < least:
+                raise InputError(f"{name}: found {value}; wanted a whole number from {least} on")
+        others = (self.version, self.model, *self.embeddings, *self.runs)
+        if self.systems is not None and not self.systems and not any(others):
+            raise InputError("systems: found none; wanted models or baselines, a version, embeddings or a run")

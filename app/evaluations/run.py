@@ -178,8 +178,6 @@ def _study_systems(
         versions.append(Subject(version_system(catalog), parts=parts, scoring=catalog.scoring.settings))
     named = bool(versions) or model is not None
     names = [] if named and question.systems is None else question.systems
-    if not named and names == [] and not (question.embeddings or question.runs or question.catalogs):
-        raise InputError("systems: found none; wanted models or baselines, a version, embeddings or a run")
     if model is None and names == []:
         return iter(versions), []
     snapshot = find_snapshot(home.snapshots, _snapshot_id(catalog))

@@ -1,4 +1,4 @@
-"""File with the artist of each row of a matrix."""
+"""Files of artist ids: of the rows of a matrix, or of a set of artists."""
 
 from __future__ import annotations
 
@@ -27,16 +27,24 @@ def read_ids_of_rows(path: Path) -> list[ArtistId]:
         InputError: there is no such file, it is not UTF-8 or not Parquet, it holds no ids, an id is blank, or an id is
             repeated.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: found no such file; wanted one artist id per line, in the order of the rows")
-    if path.suffix == ".parquet":
-        columns = {"artist_id": Kind.TEXT}
-        column_names(path, columns)
-        ids: list[ArtistId] = pa.Table.from_batches(checked_batches(path, columns)).column("artist_id").to_pylist()
-    else:
-        ids = _from_text(path)
+    ids = _ids(path, ", in the order of the rows")
+    for line, artist_id in enumerate(ids, start=1):
+        if not artist_id.strip():
+            raise TableError(path, line=line, found="a blank line", wanted="one artist id in each line")
     check_unique(path, ids)
     return ids
+
+
+def read_ids(path: Path) -> list[ArtistId]:
+    """Read the ids of a set of artists; blank lines are skipped, and ids may be repeated.
+
+    Args:
+        path: as of `read_ids_of_rows`.
+
+    Raises:
+        InputError: there is no such file, it is not UTF-8 or not Parquet, or it holds no ids.
+    """
+    return [artist_id for artist_id in _ids(path) if artist_id.strip()]
 
 
 def check_unique(path: Path, ids: Sequence[ArtistId]) -> None:
@@ -72,19 +80,25 @@ def _more(count: int) -> str:
     return ", ..." if count > MAX_SHOWN else ""
 
 
-def _from_text(path: Path) -> list[ArtistId]:
-    content = path.read_bytes()
+def _ids(path: Path, order: str = "") -> list[ArtistId]:
+    if not path.is_file():
+        raise InputError(f"{path}: found no such file; wanted one artist id per line{order}")
+    if path.suffix == ".parquet":
+        columns = {"artist_id": Kind.TEXT}
+        column_names(path, columns)
+        ids: list[ArtistId] = pa.Table.from_batches(checked_batches(path, columns)).column("artist_id").to_pylist()
+        return ids
+    text = _text(path)
+    if not text.strip():
+        raise InputError(f"{path}: found no ids; wanted one artist id per line{order}")
+    # only these line ends: str.splitlines also splits at characters that ids may contain
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+
+
+def _text(path: Path) -> str:
     try:
-        text = content.decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         actual = f"byte 0x{error.object[error.start]:02x}, which is not UTF-8"
         raise TableError(path, line=line, found=actual, wanted="UTF-8 text") from error
-    if not text.strip():
-        raise InputError(f"{path}: found no ids; wanted one artist id per line, in the order of the rows")
-    # only these line ends: str.splitlines also splits at characters that ids may contain
-    ids = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
-    for line, artist_id in enumerate(ids, start=1):
-        if not artist_id.strip():
-            raise TableError(path, line=line, found="a blank line", wanted="one artist id in each line")
-    return ids

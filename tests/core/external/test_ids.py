@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from riyl.core.errors import InputError
-from riyl.core.external.ids import examples_of, read_ids_of_rows
+from riyl.core.external.ids import examples_of, read_ids, read_ids_of_rows
 
 
 def test_ids_are_the_lines_in_their_order(tmp_path: Path) -> None:
@@ -62,3 +62,20 @@ def test_examples_are_three_and_short() -> None:
     assert examples_of([]) == "none"
     assert examples_of(["a", "b", "c"]) == "'a', 'b', 'c'"
     assert examples_of(["x" * 100, "b", "c", "d"]) == f"'{'x' * 60}', 'b', 'c', ..."
+
+
+def test_a_set_of_ids_skips_blank_lines_and_reads_what_editors_write(tmp_path: Path) -> None:
+    path = tmp_path / "ids.txt"
+    path.write_bytes("\ufeffb\r\n\r\na\u2028x\nb\n \n".encode())
+    assert read_ids(path) == ["b", "a\u2028x", "b"]
+    pq.write_table(pa.table({"artist_id": [10, 2]}), tmp_path / "ids.parquet")
+    assert read_ids(tmp_path / "ids.parquet") == ["10", "2"]
+
+
+def test_a_set_without_ids_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ids.txt"
+    path.write_bytes(b"\r\n \n")
+    with pytest.raises(InputError, match="found no ids; wanted one artist id per line$"):
+        read_ids(path)
+    with pytest.raises(InputError, match="found no such file; wanted one artist id per line$"):
+        read_ids(tmp_path / "no.txt")
