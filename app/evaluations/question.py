@@ -49,7 +49,7 @@ class Question:
         seed: seed of ties, noise, groups, resampling and the baselines.
 
     Raises:
-        InputError: a number is too small, or no system is named.
+        InputError: a number is too small.
     """
 
     truth: str | None = None
@@ -77,6 +77,3 @@ class Question:
         for name, least in {"seeds": 1, "k": 1, "rounds": 1, "seed": 0}.items():
             if (value := getattr(self, name)) < least:
                 raise InputError(f"{name}: found {value}; wanted a whole number from {least} on")
-        others = (self.version, self.model, *self.embeddings, *self.runs)
-        if self.systems is not None and not self.systems and not any(others):
-            raise InputError("systems: found none; wanted models or baselines, a version, embeddings or a run")

@@ -94,6 +94,9 @@ def run_evaluation(home: Home, question: Question, *, threads: int = 1, progress
         MismatchError: a model was fitted on another featurizer and other tables; the message says what to run. Or
             another catalog shares no artist with the first.
     """
+    others_named = (question.version, question.model, *question.embeddings, *question.runs)
+    if question.systems is not None and not question.systems and not any(others_named):
+        raise InputError("systems: found none; wanted models or baselines, a version, embeddings or a run")
     model = None if question.model is None else find_model(home, question.model, question.snapshot)
     catalog = _catalog(home, question, model)
     truth = find_truth(home.truths, question.truth)
