@@ -18,17 +18,18 @@ from riyl.app.http.client import client_of
 from riyl.app.http.dependencies import from_state, held
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.metrics import Metrics
-from riyl.app.http.overload import build_limiters
+from riyl.app.http.overload import MAX_EXPORTS, build_limiters
 from riyl.app.http.request_errors import TooManyRequestsError
 from riyl.app.http.route_facts import Concurrency, RouteFacts, facts_of
 from riyl.core.settings import Settings
 
-MAX_CLIENT_STREAMS, STREAM_RETRY_S = 20, 5
-"""Maximum number of streams of one client, a fifth of all; and the time after which to retry, in seconds."""
+MAX_OF_CLIENT = {Concurrency.STREAMS: (20, "event streams"), Concurrency.EXPORTS: (MAX_EXPORTS // 2, "exports")}
+"""Classes of requests that hold their place until the response has ended; the maximum number of one client in each, and
+their name in errors.
+"""
 
-
-TO_THE_END = frozenset({Concurrency.STREAMS, Concurrency.EXPORTS})
-"""Classes of requests that hold their place until the response has ended."""
+CLIENT_RETRY_S = 5
+"""Time after which a client with too many of them retries, in seconds."""
 
 
 class RequestLimits:
@@ -41,7 +42,7 @@ class RequestLimits:
 
     def __init__(self, settings: Settings, metrics: Metrics, part_s: float = PART_S) -> None:
         self.limiters = build_limiters(settings, metrics)
-        self._streams = Counter[str]()
+        self._of_client = Counter[tuple[Concurrency, str]]()
         self.bodies = BodyLimiter(partial(metrics.shed, "bodies"), part_s)
 
     async def run(self, app: ASGIApp, facts: RouteFacts, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +50,7 @@ class RequestLimits:
 
         Raises (in place of calling the app):
             OverloadedError: the service has no room for the request.
-            TooManyRequestsError: the client has too many streams.
+            TooManyRequestsError: the client has too many streams or exports.
             BodyTooLargeError, BodyTooSlowError: see `BodyLimiter.received`.
         """
         if facts.is_open:
@@ -57,27 +58,27 @@ class RequestLimits:
             return
         limiter = self.limiters[facts.concurrency]
         limiter.check()
-        is_stream = facts.concurrency is Concurrency.STREAMS
+        is_held = facts.concurrency in MAX_OF_CLIENT
         async with (
             self.bodies.received(scope, receive, facts) as receive_body,
-            limiter.place_held(send, until_end=facts.concurrency in TO_THE_END) as leaving_send,
+            limiter.place_held(send, until_end=is_held) as leaving_send,
         ):
-            with self._stream_of(client_of(scope)) if is_stream else nullcontext():
+            with self._one_of(client_of(scope), facts.concurrency) if is_held else nullcontext():
                 await app(scope, receive_body, leaving_send)
 
     @contextmanager
-    def _stream_of(self, client: str) -> Iterator[None]:
-        if self._streams[client] >= MAX_CLIENT_STREAMS:
-            raise TooManyRequestsError(
-                f"found {MAX_CLIENT_STREAMS} event streams of this client; wanted fewer: close some", STREAM_RETRY_S
-            )
-        self._streams[client] += 1
+    def _one_of(self, client: str, concurrency: Concurrency) -> Iterator[None]:
+        most, name = MAX_OF_CLIENT[concurrency]
+        counted = concurrency, client
+        if self._of_client[counted] >= most:
+            raise TooManyRequestsError(f"found {most} {name} of this client; wanted fewer: close some", CLIENT_RETRY_S)
+        self._of_client[counted] += 1
         try:
             yield
         finally:
-            self._streams[client] -= 1
-            if not self._streams[client]:
-                del self._streams[client]
+            self._of_client[counted] -= 1
+            if not self._of_client[counted]:
+                del self._of_client[counted]
 
 
 TheLimits = Annotated[RequestLimits, Depends(from_state("limits", RequestLimits))]

@@ -15,10 +15,10 @@ from riyl.app.http.dependencies import NO_ROOM, STORING, UNAVAILABLE
 from riyl.app.http.errors import MEDIA_TYPE
 from riyl.app.http.examples import add_examples, load_examples
 from riyl.app.http.hosts import allowed_hosts
-from riyl.app.http.limited_route import MAX_CLIENT_STREAMS
+from riyl.app.http.limited_route import MAX_OF_CLIENT
 from riyl.app.http.media_types import JSON, MERGE_PATCH
 from riyl.app.http.request_context import MAX_TARGET_BYTES
-from riyl.app.http.route_facts import Concurrency, facts_of
+from riyl.app.http.route_facts import facts_of
 from riyl.app.schemas.changes import ChangeBatch
 from riyl.core.settings import Settings
 
@@ -42,7 +42,9 @@ FAULT = "The service failed; its log has the error under `request_id`."
 INVALID = "A parameter is missing or out of range; `errors` says which."
 UNKNOWN_PARAMETER = "The request has a query parameter; this operation takes none."
 TOO_MANY = "The key, or the address without a key, has reached its rate limit; Retry-After says when to retry."
-TOO_MANY_STREAMS = f"The client already has {MAX_CLIENT_STREAMS} open streams."
+TOO_MANY_OF_CLIENT = {
+    concurrency: f"The client already has {most} open {name}." for concurrency, (most, name) in MAX_OF_CLIENT.items()
+}
 WRONG_HOST = "The header Host names a host that the service does not answer for (RIYL_ALLOWED_HOSTS)."
 NO_KEY = "The header Authorization has no key, or the key is unknown or revoked."
 NO_TEXT = "The body is not text in UTF-8."
@@ -98,8 +100,8 @@ def _describe(operation: dict[str, Any], route: RouteContext, settings: Settings
         responses["401"] = _problem(NO_KEY)
         responses["403"] = _problem(f"The role of the key is lower than {facts.role}.")
     reasons = [TOO_MANY] if settings.rate_limit is not None else []
-    if facts.concurrency is Concurrency.STREAMS:
-        reasons.append(TOO_MANY_STREAMS)
+    if facts.concurrency in TOO_MANY_OF_CLIENT:
+        reasons.append(TOO_MANY_OF_CLIENT[facts.concurrency])
     if reasons:
         responses["429"] = _problem(" Or: ".join(reasons))
     if settings.require_key or not STORING.isdisjoint(calls):

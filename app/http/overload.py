@@ -24,7 +24,7 @@ MAX_STREAMS = 100
 """Maximum number of concurrent responses that do not end by themselves; each queries the database once a second."""
 
 
-MAX_EXPORTS = 2
+MAX_EXPORTS = 4
 """Maximum number of concurrent exports; each computes until its client has everything."""
 
 

@@ -18,6 +18,9 @@ from riyl.index.search.searcher import Searcher
 MAX_KEPT = 100_000
 """Maximum number of artists whose parts are kept, some 60 MB for each form; full caches are emptied."""
 
+MAX_ANSWER_BYTES = 32 << 20
+"""Maximum size of kept answers of each form, in bytes: some 1,700 of 50 artists; a full cache is emptied."""
+
 
 @dataclass(frozen=True)
 class SimilarForm:
@@ -26,10 +29,10 @@ class SimilarForm:
     Attributes:
         media_type: of the response.
         start: returns an artist up to its match, from its name and mbid.
-        middle: what stands between the match and the address of the artist's page.
-        end: what stands after that address, up to the next artist.
+        middle: the part between the match and the address of the artist's page.
+        end: the part after that address, up to the next artist.
         after_last: number of bytes at the end of `end` that the last artist lacks.
-        document: returns what stands before and after the artists, from the name of the artist that they are similar
+        document: returns the parts before and after the artists, from the name of the artist that they are similar
             to.
     """
 
@@ -98,7 +101,7 @@ def matches_of(neighbours: Neighbours) -> list[bytes]:
 
 
 class SimilarWriter:
-    """Writer of lists in one form for one searcher, which keeps the parts of artists; for one thread.
+    """Writer of lists in one form for one searcher, which keeps the parts of artists and answers; for one thread.
 
     Args:
         before: writer for the previous searcher; its parts are reused where every row is still the same artist.
@@ -110,12 +113,26 @@ class SimilarWriter:
         self._starts: dict[int, bytes] = {}
         self._ends: dict[int, bytes] = {}
         self._documents: dict[int, tuple[bytes, bytes]] = {}
+        self._answers: dict[tuple[int, int, str], tuple[list[int], bytes, bytes]] = {}
+        self._answer_bytes = 0
         if before is not None and keeps_rows(before.searcher, searcher):
             self._starts, self._ends, self._documents = before._starts, before._ends, before._documents
 
     def write(self, row: int, neighbours: Neighbours, base: str) -> bytes:
         """Write the artists similar to the one in `row`; `base` is the address of the service's root."""
         rows: list[int] = neighbours.rows.tolist()
+        key = row, len(rows), base
+        kept = self._answers.get(key)
+        if kept is not None and kept[:2] == (rows, neighbours.scores.tobytes()):
+            return kept[2]
+        answer = self._joined(row, rows, neighbours, base)
+        self._answer_bytes += len(answer)
+        if self._answer_bytes > MAX_ANSWER_BYTES:
+            self._answers, self._answer_bytes = {}, len(answer)
+        self._answers[key] = rows, neighbours.scores.tobytes(), answer
+        return answer
+
+    def _joined(self, row: int, rows: list[int], neighbours: Neighbours, base: str) -> bytes:
         before, after = self._documents.get(row) or self._add_document(row)
         if not rows:
             return before + after

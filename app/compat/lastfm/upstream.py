@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from urllib.parse import unquote_plus
 
 import httpx
 from fastapi.routing import RouteContext
@@ -65,7 +66,7 @@ class LastfmUpstream:
             await self._app(scope, receive, send)
             return
         async with self._limits.bodies.received(scope, receive, facts_of(route.endpoint)) as receive_body:
-            message: Message = await receive_body() if scope["method"] == "POST" else {"type": "http.request"}
+            message = await receive_body()
             body = message.get("body", b"")
             parameters = read_parameters(scope, body)
             if method_of(parameters) not in OURS:
@@ -73,7 +74,7 @@ class LastfmUpstream:
                 response = await self._response(scope, parameters, body)
                 await response(scope, receive, send)
                 return
-        waiting = [message] if scope["method"] == "POST" else []
+        waiting = [message]
 
         async def replay() -> Message:
             return waiting.pop() if waiting else await receive()
@@ -81,7 +82,7 @@ class LastfmUpstream:
         await self._app(scope, replay, send)
 
     async def _response(self, scope: Scope, parameters: Parameters, body: bytes) -> Response:
-        if TOKEN.fullmatch(parameters.get("api_key", "")):
+        if any(TOKEN.search(unquote_plus(text.decode("latin-1"))) for text in (scope["query_string"], body)):
             return answer_response(Failure(errors.INVALID_KEY, OUR_KEY), parameters, 403)
         async with self._limits.limiters[Concurrency.UPSTREAM].entered():
             try:

@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from riyl.app.http.dependencies import held
-from riyl.app.http.limited_route import MAX_CLIENT_STREAMS, RequestLimits
+from riyl.app.http.limited_route import MAX_OF_CLIENT, RequestLimits
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.overload import ConcurrencyLimiter
 from riyl.app.http.request_errors import OverloadedError, TooManyRequestsError
@@ -166,7 +166,7 @@ async def test_a_client_has_no_more_streams_than_its_share() -> None:
 
     requests = Asked(app)
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(MAX_CLIENT_STREAMS):
+        for _ in range(MAX_OF_CLIENT[Concurrency.STREAMS][0]):
             tasks.create_task(requests.ask(STREAMS))
         await settle()
         with pytest.raises(TooManyRequestsError, match="found 20 event streams of this client; wanted fewer"):

@@ -144,13 +144,13 @@ def test_lines_are_handed_out_in_parts(crowd: Version, tmp_path: Path) -> None:
 class Export:
     """An export by the ASGI interface, whose client reads a part when it is told to."""
 
-    def __init__(self, app: FastAPI, query: bytes = b"k=200") -> None:
+    def __init__(self, app: FastAPI, query: bytes = b"k=200", client: str = "127.0.0.1") -> None:
         self.status, self.parts, self.ended = 0, list[bytes](), False
         self._may_read, self._reads, self._left = asyncio.Semaphore(0), asyncio.Event(), asyncio.Event()
         scope = {
             **{"type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1"},
             **{"method": "GET", "path": PATH, "raw_path": PATH.encode(), "root_path": "", "scheme": "http"},
-            **{"query_string": query, "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1)},
+            **{"query_string": query, "headers": [(b"host", b"localhost")], "client": (client, 1)},
         }
         self.task = asyncio.create_task(app(scope, self._receive, self._send))
 
@@ -229,7 +229,7 @@ async def test_a_client_that_leaves_ends_its_export(crowd: Version, tmp_path: Pa
 
 async def test_only_a_few_exports_run_at_once(crowd: Version, tmp_path: Path) -> None:
     async with service(home_of(crowd, tmp_path)) as (app, client, _):
-        exports = [Export(app) for _ in range(MAX_EXPORTS)]
+        exports = [Export(app, client=f"192.0.2.{n // 2}") for n in range(MAX_EXPORTS)]
         for export in exports:
             await export.read(1)
         refused = await client.get(PATH)
@@ -239,7 +239,23 @@ async def test_only_a_few_exports_run_at_once(crowd: Version, tmp_path: Path) ->
         assert (await client.get("/v1/artists?q=a")).status_code == 200
         await exports[0].leave()
         assert (await client.get(f"{PATH}?k=1")).status_code == 200
-        await exports[1].leave()
+        for export in exports[1:]:
+            await export.leave()
+
+
+async def test_a_client_has_half_of_the_exports(crowd: Version, tmp_path: Path) -> None:
+    async with service(home_of(crowd, tmp_path)) as (app, client, _):
+        exports = [Export(app) for _ in range(MAX_EXPORTS // 2)]
+        for export in exports:
+            await export.read(1)
+        refused = await client.get(PATH)
+        detail = problem_of(refused, 429, "too many requests")["detail"]
+        assert detail == f"found {MAX_EXPORTS // 2} exports of this client; wanted fewer: close some"
+        other = Export(app, client="192.0.2.1")
+        await other.read(1)
+        assert other.status == 200
+        for export in (*exports, other):
+            await export.leave()
 
 
 async def test_an_export_is_of_the_moment_at_which_it_began(crowd: Version, tmp_path: Path) -> None:

@@ -102,6 +102,8 @@ async def test_our_methods_and_requests_without_one_stay_here(home: Home, other:
             for answer in (await client.get("/2.0", params=question), await client.post("/2.0", data=question)):
                 assert answer.status_code == 200
                 assert "Björk" in answer.text
+        with_body = await client.request("GET", "/2.0?method=artist.getInfo&artist=Björk", content=b"x")
+        assert "Björk" in with_body.text
         assert error_of(await client.get("/2.0"))[0] == 3
         assert error_of(await client.put("/2.0/", content=b"method=x"), status=405)[0] == 6
     assert Other.received == []
@@ -140,6 +142,9 @@ async def test_a_key_of_ours_is_not_passed_on(home: Home, other: str) -> None:
     async with running(home, passing(home, other, require_key=True)) as (_, client):
         refused = await client.post("/2.0", data={"method": "auth.getSession", "api_key": token})
         assert error_of(refused, status=403)[0] == 10
+        form, escaped = {"method": "track.scrobble", "api_key": "theirs"}, token.replace("_", "%5F")
+        for query in (f"api_key={token}", f"api_key={escaped}&api_key=theirs", f"other={token}"):
+            assert error_of(await client.post(f"/2.0?{query}", data=form, headers=headers), status=403)[0] == 10
         assert Other.received == []
         passed = await client.post("/2.0", data={"method": "auth.getSession", "api_key": "theirs"}, headers=headers)
         assert passed.status_code == 200
