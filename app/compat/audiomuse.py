@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from riyl.app.compat.artists import row_of_name
 from riyl.app.compat.json_dialect import JSON_DIALECT, json_response
 from riyl.app.http.dependencies import TheDatabase, TheMetrics, TheState
 from riyl.app.http.limited_route import LimitedRoute
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.services.aliases import normalized_alias
+from riyl.app.services.artists import row_of_name
 from riyl.app.services.similar import MAX_K, similar_model
 from riyl.app.serving.state import ServingState
 from riyl.core.db.aliases import AliasKind, aliases_of_artists, artists_of_alias
@@ -35,12 +35,12 @@ def similar_artists(request: Request, state: TheState, database: TheDatabase, me
     and where the artist was found by name. `divergence` is 1 minus the score, and at least 0.
     """
     query = request.query_params
-    named = query.get("artist") or query.get("artist_id")
-    if not named:
+    id_or_name = query.get("artist") or query.get("artist_id")
+    if not id_or_name:
         raise InputError("found neither artist nor artist_id; wanted one of them")
-    row, kind = _row_of_alias(state, database, named)
+    row, kind = _row_of_alias(state, database, id_or_name)
     if row is None:
-        row = row_of_name(state, named)
+        row = row_of_name(state, id_or_name, state.rules.blocked)
     if row is None:
         metrics.artist_unmapped()
     if row is None or not state.searcher.is_searchable(row) or (n := _n(query)) < 1:

@@ -9,15 +9,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from riyl.app.compat.artists import row_of_mbid, row_of_name, with_mbid
+from riyl.app.compat.artists import with_mbid
 from riyl.app.compat.json_dialect import JSON_DIALECT, json_response
 from riyl.app.http.dependencies import TheState
 from riyl.app.http.limited_route import LimitedRoute
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.schemas.artists import Similar
 from riyl.app.schemas.query import MAX_SEEDS, MAX_TAGS, Seed, SimilarRequest, Text
-from riyl.app.services.artists import known_row, unknown_artist
+from riyl.app.services.artists import known_row, row_of_mbid, row_of_name, unknown_artist
 from riyl.app.services.query import run_query
+from riyl.app.services.similar import similar_model
 from riyl.app.serving.state import ServingState
 from riyl.core.errors import InputError
 
@@ -46,14 +47,17 @@ def similar_artists(
         raise InputError(f"artist, mbid, id: found {n_seeds} artists; wanted at most {MAX_SEEDS}")
     if not n_seeds and not tag:
         raise InputError("found none of artist, mbid, id and tag; wanted at least one of them")
-    seeds = [Seed(id=state.searcher.id_of(row)) for row in _rows(state, artist, mbid, id)]
-    tags = dict.fromkeys(tag, 1.0)
-    similar = with_mbid(partial(_similar, state, seeds, tags), limit)
+    rows = list(_rows(state, artist, mbid, id))
+    similar = with_mbid(partial(_similar, state, rows, dict.fromkeys(tag, 1.0)), limit)
     return json_response([{"MusicBrainzId": similar_mbid} for similar_mbid, _ in similar])
 
 
-def _similar(state: ServingState, seeds: Sequence[Seed], tags: dict[str, float], k: int) -> Sequence[Similar]:
-    return run_query(state, SimilarRequest(seeds=list(seeds), tags=tags, k=k)).similar
+def _similar(state: ServingState, rows: Sequence[int], tags: dict[str, float], k: int) -> Sequence[Similar]:
+    """Return the artists of GET similar for one artist, else those of POST /v1/similar."""
+    if len(rows) == 1 and not tags:
+        return similar_model(state, rows[0], k).similar
+    seeds = [Seed(id=state.searcher.id_of(row)) for row in rows]
+    return run_query(state, SimilarRequest(seeds=seeds, tags=tags, k=k)).similar
 
 
 def _rows(state: ServingState, names: Sequence[str], mbids: Sequence[str], ids: Sequence[str]) -> Iterator[int]:
@@ -62,9 +66,11 @@ def _rows(state: ServingState, names: Sequence[str], mbids: Sequence[str], ids: 
     Raises:
         UnknownArtistError: one does not exist.
     """
-    for find, texts in ((row_of_name, names), (row_of_mbid, mbids), (known_row, ids)):
+    for find, texts in ((row_of_name, names), (row_of_mbid, mbids)):
         for text in texts:
-            row = find(state, text)
+            row = find(state, text, state.rules.blocked)
             if row is None:
                 raise unknown_artist(state, text)
             yield row
+    for text in ids:
+        yield known_row(state, text)

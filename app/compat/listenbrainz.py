@@ -11,12 +11,13 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from riyl.app.compat.artists import row_of_mbid, with_mbid
+from riyl.app.compat.artists import MAX_DEPTH, with_mbid
 from riyl.app.compat.json_dialect import JSON_DIALECT, json_response
 from riyl.app.http.dependencies import TheState
 from riyl.app.http.limited_route import LimitedRoute
 from riyl.app.http.route_facts import Concurrency, RouteFacts
-from riyl.app.services.similar import similar_model
+from riyl.app.services.artists import row_of_mbid
+from riyl.app.services.similar import MAX_K, similar_model
 from riyl.app.serving.state import ServingState
 from riyl.core.errors import InputError
 
@@ -47,7 +48,8 @@ async def similar_artists(request: Request, state: TheState) -> Response:
         mbids = _checked(list(_mbids_of_body(await request.body())))
     else:
         mbids = _checked(list(_mbids_of_query(request.query_params)))
-    rows = await run_in_threadpool(lambda: [row for mbid in mbids for row in _rows(state, mbid)])
+    depth = MAX_DEPTH if len(mbids) == 1 else MAX_K  # no request searches for many artists
+    rows = await run_in_threadpool(lambda: [row for mbid in mbids for row in _rows(state, mbid, depth)])
     return json_response(rows)
 
 
@@ -56,12 +58,12 @@ def score_of(similarity: float) -> int:
     return max(0, round(SCORE_UNIT * similarity))
 
 
-def _rows(state: ServingState, mbid: str) -> Iterator[dict[str, object]]:
+def _rows(state: ServingState, mbid: str, depth: int) -> Iterator[dict[str, object]]:
     """Yield the rows of an artist, best first; neighbours without an mbid have none."""
-    seed = row_of_mbid(state, mbid)
+    seed = row_of_mbid(state, mbid, state.rules.blocked)
     if seed is None or not state.searcher.is_searchable(seed):
         return
-    for similar_mbid, artist in with_mbid(lambda k: similar_model(state, seed, k).similar, ROWS):
+    for similar_mbid, artist in with_mbid(lambda k: similar_model(state, seed, k).similar, ROWS, depth):
         row = state.searcher.row_of_id(artist.id)
         attributes = {} if row is None else state.searcher.artist(row).attributes
         yield {

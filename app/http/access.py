@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from riyl.app.http.auth import UNKNOWN_KEY
-from riyl.app.http.body_limits import BodyLimiter
+from riyl.app.http.body_limits import BodyLimiter, replayed
 from riyl.app.http.client import client_of, token_of
 from riyl.app.http.key_cache import KeyCache
 from riyl.app.http.metrics import Metrics
@@ -84,12 +84,7 @@ class AccessControlMiddleware:
         async with self._bodies.received(scope, receive, facts) as receive_body:
             message = await receive_body()
         context.token = dialect.token_of(scope, message.get("body", b""))
-        waiting = [message]
-
-        async def replay() -> Message:
-            return waiting.pop() if waiting else await receive()
-
-        return replay
+        return replayed(message, receive)
 
     def _count(self, scope: Scope, key: Key | None) -> None:
         if self._rate_limiter is None:

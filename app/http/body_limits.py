@@ -27,6 +27,16 @@ PART_BYTES, PART_S = 1 << 16, 10.0
 """Size of a part of a body, in bytes, and maximum time for each part and for the end of the body, in seconds."""
 
 
+def replayed(message: Message, receive: Receive) -> Receive:
+    """Return a `receive` that returns a message once, and then what the given one returns."""
+    waiting = [message]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
 class BodyLimiter:
     """Reader of request bodies that refuses those that are too large or too slow.
 
@@ -78,12 +88,7 @@ class BodyLimiter:
             return message
 
         try:
-            waiting = [await _whole(counted)]
-
-            async def replay() -> Message:
-                return waiting.pop() if waiting else await receive()
-
-            yield replay
+            yield replayed(await _whole(counted), receive)
         finally:
             self._left += held
             self._held[client] -= held

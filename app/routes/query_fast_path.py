@@ -6,6 +6,7 @@ from fastapi.routing import RouteContext
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from riyl.app.http.body_limits import replayed
 from riyl.app.http.limited_route import RequestLimits
 from riyl.app.http.media_types import JSON
 from riyl.app.http.request_scope import request_context_of
@@ -50,12 +51,7 @@ class QueryFastPath:
             async with limiter.place_held(send, until_end=False) as leaving_send:
                 if await self._answered(query, scope, leaving_send):
                     return
-        waiting = [message]
-
-        async def replay() -> Message:
-            return waiting.pop() if waiting else await receive()
-
-        await self._app(scope, replay, send)
+        await self._app(scope, replayed(message, receive), send)
 
     def _cheap(self, message: Message) -> SimilarRequest | None:
         """Parse the query; None if it is not cheap enough for the event loop, or is left to the route."""

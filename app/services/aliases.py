@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from riyl.app.services.artists import row_of_mbid, row_of_name
 from riyl.app.serving.state import ServingState
 from riyl.core.catalog.delimited import other_delimiter, read_delimited, read_header
 from riyl.core.db.aliases import AliasKind
@@ -106,12 +107,8 @@ def _alias_of(path: Path, row: int, text: str | None, kind: AliasKind) -> str:
 
 def _artist_of(state: ServingState, row: Mapping[str, str | None]) -> ArtistId | None:
     """Return the artist of a row: by id, else by mbid, else by name; None where the version has none."""
-    searcher = state.searcher
     for name in ARTIST_COLUMNS:
         text = (row.get(name) or "").strip()
-        if not text:
-            continue
-        rows = searcher.named(text) if name == "name" else searcher.rows_now(text)
-        if rows:
-            return searcher.id_of(max(rows, key=lambda at: searcher.artist(at).listeners))
+        if text and (at := (row_of_name if name == "name" else row_of_mbid)(state, text)) is not None:
+            return state.searcher.id_of(at)
     return None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import numpy as np
 
 from riyl.app.http.request_errors import AmbiguousMbidError, UnknownArtistError
 from riyl.app.schemas.artists import Summary
+from riyl.app.schemas.query import MAX_TEXT_LENGTH
 from riyl.app.serving.state import ServingState
 from riyl.core.errors import InputError, NotFoundError
 from riyl.core.types import ArtistId
@@ -38,6 +39,19 @@ def names_of(searcher: Searcher | None, ids: Iterable[ArtistId]) -> dict[ArtistI
     known_rows = [row for row in map(searcher.row_of, dict.fromkeys(ids)) if row is not None]
     rows = np.array(known_rows, np.int32)
     return dict(zip(searcher.ids_of(rows), searcher.names_of(rows), strict=True))
+
+
+def row_of_mbid(state: ServingState, mbid: str, without: Container[int] = ()) -> int | None:
+    """Return the row of the artist with an mbid or id, of several the best known; None where there is none."""
+    rows = state.searcher.rows_now(mbid, without)
+    return max(rows, key=lambda row: state.searcher.artist(row).listeners, default=None)
+
+
+def row_of_name(state: ServingState, name: str, without: Container[int] = ()) -> int | None:
+    """Return the row of the artist of a name, of several the best known; None where there is none."""
+    if len(name) > MAX_TEXT_LENGTH:
+        return None
+    return next(iter(state.searcher.named(name, without)), None)
 
 
 def known_row(state: ServingState, artist: str) -> int:

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import numpy as np
 
-from riyl.app.compat.artists import row_of_mbid, row_of_name
 from riyl.app.compat.lastfm.answers import (
     Answer,
     Correction,
@@ -25,6 +24,7 @@ from riyl.app.compat.lastfm.parameters import Parameters, number, required
 from riyl.app.compat.lastfm.similar_form import page_of
 from riyl.app.schemas.query import MAX_K as MAX_TAGGED
 from riyl.app.schemas.query import MAX_TEXT_LENGTH, SimilarRequest
+from riyl.app.services.artists import row_of_mbid, row_of_name
 from riyl.app.services.query import run_query
 from riyl.app.services.similar import MAX_K
 from riyl.app.serving.state import ServingState
@@ -66,9 +66,10 @@ def find_artist(state: ServingState, parameters: Parameters) -> int:
         UnknownArtistError: there is none.
         LastfmError: the request has neither parameter.
     """
-    row = row_of_mbid(state, parameters["mbid"]) if "mbid" in parameters else None
+    blocked = state.rules.blocked
+    row = row_of_mbid(state, parameters["mbid"], blocked) if "mbid" in parameters else None
     if row is None and ("mbid" not in parameters or "artist" in parameters):
-        row = row_of_name(state, required(parameters, "artist"))
+        row = row_of_name(state, required(parameters, "artist"), blocked)
     if row is None:
         raise UnknownArtistError
     return row

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from riyl.app.compat.lastfm import errors
@@ -28,12 +29,19 @@ NO_METHOD = "Invalid Method - No method with that name in this package"
 NO_FORMAT = "Invalid format - This service doesn't exist in that format"
 
 
+async def _parameters(request: Request) -> Parameters:
+    return read_parameters(request.scope, await request.body())
+
+
+TheParameters = Annotated[Parameters, Depends(_parameters)]
+"""Parameters of a request; declared before other dependencies, whose errors have the form that the parameters want."""
+
+
 @router.api_route(PATHS[0], methods=["GET", "POST"])
 @router.api_route(PATHS[1], methods=["GET", "POST"])
 @RouteFacts(concurrency=Concurrency.QUESTIONS, dialect=LASTFM)
-async def lastfm(request: Request, state: TheState) -> Response:
+async def lastfm(parameters: TheParameters, request: Request, state: TheState) -> Response:
     """Answer a method."""
-    parameters = read_parameters(request.scope, await request.body())
     return await asyncio.to_thread(_respond, state, parameters, base_of(request.scope))
 
 

@@ -10,13 +10,14 @@ from urllib.parse import unquote_plus
 import httpx
 from fastapi.routing import RouteContext
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from riyl.app.compat.lastfm import errors
 from riyl.app.compat.lastfm.answers import Failure
 from riyl.app.compat.lastfm.dialect import FRESH, answer_response
 from riyl.app.compat.lastfm.methods import METHODS, SIMILAR
 from riyl.app.compat.lastfm.parameters import Parameters, method_of, read_parameters
+from riyl.app.http.body_limits import replayed
 from riyl.app.http.limited_route import RequestLimits
 from riyl.app.http.route_facts import Concurrency, facts_of
 from riyl.core.db.keys import TOKEN
@@ -74,12 +75,7 @@ class LastfmUpstream:
                 response = await self._response(scope, parameters, body)
                 await response(scope, receive, send)
                 return
-        waiting = [message]
-
-        async def replay() -> Message:
-            return waiting.pop() if waiting else await receive()
-
-        await self._app(scope, replay, send)
+        await self._app(scope, replayed(message, receive), send)
 
     async def _response(self, scope: Scope, parameters: Parameters, body: bytes) -> Response:
         if any(TOKEN.search(unquote_plus(text.decode("latin-1"))) for text in (scope["query_string"], body)):

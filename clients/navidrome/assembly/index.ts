@@ -17,7 +17,7 @@ export function nd_get_similar_artists(): i32 {
 
   let response = new Response(404, "");
   if (mbid != "") response = similarTo("mbid", mbid, k);
-  if (isUnresolved(response) && name != "") response = similarTo("name", name, k);
+  if (response.status == 404 && name != "") response = similarTo("name", name, k);
   if (response.status == 409) {
     const id = bestKnown(parse(response.body).field("candidates").items);
     if (id != "") response = similarTo("id", id, k);
