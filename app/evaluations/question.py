@@ -76,4 +76,4 @@ class Question:
         """Check what holds of every home."""
         for name, least in {"seeds": 1, "k": 1, "rounds": 1, "seed": 0}.items():
             if (value := getattr(self, name)) < least:
-                raise InputError(f"{name}: found {value}; wanted a whole number from {least} on")
+                raise InputError(f"{name}: found {value}; wanted at least {least}")

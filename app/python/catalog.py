@@ -21,7 +21,7 @@ from riyl.app.python.parameters import build, with_fields_of
 from riyl.app.python.similar import ANSWERS, SIMILAR, query_rows, similar_rows
 from riyl.app.serving.current import CurrentState
 from riyl.core.db.session import Database
-from riyl.core.errors import InputError, NotFoundError
+from riyl.core.errors import NotFoundError
 from riyl.core.settings import Home, Settings, load_settings
 from riyl.core.storage.earlier_homes import check_home
 from riyl.core.storage.ground_truth import Truth, find_truth
@@ -31,9 +31,6 @@ from riyl.core.types import Progress, silent
 from riyl.index.artifact.version import Version
 from riyl.index.versions import lifecycle
 from riyl.index.versions.line import find_model_of_line, find_snapshot_of_line
-
-MINIMA = {"k": 1, "rounds": 1, "seeds": 1, "seed": 0}
-"""Minimum of each number of a `Question`, as on the command line."""
 
 
 def open_catalog(home: str | Path | None = None, *, backend: str | None = None) -> Catalog:
@@ -230,9 +227,6 @@ class Catalog:
         if isinstance(embeddings := given.get("embeddings"), Mapping):
             given["embeddings"] = stored_arrays(self.home, embeddings)
         question = build("evaluate", Question, given)
-        for name, least in MINIMA.items():
-            if (value := vars(question)[name]) < least:
-                raise InputError(f"evaluate: {name}: found {value}; wanted at least {least}")
         evaluated = run_evaluation(
             self.home, question, threads=self._settings.threads or os.cpu_count() or 1, progress=progress
         )

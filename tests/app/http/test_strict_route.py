@@ -10,10 +10,10 @@ from riyl.core.settings import Home
 from tests.app.conftest import asked, key_headers, problem_of, running
 
 GETS = [
-    ("/v1/artists?q=a", "q, limit"),
+    ("/v1/artists?q=a", "q, limit, offset"),
     ("/v1/artists:resolve?name=a", "name"),
     ("/v1/artists/a001?", None),
-    ("/v1/artists/a001/similar?k=3", "k, uncorrected, explain"),
+    ("/v1/artists/a001/similar?k=3", "k, offset, uncorrected, explain"),
     ("/v1/index?", None),
     ("/v1/index/versions?", None),
     ("/v1/truths?", None),

@@ -192,7 +192,7 @@ def test_a_damaged_version_is_refused(copied: Callable[[], Home]) -> None:
 
 def test_numbers_that_are_too_small_are_refused(catalog: Catalog) -> None:
     for name, value, least in (("k", 0, 1), ("rounds", 0, 1), ("seeds", 0, 1), ("seed", -1, 0)):
-        with pytest.raises(InputError, match=rf"^evaluate: {name}: found {value}; wanted at least {least}$"):
+        with pytest.raises(InputError, match=rf"^{name}: found {value}; wanted at least {least}$"):
             catalog.evaluate("pca", **{name: value})
 
 
