@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,7 +27,16 @@ from tests.conftest import SMALL_RECIPE, small_world
 NAMES = ("AC/DC", "Guns N’ Roses", "宇多田ヒカル", "!!!", "Sigur Rós")
 MBID = "bfcc6d75-a6a5-4bc6-8282-47aec8531818"
 
-NPM = ("lastfm@0.9.4", "lastfm-node-client@2.2.0", "lastfm-ts-api@2.6.2")
+PYPI = {
+    "lafmapi": ["lafmapi==0.1.0"],
+    "lastfmpy": ["lastfmpy==1.1", "aiohttp==3.13.2"],
+    "pydrag": ["pydrag==22.5"],
+    "pylast": ["pylast==7.2.0"],
+}
+NPM = {each.partition("@")[0]: each for each in ("lastfm@0.9.4", "lastfm-node-client@2.2.0", "lastfm-ts-api@2.6.2")}
+"""Packages of each client; lastfmpy does not name aiohttp, which it needs."""
+
+Installed = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
@@ -59,26 +69,23 @@ def service(odd_home: Home) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def python_clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the clients from PyPI into a folder."""
-    folder = tmp_path_factory.mktemp("pypi")
-    requirements = Path(__file__).with_name("requirements.txt")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    _install([*pip, "--target", str(folder), "--requirement", str(requirements)], folder)
-    return folder
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Return a function that installs a client into a folder of its own, once, and returns the folder."""
 
+    @cache
+    def install(client: str) -> Path:
+        folder = tmp_path_factory.mktemp("client")
+        if client in PYPI:
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+            command = [*pip, "--target", str(folder), *PYPI[client]]
+        elif shutil.which("npm") is None or shutil.which("node") is None:
+            pytest.skip("found no npm and node (Debian: apt-get install npm)")
+        else:
+            npm = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund"]
+            command = [*npm, "--prefix", str(folder), NPM[client]]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"cannot install {client}: {done.stderr.strip()[-300:]}")
+        return folder
 
-@pytest.fixture(scope="session")
-def npm_clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the clients from npm into a folder."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("found no npm and node (Debian: apt-get install npm)")
-    folder = tmp_path_factory.mktemp("npm")
-    _install(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder), *NPM], folder)
-    return folder
-
-
-def _install(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"cannot install the clients: {done.stderr.strip()[-300:]}")
+    return install

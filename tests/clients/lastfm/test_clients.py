@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.clients.lastfm.ask_python import LIMIT, TAG
-from tests.clients.lastfm.conftest import MBID, NAMES
+from tests.clients.lastfm.conftest import MBID, NAMES, Installed
 from tests.clients.tls_front import TlsFront, tls_front
 
 pytestmark = pytest.mark.clients
@@ -79,29 +79,29 @@ def check(service: str, answers: Any) -> None:
 
 
 @pytest.mark.parametrize("client", ["pylast", "pydrag", "lafmapi", "lastfmpy"])
-def test_a_client_from_pypi_reads_what_our_own_api_answers(service: str, python_clients: Path, client: str) -> None:
-    check(service, run_python(client, python_clients, service))
+def test_a_client_from_pypi_reads_what_our_own_api_answers(service: str, installed: Installed, client: str) -> None:
+    check(service, run_python(client, installed(client), service))
 
 
 @pytest.mark.parametrize("client", ["pylast", "pydrag"])
 def test_a_client_from_pypi_reads_it_through_tls(
-    service: str, front: TlsFront, python_clients: Path, client: str
+    service: str, front: TlsFront, installed: Installed, client: str
 ) -> None:
-    check(service, run_python(client, python_clients, f"https://{front.address}", front.certificate))
+    check(service, run_python(client, installed(client), f"https://{front.address}", front.certificate))
 
 
-def test_lastfm_from_npm_reads_it(service: str, npm_clients: Path) -> None:
+def test_lastfm_from_npm_reads_it(service: str, installed: Installed) -> None:
     url = httpx.URL(service)
-    check(service, run(npm_command("lastfm", npm_clients, url.host, url.port or 80), {}))
+    check(service, run(npm_command("lastfm", installed("lastfm"), url.host, url.port or 80), {}))
 
 
-def test_lastfm_ts_api_from_npm_reads_it(service: str, front: TlsFront, npm_clients: Path) -> None:
-    command = npm_command("lastfm-ts-api", npm_clients, front.address)
+def test_lastfm_ts_api_from_npm_reads_it(service: str, front: TlsFront, installed: Installed) -> None:
+    command = npm_command("lastfm-ts-api", installed("lastfm-ts-api"), front.address)
     check(service, run(command, {"NODE_EXTRA_CA_CERTS": str(front.certificate)}))
 
 
 def test_lastfm_node_client_from_npm_reads_it_where_last_fms_host_is_an_alias(
-    service: str, front: TlsFront, npm_clients: Path, tmp_path: Path
+    service: str, front: TlsFront, installed: Installed, tmp_path: Path
 ) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text(f"127.0.0.1 localhost\n{front.address} {LASTFM_HOST}\n")
@@ -109,5 +109,5 @@ def test_lastfm_node_client_from_npm_reads_it_where_last_fms_host_is_an_alias(
     unshared = ["unshare", "--mount", "sh", "-c", alias, "sh"]
     if shutil.which("unshare") is None or subprocess.run([*unshared, "true"], capture_output=True).returncode:
         pytest.skip("cannot mount another /etc/hosts (needs root and unshare)")
-    command = npm_command("lastfm-node-client", npm_clients, LASTFM_HOST)
+    command = npm_command("lastfm-node-client", installed("lastfm-node-client"), LASTFM_HOST)
     check(service, run([*unshared, *command], {"NODE_EXTRA_CA_CERTS": str(front.certificate)}))
