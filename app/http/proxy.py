@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from riyl.core.setting_checks import is_root_path
@@ -28,6 +28,9 @@ MAX_KEPT_ADDRESSES = 10_000
 """Maximum number of addresses for which it is cached whether they are trusted."""
 
 SCHEMES = frozenset({b"http", b"https"})
+
+HOST = re.compile(rb"[A-Za-z0-9._-]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+"""Values of the header Host that addresses in responses repeat."""
 
 
 class TrustedProxies:
@@ -143,6 +146,9 @@ def root_path_of(scope: Scope) -> str:
     return root_path
 
 
-def address_of_service(request: Request) -> str:
-    """Return the address of the service as the client sees it, without a slash at the end."""
-    return str(request.base_url).rstrip("/") + root_path_of(request.scope)
+def address_of_service(scope: Scope) -> str:
+    """Return the address of the service as the client sees it, without a last slash; empty if its Host is none."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) != 1 or HOST.fullmatch(hosts[0]) is None:
+        return ""
+    return f"{scope['scheme']}://{hosts[0].decode()}{root_path_of(scope)}"

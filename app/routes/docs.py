@@ -33,7 +33,7 @@ TEMPLATES = Environment(
 @OPEN
 def docs(request: Request) -> HTMLResponse:
     """Show every operation with its parameters, the fields of its body, its examples, and its errors."""
-    page = render(request.app.openapi(), load_examples(), address_of_service(request))
+    page = render(request.app.openapi(), load_examples(), address_of_service(request.scope))
     return HTMLResponse(page, headers={"cache-control": "no-cache"})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -13,7 +12,6 @@ from riyl.app.compat.lastfm.answers import Answer, Failure
 from riyl.app.compat.lastfm.parameters import Parameters, format_of, kept_parameters, read_parameters
 from riyl.app.http.dialect import Dialect, ProblemDetails
 from riyl.app.http.errors import STATUS
-from riyl.app.http.proxy import root_path_of
 from riyl.app.http.request_errors import OverloadedError
 
 NO_KEY = "Invalid API key - wanted a key made by: riyl keys create NAME --role read"
@@ -30,9 +28,6 @@ CODES = {
     HTTPStatus.INSUFFICIENT_STORAGE: (HTTPStatus.SERVICE_UNAVAILABLE, errors.OFFLINE),
 }
 """Status and code by the status of our own API; any other status is kept, with the code for invalid parameters."""
-
-HOST = re.compile(rb"[A-Za-z0-9._-]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
-"""Values of the header Host that addresses in responses repeat."""
 
 
 def answer_response(answer: Answer, parameters: Parameters, status: int = 200) -> Response:
@@ -59,11 +54,3 @@ def token_of(scope: Scope, body: bytes) -> str | None:
 
 
 LASTFM = Dialect(respond, token_of)
-
-
-def base_of(scope: Scope) -> str:
-    """Return the address of the service's root, as the client wrote it; empty where its Host is no host."""
-    hosts = [value for name, value in scope["headers"] if name == b"host"]
-    if len(hosts) != 1 or HOST.fullmatch(hosts[0]) is None:
-        return ""
-    return f"{scope['scheme']}://{hosts[0].decode()}{root_path_of(scope)}"

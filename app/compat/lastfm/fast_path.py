@@ -8,11 +8,12 @@ from typing import TypeAlias
 from fastapi.routing import RouteContext
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from riyl.app.compat.lastfm.dialect import FRESH, base_of
+from riyl.app.compat.lastfm.dialect import FRESH
 from riyl.app.compat.lastfm.errors import LastfmError
 from riyl.app.compat.lastfm.methods import SIMILAR, find_artist, similar_limit
 from riyl.app.compat.lastfm.parameters import format_of, kept_parameters, method_of
 from riyl.app.compat.lastfm.similar_form import FORMS, MAX_KEPT, SimilarForm, SimilarWriter
+from riyl.app.http.proxy import address_of_service
 from riyl.app.http.request_scope import request_context_of
 from riyl.app.serving.reloader import VersionReloader
 from riyl.app.serving.state import ServingState
@@ -77,7 +78,7 @@ class LastfmFastPath:
             return None
         request_context_of(scope).version = state.searcher.version_id
         writer = self._writer(form, state.searcher)
-        return writer.write(row, neighbours, base_of(scope)), form.media_type
+        return writer.write(row, neighbours, address_of_service(scope)), form.media_type
 
     def _question(self, state: ServingState, scope: Scope) -> Question | None:
         """Read the query, and keep what it asks while the state is the same: that takes as long as writing the list.

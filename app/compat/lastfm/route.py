@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from riyl.app.compat.lastfm import errors
 from riyl.app.compat.lastfm.answers import Failure
-from riyl.app.compat.lastfm.dialect import FRESH, LASTFM, answer_response, base_of
+from riyl.app.compat.lastfm.dialect import FRESH, LASTFM, answer_response
 from riyl.app.compat.lastfm.errors import LastfmError
 from riyl.app.compat.lastfm.methods import METHODS, SIMILAR, find_artist, similar_artists, similar_limit
 from riyl.app.compat.lastfm.parameters import Parameters, format_of, method_of, read_parameters
 from riyl.app.compat.lastfm.similar_form import FORMS, SimilarWriter
 from riyl.app.http.dependencies import TheState
 from riyl.app.http.limited_route import LimitedRoute
+from riyl.app.http.proxy import address_of_service
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.serving.state import ServingState
 
@@ -42,7 +43,7 @@ TheParameters = Annotated[Parameters, Depends(_parameters)]
 @RouteFacts(concurrency=Concurrency.QUESTIONS, dialect=LASTFM)
 async def lastfm(parameters: TheParameters, request: Request, state: TheState) -> Response:
     """Answer a method."""
-    return await asyncio.to_thread(_respond, state, parameters, base_of(request.scope))
+    return await asyncio.to_thread(_respond, state, parameters, address_of_service(request.scope))
 
 
 def _respond(state: ServingState, parameters: Parameters, base: str) -> Response:

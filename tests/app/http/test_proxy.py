@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from riyl.app.http.proxy import MAX_HOPS, TrustedProxies, plain_address
+from riyl.app.http.proxy import KEY, MAX_HOPS, TrustedProxies, address_of_service, plain_address
 from riyl.app.main import create_app
 from riyl.core.db.keys import Role
 from riyl.core.settings import Home, Settings
@@ -175,3 +175,15 @@ def test_the_pages_name_their_files_relative_to_themselves(name: str) -> None:
         text = path.read_text(encoding="utf-8")
         for absolute in ('="/', '"/v1', "`/v1", '"/eval', "`/eval", "`/?", ': "/"'):
             assert absolute not in text, (path.name, absolute)
+
+
+def scope_of(*hosts: bytes, **more: Any) -> dict[str, Any]:
+    return {"scheme": "https", "headers": [(b"host", host) for host in hosts], **more}
+
+
+def test_addresses_repeat_the_host_of_the_request_where_it_is_one() -> None:
+    assert address_of_service(scope_of(b"music.example:8443")) == "https://music.example:8443"
+    assert address_of_service(scope_of(b"[::1]:8000", **{KEY: "/riyl"})) == "https://[::1]:8000/riyl"
+    for host in (b'"><x', b"a b", b"", "ö.example".encode(), b"a/b", b"user@host", b"a:b", b"x" * 300):
+        assert address_of_service(scope_of(host)) == ""
+    assert address_of_service(scope_of()) == address_of_service(scope_of(b"a", b"b")) == ""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any
 
 import pytest
 
-from riyl.app.compat.lastfm.dialect import base_of
-from riyl.app.http.proxy import KEY
 from riyl.core.db.keys import Role
 from riyl.core.settings import Home, Settings
 from tests.app.compat.lastfm.client import error_of
@@ -73,15 +70,3 @@ async def test_other_http_methods_are_refused_in_the_form_of_the_protocol(home: 
         assert refused.headers["allow"] == "GET, HEAD, POST"
         head = await client.head("/2.0", params=ASKED)
         assert (head.status_code, head.content) == (200, b"")
-
-
-def scope_of(*hosts: bytes, **more: Any) -> dict[str, Any]:
-    return {"scheme": "https", "headers": [(b"host", host) for host in hosts], **more}
-
-
-def test_addresses_repeat_the_host_of_the_request_where_it_is_one() -> None:
-    assert base_of(scope_of(b"music.example:8443")) == "https://music.example:8443"
-    assert base_of(scope_of(b"[::1]:8000", **{KEY: "/riyl"})) == "https://[::1]:8000/riyl"
-    for host in (b'"><x', b"a b", b"", "ö.example".encode(), b"a/b", b"user@host", b"a:b", b"x" * 300):
-        assert base_of(scope_of(host)) == ""
-    assert base_of(scope_of()) == base_of(scope_of(b"a", b"b")) == ""
