@@ -10,14 +10,12 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from riyl.app.http.dialect import Dialect, ProblemDetails
-from riyl.app.http.media_types import JSON
-
-FRESH = {"cache-control": "no-store"}
+from riyl.app.http.media_types import JSON, NO_STORE
 
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a value as JSON that must not be cached."""
-    return Response(orjson.dumps(value), status, {**FRESH, **(headers or {})}, JSON)
+    return Response(orjson.dumps(value), status, {**NO_STORE, **(headers or {})}, JSON)
 
 
 def _respond(problem: ProblemDetails, _: Scope) -> Response:

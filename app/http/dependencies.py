@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from riyl.app.http.media_types import NO_STORE
 from riyl.app.http.metrics import Metrics
 from riyl.app.http.request_errors import NotReadyError
 from riyl.app.http.request_scope import request_context_of
@@ -124,6 +125,4 @@ def versioned(request: Request, state: ServingState, model: BaseModel, link: str
 
 def fresh(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return the model as JSON that is current now and must not be cached."""
-    return Response(
-        model.model_dump_json(), status, {"cache-control": "no-store", **(headers or {})}, "application/json"
-    )
+    return Response(model.model_dump_json(), status, {**NO_STORE, **(headers or {})}, "application/json")

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from riyl.app.http.dialect import ProblemDetails
+from riyl.app.http.media_types import NO_STORE
 from riyl.app.http.request_errors import (
     AmbiguousArtistError,
     AmbiguousMbidError,
@@ -204,7 +205,7 @@ def error_response(error: Exception, scope: Scope) -> Response:
         **problem.extras,
     }
     content = orjson.dumps({name: value for name, value in body.items() if value is not None})
-    return Response(content, problem.status, {"cache-control": "no-store", **problem.headers}, MEDIA_TYPE)
+    return Response(content, problem.status, {**NO_STORE, **problem.headers}, MEDIA_TYPE)
 
 
 def batch_problem(error: RiylError) -> BatchProblem:

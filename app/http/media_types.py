@@ -1,4 +1,4 @@
-"""Media types of requests and responses, and the choice among them by the header Accept."""
+"""Media types of requests and responses, the choice among them by the header Accept, and NO_STORE."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ NDJSON = "application/x-ndjson"
 MERGE_PATCH = "application/merge-patch+json"
 FORM = "multipart/form-data"
 PARQUET = "application/vnd.apache.parquet"
+
+NO_STORE = {"cache-control": "no-store"}
+"""Headers of responses that must not be cached."""
 
 JSON_KINDS = (JSON, MERGE_PATCH)
 """Media types whose body is one JSON value."""

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from riyl.app.http.auth import TheAuthor, TheKey
 from riyl.app.http.dependencies import TheDatabase, TheReloader, fresh
 from riyl.app.http.errors import problems
-from riyl.app.http.media_types import JSON, MERGE_PATCH, NDJSON
+from riyl.app.http.media_types import JSON, MERGE_PATCH, NDJSON, NO_STORE
 from riyl.app.http.off_loop_body import OffLoopBodyRoute, body_errors
 from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import content_type_of
@@ -214,7 +214,7 @@ async def change_artists(
     await run_in_threadpool(reloader.copy_tombstones)
     reloader.wake()
     log.info("artists_changed", extra={"lines": len(batch.given), "by": sender.by, "key": key})
-    return Response(content, headers={"cache-control": "no-store"}, media_type=NDJSON if as_lines else JSON)
+    return Response(content, headers=NO_STORE, media_type=NDJSON if as_lines else JSON)
 
 
 @router.get("/changes", summary="List changes", response_model=ChangesResponse)

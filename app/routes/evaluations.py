@@ -14,6 +14,7 @@ from riyl.app.evaluations.store import files_of, has_files, stored, systems_in
 from riyl.app.http.auth import Authors, TheAuthor, TheAuthors
 from riyl.app.http.dependencies import TheDatabase, TheJobs, TheReloader, TheSettings, fresh
 from riyl.app.http.errors import damage_raised_as, problems
+from riyl.app.http.media_types import NO_STORE
 from riyl.app.http.request_errors import DamagedEmbeddingsError, DamagedEvaluationError
 from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import StrictRoute
@@ -210,7 +211,7 @@ def get_report(id: RunPath, settings: TheSettings, database: TheDatabase) -> Res
     stored(database, id)
     with damage_raised_as(DamagedEvaluationError):
         report = files_of(Home(settings.home), id).report()
-    return HTMLResponse(report, headers={"cache-control": "no-store", "content-security-policy": REPORT_POLICY})
+    return HTMLResponse(report, headers={**NO_STORE, "content-security-policy": REPORT_POLICY})
 
 
 @router.get(

@@ -8,13 +8,12 @@ from starlette.responses import Response
 
 from riyl.app.http.dependencies import NOT_SERVED, TheDatabase, TheMetrics, TheOwnWorker, TheReloader, serving_state
 from riyl.app.http.errors import problems
+from riyl.app.http.media_types import NO_STORE
 from riyl.app.http.request_errors import NotReadyError
 from riyl.app.http.route_facts import OPEN
 from riyl.app.schemas.health import Alive, OwnWorkerResponse, Ready, Refused
 
 router = APIRouter(tags=["operation"])
-
-NO_STORE = {"cache-control": "no-store"}
 
 
 @router.get("/healthz", summary="Check that the process is alive", response_model=Alive)

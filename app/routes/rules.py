@@ -11,6 +11,7 @@ from starlette.responses import Response
 from riyl.app.http.auth import TheAuthor
 from riyl.app.http.dependencies import TheDatabase, TheReloader, fresh
 from riyl.app.http.errors import problems
+from riyl.app.http.media_types import NO_STORE
 from riyl.app.http.route_facts import RouteFacts
 from riyl.app.http.strict_route import StrictRoute
 from riyl.app.schemas.rules import BlockRequest, RuleRequest, RuleResponse, RulesResponse
@@ -97,4 +98,4 @@ def remove_rule(
     dropped = drop_rule(database, number)
     reloader.reload_rules()
     log.info("rule_dropped", extra={"rule": number, "kind": dropped.rule.kind, "by": by})
-    return Response(status_code=204, headers={"cache-control": "no-store"})
+    return Response(status_code=204, headers=NO_STORE)

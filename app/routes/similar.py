@@ -11,7 +11,7 @@ from starlette.responses import Response
 from riyl.app.http.dependencies import TheState
 from riyl.app.http.errors import batch_problem, problems
 from riyl.app.http.limited_route import RequestLimits, TheLimits
-from riyl.app.http.media_types import JSON
+from riyl.app.http.media_types import JSON, NO_STORE
 from riyl.app.http.off_loop_body import OffLoopBodyRoute
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.schemas.query import (
@@ -30,8 +30,6 @@ router = APIRouter(prefix="/v1", tags=["similar"], route_class=OffLoopBodyRoute)
 
 MAX_QUERY_BYTES, MAX_BATCH_BYTES = 1 << 20, 2 << 20
 """Maximum body of a query and of a batch, in bytes: parsing JSON of that size holds the interpreter for some 50 ms."""
-
-FRESH = {"cache-control": "no-store"}
 
 UNKNOWN = {404: "A seed does not exist; `near` lists artists with similar names."}
 UNCLEAR = {
@@ -54,7 +52,7 @@ async def similar_to(state: TheState, limits: TheLimits, request: SimilarRequest
     """
     async with _heavy_entered(limits, request.n_shares):
         body = await asyncio.to_thread(query_bytes, state, request)
-    return Response(body, headers=FRESH, media_type=JSON)
+    return Response(body, headers=NO_STORE, media_type=JSON)
 
 
 @router.post("/similar:batch", summary="Answer up to 1,000 mixed queries", response_model=BatchResponse)
@@ -63,7 +61,7 @@ async def similar_to_each(state: TheState, limits: TheLimits, request: BatchRequ
     """Answer each query, or describe its problem, in order; all use the same version and rules."""
     async with _heavy_entered(limits, request.n_shares):
         body = await asyncio.to_thread(_batch_body, state, request)
-    return Response(body, headers=FRESH, media_type=JSON)
+    return Response(body, headers=NO_STORE, media_type=JSON)
 
 
 def _heavy_entered(limits: RequestLimits, n_shares: int) -> AbstractAsyncContextManager[None]:

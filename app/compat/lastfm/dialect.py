@@ -12,15 +12,13 @@ from riyl.app.compat.lastfm.answers import Answer, Failure
 from riyl.app.compat.lastfm.parameters import Parameters, format_of, kept_parameters, read_parameters
 from riyl.app.http.dialect import Dialect, ProblemDetails
 from riyl.app.http.errors import STATUS
+from riyl.app.http.media_types import JSON, NO_STORE
 from riyl.app.http.request_errors import OverloadedError
 
 NO_KEY = "Invalid API key - wanted a key made by: riyl keys create NAME --role read"
 
-FRESH = {"cache-control": "no-store"}
-
 CODES = {
     HTTPStatus.UNAUTHORIZED: (HTTPStatus.FORBIDDEN, errors.INVALID_KEY),
-    HTTPStatus.FORBIDDEN: (HTTPStatus.FORBIDDEN, errors.NOT_ALLOWED),
     HTTPStatus.CONFLICT: (HTTPStatus.OK, errors.FAILED),
     HTTPStatus.TOO_MANY_REQUESTS: (HTTPStatus.TOO_MANY_REQUESTS, errors.RATE_LIMITED),
     HTTPStatus.INTERNAL_SERVER_ERROR: (HTTPStatus.INTERNAL_SERVER_ERROR, errors.FAILED),
@@ -33,8 +31,8 @@ CODES = {
 def answer_response(answer: Answer, parameters: Parameters, status: int = 200) -> Response:
     """Write an answer in the form that the request wants."""
     if format_of(parameters) == "json":
-        return Response(json_form.write_json(answer), status, FRESH, json_form.MEDIA_TYPE)
-    return Response(xml_form.write_xml(answer), status, FRESH, xml_form.MEDIA_TYPE)
+        return Response(json_form.write_json(answer), status, NO_STORE, JSON)
+    return Response(xml_form.write_xml(answer), status, NO_STORE, xml_form.MEDIA_TYPE)
 
 
 def respond(problem: ProblemDetails, scope: Scope) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from riyl.core.errors import RiylError
 
 INVALID_METHOD = 3
-NOT_ALLOWED = 4
 INVALID_FORMAT = 5
 INVALID_PARAMETERS = 6
 FAILED = 8

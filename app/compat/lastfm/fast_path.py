@@ -8,11 +8,11 @@ from typing import TypeAlias
 from fastapi.routing import RouteContext
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from riyl.app.compat.lastfm.dialect import FRESH
 from riyl.app.compat.lastfm.errors import LastfmError
 from riyl.app.compat.lastfm.methods import SIMILAR, find_artist, similar_limit
 from riyl.app.compat.lastfm.parameters import format_of, kept_parameters, method_of
 from riyl.app.compat.lastfm.similar_form import FORMS, MAX_KEPT, SimilarForm, SimilarWriter
+from riyl.app.http.media_types import NO_STORE
 from riyl.app.http.proxy import address_of_service
 from riyl.app.http.request_scope import request_context_of
 from riyl.app.serving.reloader import VersionReloader
@@ -27,7 +27,7 @@ MAX_KEPT_BYTES = 250
 Question: TypeAlias = tuple[int, int, SimilarForm]
 """Row of the artist, length of the list, and its form."""
 
-HEADERS = [(name.encode(), value.encode()) for name, value in FRESH.items()]
+HEADERS = [(name.encode(), value.encode()) for name, value in NO_STORE.items()]
 
 
 class LastfmFastPath:

@@ -20,8 +20,6 @@ from riyl.app.compat.lastfm.answers import (
     TopTags,
 )
 
-MEDIA_TYPE = "application/json"
-
 IMAGES = [{"#text": "", "size": size} for size in IMAGE_SIZES]
 
 NO_CORRECTION = "\n                "

@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from riyl.app.compat.lastfm import errors
 from riyl.app.compat.lastfm.answers import Failure
-from riyl.app.compat.lastfm.dialect import FRESH, LASTFM, answer_response
+from riyl.app.compat.lastfm.dialect import LASTFM, answer_response
 from riyl.app.compat.lastfm.errors import LastfmError
 from riyl.app.compat.lastfm.methods import METHODS, SIMILAR, find_artist, similar_artists, similar_limit
 from riyl.app.compat.lastfm.parameters import Parameters, format_of, method_of, read_parameters
 from riyl.app.compat.lastfm.similar_form import FORMS, SimilarWriter
 from riyl.app.http.dependencies import TheState
 from riyl.app.http.limited_route import LimitedRoute
+from riyl.app.http.media_types import NO_STORE
 from riyl.app.http.proxy import address_of_service
 from riyl.app.http.route_facts import Concurrency, RouteFacts
 from riyl.app.serving.state import ServingState
@@ -56,7 +57,7 @@ def _respond(state: ServingState, parameters: Parameters, base: str) -> Response
             row = find_artist(state, parameters)
             neighbours = similar_artists(state, row, similar_limit(parameters))
             body = SimilarWriter(form, state.searcher).write(row, neighbours, base)
-            return Response(body, 200, FRESH, form.media_type)
+            return Response(body, 200, NO_STORE, form.media_type)
         if method not in METHODS:
             raise LastfmError(errors.INVALID_METHOD, NO_METHOD)
         return answer_response(METHODS[method](state, parameters, base), parameters)

@@ -11,6 +11,7 @@ import orjson
 
 from riyl.app.compat.lastfm import json_form, xml_form
 from riyl.app.compat.lastfm.xml_form import element, text
+from riyl.app.http.media_types import JSON
 from riyl.app.services.similar import keeps_rows
 from riyl.index.search.neighbours import Neighbours
 from riyl.index.search.searcher import Searcher
@@ -71,7 +72,7 @@ SIMILAR_XML = SimilarForm(
     _document_of_xml,
 )
 SIMILAR_JSON = SimilarForm(
-    json_form.MEDIA_TYPE,
+    JSON,
     _start_of_json,
     b'","url":"',
     b'","image":' + orjson.dumps(json_form.IMAGES) + b',"streamable":"0"},',
@@ -113,7 +114,7 @@ class SimilarWriter:
         self._starts: dict[int, bytes] = {}
         self._ends: dict[int, bytes] = {}
         self._documents: dict[int, tuple[bytes, bytes]] = {}
-        self._answers: dict[tuple[int, int, str], tuple[list[int], bytes, bytes]] = {}
+        self._answers: dict[tuple[int, int, str], tuple[tuple[list[int], bytes], bytes]] = {}
         self._answer_bytes = 0
         if before is not None and keeps_rows(before.searcher, searcher):
             self._starts, self._ends, self._documents = before._starts, before._ends, before._documents
@@ -121,15 +122,15 @@ class SimilarWriter:
     def write(self, row: int, neighbours: Neighbours, base: str) -> bytes:
         """Write the artists similar to the one in `row`; `base` is the address of the service's root."""
         rows: list[int] = neighbours.rows.tolist()
-        key = row, len(rows), base
+        key, of_list = (row, len(rows), base), (rows, neighbours.scores.tobytes())
         kept = self._answers.get(key)
-        if kept is not None and kept[:2] == (rows, neighbours.scores.tobytes()):
-            return kept[2]
+        if kept is not None and kept[0] == of_list:
+            return kept[1]
         answer = self._joined(row, rows, neighbours, base)
         self._answer_bytes += len(answer)
         if self._answer_bytes > MAX_ANSWER_BYTES:
             self._answers, self._answer_bytes = {}, len(answer)
-        self._answers[key] = rows, neighbours.scores.tobytes(), answer
+        self._answers[key] = of_list, answer
         return answer
 
     def _joined(self, row: int, rows: list[int], neighbours: Neighbours, base: str) -> bytes:

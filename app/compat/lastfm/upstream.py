@@ -14,11 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from riyl.app.compat.lastfm import errors
 from riyl.app.compat.lastfm.answers import Failure
-from riyl.app.compat.lastfm.dialect import FRESH, answer_response
+from riyl.app.compat.lastfm.dialect import answer_response
 from riyl.app.compat.lastfm.methods import METHODS, SIMILAR
 from riyl.app.compat.lastfm.parameters import Parameters, method_of, read_parameters
 from riyl.app.http.body_limits import replayed
 from riyl.app.http.limited_route import RequestLimits
+from riyl.app.http.media_types import NO_STORE
 from riyl.app.http.route_facts import Concurrency, facts_of
 from riyl.core.db.keys import TOKEN
 
@@ -102,7 +103,7 @@ class LastfmUpstream:
                     raise _TooLargeError
             await response.aclose()
         returned = {name: response.headers[name] for name in RETURNED_HEADERS if name in response.headers}
-        return Response(bytes(content), response.status_code, {**FRESH, **returned})
+        return Response(bytes(content), response.status_code, {**NO_STORE, **returned})
 
 
 class _TooLargeError(Exception):
